@@ -1,4 +1,4 @@
-"""Who is told of every call of the library in this process, beside the caller's own ``on_event``: metrics, traces.
+"""Who is told of every call of the library in this process, besides the caller's own ``on_event``: metrics and traces.
 
 There is nobody unless somebody asked for it (``aaiclick.metrics.instrument``). An observer that fails is reported to
 the log, and never ends a migration.

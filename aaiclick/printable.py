@@ -1,4 +1,4 @@
-"""Names come from a database and may hold anything: what is printed of them is one line, whatever they hold."""
+"""Makes names from a database printable: they may hold anything, and are shown on one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Processes of this machine, as far as the system tells them apart for certain: a driver reads this, never a routine.
+"""Tells whether a process of this machine still runs, as far as the system can tell for certain. A driver reads this,
+never a routine.
 
 Host name and pid are not enough (a pod that starts again has both of the one before it), nor is the pid alone (pids are
 given again). What is enough: machine, boot, pid namespace, and the moment at which the process began. Where one of them

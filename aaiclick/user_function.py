@@ -1,4 +1,4 @@
-"""Functions of the user that run beside a routine, and the plain rows that they and a database answer with."""
+"""Functions of the user that run beside a routine, and the plain values that they and a database exchange."""
 
 from __future__ import annotations
 

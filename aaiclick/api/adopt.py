@@ -1,4 +1,4 @@
-"""Telling the library which version a database is at, where its tables do not tell by themselves."""
+"""Telling the library which version a database is at, if its tables do not show it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening a client, driving a routine on it, closing what was opened; events go to the caller and to the log."""
+"""Opens a client, runs a routine on it, and closes what was opened. Events go to the caller and to the log."""
 
 from __future__ import annotations
 

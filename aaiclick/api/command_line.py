@@ -1,4 +1,4 @@
-"""Adding ``--schema`` to the command lines in errors: typed as printed, they must work on the schema in question.
+"""Adds ``--schema`` to the command lines in errors, so that they work for this schema when they are typed as printed.
 
 The oplog (whatever is recorded by that name) is what the commands work on by default; the place of any other schema is
 found among the loaded modules, by identity.

@@ -1,5 +1,5 @@
-"""The canonical form of every declared object, made by an embedded engine in another process: no database is needed,
-none is touched."""
+"""The canonical form of every declared object, made by an embedded engine in another process: it needs no database and
+touches none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the object of an error stands, for objects that are declared as SQL."""
+"""Adds file, line and statement to errors about objects that are declared as SQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this process already knows to be in sync, so that the second call costs no query. Failures are never
+"""Remembers which databases this process has found in sync, so that a second call sends no query. Failures are never
 remembered."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Two branches have both added version N: the one that was merged later is put behind."""
+"""Two merged branches have both added version N: the migration of the later one gets the next number."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Releasing a version: the lock file and the migration file are written from the declaration. And checking that all
-three agree."""
+"""Releases a version (writes the lock file and the migration file from the declaration), and checks that declaration,
+lock file and migrations agree."""
 
 from __future__ import annotations
 

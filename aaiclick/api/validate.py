@@ -1,4 +1,4 @@
-"""``validate_schema``: how the live database stands to the code. It never raises for a difference: it reports it."""
+"""``validate_schema``: compares the live database with the code. A difference is reported, never raised."""
 
 from __future__ import annotations
 

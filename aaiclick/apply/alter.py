@@ -1,4 +1,4 @@
-"""ALTER: one statement each, its mutations watched to the end."""
+"""Sends ALTERs one by one, and watches the mutations of each to their end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DROP of what was asked for by name."""
+"""Drops what was asked for by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running the function of a migration: its requests become statements of this run, its end is entered in the journal.
+"""Runs the function of a migration. Its requests become statements of this run, and its end is entered in the journal.
 
 A function has ended when the journal says so. That entry is the first thing that a run does when the function has
 returned, before it tells anybody or looks at anything but its lease; whatever fails or is killed afterwards, the

@@ -1,4 +1,4 @@
-"""Refusing rows that would break an ALTER, from the look at a table until the ALTER.
+"""Makes the server refuse rows that would break an ALTER, from the count of such rows until the ALTER.
 
 That no row met a condition is only known of the rows that were there. So the condition becomes a constraint of the live
 table: an INSERT that would meet it is refused, every other one goes on. Those that began before are waited for, and

@@ -1,5 +1,5 @@
-"""What an interrupted run still does: let writers in again, put settings back and give the lease back. The rest is for
-the next run."""
+"""What an interrupted run still does: it lets writers in again, puts settings back and gives the lease back. The rest
+is for the next run."""
 
 from __future__ import annotations
 

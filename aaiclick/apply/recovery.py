@@ -1,4 +1,5 @@
-"""What a dead run left behind: undone or gone on with before its exchange, brought to its end after it."""
+"""Clears up after a run that was killed: what it began is undone or continued before the exchange, and finished after
+it."""
 
 from __future__ import annotations
 

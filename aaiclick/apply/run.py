@@ -1,4 +1,4 @@
-"""How steps are carried out, and what each of them answers with."""
+"""Options for carrying out steps, and the result of each step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mutations that a killed run left running: they are waited for before anything is recorded as done."""
+"""Waits for mutations that a killed run has left running, before anything is recorded as done."""
 
 from __future__ import annotations
 

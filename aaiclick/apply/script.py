@@ -1,4 +1,4 @@
-"""Statements of a migration, one by one."""
+"""Sends the statements of a migration, one by one."""
 
 from __future__ import annotations
 

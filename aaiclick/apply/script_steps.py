@@ -1,5 +1,5 @@
-"""The statements of a migration, one by one, each of them entered before and after: none is sent twice without somebody
-saying so."""
+"""Sends the statements of a migration with a journal entry before and after each, so that none is sent twice unless
+that is allowed."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Compares what was read out of a definition with the system tables: a contradiction means that its text was split
-wrongly."""
+"""Compares a parsed definition with the system tables: a contradiction means that its text was split wrongly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SQL functions as the engine keeps them, and stand-ins for functions that the plan will change.
+"""SQL functions of the server, and stand-ins in scratch for functions that the plan will change.
 
 The engine writes a function's body into each object that calls it. A declaration that calls a function which is
 missing, or will change, is therefore created in scratch with a stand-in function of a unique name. The result is

@@ -1,4 +1,5 @@
-"""Spellings of the same definition that the engine keeps apart, made equal. Everything else is compared as it stands.
+"""Makes different spellings of the same definition equal, where the engine keeps them apart. Everything else is
+compared as it stands.
 
 - A key ``k``, ``(k)`` and ``tuple(k)``; ``(a, b)`` and ``tuple(a, b)``; ``tuple()`` is no key.
 - A primary key that equals the sort key is left out.

@@ -1,4 +1,4 @@
-"""Live objects as declarations with every clause written down: to create them gives the same canonical form."""
+"""Turns live objects into declarations with every clause written down: creating them gives the same canonical form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engines of live tables as declarations."""
+"""Turns the engines of live tables into declarations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A form in the spelling of the live table.
+"""Writes a form in the spelling of the live table.
 
 ATTACH PARTITION compares the texts of two definitions: ``(k DESC)`` and ``k DESC`` are the same sort key, but the
 server says "Tables have different ordering".

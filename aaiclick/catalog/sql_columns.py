@@ -1,5 +1,4 @@
-"""Columns that are written in short: without a type, or with NULL, NOT NULL or COLLATE behind it. The engine tells what
-they are."""
+"""Columns written without a type, or with NULL, NOT NULL or COLLATE: the engine says what they are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Declarations in SQL as the engine reads them: its own formatting of each statement, split into clauses.
+"""Declarations in SQL: the engine formats each statement, and that text is split into clauses.
 
 Nothing of a text is run. The engine formats it, which is one question for all statements, and what it names is made of
 clauses that are known, as for a live object. From there on it is a declaration like any other, which is created in

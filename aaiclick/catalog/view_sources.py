@@ -1,4 +1,4 @@
-"""Empty copies, in scratch, of everything that a query names, so that the query can be analysed there."""
+"""Empty copies, in scratch, of every table and view that a query names, so that the query can be analysed there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Room for a second copy, looked for before anything is touched."""
+"""Checks that the disks have room for a copy, before anything is changed."""
 
 from __future__ import annotations
 

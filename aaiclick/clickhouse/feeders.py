@@ -1,4 +1,4 @@
-"""Who brings rows into a table without being a query that anybody could wait for.
+"""Finds what brings rows into a table without a query that could be waited for.
 
 An INSERT is in ``system.processes`` for as long as it runs. The flush of a Buffer table, what a Kafka or FileLog table
 hands to its views, and the exchange at the end of a refresh are not, or not as a writer of this table. So they are

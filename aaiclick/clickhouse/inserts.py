@@ -1,4 +1,4 @@
-"""Waiting for inserts that began before an exchange or a fence.
+"""Waits for INSERTs that began before an exchange or a fence.
 
 EXCHANGE never waits for a running INSERT: it resolved its table before, and its rows land in the old storage whenever
 it ends. Every INSERT is waited for, whatever table it names: through a materialized view it may write into any. A

@@ -1,4 +1,4 @@
-"""Stopping the merges of a table while its parts are copied.
+"""Stops the merges of a table while its parts are copied, and starts them again.
 
 ``SYSTEM STOP MERGES`` also stops running merges, but a restart forgets it. Late rows could then be merged with rows
 that are copied already, and nobody could tell them apart. So three settings of the table stop merges as well (checked:

@@ -1,4 +1,5 @@
-"""Messages of the server inside ours: without the preamble, and about the user's table instead of its scratch copy."""
+"""Shortens the server's error messages for ours: without the preamble, and with the user's table instead of its scratch
+copy."""
 
 from __future__ import annotations
 

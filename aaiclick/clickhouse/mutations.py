@@ -1,4 +1,4 @@
-"""Watching mutations: waiting for them with progress, and telling a stuck one by the engine's own reason."""
+"""Waits for mutations with progress, and reports one that is stuck with the engine's own reason."""
 
 from __future__ import annotations
 

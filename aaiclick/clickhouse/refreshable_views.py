@@ -1,5 +1,5 @@
-"""Refreshable views whose target is rebuilt: a refresh ends with an exchange of the target, which would take the copy's
-source away.
+"""Stops refreshable views while their target is rebuilt: a refresh ends with an exchange of the target, which would
+take away the table that is being copied.
 
 They are stopped before anything is held, and the mark says which: whoever brings the rebuild to its end, or undoes it,
 starts them again. A restart of the server starts them by itself.

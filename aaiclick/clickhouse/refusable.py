@@ -1,4 +1,4 @@
-"""Questions that the engine may refuse, where a refusal is an answer too."""
+"""Queries that the engine may refuse, where the refusal is an answer too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statements with explicit settings, and again by code where the server asks for patience.
+"""Sends statements with explicit settings, and retries those that the server refuses only for a moment.
 
 Defaults differ between versions and profiles (``mutations_sync`` and ``async_insert`` were turned on by newer servers),
 so nothing that matters is left to them.

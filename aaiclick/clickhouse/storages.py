@@ -1,4 +1,4 @@
-"""One storage, wherever it is called now: found by its UUID, altered only while the name still means it.
+"""Finds a storage by its UUID, whatever its name is now, and alters it only while the name still means it.
 
 An ALTER names a table, and between a look at the name and the ALTER an operator may rename, drop or exchange it, or
 this process may be paused until its successor has put another table there. A setting such as ``table_readonly`` carries

@@ -1,4 +1,4 @@
-"""Tables as storage.
+"""Tables as storage: UUID, engine and settings.
 
 After an exchange the scratch name holds the user's old rows, so a table is known by its UUID only. chdb's ``default``
 database shows a nil UUID; there the data path carries the real one (``.../store/cce/cce91b0a-.../``).

@@ -1,4 +1,4 @@
-"""Waiting for something that is looked at again and again, with pauses that grow."""
+"""Waits with growing pauses until something has happened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeping writers out for a moment: they are refused until the exchange.
+"""The write fence: makes a table refuse writers for a moment, and lets them in again.
 
 With ``table_readonly`` they get error 774, and so do deletes and updates. Servers that do not know that setting (25.8
 and older) are given a constraint that no row meets: INSERTs get 469 with its name, also through materialized views;

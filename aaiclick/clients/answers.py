@@ -1,4 +1,4 @@
-"""The format of results, for every client whose answers this library decodes itself.
+"""The format of results, for clients whose answers this library decodes itself.
 
 ``JSONCompactEachRowWithNamesAndTypes`` has names and types in the first two lines, then one JSON array for each row.
 Unlike Arrow or Native it needs no package, and it is the same over HTTP and embedded. Unlike the result types of the

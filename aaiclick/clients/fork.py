@@ -1,4 +1,4 @@
-"""Refuses to work in a forked child of a process that has loaded chdb, where it would hang.
+"""Refuses to work in a forked child of a process that has loaded chdb: it would hang there.
 
 chdb starts threads when it is imported, and a forked child does not have them. There a query on an inherited session
 waits for ever, and so does opening a new one, even where the parent only imported chdb (measured with chdb 4.4).

@@ -1,4 +1,4 @@
-"""Which version a database is at, said by somebody who knows; and whose its tables are."""
+"""Records which version a database is at, as its operator says, and to which schema its tables belong."""
 
 from __future__ import annotations
 

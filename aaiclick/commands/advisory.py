@@ -1,4 +1,4 @@
-"""Planning without any scratch object on the server."""
+"""Plans with an embedded engine in another process, without any scratch object on the server."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What is to be done about what was found: one decision, for a start that carries it out and for those who only report
-it."""
+"""Decides what to do about what was found: the same decision for a start and for commands that only report."""
 
 from __future__ import annotations
 

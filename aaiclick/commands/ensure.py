@@ -1,4 +1,4 @@
-"""What a start does: the warm look, a real look, one decision. Whatever is to be changed is changed under the lease
+"""What a start does: the warm start, else an inspection and one decision. Every change is made under the lease
 (``migrate``)."""
 
 from __future__ import annotations

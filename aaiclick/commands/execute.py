@@ -1,4 +1,4 @@
-"""Carrying a plan out under the lease: in one go, or up to each explicit part of a migration, behind which the rest is
+"""Carries a plan out under the lease: in one go, or up to each explicit part of a migration, after which the rest is
 planned anew."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What would be done, without doing it."""
+"""Plans without changing anything."""
 
 from __future__ import annotations
 

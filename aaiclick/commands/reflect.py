@@ -1,4 +1,4 @@
-"""A live database as a declaration."""
+"""Reads a live database as a declaration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the public functions answer with."""
+"""The reports that the public functions return."""
 
 from __future__ import annotations
 

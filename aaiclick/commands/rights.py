@@ -1,4 +1,4 @@
-"""What the user of a connection may not do, as far as carrying out a plan needs it."""
+"""Which of the rights that a plan needs the user of a connection does not have."""
 
 from __future__ import annotations
 

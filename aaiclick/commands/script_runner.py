@@ -1,4 +1,4 @@
-"""What the executor is given to carry out the explicit parts of migrations."""
+"""Gives the executor what it needs to run the statements and functions of migrations."""
 
 from __future__ import annotations
 

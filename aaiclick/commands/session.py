@@ -1,4 +1,4 @@
-"""Doing something under the lease of a database."""
+"""Runs something under the lease of a database, and gives the lease back."""
 
 from __future__ import annotations
 

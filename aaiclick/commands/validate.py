@@ -1,4 +1,4 @@
-"""How the live database stands to the code. Never raises for a difference: it reports it."""
+"""Compares the live database with the code. A difference is reported, never raised."""
 
 from __future__ import annotations
 

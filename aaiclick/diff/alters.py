@@ -1,4 +1,4 @@
-"""From changes to ALTER statements in a safe order."""
+"""Turns changes into ALTER statements, in a safe order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Index expressions with what stands behind an ALIAS in its place. Pure.
+"""Replaces ALIAS columns in index expressions by what they compute. Pure.
 
 25.8 shows the index ``toDate(x)`` over ``x ALIAS a`` as ``toDate(a)`` until the next ALTER of the table, and then as it
 was written. So two expressions that are the same behind their aliases are no difference.

@@ -1,4 +1,4 @@
-"""Expressions with columns under their new names. Pure.
+"""Rewrites expressions for columns that have new names. Pure.
 
 ``RENAME COLUMN`` makes the engine rewrite indexes, constraints, TTLs and defaults itself, so a difference in the
 name alone is none.

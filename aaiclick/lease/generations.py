@@ -1,4 +1,4 @@
-"""The lease of a cluster: what is written down of it, and read.
+"""The rows of the lease of a cluster: written, and read.
 
 A holder is a *generation*: the row with the highest number says who holds the lease. Two contenders that want the same
 number send the same ``insert_deduplication_token``, and Keeper takes the first: its row is there, the other's never

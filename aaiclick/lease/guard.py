@@ -1,4 +1,4 @@
-"""Driving work under the lease.
+"""Runs a routine under the lease: each statement is tagged, and the lease is renewed or checked before it.
 
 Losing the lease stops the run between two statements: the inner routine is closed, not told. Cleaning up would be
 done without the lease, beside a successor that resumes from the journal.

@@ -1,4 +1,4 @@
-"""What the database says about its lease: the lock, its holder, the heartbeats.
+"""The lock table of a database, its holder, and the heartbeats.
 
 The lock is a table named ``_aaiclick_lock`` (engine Null, 1 ms): ``CREATE TABLE`` without ``IF NOT EXISTS`` has exactly
 one winner, every other contender gets code 57. Its comment, written by the same statement, says whose it is: the nonce

@@ -1,4 +1,4 @@
-"""Who runs a migration: shown to those who wait, kept in the records."""
+"""Who runs a migration: shown to those who wait, and kept in the records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holding the lease: renew, check, give back.
+"""Renews, checks and gives back the lease.
 
 A holder is sure of its lease for as long as the granted time since its last heartbeat has not passed; afterwards
 another process may have taken over. It is therefore renewed at every third of the time, and a holder that is late by

@@ -1,4 +1,4 @@
-"""Ending an incarnation of the lock, and what is left of it.
+"""How one incarnation of the lock ends, and what is left of it.
 
 There is no compare-and-drop in ClickHouse: DROP and RENAME act on whatever has the name now. So an incarnation ends,
 by release as well as by takeover, with a RENAME of the lock to the tombstone name of that incarnation. A contender that

@@ -1,4 +1,4 @@
-"""Every metric, said once: what Prometheus and OpenTelemetry are given, and what docs/metrics.md has to say."""
+"""All metrics, defined once for Prometheus, OpenTelemetry and docs/metrics.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels of bounded cardinality: a metric for each of ten thousand tenants would bring a Prometheus down."""
+"""Labels with a limited number of values: a metric for each of ten thousand tenants would bring a Prometheus down."""
 
 from __future__ import annotations
 

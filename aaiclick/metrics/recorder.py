@@ -1,4 +1,4 @@
-"""From calls and their events to figures. Nothing here knows who is shown them."""
+"""Counts calls and their events. Nothing here knows where the figures are shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a ``Status`` says, as figures."""
+"""The figures of a ``Status``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plan on a cluster: how its statements are sent, and which steps are not carried out there. Pure."""
+"""A plan on a cluster: how its statements are sent, and which steps cannot be carried out there. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Families of tables that are made at run time: each table gets a declaration with what the family says."""
+"""Tables of a family, which are made at run time: each gets a declaration from the family."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a plan would do to objects of another schema in the same database. Pure."""
+"""Steps of a plan that would change objects of another schema in the same database. Pure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Fills skip indexes, projections and statistics for rows that are older than them: the server does not do that by
-itself.
+"""Fills skip indexes, projections and statistics for older rows: the server does not do that by itself.
 
 Results are right without it (a part without the index is read as a whole). So it is an optional step, allowed by
 ``materialize <table>.<name>``.

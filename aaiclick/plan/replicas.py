@@ -1,5 +1,5 @@
-"""Databases with more than one replica. Records and the lease are local tables, so runs on different nodes do not see
-each other. Pure."""
+"""Refuses databases with replicas that cannot be reached: records and the lease would be local tables, and runs on
+different nodes would not see each other. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changes a TTL that is removed or gets longer before anything else, so that no row is deleted meanwhile that the new
+"""Changes a TTL that is removed or gets longer before anything else, so that meanwhile no row is deleted that the new
 declaration keeps.
 
 There may be hours of other work before the step that would change the TTL, and merges would go on to delete rows.

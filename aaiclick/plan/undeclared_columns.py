@@ -1,4 +1,4 @@
-"""Columns that the declaration no longer has. They stay until their drop is allowed by name, unless no table of the new
+"""Columns that are no longer declared. They stay until their drop is allowed by name, unless no table of the new
 definition can hold them."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a wrong declaration was meant to be: the first problem that pydantic found, as one sentence for its author."""
+"""Explains a wrong declaration: the first problem that pydantic found, as one sentence for its author."""
 
 from __future__ import annotations
 

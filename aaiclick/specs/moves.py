@@ -1,4 +1,4 @@
-"""What the function of a migration (``Migration.move``) is given."""
+"""The context that the function of a migration (``Migration.move``) is called with."""
 
 from __future__ import annotations
 

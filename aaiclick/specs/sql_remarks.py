@@ -1,4 +1,4 @@
-"""What is said in comments of a declaration in SQL: ``-- renamed_from: op`` and ``-- backfill: true``.
+"""Remarks in comments of a declaration in SQL: ``-- renamed_from: op`` and ``-- backfill: true``.
 
 On a line of its own it is about what begins below it, behind something on the same line it is about that: a column, or
 the object whose statement begins or ends there.

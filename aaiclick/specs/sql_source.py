@@ -1,4 +1,4 @@
-"""SQL text as declarations: what is taken, and what is refused before anything is sent.
+"""Reads SQL text as declarations, and refuses what is no declaration before anything is sent.
 
 Taken is one CREATE for each object, without what runs a query, fills a table, or names a place: a declaration says what
 there is. No statement of the text is ever run as it stands.

@@ -1,5 +1,5 @@
-"""What stands behind the names of a statement: ON CLUSTER, the clause by which all hosts of a cluster carry it out, and
-a storage's UUID; and what an ALTER is divided into on a cluster. Pure."""
+"""Adds ON CLUSTER and a storage's UUID to a statement, and divides an ALTER into those that a cluster can carry out.
+Pure."""
 
 from __future__ import annotations
 

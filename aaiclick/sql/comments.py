@@ -1,4 +1,4 @@
-"""Comments of SQL that people wrote: ``-- x``, ``# x``, ``#! x``, ``// x`` and ``/* x /* nested */ x */``.
+"""Finds comments in SQL that people wrote: ``-- x``, ``# x``, ``#! x``, ``// x`` and ``/* x /* nested */ x */``.
 
 A quote inside a comment opens nothing, and ``--`` inside a string, a quoted name or a heredoc begins no comment. A
 dollar sign inside a word begins no heredoc.

@@ -1,4 +1,4 @@
-"""Where an expression ends: at a separator, or between two operands without an operator.
+"""Finds where an expression ends: at a separator, or between two operands without an operator.
 
 The engine prints columns named ``TTL`` or ``COMMENT`` without quotes, so a keyword alone does not end an expression.
 But the engine never prints two operands side by side, and a clause behind an expression begins with a word.

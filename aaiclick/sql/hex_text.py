@@ -1,4 +1,4 @@
-"""Texts in a form that every client sends unchanged.
+"""Writes texts in a form that every client sends unchanged.
 
 Some clients do not escape bound strings, and the server refuses a tab, newline or backslash in one (error 457). So
 names and texts are bound as hexadecimal digits: ``unhex({x:String})``. Long texts stand in the statement itself,

@@ -1,4 +1,4 @@
-"""As whom a view reads: the clauses ``DEFINER = name`` and ``SQL SECURITY DEFINER | INVOKER | NONE``."""
+"""Under whose rights a view reads: the clauses ``DEFINER = name`` and ``SQL SECURITY DEFINER | INVOKER | NONE``."""
 
 from __future__ import annotations
 

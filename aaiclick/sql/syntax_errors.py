@@ -1,4 +1,4 @@
-"""What the engine says of a text that it cannot parse, without the text itself: that may hold a secret."""
+"""The engine's message about a text that it cannot parse, without the text itself: that may hold a secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ClickHouse's type texts, taken apart far enough to say what a value of them is in Python or Arrow."""
+"""Takes ClickHouse's type texts apart, far enough to say what a value of them is in Python or Arrow."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Which tables have ``enable_block_number_column`` because of us, also when the kept table that says so was dropped by
-hand.
+"""Remembers which tables have ``enable_block_number_column`` because of us, also if the kept table that says so was
+dropped by hand.
 
 The setting carries no name of whoever set it. So it is written into the journal, by the UUID of the storage, when the
 old table gets its kept name, and that entry ends with the setting.

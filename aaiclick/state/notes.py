@@ -1,4 +1,4 @@
-"""What comments of tables say on one host, on the hosts of a cluster: there a comment is each replica's own.
+"""On a cluster, the rows that stand for comments of our tables: a comment is seen on one host only.
 
 Rows are only ever added; the last one of a name counts, and an empty one says nothing any more. The texts are the same
 as in comments.

@@ -1,5 +1,5 @@
-"""What this library has made in a database, in one question: every table of ours with what its comment says, and the
-scratch databases.
+"""Reads what this library has made in a database with one query: every table of ours with what its comment says, and
+the scratch databases.
 
 On a cluster it is what the host that is asked has, with what all of them have in common (``notes``).
 

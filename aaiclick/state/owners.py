@@ -1,4 +1,4 @@
-"""Which schema a table belongs to, where several of one database declare it: the one that recorded it first, or took it
+"""To which schema a table belongs, if several of one database declare it: the one that recorded it first, or took it
 over last.
 
 Two schemas that declare a table in two ways would each rebuild the other's version, in turns. What was taken over is

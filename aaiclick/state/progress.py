@@ -1,4 +1,4 @@
-"""What the runs on the way to a version have done already, in the journal.
+"""What earlier runs on the way to a version have already done, as the journal shows it.
 
 A plan is worked out anew by every run, so whatever a migration does of its own accord has to be remembered apart from
 it: a function that ended, a statement that was sent, a rebuild whose expressions have been applied. Entries belong to a

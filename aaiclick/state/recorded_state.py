@@ -1,4 +1,4 @@
-"""What a database says of the past of a schema: its last record, the names that it declared, who else declares tables
+"""Reads what is recorded of a schema: its last record, the names that it declared, which other schemas declare tables
 here, and the journal.
 
 Two questions, one to each of the two tables; none to a table that is not there.

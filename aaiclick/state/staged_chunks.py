@@ -1,4 +1,4 @@
-"""What the filled staging tables of a copy hold, and what of the source they leave out.
+"""What the filled staging tables of a copy hold, and which parts of the source are still missing.
 
 Each of them says in its own comment what it was filled with, so it outlives the run that filled it: nothing is copied
 twice as long as the parts it was read from are there with the same content.

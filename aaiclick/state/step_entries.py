@@ -1,4 +1,4 @@
-"""What the journal says of the steps of a plan that are done once: written as they are carried out."""
+"""Writes the journal entries of steps that must be done only once, while they are carried out."""
 
 from __future__ import annotations
 

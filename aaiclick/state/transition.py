@@ -1,5 +1,4 @@
-"""A transition that was begun and is not recorded yet: who meets it knows from the journal what it is, also where it is
-not its own.
+"""Migrations and rollbacks that were begun and are not recorded yet, as the journal shows them to whoever comes next.
 
 It begins with the first effect that is not purely additive. Until then code of the recorded version finds everything as
 it left it: new tables and new columns do it no harm. The entry in the journal is what counts; the mark in the comment

@@ -1,4 +1,4 @@
-"""Databases without a record, and whether the values in them were converted. Pure.
+"""Databases without a record: whether the values in them were converted. Pure.
 
 Such a database is recognised by the definitions of its tables. They do not tell whether a migration that moves
 values has run. Where they are the same before and after it, only the operator knows. Where they differ, the

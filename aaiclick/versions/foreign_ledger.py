@@ -1,4 +1,4 @@
-"""The ledger of another tool, from which a database is taken over: found, read, and left as it is."""
+"""Finds and reads the ledger of another tool, from which a database is taken over. The ledger is not changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Released versions do not change: what was released or applied is compared with what the code holds now."""
+"""Checks that released versions do not change: what was released or applied is compared with what the code holds
+now."""
 
 from __future__ import annotations
 

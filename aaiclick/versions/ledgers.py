@@ -1,4 +1,4 @@
-"""The tables in which other tools write down what they applied: their columns, and how the newest version is read."""
+"""The tables in which other tools record what they applied: their columns, and how the newest version is read."""
 
 from __future__ import annotations
 

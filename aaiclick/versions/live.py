@@ -1,4 +1,4 @@
-"""Which version a database is at, and what is between that and the declared one."""
+"""Which version a database is at, and which migrations are between that and the declared one."""
 
 from __future__ import annotations
 

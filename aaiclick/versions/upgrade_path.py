@@ -1,4 +1,4 @@
-"""What the difference of two declarations does not tell, collected from the migrations between them."""
+"""Collects from the migrations between two versions what the difference of the declarations does not tell."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""BackfillWork: a materialized view is put in place between two inserts, and what was there before it is brought into
-its target.
+"""Creates a materialized view between two INSERTs, and brings the rows that were there before into its target
+(``BackfillWork``).
 
     mark -> [hold merges] -> refuse writers, wait for those that run -> note the last block -> the view
          -> let writers in -> [fill]

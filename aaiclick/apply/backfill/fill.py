@@ -1,5 +1,5 @@
-"""What a view would have made of the rows that were there before it, chunk by chunk: staging, then MOVE PARTITION into
-its target.
+"""Fills the target of a new materialized view with what the view would have made of the older rows, chunk by chunk:
+into a staging table, then MOVE PARTITION into the target.
 
 An INSERT into the target would set off the views that read it in turn, and could not be told from one that is sent
 again. A chunk is a range of block numbers: merges of the source are held, so no part lies across its borders, and a

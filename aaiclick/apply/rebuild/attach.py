@@ -1,4 +1,4 @@
-"""AttachWork: a new table takes over the parts of the old one by hard links.
+"""A new table takes over the parts of the old one by hard links (``AttachWork``).
 
 ATTACH PARTITION FROM is not idempotent, and parts with an unfinished mutation would be attached without it. So it only
 ever fills a table that nobody else writes into: the shadow behind a fence, or a staging table for parts that came late.

@@ -1,4 +1,4 @@
-"""What makes a rollback possible: the new table remembers, for each of its rows, whether it came before or after the
+"""Block numbers for a rollback: the new table remembers, for each of its rows, whether it came before or after the
 exchange.
 
 ``_block_number`` is given to a block of rows when it is written, and lost in the first merge unless the table keeps it

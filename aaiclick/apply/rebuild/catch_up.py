@@ -1,4 +1,4 @@
-"""The copy until it has everything: rows that came meanwhile are copied too, and chunks whose rows were deleted or
+"""Copies until nothing is missing: rows that came meanwhile are copied too, and chunks whose rows were deleted or
 changed are filled anew.
 
     look -> fill what is missing or stale -> look ... -> put the new table together -> [fence, look, fill, add]

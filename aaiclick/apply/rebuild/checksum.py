@@ -1,4 +1,4 @@
-"""Comparing a chunk with what it was read from, before it is moved anywhere.
+"""Compares a chunk of the copy with the rows that it was read from, before it is moved anywhere.
 
 The hash of a row is that of one tuple: bare arguments of cityHash64 give NULL as soon as one of them is NULL, and
 ``sum`` would skip the row. Sums of 64-bit hashes do not depend on the order of rows. Older servers (24.8) cannot hash a

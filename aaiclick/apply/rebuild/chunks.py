@@ -1,4 +1,4 @@
-"""Cutting a table's parts into chunks (pure)."""
+"""Cuts a table's parts into chunks. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a copy reads: the same expressions for the INSERT, for both sides of the checksum, and for nothing else."""
+"""The expressions that a copy reads. The INSERT and both sides of the checksum use the same ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""After the exchange: late rows come across, the old table is kept or dropped.
+"""After the exchange: moves late rows across, then keeps or drops the old table.
 
 Until that is done the rows of inserts that ran during the exchange are in the old storage *only*. The mark says up to
 which block number the new table has everything, so any run can go on from here, and the old storage is never dropped

@@ -1,4 +1,4 @@
-"""What a table must be like before it can be rebuilt or have its parts attached."""
+"""Checks before anything is changed whether a table can be rebuilt, or have its parts attached."""
 
 from __future__ import annotations
 

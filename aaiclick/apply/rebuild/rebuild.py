@@ -1,4 +1,4 @@
-"""RebuildWork: a new table, filled chunk by chunk, takes the name of the old one.
+"""A new table is filled chunk by chunk and takes the name of the old one (``RebuildWork``).
 
     mark -> hold merges -> guards -> shadow -> chunks into staging tables
          -> parts of those into the shadow (see ``catch_up``)

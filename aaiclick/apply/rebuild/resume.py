@@ -1,4 +1,4 @@
-"""Going on with a copy that was killed: what its staging tables hold is not copied again, as long as the same copy is
+"""Continues a copy that was killed: chunks that are in its staging tables are not copied again, if the same copy is
 wanted.
 
     next run: writers in, settings back, merges still stopped, shadow gone -> plan

@@ -1,4 +1,4 @@
-"""The new table of a rebuild while it is put together."""
+"""Creates the new table of a rebuild, before it takes the name of the old one."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Staging tables: one for each chunk, filled and compared; when the copy is complete the new table takes their parts
-over by hard links.
+"""Staging tables: one for each chunk of a copy, filled and compared. When the copy is complete, the new table takes
+over their parts by hard links.
 
 They are kept until the exchange is over, so that a chunk can be filled anew, and the new table put together again, up
 to the last moment.

@@ -1,4 +1,5 @@
-"""The moment in which an exchanged table has no materialized views.
+"""Keeps writers out during the exchange of a table that materialized views read: in that moment neither table has
+views.
 
 While the server carries out ``EXCHANGE TABLES`` it takes the views of both tables out of its register and enters them
 again under the new storages. An INSERT that builds its way through the views in between finds none, and its rows reach

@@ -1,4 +1,4 @@
-"""Which columns of a newer table fill those of an older one, through all the tables in between (pure).
+"""How the columns of an older table are filled from a newer one, through all the tables in between. Pure.
 
 Rows that came to a newer table never had the older form, so there is no right answer to compare with. What counts is
 that nothing is lost: migrated forward once more, each row has to come out as it is now. So each expression that filled

@@ -1,4 +1,4 @@
-"""What a rollback would do to one table, counted before anything is done.
+"""Counts what a rollback would do to one table, before anything is changed.
 
 Kept tables form a chain: each was replaced by the next one, the last of them by the live table. The oldest one comes
 back, with the rows that came while each of the later ones was live. They are told by their block numbers: see

@@ -1,4 +1,4 @@
-"""What was done on the way to a version and is not undone by a rollback (pure)."""
+"""What was done on the way to a version and is not undone by a rollback. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The versions that a database came through, newest first, and what was done on the way (pure)."""
+"""The versions that a database came through, newest first, and what each migration did. Pure."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Rows of a copy that have another block number by now: their partition was detached and attached again, or moved away
-and back.
+"""Rows of the copy that have later block numbers, because their partition was detached and attached
+again, or moved away and back.
 
 What came since an exchange is told by block numbers, and ATTACH gives a part a new one. Counting finds that rows of the
 copy are missing; then the rows behind the exchange are compared with those. A block that holds nothing but missing rows

@@ -1,4 +1,4 @@
-"""Putting a kept table back in place of the one that replaced it, with the rows that came since.
+"""Puts a kept table back in place of the one that replaced it, with the rows that came since.
 
 A new table of the old form takes over the kept one's parts by hard link, then the rows above the block number of the
 exchange are copied into it like those of any rebuild, and the two are exchanged. Where the way leads over several

@@ -1,4 +1,4 @@
-"""A plan that was approved: carried out only where the plan that is made now is the same.
+"""Carries out an approved plan only if the plan that is made now is the same.
 
 Nothing of the approved plan is ever sent. It is compared with the plan made under the lease, and that one is carried
 out. Before its first effect a run enters in the journal that it has begun: whoever goes on with the same plan after a

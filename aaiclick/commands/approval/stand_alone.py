@@ -1,4 +1,4 @@
-"""What is carried out of a plan of which the policy refuses another part: new tables, and columns that are added.
+"""New tables and added columns that are carried out although the policy refuses other steps of the plan.
 
 Code of the version before does not notice them, and the refused steps do not need them. So the application's new table
 is there while somebody decides about the old one. No version is recorded by that, and the start still raises.

@@ -1,4 +1,4 @@
-"""Digests of what is declared, as it is in the database: what a warm start compares."""
+"""Digests of the declared objects as they are in the database: a warm start compares these."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A database that holds nothing of a schema yet: known in one or two small questions, so that its start goes straight
-to the lease.
+"""Recognises a database that holds nothing of a schema yet with one or two small queries, so that its start goes
+straight to the lease.
 
 Looking and planning before the lease is for those who find that they have nothing to do, or may not do it. Here every
 object has to be created, which any policy but ``check`` allows; what is looked at and planned under the lease is what

@@ -1,4 +1,4 @@
-"""Looking before anything is done: the live objects, the record, the version."""
+"""Reads everything before anything is done: the live objects, the records, the journal, the version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plan of what was found, and what of its notes is our own doing."""
+"""Makes the plan of what was found, and leaves out notes on settings that this library has set itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the tables whose rows a migration has converted are still there when its version is recorded."""
+"""Checks, when a version is recorded, that the tables whose rows a migration has converted are still there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What still differs after a plan was carried out, and what a declaration changed under a recorded version."""
+"""Compares the tables with the declaration after a plan was carried out, and a declaration with the recorded one of the
+same version."""
 
 from __future__ import annotations
 

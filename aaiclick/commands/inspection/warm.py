@@ -1,4 +1,5 @@
-"""The one query of a start that has nothing to do; on a cluster a second one, to the table that all hosts share."""
+"""The warm start: the one query of a start that has nothing to do. On a cluster there is a second one, to the table
+that all hosts share."""
 
 from __future__ import annotations
 

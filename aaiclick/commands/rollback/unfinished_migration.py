@@ -1,4 +1,4 @@
-"""Rolling back a migration that is not finished: what its runs did, as far as journal and tables show it."""
+"""Rolls back a migration that is not finished: what its runs did, as far as journal and tables show it."""
 
 from __future__ import annotations
 

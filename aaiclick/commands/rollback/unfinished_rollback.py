@@ -1,4 +1,4 @@
-"""Recording a rollback that was killed: the next start does it where all of its tables are back, or none is."""
+"""A rollback that was killed: the next start records it if all of its tables are back, and forgets it if none is."""
 
 from __future__ import annotations
 

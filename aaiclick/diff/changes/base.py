@@ -1,4 +1,4 @@
-"""What every change can say about itself.
+"""What every change has: words, commands, hazards, checks.
 
 A change is one difference between the live table and the wanted one. It knows its description, the ALTER commands
 that make it, what they do to rows and values, and what has to be counted in the data first. Whether the engine

@@ -1,4 +1,4 @@
-"""Another type of a column: what converts, what would be lost, what has to be counted."""
+"""Another type of a column: how values are converted, what would be lost, what has to be counted."""
 
 from __future__ import annotations
 

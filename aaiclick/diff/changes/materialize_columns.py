@@ -1,4 +1,4 @@
-"""Writes default values into old parts that do not hold a column, before a change gives their rows another default."""
+"""MATERIALIZE COLUMN for old parts that do not hold a column, before a change gives their rows another default."""
 
 from __future__ import annotations
 

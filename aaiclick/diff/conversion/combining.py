@@ -1,4 +1,4 @@
-"""Columns that merges combine by a function of their own type, and whether it gives the same over another type."""
+"""Columns that merges combine by a function of their own type, and whether another type gives the same result."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Two composite types side by side: which part of the old one becomes which part of the new one, as the engine's CAST
-does it."""
+"""Two composite types side by side: which element of the old one becomes which element of the new one, as the engine's
+CAST does it."""
 
 from __future__ import annotations
 

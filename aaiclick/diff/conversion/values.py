@@ -1,4 +1,4 @@
-"""Conditions that are true for rows whose value does not survive a conversion, at any depth of the types.
+"""Conditions for rows whose value does not survive a conversion, at any depth of the types.
 
 For Array, Map, Tuple and Nullable the condition is applied to the plain values inside (``leaves``). Types that do
 not correspond part by part (String to Array, JSON, Variant, Dynamic) are compared as a whole.

@@ -1,4 +1,4 @@
-"""Which tables set off a materialized view, and whether their writers can be kept out for a moment."""
+"""Which tables trigger a materialized view, and whether their writers can be kept out for a moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Rows that merges combine, where the table's keys change, or what merges do with a column."""
+"""Whether other rows than before would be combined by merges, after a change of the table's keys or of what merges do
+with a column."""
 
 from __future__ import annotations
 

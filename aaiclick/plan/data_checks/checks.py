@@ -1,4 +1,4 @@
-"""Counts the rows that do not allow a change, before anything is changed."""
+"""Counts the rows that stand in the way of a change, before anything is changed."""
 
 from __future__ import annotations
 

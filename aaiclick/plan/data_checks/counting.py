@@ -1,4 +1,4 @@
-"""The rows that the checks of a table are about, with columns under the names that the changes use."""
+"""The rows that the checks of a table count, with columns under the names that the changes use."""
 
 from __future__ import annotations
 

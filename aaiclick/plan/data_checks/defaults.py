@@ -1,4 +1,4 @@
-"""Whether the default of a new column can be computed for the rows that are there.
+"""Checks that the default of a new column can be computed for the rows that are there.
 
 An ALTER takes any default that the server can analyse. One that fails on a row (NULL into a type without NULL, a text
 that does not parse) would make the column, and each ``SELECT *``, unreadable from then on; a copy would stop there.

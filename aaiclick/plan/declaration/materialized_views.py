@@ -1,4 +1,4 @@
-"""Checks declared materialized views for what the engine reports only later, at an INSERT, or never.
+"""Checks declared materialized views for mistakes that the engine reports only at an INSERT, or never.
 
 For a view that is created or changed: whether its target exists and can hold what the query yields, and whether the
 engine makes a materialized view of that query. It is tried in scratch, between empty copies.

@@ -1,5 +1,5 @@
-"""Tables in front of other tables (Buffer, Merge, Distributed). They have columns of their own and convert to them at
-every read."""
+"""Buffer, Merge and Distributed tables in front of a table. They have columns of their own and convert to them at every
+read."""
 
 from __future__ import annotations
 

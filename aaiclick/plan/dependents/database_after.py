@@ -1,4 +1,5 @@
-"""The database as a plan will leave it, empty and in scratch, and what queries of views and dictionaries yield there.
+"""The database as a plan will leave it, empty and in scratch, and what the queries of views and dictionaries yield
+there.
 
 The queries are analysed over clones of the new tables, views over other views. Tables that the plan does not change
 are used where they are: nothing is run, so only their columns are read.

@@ -1,4 +1,4 @@
-"""Whether a conversion between two types keeps every value, so that an INSERT or a view which converts changes
+"""Whether a conversion between two types keeps every value, so that an INSERT or a view that converts changes
 nothing."""
 
 from __future__ import annotations

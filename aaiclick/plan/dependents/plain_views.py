@@ -1,4 +1,4 @@
-"""Plain views over tables that change: they store the types of their columns, and would go on to convert to the old
+"""Plain views over tables that change: they store the types of their columns, and would go on converting to the old
 ones.
 
 A view is replaced before its table changes, with the types that the table will have. From then on it yields the same

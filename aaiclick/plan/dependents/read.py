@@ -1,4 +1,5 @@
-"""Reads all that depends on tables with one query: views, dictionaries, and tables in front of others."""
+"""Reads everything that depends on tables with one query: views, dictionaries, and Buffer, Merge and Distributed
+tables."""
 
 from __future__ import annotations
 

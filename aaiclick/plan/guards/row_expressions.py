@@ -1,4 +1,4 @@
-"""Expressions over the declared table, written over one row of the live table. Pure.
+"""Rewrites expressions over the declared table for one row of the live table. Pure.
 
 A constraint can read only stored columns, and no subquery. So an ALIAS is replaced by its expression and a converted
 column by its conversion, each bound to its name (see ``aaiclick/versions/compose.py``). Functions raise

@@ -1,4 +1,4 @@
-"""What parts need before columns are dropped.
+"""What has to be written into parts before columns are dropped.
 
 The engine refuses an ALTER that leaves a part without any column. And where a part holds only some columns of a
 Nested, the others take the sizes of their arrays from these.

@@ -1,4 +1,4 @@
-"""Columns that old parts do not hold, read by the default of a new column.
+"""The default of a new column reads columns that old parts do not hold.
 
 Where a part lacks a column without a default of its own, and another column's default reads it, the server puts a
 literal in its place: 0 for a Date, for an Enum and for every number, '' for a FixedString, NULL without a type. The

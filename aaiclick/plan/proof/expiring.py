@@ -1,4 +1,4 @@
-"""Rows and values that a TTL would delete earlier, because a column that it reads changes."""
+"""Rows and values that a TTL would delete earlier because a column that it reads changes."""
 
 from __future__ import annotations
 

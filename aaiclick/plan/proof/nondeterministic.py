@@ -1,4 +1,4 @@
-"""Functions that return something else at every call: ``now()``, ``rand()``, ``generateUUIDv4()``."""
+"""Functions that give another value at every call: ``now()``, ``rand()``, ``generateUUIDv4()``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A skip index or projection that is made anew, because what it holds of the rows would no longer be right."""
+"""Drops and adds a skip index or projection that would no longer fit the rows."""
 
 from __future__ import annotations
 

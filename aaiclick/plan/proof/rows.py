@@ -1,4 +1,4 @@
-"""The rows of a table as they are and as they will be, side by side: what the looks read. Pure SQL text.
+"""SELECTs over the rows of a table as they are and as they will be, side by side. SQL text only.
 
 SELECT <looks> FROM (                                             settings: prefer_column_name_to_alias = 1
   SELECT *, <ALIAS columns and new defaults of the target> FROM (

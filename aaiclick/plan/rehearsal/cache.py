@@ -1,5 +1,5 @@
-"""Results for one table that hold for every table of the same form (the thousands of tables of a family differ only in
-their names), and for the next plan of the same run."""
+"""Keeps what rehearsals found out: for other tables of the same form (tables of a family differ only in their names),
+and for the next plan of the same run."""
 
 from __future__ import annotations
 

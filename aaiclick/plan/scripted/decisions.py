@@ -1,4 +1,4 @@
-"""What the migrations of a transition allow by name. Pure."""
+"""What migrations allow by name. Pure."""
 
 from __future__ import annotations
 

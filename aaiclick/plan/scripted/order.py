@@ -1,4 +1,4 @@
-"""The order of a plan with migration scripts. They run in the order of their versions; what they need comes first, all
+"""Orders a plan with migration scripts: they run in the order of their versions; what they need comes first, everything
 else follows.
 
     longer TTLs -> what a script needs -> its statements, its function -> the next script -> changes, copies -> drops

@@ -1,4 +1,4 @@
-"""Adds to steps what a migration says: in words, as hazards, and by the versions that they complete."""
+"""Adds to steps what a migration says about them: words, hazards, and the versions that they complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Views before a migration script: those that it may read exist, in the form of its version, when it begins.
+"""Views that a migration script may read: they exist, in the form of its version, before it runs.
 
 A plain view costs nothing, so each one that a statement names is brought to the version first; before a function all
 are. A materialized view changes what an INSERT does: it is created before a script only where an earlier version has

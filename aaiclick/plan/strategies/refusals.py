@@ -1,4 +1,4 @@
-"""Reasons why a table cannot be changed, whatever its rows are: the catalogue tells them."""
+"""Reasons why a table cannot be changed, whatever its rows are; the catalogue shows them."""
 
 from __future__ import annotations
 
