@@ -36,5 +36,6 @@ def require_oplog(url: str, oplog: Schema, database: str | None, command: str) -
         named = ", ".join(found.tables[:_MOST_NAMES]) + (", ..." if len(found.tables) > _MOST_NAMES else "")
         raise UsageError(
             f"this database holds other tables ({named}), no recorded schema and no {oplog.name}{changed}. Say which "
-            f"schema is meant: {NOWHERE} ({DEFAULT} for the {oplog.name})"
+            f"schema is meant: {NOWHERE} ({DEFAULT} for the {oplog.name}). Where nothing declares these tables yet: "
+            "aaiclick reflect --brief writes it"
         )
