@@ -21,7 +21,7 @@ LAYERS = [
     {"sql"},
     {"routine", "user_function"},
     {"clock"},
-    {"specs", "aggregates"},
+    {"specs", "aggregates", "variables"},
     {"catalog"},
     {"clients"},
     {"clickhouse"},

@@ -124,7 +124,9 @@ def policy_for(policy: Policy | None, embedded: bool) -> Policy:
 
 
 def placed(schema: Schema) -> Schema:
-    """The schema on the cluster that the environment names; '' there: on none."""
+    """The schema on the cluster that the environment names ('' there: on none), with the values of its variables.
+    Raises ``UsageError`` where one cannot have its value."""
+    schema = schema.resolved(os.environ)
     named = os.environ.get(CLUSTER)
     return schema if named is None or named == (schema.cluster or "") else schema.model_copy(update={"cluster": named})
 

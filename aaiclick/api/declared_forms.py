@@ -14,10 +14,15 @@ from aaiclick.versions.lockfile import LockedForm
 
 def declared_forms(schema: Schema) -> tuple[Schema, dict[str, LockedForm]]:
     """The schema with its SQL read, and the forms by name. Families of tables, whose tables are made at run time, are
-    left out.
+    left out. Variables have their defaults: that is what is released.
 
     Raises ``SpecError`` where the engine refuses the declaration, ``ConnectionFailed`` where no engine can be started.
     """
+    return forms_with_values(schema.with_defaults())
+
+
+def forms_with_values(schema: Schema) -> tuple[Schema, dict[str, LockedForm]]:
+    """The same of a schema whose variables have values already."""
     with temporary_engine() as engine:
         try:
             return run(forms_of(schema), engine)

@@ -8,11 +8,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from aaiclick.api.declared_forms import declared_forms
+from aaiclick.api.declared_forms import declared_forms, forms_with_values
+from aaiclick.api.varying_forms import varying_texts
 from aaiclick.errors import DuplicateVersionError, HistoryError, MigrationError, UndecidedError, UsageError
 from aaiclick.specs.schema import Schema
 from aaiclick.versions.history import check_released
-from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedForm, LockedVersion, dump_lock, read_lock, seal_of
+from aaiclick.versions.lockfile import (
+    LOCK_FILE,
+    Lock,
+    LockedForm,
+    LockedVersion,
+    Variables,
+    dump_lock,
+    read_lock,
+    seal_of,
+)
 from aaiclick.versions.release import Release, compare, script_text, slug, unknown_decisions
 from aaiclick.versions.scripts import Script, read_migrations
 
@@ -84,7 +94,8 @@ def revise(
     scripts = read_migrations(folder)
     before = lock.versions[:-1] if amend and lock.versions and lock.versions[-1].version == version else lock.versions
     check_released(schema.name, version, scripts, Lock(lock.schema, before))
-    schema, declared = declared_forms(schema)
+    template = schema
+    schema, declared = declared_forms(template)
     last = before[-1] if before else None
     if last is not None and version <= last.version:
         release = compare(last.forms, declared, schema, {}, ())
@@ -108,8 +119,19 @@ def revise(
         else compare(last.forms, declared, schema, given, [])
     )
     kept = lock.get(version)
-    empty = LockedVersion(version, declared, kept.variables if kept is not None else {})
+    varies = _varying(template, declared, kept.variables if kept is not None else {})
+    empty = LockedVersion(version, declared, varies)
     return _write(folder, Lock(schema.name, before), empty, release, own, message, oldest_code, python)
+
+
+def _varying(schema: Schema, declared: Mapping[str, LockedForm], kept: Variables) -> Variables:
+    """What may differ between installs: what the schema's variables say, and what was written by hand for others."""
+    own = varying_texts(schema, declared, _forms)
+    return {name: {**kept.get(name, {}), **own.get(name, {})} for name in sorted({*kept, *own})}
+
+
+def _forms(schema: Schema) -> Mapping[str, LockedForm]:
+    return forms_with_values(schema)[1]
 
 
 def _decided(
@@ -183,6 +205,12 @@ def check_schema(schema: Schema) -> Checked:
     release = compare(last.forms, declared, read, {}, ())
     if schema.version > last.version:
         problems.append(f'version {schema.version} has no revision: aaiclick revision -m "..."')
+    elif not release.words and _varying(schema, declared, last.variables) != last.variables:
+        problems.append(
+            f"the variables of the schema are not those of its released version {last.version}: write "
+            f"version={last.version + 1} and run aaiclick revision, or, if version {last.version} is not installed "
+            "anywhere yet: aaiclick revision --amend"
+        )
     elif release.words:
         listed = "; ".join(release.words)
         problems.append(

@@ -169,8 +169,22 @@ class Frame:
             return None
         file = self.settings.file
         if said.level < ENVIRONMENT or file is None:
-            return load_schema(said.text, said.origin, (Path.cwd(), *((file.folder,) if file is not None else ())))
-        return load_schema(said.text, f"schema in {said.origin}", (file.folder,))
+            found = load_schema(said.text, said.origin, (Path.cwd(), *((file.folder,) if file is not None else ())))
+            return self._given(found, strict=False)
+        return self._given(load_schema(said.text, f"schema in {said.origin}", (file.folder,)), strict=True)
+
+    def _given(self, schema: Schema, strict: bool) -> Schema:
+        """The schema with the values that the configuration has for its variables. ``strict``: the configuration is
+        about this schema, so a value for what it does not have is an error."""
+        known = {variable.name: variable for variable in schema.variables}
+        values: dict[str, int | str] = {}
+        for name, value in self.settings.values().items():
+            if name in known:
+                values[name] = known[name].read(value.text, value.origin)
+            elif strict:
+                there = f"it has {', '.join(known)}" if known else "it has none"
+                raise UsageError(f"variables.{name} in {value.origin}: {schema.name} has no such variable ({there})")
+        return schema.given(**values) if values else schema
 
     def again(self) -> str:
         """The command line that calls this command again."""

@@ -10,10 +10,11 @@ from functools import cached_property
 from os import PathLike
 from typing import ClassVar, Literal, TypeAlias, TypedDict, TypeVar
 
-from pydantic import Field
+from pydantic import Field, InstanceOf, PrivateAttr
+from pydantic.json_schema import SkipJsonSchema
 from typing_extensions import Unpack
 
-from aaiclick.errors import SpecError
+from aaiclick.errors import SpecError, UsageError
 from aaiclick.specs.base import Spec
 from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.functions import Function
@@ -21,6 +22,7 @@ from aaiclick.specs.migrations import Migration
 from aaiclick.specs.sql_objects import SqlFunction, SqlObject, SqlTable
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, TableFamily, View
+from aaiclick.variables import Value, Variable, check_places, substituted, values_of, varying
 
 SchemaObject = Table | MaterializedView | View | Dictionary | TableFamily | Function
 AnyObject: TypeAlias = SchemaObject | SqlObject
@@ -38,6 +40,7 @@ class SchemaFields(TypedDict, total=False):
     unsupported: Mapping[str, str]
     cluster: str | None
     replicate: Replicate
+    variables: Sequence[Variable]
 
 
 class Schema(Spec):
@@ -63,6 +66,11 @@ class Schema(Spec):
     replicate: Replicate = "as-declared"
     """``where-possible``: where there is one host, replicated tables are made of the local engine. ``as-declared``:
     nowhere."""
+    variables: SkipJsonSchema[list[InstanceOf[Variable]]] = Field(default_factory=list[Variable], exclude=True)
+    """What differs between installs of one version: see ``aaiclick.variables``."""
+    _template: Schema | None = PrivateAttr(default=None)
+    """The declaration with its variables, of one in which values stand for them."""
+    _given: dict[str, Value] = PrivateAttr(default_factory=dict[str, Value])
 
     def __init__(self, name: str, **fields: Unpack[SchemaFields]) -> None:
         """What each keyword means.
@@ -77,6 +85,8 @@ class Schema(Spec):
             place.
         replicate: ``where-possible``: where there is one host, replicated tables are made of the local engine.
             ``as-declared``: nowhere.
+        variables: What differs between installs of one version: see ``aaiclick.variables``.
+        _template: The declaration with its variables, of one in which values stand for them.
         """
         self._construct(name, {"name": name, **fields})
         if not name.strip():
@@ -94,6 +104,12 @@ class Schema(Spec):
                 )
         if isinstance(self.migrations, list):
             self._check_migrations(self.migrations)
+        names = [variable.name for variable in self.variables]
+        for variable in names:
+            if names.count(variable) > 1:
+                raise SpecError(f"{name}: variable {variable}", "declared twice")
+        for item in self.objects:
+            check_places(item, frozenset(names))
 
     def _check_migrations(self, migrations: list[Migration]) -> None:
         versions = [migration.version for migration in migrations]
@@ -169,6 +185,47 @@ class Schema(Spec):
         read = self.model_copy(update={"objects": list(objects)})
         vars(read)["fingerprint"] = self.fingerprint
         return read
+
+    def given(self, **values: Value) -> Schema:
+        """The same declaration with values for its variables; they count more than the environment's. Raises
+        ``UsageError`` for a variable that it does not have, and for a value that it cannot have."""
+        known = {variable.name: variable for variable in self.variables}
+        for name, value in values.items():
+            if name not in known:
+                there = f"its variables are {', '.join(known)}" if known else "it has none"
+                raise UsageError(f"{self.name} has no variable {name}: {there}")
+            known[name].read(value, "given")
+        made = (self._template or self).model_copy()
+        made._given = {**self._given, **values}  # noqa: SLF001 - made here
+        return made
+
+    def resolved(self, environment: Mapping[str, str]) -> Schema:
+        """The declaration with a value in place of each variable: what was given, else the environment's, else the
+        default. Raises ``UsageError``."""
+        if not self.variables or self._template is not None:
+            return self
+        return self._with_values(values_of(self.variables, self._given, environment))
+
+    def with_defaults(self, other: Mapping[str, Value] | None = None) -> Schema:
+        """The declaration as it is released: with the defaults of its variables, whatever the environment says.
+        ``other``: values in their place, except in SETTINGS."""
+        if not self.variables:
+            return self
+        template, defaults = self._template or self, {each.name: each.default for each in self.variables}
+        return template._with_values({**defaults, **(other or {})}, defaults)  # noqa: SLF001 - of this class
+
+    def _with_values(self, values: Mapping[str, Value], settings: Mapping[str, Value] | None = None) -> Schema:
+        made = self.model_copy(update={"objects": [substituted(item, values, settings) for item in self.objects]})
+        vars(made).pop("fingerprint", None)  # of the declaration with its variables
+        made._template = self  # noqa: SLF001 - made here
+        return made
+
+    def varying(self, name: str, variables: frozenset[str] | None = None) -> frozenset[str]:
+        """The clauses of an object that hold a variable (one of these): ``ttl``, ``created_at.ttl``,
+        ``settings.storage_policy``; ``*`` for any of a declaration as SQL."""
+        item = (self._template or self).get(name) if self.variables else None
+        names = frozenset(each.name for each in self.variables) if variables is None else variables
+        return varying(item, names) if item is not None else frozenset()
 
     def get(self, name: str) -> AnyObject | None:
         """The declared object of that name, or None."""

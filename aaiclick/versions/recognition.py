@@ -166,7 +166,7 @@ def _tolerant(live: TableForm, released: TableForm, variables: Mapping[str, tupl
     names = {column.name for column in columns}
     # The same release may run replicated in one place and on a single server in another.
     family = live.engine.removeprefix("Replicated").removeprefix("Shared")
-    return replace(
+    tolerated = replace(
         released,
         name=live.name,
         engine=live.engine if family == released.engine else released.engine,
@@ -186,12 +186,13 @@ def _tolerant(live: TableForm, released: TableForm, variables: Mapping[str, tupl
         ),
         settings=tuple(sorted({**dict(released.settings), **dict(live.settings)}.items())),
         comment=released.comment or live.comment,
-        **{
-            clause: getattr(live, clause)
-            for clause in variables
-            if "." not in clause and _matches(getattr(live, clause), variables[clause])
-        },
     )
+    varied = {
+        clause: getattr(live, clause)
+        for clause in variables
+        if "." not in clause and _matches(getattr(live, clause), variables[clause])
+    }
+    return replace(tolerated, **varied)
 
 
 def _tolerant_column(
@@ -205,7 +206,7 @@ def _tolerant_column(
         if clause.rpartition(".")[0] == released.name
     }
     added_default = live.kind == "DEFAULT" and not released.kind
-    return replace(
+    tolerated = replace(
         released,
         kind=live.kind if added_default else released.kind,
         expression=live.expression if added_default else released.expression,
@@ -214,8 +215,9 @@ def _tolerant_column(
         ttl=released.ttl,
         settings=tuple(sorted({**dict(released.settings), **dict(live.settings)}.items())),
         statistics=released.statistics or live.statistics,
-        **{clause: getattr(live, clause) for clause, texts in own.items() if _matches(getattr(live, clause), texts)},
     )
+    varied = {clause: getattr(live, clause) for clause, texts in own.items() if _matches(getattr(live, clause), texts)}
+    return replace(tolerated, **varied)
 
 
 def _matches(text: str, alternatives: tuple[str, ...]) -> bool:

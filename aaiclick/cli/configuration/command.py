@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aaiclick.cli.command import USUAL_POLICY, Frame
-from aaiclick.cli.configuration.keys import KEYS
+from aaiclick.cli.configuration.keys import KEYS, VALUES
 from aaiclick.cli.configuration.settings import ENVIRONMENT, Settings
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.options import Database, Debug, Env, Json, Reference, Url
@@ -48,7 +48,7 @@ def config(
 
 def _config(frame: Frame) -> ExitCode:
     settings = frame.settings
-    lines = [_line(frame, key) for key in KEYS]
+    lines = [_line(frame, key) for key in KEYS] + _values(settings)
     notes = [note for note in (settings.overruled(), _written_password(settings)) if note]
     file, chosen = settings.file, settings.environment
     environments = sorted(file.environments) if file is not None else []
@@ -93,6 +93,14 @@ def _line(frame: Frame, key: str) -> _Line:
         return _Line(key, *_in_force(frame, key, origin))
     except UsageError as error:
         return _Line(key, mask(said.text) if said is not None else "", origin, str(error))
+
+
+def _values(settings: Settings) -> list[_Line]:
+    """What is said of the schema's variables. Whether it has them is not known without the schema."""
+    try:
+        return [_Line(f"{VALUES}.{name}", value.text, value.origin) for name, value in settings.values().items()]
+    except UsageError as error:
+        return [_Line(VALUES, "", _NOWHERE, str(error))]
 
 
 def _in_force(frame: Frame, key: str, origin: str) -> tuple[str, str]:

@@ -10,6 +10,8 @@ from aaiclick.errors import UsageError
 
 KEYS = ("schema", "url", "database", "policy", "keep-old")
 """What can be said at the top, and in each environment."""
+VALUES = "variables"
+"""The table that holds values for the variables of the schema, at the top and in each environment."""
 ENVIRONMENTS = "env"
 """The table that holds the environments, by name."""
 _OTHER_WORDS = {
@@ -79,10 +81,24 @@ def _section(within: str, environment: str) -> str:
 
 
 def _texts(values: Mapping[str, object], where: str, within: str, top: bool) -> dict[str, str]:
+    given: dict[str, str] = {}
     for key, value in values.items():
-        if key not in KEYS:
+        if key == VALUES:
+            given |= _values(value, where)
+        elif key not in KEYS:
             raise UsageError(f"{where}: {_unknown(key, value, within, top)}")
-    return dict(_text(key, value, where) for key, value in values.items())
+    return given | dict(_text(key, value, where) for key, value in values.items() if key != VALUES)
+
+
+def _values(table: object, where: str) -> dict[str, str]:
+    if not isinstance(table, dict):
+        raise UsageError(f"{where}: {VALUES} is {_kind(table)}: it is a table, such as {{ ttl_days = 90 }}")
+    found: dict[str, str] = {}
+    for name, value in cast("dict[str, object]", table).items():
+        if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
+            raise UsageError(f"{where}: {VALUES}.{name} is {_kind(value)}: write a whole number or a text")
+        found[f"{VALUES}.{name}"] = str(value)
+    return found
 
 
 def _text(key: str, value: object, where: str) -> tuple[str, str]:
@@ -113,13 +129,13 @@ def _unknown(key: str, value: object, within: str, top: bool) -> str:
     meant = _OTHER_WORDS.get(key.lower().replace("_", "-")) or _near(key, top)
     if meant == "url" and key != "url" and key.lower() in _OTHER_WORDS:
         return f"unknown key {key}: it is a part of url, {_EXAMPLES['url']}"
-    known = ", ".join((*KEYS, *((ENVIRONMENTS,) if top else ())))
+    known = ", ".join((*KEYS, VALUES, *((ENVIRONMENTS,) if top else ())))
     return f"unknown key {key}{f': did you mean {meant}?' if meant else ''} (there are {known})"
 
 
 def _near(key: str, top: bool) -> str:
     plain = key.lower().replace("_", "-")
-    return next(iter(get_close_matches(plain, [*KEYS, *((ENVIRONMENTS,) if top else ())], 1)), "")
+    return next(iter(get_close_matches(plain, [*KEYS, VALUES, *((ENVIRONMENTS,) if top else ())], 1)), "")
 
 
 def _kind(value: object) -> str:

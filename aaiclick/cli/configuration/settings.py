@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aaiclick.cli.configuration.files import ConfigurationFile, find
-from aaiclick.cli.configuration.keys import KEYS, near
+from aaiclick.cli.configuration.keys import KEYS, VALUES, near
 from aaiclick.cli.configuration.variables import expanded, names
 from aaiclick.cli.database import URL_VARIABLE
 from aaiclick.errors import UsageError
@@ -18,6 +18,8 @@ SCHEMA_VARIABLE = "AAICLICK_SCHEMA"
 KEEP_VARIABLE = "AAICLICK_KEEP_OLD"
 VARIABLES = {"schema": SCHEMA_VARIABLE, "url": URL_VARIABLE, "keep-old": KEEP_VARIABLE}
 """The environment variables that say a value."""
+VALUE_PREFIX = "AAICLICK_VAR_"
+"""How the variable begins that gives a value for a variable of the schema."""
 FLAG, VARIABLE, ENVIRONMENT, FILE = range(4)
 """What counts more comes first."""
 
@@ -73,6 +75,23 @@ class Settings:
         if self.file is not None and (text := self.file.top.get(key)):
             found.append(Value(text, FILE, self.file.origin(None)))
         return tuple(found)
+
+    def values(self) -> dict[str, Value]:
+        """What is said of the schema's variables, by their names, ``${NAME}`` replaced: an environment variable before
+        the file. Raises ``UsageError`` where one that is to be put in is not set."""
+        if self.file is None:
+            return {}
+        chosen = self.file.environments[self.environment.text] if self.environment is not None else {}
+        keys = [key for key in {**self.file.top, **chosen} if key.startswith(f"{VALUES}.")]
+        found: dict[str, Value] = {}
+        for key in keys:
+            name = key.partition(".")[2]
+            given = VALUE_PREFIX + name.upper()
+            if self.variables.get(given):
+                found[name] = Value(self.variables[given], VARIABLE, given)
+            elif (value := self.value(key)) is not None:
+                found[name] = value
+        return found
 
     def url(self) -> Value | None:
         """The URL; a relative directory in the file is seen from the file's folder. Raises ``UsageError``."""

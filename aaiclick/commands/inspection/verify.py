@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from aaiclick.catalog.forms import Catalog, Form, TableForm, ViewForm
 from aaiclick.catalog.normalize import normal
+from aaiclick.commands.inspection.given_values import as_given_here
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.recorded_forms import load_forms
 from aaiclick.diff.compare import diff_table
@@ -49,7 +50,7 @@ def residual(schema: Schema, catalog: Catalog, forms: Mapping[str, Form]) -> tup
 
 def spec_differences(found: Inspection, forms: Mapping[str, Form]) -> tuple[str, ...]:
     """How the declaration differs from the one that was recorded for the same version, on canonical forms; empty where
-    only the encoding of the fingerprint (or what is managed) differs."""
+    only the encoding of the fingerprint (or what is managed, or the value of a variable) differs."""
     assert found.record is not None
     recorded = load_forms(found.record.forms)
     declared = {item.name for item in found.schema.objects if not isinstance(item, TableFamily)}
@@ -58,6 +59,7 @@ def spec_differences(found: Inspection, forms: Mapping[str, Form]) -> tuple[str,
     for name in sorted(declared & set(recorded)):
         old, new = recorded[name], forms.get(name)
         if isinstance(old, TableForm) and isinstance(new, TableForm):
+            old = as_given_here(old, new, found.schema.varying(name))
             target = Target(normal(new), (), (), (), free_primary_key=False)
             words += [f"{name}: {change.words}" for change in diff_table(old, target)]
             kept = {column.name for column in new.columns}
