@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aaiclick.api.declared_forms import declared_forms, forms_with_values
-from aaiclick.api.varying_forms import varying_texts
+from aaiclick.commands.varying_forms import varying_texts
 from aaiclick.errors import DuplicateVersionError, HistoryError, MigrationError, UndecidedError, UsageError
 from aaiclick.specs.schema import Schema
 from aaiclick.versions.history import check_released
