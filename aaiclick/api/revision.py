@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aaiclick.api.declared_forms import declared_forms, forms_with_values
-from aaiclick.commands.varying_forms import varying_texts
 from aaiclick.errors import DuplicateVersionError, HistoryError, MigrationError, UndecidedError, UsageError
 from aaiclick.specs.schema import Schema
 from aaiclick.versions.history import check_released
@@ -25,6 +24,7 @@ from aaiclick.versions.lockfile import (
 )
 from aaiclick.versions.release import Release, compare, script_text, slug, unknown_decisions
 from aaiclick.versions.scripts import Script, read_migrations
+from aaiclick.versions.varying_texts import varying_texts
 
 
 @dataclass(frozen=True, slots=True)
