@@ -71,6 +71,7 @@ class Schema(Spec):
     _template: Schema | None = PrivateAttr(default=None)
     """The declaration with its variables, of one in which values stand for them."""
     _given: dict[str, Value] = PrivateAttr(default_factory=dict[str, Value])
+    """Values that were given in the code."""
 
     def __init__(self, name: str, **fields: Unpack[SchemaFields]) -> None:
         """What each keyword means.
