@@ -93,10 +93,14 @@ class Frame:
         except Exception as error:
             if self.debug:
                 self.output.trace(hide(traceback.format_exc().rstrip(), self._secret))
-            advice = Advice(self.again(), self.migrate, self._refused, self._plan_anew)
-            code = self._fail(describe(error, advice, self._secret))
+            code = self._fail(self.failure(error))
         self._end(code)
         raise typer.Exit(code)
+
+    def failure(self, error: Exception) -> Failure:
+        """What an error means for whoever ran the command."""
+        advice = Advice(self.again(), self.migrate, self._refused, self._plan_anew)
+        return describe(error, advice, self._secret)
 
     @property
     def settings(self) -> Settings:

@@ -10,6 +10,7 @@ import typer
 from aaiclick.cli import calls
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.hooks.hooks import Hooks
 from aaiclick.cli.machine.answers import report_json
 from aaiclick.cli.numbers import count_text
 from aaiclick.cli.options import (
@@ -111,10 +112,11 @@ def migrate(
         flags=tuple(flag for flag, given in flags if given),
         approved=plan,
     )
-    frame.run(lambda: _run(frame, keys, plan, jobs))
+    hooks = Hooks(frame)
+    frame.run(lambda: hooks.carry_out(lambda: _run(frame, hooks, keys, plan, jobs)))
 
 
-def _run(frame: Frame, keys: tuple[str, ...], file: str | None, jobs: int | None) -> ExitCode:
+def _run(frame: Frame, hooks: Hooks, keys: tuple[str, ...], file: str | None, jobs: int | None) -> ExitCode:
     dry, quick, ask = "--dry-run" in frame.flags, "--quick" in frame.flags, "--yes" not in frame.flags
     if file is not None and dry:
         raise UsageError("--plan carries a plan out, --dry-run shows one: give one of them")
@@ -128,17 +130,18 @@ def _run(frame: Frame, keys: tuple[str, ...], file: str | None, jobs: int | None
             raise UsageError("--plan is of one database: give its name instead of a pattern")
         if dry:
             return tenants.plan_of_tenants(frame, policy, quick, workers)
-        return tenants.migrate_tenants(frame, policy, workers, ask)
+        return tenants.migrate_tenants(frame, hooks, policy, workers, ask)
     if dry:
         from aaiclick.cli.dry_run import dry_run
 
         return dry_run(frame, policy, quick)
-    return _migrate(frame, policy, file, ask)
+    return _migrate(frame, hooks, policy, file, ask)
 
 
-def _migrate(frame: Frame, policy: Policy, file: str | None, ask: bool) -> ExitCode:
+def _migrate(frame: Frame, hooks: Hooks, policy: Policy, file: str | None, ask: bool) -> ExitCode:
     from aaiclick.cli.approval.files import read_plan
     from aaiclick.cli.approval.question import agreed, is_asked, look
+    from aaiclick.cli.hooks.looks import before_migrate
     from aaiclick.cli.progress.watchers import watcher
 
     approved = read_plan(Path(file)) if file is not None else None
@@ -151,6 +154,7 @@ def _migrate(frame: Frame, policy: Policy, file: str | None, ask: bool) -> ExitC
             if not agreed(frame, steps):
                 frame.output.tell("nothing was changed", "yellow")
                 return ExitCode.PENDING
+    before_migrate(frame, hooks, declared, policy)
     watch = watcher(frame.output)
     frame.on_close = watch.close
     report = calls.ensure(target.url, declared, frame.database, policy, watch, approved)
@@ -163,7 +167,7 @@ def _migrate(frame: Frame, policy: Policy, file: str | None, ask: bool) -> ExitC
         frame.output.result(report_json(report))
     else:
         _print(frame, report)
-    return ExitCode.DONE if report.in_sync else ExitCode.PENDING
+    return hooks.after(ExitCode.DONE if report.in_sync else ExitCode.PENDING, report)
 
 
 def _print(frame: Frame, report: Report) -> None:

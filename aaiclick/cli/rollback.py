@@ -9,6 +9,7 @@ import typer
 from aaiclick.cli import calls
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.hooks.hooks import Hooks
 from aaiclick.cli.machine.answers import report_json
 from aaiclick.cli.options import Database, Debug, Env, Json, KeepOld, Progress, ProgressKind, Reference, Url
 from aaiclick.printable import seconds_text
@@ -87,13 +88,17 @@ def rollback(
         extra=tuple(options),
         flags=("--dry-run",) if dry_run else (),
     )
-    frame.run(lambda: _rollback(frame, to, keys, dry_run))
+    hooks = Hooks(frame)
+    frame.run(lambda: hooks.carry_out(lambda: _rollback(frame, hooks, to, keys, dry_run)))
 
 
-def _rollback(frame: Frame, to: int | None, allow: tuple[str, ...], dry_run: bool) -> ExitCode:
+def _rollback(frame: Frame, hooks: Hooks, to: int | None, allow: tuple[str, ...], dry_run: bool) -> ExitCode:
     declared, target = frame.declared(), frame.target()
+    from aaiclick.cli.hooks.looks import before_rollback
     from aaiclick.cli.progress.watchers import watcher
 
+    if not dry_run:
+        before_rollback(frame, hooks, declared, to, allow)
     watch = watcher(frame.output)
     frame.on_close = watch.close
     report = calls.rollback(target.url, declared, to, frame.database, allow, dry_run, frame.kept_for(), watch)
@@ -102,7 +107,7 @@ def _rollback(frame: Frame, to: int | None, allow: tuple[str, ...], dry_run: boo
         frame.output.result(report_json(report))
     else:
         _print(frame, report)
-    return ExitCode.PENDING if dry_run else ExitCode.DONE
+    return ExitCode.PENDING if dry_run else hooks.after(ExitCode.DONE, report)
 
 
 def _print(frame: Frame, report: Report) -> None:

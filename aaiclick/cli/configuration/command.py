@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from aaiclick.cli.command import USUAL_POLICY, Frame
 from aaiclick.cli.configuration.keys import KEYS, VALUES
 from aaiclick.cli.configuration.settings import ENVIRONMENT, Settings
 from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.hooks.declared import EVENTS
 from aaiclick.cli.options import Database, Debug, Env, Json, Reference, Url
 from aaiclick.cli.output import Json as JsonValue
 from aaiclick.cli.schema_reference import DEFAULT
@@ -52,6 +54,8 @@ def _config(frame: Frame) -> ExitCode:
     notes = [note for note in (settings.overruled(), _written_password(settings)) if note]
     file, chosen = settings.file, settings.environment
     environments = sorted(file.environments) if file is not None else []
+    found = [settings.hook(event) for event in EVENTS]
+    hooks = [hook for hook in found if hook is not None and hook.command]
     if frame.as_json:
         shown: dict[str, JsonValue] = {
             line.key: {"value": line.value or None, "from": line.origin, "problem": line.problem or None}
@@ -63,6 +67,7 @@ def _config(frame: Frame) -> ExitCode:
                 "env": chosen.text if chosen is not None else None,
                 "environments": environments,
                 "settings": shown,
+                "hooks": {hook.event: {"command": list(hook.command), "from": hook.origin} for hook in hooks},
                 "notes": notes,
             }
         )
@@ -75,6 +80,9 @@ def _config(frame: Frame) -> ExitCode:
                 f"environment: {named}; there {'is' if len(environments) == 1 else 'are'} {', '.join(environments)}"
             )
         output.table(("setting", "value", "from"), [(line.key, line.value, line.origin) for line in lines], prefix="  ")
+        if hooks:
+            rows = [(hook.event, shlex.join(hook.command), hook.origin) for hook in hooks]
+            output.table(("hook", "command", "from"), rows, prefix="  ")
         for note in notes:
             output.say(f"note: {note}")
         for line in lines:

@@ -6,11 +6,12 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
 from aaiclick.cli.configuration.keys import checked, section
+from aaiclick.cli.hooks.declared import HookTable, Tables, split_hooks
 from aaiclick.errors import UsageError
 
 OWN = "aaiclick.toml"
@@ -29,6 +30,8 @@ class ConfigurationFile:
     """What holds in every environment, by key."""
     environments: dict[str, dict[str, str]]
     """What an environment says otherwise, by its name and key."""
+    hooks: Tables = field(default_factory=dict["str | None", HookTable])
+    """The hooks of each environment; of None: those at the top."""
 
     @property
     def folder(self) -> Path:
@@ -64,8 +67,9 @@ def find(start: Path) -> ConfigurationFile | None:
 
 
 def _file(path: Path, within: str, table: dict[str, object]) -> ConfigurationFile:
-    top, environments = checked(table, str(path), within)
-    return ConfigurationFile(path, within, top, environments)
+    rest, hooks = split_hooks(table, str(path), within)
+    top, environments = checked(rest, str(path), within)
+    return ConfigurationFile(path, within, top, environments, hooks)
 
 
 def _unnested(table: dict[str, object], path: Path) -> dict[str, object]:

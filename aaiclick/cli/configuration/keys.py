@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import cast
 
+from aaiclick.cli.hooks.declared import HOOKS
 from aaiclick.errors import UsageError
 
 KEYS = ("schema", "url", "database", "policy", "keep-old")
@@ -14,8 +15,11 @@ VALUES = "variables"
 """The table that holds values for the variables of the schema, at the top and in each environment."""
 ENVIRONMENTS = "env"
 """The table that holds the environments, by name."""
+_TABLES = (HOOKS, ENVIRONMENTS)
+"""Tables at the top; hooks may also stand in an environment."""
 _OTHER_WORDS = {
     "environment": ENVIRONMENTS,
+    "hook": HOOKS,
     "environments": ENVIRONMENTS,
     "envs": ENVIRONMENTS,
     "dsn": "url",
@@ -129,13 +133,13 @@ def _unknown(key: str, value: object, within: str, top: bool) -> str:
     meant = _OTHER_WORDS.get(key.lower().replace("_", "-")) or _near(key, top)
     if meant == "url" and key != "url" and key.lower() in _OTHER_WORDS:
         return f"unknown key {key}: it is a part of url, {_EXAMPLES['url']}"
-    known = ", ".join((*KEYS, VALUES, *((ENVIRONMENTS,) if top else ())))
+    known = ", ".join((*KEYS, VALUES, *(_TABLES if top else (HOOKS,))))
     return f"unknown key {key}{f': did you mean {meant}?' if meant else ''} (there are {known})"
 
 
 def _near(key: str, top: bool) -> str:
     plain = key.lower().replace("_", "-")
-    return next(iter(get_close_matches(plain, [*KEYS, VALUES, *((ENVIRONMENTS,) if top else ())], 1)), "")
+    return next(iter(get_close_matches(plain, [*KEYS, VALUES, *(_TABLES if top else (HOOKS,))], 1)), "")
 
 
 def _kind(value: object) -> str:

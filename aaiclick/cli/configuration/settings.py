@@ -11,6 +11,7 @@ from aaiclick.cli.configuration.files import ConfigurationFile, find
 from aaiclick.cli.configuration.keys import KEYS, VALUES, near
 from aaiclick.cli.configuration.variables import expanded, names
 from aaiclick.cli.database import URL_VARIABLE
+from aaiclick.cli.hooks.declared import Hook, HookTable
 from aaiclick.errors import UsageError
 
 ENV_FLAG, ENV_VARIABLE = "--env", "AAICLICK_ENV"
@@ -128,6 +129,20 @@ class Settings:
         from aaiclick.clients.url import parse_url
 
         return None if parse_url(url.text).database is not None else found
+
+    def hook(self, event: str) -> Hook | None:
+        """The hook for an event: of the environment, else of the file; None where neither has one."""
+        return next((table.hooks[event] for table in self._hook_tables() if event in table.hooks), None)
+
+    def hook_timeout(self) -> float | None:
+        """Seconds that a hook may take; None where nothing says it."""
+        return next((table.timeout for table in self._hook_tables() if table.timeout is not None), None)
+
+    def _hook_tables(self) -> list[HookTable]:
+        if self.file is None:
+            return []
+        chosen = self.file.hooks.get(self.environment.text) if self.environment is not None else None
+        return [table for table in (chosen, self.file.hooks.get(None)) if table is not None]
 
     def overruled(self) -> str:
         """A sentence where an environment was asked for, and another URL than its own counts; '' where not."""

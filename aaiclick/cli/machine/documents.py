@@ -291,6 +291,10 @@ SettingDocument = TypedDict(
 """One setting: what counts, where it is said, and what is wrong with it."""
 
 
+HookSettingDocument = TypedDict("HookSettingDocument", {"command": "list[str]", "from": str})
+"""A hook: its program with its arguments, and where it is said."""
+
+
 class ConfigDocument(TypedDict):
     """What ``config`` prints."""
 
@@ -302,6 +306,8 @@ class ConfigDocument(TypedDict):
     """The environments of the file."""
     settings: dict[str, SettingDocument]
     """Each setting by its name."""
+    hooks: dict[str, HookSettingDocument]
+    """Each hook that would be run, by its event."""
     notes: list[str]
     """What else a reader should know."""
 

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from typing_extensions import is_typeddict
 
 from aaiclick.cli.graph import documents as g
+from aaiclick.cli.hooks import facts as h
 from aaiclick.cli.machine import documents as d
 from aaiclick.cli.machine import tenant_documents as t
 from aaiclick.cli.machine.lines import FORMAT, Ended, Failed, Said, TenantDone, Trace
@@ -39,10 +40,11 @@ DOCUMENTS: Mapping[str, object] = {
     "config": d.ConfigDocument,
     "prune": d.PrunedDocument,
     "graph": g.GraphDocument,
+    "hook": h.HookDocument,
     "error": d.ErrorDocument,
 }
 """Names of the published files, with what is printed: ``plan`` by ``plan`` and ``migrate --dry-run``, ``error`` by
-every command."""
+every command; ``hook`` is what hooks read from their input."""
 EVENTS: tuple[type, ...] = (*get_args(Event), Said, Trace, TenantDone, Failed, Ended)
 """Lines of ``--progress json``."""
 
@@ -59,7 +61,11 @@ def _describe() -> None:
     pydantic."""
     said = cast(
         "Iterable[type[object]]",
-        [each for each in (*vars(d).values(), *vars(t).values(), *vars(g).values()) if isinstance(each, type)],
+        [
+            each
+            for each in (*vars(d).values(), *vars(t).values(), *vars(g).values(), *vars(h).values())
+            if isinstance(each, type)
+        ],
     )
     kinds: tuple[type[object], ...] = (*EVENTS, Hazard, Plan, Step, *said)
     for kind in kinds:

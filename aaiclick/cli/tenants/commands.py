@@ -7,6 +7,7 @@ import dataclasses
 import json
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
+from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -22,6 +23,7 @@ from aaiclick.plan.gate import judge
 from aaiclick.printable import seconds_text, shown, size_text
 
 if TYPE_CHECKING:
+    from aaiclick.cli.hooks.hooks import Hooks
     from aaiclick.cli.machine.lines import TenantDone
     from aaiclick.cli.machine.tenant_documents import (
         TenantErrorDocument,
@@ -43,7 +45,7 @@ LINE_EVERY = 100
 _NUMERIC = frozenset({"steps", "rows", "time"})
 
 
-def migrate_tenants(frame: Frame, policy: Policy, jobs: int, ask: bool) -> ExitCode:
+def migrate_tenants(frame: Frame, hooks: Hooks, policy: Policy, jobs: int, ask: bool) -> ExitCode:
     """Bring every database that the pattern means to the declared version."""
     from aaiclick.tenants import ensure_tenants
 
@@ -51,6 +53,9 @@ def migrate_tenants(frame: Frame, policy: Policy, jobs: int, ask: bool) -> ExitC
     if ask and question.is_asked(frame, policy) and not _agreed(frame, schema, policy, names, jobs):
         frame.output.tell("nothing was changed", "yellow")
         return ExitCode.PENDING
+    hooks.know(schema, frame.database, frame.target().place, len(names))
+    hooks.before()
+    begun = monotonic()
     with _watching(frame, len(names)) as watch:
         events = frame.output.lines.event if frame.output.lines is not None else None
         found = ensure_tenants(url, schema, names, policy, events, watch, jobs)
@@ -71,7 +76,11 @@ def migrate_tenants(frame: Frame, policy: Policy, jobs: int, ask: bool) -> ExitC
             rows = [_migrated_row(each, states[each.database]) for each in changed]
             frame.output.table(("database", "", "version", "steps", "rows", "time"), rows, _NUMERIC)
         _say_next(frame.output, failures)
-    return max((failure.code for failure in failures.values()), default=ExitCode.DONE)
+    code = max((failure.code for failure in failures.values()), default=ExitCode.DONE)
+    if failures:
+        hooks.failed_databases([*failures], next(each for each in failures.values() if each.code == code))
+        return code
+    return hooks.after(code, seconds=monotonic() - begun)
 
 
 def plan_of_tenants(frame: Frame, policy: Policy, quick: bool, jobs: int) -> ExitCode:

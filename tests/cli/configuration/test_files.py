@@ -53,7 +53,7 @@ def test_environments_and_their_origin(tmp_path: Path) -> None:
     assert [own.origin(None), own.origin("prod")] == ["aaiclick.toml", "aaiclick.toml [env.prod]"]
 
 
-KNOWN = "there are schema, url, database, policy, keep-old, variables"
+KNOWN = "there are schema, url, database, policy, keep-old, variables, hooks"
 
 
 @pytest.mark.parametrize(
