@@ -23,6 +23,7 @@ from aaiclick.specs.columns import Column
 from aaiclick.specs.tables import Table
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.testing.engine import fresh_name
+from tests.support.forms import unordered
 
 REPLAY = (
     "SET flatten_nested = 0, allow_suspicious_low_cardinality_types = 1, allow_suspicious_codecs = 1, "
@@ -173,23 +174,13 @@ def five_checks(
     )
     for name in tables:
         live = form_of(ground, ground.live, name)
-        assert _text(live) == _text(wanted[name]), str(plan)
+        assert unordered(live) == unordered(wanted[name]), str(plan)
         shared = shared_form(wanted[name], before[name], old_names)
         assert rows_as(ground, ground.live, name, shared, old_names, None) == expected[name], str(plan)
     again = plan_schema(ground.client, schema, database=ground.live)
     assert not again.steps, str(again)
     assert _ours(ground) == []
     return Checked(plan, tuple(step.strategy for step in plan.steps), sum(len(rows) for rows in expected.values()))
-
-
-def _text(form: TableForm) -> TableForm:
-    """The order of indexes, projections and constraints carries no meaning."""
-    return replace(
-        form,
-        indexes=tuple(sorted(form.indexes, key=lambda item: item.name)),
-        projections=tuple(sorted(form.projections, key=lambda item: item.name)),
-        constraints=tuple(sorted(form.constraints, key=lambda item: item.name)),
-    )
 
 
 def _ours(ground: Ground) -> list[str]:

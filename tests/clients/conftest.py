@@ -13,6 +13,7 @@ import pytest
 
 from aaiclick.clients import open_async_connection, open_connection
 from aaiclick.routine import Command, Query
+from aaiclick.testing.engine import EmbeddedEngine
 from tests.clients.shims import BlockingChdbClient, LazyClient
 
 T = TypeVar("T")
@@ -158,3 +159,12 @@ def async_client(port: int, database: str, **more: Any) -> Coroutine[Any, Any, A
     from clickhouse_connect import get_async_client
 
     return get_async_client(host="127.0.0.1", port=port, database=database, **more)
+
+
+@pytest.fixture
+def session(aaiclick_engine: EmbeddedEngine, aaiclick_database: str) -> Iterator[Any]:
+    """A chdb session with a fresh database as its current one."""
+    made = open_session(aaiclick_engine.path)
+    made.query(f"USE {aaiclick_database}")
+    yield made
+    made.close()

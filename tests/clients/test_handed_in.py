@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,14 +14,6 @@ from aaiclick.routine import Command, Query
 from aaiclick.testing import EngineServer
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.clients.conftest import open_session
-
-
-@pytest.fixture
-def session(aaiclick_engine: EmbeddedEngine, aaiclick_database: str) -> Iterator[Any]:
-    made = open_session(aaiclick_engine.path)
-    made.query(f"USE {aaiclick_database}")
-    yield made
-    made.close()
 
 
 def test_settings_set_by_hand_that_permit_or_cost_hold_for_our_statements(session: Any) -> None:

@@ -17,6 +17,7 @@ from aaiclick.routine import Command, Query
 from aaiclick.testing import EngineServer
 from tests.clients.conftest import async_client, needs_aiohttp
 from tests.clients.shims import ClauseClient, DeafClient, HomeboundClient
+from tests.support.ports import free_port
 
 LONG = Command(
     "INSERT INTO FUNCTION null('a UInt8') SELECT sleepEachRow(1) FROM numbers(60)", settings={"max_block_size": 1}
@@ -31,12 +32,6 @@ def kill_when_busy(server: EngineServer) -> None:
         pass
     server.kill()
     watching.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def refusal(url: str) -> str:

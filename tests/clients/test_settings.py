@@ -55,14 +55,6 @@ def peaceful(aaiclick_engine: EmbeddedEngine) -> Iterator[list[tuple[str, str]]]
     session.close()
 
 
-@pytest.fixture
-def session(aaiclick_engine: EmbeddedEngine, aaiclick_database: str) -> Iterator[Any]:
-    made = open_session(aaiclick_engine.path)
-    made.query(f"USE {aaiclick_database}")
-    yield made
-    made.close()
-
-
 def set_all(session: Any, settings: dict[str, str]) -> None:
     """Limits last: SET itself is under them."""
     for name in sorted(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from aaiclick import Column, MergeTree, Plan, Policy, Schema, Table, ensure_schema, ensure_schema_async, plan_schema
-from aaiclick.clients.opening import Opened, open_url
+from aaiclick.clients.opening import Opened
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.migrate import Run
 from aaiclick.errors import SchemaVersionError, StalePlanError, UsageError
@@ -32,13 +31,6 @@ def app(number: int, *columns: Column, order_by: str = "a", others: tuple[str, .
 
 ONE = app(1, A, B)
 TWO = app(2, A, B, C, order_by="b", others=("u", "v"))
-
-
-@pytest.fixture
-def connection(aaiclick_engine: EmbeddedEngine) -> Iterator[Opened]:
-    opened = open_url(aaiclick_engine.url)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

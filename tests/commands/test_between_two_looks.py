@@ -11,11 +11,10 @@ import pytest
 
 from aaiclick import AggregatingMergeTree, Column, MergeTree, Policy, Schema, Table
 from aaiclick.catalog.forms import ServerFacts
-from aaiclick.clients.opening import Opened, open_url
+from aaiclick.clients.opening import Opened
 from aaiclick.errors import BlockedError, SpecError
 from aaiclick.plan.rehearsal.cache import Rehearsed
 from aaiclick.routine import Command, Effect, Query
-from aaiclick.testing.engine import EmbeddedEngine
 from tests.reliability.driving import Driver, ensuring
 
 POLICY = Policy.lossless(keep_old=timedelta(days=1))
@@ -29,13 +28,6 @@ def version(number: int, *columns: Column) -> Schema:
 A, B = Column("a", "UInt64"), Column("b", "String")
 ONE = version(1, A, B)
 WIDER = version(2, A, B, Column("c", "UInt8"))
-
-
-@pytest.fixture
-def connection(aaiclick_engine: EmbeddedEngine) -> Iterator[Opened]:
-    opened = open_url(aaiclick_engine.url)
-    yield opened
-    opened.close()
 
 
 def begin(connection: Opened, database: str) -> None:

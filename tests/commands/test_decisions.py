@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from aaiclick import Column, MergeTree, Migration, Plan, Policy, Schema, Table, View, ensure_schema, plan_schema
-from aaiclick.clients.opening import Opened, open_url
+from aaiclick.clients.opening import Opened
 from aaiclick.errors import EditedMigrationError, MigrationError, SchemaVersionError
 from aaiclick.routine import Command, Query
 from aaiclick.testing.engine import EmbeddedEngine
@@ -27,13 +25,6 @@ def app(number: int, *objects: Table | View, migrations: list[Migration] | None 
 
 def decided(*keys: str) -> list[Migration]:
     return [Migration(2, allow=list(keys))]
-
-
-@pytest.fixture
-def connection(aaiclick_engine: EmbeddedEngine) -> Iterator[Opened]:
-    opened = open_url(aaiclick_engine.url)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table
 from aaiclick.catalog.forms import Catalog, LiveObject, ServerFacts, UnsupportedForm
-from aaiclick.clients.opening import open_url
 from aaiclick.commands.adopt import adopt
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.migrate import Run
@@ -18,7 +17,6 @@ from aaiclick.errors import HazardNotAllowedError, StatementError, UsageError
 from aaiclick.lease.owner import this_process
 from aaiclick.plan.replicas import several
 from aaiclick.routine import Command, Connection, Query, run
-from aaiclick.testing.engine import EmbeddedEngine
 from tests.catalog.helpers import Recording
 
 Rows = list[list[object]]
@@ -32,13 +30,6 @@ def table(name: str, *more: Column) -> Table:
 
 V1 = Schema("shop", version=1, objects=[table("a"), table("b")])
 V2 = Schema("shop", version=2, objects=[table("a", Column("n", "UInt8")), table("b")])
-
-
-@pytest.fixture
-def connection(aaiclick_engine: EmbeddedEngine) -> Iterator[Connection]:
-    opened = open_url(aaiclick_engine.url)
-    yield opened
-    opened.close()
 
 
 class Told(Recording):

@@ -15,8 +15,9 @@ from aaiclick.errors import BlockedError, SchemaVersionError
 from aaiclick.sql.quoting import quote_name
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 from tests.cases.rows import random_rows, tame_rows
-from tests.cases.runner import REPLAY, Ground, _text, clean, declaration, five_checks, form_of, prepare
+from tests.cases.runner import REPLAY, Ground, clean, declaration, five_checks, form_of, prepare
 from tests.coverage.cases import Case
+from tests.support.forms import unordered
 
 _PREAMBLE = re.compile(r"Code: \d+\.\s*|DB::Exception:\s*")
 PERMISSIVE = (
@@ -49,7 +50,7 @@ def walk(engine: EmbeddedEngine, client: Client, case: Case) -> Outcome:
             seen.append(outcome)
             if outcome.startswith("refused"):
                 _aim(ground, "live", after)
-            assert _text(form_of(ground, ground.live, "t")) == _text(form_of(ground, ground.direct, "t")), (
+            assert unordered(form_of(ground, ground.live, "t")) == unordered(form_of(ground, ground.direct, "t")), (
                 case.id,
                 outcome,
             )

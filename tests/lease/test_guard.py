@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -13,17 +12,10 @@ from aaiclick.lease.acquire import Lease, Owner, acquire, guarded
 from aaiclick.lease.names import BEATS, LOCK
 from aaiclick.routine import Clock, Command, Effect, Emit, Nonce, Query, Routine, Sleep
 from aaiclick.sql.quoting import qualified
-from aaiclick.testing.engine import EmbeddedEngine
-from tests.support.session_connection import Driver, SessionConnection, session
+from tests.support.session_connection import Driver, SessionConnection
 
 OWNER = Owner("anne", "host-a", 1)
 START = 1_000_000.0
-
-
-@pytest.fixture
-def connection(aaiclick_engine: EmbeddedEngine) -> Iterator[SessionConnection]:
-    with session(aaiclick_engine.path) as opened:
-        yield opened
 
 
 @pytest.fixture

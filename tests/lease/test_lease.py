@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -21,12 +21,6 @@ from tests.support.session_connection import Driver, SessionConnection, session
 
 ANNE = Owner("anne", "host-a", 1)
 BERT = Owner("bert", "host-b", 2)
-
-
-@pytest.fixture
-def connection(aaiclick_engine: EmbeddedEngine) -> Iterator[SessionConnection]:
-    with session(aaiclick_engine.path) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,12 +25,6 @@ from tests.support.session_connection import Driver, KilledError, SessionConnect
 
 OWNER = Owner("anne", "host-a", 1)
 SHORT = 0.05
-
-
-@pytest.fixture
-def connection(aaiclick_engine: EmbeddedEngine) -> Iterator[SessionConnection]:
-    with session(aaiclick_engine.path) as opened:
-        yield opened
 
 
 def take(connection: SessionConnection, database: str) -> Lease:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -23,6 +22,7 @@ from aaiclick.metrics import handler
 from tests.metrics.conftest import Registry
 from tests.metrics.schemas import V2, V3
 from tests.metrics.test_dashboard import ALERTS, BOARD
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -40,12 +40,6 @@ def endpoint(registry: Registry) -> Iterator[int]:
         yield server.server_port
         server.shutdown()
         thread.join()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def asked(port: int, path: str, **parameters: str) -> Any:

@@ -19,6 +19,7 @@ from aaiclick import (
 )
 from aaiclick.errors import BlockedError
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
+from tests.plan.migrating import migrate
 
 LOOKUP = (
     "CREATE DICTIONARY look (k UInt64, a UInt8) PRIMARY KEY k SOURCE(CLICKHOUSE(TABLE 't' DB '{db}')) LAYOUT(FLAT()) "
@@ -52,13 +53,6 @@ def setup(client: Client, *statements: str) -> None:
 def looked_up(client: Client, key: int = 1, where: str = "") -> object:
     client.command(f"SYSTEM RELOAD DICTIONARY {where or database(client)}.look")
     return client.query(f"SELECT dictGet('{where or database(client)}.look', 'a', toUInt64({key}))").result_rows[0][0]
-
-
-def migrate(client: Client, wanted: Schema, *allow: str) -> list[tuple[str, str]]:
-    policy = Policy.lossless()
-    report = ensure_schema(client, wanted, policy=policy.allow(*allow) if allow else policy)
-    assert plan_schema(client, wanted).steps == ()
-    return [(step.object, step.strategy) for step in report.steps]
 
 
 def test_a_table_is_rebuilt_under_a_dictionary(aaiclick_client: Client) -> None:

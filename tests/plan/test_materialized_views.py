@@ -11,13 +11,13 @@ from aaiclick import (
     MergeTree,
     Policy,
     ReplacingMergeTree,
-    Schema,
     SummingMergeTree,
     Table,
     ensure_schema,
     plan_schema,
 )
 from aaiclick.errors import BlockedError, SchemaVersionError, SpecError
+from tests.plan.migrating import migrate, rows, schema
 
 BIG = 4294967297
 COUNTED = "SELECT a, count() AS n FROM t GROUP BY a"
@@ -31,24 +31,9 @@ def target(kind: str, *more: Column) -> Table:
     return Table("g", [Column("a", kind), Column("n", "UInt64"), *more], engine=SummingMergeTree(order_by=["a"]))
 
 
-def schema(*objects: object) -> Schema:
-    return Schema("outside", objects=list(objects))  # type: ignore[arg-type]
-
-
 def command(client: Client, *statements: str) -> None:
     for sql in statements:
         client.command(sql)
-
-
-def rows(client: Client, sql: str) -> list[tuple[object, ...]]:
-    return [tuple(row) for row in client.query(sql).result_rows]
-
-
-def migrate(client: Client, wanted: Schema, *allow: str) -> list[tuple[str, str]]:
-    policy = Policy.lossless()
-    report = ensure_schema(client, wanted, policy=policy.allow(*allow) if allow else policy)
-    assert plan_schema(client, wanted).steps == ()
-    return [(step.object, step.strategy) for step in report.steps]
 
 
 NARROW = "CREATE TABLE t (k UInt64, a UInt8) ENGINE = MergeTree ORDER BY k"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, MaterializedView, MergeTree, Policy, Schema, Table, View, ensure_schema, plan_schema
+from aaiclick import Column, MaterializedView, MergeTree, Policy, Table, View, ensure_schema, plan_schema
 from aaiclick.errors import BlockedError
 from aaiclick.testing.engine import fresh_name
+from tests.plan.migrating import migrate, rows, schema
 
 BIG = 4294967297
 
@@ -17,10 +18,6 @@ def table(kind: str = "UInt64", *more: Column, name: str = "t", renamed_from: st
     return Table(name, [Column("k", "UInt64"), Column("a", kind), *more], engine=MergeTree(order_by=["k"]), **fields)  # type: ignore[arg-type]
 
 
-def schema(*objects: object) -> Schema:
-    return Schema("outside", objects=list(objects))  # type: ignore[arg-type]
-
-
 def setup(client: Client, *statements: str) -> None:
     for sql in (
         "CREATE TABLE t (k UInt64, a UInt8) ENGINE = MergeTree ORDER BY k",
@@ -28,17 +25,6 @@ def setup(client: Client, *statements: str) -> None:
         *statements,
     ):
         client.command(sql)
-
-
-def migrate(client: Client, wanted: Schema, *allow: str) -> list[tuple[str, str]]:
-    policy = Policy.lossless()
-    report = ensure_schema(client, wanted, policy=policy.allow(*allow) if allow else policy)
-    assert plan_schema(client, wanted).steps == ()
-    return [(step.object, step.strategy) for step in report.steps]
-
-
-def rows(client: Client, sql: str) -> list[tuple[object, ...]]:
-    return [tuple(row) for row in client.query(sql).result_rows]
 
 
 def text(client: Client, name: str) -> str:

@@ -24,6 +24,7 @@ from aaiclick.state.kept_tables import KEPT_PREFIX
 from tests.cases.runner import REPLAY, Ground, clean, declaration, form_of, prepare, rows_as, shared_form, statements
 from tests.cases.test_golden import CASES, read_case
 from tests.reliability.driving import DEAD, LATER, Driver, KilledError, ensuring
+from tests.support.forms import unordered
 
 __all__ = ["CASES", "Scene", "once", "sweep"]
 
@@ -135,7 +136,7 @@ class Scene:
             form = form_of(self.ground, live, name)
             if self.keep:
                 form = replace(form, settings=tuple(pair for pair in form.settings if pair[0] != NUMBERS))
-            assert _same(form) == _same(wanted), about
+            assert unordered(form) == unordered(wanted), about
             held = {key for key, _ in form.settings} & set(HOLDING) - {key for key, _ in wanted.settings}
             assert not held, f"{about}: {held}"
         assert self.rows(shared=True) == expected, about
@@ -155,16 +156,6 @@ class Scene:
             )
         again = plan_schema(self.client, self.schema, database=live)
         assert not again.steps, f"{about}: {again}"
-
-
-def _same(form: TableForm) -> TableForm:
-    """The order of indexes, projections and constraints carries no meaning."""
-    return replace(
-        form,
-        indexes=tuple(sorted(form.indexes, key=lambda item: item.name)),
-        projections=tuple(sorted(form.projections, key=lambda item: item.name)),
-        constraints=tuple(sorted(form.constraints, key=lambda item: item.name)),
-    )
 
 
 def once(scene: Scene, stop: int) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -13,17 +12,10 @@ from aaiclick.errors import ApplyError
 from aaiclick.routine import Command, Query, Routine, run
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.state.journal import Action, Entry, ensure_journal, intent, last_entries, outcome
-from aaiclick.testing.engine import EmbeddedEngine
-from tests.support.session_connection import Driver, KilledError, SessionConnection, session
+from tests.support.session_connection import Driver, KilledError, SessionConnection
 
 HOSTILE = 'quo\'te "d" back\\slash `tick` tab\t new\nline {x:String} %s größe\u2603'
 COPY = Action("0123456789ab", "oplog", "plan-1", "rebuild operation_log", 1)
-
-
-@pytest.fixture
-def connection(aaiclick_engine: EmbeddedEngine) -> Iterator[SessionConnection]:
-    with session(aaiclick_engine.path) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-
-import pytest
 
 from aaiclick.clickhouse.names import JOURNAL, RECORDS, kept_table, mark_table, shadow_table, staging_table
 from aaiclick.lease.names import BEATS, LOCK, tombstone
@@ -17,17 +14,10 @@ from aaiclick.state.kept_tables import KeptComment
 from aaiclick.state.owned import Owned, read_owned
 from aaiclick.state.staged_chunks import COMMENT as STAGED
 from aaiclick.state.staged_chunks import StagedChunk
-from aaiclick.testing.engine import EmbeddedEngine
-from tests.support.session_connection import Driver, SessionConnection, session
+from tests.support.session_connection import Driver, SessionConnection
 
 NONCE = "0123456789ab"
 ENTRY = CacheEntry(3, "f1", "d1")
-
-
-@pytest.fixture
-def connection(aaiclick_engine: EmbeddedEngine) -> Iterator[SessionConnection]:
-    with session(aaiclick_engine.path) as opened:
-        yield opened
 
 
 def make(connection: SessionConnection, database: str, name: str, comment: str = "", rows: int = 0) -> None:

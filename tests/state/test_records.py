@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -18,8 +17,7 @@ from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.state.cache import CacheEntry, cache_comment, parse_cache, update_cache, write_cache
 from aaiclick.state.record import Record
 from aaiclick.state.records import append, ensure_tables, history, read_latest
-from aaiclick.testing.engine import EmbeddedEngine
-from tests.support.session_connection import SessionConnection, session
+from tests.support.session_connection import SessionConnection
 
 HOSTILE = 'quo\'te "d" back\\slash `tick` tab\t new\nline {x:String} %s größe\u2603 \\x41 --'
 FIRST = Record(
@@ -35,12 +33,6 @@ FIRST = Record(
     library="0.1.0",
     migrations="m1",
 )
-
-
-@pytest.fixture
-def connection(aaiclick_engine: EmbeddedEngine) -> Iterator[SessionConnection]:
-    with session(aaiclick_engine.path) as opened:
-        yield opened
 
 
 @pytest.fixture
