@@ -91,13 +91,12 @@ def count_newer(table: Physical, guards: Sequence[Guard], seen: int) -> Routine[
             if error.code in (0, UNKNOWN_TABLE):
                 raise
             raise ApplyError(
-                f"{table.name}: rows came in since it was looked at, of which cannot be told whether they "
-                f"{guard.problem}: {first_line(str(error))}"
+                f"{table.name}: rows came in after the count, and whether they {guard.problem} cannot be told: "
+                f"{first_line(str(error))}"
             ) from error
         count, example = number(rows[0][0]), text(rows[0][1])
         if count:
             raise ApplyError(
                 f"{table.name}: {count:,} rows {guard.problem}, for instance {shortened(example)}: they came in "
-                "since it was looked at."
-                " Nothing was changed. Run again"
+                "after the count. Nothing was changed. Run again"
             )

@@ -169,7 +169,7 @@ def _filler(database: str, mark: Mark, old: Physical, options: ApplyOptions) -> 
 
 def _never(old: Physical, late: Sequence[Part]) -> Routine[tuple[str, int]]:
     yield from ()
-    raise ApplyError(f"{old.name} was looked through already, but has {len(late)} new parts")
+    raise ApplyError(f"{old.name} has {len(late)} new parts, although all of its rows were moved already")
 
 
 def _unmarked(owned: Owned, waiting: Collection[str]) -> Routine[list[Leftover]]:

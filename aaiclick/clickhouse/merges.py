@@ -122,7 +122,7 @@ def release_copies(database: str, since: int, saved: Settings) -> Routine[None]:
     for (name,) in rows:
         table = yield from physical(database, text(name))
         if table is not None and set(HELD) <= set(_settings(table)):
-            yield Emit(Note(f"{table.name} was made from a table whose merges were held: its settings are put right"))
+            yield Emit(Note(f"{table.name} was made from a table with stopped merges: its settings are corrected"))
             yield from _restore(table, saved)
             yield from start_merges(table.database, table.name)
 

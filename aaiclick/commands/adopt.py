@@ -104,7 +104,7 @@ def _require_reached(found: Inspection, version: int) -> None:
     if words := unsupported(found.catalog, (), found.topology):
         raise UsageError(
             f"{found.schema.name}: {words}, and the record would be kept by the node that one happens to talk to."
-            f" Nothing was recorded. Is there one node only: aaiclick adopt {version} --force"
+            f" Nothing was recorded. If there is only one node: aaiclick adopt {version} --force"
         )
 
 

@@ -46,8 +46,8 @@ def _needed(plan: Plan) -> Iterator[tuple[str, str]]:
     yield (
         f"CREATE DATABASE ON {quote_name(_SCRATCH)}.*",
         (
-            f"this user may not make databases: what is rehearsed is made in {plan.database} for that time, under "
-            "names that begin with _aaiclick_scratch_"
+            f"this user may not create databases: tables of the rehearsal are created in {plan.database} instead, "
+            "under names that begin with _aaiclick_scratch_"
         ),
     )
     yield (
@@ -58,7 +58,7 @@ def _needed(plan: Plan) -> Iterator[tuple[str, str]]:
         yield (
             f"SYSTEM MERGES ON {database}.*",
             (
-                f"this user may not SYSTEM STOP MERGES in {plan.database}: the merges of a table are held by its "
+                f"this user may not SYSTEM STOP MERGES in {plan.database}: the merges of a table are stopped by its "
                 "settings alone while it is copied"
             ),
         )

@@ -91,6 +91,6 @@ def _kill(lease: Lease, nonces: tuple[str, ...]) -> Routine[bool]:
             # ASYNC only marks the statements: whether they have ended is seen by the loop, which also renews the lease.
             yield Command(tagged(lease.nonce, kill_where("QUERY", condition, asynchronous=True)))
     except StatementError as error:
-        yield Emit(Note(f"statements of a former migration cannot be killed and are waited out: {error}", "warning"))
+        yield Emit(Note(f"statements of a former migration cannot be killed and are waited for: {error}", "warning"))
         return False
     return True

@@ -159,8 +159,8 @@ def _no_room(held: Lease) -> Routine[StatementError | None]:
     if not rows or number(rows[0][0]) >= ROOM:
         return None
     message = (
-        f"disk default has {number(rows[0][0]):,} bytes left, and a definition is only written with {ROOM:,}: make "
-        "room and run again"
+        f"disk default has {number(rows[0][0]):,} bytes left, and a definition is only written if {ROOM:,} are "
+        "free: make room and run again"
     )
     return StatementError(message, NOT_ENOUGH_SPACE, "NOT_ENOUGH_SPACE")
 

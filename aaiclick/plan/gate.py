@@ -107,7 +107,7 @@ def _unseen(step: Step, policy: Policy) -> str:
         return ""
     what = f"it reads {step.reads or 'rows'} first, to see what becomes of {', '.join(step.unlooked)}"
     if policy.level == "safe":
-        return f"{what}, and only metadata is changed: aaiclick migrate looks"
+        return f"{what}, and this policy changes only metadata: aaiclick migrate reads it"
     if policy.max_bytes is not None and step.read_bytes > policy.max_bytes:
         return f"{what}: that is {step.read_bytes:,} bytes, and {policy.max_bytes:,} are allowed"
     return ""

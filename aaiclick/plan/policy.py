@@ -72,7 +72,7 @@ class Policy:
         if self.max_bytes is not None and self.max_bytes < 0:
             raise UsageError(f"max_bytes is {self.max_bytes}: write 0 or more")
         if self.keep_old < timedelta(0):
-            raise UsageError(f"keep_old is {self.keep_old}: a table cannot be kept for less than no time")
+            raise UsageError(f"keep_old is {self.keep_old}: it cannot be less than 0")
 
     @staticmethod
     def check() -> Policy:

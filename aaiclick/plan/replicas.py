@@ -44,8 +44,8 @@ def several(catalog: Catalog, allowed: Collection[str], topology: Topology = SIN
 def note_of(words: str) -> str:
     """The note of a plan about it."""
     return (
-        f"{words}: a start changes nothing there, unless '{ONE_NODE}' is allowed by who knows that there is one node "
-        "only"
+        f"{words}: a start changes nothing there, unless '{ONE_NODE}' is allowed by somebody who knows that there is "
+        "only one node"
     )
 
 
@@ -56,5 +56,8 @@ def refusal(
     why = "lease and records are kept by the node that one happens to talk to, so two starts would not see each other"
     left = f". To do: {'; '.join(differences)}" if differences else ""
     return HazardNotAllowedError(
-        schema, (f"{words}, and {why}. Nothing was changed{left}. Is there one node only",), (ONE_NODE,), command
+        schema,
+        (f"{words}, and {why}. Nothing was changed{left}. It can be allowed if there is only one node",),
+        (ONE_NODE,),
+        command,
     )

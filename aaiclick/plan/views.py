@@ -293,7 +293,7 @@ def _unwritten(item: MaterializedView, wanted: ViewForm, forms: Mapping[str, For
         return ""
     missing = [column.name for column in wanted.columns if target.column(column.name) is None]
     return (
-        f"its target {wanted.to} has no column {', '.join(missing)}: what the query says of it would be dropped"
+        f"its target {wanted.to} has no column {', '.join(missing)}: what the query yields for it would be lost"
         if missing
         else ""
     )

@@ -366,7 +366,7 @@ def test_statements_that_cannot_be_killed_are_waited_out(
     running.join(60)
     assert running.outcome == 0
     assert any(
-        "cannot be killed and are waited out" in event.text for event in driver.events if isinstance(event, Note)
+        "cannot be killed and are waited for" in event.text for event in driver.events if isinstance(event, Note)
     )
 
 

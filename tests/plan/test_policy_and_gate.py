@@ -121,7 +121,7 @@ def test_how_long_old_tables_are_kept() -> None:
     )
     with pytest.raises(UsageError, match=KEEP_ENVIRONMENT):
         Policy.default(True, {KEEP_ENVIRONMENT: "long"})
-    with pytest.raises(UsageError, match="less than no time"):
+    with pytest.raises(UsageError, match="cannot be less than 0"):
         Policy.lossless(keep_old=timedelta(days=-1))
 
 

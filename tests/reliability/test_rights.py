@@ -53,7 +53,7 @@ def test_missing_rights_are_in_the_plan(plan: Plan) -> None:
     seen, said = asked(plan, ("SYSTEM", "CREATE DATABASE", "KILL"))
     assert f"CHECK GRANT SYSTEM MERGES ON `{plan.database}`.*" in seen
     assert [sentence.partition(":")[0] for sentence in said] == [
-        "this user may not make databases",
+        "this user may not create databases",
         "this user may not KILL QUERY",
         f"this user may not SYSTEM STOP MERGES in {plan.database}",
     ]

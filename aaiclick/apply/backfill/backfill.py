@@ -246,8 +246,8 @@ def _end(database: str, mark: BackfillMark, options: ApplyOptions) -> Routine[in
             filled = mark.work.fill.target or mark.work.view
             yield Emit(
                 Note(
-                    f"{mark.work.fill.source} was dropped or replaced while {filled} was filled from it: it is left "
-                    "as far as it came",
+                    f"{mark.work.fill.source} was dropped or replaced while {filled} was filled from it: it keeps "
+                    "what it was filled with",
                     "warning",
                 )
             )

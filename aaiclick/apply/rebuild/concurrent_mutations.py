@@ -70,8 +70,8 @@ def require_rows_only(name: str, listed: Sequence[Mutation], known: frozenset[st
             and re.match(r"\(?\s*(MATERIALIZE|APPLY DELETED MASK)\b", each.command) is None
         ):
             raise ApplyError(
-                f"{name}: its columns were changed while it was copied ({each.command}). The table is as that left "
-                "it: run again"
+                f"{name}: its columns were changed while it was copied ({each.command}). The table is as that "
+                "ALTER left it: run again"
             )
 
 

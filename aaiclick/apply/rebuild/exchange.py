@@ -177,7 +177,7 @@ def clear_rebuild(database: str, mark: Mark) -> Routine[None]:
         # In phase 'swap' the new table may have been live for a moment: rows of that moment are in it alone.
         late = mark.phase == "swap" and any(part.first > mark.top for part in (yield from parts(shadow)))
         if late:
-            reason = "rows were written into it in the moment in which it was live by mistake"
+            reason = "rows were written into it while it was live by mistake"
             yield from keep(replace(mark, source=shadow.uuid, shadow="", saved=(), base=None), shadow, reason)
             yield Emit(Note(f"{mark.table}: {reason}. It is kept until somebody has looked at it", "warning"))
         else:

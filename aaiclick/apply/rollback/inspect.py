@@ -198,12 +198,12 @@ def _unproven(database: str, table: ChainTable, doubts: Sequence[UnprovenValue],
             continue
         such = f"{count} rows that came since hold a value of {doubt.column} (such as {example!r})"
         if doubt.said:
-            found.append(f"{such} that {doubt.said} takes to one that comes out as another when it goes forward again")
+            found.append(f"{such}, and {doubt.said} gives one that converts back to another value")
         elif doubt.held:
             advice = f"a migration says it with Rebuild(back={{'{doubt.column}': ...}})"
             found.append(
-                f"{such} which was filled by an expression, and nothing says how it goes back: it would stay as it "
-                f"is ({advice})"
+                f"{such} which was filled by an expression, and no expression is given for the rollback: it would stay "
+                f"as it is ({advice})"
             )
         else:
             advice = "Rebuild(back={...}) says how they follow from it"

@@ -38,9 +38,7 @@ def find_not_restored(listed: Sequence[Transition], restored: Mapping[str, int],
         for step in each.steps:
             undone = step.object in restored and place >= restored[step.object]
             if undone and isinstance(step.work, AlterWork) and step.work.frees_ttl:
-                notes.append(
-                    f"{step.object} comes back without what was taken away before it was copied ({step.change})"
-                )
+                notes.append(f"{step.object} comes back without what was removed before it was copied ({step.change})")
             if undone or step.object in created or (step.optional and _still_there(step, catalog)):
                 continue
             if step.strategy == "create":

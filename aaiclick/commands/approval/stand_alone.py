@@ -53,7 +53,7 @@ def refused_besides(planned: PlannedMigration, policy: Policy, done: tuple[Step,
             error.refused,
             error.policy,
         )
-    return ApplyError("a step was refused and is not any more: run again")
+    return ApplyError("a step that was refused before is allowed now: run again")
 
 
 def _before_scripts(steps: tuple[Step, ...]) -> Iterator[Step]:

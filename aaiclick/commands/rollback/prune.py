@@ -33,7 +33,7 @@ def prune(
     _chosen(owned, tables)
     if not (yield from read_topology(catalog)).single:
         raise UsageError(
-            f"database {where} has several hosts, and each keeps its own old tables: they go in their time"
+            f"database {where} has several hosts, and each keeps its own old tables until their time is over"
         )
     if owned.unfinished:
         raise UsageError(

@@ -87,7 +87,7 @@ def _step_changes(before: Step, now: Step, begun: bool) -> Iterator[str]:
     elif not hazards and (now.allowed, now.migrations) != (before.allowed, before.migrations):
         yield f"{name}: {now.change}: the migrations say something else about it"
     elif not hazards and (not begun or now.work.kind == "callable") and _work_text(before) != _work_text(now):
-        yield f"{name}: {now.change}: it is carried out otherwise than was approved"
+        yield f"{name}: {now.change}: it is carried out in another way than was approved"
     yield from hazards
     yield from _cost_changes(before, now)
 
@@ -120,7 +120,7 @@ def _hazard_changes(before: Step, now: Step, begun: bool) -> Iterator[str]:
             yield f"{now.object}: not approved: {hazard.kind}: {hazard.message}{allow}"
     if not begun:
         for hazard in left:
-            yield f"{now.object}: approved, and not so any more: {hazard.kind}: {hazard.message}"
+            yield f"{now.object}: approved, but no longer planned: {hazard.kind}: {hazard.message}"
 
 
 def _cost_changes(before: Step, now: Step) -> Iterator[str]:

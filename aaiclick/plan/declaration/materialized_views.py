@@ -75,7 +75,7 @@ def require_fit(
     if missing and live is None:
         raise SpecError(
             f"{item.noun} {item.name}",
-            f"its target {view.to} has no column {', '.join(missing)}: what the query says of it would be dropped",
+            f"its target {view.to} has no column {', '.join(missing)}: what the query yields for it would be lost",
         )
     for column in view.columns:
         wanted = target.get(column.name)

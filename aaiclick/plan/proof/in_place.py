@@ -88,7 +88,7 @@ class _ToCompare:
         ]
 
 
-_UNWATCHED = "rows that are written meanwhile could not be held to what was seen"
+_UNWATCHED = "rows that are written meanwhile could not be checked"
 
 
 @dataclass(slots=True)

@@ -52,12 +52,12 @@ FIRST, SECOND = ONE.steps
         ),
         (
             plan(replace(FIRST, hazards=()), SECOND),
-            ["t: approved, and not so any more: rewrites-data: all 1,000 rows of t are copied"],
+            ["t: approved, but no longer planned: rewrites-data: all 1,000 rows of t are copied"],
         ),
         (plan(FIRST, replace(SECOND, optional=True)), ["u: differs: it is a clean-up now"]),
         (
             plan(FIRST, replace(SECOND, work=AlterWork("u", (), settings=(("a", "1"),)))),
-            ["u: differs: it is carried out otherwise than was approved"],
+            ["u: differs: it is carried out in another way than was approved"],
         ),
         (plan(FIRST, replace(SECOND, work=AlterWork("u", (), seen=7))), []),
         (replace(ONE, to_version=3), ["the code declares v3, the approved plan leads to v2"]),
@@ -98,7 +98,7 @@ def test_another_name_with_a_digit_is_no_count() -> None:
     before, now = (plan(step("t", "alter", Hazard("changes-values", f"c{n} is lost", "x"))) for n in (10, 11))
     assert changed_since(before, now) == (
         "t: not approved: changes-values: c11 is lost [x]",
-        "t: approved, and not so any more: changes-values: c10 is lost",
+        "t: approved, but no longer planned: changes-values: c10 is lost",
     )
 
 
@@ -134,7 +134,9 @@ def test_a_function_that_was_edited_is_another_one() -> None:
         plan(replace(step("m", "callable"), work=CallableWork(2, checksum=checksum))) for checksum in ("one", "two")
     ]
     for begun in (False, True):
-        assert changed_since(made[0], made[1], begun) == ("m: differs: it is carried out otherwise than was approved",)
+        assert changed_since(made[0], made[1], begun) == (
+            "m: differs: it is carried out in another way than was approved",
+        )
 
 
 def test_a_plan_that_was_saved_is_the_same_also_where_it_holds_a_secret() -> None:
