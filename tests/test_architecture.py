@@ -17,7 +17,18 @@ PACKAGE = ROOT / "aaiclick"
 FILES = sorted(PACKAGE.rglob("*.py"))
 # Each layer imports from the ones before it, never from one behind it. What shares a line is of one layer.
 LAYERS = [
-    {"allow", "errors", "error_codes", "events", "observers", "version", "printable", "memory_limit", "processes"},
+    {
+        "allow",
+        "errors",
+        "error_codes",
+        "explanations",
+        "events",
+        "observers",
+        "version",
+        "printable",
+        "memory_limit",
+        "processes",
+    },
     {"sql"},
     {"routine", "user_function"},
     {"clock"},

@@ -240,6 +240,7 @@ class Frame:
             "message": failure.message,
             "next": failure.next or None,
             "details": dict(failure.details),
+            "explanation": failure.explanation or None,
         }
         if self.output.lines is not None:
             self.output.lines.write("Failed", error)
@@ -248,6 +249,8 @@ class Frame:
         elif self.output.lines is None:
             broken = failure.code == ExitCode.ERROR
             self.output.tell(f"error: {failure.message}" if broken else failure.message, "red" if broken else "yellow")
+            if failure.explanation:
+                self.output.tell(failure.explanation)
             if failure.next and failure.next not in failure.message:
                 self.output.tell(f"run: {failure.next}")
         return failure.code

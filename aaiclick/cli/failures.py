@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import pairwise
 
-from aaiclick.error_codes import ACCESS_DENIED, NOT_ENOUGH_SPACE, READONLY, UNKNOWN_DATABASE
 from aaiclick.errors import (
     AaiclickError,
     ApplyError,
@@ -24,6 +23,7 @@ from aaiclick.errors import (
     StalePlanError,
     StatementError,
 )
+from aaiclick.explanations import explanation_of
 
 _LONGEST = 2000
 # What the command was called with says it already.
@@ -70,6 +70,8 @@ class Failure:
     """Command line that helps; '' where there is none."""
     details: Mapping[str, object] = field(default_factory=dict[str, object])
     """The error's own fields, for ``--json``; empty where it has none."""
+    explanation: str = ""
+    """What the server's code means, and what to do; '' where it is no refusal of the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,14 @@ def describe(error: Exception, advice: Advice, secret: str = "") -> Failure:
     # The library's own sentences hold no password, and a password may be one of their words; what a driver or a server
     # says may hold it.
     foreign = not isinstance(error, AaiclickError) or isinstance(error, StatementError)
-    return Failure(type(error).__name__, hide(sentence, secret if foreign else ""), code, following, details)
+    return Failure(
+        type(error).__name__,
+        hide(sentence, secret if foreign else ""),
+        code,
+        following,
+        details,
+        explanation_of(error),
+    )
 
 
 def _sentence(error: Exception, advice: Advice) -> tuple[str, str]:
@@ -119,9 +128,6 @@ def _sentence(error: Exception, advice: Advice) -> tuple[str, str]:
             return f"{error.schema}: {'; '.join(error.refused)}. To allow it: {following}", following
         case OutcomeUnknownError():
             return _one_line(str(error)), advice.again
-        case StatementError(code=code):
-            hint = _hint(code)
-            return f"{_one_line(str(error)).rstrip('.')}. {hint}" if hint else _one_line(str(error)), ""
         case LockHeldError():
             return _one_line(str(error)), advice.again
         case ApplyError():
@@ -154,18 +160,6 @@ def _allowed(command: str) -> tuple[str, ...]:
     """The keys behind ``--allow`` in a command line."""
     words = shlex.split(command)
     return tuple(key for option, key in pairwise(words) if option == "--allow")
-
-
-def _hint(code: int) -> str:
-    if code == ACCESS_DENIED:
-        return "Grant it, or use a user who may"
-    if code == READONLY:
-        return "Use a user who may write, or a server that is not read-only"
-    if code == NOT_ENOUGH_SPACE:
-        return "Make room on the disks of the server, and run it again"
-    if code == UNKNOWN_DATABASE:
-        return "Create it, or give another --database"
-    return ""
 
 
 def _one_line(text: str) -> str:

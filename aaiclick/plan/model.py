@@ -94,6 +94,8 @@ class Step:
     """Rows that the new TTL deletes as soon as it is there; None where no TTL changes, or they were not counted."""
     took: float | None = None
     """Seconds that it took, in a plan that was carried out; None in any other."""
+    diff: tuple[str, ...] = ()
+    """Where the query of a view changes: its lines that differ, with ``-`` and ``+`` in front; empty else."""
 
     @property
     def differences(self) -> tuple[str, ...]:
@@ -203,6 +205,7 @@ def step_text(step: Step) -> str:
         if len(step.changes) < 2
         else [f"-- {step.object}:", *(f"--   - {change}" for change in step.changes)]
     )
+    heading += [f"--   | {line}" for line in step.diff]
     lines = [*heading, f"--   strategy: {step.strategy}{cost}{' (only if allowed by name)' if step.optional else ''}"]
     if step.unlooked and step.behind:
         lines.append(f"--   counted once its turn comes, after {step.behind}: {'; '.join(step.unlooked)}")

@@ -134,7 +134,7 @@ def plan_views(
         else:
             step = yield from _replace(item, live, form, catalog, forms)
             if step is not None:
-                found.append(step)
+                found.append(_with_diff(step, live.form, form))
     steps = create_order(items, catalog)
     for step in steps:
         view = next((each for each in written if each.name == step.object), None)
@@ -158,6 +158,20 @@ def plan_views(
         else:
             found.append(step)
     return tuple(found)
+
+
+def _with_diff(step: Step, live: Form, wanted: Form) -> Step:
+    """The step with what differs in the query of a view."""
+    if not isinstance(live, ViewForm) or not isinstance(wanted, ViewForm) or step.blocked:
+        return step
+    old, new = normal_form(live), normal_form(wanted)
+    assert isinstance(old, ViewForm)
+    assert isinstance(new, ViewForm)
+    if old.query == new.query:
+        return step
+    from aaiclick.sql.query_lines import query_diff  # where a query differs, and nowhere else
+
+    return replace(step, diff=query_diff(old.query, new.query))
 
 
 def _changes(live: Form, wanted: Form | None) -> bool:

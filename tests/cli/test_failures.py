@@ -37,6 +37,7 @@ from aaiclick.errors import (
     UsageError,
     VerificationError,
 )
+from aaiclick.explanations import explanation_of
 from tests.cli.conftest import Ran, Script
 from tests.cli.scripted import ALLOW
 
@@ -181,25 +182,19 @@ CASES: list[Case] = [
     (
         StatementError("Code: 497. DB::Exception: u: Not enough privileges. (ACCESS_DENIED)", 497, "ACCESS_DENIED"),
         2,
-        "error: Code: 497. DB::Exception: u: Not enough privileges. (ACCESS_DENIED). Grant it, or use a user who may",
+        "error: Code: 497. DB::Exception: u: Not enough privileges. (ACCESS_DENIED)",
         None,
     ),
     (
         StatementError("Code: 81. DB::Exception: Database app does not exist. (UNKNOWN_DATABASE)", 81),
         2,
-        (
-            "error: Code: 81. DB::Exception: Database app does not exist. (UNKNOWN_DATABASE). Create it, or give "
-            "another --database"
-        ),
+        "error: Code: 81. DB::Exception: Database app does not exist. (UNKNOWN_DATABASE)",
         None,
     ),
     (
         StatementError("Code: 164. DB::Exception: u: read-only. (READONLY)", 164),
         2,
-        (
-            "error: Code: 164. DB::Exception: u: read-only. (READONLY). Use a user who may write, or a server that "
-            "is not read-only"
-        ),
+        "error: Code: 164. DB::Exception: u: read-only. (READONLY)",
         None,
     ),
     (StatementError("Code: 60.\n  no such\n table", 60), 2, "error: Code: 60. no such table", None),
@@ -240,7 +235,9 @@ def test_a_failure_is_one_sentence_and_what_to_run(run: Run, script: Script, cas
     error, code, sentence, following = case
     script.report = error
     ran = run("migrate", "--database", "app")
-    expected = [sentence] if following is None or following in sentence else [sentence, f"run: {following}"]
+    explained = [explanation_of(error)] if explanation_of(error) else []
+    next_line = [] if following is None or following in sentence else [f"run: {following}"]
+    expected = [sentence, *explained, *next_line]
     assert (ran.code, ran.stdout, ran.stderr.splitlines()) == (code, "", expected)
 
 
@@ -254,6 +251,15 @@ def test_a_failure_as_json(run: Run, script: Script, case: Case) -> None:
     assert told["type"] == type(error).__name__
     assert told["message"] == sentence.removeprefix("error: ")
     assert told["next"] == following
+    assert told["explanation"] == (explanation_of(error) or None)
+
+
+def test_a_refusal_of_the_server_is_explained(run: Run, script: Script) -> None:
+    script.report = StatementError("Code: 497. DB::Exception: u: Not enough privileges. (ACCESS_DENIED)", 497)
+    assert run("migrate").stderr.splitlines()[1] == (
+        "497 ACCESS_DENIED: the user has not the right that the statement needs. Grant what the message names, or use "
+        "a user who may"
+    )
 
 
 def test_the_fields_of_an_error_are_details(run: Run, script: Script) -> None:

@@ -30,6 +30,7 @@ def step_json(step: Step) -> StepDocument:
         "seconds_from": step.seconds_from,
         "room": _room(step),
         "expiring": step.expiring,
+        "diff": list(step.diff),
         "optional": step.optional,
         "blocked": step.blocked,
         "reads": step.reads,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 
 class HazardDocument(TypedDict):
@@ -60,6 +60,8 @@ class StepDocument(TypedDict):
     """Room that it takes on disks; null for none, and where there is no estimate."""
     expiring: int | None
     """Rows that a new TTL deletes at once; null where no TTL changes, or they were not counted."""
+    diff: list[str]
+    """Where the query of a view changes: its lines that differ, with - and + in front."""
     optional: bool
     """True for a clean-up that is carried out only where it is allowed by name."""
     blocked: str
@@ -362,6 +364,8 @@ class ErrorFields(TypedDict):
     """A command line that helps; null where there is none."""
     details: dict[str, object]
     """The error's own fields."""
+    explanation: NotRequired[str | None]
+    """What the server's code means, and what to do; null where the server did not refuse anything."""
 
 
 class ErrorDocument(TypedDict):

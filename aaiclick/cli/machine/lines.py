@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import IO, TYPE_CHECKING
 
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 if TYPE_CHECKING:
     from aaiclick.events import Event
@@ -43,6 +43,8 @@ class Failed(TypedDict):
     """A command line that helps; null where there is none."""
     details: dict[str, object]
     """The error's own fields."""
+    explanation: NotRequired[str | None]
+    """What the server's code means, and what to do; null where the server did not refuse anything."""
 
 
 class TenantDone(TypedDict):
