@@ -7,11 +7,11 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 from tests.cli.processes import at_terminal
+from tests.support.resident import resident
 
 ROOT = Path(__file__).parent.parent.parent
 BLOCK = re.compile(r"^```(\w+)(?: (\w+)(?:=(\S+))?)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -38,16 +38,8 @@ def play(page: Path, folder: Path, most: int = 1000) -> int:
             assert text.count(old) == 1
             (folder / name).write_text(text.replace(old, new), encoding="utf-8")
         elif action == "run":
-            done = subprocess.run(
-                [sys.executable, "-c", body],
-                cwd=folder,
-                env=env,
-                capture_output=True,
-                text=True,
-                check=False,
-                stdin=subprocess.DEVNULL,
-            )
-            assert done.returncode == 0, done.stderr
+            done = resident().python(body, folder, env)
+            assert done.code == 0, done.stderr
         elif kind == "console":
             for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
                 command, _, shown = part.partition("\n")
@@ -76,14 +68,32 @@ def transcript(command: str, shown: str, folder: Path, env: dict[str, str]) -> N
     expected, shown = _exit_code(shown)
     call = CALL.match(command)
     assert call is not None, command
-    full = f"{call[1]}{sys.executable} -m aaiclick {command[call.end() :]}"
-    done = subprocess.run(
-        full, cwd=folder, env=env, shell=True, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-    )
-    assert done.returncode == expected, f"$ {command}\n{done.stdout}{done.stderr}"
+    words, into = _words(command[call.end() :])
+    done = resident().aaiclick(words, folder, {**env, **_assigned(call[1])})
+    assert done.code == expected, f"$ {command}\n{done.stdout}{done.stderr}"
     # What went wrong stands on stderr, and is all that a reader sees then.
-    got = done.stdout if done.returncode == 0 or done.stdout else done.stderr
+    got = done.stdout if done.code == 0 or done.stdout else done.stderr
+    if into:
+        (folder / into).write_text(done.stdout, encoding="utf-8")
+        got = ""
     assert matches(shown.rstrip("\n"), got), f"$ {command}\n{got}\n--- shown:\n{shown}{done.stderr}"
+
+
+def _words(text: str) -> tuple[list[str], str]:
+    """What a shell makes of it, and the file that the output goes to. Other things that a shell does no page needs."""
+    lexed = shlex.shlex(text, posix=True, punctuation_chars=True)
+    lexed.whitespace_split = True
+    words = list(lexed)
+    into = words.pop() if len(words) > 1 and words[-2] == ">" else ""
+    if into:
+        words.pop()
+    assert not any(word in (">", ">>", "<", "|", "||", "&", "&&", ";", "(", ")") for word in words), text
+    return words, into
+
+
+def _assigned(text: str) -> dict[str, str]:
+    """The variables in front of a command."""
+    return dict(word.split("=", 1) for word in shlex.split(text))
 
 
 def typed_transcript(command: str, shown: str, folder: Path, env: dict[str, str]) -> None:
