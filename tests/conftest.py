@@ -3,6 +3,7 @@ an engine that no test leaves its settings on, and what makes a run short: files
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 
@@ -76,6 +77,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.proof)
     yield
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Modules and 4,000 tests stay until the end. Each full collection would go through all of them again, which is a
+    twentieth of a run's processor time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,4 +1,4 @@
-"""The command line as users run it: in a process of its own, in a pipe or at a pseudo-terminal."""
+"""The command line as users run it: by itself, in a pipe or at a pseudo-terminal."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.resident import resident
+
 ROOT = Path(__file__).parent.parent.parent
 LOADER = """
-import json, sys
+import json
 from chdb.session import Session
-path, statements = json.load(sys.stdin)
-session = Session(path)
-answers = [str(session.query(statement, "TabSeparatedRaw")) for statement in statements]
+session = Session({path!r})
+answers = [str(session.query(statement, "TabSeparatedRaw")) for statement in {statements!r}]
 session.close()
 print(json.dumps(answers))
 """
@@ -64,15 +65,22 @@ class Install:
         return self.home / ".aaiclick" / "chdb_data"
 
     def query(self, *statements: str) -> list[str]:
-        """Carry statements out in a process of their own, which then gives the directory free again."""
+        """Carry statements out in another process, which then gives the directory free again."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        given = json.dumps([str(self.path), list(statements)])
-        done = subprocess.run([sys.executable, "-c", LOADER], input=given, capture_output=True, text=True, check=True)
+        script = LOADER.format(path=str(self.path), statements=list(statements))
+        done = resident().python(script, self.home, environment(self.home))
+        assert done.code == 0, done.stderr
         answers: list[str] = json.loads(done.stdout)
         return answers
 
     def aaiclick(self, *arguments: str, **variables: str) -> Done:
-        """In a pipe."""
+        """As in a pipe."""
+        done = resident().aaiclick(arguments, self.home, environment(self.home, **variables))
+        assert "Traceback" not in done.stderr, done.stderr
+        return Done(done.code, done.stdout, done.stderr)
+
+    def in_a_pipe(self, *arguments: str, **variables: str) -> Done:
+        """In a process of its own, which ends with it."""
         command = [sys.executable, "-m", "aaiclick", *arguments]
         done = subprocess.run(
             command,

@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft202012Validator
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 FOLDER = Path(__file__).parents[2] / "docs" / "schemas"
 checked: Counter[str] = Counter()
@@ -31,6 +32,9 @@ def strict(schema: Any) -> Any:
 
 @cache
 def validator(name: str) -> Draft202012Validator:
+    # Loading it takes seconds where every format that it knows is installed, and every process of a run collects this.
+    from jsonschema import Draft202012Validator
+
     schema = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     Draft202012Validator.check_schema(schema)
     return Draft202012Validator(strict(schema))

@@ -1,4 +1,4 @@
-"""The command line on real embedded databases, each call in a process of its own."""
+"""The command line on real embedded databases, away from the process of the tests."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_an_old_install_from_status_to_status(old: Install) -> None:
     assert len(refused.stderr.splitlines()) == 1
     assert old.query(DEFINITIONS) == [definitions]
 
-    applied = old.aaiclick("migrate")
+    applied = old.in_a_pipe("migrate")
     assert applied.code == 0
     assert applied.stdout.startswith("✓ oplog is at v5 (was v1) · ")
     assert [
@@ -154,7 +154,7 @@ def test_a_locked_directory(old: Install) -> None:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "open\n"
         for command in (["migrate"], ["reflect"]):
-            done = old.aaiclick(*command)
+            done = old.in_a_pipe(*command)
             assert (done.code, done.stdout) == (2, ""), command
             (sentence,) = done.stderr.splitlines()
             assert sentence.startswith(f"error: the embedded database {old.path} is in use by another process")

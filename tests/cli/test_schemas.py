@@ -10,7 +10,6 @@ from typing import Any, get_args
 import pydantic
 import pytest
 from clickhouse_connect.driver.client import Client
-from jsonschema import ValidationError
 
 from aaiclick import ensure_schema
 from aaiclick.cli.machine.lines import FORMAT
@@ -63,6 +62,8 @@ def test_every_field_is_described(name: str) -> None:
 
 
 def test_what_is_wrong_is_found(script: Script, run: Callable[..., Ran]) -> None:
+    from jsonschema import ValidationError
+
     with pytest.raises(ValidationError):
         published.hold(["check"], {"schema": "x", "version": "1", "released": None, "problems": []})
     with pytest.raises(ValidationError):

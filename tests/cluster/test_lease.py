@@ -220,13 +220,17 @@ def test_a_start_that_takes_the_cluster_for_one_node_is_waited_for(aaiclick_clus
     assert {LOCK, BEATS} <= set(cluster.hosts[0].q(f"SHOW TABLES FROM {books.database}").splitlines())
 
 
-@pytest.mark.parametrize("seed", [1])
-def test_a_stampede_over_different_hosts(aaiclick_cluster: ClusterFactory, seed: int) -> None:
+@pytest.mark.parametrize(
+    ("contenders", "rounds", "seed"), [(5, 8, 1), pytest.param(10, 14, 1, marks=pytest.mark.proof)], ids=["5", "10"]
+)
+def test_a_stampede_over_different_hosts(
+    aaiclick_cluster: ClusterFactory, contenders: int, rounds: int, seed: int
+) -> None:
     """Holders that die without a word or are paused beyond their time; a host killed, one paused beyond its session, and
     ZooKeeper restarted meanwhile."""
     cluster = aaiclick_cluster(1, 2)
     books = books_in(cluster, cluster.atomic_database())
-    stampede = Stampede(books, cluster.hosts, 1.0, 14, seed)
+    stampede = Stampede(books, cluster.hosts, 1.0, rounds, seed)
 
     def disturbing() -> None:
         assert isinstance(cluster, LocalCluster)
@@ -246,7 +250,7 @@ def test_a_stampede_over_different_hosts(aaiclick_cluster: ClusterFactory, seed:
                 time.sleep(2)
                 cluster.zookeeper.start()
 
-    stampede.run(10, disturbing if cluster.can_be_broken else lambda: None)
+    stampede.run(contenders, disturbing if cluster.can_be_broken else lambda: None)
     assert stampede.wrong == []
     cluster.heal()
     table = f"{books.home}.{GENERATIONS}"

@@ -12,7 +12,7 @@ from tests.fuzz.ground import Ground
 from tests.fuzz.together import play_together
 from tests.fuzz.worlds import world
 
-SEEDS, TOGETHER = 16, 8
+SEEDS, TOGETHER = 16, 4
 OPEN: dict[int, str] = {}
 """Seeds that fail, and why they still do."""
 

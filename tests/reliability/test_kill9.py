@@ -3,12 +3,9 @@ and ends the work."""
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,31 +13,27 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.children import ROOT, Child
+from tests.reliability.children import Child
 from tests.reliability.counts import note
 from tests.reliability.large import CASES, filling
+from tests.support.resident import resident
 
 DISK = "/var/tmp"
 ENGINE = """
-import json, sys
 from chdb.session import Session
-session = Session(sys.argv[1])
-for sql in json.loads(sys.stdin.read()):
+session = Session({path!r})
+for sql in {statements!r}:
     print(session.query(sql, "TabSeparated").bytes().decode(), end="")
 session.close()
 """
 
 
 def engine(path: Path, *statements: str, database: str = "d") -> list[str]:
-    """Statements on the directory in a process of their own; the lines of the answers."""
-    done = subprocess.run(
-        [sys.executable, "-c", ENGINE, str(path)],
-        input=json.dumps([f"USE {database}", *statements]),
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    """Statements on the directory in another process; the lines of the answers."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    script = ENGINE.format(path=str(path), statements=[f"USE {database}", *statements])
+    done = resident().python(script, path.parent, os.environ)
+    assert done.code == 0, done.stderr
     return done.stdout.splitlines()
 
 

@@ -109,6 +109,10 @@ def test_over_three_versions_in_one_go(place: Place) -> None:
 def test_to_a_version_in_between(place: Place) -> None:
     """Version 3 is version 2 with a column more: going to 2 leaves that column, and the first version cannot be reached
     from there."""
+    with pytest.raises(
+        SpecError, match="came to v4 by way of v3, v2, v1: it can only roll back to one of these, not to v7"
+    ):
+        rollback_schema(place.client, V4, to=7)
     expected = place.rows(FOUND)
     report = rollback_schema(place.client, V4, to=2)
     assert any("after this t cannot be rolled back any further" in note and "--to 1" in note for note in report.notes)
@@ -127,13 +131,6 @@ def test_to_a_version_in_between(place: Place) -> None:
 
 def test_by_default_to_the_version_before(place: Place) -> None:
     assert rollback_schema(place.client, V4).to_version == 3
-
-
-def test_only_versions_that_were_there(place: Place) -> None:
-    with pytest.raises(
-        SpecError, match="came to v4 by way of v3, v2, v1: it can only roll back to one of these, not to v7"
-    ):
-        rollback_schema(place.client, V4, to=7)
 
 
 def test_a_table_in_between_that_is_gone(place: Place) -> None:
@@ -185,9 +182,9 @@ def test_deletes_at_every_stage_are_counted(aaiclick_client: Client, aaiclick_da
     assert place.rows("SELECT count(), uniqExact(k) FROM t") == [(70, 70)]
 
 
-def test_values_that_came_in_between(place: Place, aaiclick_client: Client) -> None:
+def test_values_that_came_in_between(aaiclick_client: Client, aaiclick_database: str) -> None:
     """A value that only the oldest columns cannot hold, written while another table was live."""
-    place.sql(*(f"DROP TABLE `{name}` SYNC" for name in [*place.ours(), "t", "other", "schema_version"]))
+    place = Place(aaiclick_client, aaiclick_database)
     ensure_schema(place.client, V1)
     ensure_schema(place.client, V2, policy=KEPT)
     fill(place, 5_000_000_000, 2, "two")

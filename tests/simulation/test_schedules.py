@@ -31,7 +31,7 @@ def of(*names: str, operators: int = 0) -> Bounds:
     ids=["prices", "statements", "versions"],
 )
 def test_schedules(planner: Planner, bounds: Bounds, first: int) -> None:
-    counts = play_all(range(first, first + 220), bounds)
+    counts = play_all(range(first, first + 110), bounds)
     assert all(counts[what] for what in ("killed", "through", "LeaseLostError")), counts
 
 
