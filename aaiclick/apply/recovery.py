@@ -78,7 +78,8 @@ def clean_leftovers(
 
 
 def _settle(database: str, left: Mark, options: ApplyOptions, resume: bool) -> Routine[Leftover]:
-    """Begin again where a statement that the dead run was paused before arrives meanwhile: that can happen once."""
+    """Settle one mark. If a paused run sends its statement meanwhile, begin again: that can happen only
+    once."""
     for _ in range(_TRIES):
         # Under its new name only this run can write the mark. A paused run that wakes up fails on a missing table.
         mark = yield from take_over_mark(database, left)

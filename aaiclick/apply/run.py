@@ -98,7 +98,7 @@ class StepOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What carrying out one piece of work answers with: rows touched, the kept table, and notes."""
+    """What carrying out one piece of work returns: rows touched, the kept table, and notes."""
 
     rows: int = 0
     kept: str = ""

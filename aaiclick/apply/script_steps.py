@@ -72,10 +72,11 @@ _READING = frozenset(
 
 
 def run_statements(work: SqlWork, scope: JournalScope, label: str, total: int) -> Routine[None]:
-    """Send those that are left, with the scope's database as the current one. ``total``: how many the migration has.
+    """Send the remaining statements, with the scope's database as the current one. ``total``: how many the migration
+    has.
 
-    Raises ApplyError naming the migration and the statement. One that failed half-way through its rows is not sent
-    again by itself.
+    Raises ApplyError that names the migration and the statement. A statement that failed half-way through its rows is
+    not sent again by itself.
     """
     first = total - len(work.statements) + 1
     for place, sql in enumerate(work.statements, first):

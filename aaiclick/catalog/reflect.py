@@ -118,7 +118,7 @@ def reflect_table(form: TableForm) -> Table:
 
 
 def _rank(form: Form) -> int:
-    """Sorts objects so that one that is read comes before one that reads it."""
+    """Sorts objects so that each comes before those that read it."""
     return {"table": 0, "dictionary": 1, "view": 2}.get(form.kind, 3) + (
         form.kind == "view" and getattr(form, "materialized", False) is True
     )

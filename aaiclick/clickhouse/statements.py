@@ -94,7 +94,7 @@ rows of ordinary size 100 MB in those of 8192."""
 
 
 def merged(*settings: Mapping[str, str | int]) -> Sent:
-    """Later ones win."""
+    """All of these settings; later ones override earlier ones."""
     result: Sent = {}
     for each in settings:
         result.update(each)

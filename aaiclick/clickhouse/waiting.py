@@ -10,9 +10,9 @@ from aaiclick.routine import Emit, Routine, Sleep
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """How long is waited between two looks, all in seconds.
+    """A wait with growing pauses, all in seconds.
 
-    ``pause``: until the next look; each is twice the one before, up to ``longest``. ``waited``: all pauses so far.
+    ``pause``: until the next check; each is twice the one before, up to ``longest``. ``waited``: all pauses so far.
     """
 
     pause: float

@@ -85,7 +85,7 @@ def lift_fence(table: Physical) -> Routine[None]:
 
 
 def remove_fence(table: Physical) -> Routine[None]:
-    """The same for a table of which nobody was told that it refuses writers."""
+    """The same, without telling anybody: for a table of which nobody was told that it refuses writers."""
     target = qualified(table.database, table.name)
     constrained = table.constrained
     try:

@@ -133,7 +133,7 @@ def compared(planned: PlannedMigration) -> Compared:
 
 
 def obstacle(planned: PlannedMigration) -> Obstacle | None:
-    """The first thing that no policy can allow."""
+    """The first reason to stop that no policy can allow; None where there is none."""
     return next((found for look in _LOOKS if (found := look(planned)) is not None), None)
 
 

@@ -39,7 +39,7 @@ Gate = Callable[[PlannedMigration], GateDecision]
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """``first`` is the plan that was begun with, ``last`` the one that led to the end. ``verdict`` lists all steps that
+    """``first`` is the plan at the beginning, ``last`` the one that led to the end. ``verdict`` lists all steps that
     were done."""
 
     first: PlannedMigration
@@ -172,9 +172,11 @@ def _filled(planned: PlannedMigration) -> dict[str, list[int]]:
 
 
 def _doubt_cache(found: Inspection, database: str) -> Routine[None]:
-    """Where the version stays, the tables of a run that is killed behind an exchange may look as they are declared, and
-    the one query of a later start would find nothing to do. So the cache fits no tables until this run has recorded
-    them: whoever starts meanwhile takes the long look, and puts right what is left."""
+    """Make the cache fit no tables until this run has recorded them.
+
+    If the version stays the same and the run is killed after an exchange, the tables look as declared and a warm start
+    would find nothing to do. With this, a later start inspects the database and finishes what is left.
+    """
     cache, schema = found.owned.cache(), found.schema
     entry = cache.get(schema.name)
     if entry is not None and entry.objects and (entry.version, entry.spec) == (schema.version, schema.fingerprint):

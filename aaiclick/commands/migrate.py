@@ -79,8 +79,7 @@ class Run:
 
 
 def asks_for_more(policy: Policy) -> bool:
-    """Optional steps may be wanted, of which the warm look knows nothing: what is no longer declared is no
-    difference."""
+    """Whether optional steps may be wanted. A warm start does not see them: an undeclared object is no difference."""
     return bool(policy.allowed - WITHOUT_OBJECT) or policy.level == "everything"
 
 
@@ -243,9 +242,9 @@ def _gate(run: Run, planned: PlannedMigration) -> GateDecision:
 
 
 def _look(held: _Held, recorded: RecordedState) -> Routine[Inspection]:
-    """Look at everything anew under the lease, after recording, or forgetting, a rollback that was killed.
+    """Inspect everything anew under the lease, after recording, or forgetting, a rollback that was killed.
 
-    Raises where there is more than one replica: others may have come since the look before the lease.
+    Raises where there is more than one replica: others may have come since the inspection before the lease.
     """
     run, allowed = held.run, held.run.policy.allowed
     if run.schema.function_names:

@@ -237,7 +237,7 @@ def is_prefix(primary_key: str, order_by: str) -> bool:
 
 
 def _settings(table: Table, declared: TableForm, live: TableForm, notes: list[str]) -> tuple[tuple[str, str], ...]:
-    """Live settings, with the declared ones over them. One that is declared as None is taken away."""
+    """Live settings, overridden by the declared ones. A setting that is declared as None is removed."""
     wanted = dict(declared.settings)
     removed = {name for name, value in table.engine.settings.items() if value is None}
     named = set(table.engine.settings)

@@ -113,10 +113,10 @@ class KeeperLease:
 
 
 def win(books: Bookkeeping, after: int, nonce: str, owner: Owner, seconds: float) -> Routine[bool]:
-    """Try to be the generation after this one. True where exactly one row has that number, and it is this nonce's.
+    """Try to become the generation after this one. True if exactly one row has that number, and it has this nonce.
 
-    An INSERT without an answer is no defeat: the look tells. Where it is carried out later still, its generation has no
-    heartbeat and is taken over like a dead one. Raises StatementError where nobody knows.
+    An INSERT without an answer is no defeat: the row is looked for. If it is carried out later still, that generation
+    has no heartbeat and is taken over like a dead one. Raises StatementError where the host does not know.
     """
     try:
         yield from announce(books, after + 1, nonce, "held", owner, seconds)

@@ -181,7 +181,7 @@ def ended_by_successor(lease: Lease, error: Exception) -> Routine[bool]:
 
 
 def taken_over_note(lease: Lease) -> Note:
-    """What is said where there is nothing to give back."""
+    """The note for a lease that was taken over before it was given back."""
     return Note(
         f"the migration lease on database {lease.database} had been taken over before it was given back", "warning"
     )

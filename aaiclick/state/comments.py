@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class CommentFormat(Generic[T]):
-    """How values of one dataclass stand in comments."""
+    """Values of one dataclass as JSON in comments."""
 
     def __init__(self, kind: type[T]) -> None:
         self._kind = kind
@@ -63,7 +63,7 @@ def create_commented(database: str, name: str, comment: str) -> Routine[None]:
 
 
 def replace_comment(database: str, name: str, comment: str) -> Routine[None]:
-    """On disk when this returns."""
+    """Replace the comment; it is on disk when this returns."""
     books = yield from read_bookkeeping(database)
     if books.shared:
         yield from write_note(books, name, comment)

@@ -152,8 +152,8 @@ def drop_expired(
     """Drop the kept tables whose time is over; their names. ``at``: Unix seconds by the server's clock. ``noted``: the
     storages that have block numbers because of us, by UUID, with their names.
 
-    One that got rows after they were brought across for the last time (a flush that nobody could wait for) stays, and
-    is said. What the new table had for one that somebody dropped by hand goes as well.
+    A table that got rows after its rows were last moved (by a flush that nobody could wait for) is kept, with a Note.
+    The setting that a new table had for the sake of a kept one is reset, also if somebody dropped that one by hand.
     """
     dropped: list[str] = []
     for row in listed:

@@ -24,7 +24,7 @@ TABLE = SharedTable(
 
 
 def read_notes(books: Bookkeeping) -> Routine[Mapping[str, str]]:
-    """What is said, by the names of what it is said of."""
+    """The texts, by the names of the tables that they are about."""
     yield from read_ready(books, NOTES)
     rows = yield Query(
         f"SELECT hex(name), hex(argMax(body, seq)) AS last FROM {qualified(books.home, NOTES)} GROUP BY name HAVING "

@@ -68,8 +68,8 @@ class OwnedTable:
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """What is there of this library at one moment. Under the lease it stays true but for what the run itself makes and
-    drops."""
+    """What this library has in a database at one moment. Under the lease it stays true, except for what the run itself
+    makes and drops."""
 
     database: str
     tables: tuple[OwnedTable, ...]
@@ -166,7 +166,7 @@ class Owned:
 
 
 def read_owned(database: str, asked: Collection[str] = ()) -> Routine[Owned]:
-    """Look. ``asked``: names of the user's, of which is told whether one is there."""
+    """Read what is ours. ``asked``: names of the user's; ``known`` then says whether one of them is there."""
     owned = yield from read_owned_here(database, asked)
     return (yield from with_notes(owned, (yield from read_bookkeeping(database))))
 

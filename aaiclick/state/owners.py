@@ -62,7 +62,8 @@ def enter_take_over(database: str, schema: str, tables: Collection[str]) -> Rout
 
 
 def _owner(claims: Collection[Claim], taken: Collection[str], schema: str) -> TableOwner | None:
-    """One that has given it up since has no say, one that has not started yet has."""
+    """Who owns the table: the last schema that took it over and still declares it, else the first that recorded it.
+    None where ``schema`` itself has taken it over and has not recorded it yet."""
     for name in taken:
         claim = next((claim for claim in claims if claim.schema == name), None)
         if claim is not None:

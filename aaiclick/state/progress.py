@@ -285,8 +285,8 @@ def _storages(entry: Entry) -> tuple[str, ...]:
 
 
 def _converted(entry: Entry) -> tuple[str, ...]:
-    """The storages whose rows are converted. One that is about to be put in place is complete, whether it is put there
-    or not."""
+    """The storages whose rows are converted. A storage that is about to be put in place is complete, whether that
+    happens or not."""
     new = str(entry.details.get("new", "")) if entry.state == "intent" else ""
     return (*_storages(entry), new) if new else _storages(entry)
 

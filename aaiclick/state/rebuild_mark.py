@@ -133,7 +133,7 @@ def at_rest(database: str, mark: Mark, source: Physical) -> Routine[tuple[Mark, 
 
 
 def drop_mark(database: str, mark: Mark) -> Routine[None]:
-    """The last thing a rebuild does."""
+    """Drop the mark: the last thing that a rebuild does."""
     yield from drop_commented(database, mark.name)
 
 

@@ -100,7 +100,7 @@ def sources(parts: Iterable[Part]) -> tuple[Source, ...]:
 def divide(
     staged: Iterable[StagedChunk], present: Iterable[Part]
 ) -> tuple[tuple[StagedChunk, ...], tuple[StagedChunk, ...]]:
-    """Those of which every part is there as it was; and those that hold what was deleted or changed since."""
+    """The chunks whose parts are all there unchanged, and those with rows that were deleted or changed since."""
     there = set(sources(present))
     good: list[StagedChunk] = []
     stale: list[StagedChunk] = []

@@ -63,11 +63,10 @@ def enter_begun(entries: StepEntries, step: Step) -> Routine[Step]:
 
 
 def enter_exchange(entries: StepEntries, table: str, before: str, new: str) -> Routine[None]:
-    """Before a rebuilt table, or one that takes over parts, takes the place of the old one: from then on the storage
-    that is there tells whether the rebuild is done.
+    """Before the exchange of a rebuild or attach: from then on the storage under the name tells whether it is done.
 
-    ``before`` is the storage that goes, ``new`` the one that comes: what was converted in the one is converted in the
-    other.
+    ``before``: UUID of the storage that goes. ``new``: of the one that takes its place; what was converted in the first
+    is converted in the second.
     """
     for key, done in entries.converted.items():
         if before in done.storages:

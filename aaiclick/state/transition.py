@@ -164,7 +164,7 @@ def begin_back(scope: JournalScope, going: UnfinishedRollback) -> Routine[None]:
 
 
 def forget_back(scope: JournalScope, going: UnfinishedRollback, under_way: UnfinishedMigration | None) -> Routine[None]:
-    """Nothing came of it."""
+    """Nothing came of the rollback: its entry and its mark are taken back."""
     # The entry first: it is what counts, the mark only leads a start to it.
     yield from outcome(scope.database, scope.action(f"{going.to}{_BACK}"), "undone")
     yield from mark_transition(scope.database, scope.schema, under_way.running if under_way is not None else None)

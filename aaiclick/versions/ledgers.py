@@ -82,7 +82,7 @@ _MOST_MORE = 2
 
 
 def ledger_of(columns: Collection[str]) -> Ledger | None:
-    """The tool whose ledger has these columns; None where a table is none."""
+    """The tool whose ledger has these columns; None where the table is no ledger."""
     found = [ledger for ledger in LEDGERS if ledger.columns <= set(columns)]
     return next((each for each in found if len(set(columns) - each.columns) <= _MOST_MORE), None)
 

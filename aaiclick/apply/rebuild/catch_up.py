@@ -218,7 +218,7 @@ def _pass(
 
 
 def _current(chunk: Chunk, present: Sequence[Part]) -> Chunk:
-    """The parts of a chunk under the names they have now."""
+    """The parts of a chunk under the names that they have now."""
     wanted = {part.key for part in chunk.parts}
     place = {part.key: number for number, part in enumerate(chunk.parts)}
     return Chunk(tuple(sorted((part for part in present if part.key in wanted), key=lambda part: place[part.key])))

@@ -39,12 +39,12 @@ class SourceState:
 def look_at_source(
     table: Physical, known: frozenset[str], options: ApplyOptions, *, closed: bool = False
 ) -> Routine[SourceState]:
-    """Let the deletes and updates that are there now run, and look at the parts. Behind a fence (``closed``) none runs.
+    """Let the deletes and updates that are there now run, then read the parts. Behind a fence (``closed``) none runs.
 
-    Later ones are not waited for, because they may never stop. They are held from here on, so the parts do not change
-    until the next look. Mutations are read before the parts: one that comes in between is not known, whether it shows
-    in the parts or not. Raises ApplyError where one that is not ``known`` changes the columns themselves: the copy was
-    planned for others.
+    Later ones are not waited for, because they may never stop. They are stopped from here on, so the parts do not
+    change until this is called again. Mutations are read before the parts: one that comes in between counts as unknown,
+    whether it shows in the parts or not. Raises ApplyError where one that is not ``known`` changes the columns
+    themselves: the copy was planned for other columns.
     """
     listed = yield from mutations(table.database, table.name)
     require_rows_only(table.name, listed, known)
@@ -123,12 +123,12 @@ def _wait(
 
 
 def close_source(table: Physical, options: ApplyOptions) -> Routine[None]:
-    """Refuse writers, deletes and updates when none of these is left: behind a fence no mutation begins to rewrite a
-    part.
+    """Refuse writers, deletes and updates at a moment when no mutation is left: behind a fence no mutation begins to
+    rewrite a part.
 
-    Those that are being rewritten are finished, though. So the fence goes up when that is all that is left of a
-    mutation, and whoever sent it finds the next one refused. Where a mutation takes no time the moment between two of
-    them is short, so it is looked for often.
+    Parts that are being rewritten are still finished. So the fence goes up when they are all that is left of a
+    mutation, and the next mutation is refused. Short mutations leave only a short moment between two of them, so the
+    list is read often.
     """
 
     def last_parts(now: Sequence[Mutation]) -> Routine[bool]:

@@ -139,8 +139,8 @@ def swapped(database: str, mark: Mark) -> Routine[bool]:
 
 
 def undo_rebuild(database: str, mark: Mark) -> Routine[None]:
-    """Before the exchange: make the live table as it was, whatever it is called now, and remove the scratch objects.
-    Raises ApplyError after the exchange.
+    """Before the exchange: restore the live table, whatever its name is now, and remove the scratch objects. Raises
+    ApplyError after the exchange.
 
     Writers first: the fence is lifted before anything else.
     """

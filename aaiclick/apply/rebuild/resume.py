@@ -35,11 +35,10 @@ from aaiclick.state.staged_chunks import StagedChunk, divide, work_digest
 
 
 def suspend(database: str, mark: Mark) -> Routine[bool]:
-    """Put a copy that was killed before its exchange in a state in which it may wait for a plan; False where it has
-    nothing to go on with.
+    """Prepare a copy that was killed before its exchange for a new plan; False where none of its chunks can be used.
 
-    Writers are let in and the table looks as it was, so that a plan can be made of it. Merges stay stopped: they would
-    make other parts of those that were copied.
+    Writers are let in and the table looks as before, so that a plan can be made of it. Merges stay stopped: they would
+    replace the parts that were copied.
     """
     if not isinstance(mark.work, RebuildWork) or mark.back:
         return False

@@ -23,8 +23,7 @@ class ChainTable:
     kept: KeptComment | None
 
     def present(self, listed: Sequence[Part]) -> list[Part]:
-        """Its parts without those that the next table got after the exchange: there they count among what came
-        since."""
+        """Its parts without those that the next table got after the exchange: their rows count as later ones there."""
         return [part for part in listed if self.kept is None or part.last <= self.kept.copied]
 
 

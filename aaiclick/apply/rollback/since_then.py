@@ -88,11 +88,11 @@ def since_then(database: str, link: Link, before: ChainTable, table: ChainTable,
 def _gone_partition(
     database: str, link: Link, before: ChainTable, table: ChainTable, live: Sequence[Part]
 ) -> Routine[str]:
-    """A sentence on partitions whose copied rows are gone; '' for none. For tables whose merges remove rows: a count
-    would say nothing there.
+    """A sentence on partitions whose copied rows are gone; '' for none. For tables whose merges remove rows, where a
+    count would show nothing.
 
-    A partition of the old table of which the new one has only later parts was dropped, or it was detached and attached
-    again; in the second case its rows would be there twice.
+    If the new table has only later parts of such a partition, it was dropped, or it was detached and attached again;
+    then its rows would be there twice.
     """
     kept = link.row.kept
     assert before.kept is not None

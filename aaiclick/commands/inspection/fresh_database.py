@@ -36,11 +36,11 @@ class Fresh:
 
 
 def untouched(schema: Schema, database: str | None, seen: Warm) -> Routine[Fresh | None]:
-    """Where none of the schema's objects is there under its present name, and no start has left its mark. None where
-    something is, or where it takes a real look to tell (the database does not exist or is replicated, a cluster
-    is named, there are too many names).
+    """The database, if none of the schema's objects is there under its present name and no start has left anything.
 
-    Raises ``MigrationError`` as a real look does, ``UsageError`` where the server is too old.
+    None where something is there, or where two small queries cannot tell (the database does not exist or is replicated,
+    a cluster is named, there are too many names). Raises ``MigrationError`` as an inspection does, ``UsageError`` where
+    the server is too old.
     """
     if (
         seen.present

@@ -224,7 +224,7 @@ def _decided(known: ReleaseHistory, progress: MigrationProgress, allowed: frozen
 
 
 def _skipped(known: ReleaseHistory, progress: MigrationProgress, allowed: frozenset[str]) -> frozenset[str]:
-    """Statements of which nobody knows whether they happened, and of which the operator says that they did."""
+    """Statements that may or may not have happened, and that the operator says have happened."""
     found: set[str] = set()
     for key in progress.outcome_unknown:
         version, _, number = key.partition(":sql:")

@@ -49,10 +49,12 @@ class PlannedMigration:
 def make_plan(
     found: Inspection, looks: int | None = None, clones: bool = True, before: PlannedMigration | None = None
 ) -> Routine[PlannedMigration]:
-    """Plan from what was found. ``looks``: how many bytes of live columns may be read for each table to see what would
-    become of them (None: any number, 0: no row is looked at). ``clones``: statements are also tried on clones that hold
-    parts of the live tables. ``before``: an earlier plan of this run, whose rehearsals count again where they are about
-    the same definitions."""
+    """Plan from what was found.
+
+    ``looks``: how many bytes of live columns may be read for each table to see what would become of them (None: any
+    number, 0: none). ``clones``: statements are also tried on clones that hold parts of the live tables. ``before``: an
+    earlier plan of this run, whose rehearsals are used again for the same definitions.
+    """
     return (yield from keeping(_planned(found, looks, clones, before), found.where.books))
 
 

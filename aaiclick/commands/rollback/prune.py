@@ -70,6 +70,6 @@ def _chosen(owned: Owned, tables: Collection[str]) -> tuple[KeptRow, ...]:
 
 
 def _expired(row: KeptRow, named: bool) -> KeptRow:
-    """A row whose time is over. ``named``: somebody has looked at it, so rows that came late are no reason to stay."""
+    """The row with its time over. ``named``: somebody has looked at it, so late rows are no reason to keep it."""
     kept = replace(row.kept, expires=_LONG_AGO)
     return replace(row, kept=replace(kept, brought=None) if named else kept)
