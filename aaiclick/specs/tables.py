@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 from pydantic import BaseModel, Field
@@ -15,7 +15,7 @@ from aaiclick.specs.columns import Column, Constraint, Index, Projection
 from aaiclick.specs.engines import AnyEngine, MergeTree
 
 if TYPE_CHECKING:
-    from aaiclick.specs.from_arrow import ArrowField
+    from aaiclick.specs.arrow.schemas import ArrowSource
     from aaiclick.specs.sql_objects import SqlTable
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -23,15 +23,26 @@ _CALL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\(([^()]*)\)\Z")
 _LITERALS = frozenset({"true", "false", "null", "inf", "nan"})
 
 
-class TableFields(TypedDict, total=False):
-    """Keywords of ``Table``; what each means is said at the field of that name in ``Table``."""
+class TableClauses(TypedDict, total=False):
+    """Keywords of ``Table`` but its engine; what each means is said at the field of that name in ``Table``."""
 
-    engine: Required[AnyEngine]
     indexes: Sequence[Index]
     projections: Sequence[Projection]
     constraints: Sequence[Constraint]
     comment: str | None
     renamed_from: str | None
+
+
+class TableFields(TableClauses, total=False):
+    """Keywords of ``Table``."""
+
+    engine: Required[AnyEngine]
+
+
+class ArrowFields(TableClauses, total=False):
+    """Keywords of ``Table.from_arrow``: the engine may also be in the metadata."""
+
+    engine: AnyEngine
 
 
 class Table(Spec):
@@ -130,22 +141,32 @@ class Table(Spec):
     @classmethod
     def from_arrow(
         cls,
-        schema: Iterable[ArrowField],
+        schema: ArrowSource,
         name: str,
         types: Mapping[str, str] | None = None,
         nullable: bool = True,
-        **fields: Unpack[TableFields],
+        **fields: Unpack[ArrowFields],
     ) -> Table:
-        """A table with a column for each field of a ``pyarrow.Schema``.
+        """A table with a column for each field of a ``pyarrow.Schema``, or of the schema of a stream of record batches.
 
         ``types`` gives another ClickHouse type for single fields. ``nullable=False``: no field holds NULL, even though
-        Arrow allows it everywhere by default. Other keywords are those of ``Table``.
+        Arrow allows it everywhere by default. Metadata of fields and of the schema give comments, defaults, codecs,
+        TTLs and keys; from the keys a MergeTree is made, where ``engine`` is not given. Other keywords are those of
+        ``Table``, and count more than metadata.
 
-        Raises ``SpecError`` where ClickHouse has no type for a field.
+        Raises ``SpecError`` where ClickHouse has no type for a field, or metadata mean nothing.
         """
-        from aaiclick.specs.from_arrow import arrow_columns
+        from aaiclick.specs.arrow.schemas import arrow_table
 
-        return cls(name, arrow_columns(schema, types, nullable), **fields)
+        columns, told = arrow_table(schema, types, nullable)
+        said: ArrowFields = {**told, **fields}
+        if "engine" not in said:
+            raise SpecError(
+                f"table {name}",
+                "engine is missing: engine=MergeTree(order_by=[...]), or the sort key in the metadata of the schema "
+                "(clickhouse.order_by)",
+            )
+        return cls(name, columns, **said)
 
     def to_model(self, name: str | None = None) -> type[BaseModel]:
         """A pydantic model of a row for an INSERT: without MATERIALIZED and ALIAS columns. A column with a DEFAULT may
@@ -155,13 +176,14 @@ class Table(Spec):
         return columns_model(name or "".join(part.capitalize() for part in re.split(r"\W|_", self.name)), self.columns)
 
     def to_arrow(self) -> object:
-        """A ``pyarrow.Schema`` of a row for an INSERT; ``Table.from_arrow`` makes the same column types of it.
+        """A ``pyarrow.Schema`` of a row for an INSERT; ``Table.from_arrow`` makes the same columns of it, and the
+        same keys of a MergeTree.
 
         Raises ``SpecError`` where pyarrow is not installed, or Arrow has no such type.
         """
-        from aaiclick.specs.from_arrow import arrow_schema
+        from aaiclick.specs.arrow.schemas import arrow_schema
 
-        return arrow_schema(self.columns)
+        return arrow_schema(self.columns, self.engine, self.comment)
 
     def column(self, name: str) -> Column | None:
         """The column of that name, or None."""

@@ -44,7 +44,8 @@ def parts(count: int, edges: Sequence[tuple[int, int]]) -> list[list[int]]:
         if first in seen:
             continue
         seen.add(first)
-        group, todo = [], [first]
+        group: list[int] = []
+        todo = [first]
         while todo:
             here = todo.pop()
             group.append(here)

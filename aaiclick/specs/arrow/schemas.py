@@ -8,13 +8,24 @@ from importlib import import_module
 from typing import Any, Protocol, TypeAlias, cast
 
 from aaiclick.errors import SpecError
-from aaiclick.specs.columns import Column, ColumnFields
+from aaiclick.specs.arrow.metadata import (
+    COLUMN_KEYS,
+    COMMENT,
+    TABLE_KEYS,
+    TYPE,
+    TableWords,
+    column_fields,
+    column_metadata,
+    engine_of,
+    said,
+    table_metadata,
+)
+from aaiclick.specs.columns import Column
 from aaiclick.sql.quoting import quoted_where_needed
 from aaiclick.sql.types import TypeText, named, nullable_type, unwrapped
 
 # pyarrow has no type information, and is never imported here at load time.
 Untyped: TypeAlias = Any
-TYPE_KEY, COMMENT_KEY = b"clickhouse.type", b"comment"
 _PLAIN = {
     "bool": "Bool",
     "int8": "Int8",
@@ -36,7 +47,7 @@ _PLAIN = {
     "binary_view": "String",
     "date32[day]": "Date32",
     "date64[ms]": "Date32",
-    "time32[s]": "Time",
+    "time32[s]": "Time64(0)",  # the server reads it as that, and does not convert it to Time
     "time32[ms]": "Time64(3)",
     "time64[us]": "Time64(6)",
     "time64[ns]": "Time64(9)",
@@ -46,6 +57,9 @@ _PLAIN = {
     "duration[ns]": "IntervalNanosecond",
 }
 _DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
+_EXTENSIONS = {"arrow.uuid": "UUID", "arrow.bool8": "Bool"}
+"""Extension types that have a type of their own. Of any other the storage counts: that is what is in the stream."""
+_OFFSET = re.compile(r"[+-]\d\d:?\d\d\Z|Z\Z|utc\Z")
 _DECIMAL = re.compile(r"decimal\d+\((\d+), (-?\d+)\)\Z")
 _INTEGER = re.compile(r"(U?)Int(\d+)\Z")
 
@@ -59,33 +73,61 @@ class ArrowField(Protocol):
     metadata: Mapping[bytes, bytes] | None
 
 
+class HasSchema(Protocol):
+    """A stream of record batches, a batch, a table of Arrow, a reader of Flight."""
+
+    @property
+    def schema(self) -> Untyped:
+        """Its ``pyarrow.Schema``."""
+
+
+ArrowSource: TypeAlias = "Iterable[ArrowField] | HasSchema"
+"""What a table can be made of."""
+
+
 def arrow_columns(
     schema: Iterable[ArrowField], types_by_field: Mapping[str, str] | None = None, nullable: bool = True
-) -> list[Column]:
-    """A column for each field of an Arrow schema.
+) -> tuple[list[Column], dict[str, dict[str, str]]]:
+    """A column for each field of an Arrow schema, and what the metadata of each field say.
 
     ``types_by_field`` gives another type for single fields. ``nullable=False``: no field holds NULL, even though Arrow
     allows it everywhere by default. A type that ``to_arrow`` wrote into a field's metadata is used as it is.
 
-    Raises ``SpecError`` for a type that ClickHouse does not have.
+    Raises ``SpecError`` for a type that ClickHouse does not have, and for metadata that mean nothing.
     """
     given = dict(types_by_field or {})
     columns: list[Column] = []
+    told: dict[str, dict[str, str]] = {}
     for field in schema:
-        metadata = field.metadata or {}
-        own = given.pop(field.name, None) or metadata.get(TYPE_KEY, b"").decode()
-        fields: ColumnFields = {}
-        if metadata.get(COMMENT_KEY):
-            fields["comment"] = metadata[COMMENT_KEY].decode()
-        columns.append(Column(field.name, own or _field_type(field, nullable), **fields))
+        told[field.name] = said(field.metadata, COLUMN_KEYS, f"field {field.name}")
+        own = given.pop(field.name, None) or told[field.name].get(TYPE)
+        columns.append(Column(field.name, own or _field_type(field, nullable), **column_fields(told[field.name])))
     if given:
         raise SpecError("types", f"unknown field {min(given)}")
-    return columns
+    return columns, told
 
 
-def arrow_schema(columns: Iterable[Column]) -> object:
-    """A ``pyarrow.Schema`` with a field for each column that an INSERT can name; the exact type is in the field's
-    metadata.
+def arrow_table(
+    source: object, types_by_field: Mapping[str, str] | None, nullable: bool
+) -> tuple[list[Column], TableWords]:
+    """Columns and keywords of the table for a schema, or for anything that has one (``.schema``): a stream of record
+    batches, a batch, a table of Arrow. Raises ``SpecError`` as ``arrow_columns``, and where keys contradict each
+    other."""
+    schema: Untyped = getattr(source, "schema", source)
+    columns, told = arrow_columns(cast("Iterable[ArrowField]", schema), types_by_field, nullable)
+    whole = said(getattr(schema, "metadata", None), TABLE_KEYS, "the schema")
+    fields: TableWords = {}
+    engine = engine_of(whole, told, columns)
+    if engine is not None:
+        fields["engine"] = engine
+    if COMMENT in whole:
+        fields["comment"] = whole[COMMENT]
+    return columns, fields
+
+
+def arrow_schema(columns: Iterable[Column], engine: object = None, comment: str | None = None) -> object:
+    """A ``pyarrow.Schema`` with a field for each column that an INSERT can name. The exact type, default, codec and TTL
+    are in the field's metadata, the keys of a MergeTree in the schema's.
 
     Raises ``SpecError`` where pyarrow is not installed, or Arrow has no such type.
     """
@@ -98,12 +140,10 @@ def arrow_schema(columns: Iterable[Column]) -> object:
         if column.kind in ("MATERIALIZED", "ALIAS"):
             continue
         kind, holds_null = _arrow(arrow, column.type, column.name)
-        metadata = {
-            TYPE_KEY: column.type.encode(),
-            **({COMMENT_KEY: column.comment.encode()} if column.comment else {}),
-        }
-        fields.append(arrow.field(column.name, kind, nullable=holds_null or bool(column.kind), metadata=metadata))
-    return cast("object", arrow.schema(fields))
+        holds = holds_null or bool(column.kind)
+        fields.append(arrow.field(column.name, kind, nullable=holds, metadata=column_metadata(column)))
+    whole = {**table_metadata(engine), **({COMMENT.encode(): comment.encode()} if comment else {})}
+    return cast("object", arrow.schema(fields, metadata=whole or None))
 
 
 def _field_type(field: ArrowField, nullable: bool) -> str:
@@ -118,12 +158,14 @@ def _type_of(kind: Untyped, where: str, nullable: bool) -> str:
     head = re.split(r"[\[<(]", text, maxsplit=1)[0]
     if head == "timestamp":
         digits = _DIGITS[str(kind.unit)]
-        zone = f", '{kind.tz}'" if kind.tz else ""
+        # Arrow's values are moments; the zone says how they are shown. ClickHouse has no zones of an offset alone.
+        zone = "UTC" if kind.tz and _OFFSET.match(kind.tz) else kind.tz
+        zone = f", '{zone}'" if zone else ""
         return f"DateTime64({digits}{zone})"
     if head == "fixed_size_binary":
         return f"FixedString({int(kind.byte_width)})"
     decimal = _DECIMAL.match(text)
-    if decimal:
+    if decimal and int(decimal[2]) >= 0:
         return f"Decimal({decimal[1]}, {decimal[2]})"
     if head == "dictionary":
         inner = _type_of(kind.value_type, where, nullable)
@@ -138,6 +180,9 @@ def _type_of(kind: Untyped, where: str, nullable: bool) -> str:
         return (
             f"Tuple({', '.join(f'{quoted_where_needed(part.name)} {_field_type(part, nullable)}' for part in parts)})"
         )
+    if head in ("extension", "uuid", "bool8"):
+        known = _EXTENSIONS.get(str(kind.extension_name))
+        return known or _type_of(kind.storage_type, where, nullable)
     raise SpecError(where, f"the Arrow type {text} has no type in ClickHouse: say one with types=")
 
 

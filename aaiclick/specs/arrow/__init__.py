@@ -1,0 +1,1 @@
+"""Tables from Arrow schemas, and Arrow schemas from tables."""

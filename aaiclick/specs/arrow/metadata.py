@@ -1,0 +1,157 @@
+"""What the metadata of an Arrow schema says about a table: types, defaults, codecs, TTLs and keys.
+
+A field's metadata is about its column, the schema's about the table. All values are texts (UTF-8). A key that begins
+with ``clickhouse.`` and is not one of these is an error: nothing that somebody wrote down for the table is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias, TypedDict
+
+from aaiclick.errors import SpecError
+from aaiclick.specs.columns import Column, ColumnFields
+from aaiclick.specs.engines import KeyFields, MergeTree
+from aaiclick.sql.quoting import quoted_where_needed
+from aaiclick.sql.tokens import TokenError, split_top
+from aaiclick.sql.types import unwrapped
+
+Metadata: TypeAlias = "Mapping[bytes, bytes] | None"
+PREFIX = "clickhouse."
+COMMENT = "comment"
+TYPE, DEFAULT, CODEC, TTL = "clickhouse.type", "clickhouse.default", "clickhouse.codec", "clickhouse.ttl"
+ORDER_BY, PARTITION_BY, PRIMARY_KEY = "clickhouse.order_by", "clickhouse.partition_by", "clickhouse.primary_key"
+COLUMN_KEYS = (TYPE, DEFAULT, CODEC, TTL, ORDER_BY, PARTITION_BY)
+"""What a field's metadata may say, beside ``comment``."""
+TABLE_KEYS = (ORDER_BY, PARTITION_BY, PRIMARY_KEY, TTL)
+"""What the schema's metadata may say, beside ``comment``."""
+
+
+class TableWords(TypedDict, total=False):
+    """Keywords of the table that the metadata give."""
+
+    engine: MergeTree
+    comment: str
+
+
+def said(metadata: Metadata, known: Iterable[str], where: str) -> dict[str, str]:
+    """What metadata says, by its keys. Raises ``SpecError`` for a key of ours that is not known, or a value that is
+    no text."""
+    keys = tuple(known)
+    found: dict[str, str] = {}
+    for raw, value in (metadata or {}).items():
+        key = raw.decode("utf-8", "replace")
+        if key != COMMENT and not key.startswith(PREFIX):
+            continue
+        if key not in (*keys, COMMENT):
+            raise SpecError(where, f"unknown metadata {key} (there are {', '.join((*keys, COMMENT))})")
+        try:
+            text = value.decode("utf-8")
+        except UnicodeDecodeError:
+            raise SpecError(where, f"the metadata {key} is no UTF-8 text") from None
+        if text.strip():
+            found[key] = text.strip() if key != COMMENT else text
+    return found
+
+
+def column_fields(told: Mapping[str, str]) -> ColumnFields:
+    """Keywords of the column."""
+    fields: ColumnFields = {}
+    if COMMENT in told:
+        fields["comment"] = told[COMMENT]
+    if DEFAULT in told:
+        fields["default"] = told[DEFAULT]
+    if CODEC in told:
+        fields["codec"] = told[CODEC]
+    if TTL in told:
+        fields["ttl"] = told[TTL]
+    return fields
+
+
+def engine_of(
+    schema: Mapping[str, str], fields: Mapping[str, Mapping[str, str]], columns: list[Column]
+) -> MergeTree | None:
+    """The engine that the metadata describe; None where they name no sort key. ``schema``: what that of the schema
+    says, ``fields``: that of each field.
+
+    Raises ``SpecError`` where they contradict each other, or a column of the sort key may hold NULL.
+    """
+    places = _places(fields)
+    by_field = [quoted_where_needed(name) for name in places]
+    if by_field and ORDER_BY in schema:
+        raise SpecError(f"metadata {ORDER_BY}", "the schema and its fields both say a sort key: keep one of them")
+    order_by = by_field or (_parts(schema[ORDER_BY]) if ORDER_BY in schema else None)
+    partitions = {name: told[PARTITION_BY] for name, told in fields.items() if PARTITION_BY in told}
+    if len(partitions) > 1 or (partitions and PARTITION_BY in schema):
+        listed = ", ".join([*partitions, *(["the schema"] if PARTITION_BY in schema else [])])
+        raise SpecError(f"metadata {PARTITION_BY}", f"is said more than once ({listed}): keep one of them")
+    if order_by is None:
+        lost = [key for key in (PARTITION_BY, PRIMARY_KEY, TTL) if key in schema] + [PARTITION_BY for _ in partitions]
+        if lost:
+            raise SpecError(f"metadata {lost[0]}", f"needs a sort key: say {ORDER_BY} too, or give engine=")
+        return None
+    by_name = {quoted_where_needed(column.name): column for column in columns}
+    for part in order_by:
+        if part in by_name and unwrapped(by_name[part].type)[1]:
+            name = by_name[part].name
+            raise SpecError(
+                f"field {name}",
+                "is in the sort key and may hold NULL, which ClickHouse does not take there: make the field "
+                "nullable=False, or give its type with types=",
+            )
+    keys: KeyFields = {"order_by": order_by}
+    partition_by = schema.get(PARTITION_BY) or next(iter(partitions.values()), None)
+    if partition_by is not None:
+        keys["partition_by"] = partition_by
+    if PRIMARY_KEY in schema:
+        keys["primary_key"] = _parts(schema[PRIMARY_KEY])
+    if TTL in schema:
+        keys["ttl"] = schema[TTL]
+    return MergeTree(**keys)
+
+
+def _places(fields: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """The fields of the sort key, in its order."""
+    found: dict[int, str] = {}
+    for name, told in fields.items():
+        if ORDER_BY not in told:
+            continue
+        text = told[ORDER_BY]
+        if not text.isdecimal() or not int(text):
+            problem = f"the metadata {ORDER_BY} is {text!r}: it is the field's place in the sort key, from 1"
+            raise SpecError(f"field {name}", problem)
+        other = found.setdefault(int(text), name)
+        if other != name:
+            raise SpecError(f"field {name}", f"has the place {text} in the sort key, and so has {other}")
+    return [found[place] for place in sorted(found)]
+
+
+def _parts(text: str) -> list[str]:
+    """The elements of a key."""
+    try:
+        return split_top(text)
+    except TokenError:
+        return [text]
+
+
+def column_metadata(column: Column) -> dict[bytes, bytes]:
+    """What a field says of its column."""
+    told = {TYPE: column.type, DEFAULT: column.default, CODEC: column.codec, TTL: column.ttl, COMMENT: column.comment}
+    return {key.encode(): value.encode() for key, value in told.items() if value}
+
+
+def table_metadata(engine: object) -> dict[bytes, bytes]:
+    """What a schema says of the keys of a table; nothing for any other engine than a plain MergeTree."""
+    if type(engine) is not MergeTree or engine.replicated is not None or not engine.order_by:
+        return {}
+    told = {
+        ORDER_BY: _joined(engine.order_by),
+        PARTITION_BY: _joined(engine.partition_by),
+        PRIMARY_KEY: _joined(engine.primary_key),
+        TTL: engine.ttl or "",
+    }
+    return {key.encode(): value.encode() for key, value in told.items() if value}
+
+
+def _joined(key: str | list[str] | None) -> str:
+    return key if isinstance(key, str) else ", ".join(key or [])
