@@ -107,6 +107,12 @@ def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """All of the file, walked once for all tests."""
+    return tuple(ast.walk(parse(path)))
+
+
 def where(path: Path, line: int) -> str:
     return f"{path.relative_to(ROOT)}:{line}"
 
@@ -209,7 +215,7 @@ def test_nothing_is_imported_in_a_circle() -> None:
     for name, path in modules.items():
         named = {module for module, _ in imports(parse(path))} | {
             f"{node.module}.{alias.name}"
-            for node in ast.walk(parse(path))
+            for node in nodes(path)
             if isinstance(node, ast.ImportFrom)
             for alias in node.names
         }
@@ -251,7 +257,7 @@ def test_the_public_functions_are_thin() -> None:
         where(path, node.lineno)
         for path in FILES
         if part_of(path) in ("api", "cli")
-        for node in ast.walk(parse(path))
+        for node in nodes(path)
         if isinstance(node, ast.YieldFrom | ast.Yield)
         and "contextmanager" not in path.read_text(encoding="utf-8")
         and path.name != "source.py"
@@ -290,7 +296,7 @@ def test_comments_of_our_own_tables_are_read_and_written_in_one_place() -> None:
             for module, line in imports(parse(path))
             if module == "aaiclick.state.comments"
         ]
-        writes = any(isinstance(node, ast.Name) and node.id == "modify_comment" for node in ast.walk(parse(path)))
+        writes = any(isinstance(node, ast.Name) and node.id == "modify_comment" for node in nodes(path))
         if writes and inside not in COMMENTS_WRITTEN:
             wrong.append(f"{inside}: modify_comment")
         for said, line in texts(path):
@@ -310,10 +316,7 @@ def test_nobody_but_the_lease_knows_the_lock() -> None:
                 if re.search(r"(?:\A|_aaiclick_| )lock(?:_was_)?\Z|_aaiclick_lock", said)
             ]
             named = [
-                (node, alias.name)
-                for node in ast.walk(parse(path))
-                if isinstance(node, ast.ImportFrom)
-                for alias in node.names
+                (node, alias.name) for node in nodes(path) if isinstance(node, ast.ImportFrom) for alias in node.names
             ]
             wrong += [
                 f"{where(path, node.lineno)}: {name}"
@@ -328,7 +331,7 @@ def test_one_module_alone_starts_another_process() -> None:
     started = [
         str(path.relative_to(PACKAGE))
         for path in FILES
-        for node in ast.walk(parse(path))
+        for node in nodes(path)
         if isinstance(node, ast.Tuple | ast.List)
         if any(isinstance(each, ast.Constant) and each.value == "-m" for each in node.elts)
     ]
@@ -424,7 +427,7 @@ def test_fields_of_large_classes_are_documented() -> None:
     that takes them."""
     wrong: list[str] = []
     for path in (path for path in FILES if part_of(path) in FIELD_BY_FIELD):
-        for found in (node for node in ast.walk(parse(path)) if isinstance(node, ast.ClassDef)):
+        for found in (node for node in nodes(path) if isinstance(node, ast.ClassDef)):
             places = [
                 place
                 for place, node in enumerate(found.body)
@@ -454,7 +457,7 @@ def test_dotted_names_in_the_tests_exist() -> None:
     """What a test replaces by its name in a string is no import that a type checker would see."""
     wrong: list[str] = []
     for path in sorted((ROOT / "tests").rglob("*.py")):
-        constants = [node for node in ast.walk(parse(path)) if isinstance(node, ast.Constant)]
+        constants = [node for node in nodes(path) if isinstance(node, ast.Constant)]
         names = [(node.lineno, node.value) for node in constants if isinstance(node.value, str)]
         wrong += [
             f"{where(path, line)}: {name}" for line, name in names if DOTTED.fullmatch(name) and not resolves(name)
