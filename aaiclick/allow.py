@@ -91,7 +91,7 @@ def relabel_enum(table: str, column: str) -> Allow:
 
 
 def replace_table(table: str) -> Allow:
-    """Create a table that keeps a little (a Buffer, a queue) anew, without what it holds at that moment."""
+    """Create a Buffer or queue table anew, without what it holds at that moment."""
     return Allow(f"replace-table {table}")
 
 
@@ -143,7 +143,7 @@ def start_empty(table: str) -> Allow:
 
 
 def writers_stopped(table: str) -> Allow:
-    """Vouch that nobody writes into the table: for a server, or a stream, that cannot be kept out."""
+    """Vouch that nobody writes into the table, where the server or a stream cannot be kept out."""
     return Allow(f"writers-stopped {table}")
 
 
@@ -163,17 +163,17 @@ def keep_writers_out(table: str) -> Allow:
 
 
 def deletes(table: str) -> Allow:
-    """Go back although rows that were deleted or changed since come back as they were."""
+    """Roll back although rows that were deleted or changed since come back as they were."""
     return Allow(f"deletes {table}")
 
 
 def values(table: str) -> Allow:
-    """Go back although rows that came since hold values that the old columns cannot, or may not, hold."""
+    """Roll back although rows that came since hold values that the old columns cannot hold, or may not."""
     return Allow(f"values {table}")
 
 
 def partial(schema: str) -> Allow:
-    """Go back although some objects of the schema stay as they are."""
+    """Roll back although some objects of the schema stay as they are."""
     return Allow(f"partial {schema}")
 
 

@@ -89,6 +89,7 @@ def adopt(
         if fit.forms is not None:
             # No lock file says what that version is: the declaration does, and the tables are as it says.
             record = replace(record, spec=schema.fingerprint, forms=dump_forms(fit.forms))
+        # The record, then a cache without an entry of this schema: the next start inspects the database.
         yield from ensure_tables(where)
         yield from append(where, record)
         yield from update_cache(where, schema.name, None)

@@ -28,6 +28,7 @@ def ensure(run: Run) -> Routine[Report]:
         ended = yield from clock()
         version = run.schema.version
         return Report(run.schema.name, seen.database, version, version, (), (), (), (), True, ended - started)
+    # A newer version is on its way and this code may run beside it: no lease is needed to say so.
     if seen.overtaken and seen.entry is not None and seen.entry.running is not None:
         ended = yield from clock()
         return running_beside(
@@ -38,6 +39,7 @@ def ensure(run: Run) -> Routine[Report]:
             seen.entry.running.to,
             ended - started,
         )
+    # Where nothing of the schema is there an inspection would find nothing: the lease comes first.
     fresh = (yield from untouched(run.schema, run.database, seen)) if run.policy.level != "check" else None
     if fresh is not None:
         return (yield from migrate(run, fresh.database, None, started, fresh.names))
@@ -62,6 +64,7 @@ def ensure(run: Run) -> Routine[Report]:
     # What has to be looked at in the rows is looked at once, under the lease, by one of many starts.
     planned = yield from make_plan(found, looks=0, clones=run.policy.looks)
     yield Emit(compared(planned))
+    # Nothing to do under the lease, or a policy that only looks: the lease is left alone.
     if _settled(run, planned, seen):
         return report_of(planned.plan, gate(planned, run.policy), (yield from clock()) - started)
     return (yield from migrate(run, database, planned, started, books=found.books))

@@ -92,6 +92,7 @@ def execute(planned: PlannedMigration, gate: Gate, site: Execution) -> Routine[E
         verdict = gate(planned)
     if site.approved is not None and verdict.run:
         yield from enter_approval(planned.inspection.scope, site.approved)
+    # TTL merges that a dead run has stopped go on before the first step, unless this run changes that TTL itself.
     yield from _put_back(planned.inspection, verdict, site.options.reach)
     done: list[Step] = []
     outcomes: list[StepOutcome] = []
@@ -104,6 +105,8 @@ def execute(planned: PlannedMigration, gate: Gate, site: Execution) -> Routine[E
             start, numbered = _transition_start(planned, batch, site), _numbered(found)
             entries = StepEntries(found.scope, batch, start, _filled(planned), known, numbered)
             options = replace(site.options, entries=entries, runner=runner_for(found))
+            # The version stays the same, so no entry of a transition would tell a later start that this run is not
+            # finished.
             if start is None and entries.first_not_additive is not None:
                 yield from _doubt_cache(found, site.database)
             outcomes += yield from apply_steps(batch, site.database, site.nonce, options)

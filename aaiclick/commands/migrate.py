@@ -41,7 +41,7 @@ from aaiclick.lease.generations import holders as generation_holders
 from aaiclick.lease.lock import former_holders
 from aaiclick.lease.owner import Owner
 from aaiclick.lease.renew import Lease
-from aaiclick.lease.tombstones import last_collection, own_collection
+from aaiclick.lease.tombstones import collect_listed, last_collection, own_collection
 from aaiclick.plan.gate import GateDecision
 from aaiclick.plan.model import Plan
 from aaiclick.plan.planner import basis_of
@@ -106,7 +106,7 @@ def migrate(
         return _apply(run, database, planned, lease.nonce, started, absent)
 
     report = yield from under_lease(
-        database, run.owner, body, embedded=run.embedded, still_needed=still_needed, books=books
+        database, run.owner, body, embedded=run.embedded, still_needed=still_needed, books=books, collecting=False
     )
     if report is not None:
         return report
@@ -189,6 +189,7 @@ def _clear_away(held: _Held, recorded: RecordedState) -> Routine[_Held]:
     )
     if (yield from read_bookkeeping(held.database)).shared:
         return held  # what one host has kept for itself stays
+    yield from collect_listed(held.database, ours.tombstones, ours.at, LEASE_SECONDS)
     # Where no table is kept, what a new one had for the sake of one goes.
     dropped = yield from drop_expired(held.database, ours.kept(), ours.at // 1000, recorded.block_numbers)
     return replace(held, owned=ours.without(dropped))
@@ -209,6 +210,7 @@ def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routin
     yield from carry_over(found.scope, found.entries, found.live.number or 0)
     yield from enter_finished_rebuilds(found.scope, found.entries, found.pending, found.progress)
     looks = looked_at(run.policy)
+    # The plan from before the lease counts only if nothing that it was made from has changed.
     if planned is None or _outdated(planned, found, run.policy):
         planned = yield from make_plan(found, looks, run.policy.looks or run.approved is not None, planned)
         yield Emit(compared(planned))
@@ -288,6 +290,8 @@ def _record_it(held: _Held, found: Inspection, carried: Executed) -> Routine[Non
     if carried.verdict.run or not is_recorded(carried.first, digest):
         before = carried.last.inspection.record
         record = _record(run, carried, forms, digest, seconds)
+        # The server takes it only if the last record is still the one that this run has read, and each storage with
+        # converted rows still has its name.
         yield from append(database, record, before.seq if before is not None else 0, in_place)
         if in_place:
             yield from require_recorded(database, record, in_place)

@@ -26,16 +26,20 @@ def under_lease(
     embedded: bool,
     still_needed: StillNeeded | None = None,
     books: Bookkeeping | None = None,
+    collecting: bool = True,
 ) -> Routine[T | None]:
     """Run ``body`` under the lease and give the lease back, also after an error. None where ``still_needed`` said no
     while another process had the lease. ``books``: where lease and records are; None: where one host has them.
+    ``collecting``: as in ``acquire``.
 
     Raises LockHeldError where the lease was not to be had, LeaseLostError where it was taken over: then nothing is
     given back, it is another's.
     """
     if books is not None and books.shared:
-        return (yield from keeping(_under_lease(database, owner, body, embedded, still_needed, books), books))
-    return (yield from _under_lease(database, owner, body, embedded, still_needed, None))
+        return (
+            yield from keeping(_under_lease(database, owner, body, embedded, still_needed, books, collecting), books)
+        )
+    return (yield from _under_lease(database, owner, body, embedded, still_needed, None, collecting))
 
 
 def _under_lease(
@@ -45,18 +49,23 @@ def _under_lease(
     embedded: bool,
     still_needed: StillNeeded | None,
     books: Bookkeeping | None,
+    collecting: bool,
 ) -> Routine[T | None]:
-    lease = yield from acquire(database, owner, still_needed=still_needed, embedded=embedded, books=books)
+    lease = yield from acquire(
+        database, owner, still_needed=still_needed, embedded=embedded, books=books, collecting=collecting
+    )
     if lease is None:
         return None
     try:
         answer = yield from guarded(body(lease) if books is None else _opened(books, body, lease), lease)
+    # Nothing is given back or cleaned up: the successor is at work already.
     except LeaseLostError:
         raise
     except Interruption:
         # Writers are let in again before the lease goes: whoever has it next need not know of this run's fence.
         yield from end_interrupted(lease)
         raise
+    # Marks and journal say what is left: whoever has the lease next finds it.
     except Exception:
         yield from release(lease)
         raise

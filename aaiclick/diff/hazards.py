@@ -21,12 +21,12 @@ DESTRUCTIVE: frozenset[HazardKind] = frozenset({"loses-rows", "changes-values"})
 
 MEANING: Mapping[HazardKind, str] = {
     "loses-rows": "rows are gone, at once or by a later merge",
-    "changes-values": "values are gone, become others, or mean something else",
-    "rewrites-data": "rows are written again, and hold what they held",
-    "holds-up-writers": "INSERTs wait or are refused, for a while or from then on",
-    "readers-see-gap": "readers find less than everything, or nothing, for a while",
-    "old-code-breaks": "code that was written for the version before fails",
-    "cannot-be-undone": "there is no way back from it",
+    "changes-values": "values are lost, changed, or mean something else",
+    "rewrites-data": "rows are written again, with the same values",
+    "holds-up-writers": "INSERTs wait or are refused, for a while or for good",
+    "readers-see-gap": "readers see only a part of the rows, or none, for a while",
+    "old-code-breaks": "code of the version before fails",
+    "cannot-be-undone": "nothing undoes it, not even a rollback",
 }
 """What a kind means, for docs/policy.md."""
 WITHOUT_HOST = "without-host"

@@ -99,13 +99,15 @@ def acquire(
     max_wait: float = MAX_WAIT,
     embedded: bool = False,
     books: Bookkeeping | None = None,
+    collecting: bool = True,
 ) -> Routine[Lease | None]:
     """The lease on a database, or None where ``still_needed`` answered no.
 
     ``still_needed`` is asked after another holder has ended and once more under the lease. ``embedded`` says that the
     engine lives in this process: then a holder in another process, or from before the engine's start, is dead for
     certain (one process at a time has the directory open) and its lease time is not waited for. ``books``: where
-    several hosts have the lease in common.
+    several hosts have the lease in common. ``collecting``: tombstones of former locks are looked for here; False: the
+    caller does that with what it reads under the lease.
     Raises LockHeldError after ``max_wait`` seconds; StatementError where this user may not create or rename tables.
     """
     me = _Contender(database, owner, lease_seconds, embedded, (yield from clock()))
@@ -123,15 +125,17 @@ def acquire(
                 yield from _say_waited(me, wait, taken=False)
                 return None
         elif holder is None:
+            # Several may find it free. CREATE TABLE has one winner, the others look again.
             lease = yield from _create(me, seen.now)
             if lease is not None:
                 try:
                     yield from _say_waited(me, wait, taken=True)
-                    return (yield from _enter(lease, still_needed, max_wait))
+                    return (yield from _enter(lease, still_needed, max_wait, collecting))
                 except LeaseLostError:
                     yield Emit(_lost_at_once(database))
         else:
             wait, left = yield from _time_left(me, holder, seen, wait)
+            # A process of this machine that is certainly gone is not waited for.
             gone = left > 0 and (yield from _gone(me.owner, holder.owner))
             if (left > 0 and not gone) or not (yield from _take_over(database, holder, gone)):
                 wait = yield from _wait_for(me, holder, wait, left, (yield from clock()), max_wait)
@@ -186,7 +190,7 @@ def _acquire_shared(
             lease = Lease(me.database, nonce, me.owner, me.seconds, 0, sent, store, base + 1)
             try:
                 yield from _say_waited(me, wait, taken=True)
-                return (yield from _enter(lease, still_needed, max_wait))
+                return (yield from _enter(lease, still_needed, max_wait, collecting=False))
             except LeaseLostError:
                 yield Emit(_lost_at_once(me.database))
                 nonce = text((yield Nonce())[0][0])
@@ -281,11 +285,11 @@ def _create(me: _Contender, now: int) -> Routine[Lease | None]:
         raise
 
 
-def _enter(lease: Lease, still_needed: StillNeeded | None, max_wait: float) -> Routine[Lease | None]:
+def _enter(lease: Lease, still_needed: StillNeeded | None, max_wait: float, collecting: bool) -> Routine[Lease | None]:
     """What a winner does before its first statement."""
     try:
         lease = yield from end_former_statements(lease, max_wait)
-        if lease.shared is None:
+        if collecting:
             yield from collect(lease.database, lease.seconds, lease.nonce)
         # Once more under the lock: between the last look and the CREATE another process may have had the lease and done
         # it all.

@@ -65,8 +65,20 @@ def collect(database: str, seconds: float, by: str) -> Routine[None]:
     """Mark new tombstones, drop those marked more than ``RETENTION`` lease times ago (the longer of theirs and
     ``seconds``)."""
     rows = yield _tables("startsWith(name, {name:String})", database, TOMBSTONE_PREFIX)
-    for row in rows:
-        name, holder, now = _read(row)
+    listed = [(text(name), text(comment), text(uuid)) for name, comment, uuid, _ in rows]
+    if rows:
+        yield from collect_listed(database, listed, number(rows[0][3]), seconds, by)
+
+
+def collect_listed(
+    database: str, tombstones: Sequence[LeaseRow], now: int, seconds: float, by: str = ""
+) -> Routine[None]:
+    """The same for tombstones that were read already. ``now``: when, by the server's clock; Unix milliseconds.
+
+    ``by``: the nonce the statements are tagged with; '' under the guard of the lease, which tags them itself.
+    """
+    for name, comment, uuid in tombstones:
+        _, holder, _ = _read((name, comment, uuid, now))
         if holder is None:
             continue
         table = qualified(database, name)
@@ -74,9 +86,13 @@ def collect(database: str, seconds: float, by: str) -> Routine[None]:
             # Marked now and dropped later: until then a late contender finds this name taken, and cannot rename the
             # lock.
             ended = replace(holder, ended=now).comment()
-            yield from _forgiving(Command(tagged(by, alter_table(table, modify_comment(ended)))))
+            yield from _forgiving(_command(by, alter_table(table, modify_comment(ended))))
         elif now - holder.ended > RETENTION * 1000 * max(holder.seconds, seconds):
-            yield from _forgiving(Command(tagged(by, drop("TABLE", table, if_exists=True))))
+            yield from _forgiving(_command(by, drop("TABLE", table, if_exists=True)))
+
+
+def _command(by: str, sql: str) -> Command:
+    return Command(tagged(by, sql) if by else sql)
 
 
 def last_collection(tombstones: Sequence[LeaseRow], now: int, seconds: float) -> int | None:

@@ -100,6 +100,7 @@ def last_entries(database: str, condition: str, parameters: Mapping[str, str | i
     yield from read_ready(books, JOURNAL)
     sql = (
         f"SELECT {_READ} FROM {qualified(books.home, JOURNAL)} WHERE state != 'closed' AND {condition}"
+        # The last row of each action counts.
         " ORDER BY seq DESC LIMIT 1 BY run, schema, plan, step, action"
     )
     try:

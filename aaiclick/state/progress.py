@@ -186,6 +186,7 @@ def put_elsewhere(entries: Sequence[Entry], catalog: Catalog, scripts: Sequence[
         if live is None or live.uuid in ("", *_converted(entry), entry.details.get("uuid")):
             continue
         there = yield from storage(catalog.database, new)
+        # Before the exchange it has a name of ours; somebody has given it another one, so the exchange happened.
         if there is not None and parse_name(there.name) is None:
             details: Details = {"table": entry.details.get("table"), "storages": list(_converted(entry))}
             found[place] = replace(entry, state="done", details=details)

@@ -14,8 +14,8 @@ HEAD = """# Policies, hazards, and what can be allowed by name
 
 <!-- Written by `python -m tests.plan.policy_page`. -->
 
-A policy says what may be done without asking; a hazard says what a step may do to rows, values, readers and writers; a key allows one step's hazard by name. Each refusal names the
-policy, where it was said, and the key that would allow it.
+A policy says what may be done without asking. A hazard says what a step may do to rows, values, readers and writers. A key allows the hazard of one step by name. Each refusal names the
+policy, where it was set, and the key that would allow the step.
 
 ## Which policy counts
 
@@ -33,8 +33,8 @@ The first of these:
 | dropping a column that is no longer declared, filling an index that was added | no | by name | by name | yes |
 | dropping a table, view or dictionary that is no longer declared | no | by name | by name | by name |
 
-Of what has to be done, a key permits the hazard, never the cost: under `safe` a copy stays refused, also where its hazard is allowed. What nobody has to do (dropping what is no longer
-declared, `materialize`) is done wherever its key is given, except under `check`.
+For a step that has to be done, a key permits the hazard, never the cost: under `safe` a copy stays refused even if its hazard is allowed. An optional step (dropping what is no longer
+declared, `materialize`) is done whenever its key is given, except under `check`.
 
 ## Hazards
 
@@ -47,7 +47,7 @@ decided when the migration was written.
 KEYS = """
 ## What can be allowed by name
 
-In Python a key is a text, or what a function of `aaiclick.allow` gives; on the command line it stands behind `--allow`:
+In Python a key is a text, or the result of a function of `aaiclick.allow`; on the command line it follows `--allow`:
 
 ```python
 >>> from aaiclick import Policy

@@ -28,11 +28,11 @@ def hexed(words: str) -> str:
 @pytest.mark.parametrize(
     ("words", "moments", "killed"),
     [
-        ("EXCHANGE TABLES", range(34, 44), None),
-        ("EXCHANGE TABLES", range(34, 44), 1),
-        ("EXCHANGE TABLES", range(37, 41), 2),
-        (hexed('"new":"","table"'), range(118, 130, 2), 1),
-        (hexed('-4000-8000-000000000000","table"'), range(146, 150), 12),
+        ("EXCHANGE TABLES", range(33, 43), None),
+        ("EXCHANGE TABLES", range(33, 43), 1),
+        ("EXCHANGE TABLES", range(36, 40), 2),
+        (hexed('"new":"","table"'), range(117, 129, 2), 1),
+        (hexed('-4000-8000-000000000000","table"'), range(145, 149), 12),
     ],
     ids=[
         "an exchange",
@@ -50,9 +50,9 @@ def test_what_was_found(planner: Planner, words: str, moments: range, killed: in
 @pytest.mark.parametrize(
     ("precaution", "words", "moments", "killed"),
     [
-        (line_anyway, hexed('"new":"","table"'), range(118, 130, 2), 1),
+        (line_anyway, hexed('"new":"","table"'), range(117, 129, 2), 1),
         (record_anyway, "INSERT INTO `sim`.`schema_version` ", (NEVER,), None),
-        (dropped_by_name, "EXCHANGE TABLES", range(34, 44), None),
+        (dropped_by_name, "EXCHANGE TABLES", range(33, 43), None),
         (nothing_taken_back, "CREATE TABLE `sim`.`_aaiclick_mark_", (NEVER,), None),
     ],
     ids=[

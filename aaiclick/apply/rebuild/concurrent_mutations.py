@@ -85,6 +85,7 @@ def run_pending(table: Physical, listed: Sequence[Mutation], options: ApplyOptio
         return not any(each.id in pending and not each.done for each in now)
 
     yield from system_merges(table.database, table.name, "START MERGES")
+    # Merges stay stopped by the settings of the table: only mutations run now.
     yield from _wait(table, options, over)
     yield from system_merges(table.database, table.name, "STOP MERGES")
 
@@ -145,6 +146,8 @@ def close_source(table: Physical, options: ApplyOptions) -> Routine[None]:
     yield from system_merges(table.database, table.name, "START MERGES")
     for _ in range(_CLOSINGS):
         yield from _wait(table, options, last_parts, _POLL, _CLOSING_SECONDS)
+        # A mutation may have begun between the wait and the fence: then the fence comes down, and all of it is done
+        # again.
         if (yield from raise_fence(table, options.fence_seconds, unless=pending)):
             if all(each.done for each in (yield from mutations(table.database, table.name))):
                 yield from system_merges(table.database, table.name, "STOP MERGES")

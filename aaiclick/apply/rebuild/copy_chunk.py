@@ -88,6 +88,7 @@ def fill_chunk(job: Job, chunk: Chunk) -> Routine[StagedChunk]:
     """
     staging, rows = yield from fill(job, chunk)
     filled = StagedChunk(staging, job.source.uuid, job.digest, sources(chunk.parts), rows)
+    # Only now, when it was compared: a staging table without this comment is dropped by whoever comes next.
     yield from write_staged_chunk(job.site.database, filled, merge=rows > SMALL_ROWS and may_merge(job.work.form))
     return filled
 

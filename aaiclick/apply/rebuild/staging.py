@@ -92,6 +92,7 @@ def _move_all(
     listed = sorted({part.partition for part in (yield from parts(table))})
     for partition in listed:
         if only is not None:
+            # MOVE PARTITION takes a name, so which storage has it is asked before and after each partition.
             yield from require_table(only.database, only.name, only.uuid)
         yield from ddl(alter_table(qualified(database, staging), move_partition(partition, target)), settings)
         there = (yield from physical(only.database, only.name)) if only is not None else None

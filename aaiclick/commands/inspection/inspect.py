@@ -185,6 +185,7 @@ def inspect_database(
         entries = yield from put_elsewhere(entries, catalog, pending)
         recorded = replace(recorded, entries=entries)
         progress = progress_of(journal_scope(catalog.database, schema.name, record), entries, catalog, pending)
+        # After what the journal says: an operator decides what it leaves open.
         progress = _decided(known, progress, skipped)
     undeclared: frozenset[str] = frozenset()
     if record is not None:

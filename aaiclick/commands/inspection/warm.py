@@ -83,6 +83,7 @@ def warm(schema: Schema, database: str | None) -> Routine[Warm]:
         digest,
     )
     at = number(rows[0][4]) if rows else 0
+    # Something expires, such as a kept table: it is dropped under the lease.
     in_sync = in_sync and (entry is None or entry.due is None or at < entry.due)
     running = entry.running if entry is not None else None
     overtaken = (
