@@ -6,6 +6,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,6 +15,8 @@ from aaiclick.testing import EngineServer
 from tests.in_memory import keep_bytecode, leave_ram_disk, use_ram_disk
 from tests.sampled import left_out
 from tests.shared_engine import SharedEngine, SharedServer, put_back
+
+CLUSTERS = Path(__file__).parent / "cluster"
 
 # An installed package brings its plugin along by its entry point; in a bare checkout it is named here.
 if not entry_points(group="pytest11", name="aaiclick"):
@@ -71,12 +74,12 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
     """Before the marks are asked for, what is only sampled gets its own; at the end, long ones go first: one that comes
-    last leaves the other workers with nothing to do."""
+    last leaves the other workers with nothing to do. Tests of clusters stay together: hosts start once for them."""
     if not config.getoption("keyword") and not any("::" in argument for argument in config.args):
         for item in left_out(items):
             item.add_marker(pytest.mark.proof)
     yield
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None and CLUSTERS not in item.path.parents)
 
 
 def pytest_collection_finish() -> None:

@@ -10,6 +10,8 @@ from tests.cluster.rig.errors import RefusedError
 from tests.cluster.rig.host import Host
 from tests.cluster.rig.waiting import wait_until
 
+pytestmark = pytest.mark.proof  # what the engine does; what leans on it is tested in every run
+
 
 @pytest.fixture
 def cluster(aaiclick_cluster: ClusterFactory) -> Cluster[Host]:

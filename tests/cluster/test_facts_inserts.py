@@ -11,6 +11,8 @@ from tests.cluster.conftest import ClusterFactory
 from tests.cluster.rig.cluster import Cluster
 from tests.cluster.rig.host import Host
 
+pytestmark = pytest.mark.proof  # what the engine does; what leans on it is tested in every run
+
 
 @pytest.fixture
 def cluster(aaiclick_cluster: ClusterFactory) -> Cluster[Host]:
