@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 
 import typer
 
-from aaiclick.cli.adopt import adopt
-from aaiclick.cli.approval.command import plan
-from aaiclick.cli.configuration.command import config
-from aaiclick.cli.ddl import ddl
 from aaiclick.cli.engine_noise import separate_stderr
 from aaiclick.cli.failures import ExitCode
-from aaiclick.cli.graph.command import graph
-from aaiclick.cli.history import history
 from aaiclick.cli.interrupts import Terminated
-from aaiclick.cli.machine.dashboard import dashboard
-from aaiclick.cli.migrate import migrate
 from aaiclick.cli.output import Output
-from aaiclick.cli.prune import prune
-from aaiclick.cli.reflect import reflect
-from aaiclick.cli.revision import check, revision
-from aaiclick.cli.rollback import rollback
-from aaiclick.cli.status import status
 from aaiclick.version import VERSION
+
+COMMANDS: Mapping[str, str] = {
+    "status": "status",
+    "plan": "approval.command",
+    "migrate": "migrate",
+    "rollback": "rollback",
+    "history": "history",
+    "adopt": "adopt",
+    "revision": "revision",
+    "check": "revision",
+    "reflect": "reflect",
+    "ddl": "ddl",
+    "graph": "graph.command",
+    "prune": "prune",
+    "config": "configuration.command",
+    "dashboard": "machine.dashboard",
+}
+"""Every command, as the help lists them, and the module below ``aaiclick.cli`` that has the function of its name."""
+_COMPLETION = "_AAICLICK_COMPLETE"
+_OBJECTS = 20_000
+"""Objects between two collections of garbage: nearly all that a command makes stays until it ends."""
 
 
 def _version(wanted: bool) -> None:
@@ -52,14 +62,13 @@ def _root(version: Version = False) -> None:
     """
 
 
-def build(rich_help: bool) -> typer.Typer:
-    """The application; its help is drawn with boxes where ``rich_help``."""
+def build(rich_help: bool, only: str | None = None) -> typer.Typer:
+    """The application; its help is drawn with boxes where ``rich_help``. ``only``: with this one command, so that no
+    other has to be loaded."""
     app = typer.Typer(name="aaiclick", pretty_exceptions_enable=False, rich_markup_mode="rich" if rich_help else None)
     app.callback()(_root)
-    for command in (
-        *(status, plan, migrate, rollback, history, adopt, revision, check, reflect, ddl),
-        *(graph, prune, config, dashboard),
-    ):
+    for name in [only] if only is not None else COMMANDS:
+        command: Callable[..., None] = getattr(importlib.import_module(f"aaiclick.cli.{COMMANDS[name]}"), name)
         app.command()(command)
     return app
 
@@ -69,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     (``sys.argv``)."""
     if arguments is None:
         separate_stderr()
+        gc.set_threshold(_OBJECTS)
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = _carry_out(given)
@@ -81,7 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _carry_out(given: list[str]) -> int:
-    app = build(rich_help=sys.stdout.isatty())
+    only = given[0] if given and given[0] in COMMANDS and _COMPLETION not in os.environ else None
+    app = build(sys.stdout.isatty(), only)
     if not given:
         # Help is what people want then, but a script that lost its arguments must not read it as "in sync".
         app(args=["--help"], prog_name="aaiclick", standalone_mode=False)
