@@ -14,10 +14,10 @@ def compare_schema(
     """What ``plan_schema`` answers for this policy, with the live definitions and those that they become. Errors as
     there."""
     check_arguments("compare_schema", schema, policy)
-    looks, keep = 0 if quick else None, policy.keep_old.total_seconds()
+    max_read_bytes, keep = 0 if quick else None, policy.keep_old.total_seconds()
     return run_on_client(
         client,
-        lambda connection: compare(placed(schema), database, looks, connection.embedded, policy.allowed, keep),
+        lambda connection: compare(placed(schema), database, max_read_bytes, connection.embedded, policy.allowed, keep),
         "compare_schema",
         schema=schema,
     )

@@ -168,7 +168,7 @@ def _compared(found: Inspection, version: int) -> Routine[_Fit]:
     if lock is not None and lock.get(version) is not None:
         return _Fit(_released_differences(found, version))
     if version == schema.version and not found.released.scripts:
-        planned = yield from make_plan(found, looks=0, clones=False)
+        planned = yield from make_plan(found, max_read_bytes=0, clones=False)
         words = status_of(planned)[1]
         return _Fit(words, False, None if words else planned.forms)
     if found.released.scripts and lock is None:

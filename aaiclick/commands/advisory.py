@@ -21,33 +21,35 @@ def _is_scratch(text: str) -> bool:
 
 
 def plan_elsewhere(
-    client: object, schema: Schema, database: str | None, looks: int | None, allowed: frozenset[str]
+    client: object, schema: Schema, database: str | None, max_read_bytes: int | None, allowed: frozenset[str]
 ) -> Plan:
     """The plan, rehearsed in an embedded engine in another process: advisory, as that engine may be of another
     version."""
     connection = open_connection(client, caller="plan_schema")
     try:
         with temporary_engine() as other:
-            return run(_plan(schema, database, looks, allowed), SplitConnection(connection, other, _is_scratch))
+            return run(
+                _plan(schema, database, max_read_bytes, allowed), SplitConnection(connection, other, _is_scratch)
+            )
     finally:
         connection.close()
 
 
 async def plan_elsewhere_async(
-    client: object, schema: Schema, database: str | None, looks: int | None, allowed: frozenset[str]
+    client: object, schema: Schema, database: str | None, max_read_bytes: int | None, allowed: frozenset[str]
 ) -> Plan:
     """The async twin of ``plan_elsewhere``."""
     connection = await open_async_connection(client, caller="plan_schema_async")
     try:
         with temporary_engine() as other:
             return await run_async(
-                _plan(schema, database, looks, allowed), AsyncSplitConnection(connection, other, _is_scratch)
+                _plan(schema, database, max_read_bytes, allowed), AsyncSplitConnection(connection, other, _is_scratch)
             )
     finally:
         await connection.close()
 
 
-def _plan(schema: Schema, database: str | None, looks: int | None, allowed: frozenset[str]) -> Routine[Plan]:
+def _plan(schema: Schema, database: str | None, max_read_bytes: int | None, allowed: frozenset[str]) -> Routine[Plan]:
     found = yield from inspect_database(schema, database, allowed)
-    planned = yield from make_plan(found, looks, clones=False)
+    planned = yield from make_plan(found, max_read_bytes, clones=False)
     return replace(planned.plan, advisory=True)

@@ -32,17 +32,17 @@ class Compared:
 def compare(
     schema: Schema,
     database: str | None,
-    looks: int | None,
+    max_read_bytes: int | None,
     embedded: bool,
     allowed: frozenset[str],
     keep_seconds: float | None,
 ) -> Routine[Compared]:
-    """The plan with what it costs, the rights that it would need and the user has not, and what it is about. ``looks``:
-    how many bytes of live columns may be read for each table (None: any number). ``allowed``: what will be allowed by
-    name. ``keep_seconds``: how long old tables will be kept; None: nobody asks what it costs."""
+    """The plan with what it costs, the rights that it would need and the user has not, and what it is about.
+    ``max_read_bytes``: how many bytes of live columns may be read for each table (None: any number). ``allowed``: what
+    will be allowed by name. ``keep_seconds``: how long old tables will be kept; None: nobody asks what it costs."""
     found = yield from inspect_database(schema, database, allowed)
-    made = yield from make_plan(found, looks)
-    planned = made.plan if keep_seconds is None else (yield from with_costs(made, looks, keep_seconds))
+    made = yield from make_plan(found, max_read_bytes)
+    planned = made.plan if keep_seconds is None else (yield from with_costs(made, max_read_bytes, keep_seconds))
     # An embedded engine has one user, who may do everything.
     if not embedded:
         planned = replace(planned, notes=(*planned.notes, *(yield from missing_rights(planned))))

@@ -62,9 +62,9 @@ def ensure(run: Run) -> Routine[Report]:
         # Only the plan made under the lease counts, and that one looks at all that the approved one looked at.
         return (yield from migrate(run, database, None, started, books=found.books))
     # What has to be looked at in the rows is looked at once, under the lease, by one of many starts.
-    planned = yield from make_plan(found, looks=0, clones=run.policy.looks)
+    planned = yield from make_plan(found, max_read_bytes=0, clones=run.policy.looks)
     yield Emit(compared(planned))
-    # Nothing to do under the lease, or a policy that only looks: the lease is left alone.
+    # Nothing to do under the lease, or a policy that changes nothing: the lease is left alone.
     if _settled(run, planned, seen):
         return report_of(planned.plan, gate(planned, run.policy), (yield from clock()) - started)
     return (yield from migrate(run, database, planned, started, books=found.books))
@@ -87,7 +87,7 @@ def _only_look(run: Run, found: Inspection, started: float) -> Routine[Report]:
         raise refusal(found.schema.name, words, ("a migration was begun and is not finished",))
     if found.ahead or found.overtaken:
         return newer(found, (yield from clock()) - started)
-    planned = yield from make_plan(found, looks=0, clones=False)
+    planned = yield from make_plan(found, max_read_bytes=0, clones=False)
     yield Emit(compared(planned))
     if planned.plan.required:
         raise refusal(found.schema.name, words, planned.plan.differences([item.name for item in found.schema.objects]))

@@ -69,7 +69,7 @@ class Execution:
     """Version of aaiclick, as it is recorded."""
     allowed: frozenset[str]
     """What the policy allows by name."""
-    looks: int | None = None
+    max_read_bytes: int | None = None
     """Bytes of columns that may be read for each table before planning; None: any number."""
     approved: Plan | None = None
     """The approved plan that is carried out; None: there is none."""
@@ -116,7 +116,7 @@ def execute(planned: PlannedMigration, gate: Gate, site: Execution) -> Routine[E
         # What a statement or function of a migration left behind nobody could foresee, so the rest is planned anew.
         moved = {step.id for step in batch if _is_move(step)}
         planned = yield from make_plan(
-            (yield from inspect_database(first.inspection.schema, site.database, site.allowed)), site.looks
+            (yield from inspect_database(first.inspection.schema, site.database, site.allowed)), site.max_read_bytes
         )
         again = [step.id for step in planned.plan.steps if step.id in moved]
         if again:
@@ -240,7 +240,7 @@ def _adopt(planned: PlannedMigration, site: Execution) -> Routine[PlannedMigrati
         site.database, (yield from adoption(found, site)), found.record.seq if found.record is not None else 0
     )
     again = yield from inspect_database(found.schema, site.database, site.allowed)
-    return (yield from make_plan(again, site.looks))
+    return (yield from make_plan(again, site.max_read_bytes))
 
 
 def adoption(found: Inspection, site: Execution) -> Routine[Record]:

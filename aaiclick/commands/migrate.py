@@ -209,17 +209,24 @@ def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routin
     # else.
     yield from carry_over(found.scope, found.entries, found.live.number or 0)
     yield from enter_finished_rebuilds(found.scope, found.entries, found.pending, found.progress)
-    looks = looked_at(run.policy)
+    max_read_bytes = readable_bytes(run.policy)
     # The plan from before the lease counts only if nothing that it was made from has changed.
     if planned is None or _outdated(planned, found, run.policy):
-        planned = yield from make_plan(found, looks, run.policy.looks or run.approved is not None, planned)
+        planned = yield from make_plan(found, max_read_bytes, run.policy.looks or run.approved is not None, planned)
         yield Emit(compared(planned))
     if not found.topology.single and planned.plan.steps:
         held = replace(held, options=replace(held.options, reach=(yield from reach_of(planned, run.policy.allowed))))
     elif not found.topology.single:
         held = replace(held, options=replace(held.options, reach=Reach(found.topology)))
     site = Execution(
-        database, held.nonce, held.options, str(run.owner), run.library, run.policy.allowed, looks, run.approved
+        database,
+        held.nonce,
+        held.options,
+        str(run.owner),
+        run.library,
+        run.policy.allowed,
+        max_read_bytes,
+        run.approved,
     )
     if run.approved is None and (alone := stand_alone(planned, run.policy)):
         yield from execute_stand_alone(planned, alone, site)
@@ -325,7 +332,7 @@ def _due(database: str, left: Owned | None, nonce: str, seconds: float) -> Routi
     return min((at for at in (own, *later) if at is not None), default=None)
 
 
-def looked_at(policy: Policy) -> int | None:
+def readable_bytes(policy: Policy) -> int | None:
     """How many bytes of a table's columns may be read to see what would become of them."""
     return 0 if policy.level in ("check", "safe") else policy.max_bytes
 

@@ -28,21 +28,21 @@ READING = frozenset({"rebuild", "mutate", "backfill"})
 """The strategies that read rows."""
 
 
-def with_costs(planned: PlannedMigration, looks: int | None, keep_seconds: float) -> Routine[Plan]:
-    """The plan with seconds, room and expiring rows. ``looks``: 0 where no row may be read: then nothing is measured.
-    ``keep_seconds``: how long old tables will be kept."""
+def with_costs(planned: PlannedMigration, max_read_bytes: int | None, keep_seconds: float) -> Routine[Plan]:
+    """The plan with seconds, room and expiring rows. ``max_read_bytes``: 0 where no row may be read: then nothing is
+    measured. ``keep_seconds``: how long old tables will be kept."""
     if not planned.plan.steps:
         return planned.plan
-    return (yield from keeping(_with_costs(planned, looks, keep_seconds), planned.inspection.where.books))
+    return (yield from keeping(_with_costs(planned, max_read_bytes, keep_seconds), planned.inspection.where.books))
 
 
-def _with_costs(planned: PlannedMigration, looks: int | None, keep_seconds: float) -> Routine[Plan]:
+def _with_costs(planned: PlannedMigration, max_read_bytes: int | None, keep_seconds: float) -> Routine[Plan]:
     found, plan = planned.inspection, planned.plan
     catalog = found.catalog
     tables = {step.id: live for step in plan.steps if (live := _live(step, planned)) is not None}
     names = sorted({live.name for live in tables.values()})
     disks = yield from disks_of(catalog.database, names)
-    rates = yield from _rates(plan.steps, tables, catalog, looks, found.topology.single)
+    rates = yield from _rates(plan.steps, tables, catalog, max_read_bytes, found.topology.single)
     steps: list[Step] = []
     counted: dict[str, int | None] = {}
     for step in plan.steps:
@@ -55,7 +55,7 @@ def _with_costs(planned: PlannedMigration, looks: int | None, keep_seconds: floa
             keep_seconds,
         )
         wanted = planned.forms.get(step.object)
-        if live is not None and isinstance(wanted, TableForm) and looks != 0 and _sets_ttl(step):
+        if live is not None and isinstance(wanted, TableForm) and max_read_bytes != 0 and _sets_ttl(step):
             if live.name not in counted:
                 counted[live.name] = yield from expiring_rows(catalog.database, live, wanted)
             priced = replace(priced, expiring=counted[live.name])
@@ -78,7 +78,7 @@ def _sets_ttl(step: Step) -> bool:
 
 
 def _rates(
-    steps: Sequence[Step], tables: dict[str, LiveObject], catalog: Catalog, looks: int | None, single: bool
+    steps: Sequence[Step], tables: dict[str, LiveObject], catalog: Catalog, max_read_bytes: int | None, single: bool
 ) -> Routine[dict[str, Rate]]:
     """The rate of each step that reads rows."""
     reading = [step for step in steps if step.strategy in READING and not step.blocked]
@@ -89,7 +89,7 @@ def _rates(
     known = {step.id: rate for step in reading if (rate := remembered(taken, step.strategy)) is not None}
     missing = sorted((step for step in large if step.id not in known), key=lambda step: -step.bytes)[:MOST_MEASURED]
     # On several hosts nothing is copied, and mutations run on each at its own pace.
-    if missing and looks != 0 and single:
+    if missing and max_read_bytes != 0 and single:
         fallback = None if catalog.database_engine in REPLICATED_DATABASES else catalog.database
 
         def body(scratch: Scratch) -> Routine[dict[str, Rate]]:

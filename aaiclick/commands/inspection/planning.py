@@ -47,19 +47,19 @@ class PlannedMigration:
 
 
 def make_plan(
-    found: Inspection, looks: int | None = None, clones: bool = True, before: PlannedMigration | None = None
+    found: Inspection, max_read_bytes: int | None = None, clones: bool = True, before: PlannedMigration | None = None
 ) -> Routine[PlannedMigration]:
     """Plan from what was found.
 
-    ``looks``: how many bytes of live columns may be read for each table to see what would become of them (None: any
-    number, 0: none). ``clones``: statements are also tried on clones that hold parts of the live tables. ``before``: an
-    earlier plan of this run, whose rehearsals are used again for the same definitions.
+    ``max_read_bytes``: how many bytes of live columns may be read for each table to see what would become of them
+    (None: any number, 0: none). ``clones``: statements are also tried on clones that hold parts of the live tables.
+    ``before``: an earlier plan of this run, whose rehearsals are used again for the same definitions.
     """
-    return (yield from keeping(_planned(found, looks, clones, before), found.where.books))
+    return (yield from keeping(_planned(found, max_read_bytes, clones, before), found.where.books))
 
 
 def _planned(
-    found: Inspection, looks: int | None, clones: bool, before: PlannedMigration | None
+    found: Inspection, max_read_bytes: int | None, clones: bool, before: PlannedMigration | None
 ) -> Routine[PlannedMigration]:
     schema, catalog = found.schema, found.catalog
     path = upgrade_path(schema, found.released, found.live, found.record.forms if found.record else "", found.progress)
@@ -67,7 +67,7 @@ def _planned(
         path,
         recorded_forms=_written_down(found),
         once_declared=path.once_declared | found.undeclared,
-        max_read_bytes=looks,
+        max_read_bytes=max_read_bytes,
         try_on_parts=clones,
         requested=found.allowed,
     )

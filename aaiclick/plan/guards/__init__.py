@@ -1,1 +1,1 @@
-"""What the looks at rows found, held against rows that writers add between the look and the change."""
+"""Conditions that no row met when they were counted, kept true until the change is made."""
