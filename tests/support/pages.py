@@ -68,7 +68,7 @@ def transcript(command: str, shown: str, folder: Path, env: dict[str, str]) -> N
     expected, shown = _exit_code(shown)
     call = CALL.match(command)
     assert call is not None, command
-    words, into = _words(command[call.end() :])
+    words, into, errors_into = _words(command[call.end() :])
     done = resident().aaiclick(words, folder, {**env, **_assigned(call[1])})
     assert done.code == expected, f"$ {command}\n{done.stdout}{done.stderr}"
     # What went wrong stands on stderr, and is all that a reader sees then.
@@ -76,19 +76,26 @@ def transcript(command: str, shown: str, folder: Path, env: dict[str, str]) -> N
     if into:
         (folder / into).write_text(done.stdout, encoding="utf-8")
         got = ""
+    if errors_into:
+        (folder / errors_into).write_text(done.stderr, encoding="utf-8")
     assert matches(shown.rstrip("\n"), got), f"$ {command}\n{got}\n--- shown:\n{shown}{done.stderr}"
 
 
-def _words(text: str) -> tuple[list[str], str]:
-    """What a shell makes of it, and the file that the output goes to. Other things that a shell does no page needs."""
+def _words(text: str) -> tuple[list[str], str, str]:
+    """What a shell makes of it, and the file that the output goes to, or (``2>``) the errors. Other things that a shell
+    does no page needs."""
     lexed = shlex.shlex(text, posix=True, punctuation_chars=True)
     lexed.whitespace_split = True
     words = list(lexed)
     into = words.pop() if len(words) > 1 and words[-2] == ">" else ""
     if into:
         words.pop()
+    errors_into = ""
+    if into and words[-1] == "2":
+        into, errors_into = "", into
+        words.pop()
     assert not any(word in (">", ">>", "<", "|", "||", "&", "&&", ";", "(", ")") for word in words), text
-    return words, into
+    return words, into, errors_into
 
 
 def _assigned(text: str) -> dict[str, str]:

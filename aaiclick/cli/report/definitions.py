@@ -103,7 +103,7 @@ def side_by_side(pairs: Sequence[Pair], what: str) -> Html:
     made = el(
         "table", el("caption", f"Definition of {what}", class_="said"), el("thead", head), joined(rows), class_="diff"
     )
-    return el("div", made, class_="wide", tabindex=0, role="region", aria_label=f"Definition of {what}")
+    return el("div", made, class_="wide", tabindex=0, role="group", aria_label=f"Definition of {what}")
 
 
 def _row(pair: Pair) -> Html:

@@ -69,7 +69,7 @@ def table(
     body = [el("tr", *(cell(at, line[at]) for at in kept)) for line in lines]
     made = el("table", el("caption", caption), el("thead", el("tr", *heads)), el("tbody", *body))
     # What is too wide is moved sideways, with the keyboard too.
-    return el("div", made, class_="wide", tabindex=0, role="region", aria_label=caption)
+    return el("div", made, class_="wide", tabindex=0, role="group", aria_label=caption)
 
 
 def listed(items: Iterable[Content], class_: str | None = None) -> Html:

@@ -155,6 +155,8 @@ def _step(report: PlanReport, step: Step) -> Html:
     if step.unlooked:
         when = f"Counted once its turn comes, after {step.behind}" if step.behind else "Not looked at"
         parts.append(el("p", f"{when}: {'; '.join(step.unlooked)}", class_="note warn"))
+    if step.diff:
+        parts.append(el("pre", "\n".join(step.diff)))
     if costs := cost_lines(step):
         parts.append(joined([el("h4", "What it costs"), listed(costs)]))
     parts.append(_hazards(step))

@@ -93,7 +93,7 @@ def _drawing(run: Timeline, lanes: list[tuple[str, str, list[Span]]], number: in
     width = f"{_LABEL + _WIDTH + 10:.0f}"
     view = {"width": width, "height": f"{height:.0f}", "viewBox": f"0 0 {width} {height:.0f}"}
     svg = el("svg", said, desc, *body, role="img", aria_labelledby=f"{name} {name}-d", **view)
-    return el("div", svg, class_="wide", tabindex=0, role="region", aria_label="What happened when")
+    return el("div", svg, class_="wide", tabindex=0, role="group", aria_label="What happened when")
 
 
 def _steps_table(run: Timeline) -> Html | None:
