@@ -10,7 +10,7 @@ from itertools import groupby
 from aaiclick.catalog.forms import Form, UnsupportedForm
 from aaiclick.catalog.render import statement
 from aaiclick.cli.report.markup import Html, el, folded, joined
-from aaiclick.sql.tokens import TokenError, Tokens
+from aaiclick.sql.tokens import TokenError, Tokens, signature
 
 AROUND = 3
 """Lines that stay around a difference; what is the same further away is folded."""
@@ -86,14 +86,17 @@ def paired(before: Sequence[str], after: Sequence[str]) -> list[Pair]:
         for at in range(max(b - a, d - c)):
             left = before[a + at] if a + at < b else None
             right = after[c + at] if c + at < d else None
-            # A comma more behind an element is no difference of the element.
             same = left is not None and right is not None and _bare(left) == _bare(right)
             found.append(Pair(right, right) if same else Pair(left, right))
     return found
 
 
-def _bare(line: str) -> str:
-    return line.rstrip(",")
+def _bare(line: str) -> object:
+    """What the line says: a comma more behind it, other spaces and needless quotes say nothing."""
+    try:
+        return signature(line.rstrip(",").removesuffix("("))
+    except TokenError:
+        return line
 
 
 def side_by_side(pairs: Sequence[Pair], what: str) -> Html:

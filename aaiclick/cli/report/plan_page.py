@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aaiclick.catalog.forms import DictionaryForm
 from aaiclick.cli.change_text import clauses
 from aaiclick.cli.graph.picture import picture_of
 from aaiclick.cli.numbers import count_text, rows_text
@@ -18,6 +19,8 @@ from aaiclick.printable import range_text, shown_sql, size_text
 
 OPEN_AT_MOST = 60
 """With more cards than that they are closed at first, but for those that want to be looked at."""
+
+_OR_REPLACE = " OR REPLACE "
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +194,12 @@ def definitions(compared: Compared, name: str, steps: list[Step]) -> Html | None
     live, after = compared.live.get(name), compared.after.get(name)
     if all(step.optional for step in steps) and after is None:
         return None
-    if live is not None and after is not None:
-        before = form_lines(live.form, plan.database)
-        pairs = paired(before, form_lines(after, plan.database))
+    lines = form_lines(after, plan.database) if after is not None else []
+    if live is not None and isinstance(live.form, DictionaryForm):
+        # It is made anew from what is declared.
+        lines = next((sql_lines(step.sql[0].replace(_OR_REPLACE, " ", 1)) for step in steps if step.sql), [])
+    if live is not None and lines:
+        pairs = paired(form_lines(live.form, plan.database), lines)
         if all(pair.same for pair in pairs):
             return None
         return joined([el("h4", "Definition"), side_by_side(pairs, name)])

@@ -54,6 +54,12 @@ def test_a_comma_is_no_difference() -> None:
     assert [(pair.before, pair.after) for pair in pairs if not pair.same] == [(None, "    c")]
 
 
+def test_needless_quotes_and_spaces_are_no_difference() -> None:
+    before = sql_lines("CREATE DICTIONARY d.t (`a` UInt8) PRIMARY KEY a LAYOUT(FLAT())")
+    after = sql_lines("CREATE DICTIONARY `d`.`t` (a UInt8) PRIMARY KEY `a` LAYOUT( HASHED() )")
+    assert [pair.before for pair in paired(before, after) if not pair.same] == ["LAYOUT(FLAT())"]
+
+
 def test_what_is_the_same_further_away_is_folded() -> None:
     before = [f"    c{number}," for number in range(20)]
     made = side_by_side(paired(before, [*before[:10], "    <new>,", *before[10:]]), "t")
