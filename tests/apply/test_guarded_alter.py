@@ -91,7 +91,7 @@ def test_what_came_in_before_the_guard_is_found(lab: Lab, rows: str) -> None:
     before = lab.definition("t")
     with pytest.raises(
         ApplyError,
-        match=r"1 rows hold a value of v that UInt16 cannot hold, for instance \(?70000\)?: they came in since",
+        match=r"1 rows hold a value of v that UInt16 cannot hold, for instance \(?70000\)?: they came in after the count",
     ):
         carry_out(lab, planned, once(lab, adds_guard, BAD))
     assert lab.definition("t") == before
