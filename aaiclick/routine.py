@@ -20,10 +20,11 @@ from typing import Protocol, TypeAlias, TypeVar, cast
 from aaiclick.errors import LeaseLostError, StatementError
 from aaiclick.events import FIGURES_WANTED, Event
 from aaiclick.memory_limit import smaller_blocks
+from aaiclick.peers import Peer, require_peers
 from aaiclick.processes import is_gone
 from aaiclick.user_function import Reply, Row, Rows, Scalar, UserFunction, scalar_rows
 
-__all__ = ["Reply", "Row", "Rows", "Scalar", "scalar_rows"]  # and what is defined here
+__all__ = ["Peer", "Reply", "Row", "Rows", "Scalar", "scalar_rows"]  # and what is defined here
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class Query:
     """What has to be done while it runs; None: nothing."""
     bare: bool = False
     """Sent with the caller's own settings (``clients/settings.py``): only believed where it says that all is well."""
+    at: Peer | None = None
+    """The host that it is for; None: the one that the connection leads to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class Command:
     """It may run for minutes."""
     beside: Beside | None = None
     """What has to be done while it runs; None: nothing."""
+    at: Peer | None = None
+    """The host that it is for; None: the one that the connection leads to."""
 
 
 class Interruption(BaseException):
@@ -192,8 +197,7 @@ WIND_DOWN = 5.0
 
 
 def run(routine: Routine[T], connection: Connection, on_event: OnEvent | None = None) -> T:
-    """Carry a routine out on a sync connection. Errors of a statement are thrown into the routine; Ctrl-C and
-    ``sys.exit`` are, as ``Interruption``."""
+    """Carry a routine out. Errors of a statement are thrown into it; Ctrl-C and ``sys.exit`` as ``Interruption``."""
     failure: Exception | None = None
     try:
         effect = next(routine)
@@ -233,6 +237,7 @@ async def _asked_async(effect: Query, connection: AsyncConnection) -> Rows:
 
 def _carry_out(effect: Effect, connection: Connection, on_event: OnEvent | None) -> Rows:
     if isinstance(effect, Query | Command):
+        require_peers(effect.at, connection)
         with _Watch(connection, effect.beside):
             if isinstance(effect, Query):
                 return _asked(effect, connection)
@@ -319,6 +324,7 @@ async def run_async(routine: Routine[T], connection: AsyncConnection, on_event: 
 
 
 async def _carry_out_async(effect: Effect, connection: AsyncConnection, on_event: OnEvent | None) -> Rows:
+    require_peers(effect.at if isinstance(effect, Query | Command) else None, connection)
     if isinstance(effect, Query):
         return await _watched(_asked_async(effect, connection), connection, effect.beside)
     if isinstance(effect, Command):

@@ -30,7 +30,7 @@ LAYERS = [
         "processes",
     },
     {"sql"},
-    {"routine", "user_function"},
+    {"routine", "user_function", "peers"},
     {"clock"},
     {"specs", "aggregates", "variables"},
     {"catalog"},

@@ -13,6 +13,7 @@ from typing import TypeVar, cast
 from aaiclick.catalog.read import NIL_UUID
 from aaiclick.catalog.scratch import PREFIX as SCRATCH
 from aaiclick.clickhouse.every_host import Reach, Shown, Subject, busy, has_reached, until_shown
+from aaiclick.clickhouse.shared.proofs import servers
 from aaiclick.clickhouse.statements import merged
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.error_codes import CANNOT_ASSIGN_ALTER
@@ -60,10 +61,33 @@ def everywhere(work: Routine[T], reach: Reach | None) -> Routine[T]:
         work.close()
 
 
+def shortly(work: Routine[T]) -> Routine[T]:
+    """Carry out a routine whose statements other hosts follow by a log: their answers are short and not waited for.
+    Whether hosts have followed is asked of them."""
+    try:
+        effect: Effect = next(work)
+        while True:
+            if isinstance(effect, Command):
+                effect = replace(effect, settings=merged(effect.settings, QUEUE))
+            try:
+                rows = yield effect
+            except Exception as error:
+                effect = work.throw(error)
+                continue
+            effect = work.send(rows)
+    except StopIteration as stop:
+        return cast("T", stop.value)
+    finally:
+        work.close()
+
+
 def pin(reach: Reach) -> Routine[Reach]:
     """The reach with the server that answers. Raises ApplyError where two questions are answered by two servers."""
     server, host = yield from _server()
-    pinned = replace(reach, pinned=server)
+    # The hosts of a Replicated database need not say which of them is the local one.
+    same = [place for place, (uuid, _) in (yield from servers(reach.topology)).items() if uuid == server]
+    local = [place for place in same if reach.topology.at(place).is_local] or same
+    pinned = replace(reach, pinned=server, here=min(local, default=0))
     yield from require_pinned(pinned, host)
     return pinned
 

@@ -16,6 +16,8 @@ from aaiclick.apply.rebuild.attach import apply_attach
 from aaiclick.apply.rebuild.rebuild import apply_rebuild
 from aaiclick.apply.rebuild.resume import keep_wanted
 from aaiclick.apply.replace import apply_replace
+from aaiclick.apply.replicated.attach import attach_on_replicas
+from aaiclick.apply.replicated.rebuild import rebuild_on_replicas
 from aaiclick.apply.run import ApplyOptions, Done, Site, StepOutcome
 from aaiclick.apply.script import apply_sql
 from aaiclick.clickhouse.merges import start_merges_of
@@ -56,8 +58,13 @@ def apply_steps(
     # Copies of a killed run that this plan does not continue are undone first: they keep merges and mutations of their
     # tables from going on.
     yield from keep_wanted(plan_steps, database, chosen)
+    # Replicas would go on assigning such merges, and the log of the table would wait for them.
     saved = sorted(
-        {step.work.table for step in plan_steps if isinstance(step.work, RebuildWork) and not step.work.keeps_ttl}
+        {
+            step.work.table
+            for step in plan_steps
+            if isinstance(step.work, RebuildWork) and not step.work.keeps_ttl and chosen.reach is None
+        }
     )
     held = {step.work.table for step in plan_steps if isinstance(step.work, AlterWork) and step.work.frees_ttl}
     # SYSTEM takes a name, but stops a storage, and a step may exchange what has the name: START needs the UUIDs of now.
@@ -75,7 +82,7 @@ def apply_steps(
             # is entered when all is done: a kill in between makes the next run look once more.
             if chosen.entries is not None:
                 step = yield from enter_begun(chosen.entries, step)
-            done = yield from everywhere(apply_work(step.work, Site(database, nonce, chosen)), chosen.reach)
+            done = yield from _carried_out(step.work, Site(database, nonce, chosen))
         # The statement may still run, so merges by TTL stay stopped until the next run has looked.
         except OutcomeUnknownError:
             raise
@@ -89,6 +96,16 @@ def apply_steps(
         yield Emit(StepDone(index, len(plan_steps), step.object, step.strategy, done.rows, seconds))
         outcomes.append(StepOutcome(step.id, step.object, step.strategy, done.rows, seconds, done.kept, done.notes))
     return tuple(outcomes)
+
+
+def _carried_out(work: Work, site: Site) -> Routine[Done]:
+    """Copies are seen to on each host by itself; everything else is sent to all of them, as it is sent to one."""
+    reach = site.options.reach
+    if reach is not None and isinstance(work, RebuildWork):
+        return (yield from rebuild_on_replicas(work, site))
+    if reach is not None and isinstance(work, AttachWork):
+        return (yield from attach_on_replicas(work, site))
+    return (yield from everywhere(apply_work(work, site), reach))
 
 
 def apply_work(work: Work, site: Site) -> Routine[Done]:

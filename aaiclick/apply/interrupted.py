@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from aaiclick.apply.backfill.backfill import let_writers_in
 from aaiclick.apply.rebuild.views import open_shadow
+from aaiclick.apply.replicated.writers import open_by_log
 from aaiclick.clickhouse.merges import release_merges
 from aaiclick.clickhouse.storages import storage
+from aaiclick.clickhouse.tables import physical
 from aaiclick.clickhouse.write_fence import lift_fence
 from aaiclick.errors import AaiclickError
 from aaiclick.events import INTERRUPTED, Note
@@ -14,6 +16,7 @@ from aaiclick.lease.renew import Lease, check, release
 from aaiclick.routine import Emit, Routine
 from aaiclick.state.owned import read_owned
 from aaiclick.state.rebuild_mark import Mark
+from aaiclick.state.replicated.mark import ReplicatedMark
 
 _A_MOMENT = 1.0
 
@@ -37,6 +40,8 @@ def end_interrupted(lease: Lease) -> Routine[None]:
                 yield from release_merges(lease.database, mark.source, mark.saved)
             elif isinstance(mark, Mark):
                 yield from _lift(lease.database, mark)
+        for copied in owned.replicated_marks():
+            yield from _admit(lease.database, copied)
         yield from let_writers_in(owned)
         # Last: as long as this run holds the lease nobody else works on these tables.
         yield from release(lease)
@@ -44,6 +49,18 @@ def end_interrupted(lease: Lease) -> Routine[None]:
         yield Emit(Note(f"{INTERRUPTED} ({error})", "warning"))
     else:
         yield Emit(Note(INTERRUPTED, "warning"))
+
+
+def _admit(database: str, mark: ReplicatedMark) -> Routine[None]:
+    """Let writers in on all hosts, by the log of the table, where no host can have the new one yet. From then on those
+    that have the old one have to go on refusing."""
+    if mark.phase == "swap":
+        said = f"{mark.table}: hosts that have the old table under its name refuse writers, until the next run"
+        yield Emit(Note(said, "warning"))
+        return
+    here = yield from physical(database, mark.table)
+    if here is not None and here.uuid in mark.sources:
+        yield from open_by_log(here)
 
 
 def _lift(database: str, mark: Mark) -> Routine[None]:

@@ -51,6 +51,8 @@ class Reach:
     """The hosts."""
     pinned: str = ""
     """UUID of the server that answered first; '' where nobody asked."""
+    here: int = 0
+    """The place of the host that is connected to; 0 where nobody asked."""
     without: frozenset[int] = field(default_factory=frozenset[int])
     """Places of hosts that are away, and that the caller goes on without."""
 

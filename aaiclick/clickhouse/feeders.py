@@ -46,6 +46,8 @@ class Feeders:
     refreshed: tuple[str, ...] = ()
     streams: tuple[str, ...] = ()
     queues: tuple[str, ...] = ()
+    views: tuple[str, ...] = ()
+    """Materialized views that pass on what is inserted elsewhere, where they were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +58,17 @@ class _Source:
     refreshes: bool = False
 
 
-def find_feeders(database: str, table: str) -> Routine[Feeders]:
-    """Everything that brings rows into the table by itself. One query where nothing of the kind is there."""
+def find_feeders(database: str, table: str, *, with_views: bool = False) -> Routine[Feeders]:
+    """Everything that brings rows into the table by itself; ``with_views``: also what passes on the rows of INSERTs
+    into other tables. One query where nothing of the kind is there."""
     rows = yield Query(_READ)
     sources = [
         _source(text(place), text(name), text(engine), text(full), text(query), text(uuid))
         for place, name, engine, full, query, uuid in rows
     ]
     # A plain materialized view runs inside the INSERT that feeds it, and that is in system.processes anyway.
-    if all(source.engine == "MaterializedView" and not source.refreshes for source in sources):
+    ignored = ("",) if with_views else ("MaterializedView",)
+    if all(source.engine in ignored and not source.refreshes for source in sources):
         return Feeders()
     flows: dict[Node, set[Node]] = {}
     for source in sources:
@@ -79,7 +83,9 @@ def find_feeders(database: str, table: str) -> Routine[Feeders]:
         return tuple(qualified(*source.node) for source in found if source.engine in engines)
 
     refreshed = tuple(qualified(*source.node) for source in found if source.refreshes)
-    return Feeders(named("Buffer"), refreshed, named(*sorted(STREAMS)), named("Distributed"))
+    passing = (source for source in found if source.engine == "MaterializedView" and not source.refreshes)
+    views = tuple(qualified(*source.node) for source in passing) if with_views else ()
+    return Feeders(named("Buffer"), refreshed, named(*sorted(STREAMS)), named("Distributed"), views)
 
 
 def _upstream(node: Node, flows: Mapping[Node, set[Node]]) -> set[Node]:

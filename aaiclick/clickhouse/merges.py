@@ -198,7 +198,12 @@ def start_merges_of(database: str, name: str, uuid: str) -> Routine[None]:
 
 
 def _settings(table: Physical) -> Settings:
-    clause = table.definition.rpartition(" SETTINGS ")[2]
+    return settings_in(table.definition)
+
+
+def settings_in(definition: str) -> Settings:
+    """The settings of an engine clause, as the server writes them."""
+    clause = definition.rpartition(" SETTINGS ")[2]
     return tuple((match[1], match[2]) for match in re.finditer(r"(?:^|, )(\w+) = ('(?:[^'\\]|\\.)*'|[^,]+)", clause))
 
 

@@ -26,6 +26,9 @@ GUARD = f"{PREFIX}guard_"
 FENCE_CONSTRAINT = f"{PREFIX}fence_a_migration_is_under_way"
 """A constraint that no row meets (``clickhouse/write_fence.py``). A writer that is refused reads its name."""
 
+STAGED_PREFIX = f"{PREFIX}staged_"
+"""Databases of one host with staging tables (``staging_database``)."""
+
 MAX_BYTES = 200
 """No name of ours is longer."""
 
@@ -69,6 +72,11 @@ def staging_table(nonce: str, chunk: int, table: str) -> str:
     if chunk < 0:
         raise ValueError(f"chunk {chunk} is negative")
     return _checked(f"{PREFIX}stage_{_nonce(nonce)}_{chunk}_{label(table)}")
+
+
+def staging_database(nonce: str, table: str) -> str:
+    """The database of one host alone in which the rows of a replicated table are copied."""
+    return _checked(f"{STAGED_PREFIX}{_nonce(nonce)}_{label(table)}")
 
 
 def taken_table(nonce: str, table: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol, TypeVar, cast
 
 from aaiclick.clients.answers import FORMAT, decode_rows
@@ -21,7 +22,7 @@ from aaiclick.clients.settings import changed_of, engine_defaults, read_changed_
 from aaiclick.clients.url import ServerUrl
 from aaiclick.error_codes import UNKNOWN_DATABASE
 from aaiclick.errors import AaiclickError, ConnectionFailed, OutcomeUnknownError, StatementError
-from aaiclick.routine import Command, Query, run
+from aaiclick.routine import Command, Peer, Query, run
 
 T = TypeVar("T")
 # A mutation sends nothing while it runs; a dead peer is found by TCP keep-alive, not by this. Seconds.
@@ -36,7 +37,16 @@ class HttpConnection:
     default; None until they were read.
     """
 
-    def __init__(self, client: ConnectClient, *, owned: bool = False, defaults: Settings | None = None) -> None:
+    def __init__(
+        self,
+        client: ConnectClient,
+        *,
+        owned: bool = False,
+        defaults: Settings | None = None,
+        url: ServerUrl | None = None,
+    ) -> None:
+        self._url = url
+        self._peers: dict[Peer, HttpConnection] = {}
         self._client = client
         self._owned = owned
         self._defaults = defaults
@@ -51,7 +61,14 @@ class HttpConnection:
     def identity(self) -> str:
         return self._identity
 
+    @property
+    def reaches_peers(self) -> bool:
+        """Whether statements for other hosts can be sent: those are asked with the user of the URL that was given."""
+        return self._url is not None
+
     def query(self, effect: Query, /) -> tuple[tuple[object, ...], ...]:
+        if effect.at is not None:
+            return self._peer(effect.at).query(replace(effect, at=None))
         parameters = bound(effect)
         body = self._send(
             effect.sql,
@@ -68,6 +85,9 @@ class HttpConnection:
             ) from error
 
     def command(self, effect: Command, /) -> None:
+        if effect.at is not None:
+            self._peer(effect.at).command(replace(effect, at=None))
+            return
         parameters = bound(effect)
         own_database = effect.database is None
         self._send(
@@ -86,9 +106,22 @@ class HttpConnection:
         return HttpConnection(free, defaults=self._defaults) if free is not None else None
 
     def close(self) -> None:
+        for peer in self._peers.values():
+            peer.close()
+        self._peers.clear()
         if self._owned:
             self._owned = False
             self._client.close()
+
+    def _peer(self, at: Peer) -> HttpConnection:
+        """The connection to another host, opened when it is first needed."""
+        if at not in self._peers:
+            assert self._url is not None, "asked by the driver before"
+            port = at.https if self._url.secure else at.http
+            if not port:
+                raise ConnectionFailed(f"host {at.name} has no {'HTTPS' if self._url.secure else 'HTTP'} interface")
+            self._peers[at] = open_server(replace(self._url, host=at.name, port=port))
+        return self._peers[at]
 
     def _engine_defaults(self) -> Settings:
         if self._defaults is None:
@@ -169,7 +202,7 @@ def open_server(url: ServerUrl) -> HttpConnection:
         client = cast("_Factory", get_client)(**arguments)
     except Exception as error:
         raise _cannot_open(error, url) from error
-    return HttpConnection(client, owned=True)
+    return HttpConnection(client, owned=True, url=url)
 
 
 def _cannot_open(error: Exception, url: ServerUrl) -> AaiclickError:

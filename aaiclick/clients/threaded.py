@@ -37,6 +37,11 @@ class ThreadedConnection:
     def identity(self) -> str:
         return self._connection.identity
 
+    @property
+    def reaches_peers(self) -> bool:
+        """Whether statements for other hosts can be sent."""
+        return bool(getattr(self._connection, "reaches_peers", False))
+
     async def query(self, effect: Query, /) -> Sequence[Sequence[object]]:
         return await self._run(lambda: self._connection.query(effect))
 

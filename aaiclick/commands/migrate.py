@@ -9,6 +9,7 @@ from functools import partial
 from aaiclick.apply.backfill.backfill import finish_backfills
 from aaiclick.apply.rebuild.resume import abandon, abandon_quietly
 from aaiclick.apply.recovery import clean_leftovers
+from aaiclick.apply.replicated.expired import drop_expired_everywhere
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.apply.running_mutations import wait_for_running_mutations
 from aaiclick.catalog.forms import Form
@@ -22,6 +23,8 @@ from aaiclick.commands.approval.approved import end_approval, require_approved
 from aaiclick.commands.approval.stand_alone import refused_besides, stand_alone
 from aaiclick.commands.decide import compared, gate, obstacle
 from aaiclick.commands.execute import Executed, Execution, execute, execute_stand_alone
+from aaiclick.commands.hosts.reach import reach_of, require_everywhere
+from aaiclick.commands.hosts.recover import settle_on_hosts
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
@@ -30,7 +33,6 @@ from aaiclick.commands.inspection.replaced import replaced_since, require_record
 from aaiclick.commands.inspection.verify import residual
 from aaiclick.commands.inspection.warm import warm
 from aaiclick.commands.newer_version import newer
-from aaiclick.commands.reach import reach_of, require_everywhere, require_nothing_begun
 from aaiclick.commands.report import Report, report_of
 from aaiclick.commands.rollback.unfinished_rollback import settle_back
 from aaiclick.commands.session import under_lease
@@ -167,7 +169,7 @@ def _apply(
     options = _options(run.policy)
     ours = yield from read_owned(database, absent)
     if (yield from read_bookkeeping(database)).shared:
-        require_nothing_begun(ours)
+        ours = yield from settle_on_hosts(run.schema, ours, options)
     elif ours.remains:
         done = yield from clean_leftovers(ours, options, resume=True)
         options = replace(options, resumable=frozenset(each.object for each in done if each.action == "waiting"))
@@ -215,9 +217,13 @@ def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routin
         planned = yield from make_plan(found, max_read_bytes, run.policy.looks or run.approved is not None, planned)
         yield Emit(compared(planned))
     if not found.topology.single and planned.plan.steps:
-        held = replace(held, options=replace(held.options, reach=(yield from reach_of(planned, run.policy.allowed))))
+        held = replace(
+            held, options=replace(held.options, reach=(yield from reach_of(planned, run.policy.allowed, held.options)))
+        )
     elif not found.topology.single:
         held = replace(held, options=replace(held.options, reach=Reach(found.topology)))
+    if held.options.reach is not None:
+        yield from drop_expired_everywhere(held.owned, held.options.reach)
     site = Execution(
         database,
         held.nonce,
@@ -322,7 +328,8 @@ def _due(database: str, left: Owned | None, nonce: str, seconds: float) -> Routi
     dropped. ``seconds``: how long this run took.
     """
     if (yield from read_bookkeeping(database)).shared:
-        return next_stale(left.scratch) if left is not None else None
+        moments = (next_stale(left.scratch), next_expiry(left.kept_on_replicas())) if left is not None else ()
+        return min((at for at in moments if at is not None), default=None)
     own = None if 0 <= seconds < LEASE_SECONDS else (yield from own_collection(database, nonce))
     later = (
         (next_expiry(left.kept()), last_collection(left.tombstones, left.at, LEASE_SECONDS), next_stale(left.scratch))

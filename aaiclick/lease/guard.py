@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar, cast
 
@@ -208,9 +209,7 @@ def _tagged(effect: Query | Command, held: Lease) -> Query | Command:
         only = held.shared.while_held(held.nonce) if held.shared is not None else while_held(held.database, held.nonce)
         sql = f"{lines} HAVING {only}{f' AND {condition}' if condition else ''}"
     beside = Beside(held.seconds / RENEWALS, partial(renew_loop_step, held)) if effect.long else effect.beside
-    if isinstance(effect, Query):
-        return Query(sql, effect.parameters, effect.settings, effect.long, beside, effect.bare)
-    return Command(sql, effect.parameters, effect.settings, effect.database, effect.long, beside)
+    return replace(effect, sql=sql, beside=beside)
 
 
 def _is_line(effect: Effect, held: Lease) -> bool:

@@ -256,6 +256,7 @@ def _plan_tables(
             replaced_views=path.replaced_views,
             rewritten_views=path.rewritten_views,
             try_on_parts=path.try_on_parts,
+            on_replicas=path.on_replicas,
             max_read_bytes=0 if behind else path.max_read_bytes,
         )
         planned = yield from plan_table(diff, data_name)

@@ -27,6 +27,7 @@ from aaiclick.state.cache import CacheEntry, parse_cache
 from aaiclick.state.kept_tables import KEPT_PREFIX, KeptRow, parse_kept
 from aaiclick.state.notes import read_notes
 from aaiclick.state.rebuild_mark import MARK_PREFIX, Mark, parse_mark
+from aaiclick.state.replicated.mark import ReplicatedMark, parse_replicated_mark
 from aaiclick.state.staged_chunks import STAGE_PREFIX, StagedChunk, parse_staged_chunk
 
 _NOTHING = "toUInt64(0), toUInt64(0), toInt64(0), toUInt64(0)"
@@ -129,9 +130,18 @@ class Owned:
         return parse_cache(next((table.comment for table in self.tables if table.name == RECORDS), ""))
 
     def marks(self) -> tuple[Mark | str, ...]:
-        """Every mark of a rebuild; the name alone where it cannot be read (a newer version of this library wrote
-        it)."""
-        return tuple(parse_mark(table.name, table.comment) for table in self._named(MARK_PREFIX))
+        """Every mark of a rebuild on one host; the name alone where it cannot be read (a newer version of this library
+        wrote it)."""
+        return tuple(
+            parse_mark(table.name, table.comment)
+            for table in self._named(MARK_PREFIX)
+            if parse_replicated_mark(table.comment) is None
+        )
+
+    def replicated_marks(self) -> tuple[ReplicatedMark, ...]:
+        """Every mark of a copy on replicas."""
+        found = (parse_replicated_mark(table.comment) for table in self._named(MARK_PREFIX))
+        return tuple(mark for mark in found if mark is not None)
 
     def backfill_marks(self) -> tuple[BackfillMark | str, ...]:
         """Every mark of a view that is being put in place; the name alone where it cannot be read."""
@@ -145,6 +155,11 @@ class Owned:
         """Every kept table whose comment can be read."""
         listed = ((table, parse_kept(table.comment)) for table in self._named(KEPT_PREFIX))
         return tuple(KeptRow(table.name, kept, table.rows, table.bytes) for table, kept in listed if kept is not None)
+
+    def kept_on_replicas(self) -> tuple[KeptRow, ...]:
+        """Those that all hosts of a cluster keep; what one host has kept for itself is none of them."""
+        ours = {table.name for table in self.tables if table.engine.startswith("Replicated") or not table.engine}
+        return tuple(row for row in self.kept() if row.name in ours)
 
     def staged(self, table: str) -> tuple[tuple[str, StagedChunk | None], ...]:
         """The staging tables that were made for a table of the user, of any run, and what those hold that were filled

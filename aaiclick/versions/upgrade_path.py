@@ -57,6 +57,8 @@ class UpgradePath:
     """True: statements are also tried on clones that hold some parts of the live tables."""
     max_read_bytes: int | None = None
     """How many bytes of a table's columns may be read to find out what a change does; None: any number, 0: none."""
+    on_replicas: bool = False
+    """True: a new table may take the place of a replicated one on all hosts of its shard."""
     requested: frozenset[str] = frozenset()
     """Keys of what the policy allows by name: ``materialize t.i``."""
     changed_later: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -68,6 +68,13 @@ class Job:
     """How small the blocks have to be for the memory that there is."""
     tally: Tally = field(default_factory=Tally)
     """How far the copy has come."""
+    staged_in: str = ""
+    """The database of the staging tables; '' where it is that of the table."""
+
+    @property
+    def place(self) -> str:
+        """The database of the staging tables."""
+        return self.staged_in or self.site.database
 
     def staging(self) -> str:
         """The name of the next staging table."""
@@ -89,7 +96,7 @@ def fill_chunk(job: Job, chunk: Chunk) -> Routine[StagedChunk]:
     staging, rows = yield from fill(job, chunk)
     filled = StagedChunk(staging, job.source.uuid, job.digest, sources(chunk.parts), rows)
     # Only now, when it was compared: a staging table without this comment is dropped by whoever comes next.
-    yield from write_staged_chunk(job.site.database, filled, merge=rows > SMALL_ROWS and may_merge(job.work.form))
+    yield from write_staged_chunk(job.place, filled, merge=rows > SMALL_ROWS and may_merge(job.work.form))
     return filled
 
 
@@ -99,7 +106,7 @@ def fill(job: Job, chunk: Chunk) -> Routine[tuple[str, int]]:
     begun = yield from clock()
     while True:
         staging = job.staging()
-        yield from create_from(staging_form(job.work.form), job.site.database, staging, job.work.settings)
+        yield from create_from(staging_form(job.work.form), job.place, staging, job.work.settings)
         try:
             yield from _insert(job, chunk, staging, _settings(job))
             break
@@ -109,12 +116,12 @@ def fill(job: Job, chunk: Chunk) -> Routine[tuple[str, int]]:
             if error.code != MEMORY_LIMIT_EXCEEDED or job.block_size.level + 1 == len(BLOCKS):
                 raise
         # Some blocks of the failed INSERT may be in the table: a second INSERT would double them.
-        yield from drop_table(job.site.database, staging)
+        yield from drop_table(job.place, staging)
         job.block_size.level += 1
     try:
         rows = yield from _compare(job, chunk, staging)
     except SourceChanged:
-        yield from drop_table(job.site.database, staging)
+        yield from drop_table(job.place, staging)
         raise
     seconds = (yield from clock()) - begun
     yield Emit(ChunkDone(job.work.table, "copy", rows, chunk.bytes, seconds, verified=job.site.options.verify))
@@ -131,7 +138,7 @@ def _insert(job: Job, chunk: Chunk, staging: str, settings: Sent) -> Routine[Non
     written = 0
     for place, (selected, piece) in enumerate(listed, 1):
         sql = (
-            f"INSERT INTO {qualified(job.site.database, staging)} ({targets}) SELECT {reads} FROM {source} WHERE "
+            f"INSERT INTO {qualified(job.place, staging)} ({targets}) SELECT {reads} FROM {source} WHERE "
             f"{condition(job, selected)}"
         )
         if piece is not None:
@@ -157,7 +164,7 @@ def _insert(job: Job, chunk: Chunk, staging: str, settings: Sent) -> Routine[Non
 
 def _compare(job: Job, chunk: Chunk, staging: str) -> Routine[int]:
     """Rows in staging, once both sides were found equal."""
-    source, target = qualified(job.site.database, job.source.name), qualified(job.site.database, staging)
+    source, target = qualified(job.site.database, job.source.name), qualified(job.place, staging)
     checked = [column for column in job.columns if column.checked] if job.site.options.verify else []
     threads: Sent = {"max_threads": 1} if job.block_size.level else {}
     where = condition(job, chunk.parts)

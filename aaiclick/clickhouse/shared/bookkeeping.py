@@ -11,7 +11,7 @@ names no shard (80), so there an Atomic database beside it holds the tables.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
 from aaiclick.clickhouse.names import PREFIX, label
@@ -205,11 +205,4 @@ def write_line(books: Bookkeeping, command: Command, name: str) -> Routine[None]
 
 
 def _with(command: Command, settings: dict[str, str | int]) -> Command:
-    return Command(
-        command.sql,
-        command.parameters,
-        {**command.settings, **settings},
-        command.database,
-        command.long,
-        command.beside,
-    )
+    return replace(command, settings={**command.settings, **settings})

@@ -13,7 +13,7 @@ from aaiclick.clickhouse.shared.bookkeeping import keeping
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.recorded_forms import load_forms
-from aaiclick.plan.clusters import on_topology, placed_words
+from aaiclick.plan.clusters.placed import copied_on_replicas, on_topology, placed_words
 from aaiclick.plan.foreign_objects import without_foreign
 from aaiclick.plan.model import Plan
 from aaiclick.plan.planner import Planned, basis_of
@@ -70,6 +70,7 @@ def _planned(
         max_read_bytes=max_read_bytes,
         try_on_parts=clones,
         requested=found.allowed,
+        on_replicas=copied_on_replicas(found.topology),
     )
     if found.topology.shards > 1:
         path = replace(path, max_read_bytes=0)  # the rows of one shard tell nothing of those of the others

@@ -13,9 +13,9 @@ from aaiclick.clickhouse.shared.bookkeeping import keeping, read_bookkeeping
 from aaiclick.clickhouse.statements import drop_table
 from aaiclick.clickhouse.tables import physicals
 from aaiclick.clock import clock
+from aaiclick.commands.hosts.recover import settle_on_hosts
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import inspect_database
-from aaiclick.commands.reach import require_nothing_begun
 from aaiclick.commands.report import Report
 from aaiclick.commands.rollback.plan import RollbackPlan, find_rollback
 from aaiclick.commands.rollback.unfinished_rollback import returned
@@ -74,8 +74,8 @@ def rollback(back: Rollback) -> Routine[Report]:
         way = yield from keeping(find_rollback(found, back.to), found.where.books)
         if back.dry_run:
             return _report(way, (yield from clock()) - started, done=False)
-        _require_allowed(back, way)
         _require_no_rows(way)
+        _require_allowed(back, way)
 
     def body(lease: Lease) -> Routine[Report]:
         return _carry_out(back, database, lease.nonce, started)
@@ -118,13 +118,13 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     aims = [mark.back_to for mark in owned.marks() if isinstance(mark, Mark) and mark.back_to is not None]
     shared = (yield from read_bookkeeping(database)).shared
     if shared:
-        require_nothing_begun(owned)
+        owned = yield from settle_on_hosts(back.schema, owned, options)
     settled = () if shared else (yield from clean_leftovers(owned, options))
     yield from finish_backfills(owned, options)
     found = yield from inspect_database(back.schema, database, owned=None if settled else owned)
     way = yield from find_rollback(found, back.to if back.to is not None else min(aims, default=None))
-    _require_allowed(back, way)
     _require_no_rows(way)
+    _require_allowed(back, way)
     said: list[str] = []
     live = yield from physicals(database, tuple(sorted(restore.kept.table for restore in way.restores)))
     going = found.unfinished_rollback

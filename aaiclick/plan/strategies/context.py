@@ -58,6 +58,8 @@ class TableDiff:
     """Engine of the database; '' where it is not known."""
     try_on_parts: bool = True
     """True where statements may be tried on clones with parts of the live table."""
+    on_replicas: bool = False
+    """True where a new table may take the place of a replicated one on all hosts of its shard."""
     max_read_bytes: int | None = None
     """How many bytes of live columns may be read before anything is changed; None: any number, 0: none."""
 

@@ -28,9 +28,15 @@ def read_only(diff: TableDiff) -> str:
 def exchange_refusal(diff: TableDiff) -> str:
     """Why no new table can take the place of this one; '' where one can."""
     name = diff.live.name
-    for engine in (diff.as_spelled.engine, diff.target.form.engine):
-        if engine.startswith(("Replicated", "Shared")):
-            return f"{name} is replicated ({engine}), and a copy on one replica is not safe: do it by hand"
+    engines = (diff.as_spelled.engine, diff.target.form.engine)
+    replicated = [engine for engine in engines if engine.startswith(("Replicated", "Shared"))]
+    if replicated and not diff.on_replicas:
+        return f"{name} is replicated ({replicated[0]}), and a copy on one replica is not safe: do it by hand"
+    if len(replicated) == 1:
+        return (
+            f"{name} is {engines[0]} and would be {engines[1]}: each host has rows of its own, or would have, and "
+            "that is not done on clusters yet: do it by hand"
+        )
     if diff.as_spelled.old_syntax:
         shown = f"{diff.as_spelled.engine}({diff.as_spelled.old_syntax})"
         return (
@@ -38,7 +44,8 @@ def exchange_refusal(diff: TableDiff) -> str:
             "rows to a new one with a migration's SQL"
         )
     # EXCHANGE TABLES swaps two names at one moment. Elsewhere there would be a moment without the table.
-    if diff.database_engine and diff.database_engine not in EXCHANGING:
+    exchanging = EXCHANGING | {"Replicated"} if diff.on_replicas else EXCHANGING
+    if diff.database_engine and diff.database_engine not in exchanging:
         return (
             f"database {diff.database} has engine {diff.database_engine}, and two tables can only be exchanged in "
             f"one of engine Atomic: move {name} there"

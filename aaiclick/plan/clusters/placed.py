@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from aaiclick.clickhouse.topology import Topology
+from aaiclick.plan.clusters.copies import copy_refusal, placed_copy
 from aaiclick.plan.model import Step
-from aaiclick.plan.operations import AlterWork
+from aaiclick.plan.operations import AlterWork, AttachWork, RebuildWork
+from aaiclick.plan.replicas import SUPPORTED
 from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
@@ -15,12 +17,16 @@ from aaiclick.specs.views import MaterializedView
 from aaiclick.sql.cluster import divided, head_of, on_cluster
 
 _NOT_YET = {
-    "attach": "its parts would have to be taken over on every host",
-    "rebuild": "its rows would have to be copied once and exchanged on every host",
     "feed": "writers of every host would have to be kept out for a moment",
     "callable": "a function sends statements of its own, which may reach one host only",
     "sql": "they may reach one host only",
 }
+_OF_TABLES = ("create", "alter", "mutate", "attach", "rebuild")
+
+
+def copied_on_replicas(topology: Topology) -> bool:
+    """Whether a new table may take the place of a replicated one on these hosts."""
+    return topology.kind in SUPPORTED and topology.shards == 1
 
 
 def on_topology(steps: Iterable[Step], schema: Schema, topology: Topology) -> tuple[Step, ...]:
@@ -41,6 +47,8 @@ def placed_words(topology: Topology) -> str:
 
 def _placed(step: Step, topology: Topology, plain: set[str]) -> Step:
     blocked = step.blocked or _refusal(step, topology, plain)
+    if isinstance(step.work, RebuildWork | AttachWork):
+        return replace(placed_copy(step, topology), blocked=blocked)
     return replace(step, sql=[line for sql in step.sql for line in _lines(sql, topology)], blocked=blocked)
 
 
@@ -60,11 +68,13 @@ def _refusal(step: Step, topology: Topology, plain: set[str]) -> str:
     name, work = step.object, step.work
     if work.kind in _NOT_YET:
         return f"{name}: {_NOT_YET[work.kind]}, and that is not done on clusters yet: do it by hand, on all hosts"
-    if name in plain and topology.replicas > 1 and step.strategy in ("create", "alter", "mutate"):
+    if name in plain and topology.replicas > 1 and step.strategy in _OF_TABLES:
         return (
             f"{name} is not replicated, and each of its {topology.replicas} replicas would hold other rows: declare it "
             "with replicated=''"
         )
+    if isinstance(work, RebuildWork | AttachWork):
+        return copy_refusal(name, work, topology)
     if isinstance(work, AlterWork):
         if any(alter.guards for alter in work.alters):
             return (

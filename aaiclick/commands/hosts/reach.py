@@ -6,23 +6,27 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from aaiclick.apply.everywhere import pin
+from aaiclick.apply.replicated.conditions import require_replicas
+from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.every_host import Reach, Subject, troubles
 from aaiclick.commands.inspection.alike import settled, until_alike, usual
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.planning import PlannedMigration
 from aaiclick.diff.hazards import WITHOUT_HOST
 from aaiclick.errors import ApplyError, HazardNotAllowedError
+from aaiclick.plan.model import Step
+from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.routine import Routine
 from aaiclick.specs.functions import Function
 from aaiclick.specs.views import TableFamily
 from aaiclick.state.owned import Owned
 
 
-def reach_of(planned: PlannedMigration, allowed: Collection[str]) -> Routine[Reach]:
+def reach_of(planned: PlannedMigration, allowed: Collection[str], options: ApplyOptions) -> Routine[Reach]:
     """The hosts that the steps of a plan are sent to, looked at before anything is sent.
 
     Raises ``HazardNotAllowedError`` where one of them cannot carry them out now and nobody allowed to go on without it,
-    ``ApplyError`` where the connection leads to more than one server.
+    ``ApplyError`` where the connection leads to more than one server, or where a table cannot be copied on all hosts.
     """
     found = planned.inspection
     topology = found.topology
@@ -31,6 +35,13 @@ def reach_of(planned: PlannedMigration, allowed: Collection[str]) -> Routine[Rea
     wrong = yield from troubles(topology, found.catalog.database, tables)
     keys = {place: f"{WITHOUT_HOST} {topology.at(place).label}" for place in wrong}
     refused = {place: words for place, words in sorted(wrong.items()) if keys[place] not in allowed}
+    copies = sorted({step.object for step in _copies(planned)})
+    if wrong and copies:
+        why = "; ".join(f"host {topology.at(place).label} {words}" for place, words in sorted(wrong.items()))
+        raise ApplyError(
+            f"{', '.join(copies)}: {why}, and a copy needs every replica. Nothing was changed. Run again when it is "
+            "well: aaiclick migrate"
+        )
     if refused:
         said = tuple(f"host {topology.at(place).label} {words}" for place, words in refused.items())
         raise HazardNotAllowedError(
@@ -38,9 +49,24 @@ def reach_of(planned: PlannedMigration, allowed: Collection[str]) -> Routine[Rea
             (*said, "nothing was changed, and a host that comes back carries out what was sent meanwhile"),
             tuple(keys[place] for place in refused),
         )
-    reach = Reach(topology, reach.pinned, frozenset(wrong))
+    reach = replace(reach, without=frozenset(wrong))
     yield from _require_alike(planned, reach)
+    for step in _copies(planned):
+        assert isinstance(step.work, RebuildWork | AttachWork)
+        # Before the first step is carried out: a copy that is refused later would leave the others done. What gets its
+        # name from an earlier step is looked at then.
+        if step.work.table in found.catalog.objects:
+            yield from require_replicas(step.work, found.catalog.database, replace(options, reach=reach))
     return reach
+
+
+def _copies(planned: PlannedMigration) -> tuple[Step, ...]:
+    """The steps for which every host has to be there."""
+    return tuple(
+        step
+        for step in planned.plan.steps
+        if isinstance(step.work, RebuildWork | AttachWork) and not (step.optional or step.blocked)
+    )
 
 
 def _require_alike(planned: PlannedMigration, reach: Reach) -> Routine[None]:

@@ -1,0 +1,75 @@
+"""AttachWork on replicas: a new table on all hosts takes over the parts of the old one.
+
+Behind the fence one host attaches them, and the others link their own parts or fetch. Parts with an unfinished mutation
+would be attached without it, so that has to have ended on all hosts.
+"""
+
+from __future__ import annotations
+
+from aaiclick.apply.alter import Altered, apply_alters
+from aaiclick.apply.everywhere import everywhere
+from aaiclick.apply.replicated.conditions import Replicas, require_replicas
+from aaiclick.apply.replicated.copying import Source, at_swap, close
+from aaiclick.apply.replicated.rebuild import replace_on_replicas
+from aaiclick.apply.replicated.shadow import attach_one, require_shadow_rows, until_complete
+from aaiclick.apply.replicated.writers import admit_everywhere
+from aaiclick.apply.run import Done, Site
+from aaiclick.clickhouse.mutations import mutations, require_settled
+from aaiclick.clickhouse.parts import parts
+from aaiclick.errors import ApplyError
+from aaiclick.plan.operations import AttachWork
+from aaiclick.routine import Routine
+from aaiclick.sql.quoting import qualified
+from aaiclick.state.replicated.mark import ReplicatedMark
+
+
+def attach_on_replicas(work: AttachWork, site: Site) -> Routine[Done]:
+    """Carry out an ``AttachWork`` on all hosts. Before the exchange every error leaves the table as its ``alters`` made
+    it, without scratch objects; from then on the next run brings it to its end."""
+    database, options = site.database, site.options
+    yield from require_replicas(work, database, options)
+    # What ALTER can do comes first, while no scratch table is there: a refusal leaves nothing to be undone.
+    altered = Altered(database, work.table, work.settings, options, work.seen)
+    yield from everywhere(apply_alters(altered, work.alters), options.reach)
+    replicas = yield from require_replicas(work, database, options)
+
+    def fill(mark: ReplicatedMark) -> Routine[tuple[ReplicatedMark, int]]:
+        seen = yield from _closed(work, replicas, site)
+        table = replicas.source
+        for partition in sorted({part.partition for part in seen.parts}):
+            yield from attach_one(replicas, mark, partition, qualified(database, table.name), work.settings)
+        rows = sum(part.rows for part in seen.parts)
+        yield from require_shadow_rows(database, mark, rows)
+        return (yield from at_swap(replicas, mark, seen)), rows
+
+    return (yield from replace_on_replicas(work, site, replicas, fill))
+
+
+def _closed(work: AttachWork, replicas: Replicas, site: Site) -> Routine[Source]:
+    """The parts behind the fence, at a moment without an unfinished mutation. Raises ApplyError where there is none."""
+    table, topology, options = replicas.source, replicas.reach.topology, site.options
+    for _ in range(options.restarts + 1):
+        yield from close(replicas, options)
+        listed = yield from mutations(table.database, table.name, topology)
+        if all(each.done for each in listed):
+            yield from until_complete(replicas, table.name, options.fence_seconds)
+            present = yield from parts(table)
+            if any(part.patch for part in present):
+                raise ApplyError(
+                    f"{work.table} has updates that are not yet merged (patch parts), which cannot be attached: "
+                    "OPTIMIZE TABLE ... FINAL first"
+                )
+            return Source(present, frozenset(each.id for each in listed))
+        # A constraint does not keep them out. Writers need not wait for their end.
+        yield from admit_everywhere(replicas.reach, table, options.fence_seconds)
+        yield from require_settled(
+            table.database,
+            table.name,
+            stuck_seconds=options.stuck_seconds,
+            limit=options.mutation_seconds,
+            topology=topology,
+        )
+    raise ApplyError(
+        f"{work.table}: deletes or updates came again and again while writers were being locked out. The table is as "
+        "it was: stop them for a moment, and run again"
+    )

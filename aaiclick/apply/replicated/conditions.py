@@ -1,0 +1,154 @@
+"""What has to hold of all hosts before a replicated table is copied. Looked at before anything is sent, when a plan is
+about to be carried out, and again when its step begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aaiclick.apply.rebuild.preconditions import require_resting_streams
+from aaiclick.apply.replicated.hosts import AGAIN, reached, require_servers, require_well
+from aaiclick.apply.run import ApplyOptions
+from aaiclick.catalog.normalize import normal_key
+from aaiclick.clickhouse.every_host import Reach
+from aaiclick.clickhouse.feeders import Feeders, find_feeders
+from aaiclick.clickhouse.merges import saved_settings
+from aaiclick.clickhouse.shared.replicas import Placed, tables_everywhere
+from aaiclick.clickhouse.statements import ask
+from aaiclick.clickhouse.tables import Physical, require_table
+from aaiclick.clickhouse.topology import named
+from aaiclick.errors import ApplyError
+from aaiclick.plan.operations import AttachWork, RebuildWork
+from aaiclick.routine import Peer, Routine, text
+from aaiclick.sql.hex_text import hexed
+
+
+@dataclass(frozen=True, slots=True)
+class Replicas:
+    """A replicated table that can be copied, and the hosts that take part."""
+
+    reach: Reach
+    """The hosts."""
+    source: Physical
+    """The table, as that one has it."""
+    sources: tuple[str, ...]
+    """Its storage on every host, in the order of the cluster."""
+    peers: Mapping[int, Peer]
+    """How each host is reached by itself; empty where they are not, and need not be."""
+    feeders: Feeders
+    """What brings rows into the table by itself."""
+
+    @property
+    def worker(self) -> int:
+        """The place of the one that copies: the one that is connected to."""
+        return self.reach.here
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the hosts are called in sentences, in the order of the cluster."""
+        return tuple(host.label for host in self.reach.topology.hosts)
+
+
+def require_replicas(work: RebuildWork | AttachWork, database: str, options: ApplyOptions) -> Routine[Replicas]:
+    """The hosts that take part. Raises ApplyError with the host, and what is wrong with it, where one cannot now."""
+    reach = options.reach
+    assert reach is not None, "a copy on replicas is made where there are several hosts"
+    topology, table = reach.topology, work.table
+    if reach.without:
+        away = named(topology, reach.without)
+        raise ApplyError(
+            f"{table}: host {away} is away, and a copy needs every replica: what the others swap it could not. {AGAIN}"
+        )
+    if not reach.here:
+        raise ApplyError(
+            f"{table}: the host that is connected to is none of {topology.words}, and one of them has to copy. {AGAIN}"
+        )
+    source = yield from require_table(database, table)
+    _require_form(source, work)
+    yield from _require_order(source, work)
+    yield from require_resting_streams(source, options)
+    found = yield from tables_everywhere(reach, database, (table,), table)
+    there = {place: tables[table] for place, tables in found.items() if table in tables}
+    lacking = reach.places - there.keys()
+    if lacking:
+        raise ApplyError(f"{table}: host {named(topology, lacking)} does not have it. {AGAIN}")
+    _require_same_settings(table, reach, source, there)
+    yield from require_well(reach, source)
+    yield from require_servers(reach, source)
+    peers = yield from reached(reach)
+    feeders = yield from _require_feeders(source, bool(peers))
+    uuids = tuple(there[place].uuid for place in sorted(reach.places))
+    return Replicas(reach, source, uuids, peers, feeders)
+
+
+def _require_form(source: Physical, work: RebuildWork | AttachWork) -> None:
+    for engine in (source.engine, work.form.engine):
+        if not (engine.startswith("Replicated") and engine.endswith("MergeTree")):
+            raise ApplyError(f"{source.name}: {engine} is not replicated, and each host would hold other rows. {AGAIN}")
+    if any(name == "disk" and value.startswith("disk(") for name, value in work.form.settings):
+        raise ApplyError(
+            f"{source.name}: its disk is described in the table, and a copy beside it would need another one"
+        )
+
+
+def _require_feeders(source: Physical, reachable: bool) -> Routine[Feeders]:
+    """What brings rows into the table by itself. Raises ApplyError where some of it cannot be kept out for a moment.
+
+    While the table refuses writers, the source of a materialized view has taken the rows already that the view passes
+    on: whoever sends them again doubles them there.
+    """
+    found = yield from find_feeders(source.database, source.name, with_views=True)
+    not_yet = "that is not done on clusters yet. Nothing was changed. Do it by hand, on all hosts"
+    if found.views or source.name.startswith(".inner"):
+        view = found.views[0] if found.views else source.name
+        raise ApplyError(
+            f"{source.name}: the materialized view {view} writes into it, and its source would keep rows that are "
+            f"refused here: {not_yet}"
+        )
+    if found.refreshed:
+        raise ApplyError(
+            f"{source.name}: the refreshable view {found.refreshed[0]} writes into it, and is not stopped on all "
+            f"hosts: {not_yet}"
+        )
+    if found.buffers and not reachable:
+        raise ApplyError(
+            f"{source.name}: the Buffer table {found.buffers[0]} stands in front of it, and hosts that cannot be "
+            f"reached by themselves cannot be told to flush it: {not_yet}"
+        )
+    return found
+
+
+def _require_order(source: Physical, work: RebuildWork | AttachWork) -> Routine[None]:
+    """Raise ApplyError where the later of two rows wins and they may meet in another partition than before: blocks of a
+    replicated table are numbered in each partition anew, so nobody knows which came later."""
+    if not (isinstance(work, RebuildWork) and work.ordered):
+        return
+    rows = yield from ask(
+        "SELECT partition_key FROM system.tables WHERE database = unhex({db:String}) AND name = unhex({name:String})",
+        {"db": hexed(source.database), "name": hexed(source.name)},
+    )
+    if normal_key(text(rows[0][0]) if rows else "") != normal_key(work.form.partition_by):
+        raise ApplyError(
+            f"{source.name}: of two rows with one key the later one wins ({work.form.engine}), and with another "
+            "partition key rows meet of which nobody knows which came later. Nothing was changed. Do it by hand, or "
+            "give the engine a version column"
+        )
+
+
+def _require_same_settings(table: str, reach: Reach, source: Physical, there: Mapping[int, Placed]) -> None:
+    """What holds merges is put back on all hosts at once, to one and the same."""
+    mine = saved_settings(source)
+    for place, placed in sorted(there.items()):
+        other = saved_settings(Physical("", table, "", source.engine, placed.definition))
+        if other != mine:
+            names = sorted({name for name, value in (*mine, *other) if (name, value) not in set(mine) & set(other)})
+            raise ApplyError(
+                f"{table}: host {reach.topology.at(place).label} has other settings ({', '.join(names)}) than the "
+                "host that is connected to. Nothing was changed. Make them equal (ALTER TABLE ... ON CLUSTER ... "
+                "MODIFY SETTING), and run again"
+            )
+        if placed.fenced:
+            raise ApplyError(
+                f"{table}: host {reach.topology.at(place).label} refuses writers already, by a constraint of a run "
+                "that left no mark. Nothing was changed. Drop the constraint, and run again"
+            )

@@ -1,0 +1,130 @@
+"""After the exchange: the old table gets a name under which no belated statement finds it, all hosts are looked at once
+more, the new table lets writers in, and the old one is kept or dropped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aaiclick.apply.everywhere import everywhere
+from aaiclick.apply.replicated.clear import clear_everywhere
+from aaiclick.apply.replicated.shadow import drop_everywhere, settle_settings
+from aaiclick.apply.replicated.swap import aside, standings, swap_everywhere
+from aaiclick.apply.replicated.writers import admit_everywhere, drain_everywhere
+from aaiclick.apply.run import ApplyOptions
+from aaiclick.clickhouse.every_host import Reach
+from aaiclick.clickhouse.mutations import mutations
+from aaiclick.clickhouse.names import kept_table, parse_name
+from aaiclick.clickhouse.parts import PATCH
+from aaiclick.clickhouse.shared.replicas import (
+    highest_blocks,
+    parts_on_hosts,
+    replica_states,
+    tables_everywhere,
+)
+from aaiclick.clickhouse.statements import ddl
+from aaiclick.clickhouse.tables import require_table
+from aaiclick.clickhouse.topology import named
+from aaiclick.events import Note
+from aaiclick.routine import Emit, Routine
+from aaiclick.sql.ddl import rename_table
+from aaiclick.sql.quoting import qualified
+from aaiclick.state.replicated.kept import note_kept
+from aaiclick.state.replicated.mark import ReplicatedMark
+
+_PATIENCE = "The new table is in place on all hosts; the next run goes on from here"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """``kept`` is the name of the old table where it stays; ``notes`` for the operator."""
+
+    kept: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def finish_everywhere(database: str, mark: ReplicatedMark, reach: Reach, options: ApplyOptions) -> Routine[Ended]:
+    """Exchange on all hosts, and bring the copy to its end. Can be begun again after a crash at any point."""
+    yield from swap_everywhere(database, mark, reach)
+    # A host on which a belated EXCHANGE undoes it now has the old table again, which refuses writers: no row is lost.
+    yield from _open(database, mark, reach, options)
+    there = yield from standings(database, mark, reach)
+    if any(standing.other == mark.shadow_name for standing in there.values()):
+        renamed = rename_table(qualified(database, mark.shadow_name), qualified(database, aside(mark)), if_exists=True)
+        yield from everywhere(ddl(renamed), reach)
+        # A belated EXCHANGE of a run that was paused may have come before the rename, on one host or another. Behind it
+        # none can come.
+        yield from swap_everywhere(database, mark, reach)
+    ended = yield from _settle_old(database, mark, reach)
+    yield from clear_everywhere(database, mark, reach)
+    return ended
+
+
+def _open(database: str, mark: ReplicatedMark, reach: Reach, options: ApplyOptions) -> Routine[None]:
+    """Let writers into the new table, once no INSERT can be left that found no views, and equal blocks are known
+    again."""
+    found = yield from tables_everywhere(reach, database, (mark.table,), mark.table)
+    fenced = any(tables[mark.table].fenced for tables in found.values())
+    if fenced:
+        yield from settle_settings(database, mark.table, mark.work.form, reach, before=True)
+        yield from drain_everywhere(reach, mark.table, options.fence_seconds, _PATIENCE, unbegun=True)
+        yield from admit_everywhere(
+            reach, (yield from require_table(database, mark.table, mark.shadow)), options.fence_seconds
+        )
+    yield from settle_settings(database, mark.table, mark.work.form, reach)
+
+
+def _settle_old(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[Ended]:
+    """Keep the old table, or drop it where it holds nothing that the new one lacks."""
+    old, kept = aside(mark), _kept_name(mark)
+    there = yield from tables_everywhere(reach, database, (old, kept), mark.table)
+    if not any(old in tables for tables in there.values()):
+        return Ended(kept if any(kept in tables for tables in there.values()) else "")
+    reason = yield from _missing(database, mark, reach, old)
+    if not reason and not mark.keep_old_seconds:
+        yield from drop_everywhere(database, old, reach)
+        return Ended()
+    # What the note says counts once a table has the name.
+    yield from note_kept(database, kept, mark, reason)
+    yield from everywhere(ddl(rename_table(qualified(database, old), qualified(database, kept), if_exists=True)), reach)
+    if not reason:
+        return Ended(kept)
+    said = f"{mark.table}: {reason}. The old table is kept as {kept} until somebody has looked at it"
+    yield Emit(Note(said, "warning"))
+    return Ended(kept, (said,))
+
+
+def _kept_name(mark: ReplicatedMark) -> str:
+    """Of this storage: one run may copy a table twice."""
+    ours = parse_name(mark.name)
+    assert ours is not None, mark.name
+    return kept_table(f"{ours.nonce[:20]}{mark.sources[0].replace('-', '')[:12]}", mark.table)
+
+
+def _missing(database: str, mark: ReplicatedMark, reach: Reach, old: str) -> Routine[str]:
+    """Why the old table may hold what the new one lacks; '' where it does not."""
+    known, high = set(mark.known), dict(mark.high)
+    for mutation in (yield from mutations(database, old, reach.topology)):
+        if mutation.id not in known:
+            return (
+                f"rows of the old table were changed in the moment of the exchange ({mutation.command}), which the new "
+                "table does not show"
+            )
+    blocks = yield from highest_blocks(reach, database, old)
+    for place, listed in sorted(blocks.items()):
+        for partition, block in sorted(listed.items()):
+            if block > high.get(partition, -1):
+                what = "updates" if partition.startswith(PATCH) else f"rows in partition {partition}"
+                host = named(reach.topology, [place])
+                return f"the old table got {what} on host {host}, which the new one does not have"
+    states = yield from replica_states(reach.topology, database, old)
+    joined = max((state.total for state in states.values()), default=len(reach.places)) - len(reach.places)
+    if joined > 0:
+        return f"{joined} more replicas of the old table were made meanwhile, on hosts that the cluster does not name"
+    # Merges of expired rows are not held.
+    if not mark.expiring:
+        seen = yield from parts_on_hosts(reach.topology, database, old)
+        for place, there in sorted(seen.hosts.items()):
+            if sum(rows for _, _, rows, _ in there) != mark.rows:
+                host = named(reach.topology, [place])
+                return f"parts of the old table were dropped on host {host}, which the new table still shows"
+    return ""

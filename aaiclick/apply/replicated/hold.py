@@ -1,0 +1,67 @@
+"""Holding the parts of a replicated table still on every host while they are copied, by settings alone.
+
+All replicas are leaders: one that may still merge does it for all. ``SYSTEM STOP MERGES`` is not used: merges would be
+assigned all the same, and the table's log would wait for them. Settings do not hold merges of expired rows, nor
+OPTIMIZE: what these change is copied again.
+"""
+
+from __future__ import annotations
+
+from aaiclick.apply.everywhere import everywhere
+from aaiclick.catalog.forms import Settings
+from aaiclick.clickhouse.every_host import Reach
+from aaiclick.clickhouse.merges import HELD, settings_in
+from aaiclick.clickhouse.shared.replicas import tables_by_name, unsettled
+from aaiclick.clickhouse.statements import ddl
+from aaiclick.clickhouse.tables import Physical
+from aaiclick.clickhouse.topology import named
+from aaiclick.clickhouse.waiting import Wait, rest
+from aaiclick.errors import ApplyError
+from aaiclick.routine import Routine
+from aaiclick.sql.clauses import modify_settings, reset_setting
+from aaiclick.sql.ddl import alter_table
+from aaiclick.sql.quoting import qualified
+
+_SECONDS = 600.0
+
+
+def hold_everywhere(source: Physical, reach: Reach) -> Routine[None]:
+    """No host begins a merge of the table from here on, and those that were assigned have ended.
+
+    Raises ApplyError where one has not after ten minutes.
+    """
+    yield from set_everywhere(source.database, source.name, HELD, reach)
+    wait = Wait(0.05, 1.0)
+    while True:
+        left = yield from unsettled(reach, source.database, source.name)
+        if not left:
+            return
+        if wait.waited > _SECONDS:
+            raise ApplyError(
+                f"{source.name}: merges or mutations are still under way on host {named(reach.topology, left)} after "
+                f"{wait.waited:.0f} s. Run again when they have ended"
+            )
+        wait = yield from rest(wait, f"merges of {source.name} to end on {named(reach.topology, left)}")
+
+
+def set_everywhere(database: str, name: str, wanted: Settings, reach: Reach) -> Routine[None]:
+    """Give a table these settings on every host ('' for the server's default), where one has others."""
+    there = yield from tables_by_name(reach.topology, database, (name,))
+    present = [
+        saved(placed.definition, wanted) for tables in there.values() if (placed := tables.get(name)) is not None
+    ]
+    if all(found == dict(wanted) for found in present):
+        return
+    target = qualified(database, name)
+    given = [pair for pair in wanted if pair[1]]
+    unset = [key for key, value in wanted if not value and any(found[key] for found in present)]
+    if given:
+        yield from everywhere(ddl(alter_table(target, modify_settings(given))), reach)
+    if unset:
+        yield from everywhere(ddl(alter_table(target, reset_setting(*unset))), reach)
+
+
+def saved(definition: str, wanted: Settings) -> dict[str, str]:
+    """What a definition says of these settings; '' for nothing."""
+    found = dict(settings_in(definition))
+    return {name: found.get(name, "") for name, _ in wanted}

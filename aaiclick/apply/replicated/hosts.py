@@ -1,0 +1,163 @@
+"""Whether every host of a shard can take part in a copy now: there, writable, not behind, of one release, with room,
+and within reach by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aaiclick.clickhouse.every_host import BEHIND, Reach, unfinished
+from aaiclick.clickhouse.shared.proofs import peers, require_all, servers
+from aaiclick.clickhouse.shared.replicas import ReplicaState, replica_states
+from aaiclick.clickhouse.statements import ask
+from aaiclick.clickhouse.tables import Physical
+from aaiclick.clickhouse.topology import LOOK
+from aaiclick.errors import AaiclickError, ApplyError
+from aaiclick.printable import size_text
+from aaiclick.routine import Peer, Query, Routine, number, text
+from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.quoting import quote_string
+
+AGAIN = "Nothing was changed. Run again when it is well"
+
+
+def require_well(reach: Reach, source: Physical) -> Routine[None]:
+    """Every replica is there, writable and not far behind; no entry of the DDL queue stands still."""
+    topology, table = reach.topology, source.name
+    states = yield from replica_states(topology, source.database, table)
+    require_all(reach, states, table)
+    for place, state in sorted(states.items()):
+        if state.closed:
+            raise ApplyError(
+                f"{table}: host {topology.at(place).label} is read-only there (no session with Keeper), and a copy "
+                f"needs every replica. {AGAIN}"
+            )
+    _require_one_path(reach, table, states)
+    for entry in (yield from unfinished(reach, 5)) if topology.kind == "queue" else ():
+        raise ApplyError(
+            f"{table}: host {entry.host}:{entry.port} has not carried out {entry.entry} of the DDL queue, which is "
+            f"{entry.seconds:,} s old. {AGAIN}"
+        )
+    rows = yield Query(
+        f"SELECT toInt64(_shard_num), toInt64(max(dateDiff('second', create_time, now()))) AS age FROM "
+        f"{topology.everywhere('system.replication_queue')} WHERE database = unhex({{db:String}}) AND table = "
+        "unhex({name:String}) GROUP BY ALL HAVING age > {most:Int64}",
+        {"db": hexed(source.database), "name": hexed(table), "most": BEHIND},
+        LOOK,
+    )
+    for row in rows:
+        raise ApplyError(
+            f"{table}: host {topology.at(number(row[0])).label} is behind: an entry of its log waits since "
+            f"{number(row[1]):,} s. {AGAIN}"
+        )
+    rows = yield Query(
+        f"SELECT toInt64(_shard_num), name FROM {topology.everywhere('system.databases')} WHERE startsWith(name, "
+        "{broken:String}) ORDER BY ALL",
+        {"broken": f"{source.database}_broken_"},
+        LOOK,
+    )
+    for row in rows:
+        raise ApplyError(
+            f"host {topology.at(number(row[0])).label} has set tables aside in database {text(row[1])} when it came "
+            "back, perhaps with rows that are nowhere else. Nothing was changed. Look at them, drop that database, "
+            "run again"
+        )
+
+
+def _require_one_path(reach: Reach, table: str, states: Mapping[int, ReplicaState]) -> None:
+    paths = {state.path for state in states.values()}
+    if len(paths) > 1:
+        raise ApplyError(
+            f"{table}: its hosts do not have one table in common, but {len(paths)} ({', '.join(sorted(paths))}): the "
+            "cluster says that they are replicas of one shard, and Keeper says otherwise. Nothing was changed"
+        )
+    state = next(iter(states.values()))
+    if state.total != len(reach.places) or state.active < state.total:
+        raise ApplyError(
+            f"{table}: it has {state.total} replicas in Keeper, {state.active} of them active, and the cluster has "
+            f"{len(reach.places)} hosts: a copy needs every replica to be there. {AGAIN}"
+        )
+
+
+def require_servers(reach: Reach, source: Physical) -> Routine[None]:
+    """One release on all hosts, no storage that several of them share."""
+    found = yield from servers(reach.topology)
+    require_all(reach, found, source.name)
+    releases = {release for _, release in found.values()}
+    if len(releases) > 1:
+        raise ApplyError(
+            f"{source.name}: its hosts run different releases ({', '.join(sorted(releases))}), and parts that one "
+            "makes the other has to read. Nothing was changed. Run again when all have the same"
+        )
+    rows = yield Query(
+        f"SELECT toInt64(_shard_num) FROM {reach.topology.everywhere('system.merge_tree_settings')} WHERE name = "
+        "'allow_remote_fs_zero_copy_replication' AND value NOT IN ('0', 'false') LIMIT 1",
+        {},
+        LOOK,
+    )
+    if rows or "allow_remote_fs_zero_copy_replication = 1" in source.definition:
+        raise ApplyError(
+            f"{source.name}: its hosts may share their files (allow_remote_fs_zero_copy_replication), and what "
+            "becomes of these when a new table takes over parts cannot be told. Nothing was changed"
+        )
+
+
+def reached(reach: Reach) -> Routine[Mapping[int, Peer]]:
+    """How each host is reached by itself. In a Replicated database that is of use and not needed: empty where they are
+    not."""
+    try:
+        return (yield from require_reached(reach))
+    except AaiclickError:
+        if reach.topology.kind == "queue":
+            raise
+        return {}
+
+
+def require_reached(reach: Reach) -> Routine[Mapping[int, Peer]]:
+    """How each host is reached by itself. Raises ApplyError where one is not, or where another server answers there."""
+    topology = reach.topology
+    found, known = (yield from peers(topology)), (yield from servers(topology))
+    require_all(reach, known, topology.words)
+    for place in sorted(reach.places):
+        label, at = topology.at(place).label, found.get(place)
+        problem = "its HTTP interface is off"
+        if at is not None:
+            try:
+                answer = yield Query("SELECT toString(serverUUID())", at=at)
+            except AaiclickError as error:
+                problem = str(error)
+            else:
+                if text(answer[0][0]) == known[place][0]:
+                    continue
+                problem = "another server answers there"
+        where = f"{at.name}:{at.http or at.https}" if at is not None else label
+        raise ApplyError(
+            f"host {label} cannot be asked by itself at {where} ({problem}), and a copy is put in place host by host. "
+            "Nothing was changed. Run it where every host of the cluster can be reached by the name that "
+            "system.clusters has for it, with a URL (clickhouse://user:password@host:8123/database)"
+        )
+    return found
+
+
+def require_room_everywhere(reach: Reach, source: Physical, size: int, factor: float) -> Routine[None]:
+    """Raise ApplyError where the disks of a replica have not so many bytes left: each will hold the copy."""
+    topology = reach.topology
+    rows = yield from ask(
+        "SELECT storage_policy FROM system.tables WHERE database = unhex({db:String}) AND name = unhex({name:String})",
+        {"db": hexed(source.database), "name": hexed(source.name)},
+    )
+    policy = quote_string(text(rows[0][0]) if rows else "")
+    rows = yield Query(
+        "SELECT toInt64(_shard_num) AS place, toInt64(sum(least(unreserved_space, 1000000000000000))) FROM "
+        f"{topology.everywhere('system.disks')} WHERE name IN (SELECT arrayJoin(disks) FROM system.storage_policies "
+        f"WHERE policy_name = {policy}) GROUP BY place ORDER BY place",
+        {},
+        LOOK,
+    )
+    needed = int(size * factor)
+    for place, free in rows:
+        if number(free) < needed:
+            raise ApplyError(
+                f"{source.name}: a copy needs {size_text(needed)} on every replica, but host "
+                f"{topology.at(number(place)).label} has {size_text(number(free))} left. Nothing was changed: make "
+                "room and run again"
+            )

@@ -1,0 +1,153 @@
+"""RebuildWork on replicas: a new table on all hosts, filled on one of them, takes the name of the old one.
+
+    note -> settings that hold merges, everywhere -> new table, everywhere -> chunks into staging tables of this host
+         -> their parts into the new table (see ``copying``) -> fence, drain, the rest -> note: swap
+         -> exchange host by host -> old table aside -> writers -> old kept or dropped -> note gone
+
+Every step can be the last one of a killed run: see ``recovery``.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+
+from aaiclick.apply.rebuild.copy_chunk import Job
+from aaiclick.apply.rebuild.rebuild import make_job
+from aaiclick.apply.replicated.clear import undo_everywhere
+from aaiclick.apply.replicated.conditions import Replicas, require_replicas
+from aaiclick.apply.replicated.copying import copy_on_replicas
+from aaiclick.apply.replicated.finish import finish_everywhere
+from aaiclick.apply.replicated.hold import hold_everywhere
+from aaiclick.apply.replicated.hosts import require_room_everywhere
+from aaiclick.apply.replicated.shadow import make_shadow_everywhere
+from aaiclick.apply.replicated.writers import failed_flushes
+from aaiclick.apply.run import ApplyOptions, Done, Site
+from aaiclick.catalog.forms import TableForm
+from aaiclick.catalog.render import local_family
+from aaiclick.clickhouse.merges import saved_settings
+from aaiclick.clickhouse.mutations import require_settled
+from aaiclick.clickhouse.parts import parts
+from aaiclick.clickhouse.tables import create_query
+from aaiclick.error_codes import ACCESS_DENIED
+from aaiclick.errors import ApplyError, StatementError
+from aaiclick.events import Note
+from aaiclick.plan.operations import AttachWork, RebuildWork
+from aaiclick.routine import Command, Emit, Routine
+from aaiclick.sql.ddl import create
+from aaiclick.sql.quoting import quote_name
+from aaiclick.state.replicated.mark import ReplicatedMark, mark_of, write_replicated_mark
+from aaiclick.state.step_entries import enter_exchange, enter_exchanged
+
+
+def rebuild_on_replicas(work: RebuildWork, site: Site) -> Routine[Done]:
+    """Carry out a ``RebuildWork`` on all hosts. Before the exchange every error leaves the table as it was on every
+    host, without scratch objects; from then on the next run brings it to its end.
+
+    Raises ApplyError, VerificationError, StatementError.
+    """
+    replicas = yield from require_replicas(work, site.database, site.options)
+    listed = yield from parts(replicas.source)
+    yield from require_room_everywhere(
+        replicas.reach, replicas.source, sum(part.bytes for part in listed), site.options.disk_factor
+    )
+    told: list[str] = []
+
+    def fill(mark: ReplicatedMark) -> Routine[tuple[ReplicatedMark, int]]:
+        job, notes = yield from _job(work, replicas, mark, site)
+        told.extend(notes)
+        return (yield from copy_on_replicas(job, replicas, mark))
+
+    done = yield from replace_on_replicas(work, site, replicas, fill)
+    return replace(done, notes=(*told, *done.notes))
+
+
+Fill = Callable[[ReplicatedMark], Routine[tuple[ReplicatedMark, int]]]
+"""Fills the new table on all hosts and refuses writers; the mark, which says 'swap', and the rows."""
+
+
+def replace_on_replicas(work: RebuildWork | AttachWork, site: Site, replicas: Replicas, fill: Fill) -> Routine[Done]:
+    """Make a new table, let it be filled, and put it in the place of the old one on all hosts."""
+    database, options, reach = site.database, site.options, replicas.reach
+    yield from require_settled(
+        database,
+        work.table,
+        stuck_seconds=options.stuck_seconds,
+        limit=options.mutation_seconds,
+        topology=reach.topology,
+    )
+    mark = mark_of(
+        work,
+        site.nonce,
+        replicas.labels,
+        replicas.sources,
+        replicas.labels[replicas.worker - 1],
+        saved_settings(replicas.source),
+        options.keep_old_seconds,
+    )
+    mark = replace(mark, expiring=expires(work.form) or " TTL " in (yield from create_query(database, work.table)))
+    yield from write_replicated_mark(database, mark)
+    before = yield from failed_flushes(reach)
+    try:
+        yield from _make_staging(mark.staged_in)
+        yield from hold_everywhere(replicas.source, reach)
+        mark = yield from make_shadow_everywhere(replicas, mark)
+        mark, rows = yield from fill(mark)
+        if options.entries is not None:
+            yield from enter_exchange(options.entries, work.table, replicas.source.uuid, mark.shadow)
+    except Exception as error:
+        yield from undo_quietly(database, replace(mark, phase="copy"), replicas, options, error)
+        raise
+    end = yield from finish_everywhere(database, mark, reach, options)
+    if options.entries is not None:
+        yield from enter_exchanged(options.entries, work.table, mark.shadow)
+    after = yield from failed_flushes(reach)
+    lost = sum(after.get(place, 0) - before.get(place, 0) for place in after)
+    notes = end.notes
+    if lost > 0:
+        said = (
+            f"{work.table}: {lost} asynchronous inserts have failed on its hosts while it was put in place. Rows "
+            "that were sent with wait_for_async_insert = 0 were acknowledged before that, and have to be sent again"
+        )
+        yield Emit(Note(said, "warning"))
+        notes = (*notes, said)
+    return Done(rows, end.kept, notes)
+
+
+def expires(form: TableForm) -> bool:
+    """Whether rows of a table go by themselves."""
+    return bool(form.ttl) or any(column.ttl for column in form.columns)
+
+
+def undo_quietly(
+    database: str, mark: ReplicatedMark, replicas: Replicas, options: ApplyOptions, error: Exception
+) -> Routine[None]:
+    """Undo after a failure; where even that fails the first error is what counts, and the next run undoes."""
+    try:
+        yield from undo_everywhere(database, mark, replicas.reach, options.fence_seconds)
+    except Exception as second:
+        said = f"{mark.table}: cleaning up after a failure ({error}) did not work: {second}. The next run does it"
+        yield Emit(Note(said, "warning"))
+
+
+def _job(
+    work: RebuildWork, replicas: Replicas, mark: ReplicatedMark, site: Site
+) -> Routine[tuple[Job, tuple[str, ...]]]:
+    """The copy into tables of the local engine: only what is attached to the new table is replicated."""
+    local = replace(work, form=local_family(work.form))
+    job, notes = yield from make_job(local, replicas.source, site)
+    return replace(job, staged_in=mark.staged_in, numbers=itertools.count()), notes
+
+
+def _make_staging(name: str) -> Routine[None]:
+    sql = create("DATABASE", quote_name(name), "ENGINE = Atomic")
+    try:
+        yield Command(sql)
+    except StatementError as error:
+        if error.code != ACCESS_DENIED:
+            raise
+        raise ApplyError(
+            "the rows of a replicated table are copied by way of a database of one host, and this user may not "
+            "create it. Nothing was changed; an administrator grants CREATE DATABASE and DROP DATABASE ON _aaiclick_*"
+        ) from error

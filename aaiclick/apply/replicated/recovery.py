@@ -1,0 +1,84 @@
+"""A copy on replicas that a dead run left: undone on all hosts before its exchange may have begun, brought to its end
+on all hosts from then on. Through whatever host the next start comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from aaiclick.apply.everywhere import shortly
+from aaiclick.apply.recovery import Leftover
+from aaiclick.apply.replicated.clear import undo_everywhere
+from aaiclick.apply.replicated.finish import finish_everywhere
+from aaiclick.apply.replicated.writers import drain_everywhere, until_fenced
+from aaiclick.apply.run import ApplyOptions
+from aaiclick.clickhouse.every_host import Reach
+from aaiclick.clickhouse.names import FENCE_CONSTRAINT
+from aaiclick.clickhouse.shared.replicas import Placed, tables_everywhere
+from aaiclick.clickhouse.storages import alter_storage
+from aaiclick.clickhouse.tables import require_table
+from aaiclick.clickhouse.topology import named
+from aaiclick.errors import ApplyError
+from aaiclick.events import Note
+from aaiclick.routine import Emit, Routine
+from aaiclick.sql.clauses import add_constraint
+from aaiclick.state.owned import Owned
+from aaiclick.state.replicated.mark import ReplicatedMark
+
+
+def settle_marks(owned: Owned, reach: Reach, options: ApplyOptions) -> Routine[tuple[Leftover, ...]]:
+    """Undo or finish every copy on replicas that a dead run left in a database. Only while holding the lease, after the
+    statements of dead runs have ended.
+
+    Raises ApplyError where a host does not answer or is not one of those that the copy began with: hosts that have the
+    old table go on refusing writers until all are there.
+    """
+    done: list[Leftover] = []
+    for mark in owned.replicated_marks():
+        labels = tuple(host.label for host in reach.topology.hosts)
+        if labels != mark.hosts:
+            raise ApplyError(
+                f"{mark.table}: its copy was begun on the hosts {', '.join(mark.hosts)}, and the cluster has "
+                f"{', '.join(labels)} now. Nothing was changed, and writers of {mark.table} may be refused until it is "
+                "brought to its end: give the cluster its hosts back, and run again"
+            )
+        if mark.phase == "copy":
+            yield from undo_everywhere(owned.database, mark, reach, options.fence_seconds)
+            yield Emit(Note(f"{mark.table}: a copy that was killed on host {mark.worker} was undone on all hosts"))
+            done.append(Leftover(mark.table, "undone"))
+            continue
+        said = f"{mark.table}: an exchange that was begun is not finished, and hosts with the old table refuse writers"
+        found = yield from tables_everywhere(reach, owned.database, (mark.table, mark.shadow_name), said)
+        yield from _close_again(owned.database, mark, reach, found, options)
+        ended = yield from finish_everywhere(owned.database, mark, reach, options)
+        yield Emit(Note(f"{mark.table}: the exchange that a killed run had begun was finished on all hosts"))
+        done.append(Leftover(mark.table, "finished", "; ".join(ended.notes), kept=ended.kept))
+    return tuple(done)
+
+
+def _close_again(
+    database: str,
+    mark: ReplicatedMark,
+    reach: Reach,
+    found: Mapping[int, Mapping[str, Placed]],
+    options: ApplyOptions,
+) -> Routine[None]:
+    """See to it that hosts with the old storage under the name refuse writers, as they should: somebody may have
+    dropped the constraint by hand. What they took meanwhile is found when the old table is looked at."""
+    old = {
+        place
+        for place, tables in found.items()
+        if (live := tables.get(mark.table)) is not None and live.uuid == mark.source_at(place)
+    }
+    if not any(not found[place][mark.table].fenced for place in old):
+        return
+    said = (
+        f"{mark.table}: host {named(reach.topology, old)} has the old table and takes rows, because somebody dropped "
+        "the constraint that kept writers out"
+    )
+    yield Emit(Note(said, "warning"))
+    name = mark.table if reach.here in old else mark.shadow_name
+    source = yield from require_table(database, name, mark.source_at(reach.here))
+    yield from shortly(alter_storage(source, (add_constraint(FENCE_CONSTRAINT, "CHECK 0"),)))
+    yield from until_fenced(replace(reach, without=reach.places - old), database, mark.table, 60, up=True)
+    yield from drain_everywhere(reach, mark.table, options.drain_seconds, "The next run goes on from here")

@@ -1,0 +1,156 @@
+"""The new table of a copy on replicas while it is put together: one on all hosts, with one UUID, that refuses writers
+from its first moment and knows no equal blocks.
+
+ATTACH PARTITION FROM takes a part that equals one of before for a repetition, and drops it without an error: so the new
+table remembers nothing (``replicated_deduplication_window`` is 0) until it is in place. The statement is sent to the
+host that has the staging tables and to no other; the rest fetch the parts, or link their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from aaiclick.apply.everywhere import everywhere, shortly
+from aaiclick.apply.rebuild.staging import send_create
+from aaiclick.apply.replicated.conditions import Replicas
+from aaiclick.apply.replicated.hold import saved, set_everywhere
+from aaiclick.catalog.forms import ConstraintForm, Settings, TableForm
+from aaiclick.catalog.normalize import normal
+from aaiclick.catalog.render import form_sql
+from aaiclick.clickhouse.every_host import Reach
+from aaiclick.clickhouse.merges import MERGES_HELD, ROOMY
+from aaiclick.clickhouse.names import FENCE_CONSTRAINT
+from aaiclick.clickhouse.shared.proofs import AWAY_SECONDS, require_all
+from aaiclick.clickhouse.shared.replicas import parts_on_hosts, tables_by_name, tables_everywhere
+from aaiclick.clickhouse.statements import CREATE, ask, ddl, drop_table, merged
+from aaiclick.clickhouse.tables import require_table
+from aaiclick.clickhouse.topology import named
+from aaiclick.clickhouse.waiting import Wait, rest
+from aaiclick.errors import ApplyError, VerificationError
+from aaiclick.routine import Command, Routine, number, text
+from aaiclick.sql.clauses import attach_partition_from
+from aaiclick.sql.ddl import alter_table
+from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.quoting import qualified
+from aaiclick.state.replicated.mark import ReplicatedMark, update_replicated_mark
+
+WINDOW: Settings = (
+    ("replicated_deduplication_window", "0"),
+    ("replicated_deduplication_window_for_async_inserts", "0"),
+)
+"""It takes no part for a repetition of an earlier one."""
+UNTIL_SWAPPED: Settings = (*WINDOW, *MERGES_HELD, *ROOMY)
+"""What the new table has beside its own settings until it is in place."""
+_NAMES = frozenset(name for name, _ in UNTIL_SWAPPED)
+_SECONDS = 3600.0
+
+
+def make_shadow_everywhere(replicas: Replicas, mark: ReplicatedMark) -> Routine[ReplicatedMark]:
+    """Make it, empty, instead of one that is there; the mark with its UUID. Raises ApplyError where hosts have made
+    several."""
+    database, reach, work = replicas.source.database, replicas.reach, mark.work
+    yield from drop_everywhere(database, mark.shadow_name, reach)
+    command = Command(
+        form_sql(shadow_form(work.form), database, mark.shadow_name),
+        settings=merged(CREATE, dict(work.settings)),
+        database=database,
+    )
+    yield from everywhere(send_create(command, mark.shadow_name), reach)
+    found = yield from tables_everywhere(reach, database, (mark.shadow_name,), mark.table)
+    uuids = {tables[mark.shadow_name].uuid for tables in found.values() if mark.shadow_name in tables}
+    if len(uuids) != 1:
+        raise ApplyError(f"{mark.table}: the new table is not one and the same on all hosts. Nothing was swapped")
+    return (yield from update_replicated_mark(database, replace(mark, shadow=uuids.pop())))
+
+
+def shadow_form(form: TableForm) -> TableForm:
+    """The new table until it is in place. Its path in Keeper is its own where it has the default one."""
+    settings = (*(pair for pair in form.settings if pair[0] not in _NAMES), *UNTIL_SWAPPED)
+    fence = ConstraintForm(FENCE_CONSTRAINT, "CHECK", "0")
+    others = tuple(each for each in form.constraints if each.name != FENCE_CONSTRAINT)
+    return replace(form, arguments=normal(form).arguments, settings=settings, comment="", constraints=(*others, fence))
+
+
+def settle_settings(database: str, name: str, form: TableForm, reach: Reach, *, before: bool = False) -> Routine[None]:
+    """Give the new table, which is in place, the settings that are declared. ``before``: only those without which no
+    writer may be let in."""
+    own = dict(form.settings)
+    wanted = tuple((key, own.get(key, "")) for key, _ in (WINDOW if before else UNTIL_SWAPPED))
+    there = yield from tables_by_name(reach.topology, database, (name,))
+    if any(saved(tables[name].definition, wanted) != dict(wanted) for tables in there.values() if name in tables):
+        yield from set_everywhere(database, name, wanted, reach)
+
+
+def drop_everywhere(database: str, name: str, reach: Reach) -> Routine[None]:
+    """Drop a table of ours on every host that has it, with its replica in Keeper. By a name that no other run uses."""
+    found = yield from tables_by_name(reach.topology, database, (name,))
+    if any(name in tables for tables in found.values()):
+        yield from everywhere(drop_table(database, name, sync=True), reach)
+
+
+def attach_staged(replicas: Replicas, mark: ReplicatedMark, names: Sequence[str], settings: Settings) -> Routine[None]:
+    """Add the parts of staging tables to the new table, in the order of the names. Not to be repeated: after any error
+    the new table is made anew."""
+    rows = yield from ask(
+        "SELECT DISTINCT table, partition_id FROM system.parts WHERE active AND rows > 0 AND database = "
+        "unhex({db:String}) ORDER BY table, partition_id",
+        {"db": hexed(mark.staged_in)},
+    )
+    listed: dict[str, list[str]] = {}
+    for name, partition in rows:
+        listed.setdefault(text(name), []).append(text(partition))
+    for name in names:
+        for partition in listed.get(name, ()):
+            yield from attach_one(replicas, mark, partition, qualified(mark.staged_in, name), settings)
+
+
+def attach_one(
+    replicas: Replicas, mark: ReplicatedMark, partition: str, source: str, settings: Settings
+) -> Routine[None]:
+    """Add one partition of a table that this host has, to which it is sent by itself."""
+    database = replicas.source.database
+    yield from require_table(database, mark.shadow_name, mark.shadow)
+    attached = attach_partition_from(partition, source)
+    yield from shortly(ddl(alter_table(qualified(database, mark.shadow_name), attached), dict(settings)))
+
+
+def shadow_rows(database: str, mark: ReplicatedMark) -> Routine[int]:
+    """The rows of its parts on the host that is connected to."""
+    rows = yield from ask(
+        "SELECT toInt64(sum(rows)) FROM system.parts WHERE active AND database = unhex({db:String}) AND table = "
+        "unhex({name:String})",
+        {"db": hexed(database), "name": hexed(mark.shadow_name)},
+    )
+    return number(rows[0][0])
+
+
+def require_shadow_rows(database: str, mark: ReplicatedMark, rows: int) -> Routine[None]:
+    """Raise VerificationError where it has not as many rows as were copied and compared."""
+    found = yield from shadow_rows(database, mark)
+    if found != rows:
+        raise VerificationError(
+            f"{mark.table}: {rows} rows were copied and compared, but the new table holds {found}. Nothing was swapped"
+        )
+
+
+def until_complete(replicas: Replicas, name: str, seconds: float = _SECONDS) -> Routine[None]:
+    """Wait until every host has the same parts of a table as the one that copies, with the same content.
+
+    Raises ApplyError with the hosts that do not after so many ``seconds``.
+    """
+    database, reach = replicas.source.database, replicas.reach
+    wait = Wait(0.02, 1.0)
+    while True:
+        seen = yield from parts_on_hosts(reach.topology, database, name)
+        if seen.alike(reach):
+            return
+        if wait.waited > AWAY_SECONDS:
+            require_all(reach, seen.hosts, replicas.source.name)
+        behind = named(reach.topology, seen.differing(reach, replicas.worker))
+        if wait.waited > seconds:
+            raise ApplyError(
+                f"{replicas.source.name}: host {behind} does not have the same parts of {name} after "
+                f"{wait.waited:.0f} s. Run again when its replication works (SELECT * FROM system.replication_queue)"
+            )
+        wait = yield from rest(wait, f"host {behind} to fetch the parts of {name}" if wait.waited > 1 else "")

@@ -1,0 +1,195 @@
+"""Keeping writers of a replicated table out on every host, and waiting for those that run.
+
+The fence is a constraint that no row meets. It is one entry of the table's log, and a host that has not carried it out
+still takes rows: so it holds when every host shows it, and only then the INSERTs that run are waited for, on every
+host. It belongs to the storage: a host that still has the old storage under the name goes on refusing, whatever the
+others do. DELETEs and UPDATEs are not refused by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+
+from aaiclick.apply.everywhere import shortly
+from aaiclick.apply.replicated.conditions import Replicas
+from aaiclick.clickhouse.every_host import Reach
+from aaiclick.clickhouse.names import FENCE_CONSTRAINT, is_ours
+from aaiclick.clickhouse.shared.proofs import AWAY_SECONDS, ask_all, require_all
+from aaiclick.clickhouse.shared.replicas import tables_by_name
+from aaiclick.clickhouse.statements import MUTATION, ddl, send
+from aaiclick.clickhouse.storages import alter_storage
+from aaiclick.clickhouse.tables import Physical
+from aaiclick.clickhouse.topology import LOOK, named
+from aaiclick.clickhouse.waiting import Wait, rest
+from aaiclick.error_codes import VIOLATED_CONSTRAINT
+from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
+from aaiclick.events import Note, RefusalsCounted, TableExchanged, WritersAdmitted, WritersRefused
+from aaiclick.routine import Command, Emit, Query, Routine, number, text
+from aaiclick.sql.clauses import add_constraint, drop_constraint
+from aaiclick.sql.ddl import alter_table, optimize_table, system
+from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.quoting import qualified
+
+_TRIES = 20
+_WRITES = "query_kind IN ('Insert', 'AsyncInsertFlush', 'Update')"
+_PATIENCE = "Writers may go on; nothing was changed. Run again when they have ended"
+
+
+def refuse_everywhere(replicas: Replicas, seconds: float) -> Routine[None]:
+    """Refuse new INSERTs on every host, and wait for those that run, at most ``seconds``.
+
+    Raises ApplyError with the fence still up: whoever catches it lifts it.
+    """
+    source, reach = replicas.source, replicas.reach
+    for _ in range(_TRIES):
+        yield from _flush(replicas)
+        yield from shortly(alter_storage(source, (add_constraint(FENCE_CONSTRAINT, "CHECK 0"),)))
+        yield from until_fenced(reach, source.database, source.name, seconds, up=True)
+        yield from tell(reach, WritersRefused(source.database, source.name))
+        if not (yield from _queued(reach, source)):
+            yield from drain_everywhere(reach, source.name, seconds, _PATIENCE)
+            if replicas.feeders.buffers:
+                yield from _flush_buffers(replicas)
+                yield from drain_everywhere(reach, source.name, seconds, _PATIENCE)
+            return
+        # They were acknowledged: behind a fence they would be lost.
+        yield from admit_everywhere(reach, source, seconds)
+    raise ApplyError(
+        f"{source.name}: asynchronous inserts keep arriving; behind a fence they would be lost. Stop these writers for "
+        "the migration"
+    )
+
+
+def admit_everywhere(reach: Reach, table: Physical, seconds: float) -> Routine[None]:
+    """Let writers in again on every host; nothing happens where there is no fence. ``table`` as the connected host has
+    it."""
+    yield from open_by_log(table)
+    yield from until_fenced(reach, table.database, table.name, seconds, up=False)
+    if not is_ours(table.name):
+        yield from tell(reach, WritersAdmitted(table.database, table.name))
+
+
+def open_by_log(table: Physical) -> Routine[None]:
+    """Take the fence of a table away, on each host as soon as it comes to that entry of the log."""
+    dropped = drop_constraint(FENCE_CONSTRAINT, if_exists=True)
+    yield from shortly(ddl(alter_table(qualified(table.database, table.name), dropped)))
+
+
+def tell(reach: Reach, event: WritersRefused | WritersAdmitted | TableExchanged) -> Routine[None]:
+    """Say that a fence went up or came down; and where somebody counts refused writers, how many all hosts have refused
+    since they started."""
+    if not (yield Emit(event)):
+        return
+    try:
+        rows = yield Query(
+            f"SELECT toInt64(sum(value)) FROM {reach.topology.everywhere('system.errors')} WHERE code = "
+            f"{VIOLATED_CONSTRAINT}",
+            {},
+            LOOK,
+        )
+    except StatementError:
+        return  # no right to read it: a figure is missing, and the migration goes on
+    yield Emit(RefusalsCounted(number(rows[0][0])))
+
+
+def until_fenced(reach: Reach, database: str, name: str, seconds: float, *, up: bool) -> Routine[None]:
+    """Wait until every host shows the fence of a table (``up``), or shows none. Raises ApplyError with the hosts that
+    do not after so many ``seconds``."""
+    wait = Wait(0.02, 1.0)
+    while True:
+        found = yield from tables_by_name(reach.topology, database, (name,))
+        other = [
+            place
+            for place in reach.places
+            if (placed := found.get(place, {}).get(name)) is None or placed.fenced is not up
+        ]
+        if not other:
+            return
+        if wait.waited > AWAY_SECONDS:
+            require_all(reach, found, name)
+        if wait.waited > max(seconds, 5.0):
+            what = "does not show yet that writers are refused" if up else "still refuses writers"
+            raise ApplyError(
+                f"{name}: host {named(reach.topology, other)} {what}, {wait.waited:.0f} s after that was sent to "
+                "all. It is carried out there as soon as that host comes to it. Run again then"
+            )
+        wait = yield from rest(wait, f"all hosts to show {name}" if wait.waited > 1 else "")
+
+
+def drain_everywhere(reach: Reach, table: str, seconds: float, reason: str, *, unbegun: bool = False) -> Routine[None]:
+    """Wait until the INSERTs that run now on any host are gone. ``unbegun``: those only that have neither read nor
+    written anything yet. Raises ApplyError after so many ``seconds``; ``reason`` says what state that leaves."""
+    condition = f"{_WRITES} AND read_rows = 0 AND written_rows = 0" if unbegun else _WRITES
+    wait, pending = Wait(0.02, 1.0), (yield from _running(reach, condition))
+    while pending and wait.waited < seconds:
+        wait = yield from rest(wait, f"{len(pending)} running inserts to end before {table} is complete")
+        # Only those of the first look: with busy writers there is always some INSERT.
+        pending &= yield from _running(reach, condition)
+    if pending and not unbegun:
+        shown = ", ".join(f"{query} on {reach.topology.at(place).label}" for place, query in sorted(pending)[:3])
+        raise ApplyError(
+            f"{table}: {len(pending)} inserts are still running after {wait.waited:.0f} s ({shown}). {reason}"
+        )
+
+
+def _running(reach: Reach, condition: str) -> Routine[set[tuple[int, str]]]:
+    """The INSERTs that run now, by host and id. One that has looked up its table is among them already."""
+    sql = f"SELECT toInt64(_shard_num), query_id FROM {reach.topology.everywhere('system.processes')} WHERE {condition}"
+    rows = yield from ask_all(reach, sql, {}, "running inserts")
+    return {(number(place), text(query)) for place, query in rows}
+
+
+def _flush(replicas: Replicas) -> Routine[None]:
+    """What waits on any host to be written: asynchronous inserts, and files of Distributed tables. A flush that is
+    refused leaves its rows where they are."""
+    source, reach = replicas.source, replicas.reach
+    queues = (("FLUSH DISTRIBUTED", name) for name in replicas.feeders.queues)
+    for action, name in (("FLUSH ASYNC INSERT QUEUE", ""), *queues):
+        for place in sorted(replicas.peers) or [0]:
+            with suppress(StatementError):
+                yield from send(Command(system(action, name), settings=MUTATION, at=replicas.peers.get(place)))
+    wait = Wait(0.1, 0.5)
+    while (yield from _queued(reach, source)):
+        if wait.waited > _TRIES:
+            raise ApplyError(
+                f"{source.name}: the queue of asynchronous inserts does not run empty. Stop these writers for the "
+                "migration"
+            )
+        wait = yield from rest(wait, f"asynchronous inserts into {source.name} to be flushed")
+
+
+def _flush_buffers(replicas: Replicas) -> Routine[None]:
+    """The flush of a Buffer table is no query: when OPTIMIZE returns, none is under way that began before. Behind the
+    fence it is refused, and the rows stay in the buffer."""
+    for name in replicas.feeders.buffers:
+        for place in sorted(replicas.peers):
+            try:
+                yield from send(Command(optimize_table(name), settings=MUTATION, at=replicas.peers[place]))
+            except OutcomeUnknownError:
+                raise
+            except StatementError as error:
+                yield Emit(Note(f"{optimize_table(name)} on {replicas.reach.topology.at(place).label}: {error}"))
+
+
+def _queued(reach: Reach, table: Physical) -> Routine[bool]:
+    """Whether asynchronous inserts wait on any host."""
+    rows = yield from ask_all(
+        reach,
+        f"SELECT toInt64(count()) FROM {reach.topology.everywhere('system.asynchronous_inserts')} WHERE database = "
+        "unhex({db:String}) AND table = unhex({name:String})",
+        {"db": hexed(table.database), "name": hexed(table.name)},
+        table.name,
+    )
+    return number(rows[0][0]) > 0
+
+
+def failed_flushes(reach: Reach) -> Routine[Mapping[int, int]]:
+    """How many asynchronous inserts have failed on each host since it started."""
+    rows = yield Query(
+        f"SELECT toInt64(_shard_num), toInt64(value) FROM {reach.topology.everywhere('system.events')} WHERE event = "
+        "'FailedAsyncInsertQuery'",
+        {},
+        LOOK,
+    )
+    return {number(place): number(value) for place, value in rows}

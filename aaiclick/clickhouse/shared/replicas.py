@@ -1,0 +1,173 @@
+"""One replicated table on all hosts of its shard: which storage has its name where, what parts each replica has, and
+whether it can take part in a copy now."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from aaiclick.clickhouse.every_host import Reach
+from aaiclick.clickhouse.names import FENCE_CONSTRAINT
+from aaiclick.clickhouse.shared.proofs import ask_all
+from aaiclick.clickhouse.topology import LOOK, Topology
+from aaiclick.routine import Query, Routine, Rows, number, text
+from aaiclick.sql.hex_text import hexed
+
+_UUIDS = "database = unhex({db:String}) AND has(splitByChar(',', {names:String}), hex(name))"
+_TABLE = "database = unhex({db:String}) AND table = unhex({name:String})"
+_FENCED = f"toInt64(position(create_table_query, 'CONSTRAINT {FENCE_CONSTRAINT} CHECK ') > 0)"
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A table under one name on one host."""
+
+    uuid: str
+    """Its storage."""
+    fenced: bool
+    """Its constraint refuses writers."""
+    definition: str
+    """Engine and settings, as this host has them."""
+
+
+Named = Mapping[int, Mapping[str, Placed]]
+"""For each host that answered, by its place: the tables by name."""
+
+
+def tables_everywhere(reach: Reach, database: str, names: Collection[str], what: str) -> Routine[Named]:
+    """What has these names on every host. Raises ApplyError, ``what`` in front, where one does not answer."""
+    rows = yield from ask_all(
+        reach,
+        f"SELECT toInt64(_shard_num), hex(name), toString(uuid), {_FENCED}, engine_full FROM "
+        f"{reach.topology.everywhere('system.tables')} WHERE {_UUIDS}",
+        {"db": hexed(database), "names": ",".join(hexed(name) for name in sorted(names))},
+        what,
+    )
+    found = _named(rows)
+    return {place: found.get(place, {}) for place in reach.places}
+
+
+def tables_by_name(topology: Topology, database: str, names: Collection[str]) -> Routine[Named]:
+    """What has these names on every host that answers."""
+    rows = yield Query(
+        f"SELECT toInt64(_shard_num), hex(name), toString(uuid), {_FENCED}, engine_full FROM "
+        f"{topology.everywhere('system.tables')} WHERE {_UUIDS} UNION ALL SELECT toInt64(_shard_num), '', '', "
+        f"toInt64(0), '' FROM {topology.everywhere('system.one')}",
+        {"db": hexed(database), "names": ",".join(hexed(name) for name in sorted(names))},
+        LOOK,
+    )
+    return _named(rows)
+
+
+def _named(rows: Rows) -> Named:
+    found: dict[int, dict[str, Placed]] = {}
+    for place, name, uuid, fenced, definition in rows:
+        listed = found.setdefault(number(place), {})
+        if text(name):
+            key = bytes.fromhex(text(name)).decode("utf-8", "surrogateescape")
+            listed[key] = Placed(text(uuid), bool(number(fenced)), text(definition))
+    return found
+
+
+PartKey = tuple[str, str, int, str]
+"""Partition, name, rows and hash of all files of an active part."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartsSeen:
+    """The active parts of a table, host by host."""
+
+    hosts: Mapping[int, frozenset[PartKey]]
+    """For each host that answered, by its place."""
+
+    def alike(self, reach: Reach) -> bool:
+        """True where every host has the same parts."""
+        return reach.places <= self.hosts.keys() and len({self.hosts[place] for place in reach.places}) == 1
+
+    def differing(self, reach: Reach, place: int) -> tuple[int, ...]:
+        """The hosts that have others than the host of ``place``, or do not answer."""
+        wanted = self.hosts.get(place)
+        return tuple(sorted(each for each in reach.places if self.hosts.get(each) != wanted))
+
+
+def parts_on_hosts(topology: Topology, database: str, name: str) -> Routine[PartsSeen]:
+    """The active parts of a table on every host that answers. Parts without rows are left out."""
+    rows = yield Query(
+        "SELECT toInt64(_shard_num), partition_id, name, toInt64(rows), hash_of_all_files FROM "
+        f"{topology.everywhere('system.parts')} WHERE {_TABLE} AND active AND rows > 0 UNION ALL SELECT "
+        f"toInt64(_shard_num), '', '', toInt64(0), '' FROM {topology.everywhere('system.one')}",
+        {"db": hexed(database), "name": hexed(name)},
+        LOOK,
+    )
+    found: dict[int, set[PartKey]] = {}
+    for place, partition, part, count, files in rows:
+        listed = found.setdefault(number(place), set())
+        if text(part):
+            listed.add((text(partition), text(part), number(count), text(files)))
+    return PartsSeen({place: frozenset(listed) for place, listed in found.items()})
+
+
+def highest_blocks(reach: Reach, database: str, name: str) -> Routine[Mapping[int, Mapping[str, int]]]:
+    """For each host the highest block number of each partition, for which they count anew. Raises ApplyError where a
+    host does not answer."""
+    rows = yield from ask_all(
+        reach,
+        "SELECT toInt64(_shard_num), partition_id, toInt64(max(max_block_number)) FROM "
+        f"{reach.topology.everywhere('system.parts')} WHERE {_TABLE} AND active AND rows > 0 GROUP BY ALL",
+        {"db": hexed(database), "name": hexed(name)},
+        name,
+    )
+    found: dict[int, dict[str, int]] = {place: {} for place in reach.places}
+    for place, partition, highest in rows:
+        found[number(place)][text(partition)] = number(highest)
+    return found
+
+
+def unsettled(reach: Reach, database: str, name: str) -> Routine[Mapping[int, int]]:
+    """How many merges and mutations of a table are under way, or assigned, on each host that has any. Raises ApplyError
+    where a host does not answer."""
+    everywhere = reach.topology.everywhere
+    rows = yield from ask_all(
+        reach,
+        f"SELECT toInt64(_shard_num) FROM {everywhere('system.replication_queue')} WHERE {_TABLE} AND type IN "
+        f"('MERGE_PARTS', 'MUTATE_PART') UNION ALL SELECT toInt64(_shard_num) FROM {everywhere('system.merges')} WHERE "
+        f"{_TABLE}",
+        {"db": hexed(database), "name": hexed(name)},
+        name,
+    )
+    found: dict[int, int] = {}
+    for (place,) in rows:
+        found[number(place)] = found.get(number(place), 0) + 1
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaState:
+    """A replica of a table, as its host shows it."""
+
+    path: str
+    """Its path in Keeper, expanded."""
+    closed: bool
+    """It is read-only, or has no session with Keeper."""
+    waiting: int
+    """Entries of the table's log that it has not carried out."""
+    total: int
+    """How many replicas the table has."""
+    active: int
+    """How many of them are active."""
+
+
+def replica_states(topology: Topology, database: str, name: str) -> Routine[Mapping[int, ReplicaState]]:
+    """The replicas of a table on the hosts that answer and have it."""
+    rows = yield Query(
+        "SELECT toInt64(_shard_num), zookeeper_path, toInt64(is_readonly OR is_session_expired), "
+        "toInt64(queue_size) + if(log_max_index > 0, toInt64(log_max_index) + 1 - toInt64(log_pointer), toInt64(0)), "
+        f"toInt64(total_replicas), toInt64(active_replicas) FROM {topology.everywhere('system.replicas')} WHERE "
+        f"{_TABLE}",
+        {"db": hexed(database), "name": hexed(name)},
+        LOOK,
+    )
+    return {
+        number(place): ReplicaState(text(path), bool(number(closed)), number(waiting), number(total), number(active))
+        for place, path, closed, waiting, total, active in rows
+    }

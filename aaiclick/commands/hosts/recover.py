@@ -1,0 +1,29 @@
+"""Copies that a killed run left on the hosts of a cluster, put right before anything is planned."""
+
+from __future__ import annotations
+
+from aaiclick.apply.everywhere import pin
+from aaiclick.apply.replicated.recovery import settle_marks
+from aaiclick.apply.run import ApplyOptions
+from aaiclick.catalog.read import read_catalog
+from aaiclick.clickhouse.every_host import Reach
+from aaiclick.clickhouse.topology import read_topology
+from aaiclick.commands.hosts.reach import require_nothing_begun
+from aaiclick.routine import Routine
+from aaiclick.specs.schema import Schema
+from aaiclick.state.owned import Owned, read_owned
+
+
+def settle_on_hosts(schema: Schema, owned: Owned, options: ApplyOptions) -> Routine[Owned]:
+    """Undo, or bring to their end, the copies of replicated tables that were begun; what is there then.
+
+    Raises ``ApplyError`` where one was begun on one host alone, or where a host that takes part does not answer.
+    """
+    require_nothing_begun(owned)
+    if not owned.replicated_marks():
+        return owned
+    catalog = yield from read_catalog(owned.database, ())
+    topology = yield from read_topology(catalog, schema.cluster or "")
+    reach = yield from pin(Reach(topology))
+    yield from settle_marks(owned, reach, options)
+    return (yield from read_owned(owned.database))

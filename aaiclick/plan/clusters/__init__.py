@@ -1,0 +1,1 @@
+"""Plans on clusters: how their statements are sent, and what is not carried out there."""

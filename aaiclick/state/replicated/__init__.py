@@ -1,0 +1,1 @@
+"""What is written down of copies on replicas, for all hosts."""

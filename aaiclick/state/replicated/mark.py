@@ -1,0 +1,108 @@
+"""The mark of a copy on replicas: a note that all hosts share, and that says what belongs to whom.
+
+It is written before anything else is touched and emptied last. Whoever has the lease next finds it through any host:
+before the exchange may have begun (``copy``) everything can be undone; from then on (``swap``) there is one way only,
+host by host, until every one has the new storage under the table's name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from aaiclick.catalog.forms import Settings
+from aaiclick.clickhouse.names import mark_table, shadow_table, staging_database
+from aaiclick.plan.operations import AttachWork, RebuildWork
+from aaiclick.routine import Routine
+from aaiclick.state.comments import CommentFormat, create_commented, drop_commented, replace_comment
+
+REPLICATED_FORMAT = 101
+"""Of the note. A release that knows no such mark cannot read it, and changes nothing as long as it is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicatedMark:
+    """What the next run has to know of a copy on replicas."""
+
+    name: str
+    """That of the note."""
+    table: str
+    """The user's name of the table."""
+    hosts: tuple[str, ...]
+    """All hosts, as sentences call them, in the order of the cluster."""
+    sources: tuple[str, ...]
+    """UUID of the storage with the user's rows on each of them."""
+    work: RebuildWork | AttachWork
+    """What is carried out."""
+    saved: Settings
+    """The settings of the source before it was held; the same on all hosts."""
+    shadow_name: str
+    """Where the new table is until the exchange, and the old one after it."""
+    worker: str
+    """The host that copies."""
+    staged_in: str
+    """The database of that host alone with the staging tables."""
+    keep_old_seconds: int = 0
+    """How long the old table is kept; 0: it is dropped."""
+    phase: Literal["copy", "swap"] = "copy"
+    """'copy' until the exchange may have begun on some host."""
+    shadow: str = ""
+    """UUID of the new storage, on all hosts; '' before it is made."""
+    high: tuple[tuple[str, int], ...] = ()
+    """For each partition the highest block whose rows the new table has."""
+    rows: int = 0
+    """Rows of the parts of the source when it was copied."""
+    expiring: bool = False
+    """The source has a TTL: rows of it may go by themselves."""
+    known: tuple[str, ...] = ()
+    """The mutations and patch parts that the source had when it was copied."""
+    since: int = 0
+    """Server time when the mark was made, Unix seconds."""
+    format: int = REPLICATED_FORMAT
+    """Of the note."""
+
+    def source_at(self, place: int) -> str:
+        """The storage with the user's rows on the host of that place."""
+        return self.sources[place - 1]
+
+
+COMMENT = CommentFormat(ReplicatedMark)
+
+
+def mark_of(
+    work: RebuildWork | AttachWork,
+    nonce: str,
+    hosts: tuple[str, ...],
+    sources: tuple[str, ...],
+    worker: str,
+    saved: Settings,
+    keep_old_seconds: int,
+) -> ReplicatedMark:
+    """The mark of a copy that is about to begin; nothing is sent."""
+    table = work.table
+    shadow, staged_in = shadow_table(nonce, table), staging_database(nonce, table)
+    return ReplicatedMark(
+        mark_table(nonce, table), table, hosts, sources, work, saved, shadow, worker, staged_in, keep_old_seconds
+    )
+
+
+def write_replicated_mark(database: str, mark: ReplicatedMark) -> Routine[None]:
+    """Make it. Every host shows it when it is read the next time."""
+    yield from create_commented(database, mark.name, COMMENT.dump(mark))
+
+
+def update_replicated_mark(database: str, mark: ReplicatedMark) -> Routine[ReplicatedMark]:
+    """Replace what it says. Only whoever has the lease can: a line of any other run is refused."""
+    yield from replace_comment(database, mark.name, COMMENT.dump(mark))
+    return mark
+
+
+def drop_replicated_mark(database: str, mark: ReplicatedMark) -> Routine[None]:
+    """The last thing that a copy does."""
+    yield from drop_commented(database, mark.name)
+
+
+def parse_replicated_mark(comment: str) -> ReplicatedMark | None:
+    """What a note says; None where it is another one, or of a newer release."""
+    mark = COMMENT.load(comment) if f'"format":{REPLICATED_FORMAT}' in comment else None
+    return mark if mark is not None and mark.format == REPLICATED_FORMAT else None

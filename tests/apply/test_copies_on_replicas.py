@@ -1,0 +1,128 @@
+"""Copies on replicas, without a cluster: which chunks may be attached, and where two tables stand on each host."""
+
+from __future__ import annotations
+
+from itertools import count
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from aaiclick.apply.rebuild.copy_chunk import Job
+from aaiclick.apply.replicated.chunks import divided
+from aaiclick.apply.replicated.swap import Standing, aside, standings
+from aaiclick.catalog.forms import TableForm
+from aaiclick.clickhouse.every_host import Reach
+from aaiclick.clickhouse.parts import Part
+from aaiclick.clickhouse.topology import Host, Topology
+from aaiclick.errors import ApplyError, UsageError
+from aaiclick.plan.operations import RebuildWork
+from aaiclick.routine import Command, Peer, Query, Routine, Rows, run
+from aaiclick.state.replicated.mark import COMMENT, mark_of, parse_replicated_mark
+from aaiclick.state.staged_chunks import StagedChunk, sources
+
+HOSTS = Topology("queue", "c", (Host("h1", 9000, 1, 1, True), Host("h2", 9000, 1, 2)), "shop")
+WORK = RebuildWork("events", TableForm("events", "ReplicatedMergeTree", ()), ())
+MARK = mark_of(WORK, "abc123", ("h1", "h2"), ("old1", "old2"), "h1", (("parts_to_throw_insert", ""),), 0)
+
+
+def part(partition: str, first: int, last: int | None = None) -> Part:
+    end = first if last is None else last
+    return Part(partition, first, end, 0, 0, 1, 1, f"{partition}_{first}_{end}_0", content="same")
+
+
+def chunk(*parts: Part) -> StagedChunk:
+    return StagedChunk(f"stage{next(NUMBERS)}", "old", "", sources(parts), len(parts))
+
+
+NUMBERS = count()
+
+
+def kept(ordered: bool, staged: list[StagedChunk], present: list[Part]) -> list[StagedChunk]:
+    job = cast("Job", SimpleNamespace(work=SimpleNamespace(ordered=ordered)))
+    return list(divided(job, staged, present)[0])
+
+
+def test_chunks_whose_parts_are_there_are_kept_whatever_came_before_them() -> None:
+    one, two = chunk(part("a", 1), part("b", 7)), chunk(part("a", 3))
+    present = [part("a", 1), part("a", 2), part("a", 3), part("b", 7)]
+    assert kept(False, [one, two], present) == [one, two]
+    assert kept(False, [one, two], present[1:]) == [two]
+
+
+def test_where_the_order_counts_a_chunk_behind_a_missing_part_is_filled_again() -> None:
+    """Numbers are given out before a block is there, so an earlier one may come later; and what is left out for that is
+    missing itself."""
+    first, second, other = chunk(part("a", 1)), chunk(part("a", 3), part("b", 5)), chunk(part("b", 6))
+    present = [part("a", 1), part("a", 3), part("b", 5), part("b", 6)]
+    assert kept(True, [first, second, other], present) == [first, second, other]
+    assert kept(True, [first, second, other], [*present, part("b", 9)]) == [first, second, other]
+    assert kept(True, [first, second, other], [*present, part("a", 2)]) == [first]
+
+
+def rows(place: int, **tables: str) -> list[tuple[Any, ...]]:
+    names = {"live": "events", "shadow": MARK.shadow_name, "taken": aside(MARK)}
+    return [(place, names[name].encode().hex(), uuid, 0, "") for name, uuid in tables.items()]
+
+
+def standing_of(*found: list[tuple[Any, ...]]) -> dict[int, Standing]:
+    mark = cast("Any", MARK)
+    mark = type(mark)(**{**{name: getattr(mark, name) for name in mark.__slots__}, "phase": "swap", "shadow": "new"})
+    routine = standings("shop", mark, Reach(HOSTS, here=1))
+    next(routine)
+    with pytest.raises(StopIteration) as end:
+        routine.send(tuple(row for host in found for row in host))
+    return cast("dict[int, Standing]", end.value.value)
+
+
+def test_each_host_has_its_own_standing() -> None:
+    assert standing_of(rows(1, live="new", shadow="old1"), rows(2, live="old2", shadow="new")) == {
+        1: Standing(True, MARK.shadow_name),
+        2: Standing(False, MARK.shadow_name),
+    }
+    assert standing_of(rows(1, live="old1", taken="new"), rows(2, live="new")) == {
+        1: Standing(False, aside(MARK)),
+        2: Standing(True, ""),
+    }
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        rows(2, live="old2"),
+        rows(2, live="old1", shadow="new"),
+        rows(2, live="stranger", shadow="new"),
+        rows(2, live="new", shadow="stranger"),
+        rows(2, live="new", shadow="old2", taken="old2"),
+        [],
+    ],
+)
+def test_a_host_with_anything_else_under_the_names_is_named(second: list[tuple[Any, ...]]) -> None:
+    with pytest.raises(ApplyError, match=r"host h2 has .* hosts that have the old storage refuse writers"):
+        standing_of(rows(1, live="new", shadow="old1"), second)
+
+
+def test_a_mark_is_read_back_and_nothing_else_is_taken_for_one() -> None:
+    assert parse_replicated_mark(COMMENT.dump(MARK)) == MARK
+    for other in ("", "{}", COMMENT.dump(MARK).replace('"format":101', '"format":102'), '{"format":101}'):
+        assert parse_replicated_mark(other) is None
+
+
+def test_a_statement_for_another_host_is_refused_where_a_connection_leads_to_one() -> None:
+    class Single:
+        embedded, identity = False, "one"
+
+        def query(self, effect: Query) -> list[list[object]]:
+            return [[1]]
+
+        def command(self, effect: Command) -> None: ...
+
+        def close(self) -> None: ...
+
+    def asking(effect: Query | Command) -> Routine[Rows]:
+        return (yield effect)
+
+    assert run(asking(Query("SELECT 1")), Single()) == ((1,),)
+    for effect in (Query("SELECT 1", at=Peer("h2", 8123)), Command("SELECT 1", at=Peer("h2", 8123))):
+        with pytest.raises(UsageError, match="go to host h2 by itself, and this connection leads to one host only"):
+            run(asking(effect), Single())

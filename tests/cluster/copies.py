@@ -1,0 +1,68 @@
+"""Tables of a cluster that are copied, and what has to hold of them afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from aaiclick import Column, MergeTree, Policy, Schema, Table
+from tests.cluster.places import Place
+
+DROPPED = Policy.lossless(keep_old=timedelta(0))
+"""Old tables go at once."""
+REMAINS = (
+    "SELECT name FROM system.tables WHERE database = '{db}' AND match(name, '^_aaiclick_(new|taken|stage|old)_') UNION ALL "
+    "SELECT name FROM system.databases WHERE name LIKE '_aaiclick_staged_%' UNION ALL SELECT name FROM "
+    "(SELECT name, argMax(body, seq) AS last FROM {home}._aaiclick_notes GROUP BY name) WHERE last != '' AND "
+    "name LIKE '_aaiclick_mark_%'"
+)
+HELD = (
+    "SELECT count() FROM system.tables WHERE database = '{db}' AND name = 'events' AND (create_table_query LIKE "
+    "'%_aaiclick_%' OR create_table_query LIKE '%max_bytes_to_merge%' OR create_table_query LIKE '%_window%')"
+)
+PARTS = (
+    "SELECT partition_id, name, rows, hash_of_all_files FROM system.parts WHERE database = '{db}' AND table = 'events' "
+    "AND active ORDER BY ALL"
+)
+
+
+def table(
+    order_by: Sequence[str] = ("id",), v: str = "UInt32", partition_by: str | None = None, **settings: Any
+) -> Table:
+    engine = MergeTree(order_by=list(order_by), partition_by=partition_by, replicated="", settings=settings)
+    return Table("events", [Column("id", "UInt64"), Column("v", v), Column("s", "String")], engine=engine)
+
+
+def turned(version: int, place: Place) -> Schema:
+    """Another sort key and another type in each version."""
+    return place.schema(version, [table(("id",), "UInt32") if version % 2 else table(("v", "id"), "UInt64")])
+
+
+def fill(place: Place, rows: int = 300) -> None:
+    """The same number of rows by every host, in several inserts, some of them equal to others but for their ids."""
+    for number, host in enumerate(place.cluster.hosts):
+        for part in range(3):
+            first = (3 * number + part) * rows
+            host.q(
+                f"INSERT INTO {place.database}.events (id, v, s) SELECT {first} + number, number % 7, "
+                f"toString(number % 5) FROM numbers({rows})"
+            )
+
+
+def home(place: Place) -> str:
+    """The database with the notes."""
+    return place.database if place.named else f"_aaiclick_books_{place.database}"
+
+
+def is_whole(place: Place, rows: int, kept: int = 0) -> None:
+    """Every row once on every host, the same parts, nothing left of a copy but old tables that are kept."""
+    db = place.database
+    place.cluster.sync(f"{db}.events")
+    counted = f"SELECT count(), uniqExact(id), sum(id), sum(cityHash64(id, toUInt64(v), s)) FROM {db}.events"
+    assert place.cluster.same(counted)[0][:2] == [rows, rows]
+    place.cluster.same(PARTS.format(db=db))
+    left = place.cluster.same(REMAINS.format(db=db, home=home(place)))
+    assert [name for (name,) in left if not name.startswith("_aaiclick_old_")] == []
+    assert len(left) == kept
+    assert place.cluster.same(HELD.format(db=db)) == [[0]]

@@ -1,0 +1,113 @@
+"""Copies of replicated tables: every row once on every replica, whatever is killed, and writers of every host lose
+none."""
+
+from __future__ import annotations
+
+import pytest
+
+from aaiclick import View, rollback_schema
+from aaiclick.errors import SchemaError
+from tests.cluster.conftest import ClusterFactory
+from tests.cluster.copies import DROPPED, fill, home, is_whole, table, turned
+from tests.cluster.places import ONCE_PER_KIND, Place, killed_at, place_on
+from tests.cluster.writing import REFUSED, Writers, during
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, aaiclick_cluster: ClusterFactory) -> Place:
+    return place_on(aaiclick_cluster, request.param)
+
+
+KINDS = pytest.mark.parametrize("place", ONCE_PER_KIND, indirect=True)
+LAST = table(("v", "id"), "Int64", "id % 3", index_granularity=1024)
+CHANGES = {
+    "at once": ((table(("v", "id"), "Int64", "id % 3"), "rebuild"), (LAST, "attach")),
+    "one by one": (
+        (table(("v", "id")), "rebuild"),
+        (table(("v", "id"), "Int64"), "rebuild"),
+        (table(("v", "id"), "Int64", "id % 3"), "rebuild"),
+        (LAST, "attach"),
+    ),
+}
+"""Another sort key, type of a key, partition key; and a setting for which the parts are taken over."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changes", [pytest.param("at once"), pytest.param("one by one", marks=pytest.mark.proof)])
+@KINDS
+def test_a_table_is_replaced_on_all_hosts(place: Place, changes: str) -> None:
+    """The old tables are kept, and dropped on all hosts by a start when their time is over."""
+    place.start(place.schema(1, [table()]))
+    fill(place)
+    version, schema = 1, place.schema(1, [])
+    for changed, strategy in CHANGES[changes]:
+        version += 1
+        schema = place.schema(version, [changed])
+        report = place.start(schema, version % 2)
+        assert [step.strategy for step in report.steps] == [strategy]
+        is_whole(place, 1800, kept=version - 1)
+    place.is_settled(schema)
+    one = place.cluster.hosts[0]
+    with pytest.raises(SchemaError, match="events would have to be put back on every host"):
+        rollback_schema(one.database_url(place.database), schema)
+    one.q(
+        f"INSERT INTO {home(place)}._aaiclick_notes SELECT (SELECT max(seq) FROM {home(place)}._aaiclick_notes) + 1, name, "
+        "replaceRegexpOne(argMax(body, seq), '\"expires\":[0-9]+', '\"expires\":1'), now() FROM "
+        f"{home(place)}._aaiclick_notes WHERE name LIKE '_aaiclick_old_%' GROUP BY name"
+    )
+    place.start(place.schema(9, [LAST, View("seen", query="SELECT id FROM events")]), 1)
+    is_whole(place, 1800)
+
+
+@pytest.mark.parametrize("step", [pytest.param(37, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.proof)])
+@KINDS
+def test_a_copy_that_was_killed_is_put_right_from_the_other_host(place: Place, step: int) -> None:
+    """Before the first command, and after every one."""
+    place.start(turned(1, place))
+    fill(place, 20)
+    version, killed = 1, 0
+    for commands in range(0, 400, step):
+        version += 1
+        schema = turned(version, place)
+        if not killed_at(place, schema, version % 2, commands, DROPPED):
+            break
+        killed += 1
+        place.start(schema, (version + 1) % 2, DROPPED)
+        is_whole(place, 120)
+    assert killed > 50 / step
+    place.is_settled(turned(version, place))
+
+
+@pytest.mark.slow
+@KINDS
+def test_writers_of_every_host_lose_no_row(place: Place) -> None:
+    """Through a copy and parts that are taken over, each with a view behind the table; by INSERTs that wait, asynchronous
+    ones, a Distributed table and a Buffer."""
+    db, on = place.database, f"ON CLUSTER {place.cluster.name}" if place.named else ""
+    place.start(place.schema(1, [table()]))
+    one = place.cluster.hosts[0]
+    one.q(f"CREATE TABLE {db}.seen {on} (id UInt64) ENGINE = ReplicatedMergeTree ORDER BY id")
+    one.q(f"CREATE MATERIALIZED VIEW {db}.passing {on} TO {db}.seen AS SELECT id FROM {db}.events")
+    one.q(f"CREATE TABLE {db}.spread {on} AS {db}.events ENGINE = Distributed({place.cluster.name}, {db}, events, id)")
+    ways: dict[str, dict[str, int]] = {"events": {}, "spread": {}}
+    if place.named:
+        one.q(
+            f"CREATE TABLE {db}.buffered {on} AS {db}.events ENGINE = Buffer({db}, events, 1, 1, 2, 10, 50, 1, 1000000)"
+        )
+        ways["buffered"] = {}
+    fill(place)
+    writers = Writers(place, ways)
+    waiting = Writers(place, {"events": {"async_insert": 1, "wait_for_async_insert": 1}}, first=50)
+
+    def change() -> None:
+        place.start(place.schema(2, [table(("v", "id"))]), 0)
+        place.start(place.schema(3, [table(("v", "id"), index_granularity=1024)]), 1)
+
+    with waiting:
+        during(writers, change)
+    assert writers.refused.keys() <= {REFUSED}
+    for each in (writers, waiting):
+        each.are_there_once("events", 30)
+        each.are_there_once("seen", 30)
+    rows = len(writers.acknowledged | waiting.acknowledged)
+    is_whole(place, 1800 + rows, kept=2)

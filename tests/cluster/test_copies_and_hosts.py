@@ -1,0 +1,147 @@
+"""Copies of replicated tables while hosts are killed, are away, or two processes begin at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import suppress
+
+import pytest
+
+from aaiclick.clients.opening import open_url
+from aaiclick.commands.ensure import ensure
+from aaiclick.commands.migrate import Run
+from aaiclick.errors import AaiclickError
+from aaiclick.routine import Command, Effect
+from aaiclick.version import VERSION
+from tests.cluster.conftest import ClusterFactory
+from tests.cluster.copies import DROPPED, fill, is_whole, turned
+from tests.cluster.places import ONCE_PER_KIND, Place, dead, place_on
+from tests.cluster.rig.errors import RefusedError
+from tests.reliability.driving import Driver, KilledError
+
+MOMENTS = {"copy": "INSERT INTO `_aaiclick_staged_", "attach": "ATTACH PARTITION", "exchange": "EXCHANGE TABLES"}
+"""Of a copy, by the statement that is about to be sent."""
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, aaiclick_cluster: ClusterFactory) -> Place:
+    return place_on(aaiclick_cluster, request.param)
+
+
+KINDS = pytest.mark.parametrize("place", ONCE_PER_KIND, indirect=True)
+QUEUE = pytest.mark.parametrize("place", ONCE_PER_KIND[:1], indirect=True)
+
+
+def killing(place: Place, killed: int, moment: str) -> None:
+    """A start through the first host, in whose middle a host is killed (-9)."""
+    pending = [place.cluster.hosts[killed]]
+
+    def before(effect: Effect) -> None:
+        if pending and isinstance(effect, Command) and MOMENTS[moment] in effect.sql:
+            pending.pop().kill()
+
+    opened = open_url(place.cluster.hosts[0].database_url(place.database))
+    run = Run(turned(2, place), place.database, DROPPED, dead(), False, VERSION)
+    try:
+        with suppress(AaiclickError):
+            Driver(opened, before=before).run(ensure(run))
+    finally:
+        opened.close()
+    assert not pending
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", [pytest.param(each, marks=pytest.mark.proof) for each in MOMENTS])
+@pytest.mark.parametrize("killed", [0, 1])
+@KINDS
+def test_a_host_is_killed_in_the_middle(place: Place, killed: int, moment: str) -> None:
+    """The host that copies, or the other one. The next start, through the one that was not killed, names the one that is
+    away; when it is back a start puts everything right."""
+    place.start(turned(1, place))
+    fill(place, 20)
+    killing(place, killed, moment)
+    host, other = place.cluster.hosts[killed], 1 - killed
+    with pytest.raises(AaiclickError, match="does not answer"):
+        place.start(turned(2, place), other, DROPPED)
+    host.start()
+    place.start(turned(2, place), other, DROPPED)
+    place.is_settled(turned(2, place))
+    is_whole(place, 120)
+
+
+@QUEUE
+def test_between_two_exchanges_all_hosts_refuse_writers_and_none_goes_back(place: Place) -> None:
+    """One host has the new table, the other one the old. Readers find all rows on both; the next start, through the other
+    host, lets it follow; an EXCHANGE that was sent before and comes now finds no table."""
+    place.start(turned(1, place))
+    fill(place, 20)
+    sent: list[str] = []
+
+    def before(effect: Effect) -> None:
+        if isinstance(effect, Command) and "EXCHANGE TABLES" in effect.sql:
+            sent.append(effect.sql)
+            if len(sent) == 2:
+                raise KilledError
+
+    opened = open_url(place.cluster.hosts[0].database_url(place.database))
+    with pytest.raises(KilledError):
+        Driver(opened, before=before).run(
+            ensure(Run(turned(2, place), place.database, DROPPED, dead(), False, VERSION))
+        )
+    opened.close()
+    keys = f"SELECT sorting_key FROM system.tables WHERE database = '{place.database}' AND name = 'events'"
+    assert {host.one(keys) for host in place.cluster.hosts} == {"id", "v, id"}
+    for host in place.cluster.hosts:
+        assert host.one(f"SELECT count() FROM {place.database}.events") == 120
+        with pytest.raises(RefusedError, match="_aaiclick_fence_a_migration_is_under_way") as refused:
+            host.q(f"INSERT INTO {place.database}.events (id) VALUES (1)")
+        assert refused.value.code == 469
+    place.start(turned(2, place), 1, DROPPED)
+    for host in place.cluster.hosts:
+        with pytest.raises(RefusedError) as refused:
+            host.q(sent[0])
+        assert refused.value.code == 60
+    is_whole(place, 120)
+
+
+STARTING = """
+import sys
+from datetime import timedelta
+from aaiclick import Policy, ensure_schema
+from tests.cluster.copies import turned
+from tests.cluster.places import Place
+url, named = sys.argv[1], sys.argv[2] or None
+schema = turned(2, Place(None, "", named))
+print("ready", flush=True)
+sys.stdin.readline()
+print(len(ensure_schema(url, schema, Policy.lossless(keep_old=timedelta(0))).steps))
+"""
+
+
+@pytest.mark.slow
+@KINDS
+def test_two_processes_copy_once(place: Place) -> None:
+    place.start(turned(1, place))
+    fill(place, 20)
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", STARTING, host.database_url(place.database), place.named or ""],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for host in place.cluster.hosts
+    ]
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    answers = [process.communicate(timeout=250)[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0]
+    assert sorted(answers) == ["0\n", "1\n"]
+    place.is_settled(turned(2, place))
+    is_whole(place, 120)

@@ -1,0 +1,69 @@
+"""Copies of replicated tables in a plan: where they are made, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from aaiclick.catalog.forms import TableForm
+from aaiclick.clickhouse.topology import Host, Kind, Topology
+from aaiclick.plan.clusters.copies import copy_refusal, placed_copy
+from aaiclick.plan.model import Step
+from aaiclick.plan.operations import Alter, AttachWork, CopyColumn, Guard, RebuildWork
+
+FORM = TableForm("events", "ReplicatedMergeTree", (), order_by="id")
+COPY = RebuildWork("events", FORM, (CopyColumn("id", "`id`"),))
+GUARD = Guard("id = 0", "would be lost", "id")
+
+
+def hosts(kind: Kind, shards: int = 1) -> Topology:
+    listed = tuple(
+        Host(f"h{2 * shard + replica}", 9000, shard + 1, replica, shard == 0 and replica == 1)
+        for shard in range(shards)
+        for replica in (1, 2)
+    )
+    return Topology(kind, "c", listed, "shop")
+
+
+def with_path(arguments: str) -> RebuildWork:
+    form = TableForm("events", "ReplicatedMergeTree", (), arguments=arguments, order_by="id")
+    return RebuildWork("events", form, COPY.columns)
+
+
+@pytest.mark.parametrize(
+    ("work", "shards", "said"),
+    [
+        (COPY, 1, ""),
+        (COPY, 2, "on each of 2 shards"),
+        (RebuildWork("events", FORM, COPY.columns, guards=(GUARD,)), 1, ""),
+        (AttachWork("events", FORM), 1, ""),
+        (AttachWork("events", FORM, guards=(GUARD,)), 1, "no row may come in on any host"),
+        (AttachWork("events", FORM, (Alter("ALTER", guards=(GUARD,)),)), 1, "no row may come in on any host"),
+        (with_path("'/clickhouse/tables/{uuid}/{shard}', '{replica}'"), 1, ""),
+        (with_path("'/own/{uuid}', '{replica}'"), 1, ""),
+        (with_path("'/own/events', '{replica}'"), 1, "its path in Keeper is written out"),
+    ],
+)
+def test_what_is_refused(work: RebuildWork | AttachWork, shards: int, said: str) -> None:
+    refusal = copy_refusal("events", work, hosts("queue", shards))
+    assert said in refusal
+    assert bool(refusal) is bool(said)
+
+
+def test_a_plan_says_where_everything_happens() -> None:
+    step = Step("events:rebuild", "events", "sort key", "rebuild", ["as on one host"], COPY)
+    shown = placed_copy(step, hosts("queue"))
+    text = "\n".join(shown.sql)
+    assert "CREATE TABLE shop.`_aaiclick_new_<run>_events` ON CLUSTER `c`" in text
+    assert "-- on host h1, in chunks, into MergeTree tables" in text
+    assert "-- on each host by itself" in text
+    assert "EXCHANGE TABLES `shop`.`events` AND `shop`.`_aaiclick_new_<run>_events`" in shown.sql
+    assert [hazard.kind for hazard in shown.hazards] == ["rewrites-data", "holds-up-writers", "holds-up-writers"]
+    assert "each of 2 replicas stores the copy" in shown.hazards[0].message
+    by_log = "\n".join(placed_copy(step, hosts("database")).sql)
+    assert "ON CLUSTER" not in by_log
+    assert "-- by the log of the database" in by_log
+    attached = "\n".join(
+        placed_copy(Step("a", "events", "b", "attach", [], AttachWork("events", FORM)), hosts("queue")).sql
+    )
+    assert "INSERT" not in attached.replace("no INSERT into", "")
+    assert "ATTACH PARTITION ALL FROM `shop`.`events`" in attached
