@@ -197,7 +197,7 @@ def definitions(compared: Compared, name: str, steps: list[Step]) -> Html | None
     lines = form_lines(after, plan.database) if after is not None else []
     if live is not None and isinstance(live.form, DictionaryForm):
         # It is made anew from what is declared.
-        lines = next((sql_lines(step.sql[0].replace(_OR_REPLACE, " ", 1)) for step in steps if step.sql), [])
+        lines = next((sql_lines(step.sql[0].replace(_OR_REPLACE, " ", 1)) for step in steps if step.sql), list[str]())
     if live is not None and lines:
         pairs = paired(form_lines(live.form, plan.database), lines)
         if all(pair.same for pair in pairs):
