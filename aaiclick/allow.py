@@ -80,6 +80,11 @@ def leave_detached_parts(table: str) -> Allow:
     return Allow(f"leave-detached-parts {table}")
 
 
+def leave_row_policy(table: str, policy: str) -> Allow:
+    """Change columns that a row policy reads, although its readers then fail or see other rows."""
+    return Allow(f"leave-row-policy {table}.{policy}")
+
+
 def materialize(table: str, name: str) -> Allow:
     """Fill an index, projection or statistics, which is added for new rows only, for the rows that are there."""
     return Allow(f"materialize {table}.{name}")
@@ -200,6 +205,7 @@ GROUPS: tuple[tuple[str, tuple[Callable[..., Allow], ...]], ...] = (
             change_ttl,
             drop_rows,
             leave_detached_parts,
+            leave_row_policy,
             materialize,
             relabel_enum,
             replace_table,

@@ -4,16 +4,19 @@ table by now."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from aaiclick.clickhouse.statements import ask
+from aaiclick.clickhouse.statements import READ, ask, merged
 from aaiclick.clickhouse.tables import Physical
-from aaiclick.routine import Routine, Row, flag, number, text
+from aaiclick.routine import Query, Routine, Row, flag, number, text
 from aaiclick.sql.hex_text import hexed
 
 PATCH = "patch-"
 """Partition ids of patch parts (lightweight updates) begin with it."""
+
+EVERY_ROW: Mapping[str, str | int] = {"apply_deleted_mask": 0, "optimize_use_projections": 0, "final": 0}
+"""For a count of all rows that parts hold: those that a lightweight delete has hidden are in no projection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,17 @@ def parts(table: Physical) -> Routine[tuple[Part, ...]]:
             changed = text(partition).split("-", 2)[2]
             patches.setdefault(changed, []).append((number(last), f"{text(name)} {text(content)}"))
     return tuple(_part(row, patches.get(text(row[0]), ())) for row in rows)
+
+
+def rows_in_reach(source: str, condition: str, query_size: int) -> Routine[int]:
+    """How many rows of some parts this user can read, those included that a lightweight delete has hidden.
+
+    ``source``: the quoted name of the table, ``condition`` selects the parts. Fewer than the parts hold: a row policy
+    or a setting hides the others, and what is read from the table is not all of it.
+    """
+    settings = merged(READ, EVERY_ROW, {"max_query_size": query_size})
+    rows = yield Query(f"SELECT count() FROM {source} WHERE {condition}", {}, settings, long=True)
+    return number(rows[0][0])
 
 
 def _part(row: Row, patches: Sequence[tuple[int, str]]) -> Part:

@@ -25,6 +25,7 @@ from aaiclick.plan.families import family_tables
 from aaiclick.plan.functions import plan_functions
 from aaiclick.plan.materialize import requested
 from aaiclick.plan.model import Step
+from aaiclick.plan.proof.row_policies import rename_with_policies
 from aaiclick.plan.rehearsal.cache import RehearsalCache, Rehearsed
 from aaiclick.plan.rehearsal.definitions import declared_forms, repeatable, rewritten_forms
 from aaiclick.plan.scripted.steps import scripted_steps
@@ -213,6 +214,7 @@ def _plan_tables(
     unknown = [table for table in understood if table.name not in known]
     forms = {**known, **(yield from declared_forms(scratch, unknown, catalog, sources, rehearsed, read))}
     found: list[Step] = []
+    cache = RehearsalCache(rehearsed=rehearsed)
     differing: list[tuple[Table, LiveObject, str]] = []
     for table in present:
         live = sources[table.name]
@@ -223,7 +225,8 @@ def _plan_tables(
         else:
             data_name = live.name
             if live.name != table.name:
-                found.append(steps.rename_step(catalog.database, live.name, table.name))
+                renaming = steps.rename_step(catalog.database, live.name, table.name)
+                found.append((yield from rename_with_policies(cache, catalog.database, live.name, renaming)))
                 live = renamed(live, table.name)
             if table.name not in known and _differs(table, forms[table.name], live, path):
                 differing.append((table, live, data_name))
@@ -234,7 +237,6 @@ def _plan_tables(
     rewritten = yield from rewritten_forms(
         scratch, [live.form for _, live, _ in differing if isinstance(live.form, TableForm)], rehearsed
     )
-    cache = RehearsalCache(rehearsed=rehearsed)
     for table, live, data_name in differing:
         again = rewritten[live.name]
         assert isinstance(again, TableForm)

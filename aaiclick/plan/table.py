@@ -35,6 +35,7 @@ from aaiclick.plan.proof.constraints import new_constraints, violated
 from aaiclick.plan.proof.cost import Cost, cost_of
 from aaiclick.plan.proof.in_place import InPlaceProof, prove
 from aaiclick.plan.proof.nondeterministic import nondeterministic, written_down
+from aaiclick.plan.proof.row_policies import held_to_policies
 from aaiclick.plan.rehearsal.empty_clone import Clone
 from aaiclick.plan.rehearsal.on_parts import alter_refused, attach_refused, copy_refused
 from aaiclick.plan.strategies.alter import propose_alter
@@ -131,13 +132,10 @@ def _required(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
         combines, cost = (), cost.plus(Cost(open=("which rows merges combine",)))
     table_guards = TableGuards((*of_counts(diff, found.clear), *of_expressions(diff, found.filled)), proof.guards, seen)
     made = yield from _cheapest(diff, data_name, proof, table_guards, _joined(found.blocked, proof.blocked))
-    return (
-        *made[:-1],
-        _costing(
-            _with(made[-1], (*found.hazards, *proof.hazards, *combines, *(yield from nulls_refused(diff)))),
-            cost.plus(proof.cost),
-        ),
-    )
+    cost = cost.plus(proof.cost)
+    hazards = (*found.hazards, *proof.hazards, *combines, *(yield from nulls_refused(diff)))
+    held_to = yield from held_to_policies(diff, data_name, _with(made[-1], hazards), cost)
+    return (*made[:-1], _costing(held_to, cost))
 
 
 def _counted(diff: TableDiff, data_name: str) -> Routine[tuple[CheckFindings, Cost]]:

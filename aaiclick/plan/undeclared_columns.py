@@ -24,6 +24,7 @@ from aaiclick.plan.old_parts.columns import PartColumns, held_columns
 from aaiclick.plan.old_parts.emptied import before_drop
 from aaiclick.plan.operations import Alter, AlterWork
 from aaiclick.plan.other_engines import can_be_cloned
+from aaiclick.plan.proof.row_policies import read_by_policies
 from aaiclick.plan.rehearsal.empty_clone import Clone, Outcome, attempt_alter
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.plan.strategies.refusals import read_only
@@ -66,7 +67,10 @@ def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ..
         blocked = f"the engine refuses to drop {name}: {first_line(outcome.message)}{_kept_reader(diff.target, name)}"
         if outcome.accepted:
             blocked = (
-                read_only(diff) or kept.refusal or (yield from broken_dependents(diff, without, f"without {name}"))
+                read_only(diff)
+                or kept.refusal
+                or (yield from broken_dependents(diff, without, f"without {name}"))
+                or (yield from read_by_policies(diff, data_name, name))
             )
         found.append(steps.alter_step(diff, work, change, blocked, diff.live.bytes, label=f"drop-column:{name}"))
     return tuple(found)

@@ -19,15 +19,15 @@ from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.read import read_catalog
 from aaiclick.clickhouse.merges import hold_merges
-from aaiclick.clickhouse.parts import Part, parts
-from aaiclick.clickhouse.statements import BLOCKS, COPY, READ, Sent, ask, drop_table, merged
+from aaiclick.clickhouse.parts import Part, parts, rows_in_reach
+from aaiclick.clickhouse.statements import BLOCKS, COPY, Sent, ask, drop_table, merged
 from aaiclick.clickhouse.tables import Physical, physical, require_table
 from aaiclick.clock import clock
 from aaiclick.error_codes import MEMORY_LIMIT_EXCEEDED
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import ChunkDone, Note, Progress
 from aaiclick.plan.operations import Fill
-from aaiclick.routine import Command, Emit, Query, Routine, number, text
+from aaiclick.routine import Command, Emit, Routine, text
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 from aaiclick.state.backfill_mark import BackfillMark, stage_name, update_backfill_mark
@@ -76,7 +76,8 @@ def fill_up(
             # Some blocks may be in already: the next turn drops this staging table and fills another one.
             level += 1
             continue
-        found = yield from _readable(database, fill, chunk)
+        selected = _selected(chunk)
+        found = yield from rows_in_reach(qualified(database, fill.source), selected, 2 * len(selected) + 262144)
         # Asked last: parts that are still there now were there all the time.
         if not (yield from _still_there(source, chunk)):
             restarts += 1
@@ -87,7 +88,7 @@ def fill_up(
                 )
             yield Emit(Note(f"{fill.source}: rows were changed while {fill.target} was filled: a chunk begins again"))
             continue
-        if chunk.exact and found != chunk.rows:
+        if found != chunk.rows:
             raise ApplyError(
                 f"{fill.source} holds {chunk.rows} rows in {len(chunk.parts)} parts, but {found} can be read: a row "
                 "policy or a setting of this user hides"
@@ -181,8 +182,3 @@ def _selected(chunk: Chunk) -> str:
 def _still_there(source: Physical, chunk: Chunk) -> Routine[bool]:
     names = {part.name for part in (yield from parts(source))}
     return all(part.name in names for part in chunk.parts)
-
-
-def _readable(database: str, fill: Fill, chunk: Chunk) -> Routine[int]:
-    sql = f"SELECT count() FROM {qualified(database, fill.source)} WHERE {_selected(chunk)}"
-    return number((yield Query(sql, {}, merged(READ, {"max_query_size": 2 * len(sql) + 262144})))[0][0])

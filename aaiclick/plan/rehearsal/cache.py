@@ -14,6 +14,28 @@ Key = tuple[TableForm, TableForm, tuple[tuple[str, str], ...]]
 
 
 @dataclass(frozen=True, slots=True)
+class RowPolicy:
+    """A row policy of the database."""
+
+    name: str
+    """Its name."""
+    table: str
+    """Its table; '' for all of the database."""
+    condition: str
+    """What a row has to fulfil to be read; '' where nothing is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPolicies:
+    """The row policies of a database."""
+
+    policies: tuple[RowPolicy, ...]
+    """Those that are known."""
+    complete: bool
+    """False where this user may not list them."""
+
+
+@dataclass(frozen=True, slots=True)
 class AcceptedBatch:
     """A batch of commands that the engine accepted on an empty clone, whether it started a mutation, and settings that
     it needed."""
@@ -53,7 +75,8 @@ class RehearsalCache:
     """Results within one run of the planner.
 
     ``alters``: accepted batches, by form and target. ``dependents``: views of the database. ``tried_on_parts``: for how
-    many tables of a form a strategy was tried on parts. ``rehearsed``: what outlives the plan.
+    many tables of a form a strategy was tried on parts. ``row_policies``: those of the database; None: not asked yet.
+    ``rehearsed``: what outlives the plan.
     """
 
     alters: dict[Key, tuple[AcceptedBatch, ...]] = field(default_factory=dict[Key, tuple[AcceptedBatch, ...]])
@@ -61,6 +84,7 @@ class RehearsalCache:
         default_factory=dict[tuple[str, ...], list[tuple[str, str, str]]]
     )
     tried_on_parts: dict[tuple[str, Key], int] = field(default_factory=dict[tuple[str, Key], int])
+    row_policies: ListedPolicies | None = None
     rehearsed: Rehearsed = field(default_factory=Rehearsed)
 
 

@@ -1,0 +1,158 @@
+"""Row policies of a table: rows that they hide from the user who migrates, and what their own conditions read.
+
+What is counted, compared and copied is what a SELECT gives. An ALTER converts every row all the same, so a value in a
+hidden row would be cut off without having been seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from aaiclick.clickhouse.parts import EVERY_ROW
+from aaiclick.clickhouse.refusable import answered
+from aaiclick.diff.hazards import Hazard
+from aaiclick.plan.model import Step
+from aaiclick.plan.proof.changed import changed_columns
+from aaiclick.plan.proof.column_uses import through_aliases
+from aaiclick.plan.proof.comparisons import Comparison, evaluate
+from aaiclick.plan.proof.cost import Cost
+from aaiclick.plan.rehearsal.cache import ListedPolicies, RehearsalCache, RowPolicy
+from aaiclick.plan.strategies.context import TableDiff
+from aaiclick.routine import Query, Routine, number, text
+from aaiclick.sql.column_names import mentioned
+from aaiclick.sql.quoting import qualified
+
+_LOOKS = 5
+"""How often the rows are counted again while parts come and go."""
+
+
+def held_to_policies(diff: TableDiff, data_name: str, step: Step, cost: Cost) -> Routine[Step]:
+    """The step of a table as its row policies allow it: blocked where it rests on rows that this user cannot see all
+    of, and with what has to be allowed by name where a policy reads what changes.
+
+    ``data_name`` is what the table is called now, ``cost`` what was read for the step.
+    """
+    reading = diff.live.rows > 0 and (bool(cost.columns) or step.strategy != "alter")
+    if step.blocked or not (reading or _concerned(diff)):
+        return step
+    known = yield from _listed(diff.cache, diff.database)
+    policies = [policy for policy in known.policies if policy.table in ("", data_name)]
+    if reading and (policies or not known.complete):
+        hidden = yield from hidden_rows(diff.database, data_name)
+        if hidden:
+            return replace(step, blocked=hidden)
+    harmed, unlooked = yield from _harmed(diff, data_name, policies)
+    return replace(step, hazards=(*step.hazards, *harmed), unlooked=(*step.unlooked, *unlooked))
+
+
+def rename_with_policies(cache: RehearsalCache, database: str, old: str, step: Step) -> Routine[Step]:
+    """The step that renames a table, with what has to be allowed by name: a row policy stays behind under ``old``, and
+    what it hid is read from then on."""
+    known = yield from _listed(cache, database)
+    left = tuple(
+        Hazard(
+            "readers-see-gap",
+            f"the row policy {policy.name} stays on the name {old}: nothing hides its rows in {step.object} any more",
+            f"leave-row-policy {step.object}.{policy.name}",
+        )
+        for policy in known.policies
+        if policy.table == old
+    )
+    return replace(step, hazards=(*step.hazards, *left)) if left else step
+
+
+def read_by_policies(diff: TableDiff, data_name: str, column: str) -> Routine[str]:
+    """Why a column cannot be dropped: a row policy reads it; '' where none does."""
+    known = yield from _listed(diff.cache, diff.database)
+    names = [
+        policy.name
+        for policy in known.policies
+        if policy.table in ("", data_name) and mentioned(policy.condition, [column])
+    ]
+    return (
+        f"the row policy {', '.join(names)} reads {column}: every SELECT that it holds for would fail" if names else ""
+    )
+
+
+def _listed(cache: RehearsalCache, database: str) -> Routine[ListedPolicies]:
+    if cache.row_policies is not None:
+        return cache.row_policies
+    rows = yield from answered(
+        Query(
+            "SELECT short_name, table, ifNull(select_filter, '') FROM system.row_policies WHERE database = "
+            "{database:String} ORDER BY table, short_name",
+            {"database": database},
+        )
+    )
+    listed = () if rows is None else tuple(RowPolicy(text(row[0]), text(row[1]), text(row[2])) for row in rows)
+    cache.row_policies = ListedPolicies(listed, rows is not None)
+    return cache.row_policies
+
+
+def hidden_rows(database: str, name: str) -> Routine[str]:
+    """Why this user cannot tell what all rows of a table hold; '' where every row can be read."""
+    last = ("", 0)
+    for _ in range(_LOOKS):
+        # The parts first: rows that come in meanwhile are then only read. Parts count the rows that lightweight
+        # deletes have hidden, so these are read, too.
+        rows = yield Query(
+            "SELECT (SELECT (hex(sum(cityHash64(name, hash_of_all_files))), sum(rows)) FROM system.parts WHERE active "
+            "AND database = {database:String} AND table = {table:String} AND NOT startsWith(partition_id, 'patch-')) "
+            f"AS held, held.1, held.2, count() FROM {qualified(database, name)}",
+            {"database": database, "table": name},
+            dict(EVERY_ROW),
+            long=True,
+        )
+        parts, held, seen = text(rows[0][1]), number(rows[0][2]), number(rows[0][3])
+        if seen >= held:
+            return ""
+        if (parts, seen) == last:
+            break
+        last = (parts, seen)
+    return (
+        f"{held:,} rows are in {name}, and {seen:,} of them can be read: a row policy hides the others from this "
+        "user, so what they hold cannot be looked at. Run it as a user who may read every row"
+    )
+
+
+def _concerned(diff: TableDiff) -> bool:
+    """True where a live column is renamed, or changes what it gives."""
+    return bool(diff.target.renames or changed_columns(diff.form, diff.target))
+
+
+def _harmed(
+    diff: TableDiff, data_name: str, policies: Sequence[RowPolicy]
+) -> Routine[tuple[tuple[Hazard, ...], tuple[str, ...]]]:
+    """What the policies read that will not be there, or not be the same; and what only rows can tell."""
+    renamed = dict(diff.target.renames)
+    lost = [name for name in renamed if diff.target.form.column(name) is None]
+    changed = [each.old.name for each in changed_columns(diff.form, diff.target) if each.how != "labels"]
+    touched = through_aliases(diff.form, changed)
+    found: list[Hazard] = []
+    unlooked: list[str] = []
+    for policy in policies:
+        gone = sorted(mentioned(policy.condition, lost))
+        names = sorted(mentioned(policy.condition, touched))
+        if gone:
+            said = ", ".join(f"{name}, which is called {renamed[name]} then" for name in gone)
+            found.append(_hazard(diff, policy, f"reads {said}: every SELECT that it holds for fails"))
+        elif names and diff.reads_no_rows:
+            unlooked.append(f"row policy {policy.name}")
+        elif names and (why := (yield from _otherwise(diff, data_name, policy))):
+            found.append(_hazard(diff, policy, f"reads {', '.join(names)}, which changes: {why}"))
+    return tuple(found), tuple(unlooked)
+
+
+def _otherwise(diff: TableDiff, data_name: str, policy: RowPolicy) -> Routine[str]:
+    """What a policy's condition does otherwise over the rows as they will be; '' for nothing."""
+    condition = f"ifNull(({policy.condition}) != 0, 0)"
+    seen = (yield from evaluate(diff, data_name, [Comparison((condition,), (condition,))]))[0]
+    if seen.failed:
+        return f"every SELECT that it holds for may fail ({seen.failed})"
+    return f"it hides other rows then, {seen.differs:,} of them" if seen.differs else ""
+
+
+def _hazard(diff: TableDiff, policy: RowPolicy, words: str) -> Hazard:
+    key = f"leave-row-policy {diff.live.name}.{policy.name}"
+    return Hazard("old-code-breaks", f"the row policy {policy.name} {words}. No plan changes a policy", key)
