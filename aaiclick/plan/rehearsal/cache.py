@@ -72,20 +72,20 @@ class Rehearsed:
 
 @dataclass(slots=True)
 class RehearsalCache:
-    """Results within one run of the planner.
-
-    ``alters``: accepted batches, by form and target. ``dependents``: views of the database. ``tried_on_parts``: for how
-    many tables of a form a strategy was tried on parts. ``row_policies``: those of the database; None: not asked yet.
-    ``rehearsed``: what outlives the plan.
-    """
+    """Results within one run of the planner."""
 
     alters: dict[Key, tuple[AcceptedBatch, ...]] = field(default_factory=dict[Key, tuple[AcceptedBatch, ...]])
+    """Accepted batches, by form and target."""
     dependents: dict[tuple[str, ...], list[tuple[str, str, str]]] = field(
         default_factory=dict[tuple[str, ...], list[tuple[str, str, str]]]
     )
+    """Views of the database."""
     tried_on_parts: dict[tuple[str, Key], int] = field(default_factory=dict[tuple[str, Key], int])
+    """For how many tables of a form a strategy was tried on parts."""
     row_policies: ListedPolicies | None = None
+    """Those of the database; None: not asked yet."""
     rehearsed: Rehearsed = field(default_factory=Rehearsed)
+    """What outlives the plan."""
 
 
 def alike(form: TableForm, target: Target) -> Key:
