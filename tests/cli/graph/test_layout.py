@@ -7,7 +7,7 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aaiclick.cli.graph.layout import ROW_GAP, packed, parts, place
+from aaiclick.cli.graph.layout import ROW_GAP, _apart, packed, parts, place
 
 
 def test_parts_come_by_size() -> None:
@@ -53,6 +53,11 @@ def test_no_box_covers_another(graph: tuple[int, list[tuple[int, int]]]) -> None
         for x, y in part.places.values():
             assert x >= 0
             assert y >= -1e-6
+
+
+def test_what_is_wanted_at_one_place_lies_around_it() -> None:
+    assert _apart([5, 5, 5], [10, 10, 10]) == [-5, 5, 15]
+    assert _apart([0, 30, 31], [10, 10, 10]) == [0, 25.5, 35.5]
 
 
 def test_rows_are_filled_up_to_the_width() -> None:
