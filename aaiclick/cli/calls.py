@@ -93,6 +93,20 @@ def compare(url: str, schema: Schema, database: str | None, chosen: Policy, quic
     return compare_schema(url, schema, chosen, database, quick)
 
 
+def until(schema: Schema, version: int) -> Schema:
+    """The schema as an earlier version was released. Raises ``UsageError`` where the project does not know it."""
+    from aaiclick.versions.until import schema_until
+
+    return schema_until(schema, version)
+
+
+def create_database(url: str, database: str | None, cluster: str) -> str:
+    """Make the database that a URL or ``database`` names where it is missing; its name, '' where it was there."""
+    from aaiclick.api.create_database import create_database as create
+
+    return create(url, database, cluster)
+
+
 def validate(url: str, schema: Schema, database: str | None) -> Status:
     """How the database compares to the declaration."""
     from aaiclick import validate_schema

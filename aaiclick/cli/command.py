@@ -145,9 +145,13 @@ class Frame:
         """How long old tables are kept. Raises ``UsageError``."""
         return calls.kept_for(self.settings.value("keep-old"))
 
-    def declared(self) -> Schema:
-        """The schema that was asked for. Where nothing says it, the oplog: in a database that is empty, or the oplog's.
-        Raises ``UsageError``."""
+    def declared(self, to: int | None = None) -> Schema:
+        """The schema that was asked for; ``to``: as that version was released. Where nothing says it, the oplog: in a
+        database that is empty, or the oplog's. Raises ``UsageError``."""
+        schema = self._declared()
+        return schema if to is None or to == schema.version else calls.until(schema, to)
+
+    def _declared(self) -> Schema:
         schema = self._configured()
         if schema is None:
             schema = load_schema(DEFAULT)
@@ -202,7 +206,7 @@ class Frame:
         """``aaiclick migrate`` with this run's target and under its usual policy, with what was allowed already and
         ``allow``. ``wider``: the policy itself refused, so one that the project configured is replaced by the usual
         one."""
-        given = [option for option in self.extra if option[0] == "--allow"]
+        given = [option for option in self.extra if option[0] in ("--to", "--allow")]
         further = [("--allow", key) for key in allow if ("--allow", key) not in given]
         said = self.settings.said("policy") if wider else None
         policy = [("--policy", USUAL_POLICY)] if said is not None and said.level >= ENVIRONMENT else []

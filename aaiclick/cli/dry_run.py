@@ -18,9 +18,9 @@ from aaiclick.printable import range_text, shown, size_text
 HEADINGS = ("object", "change", "strategy", "rows", "size", "hazards", "")
 
 
-def dry_run(frame: Frame, chosen: Policy, quick: bool = False) -> ExitCode:
+def dry_run(frame: Frame, chosen: Policy, quick: bool = False, to: int | None = None) -> ExitCode:
     """Print the plan: at a terminal with a table, in a pipe as SQL with the same table in comments."""
-    declared, target = frame.declared(), frame.target()
+    declared, target = frame.declared(to), frame.target()
     # What a database that is not there yet needs is planned in memory: a dry run leaves nothing behind.
     url = "chdb://memory" if target.missing else target.url
     plan = calls.plan(url, declared, frame.database, chosen, quick)

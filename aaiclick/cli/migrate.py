@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,7 +30,7 @@ from aaiclick.cli.options import (
 )
 from aaiclick.cli.output import Output
 from aaiclick.cli.tenants.patterns import check_jobs, is_pattern
-from aaiclick.errors import UsageError
+from aaiclick.errors import SchemaAheadError, UsageError
 from aaiclick.printable import seconds_text
 
 if TYPE_CHECKING:
@@ -58,6 +59,18 @@ Yes = Annotated[
     bool,
     typer.Option("--yes", help="Do not ask before anything is rewritten or lost. Allows nothing: that is --allow."),
 ]
+To = Annotated[
+    int | None,
+    typer.Option(
+        "--to",
+        metavar="VERSION",
+        min=1,
+        help="Stop at this version, below the newest: as the lock file has it, with the migrations up to it.",
+    ),
+]
+CreateDatabase = Annotated[
+    bool, typer.Option("--create-database", help="Make the database first, where the server does not have it.")
+]
 
 
 def migrate(
@@ -66,6 +79,8 @@ def migrate(
     quick: Quick = False,
     plan: Approved = None,
     yes: Yes = False,
+    to: To = None,
+    create_database: CreateDatabase = False,
     json: Json = False,
     url: Url = None,
     database: Databases = None,
@@ -92,11 +107,12 @@ def migrate(
         ("--policy", policy.value if policy is not None else None),
         ("--keep-old", keep_old),
         ("--plan", plan),
+        ("--to", str(to) if to is not None else None),
         *(("--allow", key) for key in keys),
         ("--progress", progress.value if progress is not ProgressKind.auto else None),
         ("--jobs", str(jobs) if jobs is not None else None),
     ]
-    flags = (("--dry-run", dry_run_only), ("--quick", quick), ("--yes", yes))
+    flags = (("--dry-run", dry_run_only), ("--quick", quick), ("--yes", yes), ("--create-database", create_database))
     frame = Frame(
         "migrate",
         json,
@@ -113,39 +129,50 @@ def migrate(
         approved=plan,
     )
     hooks = Hooks(frame)
-    frame.run(lambda: hooks.carry_out(lambda: _run(frame, hooks, keys, plan, jobs)))
+    frame.run(lambda: hooks.carry_out(lambda: _run(frame, hooks, keys, plan, jobs, to)))
 
 
-def _run(frame: Frame, hooks: Hooks, keys: tuple[str, ...], file: str | None, jobs: int | None) -> ExitCode:
+def _run(
+    frame: Frame, hooks: Hooks, keys: tuple[str, ...], file: str | None, jobs: int | None, to: int | None
+) -> ExitCode:
     dry, quick, ask = "--dry-run" in frame.flags, "--quick" in frame.flags, "--yes" not in frame.flags
     if file is not None and dry:
         raise UsageError("--plan carries a plan out, --dry-run shows one: give one of them")
     if quick and not dry:
         raise UsageError("--quick goes with --dry-run: a run looks at the rows that it has to look at")
+    if to is not None and file is not None:
+        raise UsageError("--plan carries a whole plan out, --to stops on the way: give one of them")
+    if "--create-database" in frame.flags and dry:
+        raise UsageError("--create-database makes a database, and --dry-run changes nothing: give one of them")
     workers, policy = check_jobs(frame.database, jobs), frame.chosen_policy(keys)
     if is_pattern(frame.database):
         from aaiclick.cli.tenants import commands as tenants
 
         if file is not None:
             raise UsageError("--plan is of one database: give its name instead of a pattern")
+        if to is not None or "--create-database" in frame.flags:
+            raise UsageError("--to and --create-database are for one database: give its name instead of a pattern")
         if dry:
             return tenants.plan_of_tenants(frame, policy, quick, workers)
         return tenants.migrate_tenants(frame, hooks, policy, workers, ask)
     if dry:
         from aaiclick.cli.dry_run import dry_run
 
-        return dry_run(frame, policy, quick)
-    return _migrate(frame, hooks, policy, file, ask)
+        return dry_run(frame, policy, quick, to)
+    return _migrate(frame, hooks, policy, file, ask, to)
 
 
-def _migrate(frame: Frame, hooks: Hooks, policy: Policy, file: str | None, ask: bool) -> ExitCode:
+def _migrate(frame: Frame, hooks: Hooks, policy: Policy, file: str | None, ask: bool, to: int | None) -> ExitCode:
     from aaiclick.cli.approval.files import read_plan
     from aaiclick.cli.approval.question import agreed, is_asked, look
     from aaiclick.cli.hooks.looks import before_migrate
     from aaiclick.cli.progress.watchers import watcher
 
     approved = read_plan(Path(file)) if file is not None else None
-    declared, target = frame.declared(), frame.target()
+    target = frame.target()
+    if "--create-database" in frame.flags:
+        _create_database(frame)
+    declared = frame.declared(to)
     if approved is None and ask and is_asked(frame, policy):
         found = look(frame, declared, policy)
         if found is not None:
@@ -157,7 +184,12 @@ def _migrate(frame: Frame, hooks: Hooks, policy: Policy, file: str | None, ask: 
     before_migrate(frame, hooks, declared, policy)
     watch = watcher(frame.output)
     frame.on_close = watch.close
-    report = calls.ensure(target.url, declared, frame.database, policy, watch, approved)
+    try:
+        report = calls.ensure(target.url, declared, frame.database, policy, watch, approved)
+    except SchemaAheadError as error:
+        if to is None:
+            raise
+        raise _beyond(error, to) from error
     watch.close()
     if report.in_sync and not report.steps and not report.pending:
         # The record alone said so. Whether a migration or released form was edited since is looked at here, where there
@@ -168,6 +200,18 @@ def _migrate(frame: Frame, hooks: Hooks, policy: Policy, file: str | None, ask: 
     else:
         _print(frame, report)
     return hooks.after(ExitCode.DONE if report.in_sync else ExitCode.PENDING, report)
+
+
+def _create_database(frame: Frame) -> None:
+    cluster = os.environ.get("AAICLICK_CLUSTER")
+    if cluster is None:
+        cluster = frame.declared_or_oplog().cluster
+    if name := calls.create_database(frame.target().url, frame.database, cluster or ""):
+        frame.output.tell(f"made database {name}")
+
+
+def _beyond(error: SchemaAheadError, to: int) -> UsageError:
+    return UsageError(f"--to {to}: {error.schema} is beyond that version here. aaiclick rollback goes back")
 
 
 def _print(frame: Frame, report: Report) -> None:

@@ -215,7 +215,8 @@ def _cannot_open(error: Exception, url: ServerUrl) -> AaiclickError:
         return translated
     if isinstance(translated, StatementError) and translated.code == UNKNOWN_DATABASE:
         return ConnectionFailed(
-            f"there is no database {url.database!r} at {url.place}. Create it, or name another one in the URL"
+            f"there is no database {url.database!r} at {url.place}. Create it (aaiclick migrate "
+            "--create-database), or name another one in the URL"
         )
     if isinstance(translated, StatementError) and translated.code:
         return ConnectionFailed(f"{url.place} refused the connection: {translated.message}")

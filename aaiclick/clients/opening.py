@@ -17,7 +17,7 @@ from aaiclick.clients.fork import refuse_inherited_engine
 from aaiclick.clients.http import HttpConnection, open_server
 from aaiclick.clients.parameters import set_clause
 from aaiclick.clients.settings import only_kept
-from aaiclick.clients.url import MEMORY, EmbeddedUrl, ServerUrl, parse_url
+from aaiclick.clients.url import MEMORY, DatabaseUrl, EmbeddedUrl, ServerUrl, parse_url
 from aaiclick.error_codes import UNKNOWN_DATABASE
 from aaiclick.errors import ConnectionFailed, StatementError, UsageError
 from aaiclick.routine import Query
@@ -31,7 +31,11 @@ def open_url(text: str) -> Opened:
 
     Raises ``ConnectionFailed`` or ``UsageError``.
     """
-    url = parse_url(text)
+    return open_parsed(parse_url(text))
+
+
+def open_parsed(url: DatabaseUrl) -> Opened:
+    """The same of a URL that was read already."""
     return open_server(url) if isinstance(url, ServerUrl) else _open_embedded(url)
 
 
@@ -52,7 +56,8 @@ def _open_embedded(url: EmbeddedUrl) -> EmbeddedConnection:
         session.close()
         if error.code == UNKNOWN_DATABASE:
             raise ConnectionFailed(
-                f"there is no database {url.database!r} in {url.path}. Create it, or name another one in the URL"
+                f"there is no database {url.database!r} in {url.path}. Create it (aaiclick migrate "
+                "--create-database), or name another one in the URL"
             ) from error
         raise UsageError(f"a setting in the URL was refused: {error.message}") from error
     except BaseException:

@@ -72,6 +72,8 @@ class Schema(Spec):
     """The declaration with its variables, of one in which values stand for them."""
     _given: dict[str, Value] = PrivateAttr(default_factory=dict[str, Value])
     """Values that were given in the code."""
+    _until: int | None = PrivateAttr(default=None)
+    """The version that this one stops at, of a project that has released newer ones; None: it is the newest."""
 
     def __init__(self, name: str, **fields: Unpack[SchemaFields]) -> None:
         """What each keyword means.
@@ -198,6 +200,22 @@ class Schema(Spec):
             known[name].read(value, "given")
         made = (self._template or self).model_copy()
         made._given = {**self._given, **values}  # noqa: SLF001 - made here
+        return made
+
+    @property
+    def given_values(self) -> dict[str, Value]:
+        """What was given for its variables."""
+        return dict(self._given)
+
+    @property
+    def until(self) -> int | None:
+        """The version that this one stops at, of a project that has released newer ones; None: it is the newest."""
+        return self._until
+
+    def stopped_at(self, version: int) -> Schema:
+        """The same declaration, whose newer migrations and released forms do not count."""
+        made = self.model_copy()
+        made._until = version  # noqa: SLF001 - made here
         return made
 
     def resolved(self, environment: Mapping[str, str]) -> Schema:

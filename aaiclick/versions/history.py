@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import cast
 
@@ -71,6 +71,10 @@ def read_history(schema: Schema) -> ReleaseHistory:
     """
     scripts = read_migrations(schema.migrations)
     lock = read_lock(schema.migrations) if isinstance(schema.migrations, str) else None
+    if schema.until is not None:
+        scripts = tuple(script for script in scripts if script.version <= schema.until)
+        if lock is not None:
+            lock = replace(lock, versions=tuple(each for each in lock.versions if each.version <= schema.until))
     check_released(schema.name, schema.version, scripts, lock)
     return ReleaseHistory(scripts, lock)
 

@@ -241,8 +241,8 @@ def test_a_missing_database_in_the_url_is_one_sentence(tmp_path: Path) -> None:
     )
     first, second = told.stdout.splitlines()
     assert (
-        first
-        == f"ConnectionFailed: there is no database 'nowhere' in {tmp_path}. Create it, or name another one in the URL"
+        first == f"ConnectionFailed: there is no database 'nowhere' in {tmp_path}. Create it (aaiclick migrate "
+        "--create-database), or name another one in the URL"
     )
     assert second.startswith("UsageError: a setting in the URL was refused: ")
     assert "no_such_setting" in second

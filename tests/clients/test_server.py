@@ -87,8 +87,8 @@ def test_something_else_listens() -> None:
 def test_a_database_that_is_not_there(aaiclick_server: EngineServer) -> None:
     place = aaiclick_server.start().url
     assert (
-        refusal(f"{place}/nowhere")
-        == f"there is no database 'nowhere' at {place}. Create it, or name another one in the URL"
+        refusal(f"{place}/nowhere") == f"there is no database 'nowhere' at {place}. Create it (aaiclick migrate "
+        "--create-database), or name another one in the URL"
     )
 
 

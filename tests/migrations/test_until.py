@@ -1,0 +1,108 @@
+"""Stopping at a version below the newest."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from aaiclick import Column, MergeTree, Migration, Policy, Schema, Table, ensure_schema, plan_schema, validate_schema
+from aaiclick.api.revision import revise
+from aaiclick.errors import UsageError
+from aaiclick.variables import Variable
+from aaiclick.versions.until import schema_until
+from tests.migrations.projects import Project
+
+DAYS = Variable("ttl_days", default=60)
+MORE = (Column("at", "DateTime"), Column("kind", "String"), Column("n", "UInt32"))
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    made = Project(tmp_path)
+    yield made
+    made.forget()
+
+
+def schema(project: Project, version: int) -> Schema:
+    engine = MergeTree(order_by=["id"], ttl=f"at + INTERVAL {DAYS} DAY")
+    table = Table("events", [Column("id", "UInt64"), *MORE[:version]], engine=engine)
+    return Schema("shop", version=version, objects=[table], migrations=project.package, variables=[DAYS])
+
+
+def released(project: Project) -> Schema:
+    """Three versions; the package as it was at the second one lies in ``older``."""
+    for version in (1, 2, 3):
+        revise(schema(project, version), f"v{version}")
+        project.forget()
+        if version == 2:
+            shutil.copytree(project.folder, project.home / "older")
+    return schema(project, 3)
+
+
+def test_a_run_stops_there_and_the_code_of_that_version_is_content(aaiclick_client: Client, project: Project) -> None:
+    newest = released(project).given(ttl_days=70)
+    ensure_schema(aaiclick_client, schema_until(newest, 1))
+    # What an operator has added is not taken away: that version says nothing of it.
+    aaiclick_client.command("ALTER TABLE events ADD INDEX own id TYPE minmax")
+    report = ensure_schema(aaiclick_client, schema_until(newest, 2))
+    assert (report.from_version, report.to_version, report.in_sync) == (1, 2, True)
+    shown = str(aaiclick_client.command("SHOW CREATE TABLE events"))
+    assert [f"`{name}`" in shown for name in ("id", "at", "kind", "n")] == [True, True, True, False]
+    assert "toIntervalDay(70)" in shown
+    assert "INDEX own" in shown
+    assert ensure_schema(aaiclick_client, schema_until(newest, 2)).steps == ()
+    shutil.rmtree(project.folder)
+    (project.home / "older").rename(project.folder)
+    project.forget()
+    assert validate_schema(aaiclick_client, schema(project, 2).given(ttl_days=70)).in_sync
+
+
+def test_from_there_it_goes_to_the_newest(aaiclick_client: Client, project: Project) -> None:
+    newest = released(project)
+    ensure_schema(aaiclick_client, schema_until(newest, 2))
+    plan = plan_schema(aaiclick_client, newest)
+    assert (plan.from_version, plan.to_version) == (2, 3)
+    assert ensure_schema(aaiclick_client, newest, policy=Policy.safe()).in_sync
+    versions = aaiclick_client.query("SELECT version FROM schema_version ORDER BY seq").result_rows
+    assert [row[0] for row in versions] == [2, 3]
+
+
+def test_what_the_project_does_not_know_is_an_error(project: Project) -> None:
+    newest = released(project)
+    with pytest.raises(UsageError, match=r"shop has no version 9 in its lock file: it has versions 1 to 3"):
+        schema_until(newest, 9)
+    for migrations in (None, [Migration(2)]):
+        with pytest.raises(UsageError, match=r"there is none \(aaiclick revision writes it\)"):
+            schema_until(newest.model_copy(update={"migrations": migrations}), 1)
+
+
+def renamed(project: Project, version: int, former: str | None) -> Schema:
+    columns = [Column("id", "UInt64"), *MORE[: version - 1]]
+    table = Table("logs" if version > 1 else "events", columns, engine=MergeTree(order_by=["id"]))
+    if former is not None:
+        table = table.model_copy(update={"renamed_from": former})
+    return Schema("shop", version=version, objects=[table], migrations=project.package)
+
+
+def test_a_table_that_was_renamed_on_the_way_keeps_its_rows(aaiclick_client: Client, project: Project) -> None:
+    for version in (1, 2, 3):
+        revise(renamed(project, version, "events" if version > 1 else None), f"v{version}")
+        project.forget()
+    newest = renamed(project, 3, "events")
+    ensure_schema(aaiclick_client, schema_until(newest, 1))
+    aaiclick_client.command("INSERT INTO events VALUES (7)")
+    ensure_schema(aaiclick_client, schema_until(newest, 2))
+    assert list(aaiclick_client.query("SELECT id FROM logs").result_rows) == [(7,)]
+
+
+def test_a_table_that_may_have_been_renamed_is_an_error(project: Project) -> None:
+    for version in (1, 2, 3):
+        revise(renamed(project, version, "events" if version == 2 else None), f"v{version}")
+        project.forget()
+    with pytest.raises(UsageError, match=r"version 2 has logs and no longer events: nothing says here"):
+        schema_until(renamed(project, 3, None), 2)
