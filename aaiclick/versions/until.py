@@ -98,7 +98,7 @@ def _managed(spec: S) -> S:
         for field in spec.model_fields_set
         if field == "order_by" or getattr(spec, field) not in (None, "", [], {})
     }
-    return cast("S", type(spec).model_construct(set(kept), **kept))
+    return type(spec).model_construct(set(kept), **kept)  # type: ignore[return-value]
 
 
 def _part(value: object) -> object:
