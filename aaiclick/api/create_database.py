@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aaiclick.clickhouse.databases import create_missing
 from aaiclick.clients import parse_url
 from aaiclick.clients.opening import open_parsed
+from aaiclick.commands.create_missing import create_missing
 from aaiclick.errors import UsageError
 from aaiclick.routine import run
 
