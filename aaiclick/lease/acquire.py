@@ -78,6 +78,8 @@ class _Wait:
 
     nonce: str = ""
     """The holder's; '': none was seen yet."""
+    beats_of: str = ""
+    """The nonce of the holder whose heartbeat was seen last: the first one of each holder has the same number."""
     beat: int = -1
     """Number of the holder's last heartbeat; -1: none was seen."""
     seen: int = 0
@@ -326,8 +328,8 @@ def _time_left(me: _Contender, holder: Holder, seen: Look, wait: _Wait) -> Routi
     """
     beats = yield from newest_beats(me.database, holder.nonce)
     last = beats[0] if beats else Beat(-1, holder.since, holder.seconds, False)
-    if not wait.seen or wait.beat != last.count:
-        wait = replace(wait, beat=last.count, seen=seen.now)
+    if not wait.seen or (wait.beats_of, wait.beat) != (holder.nonce, last.count):
+        wait = replace(wait, beats_of=holder.nonce, beat=last.count, seen=seen.now)
     elsewhere = (holder.owner.host, holder.owner.pid) != (me.owner.host, me.owner.pid)
     if me.embedded and (elsewhere or last.at < seen.engine_started):
         return wait, 0.0

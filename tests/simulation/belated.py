@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from aaiclick.routine import Command, Query
 from tests.simulation.chaos import Chaos
+from tests.simulation.model.ddl import may_merge
 from tests.simulation.process import Process
 from tests.simulation.schedule import Bounds, Schedule
 from tests.simulation.schedule_state import Sent, Written
@@ -106,6 +107,9 @@ class Belated(Schedule):
         generation = GENERATIONS[running.target.settings["index_granularity"]]
         scene.world.land(running)
         scene.rows[self.rows] = Written([Sent(3, acknowledged=True, landed=[(running.target.uuid, generation)])])
+        # The engine merges as soon as it may.
+        if len(table.parts) > 1 and may_merge(table):
+            scene.world.merge(table)
 
 
 def meet(meeting: Meeting, told: list[str] | None = None) -> Belated:

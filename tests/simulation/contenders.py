@@ -1,4 +1,5 @@
-"""Who wants to end a lock that is over, and is late with it: at each moment of the one that was faster.
+"""Who wants to end a lock that is over, or to make the next one, and is late with it: at each moment of the one that was
+faster.
 
 Nothing is left to chance, as in ``belated``: the laws of ``holding`` are looked at with every statement.
 """
@@ -6,6 +7,7 @@ Nothing is left to chance, as in ``belated``: the laws of ``holding`` are looked
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from aaiclick.lease.names import LOCK
 from aaiclick.routine import Command, Query
@@ -18,15 +20,18 @@ from tests.simulation.world import DATABASE, Model
 
 ENDS = (f"RENAME TABLE `{DATABASE}`.`{LOCK}` TO ", f"DROP TABLE IF EXISTS `{DATABASE}`.`{LOCK}`")
 """How a lock is ended; and how it would be without a tombstone."""
+MAKES = (f"CREATE TABLE `{DATABASE}`.`{LOCK}` ",)
+
+Who = Literal["the holder", "a contender", "a winner"]
 
 
 @dataclass(frozen=True)
 class Late:
-    """``by_holder``: it is the holder itself that gives its lease back, or a contender that found it dead. It sends that before
-    the ``moment``-th effect of the one that has ended the lock meanwhile."""
+    """``who``: the holder itself, which gives its lease back; a contender that found it dead; or one that has ended its
+    lock and makes its own. It sends that before the ``moment``-th effect of the one that was faster."""
 
     story: Story
-    by_holder: bool
+    who: Who
     moment: int
 
 
@@ -42,13 +47,13 @@ class LateContender(Schedule):
     def _disorder(self) -> None:
         newest, first = self.scene.story.newest, min(each for each in self.scene.story.schemas if each > 4)
         late = self._start(first, Chaos(self.rng))
-        if not self.meeting.by_holder:
+        if self.meeting.who != "the holder":
             while not comes(late, "EXCHANGE TABLES"):
                 self._step_one(late)
             late.kill("killed before", late.effect)
             self.scene.pass_time(AWAY)
             late = self._start(newest, Chaos(self.rng))
-        while not any(comes(late, words) for words in ENDS):
+        while not any(comes(late, words) for words in (MAKES if self.meeting.who == "a winner" else ENDS)):
             self._step_one(late)
         assert not late.ended
         self.scene.disturbed = self.scene.overdue = True
@@ -56,7 +61,10 @@ class LateContender(Schedule):
         faster = self._start(newest, Chaos(self.rng))
         self._until(faster, self.meeting.moment)
         self.over = faster.ended
-        self._step_one(late)
+        # So far that it would have taken the lease.
+        for _ in range(6):
+            if late.alive:
+                self._step_one(late)
         # The late one waits for whoever holds the lease now.
         while faster.alive:
             self._step_one(faster)

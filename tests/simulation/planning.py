@@ -36,18 +36,18 @@ class Planner:
     def plan(
         self,
         found: Inspection,
-        looks: int | None = None,
+        max_read_bytes: int | None = None,
         clones: bool = True,
         before: PlannedMigration | None = None,
     ) -> Routine[PlannedMigration]:
         """In place of ``make_plan``."""
         del before
-        key = _key(found, looks, clones)
+        key = _key(found, max_read_bytes, clones)
         made = self.known.get(key)
         if made is None:
             if not self.live:
                 self._lay_out(found)
-            made = self.known[key] = run(make_plan(found, looks, clones), self.connection)
+            made = self.known[key] = run(make_plan(found, max_read_bytes, clones), self.connection)
         yield from with_scratch(_nothing, found.catalog.database)
         return PlannedMigration(found, replace(made.plan, basis=basis_of(found.catalog)), made.forms)
 
@@ -70,7 +70,7 @@ def _nothing(scratch: Scratch) -> Routine[None]:
     yield from ()
 
 
-def _key(found: Inspection, looks: int | None, clones: bool) -> tuple[object, ...]:
+def _key(found: Inspection, max_read_bytes: int | None, clones: bool) -> tuple[object, ...]:
     tables = tuple((live.name, live.text, bool(live.rows)) for live in found.catalog.objects.values())
     record = found.record
     recorded = (record.version, record.state, record.spec, record.forms) if record is not None else ()
@@ -85,7 +85,7 @@ def _key(found: Inspection, looks: int | None, clones: bool) -> tuple[object, ..
         found.allowed,
         found.undeclared,
         owners,
-        looks,
+        max_read_bytes,
         clones,
     )
 

@@ -47,6 +47,13 @@ def test_what_was_found(planner: Planner, words: str, moments: range, killed: in
         assert meet(Meeting(PRICES, 0, words, moment, killed)).sent
 
 
+def test_an_exchange_beside_writers_that_were_let_in(planner: Planner) -> None:
+    """Their parts may have been merged with those that the new table has."""
+    parts = next(story for story in STORIES if story.name == "parts are taken over")
+    for moment in range(30, 46, 2):
+        assert meet(Meeting(parts, 0, "EXCHANGE TABLES", moment)).sent
+
+
 @pytest.mark.parametrize(
     ("precaution", "words", "moments", "killed"),
     [

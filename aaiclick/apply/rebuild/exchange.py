@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from aaiclick.apply.rebuild.safe_drop import BelatedError, drop_shadow, find_shadow, is_shadow, is_taken
+from aaiclick.apply.rebuild.safe_drop import (
+    BelatedError,
+    drop_shadow,
+    find_shadow,
+    is_shadow,
+    is_taken,
+    put_shadow_away,
+)
 from aaiclick.apply.rebuild.views import close_shadow
 from aaiclick.clickhouse.merges import release_copies, release_merges
 from aaiclick.clickhouse.parts import parts
@@ -142,7 +149,7 @@ def undo_rebuild(database: str, mark: Mark) -> Routine[None]:
     """Before the exchange: restore the live table, whatever its name is now, and remove the scratch objects. Raises
     ApplyError after the exchange.
 
-    Writers first: the fence is lifted before anything else.
+    Writers first: the fence is lifted before anything else, but for one rename of the new table.
     """
     found = yield from whereabouts(database, mark)
     if found.exchanged and found.stranger is not None:
@@ -150,6 +157,8 @@ def undo_rebuild(database: str, mark: Mark) -> Routine[None]:
         yield from _give_back(database, mark)
     elif found.exchanged:
         raise ApplyError(f"{mark.table}: the new table is live already")
+    else:
+        yield from put_shadow_away(database, mark)
     try:
         yield from release_merges(database, mark.source, mark.saved)
     except StatementError as error:

@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from aaiclick.apply.rebuild.copy_chunk import Job
 from aaiclick.apply.rebuild.exchange import swapped, undo_rebuild
-from aaiclick.apply.rebuild.safe_drop import BelatedError, drop_shadow, find_shadow
+from aaiclick.apply.rebuild.safe_drop import BelatedError, drop_shadow, find_shadow, put_shadow_away
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.merges import HELD, hold_merges, restore_settings
 from aaiclick.clickhouse.parts import parts
@@ -45,6 +45,7 @@ def suspend(database: str, mark: Mark) -> Routine[bool]:
     found = (yield from read_owned(database)).staged(mark.table)
     if not any(filled is not None and filled.source == mark.source for _, filled in found):
         return False
+    yield from put_shadow_away(database, mark)
     # Before the settings that hold merges go: with neither in force one could begin in between.
     yield from system_merges(database, mark.table, "STOP MERGES")
     yield from restore_settings(database, mark.source, mark.saved)

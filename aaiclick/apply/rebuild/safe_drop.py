@@ -18,6 +18,7 @@ step.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from aaiclick.clickhouse.names import mark_table, parse_name, taken_table
@@ -90,12 +91,30 @@ def is_shadow(mark: Mark, table: Physical) -> bool:
 
 def drop_shadow(database: str, mark: Mark, *, sync: bool = False) -> Routine[None]:
     """Drop the new table, whose run may send its EXCHANGE at any moment. Raises BelatedError where that came first."""
-    taken = yield from rename_away(database, mark, mark.shadow_name, mark.shadow)
-    if taken is None:
-        return
-    if is_shadow(mark, taken):
+    taken = yield from _shadow_away(database, mark)
+    if taken is not None:
         yield from drop_table(database, taken.name, sync=sync)
-        return
+
+
+def put_shadow_away(database: str, mark: Mark) -> Routine[None]:
+    """Before writers are let in and merges go on: a paused run's EXCHANGE would put a new table in place that lacks
+    what they write, and parts that were merged meanwhile cannot be told apart. It fails on a missing table then.
+
+    Where the new table cannot be renamed it stays: to let writers in is more urgent. Raises BelatedError as
+    ``drop_shadow``.
+    """
+    there = yield from find_shadow(database, mark)
+    if mark.phase == "swap" and there is not None and not is_taken(there, database):
+        with suppress(StatementError):
+            yield from _shadow_away(database, mark)
+
+
+def _shadow_away(database: str, mark: Mark) -> Routine[Physical | None]:
+    """The new table under a name that nobody else knows; None where it is gone. Raises BelatedError where another one
+    had its name."""
+    taken = yield from rename_away(database, mark, mark.shadow_name, mark.shadow)
+    if taken is None or is_shadow(mark, taken):
+        return taken
     if taken.uuid != mark.source:
         # Somebody else's table, which the exchange put here: it gets the name back by which the mark finds it.
         yield from ddl(rename_table(qualified(database, taken.name), qualified(database, mark.shadow_name)))
