@@ -68,6 +68,40 @@ def test_embedded(results: Results, aaiclick_engine: EmbeddedEngine, monkeypatch
     session.close()
 
 
+def test_a_client_that_was_not_seen_before(results: Results, aaiclick_engine: EmbeddedEngine) -> None:
+    """Nothing is known of it: its database, its settings, where its engine lies."""
+    name = fresh_name()
+    first = chdb.session.Session(aaiclick_engine.path)
+    first.query(f"CREATE DATABASE {name} ENGINE = Atomic")
+    first.query(f"USE {name}")
+    ensure_schema(first, OPLOG)
+    sessions = [chdb.session.Session(aaiclick_engine.path) for _ in range(40)]
+    for session in sessions:
+        session.query(f"USE {name}")
+    unseen = iter(sessions)
+    spent = interleaved(
+        {
+            "one": lambda: first.query("SELECT 1", "TabSeparated").bytes(),
+            "unseen": lambda: ensure_schema(next(unseen), OPLOG),
+        },
+        len(sessions) - 1,
+    )
+    ratio = spent["unseen"].wall / spent["one"].wall
+    cpu = spent["unseen"].cpu / spent["one"].cpu
+    results.add(
+        Line(
+            "warm start, a chdb Session not seen before",
+            "`SELECT 1`",
+            "≤ 4 x",
+            4,
+            ratio,
+            f"{ratio:.2f} x (CPU {cpu:.2f} x)",
+        )
+    )
+    for session in (*sessions, first):
+        session.close()
+
+
 def test_http(results: Results) -> None:
     with EngineServer() as server:
         with server.client() as admin:
