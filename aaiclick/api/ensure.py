@@ -40,12 +40,12 @@ def ensure_schema(
     """
     check_arguments("ensure_schema", schema, policy)
     check_plan("ensure_schema", plan, schema.name)
-    known = memory.recall(client, schema, database) if once else None
+    known = memory.recall(client, placed(schema), database) if once else None
     if known is not None:
         return known
     report = run_on_client(client, _make(schema, policy, database, plan), "ensure_schema", on_event, schema=schema)
     if once:
-        memory.remember(client, schema, database, report)
+        memory.remember(client, placed(schema), database, report)
     return report
 
 
@@ -61,14 +61,14 @@ async def ensure_schema_async(
     """The async twin of ``ensure_schema``; takes async clients as well as sync ones (those run in a thread)."""
     check_arguments("ensure_schema_async", schema, policy)
     check_plan("ensure_schema_async", plan, schema.name)
-    known = memory.recall(client, schema, database) if once else None
+    known = memory.recall(client, placed(schema), database) if once else None
     if known is not None:
         return known
     report = await run_on_client_async(
         client, _make(schema, policy, database, plan), "ensure_schema_async", on_event, schema=schema
     )
     if once:
-        memory.remember(client, schema, database, report)
+        memory.remember(client, placed(schema), database, report)
     return report
 
 

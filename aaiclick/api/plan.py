@@ -38,7 +38,7 @@ def plan_schema(
     if not scratch:
         from aaiclick.commands.advisory import plan_elsewhere
 
-        return plan_elsewhere(client, schema, database, _looks(quick), _keys(allow))
+        return plan_elsewhere(client, schema.resolved(os.environ), database, _looks(quick), _keys(allow))
     return run_on_client(
         client,
         lambda connection: plan(
@@ -63,7 +63,7 @@ async def plan_schema_async(
     if not scratch:
         from aaiclick.commands.advisory import plan_elsewhere_async
 
-        return await plan_elsewhere_async(client, schema, database, _looks(quick), _keys(allow))
+        return await plan_elsewhere_async(client, schema.resolved(os.environ), database, _looks(quick), _keys(allow))
     return await run_on_client_async(
         client,
         lambda connection: plan(

@@ -192,7 +192,7 @@ class Frame:
             elif strict:
                 there = f"it has {', '.join(known)}" if known else "it has none"
                 raise UsageError(f"variables.{name} in {value.origin}: {schema.name} has no such variable ({there})")
-        return schema.given(**values) if values else schema
+        return (schema.given(**values) if values else schema).resolved(os.environ)
 
     def again(self) -> str:
         """The command line that calls this command again."""

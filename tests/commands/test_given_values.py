@@ -11,6 +11,7 @@ from clickhouse_connect.driver.client import Client
 from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema, validate_schema
 from aaiclick.api.revision import check_schema, revise
 from aaiclick.catalog.forms import ColumnForm, TableForm
+from aaiclick.cli.main import main
 from aaiclick.commands.inspection.given_values import as_given_here
 from aaiclick.errors import SchemaVersionError, SpecChangedError
 from aaiclick.variables import Variable
@@ -47,6 +48,34 @@ def test_another_value_is_a_step_with_its_hazard_and_is_recorded(
     ensure_schema(aaiclick_client, schema().given(ttl_days=30), policy=Policy.lossless().allow("change-ttl t"))
     versions = aaiclick_client.query("SELECT version, state FROM schema_version ORDER BY seq").result_rows
     assert list(versions) == [(1, "applied")] * 3
+
+
+def test_a_call_that_is_remembered_is_remembered_for_its_values(
+    aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ensure_schema(aaiclick_client, schema(), once=True)
+    assert ensure_schema(aaiclick_client, schema().given(ttl_days=90), once=True).steps
+    monkeypatch.setenv("AAICLICK_VAR_TTL_DAYS", "120")
+    assert ensure_schema(aaiclick_client, schema(), once=True).steps
+    assert not ensure_schema(aaiclick_client, schema(), once=True).steps
+
+
+def test_a_plan_without_scratch_has_the_values_too(aaiclick_client: Client) -> None:
+    ensure_schema(aaiclick_client, schema())
+    plan = plan_schema(aaiclick_client, schema().given(ttl_days=90), scratch=False)
+    assert "TTL at + toIntervalDay(60) -> at + toIntervalDay(90)" in plan.steps[0].change
+
+
+def test_the_statements_that_are_printed_have_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = Path(__file__).read_text(encoding="utf-8").partition("def test_")[0]
+    (tmp_path / "declared_values.py").write_text(f"{source}\n\nSCHEMA = schema()\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("AAICLICK_VAR_TTL_DAYS", "44")
+    assert main(["ddl", "--schema", "declared_values:SCHEMA"]) == 0
+    assert "INTERVAL 44 DAY" in capsys.readouterr().out
 
 
 def test_an_edit_around_the_value_is_another_declaration(aaiclick_client: Client) -> None:
