@@ -27,6 +27,8 @@ from aaiclick.routine import Command, Peer, Query, run
 T = TypeVar("T")
 # A mutation sends nothing while it runs; a dead peer is found by TCP keep-alive, not by this. Seconds.
 _STATEMENT_TIMEOUT = 24 * 3600
+# What goes to another host by itself is short, and one that stands still answers to nobody's keep-alive. Seconds.
+_PEER_TIMEOUT = "60"
 
 
 class HttpConnection:
@@ -120,7 +122,8 @@ class HttpConnection:
             port = at.https if self._url.secure else at.http
             if not port:
                 raise ConnectionFailed(f"host {at.name} has no {'HTTPS' if self._url.secure else 'HTTP'} interface")
-            self._peers[at] = open_server(replace(self._url, host=at.name, port=port))
+            options = (*self._url.options, ("send_receive_timeout", _PEER_TIMEOUT))
+            self._peers[at] = open_server(replace(self._url, host=at.name, port=port, options=options))
         return self._peers[at]
 
     def _engine_defaults(self) -> Settings:

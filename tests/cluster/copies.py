@@ -39,6 +39,11 @@ def turned(version: int, place: Place) -> Schema:
     return place.schema(version, [table(("id",), "UInt32") if version % 2 else table(("v", "id"), "UInt64")])
 
 
+def regrained(version: int, place: Place) -> Schema:
+    """Another granularity in each version, for which the parts are taken over."""
+    return place.schema(version, [table(index_granularity=1024 if version % 2 else 4096)])
+
+
 def fill(place: Place, rows: int = 300) -> None:
     """The same number of rows by every host, in several inserts, some of them equal to others but for their ids."""
     for number, host in enumerate(place.cluster.hosts):

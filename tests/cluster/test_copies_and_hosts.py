@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -12,12 +13,14 @@ from aaiclick.clients.opening import open_url
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.migrate import Run
 from aaiclick.errors import AaiclickError
+from aaiclick.events import ChunkDone, Event, WritersRefused
 from aaiclick.routine import Command, Effect
 from aaiclick.version import VERSION
 from tests.cluster.conftest import ClusterFactory
 from tests.cluster.copies import DROPPED, fill, is_whole, turned
 from tests.cluster.places import ONCE_PER_KIND, Place, dead, place_on
 from tests.cluster.rig.errors import RefusedError
+from tests.cluster.rig.waiting import wait_until
 from tests.reliability.driving import Driver, KilledError
 
 MOMENTS = {"copy": "INSERT INTO `_aaiclick_staged_", "attach": "ATTACH PARTITION", "exchange": "EXCHANGE TABLES"}
@@ -33,22 +36,21 @@ KINDS = pytest.mark.parametrize("place", ONCE_PER_KIND, indirect=True)
 QUEUE = pytest.mark.parametrize("place", ONCE_PER_KIND[:1], indirect=True)
 
 
-def killing(place: Place, killed: int, moment: str) -> None:
-    """A start through the first host, in whose middle a host is killed (-9)."""
-    pending = [place.cluster.hosts[killed]]
+def started_with(place: Place, moment: str, do: Callable[[], object]) -> None:
+    """A start through the first host, and something that is done in its middle."""
+    pending = [do]
 
     def before(effect: Effect) -> None:
         if pending and isinstance(effect, Command) and MOMENTS[moment] in effect.sql:
-            pending.pop().kill()
+            pending.pop()()
 
     opened = open_url(place.cluster.hosts[0].database_url(place.database))
     run = Run(turned(2, place), place.database, DROPPED, dead(), False, VERSION)
     try:
-        with suppress(AaiclickError):
-            Driver(opened, before=before).run(ensure(run))
+        Driver(opened, before=before).run(ensure(run))
     finally:
         opened.close()
-    assert not pending
+        assert not pending
 
 
 @pytest.mark.slow
@@ -60,8 +62,9 @@ def test_a_host_is_killed_in_the_middle(place: Place, killed: int, moment: str) 
     away; when it is back a start puts everything right."""
     place.start(turned(1, place))
     fill(place, 20)
-    killing(place, killed, moment)
     host, other = place.cluster.hosts[killed], 1 - killed
+    with suppress(AaiclickError):
+        started_with(place, moment, host.kill)
     with pytest.raises(AaiclickError, match="does not answer"):
         place.start(turned(2, place), other, DROPPED)
     host.start()
@@ -143,5 +146,28 @@ def test_two_processes_copy_once(place: Place) -> None:
     answers = [process.communicate(timeout=250)[0] for process in started]
     assert [process.returncode for process in started] == [0, 0]
     assert sorted(answers) == ["0\n", "1\n"]
+    place.is_settled(turned(2, place))
+    is_whole(place, 120)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("moment", [ChunkDone, WritersRefused])
+@KINDS
+def test_a_host_stands_still_in_the_middle(place: Place, moment: type[Event]) -> None:
+    """Longer than its session with Keeper lasts: the start ends with an error, and the next one, when the host goes on,
+    puts everything right."""
+    place.start(turned(1, place))
+    fill(place, 20)
+    host = place.cluster.hosts[1]
+
+    def watch(event: Event) -> None:
+        if isinstance(event, moment):
+            host.pause()
+
+    with pytest.raises(AaiclickError):
+        place.start(turned(2, place), 0, DROPPED, on_event=watch)
+    host.resume()
+    wait_until(lambda: host.answers, "the host goes on", 60)
+    place.start(turned(2, place), 0, DROPPED)
     place.is_settled(turned(2, place))
     is_whole(place, 120)

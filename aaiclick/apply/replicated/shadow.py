@@ -21,12 +21,13 @@ from aaiclick.catalog.render import form_sql
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.merges import MERGES_HELD, ROOMY
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT
-from aaiclick.clickhouse.shared.proofs import AWAY_SECONDS, require_all
+from aaiclick.clickhouse.shared.proofs import is_long, require_all
 from aaiclick.clickhouse.shared.replicas import parts_on_hosts, tables_by_name, tables_everywhere
 from aaiclick.clickhouse.statements import CREATE, ask, ddl, drop_table, merged
 from aaiclick.clickhouse.tables import require_table
 from aaiclick.clickhouse.topology import named
 from aaiclick.clickhouse.waiting import Wait, rest
+from aaiclick.clock import clock
 from aaiclick.errors import ApplyError, VerificationError
 from aaiclick.routine import Command, Routine, number, text
 from aaiclick.sql.clauses import attach_partition_from
@@ -140,12 +141,12 @@ def until_complete(replicas: Replicas, name: str, seconds: float = _SECONDS) -> 
     Raises ApplyError with the hosts that do not after so many ``seconds``.
     """
     database, reach = replicas.source.database, replicas.reach
-    wait = Wait(0.02, 1.0)
+    wait, began = Wait(0.02, 1.0), (yield from clock())
     while True:
         seen = yield from parts_on_hosts(reach.topology, database, name)
         if seen.alike(reach):
             return
-        if wait.waited > AWAY_SECONDS:
+        if (yield from is_long(wait, began)):
             require_all(reach, seen.hosts, replicas.source.name)
         behind = named(reach.topology, seen.differing(reach, replicas.worker))
         if wait.waited > seconds:

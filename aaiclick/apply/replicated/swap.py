@@ -121,7 +121,8 @@ def _exchange_at(database: str, mark: ReplicatedMark, reach: Reach, place: int, 
         yield from send(Command(sql, settings=DDL, at=at), ONCE)
     except StatementError as error:
         for _ in range(_PROBES):
-            if (yield from _standing_at(database, mark, reach, place, at)).swapped:
+            # By way of the others: a host that stands still would keep this waiting.
+            if (yield from standings(database, mark, reach))[place].swapped:
                 return
             if not isinstance(error, OutcomeUnknownError):
                 break

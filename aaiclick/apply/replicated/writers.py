@@ -15,15 +15,16 @@ from aaiclick.apply.everywhere import shortly
 from aaiclick.apply.replicated.conditions import Replicas
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT, is_ours
-from aaiclick.clickhouse.shared.proofs import AWAY_SECONDS, ask_all, require_all
+from aaiclick.clickhouse.shared.proofs import ask_all, is_long, require_all
 from aaiclick.clickhouse.shared.replicas import tables_by_name
 from aaiclick.clickhouse.statements import MUTATION, ddl, send
 from aaiclick.clickhouse.storages import alter_storage
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.clickhouse.topology import LOOK, named
 from aaiclick.clickhouse.waiting import Wait, rest
+from aaiclick.clock import clock
 from aaiclick.error_codes import VIOLATED_CONSTRAINT
-from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
+from aaiclick.errors import AaiclickError, ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note, RefusalsCounted, TableExchanged, WritersAdmitted, WritersRefused
 from aaiclick.routine import Command, Emit, Query, Routine, number, text
 from aaiclick.sql.clauses import add_constraint, drop_constraint
@@ -96,7 +97,7 @@ def tell(reach: Reach, event: WritersRefused | WritersAdmitted | TableExchanged)
 def until_fenced(reach: Reach, database: str, name: str, seconds: float, *, up: bool) -> Routine[None]:
     """Wait until every host shows the fence of a table (``up``), or shows none. Raises ApplyError with the hosts that
     do not after so many ``seconds``."""
-    wait = Wait(0.02, 1.0)
+    wait, began = Wait(0.02, 1.0), (yield from clock())
     while True:
         found = yield from tables_by_name(reach.topology, database, (name,))
         other = [
@@ -106,7 +107,7 @@ def until_fenced(reach: Reach, database: str, name: str, seconds: float, *, up: 
         ]
         if not other:
             return
-        if wait.waited > AWAY_SECONDS:
+        if (yield from is_long(wait, began)):
             require_all(reach, found, name)
         if wait.waited > max(seconds, 5.0):
             what = "does not show yet that writers are refused" if up else "still refuses writers"
@@ -147,7 +148,7 @@ def _flush(replicas: Replicas) -> Routine[None]:
     queues = (("FLUSH DISTRIBUTED", name) for name in replicas.feeders.queues)
     for action, name in (("FLUSH ASYNC INSERT QUEUE", ""), *queues):
         for place in sorted(replicas.peers) or [0]:
-            with suppress(StatementError):
+            with suppress(AaiclickError):
                 yield from send(Command(system(action, name), settings=MUTATION, at=replicas.peers.get(place)))
     wait = Wait(0.1, 0.5)
     while (yield from _queued(reach, source)):

@@ -12,6 +12,7 @@ from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.topology import LOOK, Topology, named
 from aaiclick.clickhouse.waiting import Wait, rest
+from aaiclick.clock import clock
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.routine import Peer, Query, Routine, Rows, number, text
 
@@ -23,17 +24,23 @@ AWAY_SECONDS = 15.0
 
 def ask_all(reach: Reach, sql: str, bound: Mapping[str, str | int], what: str) -> Routine[Rows]:
     """Ask every host. Raises ApplyError, ``what`` in front, with the one that does not answer for ``AWAY_SECONDS``."""
-    wait = Wait(0.1, 1.0)
+    wait, began = Wait(0.1, 1.0), (yield from clock())
     while True:
         try:
             return (yield Query(sql, bound, PROOF))
         except StatementError as error:
-            if wait.waited >= AWAY_SECONDS:
+            if (yield from is_long(wait, began)):
                 require_all(reach, (yield from servers(reach.topology)), what)
                 raise
             if not error.code:
                 raise
         wait = yield from rest(wait, "all hosts to answer" if wait.waited > 1 else "")
+
+
+def is_long(wait: Wait, began: float) -> Routine[bool]:
+    """Whether a host that has not answered since then counts as away. Questions to one that stands still take seconds
+    themselves."""
+    return wait.waited >= AWAY_SECONDS or (yield from clock()) - began >= AWAY_SECONDS
 
 
 def require_all(reach: Reach, answered: Collection[int], what: str) -> None:

@@ -1,0 +1,98 @@
+"""Copies of replicated tables while others change the table: what they did is in the new one, or said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from aaiclick import ensure_schema
+from aaiclick.clients.opening import open_url
+from aaiclick.commands.ensure import ensure
+from aaiclick.commands.migrate import Run
+from aaiclick.commands.report import Report
+from aaiclick.errors import ApplyError
+from aaiclick.lease.owner import this_process
+from aaiclick.routine import Command, Effect
+from aaiclick.specs.schema import Schema
+from aaiclick.version import VERSION
+from tests.cluster.conftest import ClusterFactory
+from tests.cluster.copies import DROPPED, fill, is_whole, table, turned
+from tests.cluster.places import ONCE_PER_KIND, Place, place_on
+from tests.reliability.driving import Driver
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, aaiclick_cluster: ClusterFactory) -> Place:
+    return place_on(aaiclick_cluster, request.param)
+
+
+QUEUE = pytest.mark.parametrize("place", ONCE_PER_KIND[:1], indirect=True)
+
+
+def started(place: Place, schema: Schema, moment: str, do: Callable[[], object]) -> Report:
+    """A start, and something that is done just before it sends a certain statement for the first time."""
+    pending = [do]
+
+    def before(effect: Effect) -> None:
+        if pending and isinstance(effect, Command) and moment in effect.sql:
+            pending.pop()()
+
+    opened = open_url(place.cluster.hosts[0].database_url(place.database))
+    try:
+        run = Run(schema, place.database, DROPPED, this_process(), False, VERSION)
+        return Driver(opened, before=before).run(ensure(run))
+    finally:
+        opened.close()
+        assert not pending
+
+
+@QUEUE
+def test_rows_that_are_deleted_or_merged_meanwhile_are_copied_again(place: Place) -> None:
+    place.start(turned(1, place))
+    fill(place, 20)
+    two, name = place.cluster.hosts[1], f"{place.database}.events"
+
+    def delete() -> None:
+        two.q(f"ALTER TABLE {name} DELETE WHERE id < 10", mutations_sync=2)
+        two.q(f"OPTIMIZE TABLE {name} FINAL")
+
+    assert not started(place, turned(2, place), "ADD CONSTRAINT _aaiclick_fence", delete).notes[1:]
+    is_whole(place, 110)
+
+
+@QUEUE
+def test_a_delete_in_the_moment_of_the_exchange_is_said(place: Place) -> None:
+    """The new table still has its rows, and the old one is kept."""
+    place.start(turned(1, place))
+    fill(place, 20)
+    two, name = place.cluster.hosts[1], f"{place.database}.events"
+
+    def delete() -> None:
+        two.q(f"ALTER TABLE {name} DELETE WHERE id < 10", mutations_sync=2)
+
+    report = started(place, turned(2, place), "EXCHANGE TABLES", delete)
+    assert any("rows of the old table were changed in the moment of the exchange" in note for note in report.notes)
+    is_whole(place, 120, kept=1)
+
+
+@QUEUE
+def test_what_cannot_be_kept_out_is_refused_before_anything_is_sent(place: Place) -> None:
+    db, cluster = place.database, place.cluster.name
+    one, two = place.cluster.hosts
+    place.start(place.schema(1, [table()]))
+    changed = place.schema(2, [table(("v", "id"))])
+    one.q(f"CREATE TABLE {db}.raw ON CLUSTER {cluster} (id UInt64) ENGINE = Null")
+    one.q(f"CREATE MATERIALIZED VIEW {db}.into ON CLUSTER {cluster} TO {db}.events AS SELECT id FROM {db}.raw")
+    with pytest.raises(ApplyError, match=r"the materialized view .*into.* writes into it"):
+        place.start(changed)
+    one.q(f"DROP VIEW {db}.into ON CLUSTER {cluster} SYNC")
+    two.q(f"ALTER TABLE {db}.events MODIFY SETTING parts_to_throw_insert = 5000")
+    with pytest.raises(ApplyError, match=r"has other settings \(parts_to_throw_insert\)"):
+        place.start(changed)
+    two.q(f"ALTER TABLE {db}.events RESET SETTING parts_to_throw_insert")
+    client = one.client(db)
+    with pytest.raises(ApplyError, match="this connection leads to one host only: give the address of a host as a URL"):
+        ensure_schema(client, changed, DROPPED)
+    place.start(changed, 0, DROPPED)
+    is_whole(place, 0)
