@@ -18,6 +18,7 @@ from aaiclick.catalog.view_sources import names_in_query, source_sql
 from aaiclick.clickhouse.refusable import answered
 from aaiclick.plan.dependents.dependents import Dependent, Place, relocated, spans
 from aaiclick.plan.dependents.fitting import fits
+from aaiclick.plan.dependents.name_capture import taken_over
 from aaiclick.routine import Command, Query, Routine, text
 from aaiclick.sql.ddl import create_view, drop
 from aaiclick.sql.quoting import qualified
@@ -52,6 +53,8 @@ class Effect:
     """Columns that the view is to store."""
     refusal: str = ""
     """Why the engine would not analyse its query any more, though it does today; '' where it would."""
+    taken_over: tuple[str, ...] = ()
+    """Names in its query that mean a column of another table from then on."""
 
     @property
     def pinned(self) -> tuple[tuple[str, str, str], ...]:
@@ -111,13 +114,38 @@ def effects(dependents: Sequence[Dependent], after: DatabaseAfter) -> Routine[tu
             if form is not None and (sql := source_sql(scratch, replace(live, name=name, form=form))):
                 yield from make(scratch, sql, replay=True)
         yield from _make_unchanged(scratch, dependents, after)
+        changed = _names_changed(after)
         found: list[Effect] = []
         for dependent in dependents:
             effect = yield from _effect(scratch, dependent, after, moved)
+            if not effect.refusal and dependent.query and _keeps_query(dependent, after):
+                # Where the view itself is in scratch by now matters to those that read it.
+                names = yield from taken_over(dependent.query, relocated(dependent.query, moved), changed, moved)
+                effect = replace(effect, taken_over=names)
+            shown = {column.name for column in effect.columns} ^ {column.name for column in dependent.columns}
+            if dependent.view and shown:
+                changed[dependent.place] = frozenset(shown)
             found.append(effect)
         return tuple(found)
 
     return (yield from with_scratch(body, fallback=after.catalog.database)) if dependents else ()
+
+
+def _names_changed(after: DatabaseAfter) -> dict[Place, frozenset[str]]:
+    """The names of columns that only one of the two has, the table as it is and as it will be."""
+    database = after.catalog.database
+    found: dict[Place, frozenset[str]] = {}
+    for name, form in after.tables.items():
+        live = after.catalog.get(name)
+        if form is not None and live is not None and isinstance(live.form, TableForm):
+            names = {column.name for column in form.columns} ^ {column.name for column in live.form.columns}
+            if names:
+                found[database, name] = frozenset(names)
+    return found
+
+
+def _keeps_query(dependent: Dependent, after: DatabaseAfter) -> bool:
+    return dependent.database != after.catalog.database or dependent.name not in after.queries
 
 
 def _make_unchanged(scratch: Scratch, dependents: Sequence[Dependent], after: DatabaseAfter) -> Routine[None]:

@@ -12,7 +12,7 @@ from aaiclick.plan.dependents.dependents import Dependent, read_views
 from aaiclick.plan.dependents.dictionaries import dictionary_steps
 from aaiclick.plan.dependents.fitting import fits
 from aaiclick.plan.dependents.materialized_views import materialized_steps
-from aaiclick.plan.dependents.plain_views import broken_step, plain_steps
+from aaiclick.plan.dependents.plain_views import broken_step, plain_steps, taken_over_note, taken_over_step
 from aaiclick.plan.dependents.read import read_dependents
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import ReplaceWork
@@ -69,11 +69,20 @@ def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[S
     before: list[Step] = []
     behind: list[Step] = []
     first: list[str] = []
+    notes: list[str] = []
     made = {name for name, live in catalog.objects.items() if planned_only(live)}
     for effect in (yield from effects(chosen, after)):
         if effect.dependent.database == catalog.database and effect.dependent.name in changed.replaced | made:
             continue
         early, late = yield from _steps(effect, catalog, tables, changed, steps)
+        if (
+            effect.taken_over
+            and effect.dependent.database == catalog.database
+            and (effect.dependent.name in changed.queries)
+        ):
+            notes.append(taken_over_note(effect, catalog.database))
+        elif effect.taken_over:
+            early = (taken_over_step(effect, catalog.database),)
         before += early
         behind += late
         first.append(_wider_target(effect, catalog, tables))
@@ -84,7 +93,7 @@ def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[S
     return DependentSteps(
         tuple(before),
         tuple(behind),
-        (),
+        tuple(notes),
         tuple(dict.fromkeys(name for name in reversed(first) if name)),
         frozenset(unchecked),
     )

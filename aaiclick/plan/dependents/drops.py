@@ -106,7 +106,10 @@ def _shown(
         },
     )
     chosen = affected(views, after)
-    if not any(_may_show(dependent, column) or dependent.name in recreated for dependent in chosen):
+    if not any(
+        _may_show(dependent, column) or dependent.name in recreated or column in _words(dependent.query)
+        for dependent in chosen
+    ):
         return ()
     ahead_of = {effect.dependent.place: effect for effect in (yield from effects(chosen, before))}
     found: list[Step] = []
@@ -123,6 +126,8 @@ def _shown(
         name = display_name(dependent, catalog.database)
         if effect.refusal and remade is None:
             return (replace(step, blocked=f"the {dependent.noun} {name} would fail ({first_line(effect.refusal)})"),)
+        if column in effect.taken_over and remade is None:
+            return (replace(step, blocked=f"the {dependent.noun} {name} would read {column} from another table"),)
         if not effect.fresh or not gone:
             continue
         if remade is None and any(effect.now.get(each.name) != each.type for each in dependent.columns):
