@@ -17,7 +17,7 @@ from aaiclick.clickhouse.parts import Part
 from aaiclick.clickhouse.topology import Host, Topology
 from aaiclick.errors import ApplyError, UsageError
 from aaiclick.plan.operations import RebuildWork
-from aaiclick.routine import Command, Peer, Query, Routine, Rows, run
+from aaiclick.routine import Clock, Command, Peer, Query, Routine, Rows, run
 from aaiclick.state.replicated.mark import COMMENT, mark_of, parse_replicated_mark
 from aaiclick.state.staged_chunks import StagedChunk, sources
 
@@ -69,7 +69,8 @@ def standing_of(*found: list[tuple[Any, ...]]) -> dict[int, Standing]:
     mark = cast("Any", MARK)
     mark = type(mark)(**{**{name: getattr(mark, name) for name in mark.__slots__}, "phase": "swap", "shadow": "new"})
     routine = standings("shop", mark, Reach(HOSTS, here=1))
-    next(routine)
+    assert isinstance(next(routine), Clock)
+    assert isinstance(routine.send(((0.0,),)), Query)
     with pytest.raises(StopIteration) as end:
         routine.send(tuple(row for host in found for row in host))
     return cast("dict[int, Standing]", end.value.value)
