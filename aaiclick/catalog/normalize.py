@@ -46,6 +46,7 @@ _SIMPLE_LAYOUT = re.compile(r"(SPARSE_HASHED|HASHED_ARRAY|HASHED|RANGE_HASHED|SS
 _MACRO = re.compile(r"(\{\w+\})")
 DEFAULT_REPLICAS = ("/clickhouse/tables/{uuid}/{shard}", "{replica}")
 """Path and replica of a replicated table, as servers have them by default."""
+_COPIED = re.compile(r"_aai_(?:[0-9a-z]+|<run>)\Z")
 _SWITCH = {"true": "1", "false": "0"}
 
 
@@ -195,11 +196,28 @@ def replica_literals(arguments: str) -> tuple[tuple[str, ...], str]:
     return tuple(unquote(piece) for piece in pieces[:2]), ", ".join(pieces[2:])
 
 
+def as_declared(literals: tuple[str, ...]) -> tuple[str, ...]:
+    """Path and replica without what a copy has put behind the path."""
+    return tuple(_COPIED.sub("", literal) for literal in literals)
+
+
+def arguments_beside(form: TableForm, run: str) -> str:
+    """The arguments of a Replicated engine for a new table beside the one that has these: the default path, and one
+    with ``{uuid}``, is another one for each table; any other gets an end of its own."""
+    arguments = normal(form).arguments
+    literals, own = replica_literals(arguments)
+    if not literals or "{uuid}" in literals[0]:
+        return arguments
+    path, replica = as_declared(literals)
+    return ", ".join(part for part in (quote_string(f"{path}_aai_{run}"), quote_string(replica), own) if part)
+
+
 def same_replicas(declared: tuple[str, ...], live: tuple[str, ...]) -> bool:
     """Whether a live path and replica are those that are declared: what is not declared is the server's, and macros may
     be expanded."""
     if not declared:
         return True
+    live = as_declared(live)
     if len(declared) != len(live):
         return False
     return all(_expands(wanted, found) for wanted, found in zip(declared, live, strict=True))

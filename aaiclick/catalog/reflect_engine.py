@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from aaiclick.catalog.forms import Settings, TableForm
-from aaiclick.catalog.normalize import DEFAULT_REPLICAS, key_elements, replica_literals
+from aaiclick.catalog.normalize import DEFAULT_REPLICAS, as_declared, key_elements, replica_literals
 from aaiclick.errors import UnsupportedObjectError
 from aaiclick.specs.columns import SettingValue
 from aaiclick.specs.engines import (
@@ -22,6 +22,7 @@ from aaiclick.specs.engines import (
     SummingMergeTree,
     VersionedCollapsingMergeTree,
 )
+from aaiclick.sql.quoting import quote_string
 from aaiclick.sql.tokens import Tokens, unquote
 
 _INTEGER = re.compile(r"-?[0-9]+\Z")
@@ -115,8 +116,9 @@ def _replication(form: TableForm) -> tuple[str | None, str, list[str]]:
         if form.engine.startswith(prefix):
             # Path and replica are string literals; what follows them are arguments of the engine itself.
             paths = 2 if len(arguments) > 1 and all(argument.startswith("'") for argument in arguments[:2]) else 0
-            usual = replica_literals(form.arguments)[0] == DEFAULT_REPLICAS
-            replicated = ("" if usual else ", ".join(arguments[:paths])) if prefix == "Replicated" else None
+            literals = as_declared(replica_literals(form.arguments)[0])
+            written = "" if literals == DEFAULT_REPLICAS else ", ".join(map(quote_string, literals))
+            replicated = written if prefix == "Replicated" else None
             return replicated, form.engine[len(prefix) :], arguments[paths:]
     return None, form.engine, arguments
 

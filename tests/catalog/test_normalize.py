@@ -16,6 +16,7 @@ from aaiclick.catalog.forms import (
     ViewForm,
 )
 from aaiclick.catalog.normalize import (
+    arguments_beside,
     bare,
     inner_form,
     key_elements,
@@ -215,7 +216,24 @@ def test_path_and_replica_of_the_server_are_left_out(arguments: str, equal: bool
         ("'/t/x', '{replica}'", "'/t/y', '{replica}'", False),
         ("'/t.x', '{replica}'", "'/tax', '{replica}'", False),
         ("'/t/x', '{replica}'", "", False),
+        ("'/t/{table}', '{replica}'", "'/t/events_aai_0123456789ab', '{replica}'", True),
+        ("'/t/x', '{replica}'", "'/t/x_aai_0123_y', '{replica}'", False),
     ],
 )
 def test_macros_in_a_path_may_be_expanded(declared: str, live: str, same: bool) -> None:
     assert same_replicas(replica_literals(declared)[0], replica_literals(live)[0]) is same
+
+
+@pytest.mark.parametrize(
+    ("live", "beside"),
+    [
+        ("", ""),
+        ("'/clickhouse/tables/{uuid}/{shard}', '{replica}', v", "v"),
+        ("'/own/{uuid}', '{replica}'", "'/own/{uuid}', '{replica}'"),
+        ("'/own/{shard}/t', '{replica}', v", "'/own/{shard}/t_aai_2', '{replica}', v"),
+        ("'/own/t_aai_1', '{replica}'", "'/own/t_aai_2', '{replica}'"),
+    ],
+)
+def test_a_table_beside_another_one_has_a_path_of_its_own(live: str, beside: str) -> None:
+    form = TableForm("t", "ReplicatedReplacingMergeTree", (), arguments=live)
+    assert arguments_beside(form, "2") == beside

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -96,3 +97,26 @@ def test_what_cannot_be_kept_out_is_refused_before_anything_is_sent(place: Place
         ensure_schema(client, changed, DROPPED)
     place.start(changed, 0, DROPPED)
     is_whole(place, 0)
+
+
+@QUEUE
+def test_a_path_that_is_written_out_gets_an_end_of_its_own(place: Place) -> None:
+    """Once, however often the table is copied; and it counts as the one that is declared."""
+    path = f"'/clickhouse/tables/{place.database}/{{shard}}/events', '{{replica}}'"
+
+    def pathed(version: int, *order_by: str) -> Schema:
+        made = table(order_by)
+        return place.schema(
+            version, [made.model_copy(update={"engine": made.engine.model_copy(update={"replicated": path})})]
+        )
+
+    place.start(pathed(1, "id"))
+    fill(place, 20)
+    for version, key in ((2, ("v", "id")), (3, ("s", "id"))):
+        place.start(pathed(version, *key), version % 2, DROPPED)
+        is_whole(place, 120)
+    place.is_settled(pathed(3, "s", "id"))
+    made = place.cluster.hosts[0].one(
+        f"SELECT engine_full FROM system.tables WHERE database = '{place.database}' AND name = 'events'"
+    )
+    assert re.match(rf"ReplicatedMergeTree\('/clickhouse/tables/{place.database}/\S+/events_aai_[0-9a-f]+', ", made)

@@ -40,13 +40,18 @@ def with_path(arguments: str) -> RebuildWork:
         (AttachWork("events", FORM, (Alter("ALTER", guards=(GUARD,)),)), 1, "no row may come in on any host"),
         (with_path("'/clickhouse/tables/{uuid}/{shard}', '{replica}'"), 1, ""),
         (with_path("'/own/{uuid}', '{replica}'"), 1, ""),
-        (with_path("'/own/events', '{replica}'"), 1, "its path in Keeper is written out"),
+        (with_path("'/own/events', '{replica}'"), 1, ""),
     ],
 )
 def test_what_is_refused(work: RebuildWork | AttachWork, shards: int, said: str) -> None:
     refusal = copy_refusal("events", work, hosts("queue", shards))
     assert said in refusal
     assert bool(refusal) is bool(said)
+
+
+def test_a_path_that_is_written_out_is_refused_where_the_database_gives_it() -> None:
+    assert "its path in Keeper is written out" in copy_refusal("e", with_path("'/own', '{replica}'"), hosts("database"))
+    assert not copy_refusal("e", COPY, hosts("database"))
 
 
 def test_a_plan_says_where_everything_happens() -> None:

@@ -16,7 +16,7 @@ from aaiclick.apply.rebuild.staging import send_create
 from aaiclick.apply.replicated.conditions import Replicas
 from aaiclick.apply.replicated.hold import saved, set_everywhere
 from aaiclick.catalog.forms import ConstraintForm, Settings, TableForm
-from aaiclick.catalog.normalize import normal
+from aaiclick.catalog.normalize import arguments_beside
 from aaiclick.catalog.render import form_sql
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.merges import MERGES_HELD, ROOMY
@@ -29,7 +29,7 @@ from aaiclick.clickhouse.topology import named
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.clock import clock
 from aaiclick.errors import ApplyError, VerificationError
-from aaiclick.routine import Command, Routine, number, text
+from aaiclick.routine import Command, Nonce, Routine, number, text
 from aaiclick.sql.clauses import attach_partition_from
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.hex_text import hexed
@@ -53,7 +53,7 @@ def make_shadow_everywhere(replicas: Replicas, mark: ReplicatedMark) -> Routine[
     database, reach, work = replicas.source.database, replicas.reach, mark.work
     yield from drop_everywhere(database, mark.shadow_name, reach)
     command = Command(
-        form_sql(shadow_form(work.form), database, mark.shadow_name),
+        form_sql(shadow_form(work.form, text((yield Nonce())[0][0])), database, mark.shadow_name),
         settings=merged(CREATE, dict(work.settings)),
         database=database,
     )
@@ -65,12 +65,15 @@ def make_shadow_everywhere(replicas: Replicas, mark: ReplicatedMark) -> Routine[
     return (yield from update_replicated_mark(database, replace(mark, shadow=uuids.pop())))
 
 
-def shadow_form(form: TableForm) -> TableForm:
-    """The new table until it is in place. Its path in Keeper is its own where it has the default one."""
+def shadow_form(form: TableForm, run: str) -> TableForm:
+    """The new table until it is in place. Its path in Keeper is its own; ``run`` stands in it where it is written
+    out."""
     settings = (*(pair for pair in form.settings if pair[0] not in _NAMES), *UNTIL_SWAPPED)
     fence = ConstraintForm(FENCE_CONSTRAINT, "CHECK", "0")
     others = tuple(each for each in form.constraints if each.name != FENCE_CONSTRAINT)
-    return replace(form, arguments=normal(form).arguments, settings=settings, comment="", constraints=(*others, fence))
+    return replace(
+        form, arguments=arguments_beside(form, run), settings=settings, comment="", constraints=(*others, fence)
+    )
 
 
 def settle_settings(database: str, name: str, form: TableForm, reach: Reach, *, before: bool = False) -> Routine[None]:

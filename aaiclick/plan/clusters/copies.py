@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aaiclick.catalog.normalize import normal
+from aaiclick.catalog.normalize import arguments_beside, normal
 from aaiclick.catalog.render import form_sql, local_family
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT
 from aaiclick.clickhouse.topology import Topology
@@ -32,11 +32,10 @@ def copy_refusal(name: str, work: RebuildWork | AttachWork, topology: Topology) 
             "to on clusters yet: do it by hand, on all hosts"
         )
     arguments = normal(work.form).arguments
-    if arguments.startswith("'") and "{uuid}" not in arguments:
+    if topology.kind == "database" and arguments.startswith("'"):
         return (
-            f"{name}: its path in Keeper is written out ({arguments}), and a new table cannot have the same one "
-            "beside it. "
-            "Declare a path with {uuid}, or do it by hand"
+            f"{name}: its path in Keeper is written out ({arguments}), and a Replicated database gives a new table "
+            "none but its own: do it by hand, on all hosts"
         )
     return ""
 
@@ -78,7 +77,7 @@ def _lines(step: Step, work: RebuildWork | AttachWork, topology: Topology, worke
     def sent(sql: str) -> str:
         return on_cluster(sql, topology.cluster) if spread else sql
 
-    form = replace(work.form, arguments=normal(work.form).arguments)
+    form = replace(work.form, arguments=arguments_beside(work.form, "<run>"))
     lines: list[str] = []
     for alter in work.alters if isinstance(work, AttachWork) else ():
         lines += [sent(part) for part in divided(alter.sql)]
