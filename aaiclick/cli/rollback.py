@@ -38,8 +38,8 @@ Allow = Annotated[
         "--allow",
         metavar="KEY",
         help="Allow what a refusal names: 'deletes TABLE' (rows that were deleted or changed since are there again "
-        "as they were), 'values TABLE' (values that the old columns cannot hold), 'partial SCHEMA' (some "
-        "objects stay as they are). May be given several times.",
+        "as they were), 'values TABLE' (values that the old columns cannot hold), 'leave-detached-parts TABLE' (they "
+        "go), 'partial SCHEMA' (some objects stay as they are). May be given several times.",
     ),
 ]
 

@@ -16,6 +16,21 @@ OLDEST_SERVER = (23, 10)
 OLDEST_THAT_CHANGES = (24, 8)
 """The oldest release on which tables are changed. On older ones only missing objects are created."""
 
+_WITHOUT_RENAME = frozenset(
+    {
+        "Memory",
+        "Filesystem",
+        "Dictionary",
+        "MySQL",
+        "PostgreSQL",
+        "MaterializedPostgreSQL",
+        "SQLite",
+        "S3",
+        "HDFS",
+        "Backup",
+        "DataLakeCatalog",
+    }
+)
 PASSES_UNSTORED = (26, 0)
 """From here on mutations pass over a compact part that holds values of a column that is an ALIAS by now. On 25.8 each
 of them fails there for good, until a merge has taken the values away."""
@@ -27,6 +42,16 @@ def require_server(version: tuple[int, ...], words: str) -> None:
         oldest = ".".join(str(part) for part in OLDEST_SERVER)
         raise UsageError(
             f"this server is ClickHouse {words}; the oldest that is supported is {oldest}: upgrade the server"
+        )
+
+
+def require_database(name: str, engine: str) -> None:
+    """Raise ``UsageError`` for a database in which no table can be renamed: neither a lease could be given back there,
+    nor a copy take the place of a table. The server's own databases (``system``) are of such engines."""
+    if engine in _WITHOUT_RENAME:
+        raise UsageError(
+            f"database {name} has engine {engine}, in which tables cannot be renamed: nothing can be migrated there. "
+            "Name a database of engine Atomic"
         )
 
 

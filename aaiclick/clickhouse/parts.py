@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from aaiclick.clickhouse.refusable import answered
 from aaiclick.clickhouse.statements import READ, ask, merged
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.routine import Query, Routine, Row, flag, number, text
@@ -86,6 +87,19 @@ def rows_in_reach(source: str, condition: str, query_size: int) -> Routine[int]:
     settings = merged(READ, EVERY_ROW, {"max_query_size": query_size})
     rows = yield Query(f"SELECT count() FROM {source} WHERE {condition}", {}, settings, long=True)
     return number(rows[0][0])
+
+
+def detached_parts(database: str, name: str) -> Routine[tuple[int, str]]:
+    """How many parts of a table somebody has detached, and the name of one. They are in its directory, and are dropped
+    with it; those that the server detached itself have a reason, and do not count."""
+    rows = yield from answered(
+        Query(
+            "SELECT count(), min(name) FROM system.detached_parts WHERE database = {database:String} AND table = "
+            "{table:String} AND reason = ''",
+            {"database": database, "table": name},
+        )
+    )
+    return (number(rows[0][0]), text(rows[0][1])) if rows else (0, "")
 
 
 def _part(row: Row, patches: Sequence[tuple[int, str]]) -> Part:

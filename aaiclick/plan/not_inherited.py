@@ -7,10 +7,10 @@ is a copy of its own. What belongs to the storage itself stays with the old tabl
 from __future__ import annotations
 
 from aaiclick.clickhouse.feeders import find_feeders
+from aaiclick.clickhouse.parts import detached_parts
 from aaiclick.diff.hazards import Hazard
-from aaiclick.errors import StatementError
 from aaiclick.plan.strategies.context import TableDiff
-from aaiclick.routine import Query, Routine, number, text
+from aaiclick.routine import Routine
 
 _WINDOW = "non_replicated_deduplication_window"
 
@@ -23,25 +23,12 @@ def not_inherited(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]
 
 
 def _detached(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
-    """The hazard of parts that somebody detached: they are in the old table's directory, and are dropped with it.
-
-    Parts that the server itself detached have a reason in ``system.detached_parts``, and do not count.
-    """
-    try:
-        rows = yield Query(
-            "SELECT count(), min(name) FROM system.detached_parts WHERE database = {database:String} AND table = "
-            "{table:String} AND reason = ''",
-            {"database": diff.database, "table": data_name},
-        )
-    except StatementError as error:
-        if error.code == 0:
-            raise
-        return ()
-    count = number(rows[0][0])
+    """The hazard of parts that somebody detached: they are in the old table's directory, and are dropped with it."""
+    count, example = yield from detached_parts(diff.database, data_name)
     if not count:
         return ()
     message = (
-        f"{count:,} detached parts of {data_name} (such as {text(rows[0][1])}) are not carried over: they go when "
+        f"{count:,} detached parts of {data_name} (such as {example}) are not carried over: they go when "
         "the old table is dropped"
     )
     return (Hazard("loses-rows", message, f"leave-detached-parts {diff.live.name}"),)

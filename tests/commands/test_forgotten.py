@@ -5,8 +5,19 @@ from __future__ import annotations
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, MaterializedView, MergeTree, Policy, Schema, Table, View, ensure_schema, validate_schema
-from aaiclick.errors import SchemaVersionError
+from aaiclick import (
+    Column,
+    MaterializedView,
+    MergeTree,
+    Policy,
+    Schema,
+    Table,
+    View,
+    ensure_schema,
+    rollback_schema,
+    validate_schema,
+)
+from aaiclick.errors import HazardNotAllowedError, SchemaVersionError
 
 ID = Column("id", "UInt64")
 
@@ -73,3 +84,21 @@ def test_detached_parts_stay_behind_by_name_only(aaiclick_client: Client) -> Non
     assert [step.strategy for step in ensure_schema(aaiclick_client, wanted, policy=Policy.lossless()).steps] == [
         "rebuild"
     ]
+
+
+def test_a_rollback_names_the_detached_parts_that_go(aaiclick_client: Client) -> None:
+    ensure_schema(aaiclick_client, Schema("app", version=1, objects=[table("t")]))
+    for start in (0, 5):
+        aaiclick_client.command(f"INSERT INTO t SELECT number, number FROM numbers({start}, 5)")
+    aaiclick_client.command("ALTER TABLE t DETACH PART 'all_2_2_0'")
+    allowed = Policy.lossless().allow("leave-detached-parts t")
+    ensure_schema(aaiclick_client, Schema("app", version=2, objects=[table("t", "v")]), policy=allowed)
+    before = Schema("app", version=1, objects=[table("t")])
+    with pytest.raises(
+        HazardNotAllowedError, match=r"1 detached parts of _aaiclick_old_.* go at once.*leave-detached-parts t"
+    ):
+        rollback_schema(aaiclick_client, before)
+    assert aaiclick_client.query(
+        "SELECT count() FROM system.detached_parts WHERE database = currentDatabase()"
+    ).result_rows == [(1,)]
+    assert rollback_schema(aaiclick_client, before, allow=["leave-detached-parts t"]).to_version == 1

@@ -18,6 +18,7 @@ from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.clickhouse.features import FENCE
 from aaiclick.clickhouse.merges import HELD
+from aaiclick.clickhouse.parts import detached_parts
 from aaiclick.clickhouse.statements import READ, merged
 from aaiclick.clickhouse.tables import create_query
 from aaiclick.diff.merging import ties_matter
@@ -70,6 +71,8 @@ class Restore:
     """Values that would not come out as they are after going back and forward again, in sentences."""
     notes: tuple[str, ...] = ()
     """What else does not survive, in sentences."""
+    detached: str = ""
+    """Parts that somebody detached, which are in no table that is there afterwards; '' for none."""
     blocked: str = ""
     """Why the table cannot be put back at all; '' where it can."""
 
@@ -129,8 +132,20 @@ def inspect_kept(database: str, chain: Sequence[Link], *, read_by_views: bool = 
         unfit,
         tuple(unproven),
         notes,
+        (yield from _detached(database, [table.name for table in tables])),
         "; ".join(each for each in blocked if each),
     )
+
+
+def _detached(database: str, names: Sequence[str]) -> Routine[str]:
+    """``names``: the kept tables, and the live one last, which is kept then in its turn."""
+    found: list[str] = []
+    for name in names:
+        count, example = yield from detached_parts(database, name)
+        if count:
+            when = "when its time is over" if name == names[-1] else "at once"
+            found.append(f"{count:,} detached parts of {name} (such as {example}) are not carried over: they go {when}")
+    return "; ".join(found)
 
 
 def _blocked(chain: Sequence[Link]) -> str:

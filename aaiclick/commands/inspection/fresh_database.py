@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aaiclick.catalog.read import MOST_NAMES, REPLICATED_DATABASES, version_numbers
-from aaiclick.clickhouse.features import require_server
+from aaiclick.clickhouse.features import require_database, require_server
 from aaiclick.commands.inspection.inspect import names_of
 from aaiclick.commands.inspection.warm import Warm
 from aaiclick.routine import Query, Routine, text
@@ -40,7 +40,7 @@ def untouched(schema: Schema, database: str | None, seen: Warm) -> Routine[Fresh
 
     None where something is there, or where two small queries cannot tell (the database does not exist or is replicated,
     a cluster is named, there are too many names). Raises ``MigrationError`` as an inspection does, ``UsageError`` where
-    the server is too old.
+    the server is too old, or the database is of an engine in which no table can be renamed.
     """
     if (
         seen.present
@@ -61,6 +61,7 @@ def untouched(schema: Schema, database: str | None, seen: Warm) -> Routine[Fresh
         return None
     found, version = text(rows[0][0]), text(rows[0][1])
     require_server(version_numbers(version), version)
+    require_database(found, text(rows[0][2]))
     former = sorted(set(names) - {item.name for item in schema.objects})
     if former and (yield from read_owned(found, former)).known:
         return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from aaiclick.catalog.forms import Catalog
 from aaiclick.catalog.read import read_catalog, server_facts
-from aaiclick.clickhouse.features import require_server
+from aaiclick.clickhouse.features import require_database, require_server
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, bookkeeping_of, keeping
 from aaiclick.clickhouse.topology import SINGLE, Topology, read_topology
 from aaiclick.commands.inspection.where_recorded import WhereRecorded, shared_already, where_recorded
@@ -245,6 +245,7 @@ def _catalog(database: str | None, names: tuple[str, ...] | None) -> Routine[Cat
         require_server(server.version, server.version_text)
         raise
     require_server(catalog.server.version, catalog.server.version_text)
+    require_database(catalog.database, catalog.database_engine)
     return catalog
 
 

@@ -254,6 +254,8 @@ def _refusals(restore: Restore) -> list[tuple[str, str]]:
                 f"{table}: {restore.unfit} rows that came since hold values that the old columns cannot",
             )
         )
+    if restore.detached:
+        found.append((f"leave-detached-parts {table}", f"{table}: {restore.detached}"))
     return found
 
 
