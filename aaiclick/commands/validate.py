@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 from aaiclick.clickhouse.features import FENCE, is_fenced
+from aaiclick.clickhouse.names import FENCE_CONSTRAINT
 from aaiclick.commands.decide import status_of
 from aaiclick.commands.inspection.host_states import host_states
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
@@ -59,7 +60,9 @@ def _fenced(found: Inspection) -> tuple[str, ...]:
     declared = {item.name for item in found.schema.objects}
     return tuple(
         sorted(
-            name for name, live in found.catalog.objects.items() if name in declared - wanted and is_fenced(live.text)
+            name
+            for name, live in found.catalog.objects.items()
+            if name in declared - wanted and (is_fenced(live.text) or FENCE_CONSTRAINT in live.text)
         )
     )
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import pytest
 
+from aaiclick import validate_schema
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.migrate import Run
@@ -95,6 +96,7 @@ def test_between_two_exchanges_all_hosts_refuse_writers_and_none_goes_back(place
     opened.close()
     keys = f"SELECT sorting_key FROM system.tables WHERE database = '{place.database}' AND name = 'events'"
     assert {host.one(keys) for host in place.cluster.hosts} == {"id", "v, id"}
+    assert validate_schema(place.cluster.hosts[1].database_url(place.database), turned(2, place)).fenced == ("events",)
     for host in place.cluster.hosts:
         assert host.one(f"SELECT count() FROM {place.database}.events") == 120
         with pytest.raises(RefusedError, match="_aaiclick_fence_a_migration_is_under_way") as refused:

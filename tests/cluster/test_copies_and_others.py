@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
-from aaiclick import ensure_schema
+from aaiclick import ensure_schema, validate_schema
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.migrate import Run
 from aaiclick.commands.report import Report
 from aaiclick.errors import ApplyError
+from aaiclick.events import Event, WritersRefused
 from aaiclick.lease.owner import this_process
 from aaiclick.routine import Command, Effect
 from aaiclick.specs.schema import Schema
@@ -28,6 +29,10 @@ def place(request: pytest.FixtureRequest, aaiclick_cluster: ClusterFactory) -> P
     return place_on(aaiclick_cluster, request.param)
 
 
+FENCED = (
+    "SELECT throwIf(create_table_query LIKE '%_aaiclick_fence%') FROM system.tables WHERE database = '{}' AND name = "
+    "'events'"
+)
 QUEUE = pytest.mark.parametrize("place", ONCE_PER_KIND[:1], indirect=True)
 
 
@@ -120,3 +125,25 @@ def test_a_path_that_is_written_out_gets_an_end_of_its_own(place: Place) -> None
         f"SELECT engine_full FROM system.tables WHERE database = '{place.database}' AND name = 'events'"
     )
     assert re.match(rf"ReplicatedMergeTree\('/clickhouse/tables/{place.database}/\S+/events_aai_[0-9a-f]+', ", made)
+
+
+@QUEUE
+def test_ctrl_c_lets_writers_in_on_all_hosts(place: Place) -> None:
+    """Before the exchange, in the moment in which they are refused; the next start goes on from there."""
+    place.start(turned(1, place))
+    fill(place, 20)
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, WritersRefused):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        place.start(turned(2, place), 0, DROPPED, on_event=interrupt)
+    place.cluster.same(FENCED.format(place.database))
+    for number, host in enumerate(place.cluster.hosts):
+        host.q(f"INSERT INTO {place.database}.events (id) VALUES ({1000 + number})")
+    status = validate_schema(place.cluster.hosts[1].database_url(place.database), turned(2, place))
+    assert status.unfinished.startswith("a migration to v2 (")
+    assert status.fenced == ()
+    place.start(turned(2, place), 1, DROPPED)
+    is_whole(place, 122)
