@@ -77,6 +77,8 @@ PLACES = [
     pytest.param((2, 2, "queue"), id="2x2-queue"),
 ]
 ONCE_PER_KIND = PLACES[:2]
+QUEUE_FIRST = [PLACES[0], pytest.param((1, 2, "database"), id="1x2-database", marks=pytest.mark.proof)]
+"""The same; the second one only among the long proofs."""
 
 
 def place_on(aaiclick_cluster: ClusterFactory, shape: tuple[int, int, str]) -> Place:

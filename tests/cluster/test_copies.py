@@ -11,7 +11,7 @@ from aaiclick import Schema, View, rollback_schema
 from aaiclick.errors import SchemaError
 from tests.cluster.conftest import ClusterFactory
 from tests.cluster.copies import DROPPED, fill, home, is_whole, regrained, table, turned
-from tests.cluster.places import ONCE_PER_KIND, Place, killed_at, place_on
+from tests.cluster.places import ONCE_PER_KIND, QUEUE_FIRST, Place, killed_at, place_on
 from tests.cluster.writing import REFUSED, Writers, during
 
 
@@ -21,6 +21,7 @@ def place(request: pytest.FixtureRequest, aaiclick_cluster: ClusterFactory) -> P
 
 
 KINDS = pytest.mark.parametrize("place", ONCE_PER_KIND, indirect=True)
+QUEUE_FIRST_KINDS = pytest.mark.parametrize("place", QUEUE_FIRST, indirect=True)
 LAST = table(("v", "id"), "Int64", "id % 3", index_granularity=1024)
 CHANGES = {
     "at once": ((table(("v", "id"), "Int64", "id % 3"), "rebuild"), (LAST, "attach")),
@@ -69,7 +70,7 @@ def test_a_table_is_replaced_on_all_hosts(place: Place, changes: str) -> None:
         pytest.param(regrained, 1, marks=pytest.mark.proof),
     ],
 )
-@KINDS
+@QUEUE_FIRST_KINDS
 def test_what_was_killed_is_put_right_from_the_other_host(
     place: Place, versions: Callable[[int, Place], Schema], step: int
 ) -> None:
@@ -90,7 +91,7 @@ def test_what_was_killed_is_put_right_from_the_other_host(
 
 
 @pytest.mark.slow
-@KINDS
+@QUEUE_FIRST_KINDS
 def test_writers_of_every_host_lose_no_row(place: Place) -> None:
     """Through a copy and parts that are taken over, each with a view behind the table; by INSERTs that wait, asynchronous
     ones, a Distributed table and a Buffer."""

@@ -19,7 +19,7 @@ from aaiclick.routine import Command, Effect
 from aaiclick.version import VERSION
 from tests.cluster.conftest import ClusterFactory
 from tests.cluster.copies import DROPPED, fill, is_whole, turned
-from tests.cluster.places import ONCE_PER_KIND, Place, dead, place_on
+from tests.cluster.places import ONCE_PER_KIND, QUEUE_FIRST, Place, dead, place_on
 from tests.cluster.rig.errors import RefusedError
 from tests.cluster.rig.waiting import wait_until
 from tests.reliability.driving import Driver, KilledError
@@ -34,6 +34,7 @@ def place(request: pytest.FixtureRequest, aaiclick_cluster: ClusterFactory) -> P
 
 
 KINDS = pytest.mark.parametrize("place", ONCE_PER_KIND, indirect=True)
+QUEUE_FIRST_KINDS = pytest.mark.parametrize("place", QUEUE_FIRST, indirect=True)
 QUEUE = pytest.mark.parametrize("place", ONCE_PER_KIND[:1], indirect=True)
 
 
@@ -125,7 +126,7 @@ print(len(ensure_schema(url, schema, Policy.lossless(keep_old=timedelta(0))).ste
 
 
 @pytest.mark.slow
-@KINDS
+@QUEUE_FIRST_KINDS
 def test_two_processes_copy_once(place: Place) -> None:
     place.start(turned(1, place))
     fill(place, 20)
