@@ -24,6 +24,7 @@ from aaiclick.clickhouse.merges import start_merges_of
 from aaiclick.clickhouse.statements import system_merges
 from aaiclick.clickhouse.tables import Physical, physicals
 from aaiclick.clock import clock
+from aaiclick.error_codes import TABLE_ALREADY_EXISTS
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import StepDone, StepStarted
 from aaiclick.plan.model import Step
@@ -40,6 +41,7 @@ from aaiclick.plan.operations import (
     Work,
 )
 from aaiclick.routine import Emit, Routine
+from aaiclick.sql.quoting import quote_name
 from aaiclick.state.step_entries import enter_begun, enter_done
 
 __all__ = ["ApplyOptions", "StepOutcome", "apply_steps", "apply_work"]
@@ -168,4 +170,12 @@ def _named(error: StatementError | ApplyError, step: Step, outcomes: Sequence[St
         else ""
     )
     kind = type(error) if isinstance(error, ApplyError) else ApplyError
-    return kind(f"step {step.id} ({step.object}: {step.change}): {str(error).rstrip('.')}.{done}")
+    return kind(f"step {step.id} ({step.object}: {step.change}): {str(error).rstrip('.')}.{_advice(error, step)}{done}")
+
+
+def _advice(error: StatementError | ApplyError, step: Step) -> str:
+    """What can be done about what no look at the catalogue shows: a detached table is in none of its lists of tables
+    that are there."""
+    if isinstance(error, StatementError) and error.code == TABLE_ALREADY_EXISTS and "(detached" in str(error):
+        return f" Somebody has detached it. It comes back with its rows by: ATTACH TABLE {quote_name(step.object)}"
+    return ""

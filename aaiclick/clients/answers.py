@@ -17,7 +17,7 @@ FORMAT = "JSONCompactEachRowWithNamesAndTypes"
 
 def decode_rows(body: bytes) -> tuple[tuple[object, ...], ...]:
     """The rows of an answer. Bytes that are no UTF-8 become surrogates. Raises ``ValueError`` for an answer that was
-    cut off."""
+    cut off, or begins with what another one left behind."""
     if not body:
         return ()
     # Control characters are escaped inside JSON strings, so a newline always ends a row.
@@ -29,6 +29,8 @@ def decode_rows(body: bytes) -> tuple[tuple[object, ...], ...]:
     types = cast("list[str]", json.loads(lines[1]))
     rows = cast("list[list[object]]", json.loads(f"[{','.join(lines[2:-1])}]"))
     integers = [position for position, name in enumerate(types) if _is_integer(name)]
+    if any(len(row) != len(types) for row in rows):
+        raise ValueError("the answer has a row with another number of values than of columns")
     for row in rows:
         for position in integers:
             value = row[position]

@@ -27,7 +27,7 @@ from aaiclick.clients.settings import (
     only_kept,
     read_changed_settings,
 )
-from aaiclick.errors import StatementError, UsageError
+from aaiclick.errors import OutcomeUnknownError, StatementError, UsageError
 from aaiclick.routine import Command, Query, run
 from aaiclick.sql.quoting import quote_name
 
@@ -255,7 +255,16 @@ class EmbeddedConnection:
         return _baselines[self._target]
 
     def _ask(self, sql: str) -> tuple[tuple[object, ...], ...]:
-        rows = decode_rows(self._reader.read(sql, {}))
+        try:
+            rows = decode_rows(self._reader.read(sql, {}))
+        except ValueError:
+            # A statement of the caller's that failed while it ran leaves the beginning of its answer behind.
+            try:
+                rows = decode_rows(self._reader.read(sql, {}))
+            except ValueError as error:
+                raise OutcomeUnknownError(
+                    f"the answer of the engine cannot be read ({error}). Run again", 0, "", sql
+                ) from error
         if not rows:
             raise UsageError(
                 "a result is being streamed from the chdb Session that was given: read it to its end first, or give "

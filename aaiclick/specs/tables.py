@@ -13,6 +13,7 @@ from aaiclick.errors import SpecError
 from aaiclick.specs.base import Spec
 from aaiclick.specs.columns import Column, Constraint, Index, Projection
 from aaiclick.specs.engines import AnyEngine, MergeTree
+from aaiclick.specs.renames import circle
 
 if TYPE_CHECKING:
     from aaiclick.specs.arrow.schemas import ArrowSource
@@ -97,6 +98,9 @@ class Table(Spec):
         ):
             _unique(name, noun, names)
         _unique(name, "renamed_from", [column.renamed_from for column in self.columns if column.renamed_from])
+        if places := circle({column.renamed_from: column.name for column in self.columns if column.renamed_from}):
+            way = f'rebuild={{"{name}": Rebuild(columns={{...}})}}'
+            raise SpecError(name, f"{', '.join(places)} swap names (renamed_from): say it in a Migration as {way}")
         for column in self.columns:
             if column.renamed_from and self.column(column.renamed_from) is not None:
                 problem = (

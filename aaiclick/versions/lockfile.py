@@ -27,6 +27,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from aaiclick.catalog.forms import DictionaryForm, FunctionForm, TableForm, ViewForm
 from aaiclick.errors import MigrationError
+from aaiclick.versions.text_file import read_text_file
 
 LOCK_FILE = "schema.lock.json"
 LOCK_FORMAT = 1
@@ -76,12 +77,13 @@ def read_lock(source: str | Path) -> Lock | None:
     """
     if isinstance(source, Path):
         path = source / LOCK_FILE if source.is_dir() else source
-        return load_lock(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else None
+        return load_lock(read_text_file(path, str(path)), str(path)) if path.is_file() else None
     try:
         resource = files(source) / LOCK_FILE
     except ImportError as error:
         raise MigrationError(source, f"the migrations package cannot be imported: {error}") from error
-    return load_lock(resource.read_text(encoding="utf-8"), f"{source}/{LOCK_FILE}") if resource.is_file() else None
+    where = f"{source}/{LOCK_FILE}"
+    return load_lock(read_text_file(resource, where), where) if resource.is_file() else None
 
 
 def load_lock(text: str, where: str = LOCK_FILE) -> Lock:

@@ -20,6 +20,7 @@ from aaiclick.specs.migrations import Migration, Rebuild
 from aaiclick.sql.script import ScriptError, normal_text, split_statements
 from aaiclick.versions.decisions import wrong_decision
 from aaiclick.versions.headers import read_header
+from aaiclick.versions.text_file import read_text_file
 
 _NAME = re.compile(r"(?P<number>\d{4,})_(?P<what>[A-Za-z0-9_]+)\.(?P<kind>sql|py)\Z")
 _PAIRED = re.compile(r"\d+_.*\.(?:up|down)\.sql\Z")
@@ -59,7 +60,7 @@ class _Entry(Protocol):
 
     def is_file(self) -> bool: ...
 
-    def read_text(self, encoding: str) -> str: ...
+    def read_bytes(self) -> bytes: ...
 
 
 def read_migrations(source: str | Path | Sequence[Migration] | None, *, doubles: bool = False) -> tuple[Script, ...]:
@@ -202,7 +203,7 @@ def _read_folder(entries: Iterable[_Entry], source: str | Path) -> list[Script]:
         number = int(named["number"])
         if number < 1:
             raise MigrationError(where, "versions count from 1")
-        text = entry.read_text(encoding="utf-8").removeprefix("\ufeff")
+        text = read_text_file(entry, where)
         if named["kind"] == "sql":
             for tool, mark in _MARKED.items():
                 if mark.search(text):

@@ -106,7 +106,15 @@ def test_a_client_in_use_elsewhere_is_a_usage_error() -> None:
     assert isinstance(http_failure(Exception(text), "", "http://h:1"), UsageError)
 
 
-@pytest.mark.parametrize("body", [b'["a"]\n["UInt8"]\n[1]\n[2', b'["a"]\n', b'["a"]\n["UInt8"]\n[1]'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'["a"]\n["UInt8"]\n[1]\n[2',
+        b'["a"]\n',
+        b'["a"]\n["UInt8"]\n[1]',
+        b'["a","b"]\n["UInt8","UInt8"]\n["c"]\n["String"]\n["x"]\n',
+    ],
+)
 def test_a_truncated_answer_is_not_taken_for_a_short_one(body: bytes) -> None:
     with pytest.raises(ValueError, match="the answer"):
         decode_rows(body)

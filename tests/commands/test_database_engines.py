@@ -6,7 +6,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MergeTree, Schema, Table, View, ensure_schema
-from aaiclick.errors import UsageError
+from aaiclick.errors import ApplyError, UsageError
 from aaiclick.testing.engine import fresh_name
 
 TABLE = Table("t", [Column("k", "UInt64")], engine=MergeTree(order_by=["k"]))
@@ -31,3 +31,13 @@ def test_a_database_whose_tables_cannot_be_renamed(aaiclick_client: Client, view
 def test_the_databases_of_the_server(aaiclick_client: Client) -> None:
     with pytest.raises(UsageError, match="database system has engine Memory"):
         ensure_schema(aaiclick_client, Schema("engines", version=1, objects=[TABLE]), database="system")
+
+
+def test_a_table_that_was_detached(aaiclick_client: Client) -> None:
+    schema = Schema("engines", version=1, objects=[TABLE])
+    ensure_schema(aaiclick_client, schema)
+    aaiclick_client.command("DETACH TABLE t")
+    with pytest.raises(ApplyError, match="comes back with its rows by: ATTACH TABLE `t`"):
+        ensure_schema(aaiclick_client, schema)
+    aaiclick_client.command("ATTACH TABLE `t`")
+    assert ensure_schema(aaiclick_client, schema).in_sync

@@ -55,6 +55,9 @@ def test_names_that_go_round_are_refused(aaiclick_client: Client) -> None:
         Migration(version=2, renames={"t.a": "b", "t.b": "a"})
     with pytest.raises(SpecError, match="c is the new name of two"):
         Migration(version=2, renames={"t.a": "c", "t.b": "c"})
+    swapped = [ID, Column("a", "Int64", renamed_from="b"), Column("b", "Int64", renamed_from="a")]
+    with pytest.raises(SpecError, match=r"t: a, b swap names \(renamed_from\): say it in a Migration as rebuild="):
+        Table("t", swapped, engine=MergeTree(order_by=["id"]))
     for old, new in (("a", "b"), ("b", "a")):
         with pytest.raises(SpecError, match=f"t: column {new}: renamed_from {old}, which is declared itself"):
             Table(

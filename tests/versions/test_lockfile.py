@@ -20,6 +20,7 @@ from aaiclick.catalog.forms import (
 )
 from aaiclick.errors import MigrationError
 from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedForm, LockedVersion, dump_lock, load_lock, read_lock
+from aaiclick.versions.scripts import read_migrations
 
 FULL = TableForm(
     "t",
@@ -155,3 +156,18 @@ def test_what_is_no_lock_is_refused_with_a_reason(content: str, problem: str) ->
 
 def test_the_file_of_the_good_example_is_read() -> None:
     assert load_lock(json.dumps(GOOD)).versions[0].forms["t"] == TableForm("t", "Log", ())
+
+
+def test_a_file_that_is_no_utf8_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / LOCK_FILE).write_bytes(b'{\n"caf\xe9": 1}')
+    with pytest.raises(
+        MigrationError, match=r"schema.lock.json, line 2: byte 0xe9 is no UTF-8: save the file as UTF-8"
+    ):
+        read_lock(tmp_path)
+    (tmp_path / LOCK_FILE).write_bytes(b"\xef\xbb\xbf" + json.dumps(GOOD).encode())
+    lock = read_lock(tmp_path)
+    assert lock is not None
+    assert lock.schema == "s"
+    (tmp_path / "0002_x.sql").write_bytes(b"-- title: caf\xe9\n-- strategy: derived\n")
+    with pytest.raises(MigrationError, match=r"0002_x.sql, line 1: byte 0xe9"):
+        read_migrations(tmp_path)
