@@ -142,21 +142,22 @@ VIEW = MaterializedView("seen_mv", to="seen", query="SELECT id FROM t WHERE id >
 
 
 @pytest.mark.parametrize(
-    ("newest", "explicit"),
-    [(3, "function"), (4, "statement")],
-    ids=["a function of the newest version", "a statement of one before"],
-)
-@pytest.mark.parametrize(
-    ("objects", "shown"),
+    ("objects", "shown", "newest", "explicit"),
     [
         (
             [*rollup(RAW, BY_OP), LOG],
             ("SELECT op, countMerge(n) FROM ops GROUP BY op ORDER BY op", [("a", 1), ("b", 1)]),
+            3,
+            "function",
         ),
-        ([RAW, SEEN, VIEW, LOG], ("SELECT id FROM seen", [(2,)])),
-        ([RAW, SEEN, VIEW.model_copy(update={"backfill": False}), LOG], ("SELECT id FROM seen", [])),
+        ([RAW, SEEN, VIEW, LOG], ("SELECT id FROM seen", [(2,)]), 4, "statement"),
+        ([RAW, SEEN, VIEW.model_copy(update={"backfill": False}), LOG], ("SELECT id FROM seen", []), 3, "function"),
     ],
-    ids=["an aggregate", "a view that is filled", "a view that is not filled"],
+    ids=[
+        "an aggregate, a function of the newest version",
+        "a view that is filled, a statement of one before",
+        "a view that is not filled",
+    ],
 )
 def test_a_view_of_a_version_before_a_script_is_filled_as_version_by_version(
     aaiclick_client: Client,
