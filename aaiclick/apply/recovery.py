@@ -14,6 +14,7 @@ from aaiclick.apply.rebuild.rebuild import late_filler, make_job
 from aaiclick.apply.rebuild.resume import suspend
 from aaiclick.apply.rebuild.safe_drop import BelatedError, is_taken, take_over_mark
 from aaiclick.apply.rebuild.views import open_shadow
+from aaiclick.apply.restored_marks import is_restored, settle_restored
 from aaiclick.apply.run import ApplyOptions, Site
 from aaiclick.clickhouse.merges import hold_merges, release_copies, release_merges
 from aaiclick.clickhouse.names import label, parse_name
@@ -85,6 +86,9 @@ def _settle(database: str, left: Mark, options: ApplyOptions, resume: bool) -> R
         mark = yield from take_over_mark(database, left)
         if mark is None:
             return Leftover(left.table, "finished")
+        if (yield from is_restored(database, mark)):
+            before = yield from settle_restored(database, mark)
+            return Leftover(mark.table, "undone", before)
         try:
             return (yield from _settled(database, mark, options, resume))
         except BelatedError:

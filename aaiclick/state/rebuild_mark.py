@@ -16,7 +16,7 @@ from aaiclick.clickhouse.merges import saved_settings
 from aaiclick.clickhouse.names import PREFIX, mark_table, shadow_table
 from aaiclick.clickhouse.refreshable_views import running_refreshes, stop_refreshes
 from aaiclick.clickhouse.statements import ask
-from aaiclick.clickhouse.tables import Physical, require_table
+from aaiclick.clickhouse.tables import Physical, physical, require_table
 from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.routine import Routine, number
 from aaiclick.state.comments import CommentFormat, create_commented, drop_commented, replace_comment
@@ -83,6 +83,9 @@ class Mark:
     """Refreshable views that are stopped as long as the mark is there."""
     closing: bool = False
     """Materialized views read the table, so the new one refuses writers across the exchange."""
+    own: str = ""
+    """UUID of the mark itself: a mark that has another one came with a backup. '' where it has none, or from a run that
+    did not come so far."""
     format: int = FORMAT
     """An earlier release, which would not let writers in again, cannot read a mark that closes, or whose fence is a
     constraint."""
@@ -116,6 +119,9 @@ def write_mark(database: str, mark: Mark) -> Routine[Mark]:
 
 def update_mark(database: str, mark: Mark) -> Routine[Mark]:
     """Replace what the mark says; on disk when this returns."""
+    if not mark.own:
+        itself = yield from physical(database, mark.name)
+        mark = replace(mark, own=itself.uuid if itself is not None else "")
     yield from replace_comment(database, mark.name, COMMENT.dump(mark))
     return mark
 

@@ -83,9 +83,9 @@ class Storage:
     @property
     def engine_full(self) -> str:
         settings = ", ".join(f"{name} = {value}" for name, value in self.settings.items())
-        return " ".join(
-            part for part in (self.engine, self.clauses, f"SETTINGS {settings}" if settings else "") if part
-        )
+        # The server takes this name for the word NULL.
+        engine = "`Null`" if self.engine == "Null" else self.engine
+        return " ".join(part for part in (engine, self.clauses, f"SETTINGS {settings}" if settings else "") if part)
 
     def definition(self, database: str, name: str) -> str:
         """``create_table_query``."""

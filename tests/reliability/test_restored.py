@@ -1,0 +1,78 @@
+"""A backup that was made while a table was rebuilt, and restored beside the database that it is of: its marks name
+storages of that one, where a run may still be at work."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema
+from aaiclick.clients.opening import open_url
+from aaiclick.routine import Command, Effect
+from aaiclick.testing.engine import EmbeddedEngine, fresh_name
+from tests.reliability.driving import DEAD, Driver, KilledError, ensuring
+
+OLD, NEW = ("id",), ("v", "id")
+
+
+def schema(version: int) -> Schema:
+    columns = [Column("id", "UInt64"), Column("v", "UInt64")]
+    return Schema(
+        "backed", version=version, objects=[Table("t", columns, engine=MergeTree(order_by=(OLD, NEW)[version - 1]))]
+    )
+
+
+@pytest.fixture
+def restored(aaiclick_client: Client) -> Iterator[str]:
+    name = fresh_name("restored")
+    yield name
+    aaiclick_client.command(f"DROP DATABASE IF EXISTS {name}")
+
+
+@pytest.mark.parametrize(
+    "killed_before",
+    [
+        "CREATE TABLE .*_aaiclick_new_",
+        "INSERT INTO .*_aaiclick_stage_",
+        "EXCHANGE TABLES",
+        "RENAME TABLE .*_aaiclick_new_.* TO .*_old_",
+    ],
+)
+def test_a_backup_of_a_rebuild(
+    aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, aaiclick_database: str, restored: str, killed_before: str
+) -> None:
+    ensure_schema(aaiclick_client, schema(1))
+    aaiclick_client.command("INSERT INTO t SELECT number, number % 7 FROM numbers(100)")
+    aaiclick_client.command("CREATE TABLE copied (id UInt64) ENGINE = MergeTree ORDER BY id")
+    # Behind a fence, because a materialized view reads the table.
+    aaiclick_client.command("CREATE MATERIALIZED VIEW feed TO copied AS SELECT id FROM t")
+
+    def kill(effect: Effect) -> None:
+        if isinstance(effect, Command) and re.search(killed_before, effect.sql):
+            raise KilledError
+
+    connection = open_url(aaiclick_engine.url)
+    try:
+        with pytest.raises(KilledError):
+            Driver(connection, before=kill).run(ensuring(schema(2), aaiclick_database, Policy.lossless(), DEAD))
+        where = fresh_name("backup")
+        aaiclick_client.command(f"BACKUP DATABASE {aaiclick_database} TO Memory('{where}')")
+        aaiclick_client.command(f"RESTORE DATABASE {aaiclick_database} AS {restored} FROM Memory('{where}')")
+        shown = "SELECT name, engine_full FROM system.tables WHERE database = '{}' ORDER BY name"
+        before = aaiclick_client.query(shown.format(aaiclick_database)).result_rows
+        assert ensure_schema(aaiclick_engine.url, schema(2), database=restored).in_sync
+        # The run of the other database may be at work: nothing of it was touched.
+        assert aaiclick_client.query(shown.format(aaiclick_database)).result_rows == before
+        for database in (restored, aaiclick_database):
+            assert ensure_schema(aaiclick_engine.url, schema(2), database=database).in_sync
+            aaiclick_client.command(f"INSERT INTO {database}.t VALUES (1000, 1)")
+            for table, rows in (("t", 101), ("copied", 1)):
+                assert aaiclick_client.query(f"SELECT count() FROM {database}.{table}").result_rows == [(rows,)]
+            left = aaiclick_client.query(shown.format(database)).result_rows
+            assert {name for name, _ in left if re.match("_aaiclick_(mark|new|stage|taken)_", name)} == set()
+            assert "max_bytes_to_merge_at" not in dict(left)["t"]
+    finally:
+        connection.close()
