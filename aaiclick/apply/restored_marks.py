@@ -1,4 +1,4 @@
-"""Settles the mark of a rebuild that came with a backup, which somebody restored: of a database in the middle of it.
+"""Settles marks that came with a backup, which somebody restored: of a database that was being changed.
 
 RESTORE makes new storages, with the settings and the fence that the old ones had at that moment. Nobody is at work on
 them, and the UUIDs of the mark are those of the database that was saved, where its run may still be at work: so here
@@ -15,12 +15,13 @@ from aaiclick.clickhouse.tables import Physical, physical, physicals
 from aaiclick.clickhouse.write_fence import lift_fence
 from aaiclick.events import Note
 from aaiclick.routine import Emit, Routine
+from aaiclick.state.backfill_mark import BackfillMark, drop_backfill_mark
 from aaiclick.state.kept_tables import keep
-from aaiclick.state.owned import staging_tables
+from aaiclick.state.owned import read_owned, staging_tables
 from aaiclick.state.rebuild_mark import Mark, drop_mark
 
 
-def is_restored(database: str, mark: Mark) -> Routine[bool]:
+def is_restored(database: str, mark: Mark | BackfillMark) -> Routine[bool]:
     """True where the mark is a copy of another one."""
     if not mark.own:
         return False
@@ -58,3 +59,31 @@ def settle_restored(database: str, mark: Mark) -> Routine[str]:
 def _kept(mark: Mark, old: Physical) -> Routine[str]:
     reason = "it came with a backup that was made at the end of its copy, and rows that came late may be in it alone"
     return (yield from keep(replace(mark, source=old.uuid, base=None), old, reason))
+
+
+def settle_restored_backfill(database: str, mark: BackfillMark) -> Routine[None]:
+    """Let writers and merges go on. The view is left as it is: the statements of the mark name the other database.
+
+    Block numbers, by which the fill goes on, are others after a RESTORE: what it lacks is said.
+    """
+    fill = mark.work.fill
+    for name in mark.work.sources:
+        source = yield from physical(database, name)
+        if source is None:
+            continue
+        if mark.fenced and source.fenced:
+            yield from lift_fence(source)
+        if fill is not None and name == fill.source:
+            yield from release_merges(database, source.uuid, mark.saved)
+    for name in (yield from read_owned(database)).backfill_stages(mark.work.view):
+        yield from drop_table(database, name)
+    yield from drop_backfill_mark(database, mark)
+    view = yield from physical(database, mark.work.view)
+    if fill is None or view is None or mark.phase in ("closing", "filled"):
+        return
+    filled = fill.target or mark.work.view
+    note = (
+        f"{filled} came with a backup that was made while it was filled from {fill.source}: rows that were there "
+        f"before are not all in it. Empty {filled}, drop {mark.work.view}, and run again: that makes and fills it anew"
+    )
+    yield Emit(Note(note, "warning"))

@@ -14,6 +14,7 @@ from typing import Literal
 from aaiclick.catalog.forms import Settings
 from aaiclick.clickhouse.features import has_readonly_setting
 from aaiclick.clickhouse.names import PREFIX, label
+from aaiclick.clickhouse.tables import physical
 from aaiclick.plan.operations import BackfillWork
 from aaiclick.routine import Routine
 from aaiclick.state.comments import CommentFormat, create_commented, drop_commented, replace_comment
@@ -56,6 +57,8 @@ class BackfillMark:
     """A staging table with what comes behind that, which is moved and never filled again; '' where there is none."""
     filled_high: int = -1
     """The highest block in it."""
+    own: str = ""
+    """UUID of the mark itself: a mark that has another one came with a backup. '' where it has none."""
     format: int = 1
     """See ``format_of``."""
 
@@ -88,11 +91,14 @@ def write_backfill_mark(database: str, mark: BackfillMark) -> Routine[BackfillMa
     if not (yield from has_readonly_setting()):
         mark = replace(mark, format=CONSTRAINT_FORMAT)
     yield from create_commented(database, mark.name, COMMENT.dump(mark))
-    return mark
+    return (yield from update_backfill_mark(database, mark))
 
 
 def update_backfill_mark(database: str, mark: BackfillMark) -> Routine[BackfillMark]:
     """Replace what the mark says; on disk when this returns."""
+    if not mark.own:
+        itself = yield from physical(database, mark.name)
+        mark = replace(mark, own=itself.uuid if itself is not None else "")
     yield from replace_comment(database, mark.name, COMMENT.dump(mark))
     return mark
 

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema
+from aaiclick import Column, MaterializedView, MergeTree, Policy, Schema, Table, ensure_schema
 from aaiclick.clients.opening import open_url
+from aaiclick.events import Event, Note
 from aaiclick.routine import Command, Effect
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 from tests.reliability.driving import DEAD, Driver, KilledError, ensuring
@@ -71,8 +72,47 @@ def test_a_backup_of_a_rebuild(
             aaiclick_client.command(f"INSERT INTO {database}.t VALUES (1000, 1)")
             for table, rows in (("t", 101), ("copied", 1)):
                 assert aaiclick_client.query(f"SELECT count() FROM {database}.{table}").result_rows == [(rows,)]
-            left = aaiclick_client.query(shown.format(database)).result_rows
-            assert {name for name, _ in left if re.match("_aaiclick_(mark|new|stage|taken)_", name)} == set()
-            assert "max_bytes_to_merge_at" not in dict(left)["t"]
+            left = {str(row[0]): str(row[1]) for row in aaiclick_client.query(shown.format(database)).result_rows}
+            assert not [name for name in left if re.match("_aaiclick_(mark|new|stage|taken)_", name)]
+            assert "max_bytes_to_merge_at" not in left["t"]
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("killed_before", ["CREATE MATERIALIZED VIEW", "INSERT INTO .*_aaiclick_fed_"])
+def test_a_backup_of_a_fill(
+    aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, aaiclick_database: str, restored: str, killed_before: str
+) -> None:
+    wide = Table("wide", [Column("id", "UInt64")], engine=MergeTree(order_by=["id"]))
+    view = MaterializedView("feed", to="wide", query="SELECT id FROM t", backfill=True)
+    filled = Schema("backed", version=2, objects=[*schema(1).objects, wide, view])
+    ensure_schema(aaiclick_client, schema(1))
+    aaiclick_client.command("INSERT INTO t SELECT number, number % 7 FROM numbers(100)")
+
+    def kill(effect: Effect) -> None:
+        if isinstance(effect, Command) and re.search(killed_before, effect.sql) and "_scratch_" not in effect.sql:
+            raise KilledError
+
+    connection = open_url(aaiclick_engine.url)
+    try:
+        with pytest.raises(KilledError):
+            Driver(connection, before=kill).run(ensuring(filled, aaiclick_database, Policy.lossless(), DEAD))
+        where = fresh_name("backup")
+        aaiclick_client.command(f"BACKUP DATABASE {aaiclick_database} TO Memory('{where}')")
+        aaiclick_client.command(f"RESTORE DATABASE {aaiclick_database} AS {restored} FROM Memory('{where}')")
+        definitions = (
+            f"SELECT name, create_table_query FROM system.tables WHERE database = '{aaiclick_database}' ORDER BY 1"
+        )
+        before = aaiclick_client.query(definitions).result_rows
+        events: list[Event] = []
+        assert ensure_schema(aaiclick_engine.url, filled, database=restored, on_event=events.append).in_sync
+        assert aaiclick_client.query(definitions).result_rows == before
+        begun = "INSERT" in killed_before
+        said = [event.text for event in events if isinstance(event, Note) and "came with a backup" in event.text]
+        assert len(said) == begun
+        assert ensure_schema(aaiclick_engine.url, filled, database=aaiclick_database).in_sync
+        for database, rows in ((restored, 1 if begun else 101), (aaiclick_database, 101)):
+            aaiclick_client.command(f"INSERT INTO {database}.t VALUES (1000, 1)")
+            assert aaiclick_client.query(f"SELECT count() FROM {database}.wide").result_rows == [(rows,)]
     finally:
         connection.close()

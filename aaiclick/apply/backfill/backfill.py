@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from aaiclick.apply.backfill.fill import fill_up
 from aaiclick.apply.rebuild.chunks import highest
+from aaiclick.apply.restored_marks import is_restored, settle_restored_backfill
 from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.clickhouse.features import FENCE
 from aaiclick.clickhouse.merges import hold_merges, release_merges, saved_settings
@@ -84,6 +85,9 @@ def finish_backfills(owned: Owned, options: ApplyOptions) -> Routine[tuple[str, 
             )
             continue
         settled.append(found.work.view)
+        if (yield from is_restored(database, found)):
+            yield from settle_restored_backfill(database, found)
+            continue
         if found.phase == "closing":
             yield from undo_backfill(database, found)
             continue
