@@ -63,7 +63,7 @@ class BackfillMark:
     """See ``format_of``."""
 
 
-COMMENT = CommentFormat(BackfillMark)
+COMMENT = CommentFormat(BackfillMark, frozenset({"own"}))
 
 
 def backfill_mark_name(nonce: str, view: str) -> str:

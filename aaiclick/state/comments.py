@@ -24,15 +24,17 @@ T = TypeVar("T")
 
 
 class CommentFormat(Generic[T]):
-    """Values of one dataclass as JSON in comments."""
+    """Values of one dataclass as JSON in comments. ``sparse``: fields that are left out where they are ''."""
 
-    def __init__(self, kind: type[T]) -> None:
+    def __init__(self, kind: type[T], sparse: frozenset[str] = frozenset()) -> None:
         self._kind = kind
+        self._sparse = sparse
         self._made: TypeAdapter[T] | None = None
 
     def dump(self, value: T) -> str:
         """The comment's text."""
-        return self._adapter().dump_json(value).decode()
+        left_out = {name for name in self._sparse if getattr(value, name) == ""}
+        return self._adapter().dump_json(value, exclude=left_out or None).decode()
 
     def load(self, comment: str) -> T | None:
         """What a comment says; None where it says something else."""

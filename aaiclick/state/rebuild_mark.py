@@ -91,7 +91,7 @@ class Mark:
     constraint."""
 
 
-COMMENT = CommentFormat(Mark)
+COMMENT = CommentFormat(Mark, frozenset({"own"}))
 
 
 def new_mark(work: RebuildWork | AttachWork, source: Physical, nonce: str, keep_old_seconds: int) -> Mark:
