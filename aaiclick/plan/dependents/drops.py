@@ -127,7 +127,7 @@ def _shown(
         if effect.refusal and remade is None:
             return (replace(step, blocked=f"the {dependent.noun} {name} would fail ({first_line(effect.refusal)})"),)
         if column in effect.taken_over and remade is None:
-            return (replace(step, blocked=f"the {dependent.noun} {name} would read {column} from another table"),)
+            return (replace(step, blocked=f"the {dependent.noun} {name} would read another column {column}"),)
         if not effect.fresh or not gone:
             continue
         if remade is None and any(effect.now.get(each.name) != each.type for each in dependent.columns):

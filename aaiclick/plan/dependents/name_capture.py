@@ -41,7 +41,8 @@ def taken_over(query: str, after: str, changed: Names, moved: Mapping[Place, Pla
     """
     names = {name for each in changed.values() for name in each}
     suspects = mentioned(query, names) if not _natural(query) else frozenset(names)
-    if not suspects or not _several(query):
+    # A virtual column such as _part is hidden by a stored one of that name, also where the query reads one table.
+    if not suspects or not (_several(query) or any(name.startswith("_") for name in suspects)):
         return ()
     old, new = (yield from _sources(query)), (yield from _sources(after))
     if old is None or new is None:
@@ -52,6 +53,8 @@ def taken_over(query: str, after: str, changed: Names, moved: Mapping[Place, Pla
         name
         for name in sorted(suspects)
         if old.elsewhere(name, owners := _owners(changed, name)) != new.elsewhere(name, owners)
+        # Only one of the two tables has such a column: in the other one it is a virtual one.
+        or any(old.reads[name, owner] and new.reads[name, owner] for owner in owners)
     )
 
 

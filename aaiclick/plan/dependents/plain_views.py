@@ -53,8 +53,8 @@ def taken_over_step(effect: Effect, database: str) -> Step:
     return blocked_dependent(
         effect.dependent,
         database,
-        f"its query says {names} without a table, and would read {_them(effect)} from another table from then on. Say "
-        "in it which table is meant, or drop it, first",
+        f"its query says {names} without a table, and would read another column of that name from then on. Say in it "
+        "which table is meant, or drop it, first",
     )
 
 
@@ -62,12 +62,8 @@ def taken_over_note(effect: Effect, database: str) -> str:
     """What is said of a declared one: its query was declared for the new tables."""
     return (
         f"{display_name(effect.dependent, database)}: its query says {', '.join(effect.taken_over)} without a table, "
-        f"and reads {_them(effect)} from another table after this plan than before it"
+        "and reads another column of that name after this plan than before it"
     )
-
-
-def _them(effect: Effect) -> str:
-    return "it" if len(effect.taken_over) == 1 else "them"
 
 
 def _early(stored: Sequence[ColumnForm], effect: Effect) -> tuple[ColumnForm, ...]:
