@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import subprocess
@@ -77,3 +78,9 @@ def test_importing_loads_no_driver(statement: str) -> None:
 def test_unknown_names_are_attribute_errors() -> None:
     with pytest.raises(AttributeError, match="no_such_name"):
         getattr(aaiclick, "no_such_name")  # noqa: B009 - the dynamic look-up is what is tested
+
+
+def test_a_former_name_that_programs_import() -> None:
+    """The lease had another module before it got a package of its own."""
+    former = importlib.import_module("aaiclick.apply.lease")
+    assert former.acquire is importlib.import_module("aaiclick.lease.acquire").acquire

@@ -7,6 +7,7 @@ shows it. Statements about scratch, and those that are no definitions, pass as t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar, cast
 
@@ -42,35 +43,35 @@ def everywhere(work: Routine[T], reach: Reach | None) -> Routine[T]:
     """
     if reach is None:
         return (yield from work)
-    try:
-        effect: Effect = next(work)
-        while True:
-            rows: Rows = ()
-            try:
-                if isinstance(effect, Command) and (head := _ours(effect)) is not None:
-                    yield from _spread(effect, head, reach)
-                else:
-                    rows = yield effect
-            except Exception as error:
-                effect = work.throw(error)
-                continue
-            effect = work.send(rows)
-    except StopIteration as stop:
-        return cast("T", stop.value)
-    finally:
-        work.close()
+
+    def carry(effect: Effect) -> Routine[Rows]:
+        if isinstance(effect, Command) and (head := _ours(effect)) is not None:
+            yield from _spread(effect, head, reach)
+            return ()
+        return (yield effect)
+
+    return (yield from _relayed(work, carry))
 
 
 def shortly(work: Routine[T]) -> Routine[T]:
     """Carry out a routine whose statements other hosts follow by a log: their answers are short and not waited for.
     Whether hosts have followed is asked of them."""
+
+    def carry(effect: Effect) -> Routine[Rows]:
+        if isinstance(effect, Command):
+            effect = replace(effect, settings=merged(effect.settings, QUEUE))
+        return (yield effect)
+
+    return (yield from _relayed(work, carry))
+
+
+def _relayed(work: Routine[T], carry: Callable[[Effect], Routine[Rows]]) -> Routine[T]:
+    """Carry a routine out by what ``carry`` makes of each of its effects; what that raises is the effect's failure."""
     try:
         effect: Effect = next(work)
         while True:
-            if isinstance(effect, Command):
-                effect = replace(effect, settings=merged(effect.settings, QUEUE))
             try:
-                rows = yield effect
+                rows = yield from carry(effect)
             except Exception as error:
                 effect = work.throw(error)
                 continue

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -111,3 +113,32 @@ def dead() -> Owner:
 def events(*columns: Column, **more: Any) -> Table:
     engine = MergeTree(order_by=["id"], replicated="", **more.pop("engine", {}))
     return Table("events", [Column("id", "UInt64"), *columns], engine=engine, **more)
+
+
+def started_together(place: Place, numbers: Sequence[int], code: str, *arguments: str) -> list[subprocess.Popen[str]]:
+    """A process for each number of a host, that runs ``code``; all of them had said that they were ready when they were
+    told to go."""
+    started = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                code,
+                place.cluster.hosts[number].database_url(place.database),
+                place.named or "",
+                *arguments,
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in numbers
+    ]
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    return started

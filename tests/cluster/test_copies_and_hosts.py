@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -19,7 +17,7 @@ from aaiclick.routine import Command, Effect
 from aaiclick.version import VERSION
 from tests.cluster.conftest import ClusterFactory
 from tests.cluster.copies import DROPPED, fill, is_whole, turned
-from tests.cluster.places import ONCE_PER_KIND, QUEUE_FIRST, Place, dead, place_on
+from tests.cluster.places import ONCE_PER_KIND, QUEUE_FIRST, Place, dead, place_on, started_together
 from tests.cluster.rig.errors import RefusedError
 from tests.cluster.rig.waiting import wait_until
 from tests.reliability.driving import Driver, KilledError
@@ -130,22 +128,7 @@ print(len(ensure_schema(url, schema, Policy.lossless(keep_old=timedelta(0))).ste
 def test_two_processes_copy_once(place: Place) -> None:
     place.start(turned(1, place))
     fill(place, 20)
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", STARTING, host.database_url(place.database), place.named or ""],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for host in place.cluster.hosts
-    ]
-    for process in started:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in started:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
+    started = started_together(place, (0, 1), STARTING)
     answers = [process.communicate(timeout=250)[0] for process in started]
     assert [process.returncode for process in started] == [0, 0]
     assert sorted(answers) == ["0\n", "1\n"]

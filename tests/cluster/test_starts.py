@@ -3,8 +3,6 @@ was killed on another host."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 
 import pytest
@@ -20,7 +18,7 @@ from aaiclick.lease.owner import this_process
 from aaiclick.routine import Query
 from aaiclick.version import VERSION
 from tests.cluster.conftest import ClusterFactory
-from tests.cluster.places import ONCE_PER_KIND, Place, events, killed_at, place_on
+from tests.cluster.places import ONCE_PER_KIND, Place, events, killed_at, place_on, started_together
 from tests.reliability.driving import Driver
 
 DEFINED = (
@@ -186,23 +184,8 @@ def test_processes_that_start_on_different_hosts_at_once(place: Place, processes
     """Every fourth one is killed a moment after it began, the holder of the lease perhaps among them. One of the others
     makes the change, all of them end well, and there is one record."""
     for version in (1, 2):
-        command = [sys.executable, "-c", STARTING]
-        started = [
-            subprocess.Popen(
-                [*command, host.database_url(place.database), place.named or "", str(version)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            for host in (place.cluster.hosts[number % len(place.cluster.hosts)] for number in range(processes))
-        ]
-        for process in started:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        for process in started:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
+        numbers = [number % len(place.cluster.hosts) for number in range(processes)]
+        started = started_together(place, numbers, STARTING, str(version))
         time.sleep(0.3 * version)
         for process in started[::4]:
             process.kill()

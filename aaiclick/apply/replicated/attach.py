@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from aaiclick.apply.alter import Altered, apply_alters
 from aaiclick.apply.everywhere import everywhere
-from aaiclick.apply.replicated.conditions import Replicas, require_replicas
+from aaiclick.apply.replicated.conditions import Replicas, require_replicas, until_settled
 from aaiclick.apply.replicated.copying import Source, at_swap, close
 from aaiclick.apply.replicated.rebuild import replace_on_replicas
 from aaiclick.apply.replicated.shadow import attach_one, require_shadow_rows, until_complete
 from aaiclick.apply.replicated.writers import admit_everywhere
 from aaiclick.apply.run import Done, Site
-from aaiclick.clickhouse.mutations import mutations, require_settled
+from aaiclick.clickhouse.mutations import mutations
 from aaiclick.clickhouse.parts import parts
 from aaiclick.errors import ApplyError
 from aaiclick.plan.operations import AttachWork
@@ -62,13 +62,7 @@ def _closed(work: AttachWork, replicas: Replicas, site: Site) -> Routine[Source]
             return Source(present, frozenset(each.id for each in listed))
         # A constraint does not keep them out. Writers need not wait for their end.
         yield from admit_everywhere(replicas.reach, table, options.fence_seconds)
-        yield from require_settled(
-            table.database,
-            table.name,
-            stuck_seconds=options.stuck_seconds,
-            limit=options.mutation_seconds,
-            topology=topology,
-        )
+        yield from until_settled(replicas, options)
     raise ApplyError(
         f"{work.table}: deletes or updates came again and again while writers were being locked out. The table is as "
         "it was: stop them for a moment, and run again"

@@ -13,6 +13,7 @@ from aaiclick.catalog.normalize import normal_key
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.feeders import Feeders, find_feeders
 from aaiclick.clickhouse.merges import saved_settings
+from aaiclick.clickhouse.mutations import require_settled
 from aaiclick.clickhouse.shared.replicas import Placed, tables_everywhere
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import Physical, require_table
@@ -47,6 +48,17 @@ class Replicas:
     def labels(self) -> tuple[str, ...]:
         """What the hosts are called in sentences, in the order of the cluster."""
         return tuple(host.label for host in self.reach.topology.hosts)
+
+
+def until_settled(replicas: Replicas, options: ApplyOptions) -> Routine[None]:
+    """Wait until the mutations of the table have ended on all hosts. Raises ApplyError where one does not."""
+    yield from require_settled(
+        replicas.source.database,
+        replicas.source.name,
+        stuck_seconds=options.stuck_seconds,
+        limit=options.mutation_seconds,
+        topology=replicas.reach.topology,
+    )
 
 
 def require_replicas(work: RebuildWork | AttachWork, database: str, options: ApplyOptions) -> Routine[Replicas]:

@@ -17,7 +17,7 @@ from aaiclick.apply.rebuild.chunks import bounds, cut_chunks
 from aaiclick.apply.rebuild.concurrent_mutations import require_rows_only
 from aaiclick.apply.rebuild.copy_chunk import Job, SourceChanged, fill_chunk
 from aaiclick.apply.replicated.chunks import divided, require_guards
-from aaiclick.apply.replicated.conditions import Replicas
+from aaiclick.apply.replicated.conditions import Replicas, until_settled
 from aaiclick.apply.replicated.shadow import (
     attach_staged,
     make_shadow_everywhere,
@@ -26,7 +26,7 @@ from aaiclick.apply.replicated.shadow import (
 )
 from aaiclick.apply.replicated.writers import admit_everywhere, refuse_everywhere
 from aaiclick.apply.run import ApplyOptions
-from aaiclick.clickhouse.mutations import mutations, require_settled
+from aaiclick.clickhouse.mutations import mutations
 from aaiclick.clickhouse.parts import Part, parts
 from aaiclick.clickhouse.shared.replicas import highest_blocks
 from aaiclick.clickhouse.statements import drop_table, send
@@ -119,14 +119,7 @@ def look(job: Job, replicas: Replicas, *, closed: bool = False) -> Routine[Sourc
     listed = yield from mutations(table.database, table.name, topology)
     require_rows_only(table.name, listed, job.known)
     if not closed and any(not each.done for each in listed):
-        options = job.site.options
-        yield from require_settled(
-            table.database,
-            table.name,
-            stuck_seconds=options.stuck_seconds,
-            limit=options.mutation_seconds,
-            topology=topology,
-        )
+        yield from until_settled(replicas, job.site.options)
         listed = yield from mutations(table.database, table.name, topology)
         require_rows_only(table.name, listed, job.known)
     present = yield from parts(table)

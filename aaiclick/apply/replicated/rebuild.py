@@ -16,7 +16,7 @@ from dataclasses import replace
 from aaiclick.apply.rebuild.copy_chunk import Job
 from aaiclick.apply.rebuild.rebuild import make_job
 from aaiclick.apply.replicated.clear import undo_everywhere
-from aaiclick.apply.replicated.conditions import Replicas, require_replicas
+from aaiclick.apply.replicated.conditions import Replicas, require_replicas, until_settled
 from aaiclick.apply.replicated.copying import copy_on_replicas
 from aaiclick.apply.replicated.finish import finish_everywhere
 from aaiclick.apply.replicated.hold import hold_everywhere
@@ -27,7 +27,6 @@ from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.render import local_family
 from aaiclick.clickhouse.merges import saved_settings
-from aaiclick.clickhouse.mutations import require_settled
 from aaiclick.clickhouse.parts import parts
 from aaiclick.clickhouse.tables import create_query
 from aaiclick.error_codes import ACCESS_DENIED
@@ -70,13 +69,7 @@ Fill = Callable[[ReplicatedMark], Routine[tuple[ReplicatedMark, int]]]
 def replace_on_replicas(work: RebuildWork | AttachWork, site: Site, replicas: Replicas, fill: Fill) -> Routine[Done]:
     """Make a new table, let it be filled, and put it in the place of the old one on all hosts."""
     database, options, reach = site.database, site.options, replicas.reach
-    yield from require_settled(
-        database,
-        work.table,
-        stuck_seconds=options.stuck_seconds,
-        limit=options.mutation_seconds,
-        topology=reach.topology,
-    )
+    yield from until_settled(replicas, options)
     mark = mark_of(
         work,
         site.nonce,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from aaiclick.cli.whole_files import read_at_most, require_place, write_whole
 from aaiclick.errors import UsageError
 from aaiclick.plan.model import PLAN_FORMAT, Plan
 
@@ -32,48 +31,19 @@ def read_plan(path: Path) -> Plan:
 
 def require_writable(path: Path) -> None:
     """Raises ``UsageError`` where the plan could not be written, or another file would be lost."""
-    if not path.parent.is_dir():
-        raise UsageError(f"{path}: there is no folder {path.parent}")
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder: name a file in it")
-    if path.exists() and not path.is_file():
+    if path.exists() and not path.is_file() and not path.is_dir():
         return  # /dev/stdout, a pipe
-    if path.exists() and path.stat().st_size and not _is_plan(path):
-        raise UsageError(f"{path} holds something else than a plan: name another file, or remove it first")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise UsageError(f"{path} cannot be written")
+    require_place(path, "a plan", _is_plan)
 
 
 def write_plan(path: Path, plan: Plan) -> None:
     """Write it as a whole, or not at all. Raises ``UsageError``."""
-    text = plan.to_json() + "\n"
-    try:
-        if path.exists() and not path.is_file():
-            path.write_text(text, encoding="utf-8")
-            return
-        # A link stays one: what it leads to is replaced.
-        place = path.resolve()
-        part = place.with_name(f".{place.name}.{os.getpid()}")
-        try:
-            part.write_text(text, encoding="utf-8")
-            part.replace(place)
-        except BaseException:
-            with suppress(OSError):
-                part.unlink()
-            raise
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+    write_whole(path, f"{plan.to_json()}\n".encode())
 
 
 def _text(path: Path) -> str:
-    try:
-        # Also of a pipe, as in --plan <(curl ...), only so much is read.
-        with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-    if len(content) > _LARGEST:
-        raise UsageError(f"{path} is no plan: it is too large")
+    # Also of a pipe, as in --plan <(curl ...).
+    content = read_at_most(path, _LARGEST, "is no plan: it is too large")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:

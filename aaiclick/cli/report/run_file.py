@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from aaiclick.cli.machine.lines import FORMAT
+from aaiclick.cli.whole_files import read_at_most
 from aaiclick.errors import UsageError
 
 _LARGEST = 256 << 20
@@ -40,13 +41,7 @@ class Happened:
 def read_runs(path: Path) -> list[tuple[Happened, ...]]:
     """The runs in a file, each up to its last line. What is no line of the stream (the engine's own messages) is passed
     over. Raises ``UsageError`` where there is none."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-    if len(content) > _LARGEST:
-        raise UsageError(f"{path} is too large to be what --progress json wrote")
+    content = read_at_most(path, _LARGEST, "is too large to be what --progress json wrote")
     runs: list[list[Happened]] = [[]]
     for line in content.decode("utf-8", "replace").splitlines():
         found = _happened(line, path)
