@@ -34,19 +34,25 @@ class Other:
 OTHERS = [
     Other("runner", "the runner of aaiclick 0.0.29", ("aaiclick==0.0.29",), "chdb Session", 4),
     Other(
-        "clickhouse-migrations", "clickhouse-migrations 0.16", ("clickhouse-migrations[connect]==0.16.0",), "HTTP", 24
+        "clickhouse-migrations", "clickhouse-migrations 0.16", ("clickhouse-migrations[connect]==0.16.0",), "HTTP", 14.7
     ),
-    Other("alembic", "Alembic with clickhouse-connect", ("alembic", "clickhouse-connect[sqlalchemy]"), "HTTP", 13),
+    Other("alembic", "Alembic with clickhouse-connect", ("alembic", "clickhouse-connect[sqlalchemy]"), "HTTP", 17.2),
 ]
+
+
+def environment_with(home: Path, packages: tuple[str, ...]) -> Path:
+    """The Python of a new environment in which they are installed."""
+    python = home / "env" / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", home / "env"], check=True, capture_output=True, timeout=300)
+    subprocess.run(
+        [python, "-m", "pip", "install", "-q", *packages], check=True, capture_output=True, text=True, timeout=900
+    )
+    return python
 
 
 def _ratio(other: Other, home: Path) -> float:
     """Its start as a multiple of ``SELECT 1`` on its own client."""
-    python = home / "env" / "bin" / "python"
-    subprocess.run([sys.executable, "-m", "venv", home / "env"], check=True, capture_output=True, timeout=300)
-    subprocess.run(
-        [python, "-m", "pip", "install", "-q", *other.packages], check=True, capture_output=True, text=True, timeout=900
-    )
+    python = environment_with(home, other.packages)
     if other.against == "HTTP":
         with EngineServer() as server:
             return _measured(python, other.name, server.url)

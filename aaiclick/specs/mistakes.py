@@ -23,6 +23,7 @@ _TYPES = {
 }
 """ClickHouse types for Python's."""
 _ENGINE_FIELDS = ("order_by", "partition_by", "primary_key", "sample_by", "ttl", "settings", "replicated")
+_OBJECT_FIELDS = ("tables", "views", "dictionaries", "functions", "families")
 _WANTED = {"columns": "Column", "indexes": "Index", "projections": "Projection", "constraints": "Constraint"}
 _OBJECTS = "a Table, View, MaterializedView, Dictionary, TableFamily or Function is wanted"
 
@@ -63,6 +64,8 @@ def spec_error(
 
 def _unknown(model: type[BaseModel], noun: str, field: str) -> str:
     known = list(model.model_fields)
+    if "objects" in known and field in _OBJECT_FIELDS:
+        return f"unknown field {field}: all of them stand in one list, objects=[...]"
     near = difflib.get_close_matches(field, known, n=1)
     if near:
         return f"unknown field {field}, did you mean {near[0]}?"

@@ -92,6 +92,11 @@ OBJECT = "a Table, View, MaterializedView, Dictionary, TableFamily or Function i
         ),
         (Migration, {"version": 2, "sql": "SELECT 1"}, "sql: a list is wanted: ['SELECT 1']"),
         (Engine, {"name": "Log", "broker": "x"}, "unknown field broker; known fields: name, arguments"),
+        (
+            Schema,
+            {"name": "shop", "version": 1, "tables": []},
+            "unknown field tables: all of them stand in one list, objects=[...]",
+        ),
     ],
 )
 def test_what_was_meant(make: Callable[..., object], fields: dict[str, Any], said: str) -> None:
