@@ -62,13 +62,14 @@ def _append(fields: dict[str, object]) -> None:
 
 
 def summed(lines: Iterable[str]) -> tuple[dict[str, Tally], dict[str, float]]:
-    """The counts by part; of the whole run only what was noted last."""
+    """The counts by part, and the whole; of several runs that went into one file, one after the other, the sum."""
     found: dict[str, Tally] = {}
     whole: dict[str, float] = {}
     for line in lines:
         fields = json.loads(line)
         if "whole" in fields:
-            whole = fields["whole"]
+            for name, value in fields["whole"].items():
+                whole[name] = whole.get(name, 0) + value
             continue
         tally = found.setdefault(fields["proof"], Tally())
         if "test" in fields:
