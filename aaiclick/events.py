@@ -53,6 +53,8 @@ class Progress:
     """How much there is in all."""
     seconds: float
     """Seconds since this phase began."""
+    shard: int = 0
+    """The shard whose rows are counted, where there are several; 0: there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,8 @@ class ChunkDone:
     """How long it took, the comparison included."""
     verified: bool
     """Both sides were compared by the checksums of their columns; False: rows were counted only."""
+    shard: int = 0
+    """The shard whose rows they are, where there are several; 0: there is one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ def everywhere(work: Routine[T], reach: Reach | None) -> Routine[T]:
             return ()
         return (yield effect)
 
-    return (yield from _relayed(work, carry))
+    return (yield from relayed(work, carry))
 
 
 def shortly(work: Routine[T]) -> Routine[T]:
@@ -62,10 +62,10 @@ def shortly(work: Routine[T]) -> Routine[T]:
             effect = replace(effect, settings=merged(effect.settings, QUEUE))
         return (yield effect)
 
-    return (yield from _relayed(work, carry))
+    return (yield from relayed(work, carry))
 
 
-def _relayed(work: Routine[T], carry: Callable[[Effect], Routine[Rows]]) -> Routine[T]:
+def relayed(work: Routine[T], carry: Callable[[Effect], Routine[Rows]]) -> Routine[T]:
     """Carry a routine out by what ``carry`` makes of each of its effects; what that raises is the effect's failure."""
     try:
         effect: Effect = next(work)

@@ -17,6 +17,7 @@ from aaiclick.apply.rebuild.rebuild import apply_rebuild
 from aaiclick.apply.rebuild.resume import keep_wanted
 from aaiclick.apply.replace import apply_replace
 from aaiclick.apply.replicated.attach import attach_on_replicas
+from aaiclick.apply.replicated.queues import flush_before
 from aaiclick.apply.replicated.rebuild import rebuild_on_replicas
 from aaiclick.apply.run import ApplyOptions, Done, Site, StepOutcome
 from aaiclick.apply.script import apply_sql
@@ -103,6 +104,8 @@ def apply_steps(
 def _carried_out(work: Work, site: Site) -> Routine[Done]:
     """Copies are seen to on each host by itself; everything else is sent to all of them, as it is sent to one."""
     reach = site.options.reach
+    if reach is not None:
+        yield from flush_before(work, site, reach)
     if reach is not None and isinstance(work, RebuildWork):
         return (yield from rebuild_on_replicas(work, site))
     if reach is not None and isinstance(work, AttachWork):

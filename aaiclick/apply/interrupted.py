@@ -3,12 +3,17 @@ is for the next run."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aaiclick.apply.backfill.backfill import let_writers_in
 from aaiclick.apply.rebuild.views import open_shadow
+from aaiclick.apply.replicated.clear import open_somehow
 from aaiclick.apply.replicated.writers import open_by_log
+from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.merges import release_merges
 from aaiclick.clickhouse.storages import storage
 from aaiclick.clickhouse.tables import physical
+from aaiclick.clickhouse.topology import Topology, hosts_of
 from aaiclick.clickhouse.write_fence import lift_fence
 from aaiclick.errors import AaiclickError
 from aaiclick.events import INTERRUPTED, Note
@@ -57,6 +62,12 @@ def _admit(database: str, mark: ReplicatedMark) -> Routine[None]:
     if mark.phase == "swap":
         said = f"{mark.table}: hosts that have the old table under its name refuse writers, until the next run"
         yield Emit(Note(said, "warning"))
+        return
+    if mark.cluster:
+        hosts = yield from hosts_of(mark.cluster)
+        reach = Reach(Topology("queue", mark.cluster, hosts, database))
+        local = next((place for place, host in enumerate(hosts, 1) if host.is_local), 0)
+        yield from open_somehow(database, mark, replace(reach, here=local))
         return
     here = yield from physical(database, mark.table)
     if here is not None and here.uuid in mark.sources:

@@ -61,6 +61,8 @@ class Mutation:
     """Parts that it has still to rewrite."""
     failure: str
     """Why it failed last, with the code in front; '' where it has not."""
+    shard: int = 0
+    """The shard that it belongs to, where there are several; 0: there is one."""
 
     @property
     def fails_on_data(self) -> bool:
@@ -114,6 +116,7 @@ def _of_all_hosts(database: str, table: str, topology: Topology) -> Routine[tupl
             all(each.done for each in listed) and len(listed) >= answered.count(shard),
             max(each.parts_to_do for each in listed),
             next((each.failure for each in listed if each.failure), ""),
+            shard if several else 0,
         )
         for (shard, key), listed in sorted(found.items())
     )

@@ -87,7 +87,11 @@ def _alter(diff: TableDiff) -> Routine[tuple[AlterWork | None, str]]:
     if can_be_cloned(diff):
         proposal = yield from propose_alter(diff)
         return proposal.work, _sentence(diff, proposal.refusal)
-    if diff.changes and all(isinstance(change, ChangeComment | ChangeColumnComment) for change in diff.changes):
+    only = all(isinstance(change, ChangeComment | ChangeColumnComment) for change in diff.changes)
+    # Its ALTERs change columns and nothing else; what waits on disk to be sent stays.
+    columns = diff.on_replicas and diff.form.engine == diff.target.form.engine == "Distributed"
+    columns = columns and all(change.commands for change in diff.changes)
+    if diff.changes and (only or columns):
         alters = tuple(Alter(batch.sql(diff.name, diff.parenthesise)) for batch in batches(diff.changes))
         return AlterWork(diff.live.name, alters), ""
     return None, _sentence(diff, "")

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class CommentFormat(Generic[T]):
-    """Values of one dataclass as JSON in comments. ``sparse``: fields that are left out where they are ''."""
+    """Values of one dataclass as JSON in comments. ``sparse``: fields that are left out where they are '' or empty."""
 
     def __init__(self, kind: type[T], sparse: frozenset[str] = frozenset()) -> None:
         self._kind = kind
@@ -33,7 +33,7 @@ class CommentFormat(Generic[T]):
 
     def dump(self, value: T) -> str:
         """The comment's text."""
-        left_out = {name for name in self._sparse if getattr(value, name) == ""}
+        left_out = {name for name in self._sparse if getattr(value, name) in ("", ())}
         return self._adapter().dump_json(value, exclude=left_out or None).decode()
 
     def load(self, comment: str) -> T | None:

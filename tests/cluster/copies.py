@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from aaiclick import Column, MergeTree, Policy, Schema, Table
+from aaiclick import Column, Engine, MergeTree, Policy, Schema, Table
 from tests.cluster.places import Place
 
 DROPPED = Policy.lossless(keep_old=timedelta(0))
@@ -44,6 +44,17 @@ def regrained(version: int, place: Place) -> Schema:
     return place.schema(version, [table(index_granularity=1024 if version % 2 else 4096)])
 
 
+def rekeyed(version: int, place: Place) -> Schema:
+    """Another sort key in each version, for which no row has to be looked at."""
+    return place.schema(version, [table(("id",) if version % 2 else ("v", "id"))])
+
+
+def paired(place: Place, version: int, local: Table, *columns: Column, by: str = "id") -> Schema:
+    """A table of each shard, with the Distributed one over it, which has these columns."""
+    engine = Engine("Distributed", f"'{place.cluster.name}', '{place.database}', 'events', {by}")
+    return place.schema(version, [Table("events_all", list(columns or local.columns), engine=engine), local])
+
+
 def fill(place: Place, rows: int = 300) -> None:
     """The same number of rows by every host, in several inserts, some of them equal to others but for their ids."""
     for number, host in enumerate(place.cluster.hosts):
@@ -61,12 +72,21 @@ def home(place: Place) -> str:
 
 
 def is_whole(place: Place, rows: int, kept: int = 0) -> None:
-    """Every row once on every host, the same parts, nothing left of a copy but old tables that are kept."""
-    db = place.database
+    """Every row once on every host of one shard, the same parts there, nothing left of a copy but old tables that are
+    kept."""
+    db, found, ids = place.database, 0, set[int]()
     place.cluster.sync(f"{db}.events")
     counted = f"SELECT count(), uniqExact(id), sum(id), sum(cityHash64(id, toUInt64(v), s)) FROM {db}.events"
-    assert place.cluster.same(counted)[0][:2] == [rows, rows]
-    place.cluster.same(PARTS.format(db=db))
+    for shard in range(1, place.cluster.shards + 1):
+        hosts = [host for host in place.cluster.hosts if host.shard == shard]
+        count, different, *_ = place.cluster.same(counted, hosts)[0]
+        assert count == different
+        found += count
+        place.cluster.same(PARTS.format(db=db), hosts)
+        if place.cluster.shards > 1:
+            ids.update(number for (number,) in hosts[0].rows(f"SELECT id FROM {db}.events"))
+    assert found == rows
+    assert len(ids) in (0, rows)
     left = place.cluster.same(REMAINS.format(db=db, home=home(place)))
     assert [name for (name,) in left if not name.startswith("_aaiclick_old_")] == []
     assert len(left) == kept

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from aaiclick.catalog.forms import TableForm
+from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.clickhouse.topology import Host, Kind, Topology
 from aaiclick.plan.clusters.copies import copy_refusal, placed_copy
+from aaiclick.plan.clusters.distributed import sharding_refusal
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import Alter, AttachWork, CopyColumn, Guard, RebuildWork
 
@@ -33,7 +34,7 @@ def with_path(arguments: str) -> RebuildWork:
     ("work", "shards", "said"),
     [
         (COPY, 1, ""),
-        (COPY, 2, "on each of 2 shards"),
+        (COPY, 2, ""),
         (RebuildWork("events", FORM, COPY.columns, guards=(GUARD,)), 1, ""),
         (AttachWork("events", FORM), 1, ""),
         (AttachWork("events", FORM, guards=(GUARD,)), 1, "no row may come in on any host"),
@@ -52,11 +53,12 @@ def test_what_is_refused(work: RebuildWork | AttachWork, shards: int, said: str)
 def test_a_path_that_is_written_out_is_refused_where_the_database_gives_it() -> None:
     assert "its path in Keeper is written out" in copy_refusal("e", with_path("'/own', '{replica}'"), hosts("database"))
     assert not copy_refusal("e", COPY, hosts("database"))
+    assert "a Replicated database with 2 shards" in copy_refusal("e", COPY, hosts("database", 2))
 
 
 def test_a_plan_says_where_everything_happens() -> None:
     step = Step("events:rebuild", "events", "sort key", "rebuild", ["as on one host"], COPY)
-    shown = placed_copy(step, hosts("queue"))
+    shown = placed_copy(step, hosts("queue"), {})
     text = "\n".join(shown.sql)
     assert "CREATE TABLE shop.`_aaiclick_new_<run>_events` ON CLUSTER `c`" in text
     assert "-- on host h1, in chunks, into MergeTree tables" in text
@@ -64,11 +66,43 @@ def test_a_plan_says_where_everything_happens() -> None:
     assert "EXCHANGE TABLES `shop`.`events` AND `shop`.`_aaiclick_new_<run>_events`" in shown.sql
     assert [hazard.kind for hazard in shown.hazards] == ["rewrites-data", "holds-up-writers", "holds-up-writers"]
     assert "each of 2 replicas stores the copy" in shown.hazards[0].message
-    by_log = "\n".join(placed_copy(step, hosts("database")).sql)
+    by_log = "\n".join(placed_copy(step, hosts("database"), {}).sql)
     assert "ON CLUSTER" not in by_log
     assert "-- by the log of the database" in by_log
     attached = "\n".join(
-        placed_copy(Step("a", "events", "b", "attach", [], AttachWork("events", FORM)), hosts("queue")).sql
+        placed_copy(Step("a", "events", "b", "attach", [], AttachWork("events", FORM)), hosts("queue"), {}).sql
     )
     assert "INSERT" not in attached.replace("no INSERT into", "")
     assert "ATTACH PARTITION ALL FROM `shop`.`events`" in attached
+
+
+def test_a_plan_says_how_much_each_shard_copies() -> None:
+    """The largest first: the copy takes as long as they take together, and each needs its own room."""
+    step = Step("events:rebuild", "events", "sort key", "rebuild", ["as on one host"], COPY)
+    shown = placed_copy(step, hosts("queue", 2), {1: (1000, 10), 2: (2000, 2048)})
+    assert [hazard.message for hazard in shown.hazards[:2]] == [
+        "shard 2: host h3 copies 2,000 rows (2.0 KiB), and each of 2 replicas stores the copy",
+        "shard 1: host h1 copies 1,000 rows (10 B), and each of 2 replicas stores the copy",
+    ]
+    assert "refused on 4 hosts" in shown.hazards[2].message
+    assert "may be there in part" in shown.hazards[-1].message
+
+
+@pytest.mark.parametrize(
+    ("key", "columns", "said"),
+    [
+        ("id", ("id", "v"), ""),
+        ("(id)", ("id", "v"), ""),
+        ("v", ("id", "v"), "its sharding key would change from id to v"),
+        ("", ("id", "v"), "its sharding key would change from id to none"),
+        ("id", ("v",), "reads id, which would be gone"),
+    ],
+)
+def test_rows_never_leave_their_shard(key: str, columns: tuple[str, ...], said: str) -> None:
+    def pair(by: str, names: tuple[str, ...]) -> TableForm:
+        listed = tuple(ColumnForm(name, "UInt64") for name in names)
+        return TableForm("all", "Distributed", listed, arguments=f"'c', 'shop', 'events'{f', {by}' if by else ''}")
+
+    refusal = sharding_refusal(pair("id", ("id", "v")), pair(key, columns))
+    assert said in refusal
+    assert bool(refusal) is bool(said)

@@ -70,6 +70,8 @@ class Job:
     """How far the copy has come."""
     staged_in: str = ""
     """The database of the staging tables; '' where it is that of the table."""
+    shard: int = 0
+    """The shard whose rows are copied, where there are several; 0: there is one."""
 
     @property
     def place(self) -> str:
@@ -124,7 +126,7 @@ def fill(job: Job, chunk: Chunk) -> Routine[tuple[str, int]]:
         yield from drop_table(job.place, staging)
         raise
     seconds = (yield from clock()) - begun
-    yield Emit(ChunkDone(job.work.table, "copy", rows, chunk.bytes, seconds, verified=job.site.options.verify))
+    yield Emit(ChunkDone(job.work.table, "copy", rows, chunk.bytes, seconds, job.site.options.verify, job.shard))
     return staging, rows
 
 
@@ -158,6 +160,7 @@ def _insert(job: Job, chunk: Chunk, staging: str, settings: Sent) -> Routine[Non
                     job.tally.done + written,
                     job.tally.total,
                     (yield from clock()) - job.started,
+                    job.shard,
                 )
             )
 

@@ -1,10 +1,12 @@
 """AttachWork on replicas: a new table on all hosts takes over the parts of the old one.
 
-Behind the fence one host attaches them, and the others link their own parts or fetch. Parts with an unfinished mutation
-would be attached without it, so that has to have ended on all hosts.
+Behind the fence one host of each shard attaches them, and the others link their own parts or fetch. Parts with an
+unfinished mutation would be attached without it, so that has to have ended on all hosts.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from aaiclick.apply.alter import Altered, apply_alters
 from aaiclick.apply.everywhere import everywhere
@@ -12,9 +14,10 @@ from aaiclick.apply.replicated.conditions import Replicas, require_replicas, unt
 from aaiclick.apply.replicated.copying import Source, at_swap, close
 from aaiclick.apply.replicated.rebuild import replace_on_replicas
 from aaiclick.apply.replicated.shadow import attach_one, require_shadow_rows, until_complete
+from aaiclick.apply.replicated.shards import Shard, at_host
 from aaiclick.apply.replicated.writers import admit_everywhere
-from aaiclick.apply.run import Done, Site
-from aaiclick.clickhouse.mutations import mutations
+from aaiclick.apply.run import ApplyOptions, Done, Site
+from aaiclick.clickhouse.mutations import Mutation, mutations
 from aaiclick.clickhouse.parts import parts
 from aaiclick.errors import ApplyError
 from aaiclick.plan.operations import AttachWork
@@ -35,35 +38,46 @@ def attach_on_replicas(work: AttachWork, site: Site) -> Routine[Done]:
 
     def fill(mark: ReplicatedMark) -> Routine[tuple[ReplicatedMark, int]]:
         seen = yield from _closed(work, replicas, site)
-        table = replicas.source
-        for partition in sorted({part.partition for part in seen.parts}):
-            yield from attach_one(replicas, mark, partition, qualified(database, table.name), work.settings)
-        rows = sum(part.rows for part in seen.parts)
-        yield from require_shadow_rows(database, mark, rows)
-        return (yield from at_swap(replicas, mark, seen)), rows
+        name, attached = qualified(database, work.table), 0
+        for shard, looked in zip(replicas.shards, seen, strict=True):
+            for partition in sorted({part.partition for part in looked.parts}):
+                yield from attach_one(shard, mark, partition, name, work.settings)
+            rows = sum(part.rows for part in looked.parts)
+            yield from require_shadow_rows(shard, mark, rows)
+            attached += rows
+        return (yield from at_swap(replicas, mark, seen)), attached
 
     return (yield from replace_on_replicas(work, site, replicas, fill))
 
 
-def _closed(work: AttachWork, replicas: Replicas, site: Site) -> Routine[Source]:
-    """The parts behind the fence, at a moment without an unfinished mutation. Raises ApplyError where there is none."""
+def _closed(work: AttachWork, replicas: Replicas, site: Site) -> Routine[list[Source]]:
+    """The parts of each shard behind the fence, at a moment without an unfinished mutation. Raises ApplyError where
+    there is none."""
     table, topology, options = replicas.source, replicas.reach.topology, site.options
     for _ in range(options.restarts + 1):
         yield from close(replicas, options)
         listed = yield from mutations(table.database, table.name, topology)
         if all(each.done for each in listed):
-            yield from until_complete(replicas, table.name, options.fence_seconds)
-            present = yield from parts(table)
-            if any(part.patch for part in present):
-                raise ApplyError(
-                    f"{work.table} has updates that are not yet merged (patch parts), which cannot be attached: "
-                    "OPTIMIZE TABLE ... FINAL first"
-                )
-            return Source(present, frozenset(each.id for each in listed))
+            found: list[Source] = []
+            for shard in replicas.shards:
+                found.append((yield from _parts_of(shard, listed, options)))
+            return found
         # A constraint does not keep them out. Writers need not wait for their end.
-        yield from admit_everywhere(replicas.reach, table, options.fence_seconds)
+        yield from admit_everywhere(replicas.reach, replicas.shards, options.fence_seconds)
         yield from until_settled(replicas, options)
     raise ApplyError(
         f"{work.table}: deletes or updates came again and again while writers were being locked out. The table is as "
         "it was: stop them for a moment, and run again"
     )
+
+
+def _parts_of(shard: Shard, listed: Sequence[Mutation], options: ApplyOptions) -> Routine[Source]:
+    table = shard.source
+    yield from until_complete(shard, table.name, options.fence_seconds)
+    present = yield from at_host(parts(table), shard.peer)
+    if any(part.patch for part in present):
+        raise ApplyError(
+            f"{table.name} has updates that are not yet merged (patch parts), which cannot be attached: OPTIMIZE TABLE "
+            "... FINAL first"
+        )
+    return Source(present, frozenset(each.id for each in listed if each.shard in (0, shard.number)))

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aaiclick.apply.everywhere import QUEUE, shortly
 from aaiclick.apply.replicated.hold import set_everywhere
+from aaiclick.apply.replicated.hosts import reached_workers
 from aaiclick.apply.replicated.shadow import drop_everywhere
+from aaiclick.apply.replicated.shards import at_host, hosts_of_shard, several, shards_of, workers
 from aaiclick.apply.replicated.writers import admit_everywhere, open_by_log
 from aaiclick.clickhouse.every_host import Reach
+from aaiclick.clickhouse.shared.proofs import answering_peers
 from aaiclick.clickhouse.shared.replicas import tables_everywhere
 from aaiclick.clickhouse.storages import remove_guards
-from aaiclick.clickhouse.tables import physical, require_table
+from aaiclick.clickhouse.tables import physical
 from aaiclick.clickhouse.topology import LOOK, named
 from aaiclick.clickhouse.waiting import Wait, rest
-from aaiclick.errors import ApplyError
+from aaiclick.errors import AaiclickError, ApplyError
 from aaiclick.events import Note
-from aaiclick.routine import Command, Emit, Query, Routine, number
+from aaiclick.routine import Command, Emit, Peer, Query, Routine, number
 from aaiclick.sql.ddl import drop
 from aaiclick.sql.ddl import everywhere as on_cluster
 from aaiclick.sql.hex_text import hexed
@@ -34,10 +39,7 @@ def undo_everywhere(database: str, mark: ReplicatedMark, reach: Reach, seconds: 
         raise AssertionError("from the exchange on there is one way only")
     # Where the line that said 'swap' got no answer it may be there.
     yield from update_replicated_mark(database, mark)
-    # By the log of the table: hosts that are away follow when they are back.
-    here = yield from physical(database, mark.table)
-    if here is not None and here.uuid == mark.source_at(reach.here) and here.constrained:
-        yield from open_by_log(here)
+    yield from open_somehow(database, mark, reach)
     found = yield from tables_everywhere(reach, database, (mark.table,), mark.table)
     ours = frozenset(
         place
@@ -51,9 +53,12 @@ def undo_everywhere(database: str, mark: ReplicatedMark, reach: Reach, seconds: 
             "name back there, and run again"
         )
     if ours:
-        source = yield from require_table(database, mark.table)
-        yield from shortly(remove_guards(source))
-        yield from admit_everywhere(reach, source, seconds)
+        peers = yield from reached_workers(reach)
+        uuids = {place: mark.source_at(place) for place in reach.places}
+        shards = yield from shards_of(reach, database, mark.table, uuids, peers)
+        for shard in shards:
+            yield from at_host(shortly(remove_guards(shard.source)), shard.peer)
+        yield from admit_everywhere(reach, shards, seconds)
         yield from set_everywhere(database, mark.table, mark.saved, reach)
     else:
         yield Emit(
@@ -66,6 +71,42 @@ def undo_everywhere(database: str, mark: ReplicatedMark, reach: Reach, seconds: 
         )
     yield from drop_everywhere(database, mark.shadow_name, reach)
     yield from clear_everywhere(database, mark, reach)
+
+
+def open_somehow(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[None]:
+    """Before the exchange: let writers in by the log of the table, through one host of each shard that answers. Those
+    that are away follow when they are back.
+
+    Raises what the last host said of a shard for which none could be told.
+    """
+    known: Mapping[int, Peer] = {}
+    if several(reach):
+        known = yield from answering_peers(reach.topology)
+    failed: AaiclickError | None = None
+    for shard in sorted(workers(reach)):
+        places = hosts_of_shard(reach, shard).places
+        error: AaiclickError | None = None
+        # The host that is connected to first: it answers.
+        for place in sorted(places, key=lambda each: (each != reach.here, each)):
+            if place != reach.here and place not in known:
+                continue
+            peer = known[place] if place != reach.here else None
+            try:
+                yield from at_host(_open_here(database, mark.table, mark.source_at(place)), peer)
+            except AaiclickError as refused:
+                error = refused
+            else:
+                error = None
+                break
+        failed = error or failed
+    if failed is not None:
+        raise failed
+
+
+def _open_here(database: str, name: str, uuid: str) -> Routine[None]:
+    here = yield from physical(database, name)
+    if here is not None and here.uuid == uuid and here.constrained:
+        yield from open_by_log(here)
 
 
 def clear_everywhere(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[None]:

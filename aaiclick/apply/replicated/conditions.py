@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from aaiclick.apply.rebuild.preconditions import require_resting_streams
 from aaiclick.apply.replicated.hosts import AGAIN, reached, require_servers, require_well
+from aaiclick.apply.replicated.shards import Shard, shards_of
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.normalize import normal_key
 from aaiclick.clickhouse.every_host import Reach
@@ -31,18 +32,15 @@ class Replicas:
     reach: Reach
     """The hosts."""
     source: Physical
-    """The table, as that one has it."""
+    """The table, as the host has it that is connected to."""
     sources: tuple[str, ...]
     """Its storage on every host, in the order of the cluster."""
     peers: Mapping[int, Peer]
     """How each host is reached by itself; empty where they are not, and need not be."""
     feeders: Feeders
     """What brings rows into the table by itself."""
-
-    @property
-    def worker(self) -> int:
-        """The place of the one that copies: the one that is connected to."""
-        return self.reach.here
+    shards: tuple[Shard, ...]
+    """The table in every shard, each with the host that copies."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -89,8 +87,9 @@ def require_replicas(work: RebuildWork | AttachWork, database: str, options: App
     yield from require_servers(reach, source)
     peers = yield from reached(reach)
     feeders = yield from _require_feeders(source, bool(peers))
-    uuids = tuple(there[place].uuid for place in sorted(reach.places))
-    return Replicas(reach, source, uuids, peers, feeders)
+    uuids = {place: there[place].uuid for place in sorted(reach.places)}
+    shards = yield from shards_of(reach, database, table, uuids, peers)
+    return Replicas(reach, source, tuple(uuids.values()), peers, feeders, shards)
 
 
 def _require_form(source: Physical, work: RebuildWork | AttachWork) -> None:

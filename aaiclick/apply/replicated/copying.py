@@ -1,8 +1,11 @@
-"""The copy of a replicated table on one of its hosts, until the new table has everything on all of them.
+"""The copy of a replicated table on one host of each shard, until the new table has everything on all of them.
 
     look -> fill what is missing or stale -> ... -> attach -> all hosts have it
          -> [fence on all hosts, drain on all hosts, all rows here] -> look -> fill -> attach -> all hosts have it ->
          swap
+
+Shards take turns, each with one pass over what it lacks, so that none of them falls behind while another is copied.
+Writers are refused on all of them together, and let in together where something has to be copied again.
 
 Blocks are numbered in each partition anew, and a number may be used long after it was given out. So what was copied is
 known part by part, and what is missing is everything else. DELETEs and UPDATEs go on: what they change is copied again.
@@ -24,6 +27,7 @@ from aaiclick.apply.replicated.shadow import (
     require_shadow_rows,
     until_complete,
 )
+from aaiclick.apply.replicated.shards import Shard, at_host
 from aaiclick.apply.replicated.writers import admit_everywhere, refuse_everywhere
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.mutations import mutations
@@ -36,7 +40,7 @@ from aaiclick.events import Note, Progress
 from aaiclick.routine import Command, Emit, Routine
 from aaiclick.sql.ddl import system
 from aaiclick.sql.quoting import qualified
-from aaiclick.state.replicated.mark import ReplicatedMark, update_replicated_mark
+from aaiclick.state.replicated.mark import CopiedShard, ReplicatedMark, update_replicated_mark
 from aaiclick.state.staged_chunks import StagedChunk, covered, rows_of
 
 _ROUNDS = 4
@@ -46,10 +50,8 @@ _SYNC_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """How far a copy has come."""
+    """How far the copy of a shard has come."""
 
-    mark: ReplicatedMark
-    """The mark, as it was written last."""
     staged: tuple[StagedChunk, ...] = ()
     """Chunks that are filled, each in a staging table of its own."""
     attached: tuple[str, ...] = ()
@@ -58,15 +60,29 @@ class Copied:
     """Rows that this run has copied."""
     passes: int = 0
     """Passes over missing parts that were made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copying:
+    """How far the copy has come on all shards."""
+
+    mark: ReplicatedMark
+    """The mark, as it was written last."""
+    shards: tuple[Copied, ...]
+    """Each of them, in their order."""
     spoilt: int = 0
     """Looks that found rows deleted or changed since the look before."""
     closed: bool = False
-    """Writers are refused on all hosts, and this host has every row."""
+    """Writers are refused on all hosts, and the host that copies has every row of its shard."""
+
+    def with_shard(self, index: int, copied: Copied) -> Copying:
+        """The same with another state of one shard."""
+        return replace(self, shards=(*self.shards[:index], copied, *self.shards[index + 1 :]))
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The table at one look: its parts on the host that copies, and what has changed rows of it on any."""
+    """The table of a shard at one look: its parts on the host that copies, and what has changed rows of it on any."""
 
     parts: tuple[Part, ...]
     known: frozenset[str]
@@ -74,95 +90,116 @@ class Source:
     """A mutation has not ended on all hosts."""
 
 
-def copy_on_replicas(job: Job, replicas: Replicas, mark: ReplicatedMark) -> Routine[tuple[ReplicatedMark, int]]:
+def copy_on_replicas(
+    jobs: Sequence[Job], replicas: Replicas, mark: ReplicatedMark
+) -> Routine[tuple[ReplicatedMark, int]]:
     """Fill the new table with all rows, on all hosts; the mark, which says 'swap' by now, and the rows written.
+    ``jobs``: one for each shard.
 
     Writers are refused on all hosts when this returns. Raises ApplyError where rows are changed again and again or a
     host does not follow, VerificationError where rows are missing in the copy.
     """
-    options, table = job.site.options, replicas.source
-    state = Copied(mark)
+    options = jobs[0].site.options
+    state = Copying(mark, tuple(Copied() for _ in jobs))
     while True:
-        _require_calm(job, state)
-        seen = yield from look(job, replicas, closed=state.closed)
-        if seen.pending:
-            # A constraint does not keep it out. Writers need not wait for its end.
-            yield from admit_everywhere(replicas.reach, table, options.fence_seconds)
-            state = replace(state, closed=False, spoilt=state.spoilt + 1)
+        _require_calm(jobs[0], state)
+        before, seen = state, list[Source]()
+        for index, job in enumerate(jobs):
+            shard = replicas.shards[index]
+            looked = yield from look(job, replicas, shard, closed=state.closed)
+            if looked.pending:
+                # A constraint does not keep it out. Writers need not wait for its end.
+                yield from admit_everywhere(replicas.reach, replicas.shards, options.fence_seconds)
+                state = replace(state, closed=False, spoilt=state.spoilt + 1)
+                break
+            state = yield from _drop_stale(jobs, replicas, state, index, looked)
+            state = yield from _advance(job, shard, state, index, looked)
+            seen.append(looked)
+        if state != before:
             continue
-        state = yield from _drop_stale(job, replicas, state, seen)
-        there, missing = covered(state.staged, seen.parts)
-        if missing and (state.closed or state.passes < _ROUNDS):
-            state = yield from _pass(job, state, there, missing)
-        elif len(state.attached) < len(state.staged):
-            # In the order in which they were filled, which ``divided`` has seen to where it matters.
-            names = [each.name for each in state.staged if each.name not in state.attached]
-            yield from attach_staged(replicas, state.mark, names, job.work.settings)
-            yield from until_complete(replicas, state.mark.shadow_name)
-            state = replace(state, attached=(*state.attached, *names))
-        elif not state.closed:
-            yield from close(replicas, options)
-            state = replace(state, closed=True)
-        else:
+        if state.closed:
             break
+        yield from close(replicas, options)
+        state = replace(state, closed=True)
     # Merges are held, but for those of expired rows.
     if not state.mark.expiring:
-        yield from require_shadow_rows(job.site.database, state.mark, sum(each.rows for each in state.staged))
-    return (yield from at_swap(replicas, state.mark, seen)), state.written
+        for shard, copied in zip(replicas.shards, state.shards, strict=True):
+            yield from require_shadow_rows(shard, state.mark, rows_in(copied.staged))
+    written = sum(copied.written for copied in state.shards)
+    return (yield from at_swap(replicas, state.mark, seen)), written
 
 
-def look(job: Job, replicas: Replicas, *, closed: bool = False) -> Routine[Source]:
-    """The parts of the table here, after the mutations of now have ended on all hosts; behind the fence (``closed``)
-    they are not waited for. Raises ApplyError where one changes the columns themselves: the copy was planned for
-    others."""
-    table, topology = replicas.source, replicas.reach.topology
+def rows_in(staged: Sequence[StagedChunk]) -> int:
+    """How many rows filled chunks hold."""
+    return sum(each.rows for each in staged)
+
+
+def look(job: Job, replicas: Replicas, shard: Shard, *, closed: bool = False) -> Routine[Source]:
+    """The parts of the table in a shard, after the mutations of now have ended on all hosts; behind the fence
+    (``closed``) they are not waited for. Raises ApplyError where one changes the columns themselves: the copy was
+    planned for others."""
+    table, topology = shard.source, replicas.reach.topology
     listed = yield from mutations(table.database, table.name, topology)
     require_rows_only(table.name, listed, job.known)
     if not closed and any(not each.done for each in listed):
         yield from until_settled(replicas, job.site.options)
         listed = yield from mutations(table.database, table.name, topology)
         require_rows_only(table.name, listed, job.known)
-    present = yield from parts(table)
+    present = yield from at_host(parts(table), shard.peer)
     patches = [part.name for part in present if part.patch]
-    known = frozenset([*(each.id for each in listed), *patches])
+    # What comes over other shards while these parts are read is seen when it is their turn.
+    known = frozenset([*(each.id for each in listed if each.shard in (0, shard.number)), *patches])
     return Source(present, known, closed and any(not each.done for each in listed))
 
 
 def close(replicas: Replicas, options: ApplyOptions) -> Routine[None]:
-    """Refuse writers on all hosts; when this returns the host that copies has every row that was acknowledged anywhere.
+    """Refuse writers on all hosts; when this returns the host that copies has every row of its shard that was
+    acknowledged anywhere.
 
     Raises ApplyError with the fence still up.
     """
-    table = replicas.source
-    name = qualified(table.database, table.name)
+    name = qualified(replicas.source.database, replicas.source.name)
     # With what it already lacks it would fetch for long while writers wait.
     with_patience: dict[str, str | int] = {"receive_timeout": _SYNC_SECONDS}
-    try:
-        yield from send(Command(system("SYNC REPLICA", f"{name} LIGHTWEIGHT"), settings=with_patience))
-    except StatementError as error:
-        raise ApplyError(
-            f"{table.name}: the host that copies does not come by what other hosts have written ({error.message}). The "
-            "table is as it was: run again when its replication works"
-        ) from error
+    for shard in replicas.shards:
+        sync = Command(system("SYNC REPLICA", f"{name} LIGHTWEIGHT"), settings=with_patience, at=shard.peer)
+        try:
+            yield from send(sync)
+        except StatementError as error:
+            label = replicas.labels[shard.worker - 1]
+            raise ApplyError(
+                f"{replicas.source.name}: host {label}, which copies, does not come by what other hosts have written "
+                f"({error.message}). The table is as it was: run again when its replication works"
+            ) from error
     yield from refuse_everywhere(replicas, options.fence_seconds)
-    yield from until_complete(replicas, table.name, options.fence_seconds)
+    for shard in replicas.shards:
+        yield from until_complete(shard, replicas.source.name, options.fence_seconds)
 
 
-def at_swap(replicas: Replicas, mark: ReplicatedMark, seen: Source) -> Routine[ReplicatedMark]:
-    """The last look before the exchange; the mark, which says that it may happen from now on."""
+def at_swap(replicas: Replicas, mark: ReplicatedMark, seen: Sequence[Source]) -> Routine[ReplicatedMark]:
+    """The last look before the exchange; the mark, which says that it may happen from now on. ``seen``: the shards, in
+    their order."""
     table, reach = replicas.source, replicas.reach
-    yield from until_complete(replicas, mark.shadow_name)
+    for shard in replicas.shards:
+        yield from until_complete(shard, mark.shadow_name)
     blocks = yield from highest_blocks(reach, table.database, table.name)
-    high: dict[str, int] = {}
-    for listed in blocks.values():
-        for partition, block in listed.items():
-            high[partition] = max(block, high.get(partition, -1))
-    rows = sum(part.rows for part in seen.parts)
-    mark = replace(mark, phase="swap", high=tuple(sorted(high.items())), rows=rows, known=tuple(sorted(seen.known)))
+    copied: list[CopiedShard] = []
+    for shard, looked in zip(replicas.shards, seen, strict=True):
+        high: dict[str, int] = {}
+        for place in shard.reach.places:
+            for partition, block in blocks[place].items():
+                high[partition] = max(block, high.get(partition, -1))
+        copied.append(CopiedShard(shard.number, tuple(sorted(high.items())), sum(part.rows for part in looked.parts)))
+    known = frozenset[str]().union(*(looked.known for looked in seen))
+    mark = replace(mark, phase="swap", known=tuple(sorted(known)))
+    if len(copied) == 1:
+        mark = replace(mark, high=copied[0].high, rows=copied[0].rows)
+    else:
+        mark = replace(mark, shards=tuple(copied))
     return (yield from update_replicated_mark(table.database, mark))
 
 
-def _require_calm(job: Job, state: Copied) -> None:
+def _require_calm(job: Job, state: Copying) -> None:
     """Raises ApplyError where rows are deleted or changed again and again."""
     table, options = job.work.table, job.site.options
     if state.spoilt > options.restarts and table not in options.wait_for_deletes:
@@ -173,27 +210,49 @@ def _require_calm(job: Job, state: Copied) -> None:
         )
 
 
-def _drop_stale(job: Job, replicas: Replicas, state: Copied, seen: Source) -> Routine[Copied]:
-    """Leave out the chunks with rows that were deleted or changed since."""
-    good, stale = divided(job, state.staged, seen.parts)
+def _drop_stale(jobs: Sequence[Job], replicas: Replicas, state: Copying, index: int, seen: Source) -> Routine[Copying]:
+    """Leave out the chunks of a shard with rows that were deleted or changed since."""
+    job, shard, copied = jobs[index], replicas.shards[index], state.shards[index]
+    good, stale = divided(job, copied.staged, seen.parts)
     if not stale:
         return state
     names = {filled.name for filled in stale}
-    state = replace(state, staged=good, spoilt=state.spoilt + 1, passes=min(state.passes, _ROUNDS - 1))
+    spoilt = replace(copied, staged=good, passes=min(copied.passes, _ROUNDS - 1))
+    state = replace(state.with_shard(index, spoilt), spoilt=state.spoilt + 1)
     said = f"{job.work.table}: rows were deleted or changed while they were copied: they are copied again"
     yield Emit(Note(said, "warning"))
     if state.closed:
-        yield from admit_everywhere(replicas.reach, replicas.source, job.site.options.fence_seconds)
+        yield from admit_everywhere(replicas.reach, replicas.shards, job.site.options.fence_seconds)
         state = replace(state, closed=False)
-    if names & set(state.attached):
-        state = replace(state, mark=(yield from make_shadow_everywhere(replicas, state.mark)), attached=())
+    if names & set(copied.attached):
+        mark = yield from make_shadow_everywhere(replicas, state.mark)
+        state = replace(state, mark=mark, shards=tuple(replace(each, attached=()) for each in state.shards))
     for name in sorted(names):
-        yield from drop_table(job.place, name)
+        yield from at_host(drop_table(job.place, name), shard.peer)
     return state
 
 
-def _pass(job: Job, state: Copied, there: Sequence[Part], missing: Sequence[Part]) -> Routine[Copied]:
-    """Fill a staging table for each chunk of what is missing."""
+def _advance(job: Job, shard: Shard, state: Copying, index: int, seen: Source) -> Routine[Copying]:
+    """Copy what the staging tables of a shard lack, or attach what the new table lacks; nothing where it lacks
+    nothing."""
+    copied = state.shards[index]
+    there, missing = covered(copied.staged, seen.parts)
+    if missing and (state.closed or copied.passes < _ROUNDS):
+        made, spoilt = yield from _pass(job, shard, copied, there, missing)
+        return replace(state.with_shard(index, made), spoilt=state.spoilt + spoilt)
+    if len(copied.attached) == len(copied.staged):
+        return state
+    # In the order in which they were filled, which ``divided`` has seen to where it matters.
+    names = [each.name for each in copied.staged if each.name not in copied.attached]
+    yield from attach_staged(shard, state.mark, names, job.work.settings)
+    yield from until_complete(shard, state.mark.shadow_name)
+    return state.with_shard(index, replace(copied, attached=(*copied.attached, *names)))
+
+
+def _pass(
+    job: Job, shard: Shard, copied: Copied, there: Sequence[Part], missing: Sequence[Part]
+) -> Routine[tuple[Copied, int]]:
+    """Fill a staging table for each chunk of what is missing; 1 where rows of one were changed meanwhile."""
     options = job.site.options
     rows, size = bounds([*there, *missing], options.chunk_rows, options.chunk_bytes)
     chunks = cut_chunks(missing, rows=rows, size=size, ordered=job.work.ordered, between=there)
@@ -201,13 +260,14 @@ def _pass(job: Job, state: Copied, there: Sequence[Part], missing: Sequence[Part
     for chunk in chunks:
         job.tally.done, job.tally.total = done, total
         done += chunk.rows
-        yield from require_guards(job, chunk)
+        yield from at_host(require_guards(job, chunk), shard.peer)
         try:
-            filled = yield from fill_chunk(job, chunk)
+            filled = yield from at_host(fill_chunk(job, chunk), shard.peer)
         except SourceChanged:
             spoilt = 1
             continue
-        state = replace(state, staged=(*state.staged, filled), written=state.written + filled.rows)
-        yield Emit(Progress(job.work.table, "copy", done, total, (yield from clock()) - job.started))
+        copied = replace(copied, staged=(*copied.staged, filled), written=copied.written + filled.rows)
+        seconds = (yield from clock()) - job.started
+        yield Emit(Progress(job.work.table, "copy", done, total, seconds, job.shard))
     job.tally.total = 0
-    return replace(state, passes=state.passes + 1, spoilt=state.spoilt + spoilt)
+    return replace(copied, passes=copied.passes + 1), spoilt

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aaiclick.apply.everywhere import everywhere
+from aaiclick.apply.everywhere import everywhere, shortly
 from aaiclick.apply.replicated.clear import clear_everywhere
+from aaiclick.apply.replicated.hosts import reached_workers
 from aaiclick.apply.replicated.shadow import drop_everywhere, settle_settings
+from aaiclick.apply.replicated.shards import Shard, at_host, shards_of
 from aaiclick.apply.replicated.swap import aside, standings, swap_everywhere
 from aaiclick.apply.replicated.writers import admit_everywhere, drain_everywhere
 from aaiclick.apply.run import ApplyOptions
@@ -22,7 +24,7 @@ from aaiclick.clickhouse.shared.replicas import (
     tables_everywhere,
 )
 from aaiclick.clickhouse.statements import ddl
-from aaiclick.clickhouse.tables import require_table
+from aaiclick.clickhouse.storages import remove_guards
 from aaiclick.clickhouse.topology import named
 from aaiclick.events import Note
 from aaiclick.routine import Emit, Routine
@@ -64,13 +66,21 @@ def _open(database: str, mark: ReplicatedMark, reach: Reach, options: ApplyOptio
     again."""
     found = yield from tables_everywhere(reach, database, (mark.table,), mark.table)
     fenced = any(tables[mark.table].fenced for tables in found.values())
+    shards = yield from _in_place(database, mark, reach)
     if fenced:
         yield from settle_settings(database, mark.table, mark.work.form, reach, before=True)
         yield from drain_everywhere(reach, mark.table, options.fence_seconds, _PATIENCE, unbegun=True)
-        yield from admit_everywhere(
-            reach, (yield from require_table(database, mark.table, mark.shadow)), options.fence_seconds
-        )
+        yield from admit_everywhere(reach, shards, options.fence_seconds)
+    for shard in shards:
+        # Of a run that was killed while it let them in.
+        yield from at_host(shortly(remove_guards(shard.source)), shard.peer)
     yield from settle_settings(database, mark.table, mark.work.form, reach)
+
+
+def _in_place(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[tuple[Shard, ...]]:
+    """The new table under its name in every shard."""
+    peers = yield from reached_workers(reach)
+    return (yield from shards_of(reach, database, mark.table, dict.fromkeys(reach.places, mark.shadow), peers))
 
 
 def _settle_old(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[Ended]:
@@ -102,7 +112,9 @@ def _kept_name(mark: ReplicatedMark) -> str:
 
 def _missing(database: str, mark: ReplicatedMark, reach: Reach, old: str) -> Routine[str]:
     """Why the old table may hold what the new one lacks; '' where it does not."""
-    known, high = set(mark.known), dict(mark.high)
+    known, topology = set(mark.known), reach.topology
+    shard_of = {place: topology.at(place).shard for place in reach.places}
+    copied = {shard: mark.copied(shard) for shard in set(shard_of.values())}
     for mutation in (yield from mutations(database, old, reach.topology)):
         if mutation.id not in known:
             return (
@@ -111,20 +123,22 @@ def _missing(database: str, mark: ReplicatedMark, reach: Reach, old: str) -> Rou
             )
     blocks = yield from highest_blocks(reach, database, old)
     for place, listed in sorted(blocks.items()):
+        high = dict(copied[shard_of[place]].high)
         for partition, block in sorted(listed.items()):
             if block > high.get(partition, -1):
                 what = "updates" if partition.startswith(PATCH) else f"rows in partition {partition}"
                 host = named(reach.topology, [place])
                 return f"the old table got {what} on host {host}, which the new one does not have"
     states = yield from replica_states(reach.topology, database, old)
-    joined = max((state.total for state in states.values()), default=len(reach.places)) - len(reach.places)
+    totals = {shard_of[place]: state.total for place, state in states.items() if place in shard_of}
+    joined = sum(max(0, total - list(shard_of.values()).count(shard)) for shard, total in totals.items())
     if joined > 0:
         return f"{joined} more replicas of the old table were made meanwhile, on hosts that the cluster does not name"
     # Merges of expired rows are not held.
     if not mark.expiring:
         seen = yield from parts_on_hosts(reach.topology, database, old)
         for place, there in sorted(seen.hosts.items()):
-            if sum(rows for _, _, rows, _ in there) != mark.rows:
+            if place in shard_of and sum(rows for _, _, rows, _ in there) != copied[shard_of[place]].rows:
                 host = named(reach.topology, [place])
                 return f"parts of the old table were dropped on host {host}, which the new table still shows"
     return ""

@@ -1,4 +1,4 @@
-"""Whether every host of a shard can take part in a copy now: there, writable, not behind, of one release, with room,
+"""Whether every host can take part in a copy now: there, writable, not behind, of one release, with room,
 and within reach by itself."""
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from aaiclick.clickhouse.shared.proofs import peers, require_all, servers
 from aaiclick.clickhouse.shared.replicas import ReplicaState, replica_states
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import Physical
-from aaiclick.clickhouse.topology import LOOK
+from aaiclick.clickhouse.topology import LOOK, named
 from aaiclick.errors import AaiclickError, ApplyError
 from aaiclick.printable import size_text
 from aaiclick.routine import Peer, Query, Routine, number, text
@@ -64,18 +64,34 @@ def require_well(reach: Reach, source: Physical) -> Routine[None]:
 
 
 def _require_one_path(reach: Reach, table: str, states: Mapping[int, ReplicaState]) -> None:
-    paths = {state.path for state in states.values()}
-    if len(paths) > 1:
-        raise ApplyError(
-            f"{table}: its hosts do not have one table in common, but {len(paths)} ({', '.join(sorted(paths))}): the "
-            "cluster says that they are replicas of one shard, and Keeper says otherwise. Nothing was changed"
-        )
-    state = next(iter(states.values()))
-    if state.total != len(reach.places) or state.active < state.total:
-        raise ApplyError(
-            f"{table}: it has {state.total} replicas in Keeper, {state.active} of them active, and the cluster has "
-            f"{len(reach.places)} hosts: a copy needs every replica to be there. {AGAIN}"
-        )
+    """Keeper and the cluster agree about which hosts are the replicas of a shard."""
+    topology = reach.topology
+    shards: dict[str, set[int]] = {}
+    for shard in sorted({topology.at(place).shard for place in reach.places}):
+        places = [place for place in sorted(reach.places) if topology.at(place).shard == shard]
+        paths = {states[place].path for place in places}
+        if len(paths) > 1:
+            raise ApplyError(
+                f"{table}: hosts {named(topology, places)} do not have one table in common, but {len(paths)} "
+                f"({', '.join(sorted(paths))}): the cluster says that they are replicas of one shard, and Keeper says "
+                "otherwise. Nothing was changed"
+            )
+        shards.setdefault(paths.pop(), set()).add(shard)
+    for path, numbers in sorted(shards.items()):
+        if len(numbers) > 1:
+            raise ApplyError(
+                f"{table}: shards {', '.join(map(str, sorted(numbers)))} have one table in common ({path}): the "
+                "cluster says that they hold different rows, and Keeper says otherwise. Nothing was changed"
+            )
+    for place, state in sorted(states.items()):
+        shard = topology.at(place).shard
+        there = sum(topology.at(other).shard == shard for other in reach.places)
+        if state.total != there or state.active < state.total:
+            where = f" of shard {shard}" if topology.shards > 1 else ""
+            raise ApplyError(
+                f"{table}: it has {state.total} replicas{where} in Keeper, {state.active} of them active, and the "
+                f"cluster has {there} hosts{' there' if where else ''}: a copy needs every replica to be there. {AGAIN}"
+            )
 
 
 def require_servers(reach: Reach, source: Physical) -> Routine[None]:
@@ -112,6 +128,13 @@ def reached(reach: Reach) -> Routine[Mapping[int, Peer]]:
         return {}
 
 
+def reached_workers(reach: Reach) -> Routine[Mapping[int, Peer]]:
+    """How each host is reached by itself, for what is sent once to every shard. Nobody is asked where there is one."""
+    if reach.topology.shards < 2:
+        return {}
+    return (yield from require_reached(reach))
+
+
 def require_reached(reach: Reach) -> Routine[Mapping[int, Peer]]:
     """How each host is reached by itself. Raises ApplyError where one is not, or where another server answers there."""
     topology = reach.topology
@@ -138,8 +161,9 @@ def require_reached(reach: Reach) -> Routine[Mapping[int, Peer]]:
     return found
 
 
-def require_room_everywhere(reach: Reach, source: Physical, size: int, factor: float) -> Routine[None]:
-    """Raise ApplyError where the disks of a replica have not so many bytes left: each will hold the copy."""
+def require_room_everywhere(reach: Reach, source: Physical, sizes: Mapping[int, int], factor: float) -> Routine[None]:
+    """Raise ApplyError where the disks of a replica have not so many bytes left: each will hold the copy of its shard.
+    ``sizes``: that of the table, by the number of the shard."""
     topology = reach.topology
     rows = yield from ask(
         "SELECT storage_policy FROM system.tables WHERE database = unhex({db:String}) AND name = unhex({name:String})",
@@ -153,8 +177,8 @@ def require_room_everywhere(reach: Reach, source: Physical, size: int, factor: f
         {},
         LOOK,
     )
-    needed = int(size * factor)
     for place, free in rows:
+        needed = int(sizes[topology.at(number(place)).shard] * factor)
         if number(free) < needed:
             raise ApplyError(
                 f"{source.name}: a copy needs {size_text(needed)} on every replica, but host "

@@ -1,6 +1,6 @@
-"""RebuildWork on replicas: a new table on all hosts, filled on one of them, takes the name of the old one.
+"""RebuildWork on replicas: a new table on all hosts, filled on one of each shard, takes the name of the old one.
 
-    note -> settings that hold merges, everywhere -> new table, everywhere -> chunks into staging tables of this host
+    note -> settings that hold merges, everywhere -> new table, everywhere -> chunks into staging tables of that host
          -> their parts into the new table (see ``copying``) -> fence, drain, the rest -> note: swap
          -> exchange host by host -> old table aside -> writers -> old kept or dropped -> note gone
 
@@ -22,11 +22,13 @@ from aaiclick.apply.replicated.finish import finish_everywhere
 from aaiclick.apply.replicated.hold import hold_everywhere
 from aaiclick.apply.replicated.hosts import require_room_everywhere
 from aaiclick.apply.replicated.shadow import make_shadow_everywhere
+from aaiclick.apply.replicated.shards import Shard, at_host, several
 from aaiclick.apply.replicated.writers import failed_flushes
 from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.render import local_family
 from aaiclick.clickhouse.merges import saved_settings
+from aaiclick.clickhouse.mutations import mutations
 from aaiclick.clickhouse.parts import parts
 from aaiclick.clickhouse.tables import create_query
 from aaiclick.error_codes import ACCESS_DENIED
@@ -36,7 +38,7 @@ from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.routine import Command, Emit, Routine
 from aaiclick.sql.ddl import create
 from aaiclick.sql.quoting import quote_name
-from aaiclick.state.replicated.mark import ReplicatedMark, mark_of, write_replicated_mark
+from aaiclick.state.replicated.mark import SHARDED_FORMAT, ReplicatedMark, mark_of, write_replicated_mark
 from aaiclick.state.step_entries import enter_exchange, enter_exchanged
 
 
@@ -47,16 +49,19 @@ def rebuild_on_replicas(work: RebuildWork, site: Site) -> Routine[Done]:
     Raises ApplyError, VerificationError, StatementError.
     """
     replicas = yield from require_replicas(work, site.database, site.options)
-    listed = yield from parts(replicas.source)
-    yield from require_room_everywhere(
-        replicas.reach, replicas.source, sum(part.bytes for part in listed), site.options.disk_factor
-    )
+    sizes: dict[int, int] = {}
+    for shard in replicas.shards:
+        sizes[shard.number] = sum(part.bytes for part in (yield from at_host(parts(shard.source), shard.peer)))
+    yield from require_room_everywhere(replicas.reach, replicas.source, sizes, site.options.disk_factor)
     told: list[str] = []
 
     def fill(mark: ReplicatedMark) -> Routine[tuple[ReplicatedMark, int]]:
-        job, notes = yield from _job(work, replicas, mark, site)
-        told.extend(notes)
-        return (yield from copy_on_replicas(job, replicas, mark))
+        jobs: list[Job] = []
+        for shard in replicas.shards:
+            job, notes = yield from _job(work, shard, mark, site)
+            jobs.append(job)
+            told.extend(note for note in notes if note not in told)
+        return (yield from copy_on_replicas(jobs, replicas, mark))
 
     done = yield from replace_on_replicas(work, site, replicas, fill)
     return replace(done, notes=(*told, *done.notes))
@@ -75,15 +80,18 @@ def replace_on_replicas(work: RebuildWork | AttachWork, site: Site, replicas: Re
         site.nonce,
         replicas.labels,
         replicas.sources,
-        replicas.labels[replicas.worker - 1],
+        ", ".join(replicas.labels[shard.worker - 1] for shard in replicas.shards),
         saved_settings(replicas.source),
         options.keep_old_seconds,
     )
+    if several(reach):
+        mark = replace(mark, format=SHARDED_FORMAT, cluster=reach.topology.cluster)
     mark = replace(mark, expiring=expires(work.form) or " TTL " in (yield from create_query(database, work.table)))
     yield from write_replicated_mark(database, mark)
     before = yield from failed_flushes(reach)
     try:
-        yield from _make_staging(mark.staged_in)
+        for shard in replicas.shards:
+            yield from at_host(_make_staging(mark.staged_in), shard.peer)
         yield from hold_everywhere(replicas.source, reach)
         mark = yield from make_shadow_everywhere(replicas, mark)
         mark, rows = yield from fill(mark)
@@ -124,13 +132,16 @@ def undo_quietly(
         yield Emit(Note(said, "warning"))
 
 
-def _job(
-    work: RebuildWork, replicas: Replicas, mark: ReplicatedMark, site: Site
-) -> Routine[tuple[Job, tuple[str, ...]]]:
+def _job(work: RebuildWork, shard: Shard, mark: ReplicatedMark, site: Site) -> Routine[tuple[Job, tuple[str, ...]]]:
     """The copy into tables of the local engine: only what is attached to the new table is replicated."""
     local = replace(work, form=local_family(work.form))
-    job, notes = yield from make_job(local, replicas.source, site)
-    return replace(job, staged_in=mark.staged_in, numbers=itertools.count()), notes
+    job, notes = yield from at_host(make_job(local, shard.source, site), shard.peer)
+    job = replace(job, staged_in=mark.staged_in, numbers=itertools.count())
+    if several(shard.reach):
+        # Mutations of several shards have the same numbers.
+        listed = yield from mutations(site.database, work.table, shard.reach.topology)
+        job = replace(job, known=frozenset(each.id for each in listed if each.done), shard=shard.number)
+    return job, notes
 
 
 def _make_staging(name: str) -> Routine[None]:

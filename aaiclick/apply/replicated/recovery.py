@@ -6,22 +6,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from aaiclick.apply.everywhere import shortly
 from aaiclick.apply.recovery import Leftover
 from aaiclick.apply.replicated.clear import undo_everywhere
 from aaiclick.apply.replicated.finish import finish_everywhere
-from aaiclick.apply.replicated.writers import drain_everywhere, until_fenced
+from aaiclick.apply.replicated.hosts import reached_workers
+from aaiclick.apply.replicated.shards import at_host, workers
+from aaiclick.apply.replicated.writers import close_by_log, drain_everywhere, until_fenced
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.every_host import Reach
-from aaiclick.clickhouse.names import FENCE_CONSTRAINT
 from aaiclick.clickhouse.shared.replicas import Placed, tables_everywhere
-from aaiclick.clickhouse.storages import alter_storage
 from aaiclick.clickhouse.tables import require_table
 from aaiclick.clickhouse.topology import named
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note
 from aaiclick.routine import Emit, Routine
-from aaiclick.sql.clauses import add_constraint
 from aaiclick.state.owned import Owned
 from aaiclick.state.replicated.mark import ReplicatedMark
 
@@ -77,8 +75,15 @@ def _close_again(
         "the constraint that kept writers out"
     )
     yield Emit(Note(said, "warning"))
-    name = mark.table if reach.here in old else mark.shadow_name
-    source = yield from require_table(database, name, mark.source_at(reach.here))
-    yield from shortly(alter_storage(source, (add_constraint(FENCE_CONSTRAINT, "CHECK 0"),)))
+    peers = yield from reached_workers(reach)
+    for place in workers(reach).values():
+        if any(reach.topology.at(each).shard == reach.topology.at(place).shard for each in old):
+            name = mark.table if place in old else mark.shadow_name
+            again = _close_here(database, name, mark.source_at(place))
+            yield from at_host(again, None if place == reach.here else peers[place])
     yield from until_fenced(replace(reach, without=reach.places - old), database, mark.table, 60, up=True)
     yield from drain_everywhere(reach, mark.table, options.drain_seconds, "The next run goes on from here")
+
+
+def _close_here(database: str, name: str, uuid: str) -> Routine[None]:
+    yield from close_by_log((yield from require_table(database, name, uuid)))

@@ -15,6 +15,7 @@ from aaiclick.apply.everywhere import everywhere, shortly
 from aaiclick.apply.rebuild.staging import send_create
 from aaiclick.apply.replicated.conditions import Replicas
 from aaiclick.apply.replicated.hold import saved, set_everywhere
+from aaiclick.apply.replicated.shards import Shard, at_host, several
 from aaiclick.catalog.forms import ConstraintForm, Settings, TableForm
 from aaiclick.catalog.normalize import arguments_beside
 from aaiclick.catalog.render import form_sql
@@ -29,7 +30,7 @@ from aaiclick.clickhouse.topology import named
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.clock import clock
 from aaiclick.errors import ApplyError, VerificationError
-from aaiclick.routine import Command, Nonce, Routine, number, text
+from aaiclick.routine import Command, Nonce, Routine, Rows, number, text
 from aaiclick.sql.clauses import attach_partition_from
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.hex_text import hexed
@@ -93,34 +94,41 @@ def drop_everywhere(database: str, name: str, reach: Reach) -> Routine[None]:
         yield from everywhere(drop_table(database, name, sync=True), reach)
 
 
-def attach_staged(replicas: Replicas, mark: ReplicatedMark, names: Sequence[str], settings: Settings) -> Routine[None]:
-    """Add the parts of staging tables to the new table, in the order of the names. Not to be repeated: after any error
-    the new table is made anew."""
-    rows = yield from ask(
-        "SELECT DISTINCT table, partition_id FROM system.parts WHERE active AND rows > 0 AND database = "
-        "unhex({db:String}) ORDER BY table, partition_id",
-        {"db": hexed(mark.staged_in)},
-    )
+def attach_staged(shard: Shard, mark: ReplicatedMark, names: Sequence[str], settings: Settings) -> Routine[None]:
+    """Add the parts of staging tables of a shard's worker to the new table, in the order of the names. Not to be
+    repeated: after any error the new table is made anew."""
+    rows = yield from at_host(_staged_partitions(mark), shard.peer)
     listed: dict[str, list[str]] = {}
     for name, partition in rows:
         listed.setdefault(text(name), []).append(text(partition))
     for name in names:
         for partition in listed.get(name, ()):
-            yield from attach_one(replicas, mark, partition, qualified(mark.staged_in, name), settings)
+            yield from attach_one(shard, mark, partition, qualified(mark.staged_in, name), settings)
 
 
-def attach_one(
-    replicas: Replicas, mark: ReplicatedMark, partition: str, source: str, settings: Settings
-) -> Routine[None]:
-    """Add one partition of a table that this host has, to which it is sent by itself."""
-    database = replicas.source.database
+def _staged_partitions(mark: ReplicatedMark) -> Routine[Rows]:
+    return (
+        yield from ask(
+            "SELECT DISTINCT table, partition_id FROM system.parts WHERE active AND rows > 0 AND database = "
+            "unhex({db:String}) ORDER BY table, partition_id",
+            {"db": hexed(mark.staged_in)},
+        )
+    )
+
+
+def attach_one(shard: Shard, mark: ReplicatedMark, partition: str, source: str, settings: Settings) -> Routine[None]:
+    """Add one partition of a table that the worker of a shard has, to which it is sent by itself."""
+    yield from at_host(_attach(shard.source.database, mark, partition, source, settings), shard.peer)
+
+
+def _attach(database: str, mark: ReplicatedMark, partition: str, source: str, settings: Settings) -> Routine[None]:
     yield from require_table(database, mark.shadow_name, mark.shadow)
     attached = attach_partition_from(partition, source)
     yield from shortly(ddl(alter_table(qualified(database, mark.shadow_name), attached), dict(settings)))
 
 
-def shadow_rows(database: str, mark: ReplicatedMark) -> Routine[int]:
-    """The rows of its parts on the host that is connected to."""
+def _shadow_rows(database: str, mark: ReplicatedMark) -> Routine[int]:
+    """The rows of its parts on the host that answers."""
     rows = yield from ask(
         "SELECT toInt64(sum(rows)) FROM system.parts WHERE active AND database = unhex({db:String}) AND table = "
         "unhex({name:String})",
@@ -129,32 +137,34 @@ def shadow_rows(database: str, mark: ReplicatedMark) -> Routine[int]:
     return number(rows[0][0])
 
 
-def require_shadow_rows(database: str, mark: ReplicatedMark, rows: int) -> Routine[None]:
-    """Raise VerificationError where it has not as many rows as were copied and compared."""
-    found = yield from shadow_rows(database, mark)
+def require_shadow_rows(shard: Shard, mark: ReplicatedMark, rows: int) -> Routine[None]:
+    """Raise VerificationError where it has not as many rows in a shard as were copied and compared there."""
+    found = yield from at_host(_shadow_rows(shard.source.database, mark), shard.peer)
     if found != rows:
+        where = f" in shard {shard.number}" if several(shard.reach) else ""
         raise VerificationError(
-            f"{mark.table}: {rows} rows were copied and compared, but the new table holds {found}. Nothing was swapped"
+            f"{mark.table}: {rows} rows were copied and compared{where}, but the new table holds {found}. Nothing was "
+            "swapped"
         )
 
 
-def until_complete(replicas: Replicas, name: str, seconds: float = _SECONDS) -> Routine[None]:
-    """Wait until every host has the same parts of a table as the one that copies, with the same content.
+def until_complete(shard: Shard, name: str, seconds: float = _SECONDS) -> Routine[None]:
+    """Wait until every host of a shard has the same parts of a table as its worker, with the same content.
 
     Raises ApplyError with the hosts that do not after so many ``seconds``.
     """
-    database, reach = replicas.source.database, replicas.reach
+    database, reach = shard.source.database, shard.reach
     wait, began = Wait(0.02, 1.0), (yield from clock())
     while True:
         seen = yield from parts_on_hosts(reach.topology, database, name)
         if seen.alike(reach):
             return
         if (yield from is_long(wait, began)):
-            require_all(reach, seen.hosts, replicas.source.name)
-        behind = named(reach.topology, seen.differing(reach, replicas.worker))
+            require_all(reach, seen.hosts, shard.source.name)
+        behind = named(reach.topology, seen.differing(reach, shard.worker))
         if wait.waited > seconds:
             raise ApplyError(
-                f"{replicas.source.name}: host {behind} does not have the same parts of {name} after "
+                f"{shard.source.name}: host {behind} does not have the same parts of {name} after "
                 f"{wait.waited:.0f} s. Run again when its replication works (SELECT * FROM system.replication_queue)"
             )
         wait = yield from rest(wait, f"host {behind} to fetch the parts of {name}" if wait.waited > 1 else "")

@@ -8,16 +8,17 @@ others do. DELETEs and UPDATEs are not refused by it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from aaiclick.apply.everywhere import shortly
 from aaiclick.apply.replicated.conditions import Replicas
+from aaiclick.apply.replicated.shards import Shard, at_host
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT, is_ours
 from aaiclick.clickhouse.shared.proofs import ask_all, is_long, require_all
 from aaiclick.clickhouse.shared.replicas import tables_by_name
-from aaiclick.clickhouse.statements import MUTATION, ddl, send
+from aaiclick.clickhouse.statements import MUTATION, send
 from aaiclick.clickhouse.storages import alter_storage
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.clickhouse.topology import LOOK, named
@@ -28,9 +29,8 @@ from aaiclick.errors import AaiclickError, ApplyError, OutcomeUnknownError, Stat
 from aaiclick.events import Note, RefusalsCounted, TableExchanged, WritersAdmitted, WritersRefused
 from aaiclick.routine import Command, Emit, Query, Routine, number, text
 from aaiclick.sql.clauses import add_constraint, drop_constraint
-from aaiclick.sql.ddl import alter_table, optimize_table, system
+from aaiclick.sql.ddl import optimize_table, system
 from aaiclick.sql.hex_text import hexed
-from aaiclick.sql.quoting import qualified
 
 _TRIES = 20
 _WRITES = "query_kind IN ('Insert', 'AsyncInsertFlush', 'Update')"
@@ -45,7 +45,9 @@ def refuse_everywhere(replicas: Replicas, seconds: float) -> Routine[None]:
     source, reach = replicas.source, replicas.reach
     for _ in range(_TRIES):
         yield from _flush(replicas)
-        yield from shortly(alter_storage(source, (add_constraint(FENCE_CONSTRAINT, "CHECK 0"),)))
+        # Those of all shards together: rows of one INSERT through a Distributed table go to several of them.
+        for shard in replicas.shards:
+            yield from at_host(close_by_log(shard.source), shard.peer)
         yield from until_fenced(reach, source.database, source.name, seconds, up=True)
         yield from tell(reach, WritersRefused(source.database, source.name))
         if not (yield from _queued(reach, source)):
@@ -55,26 +57,35 @@ def refuse_everywhere(replicas: Replicas, seconds: float) -> Routine[None]:
                 yield from drain_everywhere(reach, source.name, seconds, _PATIENCE)
             return
         # They were acknowledged: behind a fence they would be lost.
-        yield from admit_everywhere(reach, source, seconds)
+        yield from admit_everywhere(reach, replicas.shards, seconds)
     raise ApplyError(
         f"{source.name}: asynchronous inserts keep arriving; behind a fence they would be lost. Stop these writers for "
         "the migration"
     )
 
 
-def admit_everywhere(reach: Reach, table: Physical, seconds: float) -> Routine[None]:
-    """Let writers in again on every host; nothing happens where there is no fence. ``table`` as the connected host has
-    it."""
-    yield from open_by_log(table)
+def admit_everywhere(reach: Reach, shards: Sequence[Shard], seconds: float) -> Routine[None]:
+    """Let writers in again on every host; nothing happens where there is no fence."""
+    for shard in shards:
+        yield from at_host(open_by_log(shard.source), shard.peer)
+    table = shards[0].source
     yield from until_fenced(reach, table.database, table.name, seconds, up=False)
     if not is_ours(table.name):
         yield from tell(reach, WritersAdmitted(table.database, table.name))
 
 
+def close_by_log(table: Physical) -> Routine[None]:
+    """Put up the fence of a storage, on each host of its shard as soon as it comes to that entry of the log."""
+    yield from shortly(alter_storage(table, (add_constraint(FENCE_CONSTRAINT, "CHECK 0"),)))
+
+
 def open_by_log(table: Physical) -> Routine[None]:
-    """Take the fence of a table away, on each host as soon as it comes to that entry of the log."""
-    dropped = drop_constraint(FENCE_CONSTRAINT, if_exists=True)
-    yield from shortly(ddl(alter_table(qualified(table.database, table.name), dropped)))
+    """Take the fence of a storage away, on each host of its shard as soon as it comes to that entry of the log.
+
+    Only of this storage, and only as long as this run is at work: one that was sent by a run that is over, and comes
+    late, is refused, because the guard that it drops is gone.
+    """
+    yield from shortly(alter_storage(table, (drop_constraint(FENCE_CONSTRAINT, if_exists=True),)))
 
 
 def tell(reach: Reach, event: WritersRefused | WritersAdmitted | TableExchanged) -> Routine[None]:

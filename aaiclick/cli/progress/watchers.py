@@ -32,6 +32,11 @@ LINE_EVERY = 10.0
 WAIT_LINE_EVERY = 30.0
 
 
+def counted_words(event: RowsDone) -> str:
+    """What is counted: ``copy``, and of which shard where each has its own."""
+    return f"{event.phase} of shard {event.shard}" if event.shard else event.phase
+
+
 def figures(event: RowsDone, pace: Pace) -> str:
     """``1,200,000 of 5,000,000 rows · 24 % · 300,000 rows/s · 13 s left``."""
     unit = unit_of(event.phase)
@@ -71,8 +76,9 @@ class Watcher:
                 self._phase = ("", "")
                 self._started(event)
             case RowsDone():
-                if (event.object, event.phase) != self._phase or self._pace is None:
-                    self._phase, self._pace, self._last_line = (event.object, event.phase), Pace(event), event.seconds
+                if (event.object, counted_words(event)) != self._phase or self._pace is None:
+                    self._phase, self._pace = (event.object, counted_words(event)), Pace(event)
+                    self._last_line = event.seconds
                 self._pace.add(event)
                 self._progressed(event, self._pace)
             case StepDone():
@@ -108,7 +114,7 @@ class Watcher:
     def _progressed(self, event: RowsDone, pace: Pace) -> None:
         if event.seconds - self._last_line >= LINE_EVERY:
             self._last_line = event.seconds
-            self._line(f"  {event.object}: {event.phase} · {figures(event, pace)}")
+            self._line(f"  {event.object}: {counted_words(event)} · {figures(event, pace)}")
 
     def _ended(self) -> None:
         pass
@@ -178,7 +184,7 @@ class BarWatcher(Watcher):
         title = self._title if self._title.endswith(f" {event.object}") else event.object
         unit = unit_of(event.phase)
         figures = f"{short_text(event.done)}/{short_text(event.total)} {unit}"
-        self._show(f"{title}: {event.phase}", figures, event.done, event.total, unit)
+        self._show(f"{title}: {counted_words(event)}", figures, event.done, event.total, unit)
 
     def _waited(self, event: Waiting) -> None:
         self._show(waiting_line(event))

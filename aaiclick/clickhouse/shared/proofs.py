@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from aaiclick.clickhouse.every_host import Reach
-from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.topology import LOOK, Topology, named
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.clock import clock
@@ -54,13 +53,25 @@ def require_all(reach: Reach, answered: Collection[int], what: str) -> None:
 
 
 def peers(topology: Topology) -> Routine[Mapping[int, Peer]]:
-    """How each host that answers is reached by itself, by its place: the name that the cluster has for it, and the
-    ports of its HTTP interface."""
+    """How each host is reached by itself, by its place: the name that the cluster has for it, and the ports of its HTTP
+    interface. Hosts are left out where one does not answer."""
+    return (yield from _peers(topology, {}))
+
+
+def answering_peers(topology: Topology) -> Routine[Mapping[int, Peer]]:
+    """The same of those hosts that answer now."""
+    return (yield from _peers(topology, LOOK))
+
+
+def _peers(topology: Topology, settings: Mapping[str, str | int]) -> Routine[Mapping[int, Peer]]:
     found: dict[int, tuple[int, int]] = {}
     for index, port in enumerate(("http_port", "https_port")):
         try:
-            rows = yield from ask(
-                f"SELECT toInt64(_shard_num), toInt64(getServerPort('{port}')) FROM {topology.everywhere('system.one')}"
+            rows = yield Query(
+                f"SELECT toInt64(_shard_num), toInt64(getServerPort('{port}')) FROM "
+                f"{topology.everywhere('system.one')}",
+                {},
+                settings,
             )
         except StatementError:
             continue  # a host that has no such interface

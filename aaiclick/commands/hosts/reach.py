@@ -81,7 +81,6 @@ def _require_alike(planned: PlannedMigration, reach: Reach) -> Routine[None]:
     if not names:
         return
     now = yield from settled(reach, Subject(found.catalog.database, names), absent=True)
-    here = {place for place in reach.places if topology.at(place).is_local}
     most = usual(now, names)
     wrong: list[str] = []
     for place in sorted(reach.places & now.hosts.keys()):
@@ -89,7 +88,7 @@ def _require_alike(planned: PlannedMigration, reach: Reach) -> Routine[None]:
         for name, digest, other in zip(names, now.digests(place, names), most, strict=True):
             there = any(now.hosts[each].get(name) for each in now.hosts)
             step = steps[name]
-            if not digest and there and not (place in here and found.same_version and step.strategy == "create"):
+            if not digest and there and not (place == reach.here and found.same_version and step.strategy == "create"):
                 wrong.append(f"host {label} lacks {name}, which others have")
             elif digest and other and digest != other and step.strategy in ("alter", "mutate"):
                 wrong.append(f"host {label} has another {name} than the others")

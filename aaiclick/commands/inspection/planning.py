@@ -13,6 +13,9 @@ from aaiclick.clickhouse.shared.bookkeeping import keeping
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.recorded_forms import load_forms
+from aaiclick.commands.inspection.shard_rows import shard_sizes, with_all_rows
+from aaiclick.plan.clusters.copies import ShardSizes
+from aaiclick.plan.clusters.distributed import in_step
 from aaiclick.plan.clusters.placed import copied_on_replicas, on_topology, placed_words
 from aaiclick.plan.foreign_objects import without_foreign
 from aaiclick.plan.model import Plan
@@ -61,6 +64,10 @@ def make_plan(
 def _planned(
     found: Inspection, max_read_bytes: int | None, clones: bool, before: PlannedMigration | None
 ) -> Routine[PlannedMigration]:
+    sizes: Mapping[str, ShardSizes] = {}
+    if found.topology.shards > 1:
+        sizes = yield from shard_sizes(found.catalog.database, found.topology)
+        found = replace(found, catalog=with_all_rows(found.catalog, sizes))
     schema, catalog = found.schema, found.catalog
     path = upgrade_path(schema, found.released, found.live, found.record.forms if found.record else "", found.progress)
     path = replace(
@@ -87,14 +94,15 @@ def _planned(
     many = (note_of(words),) if (words := unsupported(catalog, found.allowed, found.topology)) else ()
     if not many and not found.topology.single:
         many = (placed_words(found.topology),)
+    ordered = decided(planned.steps, [script.migration for script in found.pending])
+    if not found.topology.single:
+        ordered = in_step(ordered, catalog, planned.targets, found.topology)
     plan = Plan(
         schema=schema.name,
         database=catalog.database,
         from_version=found.live.number,
         to_version=schema.version,
-        steps=on_topology(
-            decided(planned.steps, [script.migration for script in found.pending]), schema, found.topology
-        ),
+        steps=on_topology(ordered, schema, found.topology, sizes),
         basis=basis_of(catalog),
         fingerprint=schema.fingerprint,
         notes=(*_without_ours(found, planned.notes), *doubt.notes, *said, *many),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeAlias
 
 from aaiclick.catalog.normalize import arguments_beside, normal
 from aaiclick.catalog.render import form_sql, local_family
@@ -11,20 +13,23 @@ from aaiclick.clickhouse.topology import Topology
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AttachWork, RebuildWork
+from aaiclick.printable import size_text
 from aaiclick.sql.clauses import add_constraint, attach_all_partitions_from
 from aaiclick.sql.cluster import divided, on_cluster
 from aaiclick.sql.ddl import alter_table, drop, exchange_tables
 from aaiclick.sql.quoting import qualified, quote_name
 
 _WINDOW = "replicated_deduplication_window"
+ShardSizes: TypeAlias = Mapping[int, tuple[int, int]]
+"""Rows and bytes on disk of a table, by the number of the shard; empty where there is one shard."""
 
 
 def copy_refusal(name: str, work: RebuildWork | AttachWork, topology: Topology) -> str:
     """Why the copy is not made on these hosts; '' where it is."""
-    if topology.shards > 1:
+    if topology.shards > 1 and topology.kind == "database":
         return (
-            f"{name}: its rows would have to be copied on each of {topology.shards} shards, and all of them "
-            "exchanged in step: that is not done on clusters yet: do it by hand, on all hosts"
+            f"{name}: a Replicated database with {topology.shards} shards sends parts that a new table takes over to "
+            "a host of each shard, whether that has them or not, and rows would be lost: do it by hand, on all hosts"
         )
     if isinstance(work, AttachWork) and (work.guards or any(alter.guards for alter in work.alters)):
         return (
@@ -40,17 +45,19 @@ def copy_refusal(name: str, work: RebuildWork | AttachWork, topology: Topology) 
     return ""
 
 
-def placed_copy(step: Step, topology: Topology) -> Step:
-    """The step with what is sent to which hosts, and what that means for writers, disks and network."""
+def placed_copy(step: Step, topology: Topology, sizes: ShardSizes) -> Step:
+    """The step with what is sent to which hosts, and what that means for writers, disks and network. ``sizes``: of the
+    table, where there are several shards."""
     work = step.work
     assert isinstance(work, RebuildWork | AttachWork)
-    replicas = topology.replicas
-    worker = next((host.label for host in topology.hosts if host.is_local), "the one that is connected to")
+    workers = _workers(topology)
+    hosts = len(topology.hosts)
+    worker = ", ".join(workers.values())
     table = f"inserts into {step.object}"
     extra = [
         Hazard(
             "holds-up-writers",
-            f"{table} are refused on {replicas} hosts (469), for as long as the longest INSERT that runs, the last "
+            f"{table} are refused on {hosts} hosts (469), for as long as the longest INSERT that runs, the last "
             "rows and the exchange on each host take; those with wait_for_async_insert = 0 are acknowledged "
             "meanwhile and lost",
         ),
@@ -60,12 +67,39 @@ def placed_copy(step: Step, topology: Topology) -> Step:
         ),
     ]
     if isinstance(work, RebuildWork):
-        extra.insert(
-            0,
-            Hazard("rewrites-data", f"host {worker} copies them, and each of {replicas} replicas stores the copy"),
+        extra[:0] = [Hazard("rewrites-data", words) for words in _copies(topology, workers, sizes)]
+    if topology.shards > 1:
+        extra.append(
+            Hazard(
+                "holds-up-writers",
+                f"an INSERT into a Distributed table over {step.object} that is refused may be there in part: rows for "
+                "other shards than that of its host are kept by the host and sent afterwards; repeated, they are there "
+                "twice",
+            )
         )
     kept = [hazard for hazard in step.hazards if hazard.kind != "holds-up-writers" or hazard.allow]
     return replace(step, sql=_lines(step, work, topology, worker), hazards=(*kept, *extra))
+
+
+def _workers(topology: Topology) -> dict[int, str]:
+    """The host that copies, by shard: the one that is connected to, else the first."""
+    found: dict[int, str] = {}
+    for host in sorted(topology.hosts, key=lambda each: not each.is_local):
+        found.setdefault(host.shard, host.label)
+    local = any(host.is_local for host in topology.hosts)
+    return dict(sorted(found.items())) if local or len(found) > 1 else {1: "the one that is connected to"}
+
+
+def _copies(topology: Topology, workers: dict[int, str], sizes: ShardSizes) -> list[str]:
+    """Who copies how much, shard by shard; the largest first."""
+    stores = f"and each of {topology.replicas} replicas stores the copy"
+    if len(workers) == 1:
+        return [f"host {next(iter(workers.values()))} copies them, {stores}"]
+    listed: list[str] = []
+    for shard, label in sorted(workers.items(), key=lambda each: (-sizes.get(each[0], (0, 0))[1], each[0])):
+        rows, size = sizes.get(shard, (0, 0))
+        listed.append(f"shard {shard}: host {label} copies {rows:,} rows ({size_text(size)}), {stores}")
+    return listed
 
 
 def _lines(step: Step, work: RebuildWork | AttachWork, topology: Topology, worker: str) -> list[str]:

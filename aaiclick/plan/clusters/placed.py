@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from aaiclick.clickhouse.topology import Topology
-from aaiclick.plan.clusters.copies import copy_refusal, placed_copy
+from aaiclick.plan.clusters.copies import ShardSizes, copy_refusal, placed_copy
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AlterWork, AttachWork, RebuildWork
 from aaiclick.plan.replicas import SUPPORTED
@@ -25,17 +25,20 @@ _OF_TABLES = ("create", "alter", "mutate", "attach", "rebuild")
 
 
 def copied_on_replicas(topology: Topology) -> bool:
-    """Whether a new table may take the place of a replicated one on these hosts."""
-    return topology.kind in SUPPORTED and topology.shards == 1
+    """Whether a new table may take the place of a replicated one on these hosts; a Replicated database with several
+    shards is refused with a reason of its own."""
+    return topology.kind in SUPPORTED
 
 
-def on_topology(steps: Iterable[Step], schema: Schema, topology: Topology) -> tuple[Step, ...]:
+def on_topology(
+    steps: Iterable[Step], schema: Schema, topology: Topology, sizes: Mapping[str, ShardSizes]
+) -> tuple[Step, ...]:
     """The steps as they are carried out on these hosts: with the cluster in their statements, and blocked where they
-    are not carried out there. The same steps on one host."""
+    are not carried out there. The same steps on one host. ``sizes``: of tables, where there are several shards."""
     if topology.single:
         return tuple(steps)
     plain = {item.name for item in schema.objects if isinstance(item, Table | MaterializedView) and _plain(item)}
-    return tuple(_placed(step, topology, plain) for step in steps)
+    return tuple(_placed(step, topology, plain, sizes.get(step.object, {})) for step in steps)
 
 
 def placed_words(topology: Topology) -> str:
@@ -45,10 +48,10 @@ def placed_words(topology: Topology) -> str:
     return f"{topology.words}; statements go ON CLUSTER, and a step is done when every host shows it"
 
 
-def _placed(step: Step, topology: Topology, plain: set[str]) -> Step:
+def _placed(step: Step, topology: Topology, plain: set[str], sizes: ShardSizes) -> Step:
     blocked = step.blocked or _refusal(step, topology, plain)
     if isinstance(step.work, RebuildWork | AttachWork):
-        return replace(placed_copy(step, topology), blocked=blocked)
+        return replace(placed_copy(step, topology, sizes), blocked=blocked)
     return replace(step, sql=[line for sql in step.sql for line in _lines(sql, topology)], blocked=blocked)
 
 
@@ -73,19 +76,18 @@ def _refusal(step: Step, topology: Topology, plain: set[str]) -> str:
             f"{name} is not replicated, and each of its {topology.replicas} replicas would hold other rows: declare it "
             "with replicated=''"
         )
+    if step.unlooked and topology.shards > 1 and isinstance(work, AlterWork | RebuildWork | AttachWork):
+        return (
+            f"{name}: what becomes of its rows depends on them ({'; '.join(step.unlooked)}), and those of other shards "
+            "are not looked at: do it by hand, on all hosts"
+        )
     if isinstance(work, RebuildWork | AttachWork):
         return copy_refusal(name, work, topology)
-    if isinstance(work, AlterWork):
-        if any(alter.guards for alter in work.alters):
-            return (
-                f"{name}: no row may come in on any host that breaks the change while it is made, and that is not seen "
-                "to on clusters yet: do it by hand, on all hosts"
-            )
-        if step.unlooked and topology.shards > 1:
-            return (
-                f"{name}: what becomes of its rows depends on them ({'; '.join(step.unlooked)}), and those of other "
-                "shards are not looked at: do it by hand, on all hosts"
-            )
+    if isinstance(work, AlterWork) and any(alter.guards for alter in work.alters):
+        return (
+            f"{name}: no row may come in on any host that breaks the change while it is made, and that is not seen "
+            "to on clusters yet: do it by hand, on all hosts"
+        )
     return ""
 
 

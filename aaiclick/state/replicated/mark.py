@@ -18,6 +18,20 @@ from aaiclick.state.comments import CommentFormat, create_commented, drop_commen
 
 REPLICATED_FORMAT = 101
 """Of the note. A release that knows no such mark cannot read it, and changes nothing as long as it is there."""
+SHARDED_FORMAT = 102
+"""The same of a copy on several shards: a release that knows one shard only would let writers in on that one."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedShard:
+    """What the new table has of one shard, where there are several."""
+
+    shard: int
+    """The number of the shard."""
+    high: tuple[tuple[str, int], ...]
+    """For each partition the highest block whose rows the new table has."""
+    rows: int
+    """Rows of the parts of the source when it was copied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +53,9 @@ class ReplicatedMark:
     shadow_name: str
     """Where the new table is until the exchange, and the old one after it."""
     worker: str
-    """The host that copies."""
+    """The host that copies; of several shards that of each, with a comma between them."""
     staged_in: str
-    """The database of that host alone with the staging tables."""
+    """The database with the staging tables, which hosts that copy have each for themselves."""
     keep_old_seconds: int = 0
     """How long the old table is kept; 0: it is dropped."""
     phase: Literal["copy", "swap"] = "copy"
@@ -60,13 +74,22 @@ class ReplicatedMark:
     """Server time when the mark was made, Unix seconds."""
     format: int = REPLICATED_FORMAT
     """Of the note."""
+    cluster: str = ""
+    """The name of the cluster, where there are several shards; '' where there is one."""
+    shards: tuple[CopiedShard, ...] = ()
+    """In place of ``high`` and ``rows``, where there are several."""
 
     def source_at(self, place: int) -> str:
         """The storage with the user's rows on the host of that place."""
         return self.sources[place - 1]
 
+    def copied(self, shard: int) -> CopiedShard:
+        """What the new table has of a shard."""
+        found = [each for each in self.shards if each.shard == shard]
+        return found[0] if found else CopiedShard(shard, self.high, self.rows)
 
-COMMENT = CommentFormat(ReplicatedMark)
+
+COMMENT = CommentFormat(ReplicatedMark, frozenset({"cluster", "shards"}))
 
 
 def mark_of(
@@ -104,5 +127,6 @@ def drop_replicated_mark(database: str, mark: ReplicatedMark) -> Routine[None]:
 
 def parse_replicated_mark(comment: str) -> ReplicatedMark | None:
     """What a note says; None where it is another one, or of a newer release."""
-    mark = COMMENT.load(comment) if f'"format":{REPLICATED_FORMAT}' in comment else None
-    return mark if mark is not None and mark.format == REPLICATED_FORMAT else None
+    formats = (REPLICATED_FORMAT, SHARDED_FORMAT)
+    mark = COMMENT.load(comment) if any(f'"format":{each}' in comment for each in formats) else None
+    return mark if mark is not None and mark.format in formats else None

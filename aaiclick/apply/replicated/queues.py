@@ -1,0 +1,89 @@
+"""What Distributed tables have taken and not sent yet, before columns of their local table change.
+
+Such rows wait in files with the columns of the moment in which they came. One with a column that is gone is refused for
+ever. Where the Distributed table has lost the column by then, in a step before, no new file has it; so what is there is
+sent now, by every host.
+"""
+
+from __future__ import annotations
+
+import re
+
+from aaiclick.apply.replicated.hosts import AGAIN, reached
+from aaiclick.apply.replicated.writers import drain_everywhere
+from aaiclick.apply.run import Site
+from aaiclick.clickhouse.every_host import Reach
+from aaiclick.clickhouse.feeders import find_feeders
+from aaiclick.clickhouse.shared.proofs import ask_all
+from aaiclick.clickhouse.statements import MUTATION, ask, send
+from aaiclick.clickhouse.waiting import Wait, rest
+from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
+from aaiclick.plan.operations import AlterWork, RebuildWork, Work
+from aaiclick.routine import Command, Routine, number, text
+from aaiclick.sql.ddl import system
+from aaiclick.sql.hex_text import hexed
+
+_CHANGES = re.compile(r"\b(DROP|RENAME|MODIFY|ALTER) COLUMN\b", re.IGNORECASE)
+_SECONDS = 20.0
+
+
+def flush_before(work: Work, site: Site, reach: Reach) -> Routine[None]:
+    """Send what waits before columns are taken away or get another type; nothing where none is.
+
+    Raises ApplyError where a host cannot send it: the change would leave it there for ever.
+    """
+    if not isinstance(work, AlterWork | RebuildWork):
+        return
+    if isinstance(work, AlterWork) and not any(_CHANGES.search(alter.sql) for alter in work.alters):
+        return
+    if isinstance(work, RebuildWork) and not (yield from _loses_columns(work, site.database)):
+        return
+    found = yield from find_feeders(site.database, work.table)
+    if found.queues:
+        # An INSERT that began before the Distributed table was changed writes its file when it ends.
+        reason = "Nothing was changed. Run again when they have ended"
+        yield from drain_everywhere(reach, work.table, site.options.fence_seconds, reason)
+        for queue in found.queues:
+            yield from _flush(work.table, queue, reach)
+
+
+def _loses_columns(work: RebuildWork, database: str) -> Routine[bool]:
+    rows = yield from ask(
+        "SELECT name, type FROM system.columns WHERE database = unhex({db:String}) AND table = unhex({name:String})",
+        {"db": hexed(database), "name": hexed(work.table)},
+    )
+    after = {(column.name, column.type) for column in work.form.columns}
+    return any((text(name), text(kind)) not in after for name, kind in rows)
+
+
+def _flush(table: str, queue: str, reach: Reach) -> Routine[None]:
+    peers = yield from reached(reach)
+    for place in sorted(reach.places & peers.keys()) or [reach.here]:
+        label, wait = reach.topology.at(place).label if place else "that is connected to", Wait(0.2, 2.0)
+        while True:
+            try:
+                yield from send(Command(system("FLUSH DISTRIBUTED", queue), settings=MUTATION, at=peers.get(place)))
+                break
+            except OutcomeUnknownError:
+                raise
+            except StatementError as error:
+                if wait.waited > _SECONDS:
+                    raise ApplyError(
+                        f"{table}: host {label} has inserts into {queue} that wait to be sent and cannot be "
+                        f"({error.message}); after the change they would be refused for ever. {AGAIN}"
+                    ) from error
+            wait = yield from rest(wait, f"host {label} to send what waits in {queue}")
+    rows = yield from ask_all(
+        reach,
+        "SELECT toInt64(_shard_num), toInt64(sum(broken_data_files)) FROM "
+        f"{reach.topology.everywhere('system.distribution_queue')} WHERE concat('`', database, '`.`', table, '`') = "
+        "unhex({queue:String}) GROUP BY ALL HAVING sum(broken_data_files) > 0 ORDER BY ALL",
+        {"queue": hexed(queue)},
+        table,
+    )
+    for row in rows:
+        raise ApplyError(
+            f"{table}: host {reach.topology.at(number(row[0])).label} has set {number(row[1])} files of {queue} aside "
+            "as broken, with rows that are nowhere else. Look at them (SELECT * FROM "
+            f"system.distribution_queue). {AGAIN}"
+        )

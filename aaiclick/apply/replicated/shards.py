@@ -1,0 +1,89 @@
+"""The shards of a table that is copied: each has rows of its own, and one of its hosts, the worker, does what is done
+once for a shard.
+
+What a table's log carries reaches the hosts of one shard only, so it is sent to the worker of each. Where there is one
+shard that is the host that is connected to, and no host is asked by itself for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from aaiclick.apply.everywhere import relayed
+from aaiclick.clickhouse.every_host import Reach
+from aaiclick.clickhouse.tables import Physical, require_table
+from aaiclick.routine import Command, Effect, Peer, Query, Routine, Rows
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A table on the hosts of one shard."""
+
+    number: int
+    """Of the shard, from 1."""
+    reach: Reach
+    """Its hosts, and no others; ``here`` is the worker."""
+    source: Physical
+    """The table, as the worker has it."""
+    peer: Peer | None = None
+    """How the worker is reached by itself; None: it is the host that is connected to."""
+
+    @property
+    def worker(self) -> int:
+        """The place of the host that does what is done once for the shard."""
+        return self.reach.here
+
+
+def at_host(work: Routine[T], peer: Peer | None) -> Routine[T]:
+    """Carry a routine out on one host, which answers its questions too. Nothing in it may be for all hosts: notes and
+    records are written by the host that is connected to."""
+    if peer is None:
+        return (yield from work)
+
+    def carry(effect: Effect) -> Routine[Rows]:
+        if isinstance(effect, Query | Command) and effect.at is None:
+            effect = replace(effect, at=peer)
+        return (yield effect)
+
+    return (yield from relayed(work, carry))
+
+
+def several(reach: Reach) -> bool:
+    """Whether rows are spread over more than one shard."""
+    return reach.topology.shards > 1
+
+
+def workers(reach: Reach) -> Mapping[int, int]:
+    """For each shard the place of its worker: the host that is connected to, where it is one of them."""
+    found: dict[int, int] = {}
+    for place in sorted(reach.places):
+        found.setdefault(reach.topology.at(place).shard, place)
+    if reach.here:
+        found[reach.topology.at(reach.here).shard] = reach.here
+    return found
+
+
+def hosts_of_shard(reach: Reach, number: int) -> Reach:
+    """The hosts of one shard, and no others."""
+    others = {place for place in reach.places if reach.topology.at(place).shard != number}
+    return replace(reach, here=workers(reach)[number], without=reach.without | others)
+
+
+def shards_of(
+    reach: Reach, database: str, name: str, uuids: Mapping[int, str], peers: Mapping[int, Peer]
+) -> Routine[tuple[Shard, ...]]:
+    """The table with that name in every shard. ``uuids``: its storage on each host. ``peers``: how hosts are reached;
+    not looked at where there is one shard.
+
+    Raises ApplyError where a worker has another storage under the name.
+    """
+    found: list[Shard] = []
+    for number, worker in sorted(workers(reach).items()):
+        peer = None if worker == reach.here else peers[worker]
+        table = yield from at_host(require_table(database, name, uuids[worker]), peer)
+        found.append(Shard(number, hosts_of_shard(reach, number), table, peer))
+    return tuple(found)

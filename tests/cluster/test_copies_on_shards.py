@@ -1,0 +1,134 @@
+"""Copies of replicated tables on several shards: fenced together, exchanged together, and every row once in its shard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from aaiclick import Column, MergeTree, Schema, Table
+from aaiclick.clients.opening import open_url
+from aaiclick.commands.ensure import ensure
+from aaiclick.commands.migrate import Run
+from aaiclick.errors import BlockedError
+from aaiclick.routine import Command, Effect
+from aaiclick.version import VERSION
+from tests.cluster.conftest import ClusterFactory
+from tests.cluster.copies import DROPPED, fill, is_whole, paired, regrained, rekeyed, table
+from tests.cluster.places import PLACES, Place, dead, killed_at, place_on
+from tests.cluster.rig.errors import RefusedError
+from tests.cluster.writing import REFUSED, Writers, during
+from tests.reliability.driving import Driver, KilledError
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, aaiclick_cluster: ClusterFactory) -> Place:
+    return place_on(aaiclick_cluster, request.param)
+
+
+ID, V, S, NOTE = Column("id", "UInt64"), Column("v", "UInt32"), Column("s", "String"), Column("note", "String")
+
+
+def shaped(*columns: Column, order_by: Sequence[str] = ("v", "id"), **settings: int) -> Table:
+    engine = MergeTree(order_by=list(order_by), replicated="", settings=settings)
+    return Table("events", list(columns), engine=engine)
+
+
+SHARDS = pytest.mark.parametrize("place", PLACES[2:], indirect=True)
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("versions", [rekeyed, regrained])
+@SHARDS
+def test_what_was_killed_is_put_right_from_another_shard(
+    place: Place, versions: Callable[[int, Place], Schema]
+) -> None:
+    """Before the first command, and after every one."""
+    place.start(versions(1, place))
+    fill(place, 20)
+    version, killed = 1, 0
+    for commands in range(400):
+        version += 1
+        schema = versions(version, place)
+        if not killed_at(place, schema, version % 4, commands, DROPPED):
+            break
+        killed += 1
+        place.start(schema, (version + 2) % 4, DROPPED)
+        is_whole(place, 240)
+    assert killed > 50
+    place.is_settled(versions(version, place))
+
+
+@pytest.mark.proof
+@SHARDS
+def test_writers_of_every_host_lose_no_row(place: Place) -> None:
+    """Through a copy and parts that are taken over, by the tables of the shards and by the Distributed one, in the
+    background and at once; with a column that both get."""
+    place.start(paired(place, 1, table()))
+    fill(place, 50)
+    writers = Writers(place, {"events": {}, "events_all": {}}, divided=frozenset({"events_all"}))
+    wider, finer = shaped(ID, V, S, NOTE), shaped(ID, V, S, NOTE, index_granularity=1024)
+
+    def change() -> None:
+        report = place.start(paired(place, 2, wider), 0, DROPPED)
+        assert [step.id for step in report.steps] == ["events:rebuild", "events_all:alter"]
+        place.start(paired(place, 3, finer), 3, DROPPED)
+
+    during(writers, change)
+    assert writers.refused.keys() <= {REFUSED}
+    writers.are_there_once("events_all", 60)
+    is_whole(place, 600 + writers.rows("events_all"))
+    place.is_settled(paired(place, 3, finer))
+
+
+@SHARDS
+def test_a_column_that_goes_leaves_no_insert_behind(place: Place) -> None:
+    """The Distributed table loses it first, then what waits on any host is sent, then the tables of the shards lose
+    it. Another sharding key is refused."""
+    place.start(paired(place, 1, shaped(ID, V, S, NOTE)))
+    with pytest.raises(BlockedError, match="its sharding key would change from id to v, and rows never leave their"):
+        place.start(paired(place, 2, shaped(ID, V, S, NOTE), by="v"))
+    cluster, name = place.cluster, f"{place.database}.events_all"
+    cluster.everywhere(f"SYSTEM STOP DISTRIBUTED SENDS {name}")
+    for number, host in enumerate(cluster.hosts):
+        host.q(f"INSERT INTO {name} (id, v, s, note) SELECT {100 * number} + number, 1, 'x', 'n' FROM numbers(100)")
+    renamed = Column("t", "String", renamed_from="s")
+    new = paired(place, 2, shaped(ID, V, renamed, NOTE, order_by=("id", "v")))
+    report = place.start(new, 1, DROPPED)
+    assert [step.id for step in report.steps] == ["events_all:alter", "events:rebuild"]
+    assert cluster.hosts[0].rows(f"SELECT count(), uniqExact(id) FROM {name}") == [[400, 400]]
+
+
+@pytest.mark.slow
+@SHARDS
+def test_between_two_shards_all_hosts_refuse_writers_and_none_goes_back(place: Place) -> None:
+    """One shard has the new table, the other one the old; the next start, through a host of the other one, lets it
+    follow."""
+    place.start(rekeyed(1, place))
+    fill(place, 20)
+    sent: list[str] = []
+
+    def before(effect: Effect) -> None:
+        if isinstance(effect, Command) and "EXCHANGE TABLES" in effect.sql:
+            sent.append(effect.sql)
+            if len(sent) == 3:
+                raise KilledError
+
+    opened = open_url(place.cluster.hosts[0].database_url(place.database))
+    with pytest.raises(KilledError):
+        Driver(opened, before=before).run(
+            ensure(Run(rekeyed(2, place), place.database, DROPPED, dead(), False, VERSION))
+        )
+    opened.close()
+    keys = f"SELECT sorting_key FROM system.tables WHERE database = '{place.database}' AND name = 'events'"
+    assert [host.one(keys) for host in place.cluster.hosts] == ["v, id", "v, id", "id", "id"]
+    for host in place.cluster.hosts:
+        with pytest.raises(RefusedError) as refused:
+            host.q(f"INSERT INTO {place.database}.events (id) VALUES (1)")
+        assert refused.value.code == 469
+    place.start(rekeyed(2, place), 3, DROPPED)
+    with pytest.raises(RefusedError) as refused:
+        place.cluster.hosts[3].q(sent[0])
+    assert refused.value.code == 60
+    is_whole(place, 240)
