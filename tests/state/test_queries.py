@@ -8,8 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from aaiclick import Column, MergeTree, Policy, Schema, Table
+from aaiclick import Column, MergeTree, Policy, Schema, Table, View
 from aaiclick.clients.opening import Opened, open_url
+from aaiclick.commands.validate import validate
 from aaiclick.routine import Command, Query
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.reliability.driving import Driver, ensuring
@@ -67,3 +68,36 @@ def test_a_rebuild_and_an_alter_beside_the_kept_table(connection: Opened, aaicli
     with_rows(connection, aaiclick_database)
     assert start(connection, aaiclick_database, REBUILT) == (156, 98, 43)
     assert start(connection, aaiclick_database, BESIDE) == (54, 35, 19)
+
+
+def many(number: int, count: int) -> Schema:
+    """Every second table has a column in version 2 that version 1 does not know; each table has a view that shows
+    it."""
+    columns = [Column("id", "UInt64"), Column("v", "String")]
+    more = [*columns, Column("n", "UInt8")]
+    tables = [
+        Table(f"t{place}", more if number > 1 and place % 2 else columns, engine=MergeTree(order_by=["id"]))
+        for place in range(count)
+    ]
+    views = [View(f"v{place}", query=f"SELECT * FROM t{place}") for place in range(count)]
+    return Schema("app", version=number, objects=[*tables, *views])
+
+
+def made_for_a_look(connection: Opened, database: str, count: int) -> int:
+    """How many tables are made in scratch where older code looks at a newer database."""
+    for number in (1, 2):
+        assert Driver(connection).run(ensuring(many(number, count), database, POLICY)).in_sync
+    driver = Driver(connection)
+    assert driver.run(validate(many(1, count), database)).state == "ahead"
+    return sum(isinstance(effect, Command) and effect.sql.startswith("CREATE TABLE") for effect in driver.seen)
+
+
+def test_a_look_from_older_code_makes_few_tables_for_each_that_differs(
+    connection: Opened, aaiclick_database: str
+) -> None:
+    """It is what ``aaiclick status`` does in the middle of a rolling deployment."""
+    count = 12
+    left = Query("SELECT count() FROM system.dropped_tables WHERE startsWith(database, '_aaiclick_scratch_')")
+    before = connection.query(left)
+    assert made_for_a_look(connection, aaiclick_database, count) <= 6 * count
+    assert connection.query(left) == before

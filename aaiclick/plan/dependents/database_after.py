@@ -102,13 +102,38 @@ def affected(dependents: Sequence[Dependent], after: DatabaseAfter) -> list[Depe
     return ordered
 
 
+def reading(dependents: Sequence[Dependent], table: str, queries: Mapping[str, str]) -> list[Dependent]:
+    """Those of ``affected`` that read the table, also through others, and what these read besides, in their order.
+    ``queries`` as in ``DatabaseAfter``."""
+    names = {dependent.place: _names_read(dependent, queries) for dependent in dependents}
+    reached: set[str] = {table}
+    for dependent in dependents:
+        if not reached.isdisjoint(names[dependent.place]):
+            reached.add(dependent.name)
+    wanted = reached - {table}
+    for dependent in reversed(dependents):
+        if dependent.name in wanted:
+            wanted |= names[dependent.place]
+    return [dependent for dependent in dependents if dependent.name in wanted]
+
+
+def _names_read(dependent: Dependent, queries: Mapping[str, str]) -> frozenset[str]:
+    """Names in its query and in the one that it gets: more than it reads, never less."""
+    return names_in_query(dependent.query) | names_in_query(queries.get(dependent.name, ""))
+
+
 def effects(dependents: Sequence[Dependent], after: DatabaseAfter) -> Routine[tuple[Effect, ...]]:
     """The effect on each of the objects, which are in the order of what they read."""
 
     def body(scratch: Scratch) -> Routine[tuple[Effect, ...]]:
         database = after.catalog.database
         moved: dict[Place, Place] = {}
+        # A table that none of them names is not made: with many tables that would be most of the work.
+        named = {name for dependent in dependents for name in _names_read(dependent, after.queries)}
+        named |= {dependent.target[1] for dependent in dependents if dependent.target}
         for name, form in after.tables.items():
+            if name not in named:
+                continue
             moved[database, name] = (scratch.database, scratch.name(name))
             live = after.catalog.get(name) or LiveObject(database, name, ViewForm(name, ""), "", "")
             if form is not None and (sql := source_sql(scratch, replace(live, name=name, form=form))):

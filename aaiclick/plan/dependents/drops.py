@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.diff.hazards import Hazard
-from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, affected, effects
+from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, affected, effects, reading
 from aaiclick.plan.dependents.dependents import Dependent, read_views, recreate_view, spans
 from aaiclick.plan.dependents.dictionaries import read_dictionaries
 from aaiclick.plan.dependents.plain_views import display_name
@@ -105,7 +105,7 @@ def _shown(
             table: replace(form, columns=tuple(each for each in form.columns if each.name != column)),
         },
     )
-    chosen = affected(views, after)
+    chosen = reading(affected(views, after), table, queries)
     if not any(
         _may_show(dependent, column) or dependent.name in recreated or column in _words(dependent.query)
         for dependent in chosen

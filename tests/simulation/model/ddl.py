@@ -166,7 +166,7 @@ HANDLERS: tuple[tuple[re.Pattern[str], Handler], ...] = patterns(
         (rf"EXCHANGE TABLES {_TWO}\Z", exchange),
         (rf"SYSTEM (?P<what>STOP|START) (?P<kind>(?:TTL )?MERGES) {TABLE}\Z", system),
         (rf"CREATE DATABASE (?P<name>{NAME})(?: ENGINE = Atomic)?\Z", create_database),
-        (rf"DROP DATABASE (?P<lenient>IF EXISTS )?(?P<name>{NAME})\Z", drop_database),
+        (rf"DROP DATABASE (?P<lenient>IF EXISTS )?(?P<name>{NAME})(?: SYNC)?\Z", drop_database),
     )
 )
 
