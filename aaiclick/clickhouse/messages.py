@@ -1,9 +1,20 @@
 """Shortens the server's error messages for ours: without the preamble, and with the user's table instead of its scratch
-copy."""
+copy; and what to do where a table of somebody else has a name of ours."""
 
 from __future__ import annotations
 
 import re
+
+from aaiclick.error_codes import (
+    NO_SUCH_COLUMN_IN_TABLE,
+    NOT_FOUND_COLUMN_IN_BLOCK,
+    NOT_IMPLEMENTED,
+    UNKNOWN_IDENTIFIER,
+)
+from aaiclick.errors import AaiclickError, StatementError, UnsupportedObjectError
+
+# Columns of ours are not there; a view, or an engine like it, takes no INSERT.
+_FOREIGN = (NOT_FOUND_COLUMN_IN_BLOCK, NO_SUCH_COLUMN_IN_TABLE, UNKNOWN_IDENTIFIER, NOT_IMPLEMENTED)
 
 LONGEST = 300
 _PREAMBLE = re.compile(r"(?:Code: \d+\.\s*)?(?:DB::Exception:\s*)+")
@@ -28,3 +39,12 @@ def first_line(message: str) -> str:
     plain = _SCOPE.sub("", plain)
     plain = _MEANT.sub("", _SCRATCH.sub("", _STAGE.sub(r"\1", plain)))
     return plain if len(plain) <= LONGEST else f"{plain[:LONGEST].rsplit(' ', 1)[0]} ..."
+
+
+def in_the_way(database: str, name: str, error: StatementError) -> AaiclickError:
+    """What to raise for an error of a statement over our table of that name: the error itself, unless the server says
+    by it that somebody else has made the table."""
+    if error.code not in _FOREIGN:
+        return error
+    said = f"this table was not made by aaiclick and is in its way; rename it. The server said: {error.message}"
+    return UnsupportedObjectError(f"{database}.{name}", said)

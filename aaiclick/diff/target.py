@@ -58,8 +58,10 @@ def make_target(
         )
         for column in declared.columns
     ]
-    taken = {column.name for column in declared.columns} | {old for old, _ in applied}
-    left = tuple(stays.column(column.name) or column for column in live.columns if column.name not in taken)
+    taken = {column.name for column in declared.columns}
+    new_names = dict(applied)
+    staying = (new_names.get(column.name, column.name) for column in live.columns)
+    left = tuple(column for name in staying if name not in taken and (column := stays.column(name)) is not None)
     blocking = tuple(
         column for column in left if any(_collide(column.name, wanted.name) for wanted in declared.columns)
     )
@@ -69,7 +71,7 @@ def make_target(
     form = replace(
         declared,
         name=live.name,
-        columns=_with_undeclared(columns, live, undeclared, dict(applied)),
+        columns=_with_undeclared(columns, live, undeclared, new_names),
         indexes=declared.indexes if table.declares("indexes") else stays.indexes,
         projections=declared.projections if table.declares("projections") else stays.projections,
         constraints=declared.constraints if table.declares("constraints") else _lasting(stays.constraints),
@@ -153,7 +155,8 @@ def _renames(table: Table, declared: TableForm, live: TableForm, extra: dict[str
     wanted = {
         old: new
         for old, new in with_leaves({**declared_renames, **extra}, present).items()
-        if declared.column(new) is not None
+        # One whose new name nobody declares any more makes way for a column that is new under its old name.
+        if declared.column(new) is not None or (old in extra and declared.column(old) is not None)
     }
     return applicable(wanted, present)
 

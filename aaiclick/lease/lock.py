@@ -17,6 +17,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import cast
 
+from aaiclick.clickhouse.messages import in_the_way
 from aaiclick.error_codes import TABLE_ALREADY_EXISTS, UNKNOWN_TABLE
 from aaiclick.errors import StatementError
 from aaiclick.lease.names import BEATS, LOCK
@@ -165,7 +166,7 @@ def newest_beats(database: str, nonce: str) -> Routine[tuple[Beat, ...]]:
         )
     except StatementError as error:
         if error.code != UNKNOWN_TABLE:
-            raise
+            raise in_the_way(database, BEATS, error) from error
         return ()
     return tuple(
         Beat(number(beat), number(at), float(seconds or 0), bool(number(late))) for beat, at, seconds, late in rows
@@ -183,7 +184,7 @@ def former_holders(database: str, nonces: Collection[str]) -> Routine[frozenset[
         )
     except StatementError as error:
         if error.code != UNKNOWN_TABLE:
-            raise
+            raise in_the_way(database, BEATS, error) from error
         return frozenset()
     return frozenset(text(row[0]) for row in rows)
 
@@ -214,7 +215,12 @@ def beat(database: str, nonce: str, seconds: float, *, late: bool = False) -> Ro
         "now64(3, 'UTC')"
         f" FROM {table} WHERE nonce = {{nonce:String}}"
     )
-    yield Command(tagged(nonce, sql), {"nonce": nonce, "seconds": repr(seconds), "late": int(late)}, INSERT_SETTINGS)
+    try:
+        yield Command(
+            tagged(nonce, sql), {"nonce": nonce, "seconds": repr(seconds), "late": int(late)}, INSERT_SETTINGS
+        )
+    except StatementError as error:
+        raise in_the_way(database, BEATS, error) from error
 
 
 def create_lock(database: str, holder: Holder) -> Routine[bool]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from aaiclick.catalog.declared_views import unchanged_views
 from aaiclick.catalog.fingerprint import text_digest
-from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, UnsupportedForm
+from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, UnsupportedForm, ViewForm
 from aaiclick.catalog.functions import with_stand_ins
 from aaiclick.catalog.read import REPLICATED_DATABASES
 from aaiclick.catalog.scratch import Scratch, with_scratch
@@ -74,7 +74,7 @@ def plan_objects(
     sources = {
         table.name: source for table in schema.tables if (source := live_source(table, catalog, path)) is not None
     }
-    _check_sources(schema.name, sources)
+    _check_sources(schema, catalog, sources, path)
     # A table under a former name is not missing: to create an empty one beside it would leave its rows behind.
     missing = [table for table in schema.tables if table.name not in sources]
     if not functions.steps and not path.changed_later:  # else a function or a script creates first what the tables name
@@ -151,8 +151,10 @@ def _anew(steps: Sequence[Step]) -> frozenset[str]:
     return frozenset(step.object for step in steps if step.blocked or not altered_in_place(step))
 
 
-def _check_sources(schema: str, sources: Mapping[str, LiveObject]) -> None:
-    """Raise ``MigrationError`` where two declared tables would be made from the same live one."""
+def _check_sources(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject], path: UpgradePath) -> None:
+    """Raise ``MigrationError`` where two declared tables would be made from the same live one, and where a migration
+    drops an object whose name another one gets later, or the rows that a view keeps itself: only version by version
+    does each name say which object is meant."""
     seen: dict[str, str] = {}
     for name, live in sorted(sources.items()):
         other = seen.setdefault(live.name, name)
@@ -161,7 +163,22 @@ def _check_sources(schema: str, sources: Mapping[str, LiveObject]) -> None:
                 f"is what {other} and {name} are both made from: rename it in one version, and declare another table "
                 "of that name in a later one"
             )
-            raise MigrationError(f"{schema}: table {live.name}", problem)
+            raise MigrationError(f"{schema.name}: table {live.name}", problem)
+    for name, (version, label) in sorted(path.dropped.items()):
+        there = catalog.get(name)
+        if there is None:
+            continue
+        table = next((each for each in schema.tables if each.name == name and name in sources), None)
+        other = next((old for old in _former(table, path) if catalog.get(old) is not None), "") if table else ""
+        view = any(item.name == name for item in schema.objects if isinstance(item, MaterializedView))
+        keeps = view and isinstance(there.form, ViewForm) and there.form.materialized and not there.form.to
+        if other or keeps:
+            later = f"{other} gets its name later" if other else "a later version makes it anew, without its rows"
+            raise MigrationError(
+                f"{schema.name}: {name}",
+                f"{label} drops it, and {later}. Bring the database to version {version} first: aaiclick migrate --to "
+                f"{version}",
+            )
 
 
 def plain_views(schema: Schema) -> frozenset[str]:

@@ -208,6 +208,8 @@ class Table(Spec):
         ):
             parts = [value] if isinstance(value, str) else list(value or [])
             for part in parts:
+                if part in names:
+                    continue
                 # Only names that are certainly columns: nothing here can resolve functions, aliases and subcolumns.
                 # The engine checks the rest.
                 for word in _plain_columns(part):

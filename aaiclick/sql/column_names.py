@@ -1,10 +1,11 @@
-"""Which columns an expression may read, by the names in it."""
+"""Which columns an expression may read, by the names in it; and names bound to other expressions, by a lambda."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
-from aaiclick.sql.tokens import TokenError, Tokens, identifier
+from aaiclick.sql.quoting import quote_name
+from aaiclick.sql.tokens import TokenError, Tokens, identifier, unquote
 
 _EVERYTHING = frozenset({"COLUMNS", "APPLY"})
 
@@ -41,3 +42,43 @@ def _multiplies(tokens: Tokens, position: int) -> bool:
         return True  # count(*) reads no column
     operand = position > 0 and tokens.is_kind(position - 1, "word", "name", "number", "string", "close")
     return operand and not (tokens.is_word(position - 1, "SELECT") or tokens.is_word(position - 1, "DISTINCT"))
+
+
+def bound(expression: str, texts: Mapping[str, str]) -> str:
+    """The expression with names bound to other expressions.
+
+    Raises ``ValueError`` for a column of a Nested: its name has a dot, and a lambda's parameter cannot.
+    """
+    mentioned = [name for name in names_in(expression) if texts.get(name, quote_name(name)) != quote_name(name)]
+    if any("." in name for name in mentioned):
+        raise ValueError(f"{expression}: a part of a Nested column cannot be bound")
+    return bind_names(expression, mentioned, [texts[name] for name in mentioned]) if mentioned else expression
+
+
+def mentions(expression: str, name: str) -> bool:
+    """True where an expression may read the column."""
+    return name in names_in(expression)
+
+
+def bind_names(expression: str, mentioned: Sequence[str], texts: Sequence[str]) -> str:
+    """``arrayMap(name -> expression, [text])[1]``, for all these names."""
+    names = ", ".join(quote_name(name) for name in mentioned)
+    arrays = ", ".join(f"[{text}]" for text in texts)
+    arguments = names if len(mentioned) == 1 else f"({names})"
+    return f"arrayMap({arguments} -> ({expression}), {arrays})[1]"
+
+
+def names_in(expression: str) -> tuple[str, ...]:
+    """Names that an expression may read. Too many do no harm; names of functions are left out."""
+    try:
+        tokens = Tokens(expression)
+    except TokenError:
+        return ()
+    found: dict[str, None] = {}
+    for place, token in enumerate(tokens.items):
+        if token.kind not in ("word", "name") or tokens.is_op(place + 1, "("):
+            continue
+        found[unquote(token.text)] = None
+        if tokens.is_op(place + 1, ".") and tokens.is_kind(place + 2, "word", "name"):
+            found[f"{unquote(token.text)}.{unquote(tokens.items[place + 2].text)}"] = None
+    return tuple(found)

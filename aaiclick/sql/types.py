@@ -98,7 +98,18 @@ def as_defined(type_text: str) -> str:
 def nullable_type(type_text: str) -> str:
     """The type with room for NULL; composite types, which hold none, as they are."""
     found = parse_type(type_text)
-    if found.name in ("Nullable", "Array", "Map", "Tuple", "Nested", "JSON", "Variant", "Dynamic", "AggregateFunction"):
+    if found.name in (
+        "Nullable",
+        "Array",
+        "Map",
+        "Tuple",
+        "Nested",
+        "JSON",
+        "Variant",
+        "Dynamic",
+        "Geometry",
+        "AggregateFunction",
+    ):
         return type_text
     if found.name == "LowCardinality":
         return f"LowCardinality({nullable_type(found.arguments[0])})"

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, cast
 
+from aaiclick.clickhouse.messages import in_the_way
 from aaiclick.clickhouse.names import JOURNAL
 from aaiclick.clickhouse.shared.bookkeeping import read_bookkeeping, read_ready, write_line
 from aaiclick.clickhouse.shared.tables import SharedTable
@@ -107,7 +108,7 @@ def last_entries(database: str, condition: str, parameters: Mapping[str, str | i
         rows = yield Query(sql, parameters)
     except StatementError as error:
         if error.code != UNKNOWN_TABLE or books.shared:
-            raise
+            raise in_the_way(books.home, JOURNAL, error) from error
         return ()
     return tuple(sorted((_entry(row) for row in rows), key=lambda entry: entry.seq))
 
@@ -152,7 +153,10 @@ def _write(database: str, action: Action, state: State, details: Details | None)
         "action": action.number,
         "state": hexed(state),
     }
-    yield from write_line(books, Command(sql, parameters, size_setting(sql)), JOURNAL)
+    try:
+        yield from write_line(books, Command(sql, parameters, size_setting(sql)), JOURNAL)
+    except StatementError as error:
+        raise in_the_way(books.home, JOURNAL, error) from error
 
 
 def _plain(value: object) -> object:

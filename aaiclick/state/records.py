@@ -9,19 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
+from aaiclick.clickhouse.messages import in_the_way
 from aaiclick.clickhouse.names import RECORDS
 from aaiclick.clickhouse.shared.bookkeeping import read_bookkeeping, read_ready, write_line
 from aaiclick.clickhouse.shared.tables import SharedTable
-from aaiclick.error_codes import NO_SUCH_COLUMN_IN_TABLE, NOT_FOUND_COLUMN_IN_BLOCK, UNKNOWN_IDENTIFIER, UNKNOWN_TABLE
-from aaiclick.errors import StatementError, UnsupportedObjectError
+from aaiclick.error_codes import UNKNOWN_TABLE
+from aaiclick.errors import StatementError
 from aaiclick.routine import Command, Query, Routine, Row, Scalar, number, text
 from aaiclick.sql.ddl import create_table
 from aaiclick.sql.hex_text import hex_literal, hexed, size_setting
 from aaiclick.sql.quoting import qualified, quote_string
 from aaiclick.state.record import Claim, Record, State
-
-# A schema_version that somebody else made.
-_FOREIGN = (NOT_FOUND_COLUMN_IN_BLOCK, NO_SUCH_COLUMN_IN_TABLE, UNKNOWN_IDENTIFIER)
 
 _COLUMNS = (
     ("seq", "UInt64", "counts the transitions of this database"),
@@ -118,7 +116,7 @@ def read_records(database: str, schema: str) -> Routine[tuple[Record | None, fro
     except StatementError as error:
         if error.code == UNKNOWN_TABLE and not books.shared:
             return None, frozenset(), ()
-        raise _foreign(database, error) from error
+        raise in_the_way(database, RECORDS, error) from error
     records = [_record(row[1:]) for row in rows if row[0] == "record"]
     claims = sorted(
         (_claim(row) for row in rows if row[0] == "name"), key=lambda claim: (claim.first, claim.schema, claim.name)
@@ -193,7 +191,7 @@ def append(
     try:
         yield from write_line(books, Command(sql, parameters, size_setting(sql)), RECORDS)
     except StatementError as error:
-        raise _foreign(database, error) from error
+        raise in_the_way(database, RECORDS, error) from error
 
 
 def _there(database: str, standing: Mapping[str, str]) -> str:
@@ -220,7 +218,7 @@ def _select(
     except StatementError as error:
         if error.code == UNKNOWN_TABLE and not books.shared:
             return ()
-        raise _foreign(database, error) from error
+        raise in_the_way(database, RECORDS, error) from error
     return tuple(_record(row) for row in rows)
 
 
@@ -263,13 +261,6 @@ def _record(row: Row) -> Record:
         at=number(at),
         generation=number(generation),
     )
-
-
-def _foreign(database: str, error: StatementError) -> Exception:
-    if error.code not in _FOREIGN:
-        return error
-    said = f"this table was not made by aaiclick and is in its way; rename it. The server said: {error.message}"
-    return UnsupportedObjectError(f"{database}.{RECORDS}", said)
 
 
 def _nullable(value: int | None) -> str:

@@ -15,8 +15,8 @@ from aaiclick.diff.conversion.convert import conversion
 from aaiclick.errors import MigrationError
 from aaiclick.specs.migrations import Rebuild
 from aaiclick.specs.renames import applicable, circle, with_leaves
+from aaiclick.sql.column_names import bind_names, names_in
 from aaiclick.sql.quoting import quote_name, quote_string
-from aaiclick.sql.tokens import TokenError, Tokens, unquote
 from aaiclick.versions.earlier_defaults import Added, is_another
 
 
@@ -45,6 +45,10 @@ class VersionChange:
     """Why nobody knows whether the copy was made already; '' where it was not."""
     allow: str = ""
     """The key that allows it all the same."""
+    dropped: frozenset[str] = frozenset()
+    """Columns that its migration allows to drop. They are gone with it where its form lacks them."""
+    gone: bool = False
+    """True where its migration drops the whole table: what a later version makes under the name begins empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +71,25 @@ class Composed:
     """Why the versions cannot be put into one copy; '' where they can."""
     defaults: Mapping[str, str] = field(default_factory=dict[str, str])
     """Columns that a version added with another default than the declared one, and what people call that version."""
+    anew: Mapping[str, Drop] = field(default_factory=dict[str, "Drop"])
+    """Columns that a version drops and a later one adds again: none of their values stays."""
+    emptied: str = ""
+    """What people call the version that drops the table, which a later one makes anew; '' where none does."""
 
     @property
     def fills(self) -> bool:
         """True where only a copy gives the columns what the versions between say."""
         return bool(self.rebuilds or self.defaults)
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A column that a migration drops by name."""
+
+    label: str
+    """What people call the version."""
+    column: str
+    """The name that the column had then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,40 +117,32 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
 
     Raises ``MigrationError`` where columns swap names on the way.
     """
+    emptied = next((change for change in reversed(changes) if change.gone), None)
+    if emptied is not None:
+        return _emptied(live, declared, emptied, changes)
     rebuilds = tuple(change for change in changes if change.rebuild is not None)
     in_place = tuple(change for change in changes if change.in_place)
-    cells = {
-        column.name: _Cell(quote_name(column.name), column.type, column.name)
-        for column in live.columns
-        if column.kind != "EPHEMERAL"
-    }
-    conditions: list[str] = []
-    problem = ""
-    for place, change in enumerate(changes):
-        last = place == len(changes) - 1
-        try:
-            cells = _step(cells, change, conditions, declared)
-        except _Unknown as error:
-            problem = problem or str(error)
-            continue
-        if change.form is not None and not last:
-            cells = _released(cells, change.form, change.label)
-        elif not last:
-            cells = {
-                name: _unsure(cell, declared.column(_last_name(name, changes[place + 1 :])))
-                for name, cell in cells.items()
-            }
-    columns: dict[str, str] = {}
-    renames: dict[str, str] = {}
+    walk = _walked(live, changes, declared)
+    cells, problem = walk.cells, walk.problem
+    again = {} if problem else {name: one for name, one in walk.dropped.items() if _again(name, cells, live, declared)}
+    if again:
+        dropping = [change for name, (change, _) in again.items() if _stored(name, declared)]
+        rebuilds = tuple(change for change in changes if change in rebuilds or change in dropping)
     defaults = _earlier_defaults(cells, declared) if not problem else {}
-    for name, cell in cells.items():
-        if cell.origin:
-            if cell.origin != name and declared.column(name) is not None:
-                renames[cell.origin] = name
-        elif (rebuilds or defaults or cell.added is None) and (
-            declared.column(name) is not None or live.column(name) is not None
-        ):
-            columns[name] = cell.text
+    renames = _moved(walk, declared)
+    columns = {
+        name: cell.text
+        for name, cell in cells.items()
+        if not cell.origin
+        and (rebuilds or defaults or cell.added is None)
+        and (declared.column(name) is not None or live.column(name) is not None)
+    }
+    for name, (change, _) in again.items():
+        column = declared.column(name)
+        if name in renames.values():
+            problem = f"{change.label} drops column {name}, whose name another column gets later. {_stop(change)}"
+        elif name not in columns and column is not None and column.stored:
+            columns[name] = _added(column, cells, change.label).text
     # The engine refuses to rename two columns to each other in one ALTER (error 48), and by way of a third name a run
     # that is killed in between could not tell how far it came.
     swapped = circle(renames)
@@ -147,8 +157,106 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
         back = _rollback_columns(live, changes, declared)
     except _Unknown as error:
         problem = problem or str(error)
-    where = " AND ".join(f"({condition})" for condition in conditions) if len(conditions) > 1 else "".join(conditions)
-    return Composed(columns, renames, where, back, rebuilds, in_place, problem, defaults)
+    where = _all(walk.conditions)
+    anew = {name: Drop(change.label, column) for name, (change, column) in again.items()}
+    return Composed(columns, renames, where, back, rebuilds, in_place, problem, defaults, anew)
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """What the versions have made of the live columns."""
+
+    cells: Mapping[str, _Cell]
+    """The columns after the last of them."""
+    earlier: Mapping[str, _Cell]
+    """Those before the last one."""
+    conditions: Sequence[str]
+    """The filters, over the live rows."""
+    dropped: Mapping[str, tuple[VersionChange, str]]
+    """Live columns that are dropped on the way: by which version, and under which name."""
+    problem: str
+    """Why they cannot be put together; '' where they can."""
+
+
+def _walked(live: TableForm, changes: Sequence[VersionChange], declared: TableForm) -> _Walk:
+    cells = {
+        column.name: _Cell(quote_name(column.name), column.type, column.name)
+        for column in live.columns
+        if column.kind != "EPHEMERAL"
+    }
+    conditions: list[str] = []
+    problem = ""
+    dropped: dict[str, tuple[VersionChange, str]] = {}
+    earlier = cells
+    for place, change in enumerate(changes):
+        last = place == len(changes) - 1
+        earlier = cells
+        try:
+            cells = _step(cells, change, conditions, declared)
+        except _Unknown as error:
+            problem = problem or str(error)
+            continue
+        form = declared if last else change.form
+        for name in sorted(change.dropped & set(cells)):
+            if form is None or form.column(name) is None:
+                dropped[cells[name].origin or name] = (change, name)
+                del cells[name]
+        if change.form is not None and not last:
+            cells = _released(cells, change.form, change.label)
+        elif not last:
+            cells = {
+                name: _unsure(cell, declared.column(_last_name(name, changes[place + 1 :])))
+                for name, cell in cells.items()
+            }
+    return _Walk(cells, earlier, conditions, dropped, problem)
+
+
+def _moved(walk: _Walk, declared: TableForm) -> dict[str, str]:
+    """Live name and new name of columns that are still there under another one."""
+    renames: dict[str, str] = {}
+    for name, cell in walk.cells.items():
+        # The old name may be another column's by now: then the column moves also where nobody declares its new one.
+        taken = name in walk.earlier and bool(cell.origin) and declared.column(cell.origin) is not None
+        if cell.origin not in ("", name) and (taken or declared.column(name) is not None):
+            renames[cell.origin] = name
+    return renames
+
+
+def _all(conditions: Sequence[str]) -> str:
+    return " AND ".join(f"({condition})" for condition in conditions) if len(conditions) > 1 else "".join(conditions)
+
+
+def _again(name: str, cells: Mapping[str, _Cell], live: TableForm, declared: TableForm) -> bool:
+    """True where a live column was dropped on the way, and the declared one of the name is another."""
+    column, found = declared.column(name), live.column(name)
+    if column is None or found is None or "EPHEMERAL" in (column.kind, found.kind):
+        return False
+    return name not in cells or cells[name].origin != name
+
+
+def _stored(name: str, form: TableForm) -> bool:
+    column = form.column(name)
+    return column is not None and column.stored
+
+
+def _emptied(live: TableForm, declared: TableForm, change: VersionChange, changes: Sequence[VersionChange]) -> Composed:
+    """A version drops the table, and a later one makes it anew: no row comes along."""
+    columns = {
+        column.name: f"defaultValueOfTypeName({quote_string(column.type)})"
+        for column in declared.columns
+        if column.kind in ("", "DEFAULT")
+    }
+    problem = (
+        ""
+        if live.merge_tree
+        else f"{change.label} drops {live.name}, and a later version makes it anew. {_stop(change)}"
+    )
+    later = [each for each in changes if each.rebuild is not None and each.version > change.version]
+    return Composed(columns, where="0", rebuilds=(change, *later), problem=problem, emptied=change.label)
+
+
+def _stop(change: VersionChange) -> str:
+    return f"Bring the database to version {change.version} first: aaiclick migrate --to {change.version}"
 
 
 def _earlier_defaults(cells: Mapping[str, _Cell], declared: TableForm) -> dict[str, str]:
@@ -163,7 +271,7 @@ def _earlier_defaults(cells: Mapping[str, _Cell], declared: TableForm) -> dict[s
 
 def _read(column: ColumnForm, cells: Mapping[str, _Cell]) -> dict[str, str]:
     """What the columns that a default may read are, as expressions over the live columns."""
-    return {name: cells[name].text for name in _mentioned(column.expression) if name in cells}
+    return {name: cells[name].text for name in names_in(column.expression) if name in cells}
 
 
 def _rollback_columns(live: TableForm, changes: Sequence[VersionChange], declared: TableForm) -> dict[str, str]:
@@ -206,22 +314,6 @@ def _rollback_columns(live: TableForm, changes: Sequence[VersionChange], declare
     }
 
 
-def bound(expression: str, texts: Mapping[str, str]) -> str:
-    """The expression with names bound to other expressions.
-
-    Raises ``ValueError`` for a column of a Nested: its name has a dot, and a lambda's parameter cannot.
-    """
-    mentioned = [name for name in _mentioned(expression) if texts.get(name, quote_name(name)) != quote_name(name)]
-    if any("." in name for name in mentioned):
-        raise ValueError(f"{expression}: a part of a Nested column cannot be bound")
-    return _bind(expression, mentioned, [texts[name] for name in mentioned]) if mentioned else expression
-
-
-def mentions(expression: str, name: str) -> bool:
-    """True where an expression may read the column."""
-    return name in _mentioned(expression)
-
-
 def _step(
     cells: Mapping[str, _Cell], change: VersionChange, conditions: list[str], declared: TableForm
 ) -> dict[str, _Cell]:
@@ -249,7 +341,7 @@ def _step(
 def bind(expression: str, cells: Mapping[str, _Cell], change: VersionChange) -> str:
     """The expression with each column that an earlier version changed bound to what that made of it."""
     bound = {name: cell for name, cell in cells.items() if cell.text != quote_name(name) or not cell.sure}
-    mentioned = [name for name in _mentioned(expression) if name in bound]
+    mentioned = [name for name in names_in(expression) if name in bound]
     for name in mentioned:
         if not cells[name].sure:
             raise _Unknown(
@@ -266,30 +358,7 @@ def bind(expression: str, cells: Mapping[str, _Cell], change: VersionChange) -> 
             f"{change.label} reads the nested column {dotted}, which an earlier version makes. Bring the database to "
             "the version before it first"
         )
-    return _bind(expression, mentioned, [cells[name].text for name in mentioned])
-
-
-def _bind(expression: str, mentioned: Sequence[str], texts: Sequence[str]) -> str:
-    names = ", ".join(quote_name(name) for name in mentioned)
-    arrays = ", ".join(f"[{text}]" for text in texts)
-    arguments = names if len(mentioned) == 1 else f"({names})"
-    return f"arrayMap({arguments} -> ({expression}), {arrays})[1]"
-
-
-def _mentioned(expression: str) -> tuple[str, ...]:
-    """Names that an expression may read. Too many do no harm; names of functions are left out."""
-    try:
-        tokens = Tokens(expression)
-    except TokenError:
-        return ()
-    found: dict[str, None] = {}
-    for place, token in enumerate(tokens.items):
-        if token.kind not in ("word", "name") or tokens.is_op(place + 1, "("):
-            continue
-        found[unquote(token.text)] = None
-        if tokens.is_op(place + 1, ".") and tokens.is_kind(place + 2, "word", "name"):
-            found[f"{unquote(token.text)}.{unquote(tokens.items[place + 2].text)}"] = None
-    return tuple(found)
+    return bind_names(expression, mentioned, [cells[name].text for name in mentioned])
 
 
 def _released(cells: Mapping[str, _Cell], form: TableForm, label: str) -> dict[str, _Cell]:

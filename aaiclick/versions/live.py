@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, cast
 
 from aaiclick.catalog.forms import Catalog, Form, TableForm
+from aaiclick.specs.migrations import Migration
 from aaiclick.specs.schema import Schema
 from aaiclick.versions.compose import VersionChange
 from aaiclick.versions.history import ReleaseHistory
@@ -156,7 +157,18 @@ def upgrade_path(
         pending_scripts=tuple(one for script in scripts if (one := _pending_script(script, progress)) is not None),
         once_declared=frozenset(former),
         oldest_code={script.version: script.migration.oldest_code for script in scripts},
+        dropped=_dropped_objects(scripts, schema),
     )
+
+
+def _dropped_objects(scripts: Sequence[Script], schema: Schema) -> dict[str, tuple[int, str]]:
+    """Objects that a migration before the last one allows to drop, with its version and what people call it."""
+    return {
+        key.partition(" ")[2]: (script.version, script.label)
+        for script in scripts
+        for key in script.migration.allow
+        if key.partition(" ")[0] in ("drop-table", "drop-view") and script.version != schema.version
+    }
 
 
 def _changes_of(
@@ -179,13 +191,20 @@ def _changes_of(
             )
         if version <= _level(before, live):
             break
-        changes.append(_version_change(version, name, before, script, found, progress))
+        changes.append(_version_change(version, name, before, script, found, progress, last=version == schema.version))
         name = before
     return tuple(reversed(changes))
 
 
 def _version_change(
-    version: int, name: str, before: str, script: Script | None, found: ReleaseHistory, progress: MigrationProgress
+    version: int,
+    name: str,
+    before: str,
+    script: Script | None,
+    found: ReleaseHistory,
+    progress: MigrationProgress,
+    *,
+    last: bool,
 ) -> VersionChange:
     locked = found.lock.get(version) if found.lock is not None else None
     form = locked.forms.get(name) if locked is not None else None
@@ -202,10 +221,18 @@ def _version_change(
     rebuild = next((migration.rebuilds[key] for key in keys if key in migration.rebuilds), None)
     in_place = any(migration.strategy.get(key) == "alter" for key in keys)
     # A copy that is done is not made again: its expressions would read columns that it has filled already.
-    if any(rebuild_key(version, key) in progress.done for key in keys):
+    done = any(rebuild_key(version, key) in progress.done for key in keys)
+    if done:
         rebuild = None
+    dropped = frozenset[str]() if done else _dropped_columns(migration, keys)
+    gone = (
+        not (done or last)
+        and (locked is None or name not in locked.forms)
+        and any(f"drop-table {key}" in migration.allow for key in keys)
+    )
     replaced = (progress.displaced.get(rebuild_key(version, key)) for key in keys)
-    displaced = next((one for one in replaced if one is not None), None) if rebuild is not None else None
+    written = rebuild is not None or dropped or gone
+    displaced = next((one for one in replaced if one is not None), None) if written else None
     return VersionChange(
         version,
         script.label,
@@ -217,6 +244,16 @@ def _version_change(
         released_form,
         displaced.words(script.label) if displaced is not None else "",
         displaced.again(script.label) if displaced is not None else "",
+        dropped,
+        gone,
+    )
+
+
+def _dropped_columns(migration: Migration, tables: Sequence[str]) -> frozenset[str]:
+    """The columns of a table that a migration allows to drop."""
+    beginnings = tuple(f"drop-column {table}." for table in tables)
+    return frozenset(
+        key.removeprefix(beginning) for key in migration.allow for beginning in beginnings if key.startswith(beginning)
     )
 
 

@@ -49,6 +49,8 @@ class UpgradePath:
     recorded_forms: Mapping[str, TableForm] = field(default_factory=dict[str, TableForm])
     """Canonical forms that were recorded for this very declaration by this release on this server. They save a scratch
     table."""
+    dropped: Mapping[str, tuple[int, str]] = field(default_factory=dict[str, tuple[int, str]])
+    """Objects that migrations before the newest one allow to drop: version, and what people call it."""
     replaced_views: frozenset[str] = frozenset()
     """Plain views that the plan replaces: that such a view breaks in the meantime does not block a table's change."""
     rewritten_views: frozenset[str] = frozenset()

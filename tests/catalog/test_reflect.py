@@ -34,6 +34,7 @@ DICTIONARY = """CREATE DICTIONARY dic (a UInt64, b String DEFAULT 'x' EXPRESSION
 TABLES = [
     "(`a` UInt8) ENGINE = MergeTree ORDER BY tuple()",
     "(`a` UInt8, `b c` UInt8) ENGINE = MergeTree PARTITION BY (a, `b c`) PRIMARY KEY a ORDER BY (a, `b c`) SAMPLE BY a",
+    "(`a` UInt8, ` b` UInt8, `c ` UInt8) ENGINE = MergeTree PARTITION BY `c ` ORDER BY (a, ` b`)",
     "(`a` UInt8, v UInt8, d UInt8) ENGINE = ReplacingMergeTree(v, d) ORDER BY tuple(a)",
     "(`a` UInt8, `v w` UInt8, x UInt8) ENGINE = SummingMergeTree((`v w`, x)) ORDER BY (a)",
     "(`a` UInt8, v UInt8) ENGINE = SummingMergeTree(v) ORDER BY a",

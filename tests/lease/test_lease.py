@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from aaiclick.errors import LeaseLostError, LockHeldError, StatementError
+from aaiclick.errors import LeaseLostError, LockHeldError, StatementError, UnsupportedObjectError
 from aaiclick.events import Note, Waiting
 from aaiclick.lease.acquire import Lease, Owner, acquire, check, release, renew, renew_loop_step, tagged, this_process
 from aaiclick.lease.names import BEATS, LOCK, TOMBSTONE_PREFIX, tombstone
@@ -50,6 +50,14 @@ def answering(*answers: bool) -> tuple[list[bool], Callable[[], Routine[bool]]]:
         return left.pop(0)
 
     return left, still_needed
+
+
+def test_heartbeats_in_a_table_of_somebody_else_are_refused_with_what_to_do(
+    connection: SessionConnection, db: str
+) -> None:
+    connection.command(Command(f"CREATE VIEW {qualified(db, BEATS)} AS SELECT 1 AS z"))
+    with pytest.raises(UnsupportedObjectError, match=rf"{db}\.{BEATS}: this table was not made by aaiclick and is in"):
+        take(Driver(connection), db)
 
 
 def test_a_lease_that_was_given_back_leaves_only_the_table_of_heartbeats(

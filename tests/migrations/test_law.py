@@ -38,25 +38,50 @@ class Chain:
     migrations: tuple[Migration, ...]
     moves: dict[int, tuple[str, str]]
     views: tuple[str, ...]
+    beside: tuple[Table | None, ...]
 
     def schema(self, version: int, migrations: str | list[Migration] | None = None) -> Schema:
         sink = Table("sink", [Column("id", "UInt64"), Column("what", "String")], engine=MergeTree(order_by=["id"]))
         query = self.views[version - 1]
         views = [View("shown", query=query)] if query else []
-        return Schema("law", version=version, objects=[self.tables[version - 1], sink, *views], migrations=migrations)
+        other = [table for table in (self.beside[version - 1],) if table is not None]
+        return Schema(
+            "law", version=version, objects=[self.tables[version - 1], sink, *other, *views], migrations=migrations
+        )
 
 
 _EXPIRES = "toDateTime('2020-01-01 00:00:00') + toIntervalSecond(id) + INTERVAL {} YEAR"
+BESIDE = Table("beside", [Column("id", "UInt64"), Column("x", "String")], engine=MergeTree(order_by=["id"]))
+BESIDE_WIDER = Table(
+    "beside", [Column("id", "UInt64"), Column("x", "LowCardinality(String)")], engine=MergeTree(order_by=["x", "id"])
+)
 TTLS = ("", _EXPIRES.format(50), _EXPIRES.format(60))
-KINDS = ("widen", "rename", "add", "give up", "key", "fill", "where", "sql", "move", "table", "ttl", "view", "default")
+KINDS = (
+    "widen",
+    "rename",
+    "add",
+    "again",
+    "give up",
+    "drop",
+    "beside",
+    "key",
+    "fill",
+    "where",
+    "sql",
+    "move",
+    "table",
+    "ttl",
+    "view",
+    "default",
+)
 DEFAULTS = ("", "'k'", "toString(id + 1)", "concat('d', toString(id))")
 
 
 @st.composite
 def chains(draw: st.DrawFn) -> Chain:  # noqa: C901, PLR0912 - one branch for each kind of change
-    """Two to four versions of ``t``. Each may widen a type, rename, add or give up a column, move the sort key, fill
-    columns by expressions over others, filter rows, send statements, call a function, rename the table, and have
-    another TTL or view."""
+    """Two to four versions of ``t``. Each may widen a type, rename, add, give up or drop a column, add one under a name
+    that was another's, move the sort key, fill columns by expressions over others, filter rows, send statements, call a
+    function, rename the table, have another TTL or view, and drop a second table or make it anew."""
     columns: dict[str, str] = {"a": "UInt16", "s": "String", "b": "String"}
     order, name_of, ttl, view = "id", "t", "", ""
     defaults: dict[str, str] = {}
@@ -64,10 +89,12 @@ def chains(draw: st.DrawFn) -> Chain:  # noqa: C901, PLR0912 - one branch for ea
     migrations: list[Migration] = []
     moves: dict[int, tuple[str, str]] = {}
     views = [""]
+    beside: list[Table | None] = [BESIDE]
+    before: set[str] = set()
     for version in range(2, draw(st.integers(3, 5)) + 1):
         renames: dict[str, str] = {}
         rebuild: dict[str, str] = {}
-        where, sql = None, list[str]()
+        where, sql, allow, other = None, list[str](), list[str](), beside[-1]
         readable = dict(columns)
         for what in draw(st.lists(st.sampled_from(KINDS), min_size=1, max_size=3, unique=True)):
             names = sorted(columns)
@@ -85,13 +112,21 @@ def chains(draw: st.DrawFn) -> Chain:  # noqa: C901, PLR0912 - one branch for ea
             elif what == "add":
                 columns[f"c{version}"] = "String"
                 defaults[f"c{version}"] = draw(st.sampled_from(DEFAULTS))
+            elif what == "again" and before - set(columns) - set(readable):
+                name = draw(st.sampled_from(sorted(before - set(columns) - set(readable))))
+                columns[name] = "String"
+                defaults[name] = draw(st.sampled_from(DEFAULTS))
+            elif what == "beside":
+                other = None if other is not None else BESIDE if draw(st.booleans()) else BESIDE_WIDER
+                allow += ["drop-table beside"] if other is None else []
             elif what == "default" and any(columns[name] == "String" for name in names):
                 name = draw(st.sampled_from([name for name in names if columns[name] == "String"]))
                 defaults[name] = draw(st.sampled_from(DEFAULTS)) if name not in rebuild else defaults.get(name, "")
-            elif what == "give up" and len(names) > 2:
+            elif what in ("give up", "drop") and len(names) > 2:
                 name = draw(st.sampled_from([name for name in names if name != order]))
-                if name not in rebuild and name not in set(renames.values()) and not sql:
+                if name not in rebuild and name not in set(renames.values()) and not sql and name in readable:
                     del columns[name]
+                    allow += [f"drop-column {name_of}.{name}"] if what == "drop" else []
             elif what == "key":
                 order = draw(st.sampled_from(["id", *[name for name in names if name in readable and name in columns]]))
             elif what == "fill" and not renames:
@@ -130,8 +165,10 @@ def chains(draw: st.DrawFn) -> Chain:  # noqa: C901, PLR0912 - one branch for ea
         tables.append(_table(columns, order, name_of, ttl, defaults))
         views.append(view.format(t=name_of))
         move = copying(*moves[version], version) if version in moves else None
-        migrations.append(Migration(version, rebuild=fields, renames=renames, sql=sql, move=move))
-    return Chain(tuple(tables), tuple(migrations), moves, tuple(views))
+        migrations.append(Migration(version, rebuild=fields, renames=renames, sql=sql, move=move, allow=allow))
+        beside.append(other)
+        before |= set(readable)
+    return Chain(tuple(tables), tuple(migrations), moves, tuple(views), tuple(beside))
 
 
 def _table(
@@ -252,6 +289,7 @@ def holds(engine: EmbeddedEngine, folder: Path, chain: Chain) -> None:
                 "INSERT INTO t (id, a, s, b) SELECT number, number * 7, concat('s', toString(number)), "
                 "toString(number % 4) FROM numbers(20)"
             )
+            client.command("INSERT INTO beside VALUES (1, 'one'), (2, 'two')")
             if database == databases[0]:
                 for version in range(2, last + 1):
                     ensure_schema(client, chain.schema(version, list(chain.migrations[: version - 1])), policy=policy)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from aaiclick.clickhouse.names import JOURNAL
-from aaiclick.errors import ApplyError
+from aaiclick.errors import ApplyError, UnsupportedObjectError
 from aaiclick.routine import Command, Query, Routine, run
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.state.journal import Action, Entry, ensure_journal, intent, last_entries, outcome
@@ -35,6 +35,14 @@ def states(entries: tuple[Entry, ...]) -> list[tuple[str, str, int, str]]:
 def test_without_a_journal_nothing_is_unfinished(connection: SessionConnection, aaiclick_database: str) -> None:
     assert run(everything(aaiclick_database), connection) == ()
     assert connection.tables(aaiclick_database) == set()
+
+
+def test_a_journal_of_somebody_else_is_named(connection: SessionConnection, aaiclick_database: str) -> None:
+    columns = "z UInt8) ENGINE = MergeTree ORDER BY tuple("
+    connection.command(Command(f"CREATE TABLE {qualified(aaiclick_database, JOURNAL)} ({columns})"))
+    for attempt in (everything(aaiclick_database), intent(aaiclick_database, COPY, {})):
+        with pytest.raises(UnsupportedObjectError, match=rf"{JOURNAL}: this table was not made by aaiclick"):
+            run(attempt, connection)
 
 
 def test_an_intent_without_outcome_is_found_with_its_details(connection: SessionConnection, db: str) -> None:

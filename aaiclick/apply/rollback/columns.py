@@ -14,9 +14,9 @@ from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.diff.conversion import values
 from aaiclick.diff.conversion.convert import conversion
 from aaiclick.plan.operations import CopyColumn
+from aaiclick.sql.column_names import bound, mentions
 from aaiclick.sql.quoting import quote_name, quote_string
 from aaiclick.state.kept_tables import KeptRow
-from aaiclick.versions.compose import bound, mentions
 
 
 @dataclass(frozen=True, slots=True)

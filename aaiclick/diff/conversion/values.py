@@ -14,7 +14,7 @@ from aaiclick.diff.conversion.shapes import Arrays, Maps, Tuples, bare, shape, t
 from aaiclick.sql.quoting import quote_string
 from aaiclick.sql.types import TypeText
 
-_OPEN = ("Variant", "Dynamic")
+_OPEN = ("Variant", "Dynamic", "Geometry")  # a Geometry is a Variant of the shapes
 _DOCUMENTS = ("JSON", "Object")
 _COMPOSITE = ("Array", "Map", "Tuple")
 _WHOLES = (*_OPEN, *_DOCUMENTS, *_COMPOSITE, "AggregateFunction", "QBit")

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.plan.strategies.rebuild import copy_columns
+from aaiclick.sql.column_names import bound, mentions
 from aaiclick.sql.quoting import quote_string
-from aaiclick.versions.compose import bound, mentions
 
 
 def over_live(form: TableForm, expression: str) -> str:

@@ -8,7 +8,12 @@ from dataclasses import replace
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import RebuildWork
-from aaiclick.versions.compose import Composed
+from aaiclick.versions.compose import Composed, Drop
+
+
+def _dropped(drop: Drop, name: str) -> str:
+    """Which version drops the column, and under which name."""
+    return f"{drop.label} drops it" if drop.column == name else f"{drop.label} drops it under the name {drop.column}"
 
 
 def old_code_hazards(versions: Sequence[int], oldest_code: Mapping[int, int | None]) -> tuple[Hazard, ...]:
@@ -48,6 +53,17 @@ def _doubtful(step: Step, composed: Composed) -> Step:
     return replace(step, change="; ".join(changes), changes=changes, hazards=(*step.hazards, *hazards))
 
 
+def _unread(step: Step, composed: Composed) -> Step:
+    """The step where a version drops a column that becomes an ALIAS later: to give its values up is decided there."""
+    keys = {
+        f"change-default {step.object}.{name}": f"drop-column {step.object}.{drop.column}"
+        for name, drop in composed.anew.items()
+    }
+    if not any(hazard.allow in keys for hazard in step.hazards):
+        return step
+    return replace(step, hazards=tuple(replace(each, allow=keys.get(each.allow, each.allow)) for each in step.hazards))
+
+
 def _scripted(step: Step, composed: Composed, oldest_code: Mapping[int, int | None], stored: frozenset[str]) -> Step:
     blocked = [step.blocked, composed.problem]
     # The author asked for an ALTER: anything else is refused rather than done without asking.
@@ -58,7 +74,7 @@ def _scripted(step: Step, composed: Composed, oldest_code: Mapping[int, int | No
             for change in composed.in_place
         ]
     done = "; ".join(part for part in blocked if part)
-    step = _doubtful(step, composed)
+    step = _doubtful(_unread(step, composed), composed)
     if not isinstance(step.work, RebuildWork) or not composed.fills:
         return replace(step, blocked=done) if done != step.blocked else step
     versions = tuple(change.version for change in composed.rebuilds)
@@ -67,18 +83,36 @@ def _scripted(step: Step, composed: Composed, oldest_code: Mapping[int, int | No
         for name in change.rebuild.columns if change.rebuild is not None else ():
             filled.setdefault(name, []).append(change.label)
     labels = ", ".join(change.label for change in composed.rebuilds)
+    if composed.emptied:
+        filled = {}
     words = [f"{name} is filled by {', '.join(by)}" for name, by in sorted(filled.items())]
+    words += [
+        f"{name} begins anew: {_dropped(drop, name)}, and a later version adds it again"
+        for name, drop in sorted(composed.anew.items())
+    ]
     words += [
         f"{name} is filled with its default of {label}"
         for name, label in sorted(composed.defaults.items())
-        if name not in filled
+        if name not in filled and name not in composed.anew
     ]
     hazards = [
         Hazard("changes-values", f"{name} of {step.object} becomes what {', '.join(by)} says")
         for name, by in sorted(filled.items())
         if name in stored
     ]
-    if composed.where:
+    hazards += [
+        Hazard(
+            "loses-rows",
+            f"all values that {name} of {step.object} holds are gone: {_dropped(drop, name)}",
+            f"drop-column {step.object}.{drop.column}",
+        )
+        for name, drop in sorted(composed.anew.items())
+    ]
+    if composed.emptied:
+        words.append(f"begins anew, without a row: {composed.emptied} drops it, and a later version makes it again")
+        gone = f"all rows of {step.object} are gone: {composed.emptied} drops it"
+        hazards.append(Hazard("loses-rows", gone, f"drop-table {step.object}"))
+    elif composed.where:
         filters = [change.label for change in composed.rebuilds if change.rebuild is not None and change.rebuild.where]
         words.append(f"rows are filtered by {', '.join(filters)}")
         hazards.append(
@@ -89,7 +123,7 @@ def _scripted(step: Step, composed: Composed, oldest_code: Mapping[int, int | No
             )
         )
     changes = tuple(change for change in (step.changes or (step.change,)) if change)
-    if not filled and not composed.where and not changes:
+    if not (filled or composed.where or composed.anew or changes):
         words.append(f"is rebuilt as {labels} says")
     return replace(
         step,
