@@ -36,7 +36,7 @@ COMMANDS: Mapping[str, str] = {
 }
 """Every command, as the help lists them, and the module below ``aaiclick.cli`` that has the function of its name."""
 _COMPLETION = "_AAICLICK_COMPLETE"
-_OBJECTS = 20_000
+_OBJECTS = 200_000
 """Objects between two collections of garbage: nearly all that a command makes stays until it ends."""
 
 

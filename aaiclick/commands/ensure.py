@@ -16,6 +16,7 @@ from aaiclick.commands.newer_version import coming_back, newer, running_beside
 from aaiclick.commands.report import Report, report_of
 from aaiclick.plan.replicas import refusal, unsupported
 from aaiclick.routine import Emit, Routine
+from aaiclick.specs.schema import Schema
 from aaiclick.state.cache import CacheEntry
 
 
@@ -25,9 +26,7 @@ def ensure(run: Run) -> Routine[Report]:
     seen = yield from warm(run.schema, run.database)
     require_database(run.approved, seen.database)
     if seen.in_sync and not asks_for_more(run.policy):
-        ended = yield from clock()
-        version = run.schema.version
-        return Report(run.schema.name, seen.database, version, version, (), (), (), (), True, ended - started)
+        return nothing_to_do(run.schema, seen, (yield from clock()) - started)
     # A newer version is on its way and this code may run beside it: no lease is needed to say so.
     if seen.overtaken and seen.entry is not None and seen.entry.running is not None:
         ended = yield from clock()
@@ -68,6 +67,11 @@ def ensure(run: Run) -> Routine[Report]:
     if _settled(run, planned, seen):
         return report_of(planned.plan, gate(planned, run.policy), (yield from clock()) - started)
     return (yield from migrate(run, database, planned, started, books=found.books))
+
+
+def nothing_to_do(schema: Schema, seen: Warm, seconds: float) -> Report:
+    """The report of a warm start: the database is as it is recorded."""
+    return Report(schema.name, seen.database, schema.version, schema.version, (), (), (), (), True, seconds)
 
 
 def _settled(run: Run, planned: PlannedMigration, seen: Warm) -> bool:

@@ -7,11 +7,10 @@ from datetime import datetime, timezone
 from aaiclick.clickhouse.features import FENCE, is_fenced
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT
 from aaiclick.commands.decide import status_of
-from aaiclick.commands.inspection.host_states import host_states
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import make_plan
 from aaiclick.commands.newer_version import begun
-from aaiclick.commands.report import KeptTable, Status
+from aaiclick.commands.report import HostStatus, KeptTable, Status
 from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.state.kept_tables import KeptRow
@@ -34,7 +33,11 @@ def validate(schema: Schema, database: str | None) -> Routine[Status]:
         for mark in feeds
     ]
     waiting += _begun(found)
-    hosts = yield from host_states(found)
+    hosts: tuple[HostStatus, ...] = ()
+    if not found.topology.single:
+        from aaiclick.commands.inspection.host_states import host_states
+
+        hosts = yield from host_states(found)
     apart = tuple(f"host {host.host}: {words}" for host in hosts for words in host.differs)
     differences += apart
     state = "drift" if apart and state == "in sync" else state

@@ -6,6 +6,7 @@ import getpass
 import os
 import socket
 from dataclasses import dataclass
+from functools import cache
 
 from aaiclick.processes import own_traces
 
@@ -31,8 +32,15 @@ class Owner:
 
 def this_process() -> Owner:
     """The running process; a user without an entry in the system's list is given as ``uid-1000``."""
+    user, host = _user_and_host()
+    return Owner(user, host, os.getpid(), *own_traces())
+
+
+@cache
+def _user_and_host() -> tuple[str, str]:
+    # Once for a process: looking a user up takes longer than all else that a start with nothing to do does itself.
     try:
         user = getpass.getuser()
     except (OSError, KeyError):
         user = f"uid-{os.getuid()}" if hasattr(os, "getuid") else "unknown"
-    return Owner(user, socket.gethostname(), os.getpid(), *own_traces())
+    return user, socket.gethostname()

@@ -7,6 +7,7 @@ Results are right without it (a part without the index is read as a whole). So i
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from aaiclick.catalog.forms import LiveObject, TableForm
 from aaiclick.diff.changes.base import Change
@@ -16,11 +17,13 @@ from aaiclick.diff.changes.projections import ChangeProjection
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import Alter, AlterWork
-from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.clauses import materialize, materialize_projection
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import qualified, quote_name
+
+if TYPE_CHECKING:
+    from aaiclick.plan.strategies.context import TableDiff
 
 KEY = "materialize"
 _IN_PLACE = frozenset({"alter", "mutate", "attach"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from aaiclick.catalog.forms import DictionaryForm, LiveObject, ViewForm
 from aaiclick.catalog.render import form_sql
@@ -10,10 +11,12 @@ from aaiclick.diff.changes.base import Change
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.model import Step, Strategy
 from aaiclick.plan.operations import Alter, AlterWork, AttachWork, CreateWork, DropWork, Guard, RebuildWork, ReplaceWork
-from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.sql.clauses import attach_all_partitions_from
 from aaiclick.sql.ddl import alter_table, drop, exchange_tables, rename_table
 from aaiclick.sql.quoting import qualified, quote_name
+
+if TYPE_CHECKING:
+    from aaiclick.plan.strategies.context import TableDiff
 
 SHADOW = "_aaiclick_<run>_"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from aaiclick.catalog.declared_tables import canonical_tables
 from aaiclick.catalog.forms import Catalog, LiveObject, TableForm
@@ -20,9 +20,6 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.operations import Alter, AlterWork, AttachWork
 from aaiclick.plan.planner import Planned, live_source, plan_objects
 from aaiclick.plan.rehearsal.cache import Rehearsed
-from aaiclick.plan.rehearsal.empty_clone import attempt_alter
-from aaiclick.plan.strategies.context import TableDiff
-from aaiclick.plan.table import make_table_diff
 from aaiclick.routine import Routine
 from aaiclick.specs.columns import Column
 from aaiclick.specs.engines import MergeTree
@@ -31,6 +28,9 @@ from aaiclick.specs.tables import Table
 from aaiclick.sql.ddl import alter_table
 from aaiclick.versions.compose import compose
 from aaiclick.versions.upgrade_path import UpgradePath
+
+if TYPE_CHECKING:
+    from aaiclick.plan.strategies.context import TableDiff
 
 _Change = ChangeTtl | ChangeColumnTtl
 S = TypeVar("S", Column, MergeTree)
@@ -122,6 +122,9 @@ def _has_ttl(live: LiveObject | None) -> bool:
 def _free(
     table: Table, declared: TableForm, live: LiveObject, catalog: Catalog, scratch: Scratch, path: UpgradePath
 ) -> Routine[tuple[Step | None, TableForm]]:
+    from aaiclick.plan.rehearsal.empty_clone import attempt_alter
+    from aaiclick.plan.table import make_table_diff
+
     form = live.form
     assert isinstance(form, TableForm)
     target = make_target(table, declared, form, dict(compose(form, path.changes_of(table.name), declared).renames))

@@ -5,7 +5,7 @@
     ensure_tenants(url, SHOP, "tenant_*").raise_failed()
 
 Each database has its own lease, records and version, as if ``ensure_schema`` were called for it alone. One that fails
-leaves the others as they are. Whoever runs it again goes by what is done already, at one question a database.
+leaves the others as they are. Whoever runs it again goes by what is done already, at one question for a hundred.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Generic, TypeAlias, TypeVar
 from aaiclick.api.client import check_arguments, placed, policy_for, run_on_client, run_on_connection
 from aaiclick.clients import open_connection
 from aaiclick.commands.ensure import ensure
-from aaiclick.commands.migrate import Run
+from aaiclick.commands.migrate import Run, asks_for_more
 from aaiclick.commands.plan import plan
 from aaiclick.commands.report import Report, Status
 from aaiclick.commands.validate import validate
@@ -29,9 +29,10 @@ from aaiclick.events import Event
 from aaiclick.lease.owner import this_process
 from aaiclick.plan.model import Plan
 from aaiclick.plan.policy import Policy
-from aaiclick.routine import Connection, OnEvent
+from aaiclick.routine import Connection, OnEvent, Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.tenants.databases import find_databases
+from aaiclick.tenants.in_sync import InSync
 from aaiclick.version import VERSION
 
 __all__ = [
@@ -141,12 +142,21 @@ def ensure_tenants(
 
     def one(connection: Connection, database: str) -> Report:
         chosen = policy_for(policy, connection.embedded)
-        run = Run(placed(schema), database, chosen, this_process(), connection.embedded, VERSION)
-        return run_on_connection(connection, lambda _: ensure(run), "ensure_tenants", told, schema)
+        known = None if asks_for_more(chosen) else in_sync.report(connection, database)
+        run = Run(declared, database, chosen, this_process(), connection.embedded, VERSION)
+        start = _ready(known) if known is not None else ensure(run)
+        return run_on_connection(connection, lambda _: start, "ensure_tenants", told, schema)
 
     check_arguments("ensure_tenants", schema, policy)
-    told = _one_at_a_time(on_event)
-    return _each(client, schema, databases, one, on_tenant, workers, "ensure_tenants")
+    told, declared = _one_at_a_time(on_event), placed(schema)
+    in_sync = InSync(declared)
+    return _each(client, schema, databases, one, on_tenant, workers, "ensure_tenants", in_sync.expect)
+
+
+def _ready(report: Report) -> Routine[Report]:
+    """A start that has looked already."""
+    yield from ()
+    return report
 
 
 def validate_tenants(
@@ -222,12 +232,15 @@ def _each(
     on_tenant: Callable[[Tenant[T]], object] | None,
     workers: int,
     caller: str,
+    expected: Callable[[Sequence[str]], object] | None = None,
 ) -> Tenants[T]:
     _check_workers(client, workers, caller)
     names = _listed(databases)
     first = open_connection(client, caller=caller)
     try:
         found = run_on_connection(first, lambda _: find_databases(names), caller, None, schema)
+        if expected is not None:
+            expected(found)
         work = _Work(client, first, one, on_tenant, caller)
         if workers == 1 or len(found) < 2:
             done = [work.tried(name) for name in found]

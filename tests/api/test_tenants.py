@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table
+from aaiclick.clients.embedded import EmbeddedConnection
 from aaiclick.commands.report import Report
 from aaiclick.errors import SchemaVersionError, TenantsFailedError, UsageError
 from aaiclick.events import Event, StepDone
+from aaiclick.routine import Query
 from aaiclick.tenants import Tenant, ensure_tenants, find_tenants, plan_tenants, validate_tenants
 from aaiclick.tenants.databases import matches
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
@@ -59,6 +61,50 @@ def test_each_database_comes_to_the_version(aaiclick_engine: EmbeddedEngine, ten
     again = ensure_tenants(url, V2, pattern(tenants))
     assert [each.answer.steps for each in again.tenants if each.answer is not None] == [()] * 3
     assert [group.plan.steps for group in plan_tenants(url, V2, pattern(tenants)).groups] == [()]
+
+
+def test_those_in_sync_are_found_by_one_question(
+    aaiclick_engine: EmbeddedEngine, tenants: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[str]()
+    send = EmbeddedConnection.query
+
+    def query(connection: EmbeddedConnection, effect: Query) -> Sequence[Sequence[object]]:
+        asked.append(effect.sql)
+        return send(connection, effect)
+
+    ensure_tenants(aaiclick_engine.url, V1, tenants)
+    monkeypatch.setattr(EmbeddedConnection, "query", query)
+    made = ensure_tenants(aaiclick_engine.url, V1, tenants)
+    assert [(each.answer.database, each.answer.to_version) for each in made.tenants if each.answer] == [
+        (name, 1) for name in tenants
+    ]
+    assert len(asked) == 2  # which databases there are, and how they are
+    asked.clear()
+    # What may be wanted beside what is declared is found by each start alone.
+    ensure_tenants(aaiclick_engine.url, V1, tenants, policy=Policy.everything())
+    assert len(asked) > 2 * len(tenants)
+    asked.clear()
+    # Somebody drops a table while others are migrated: what was seen before that does not count.
+    monkeypatch.setattr("aaiclick.tenants.in_sync._FRESH", -1.0)
+
+    def drop(done: Tenant[Report]) -> None:
+        if done.database == tenants[0]:
+            aaiclick_engine.command(f"DROP TABLE `{tenants[2]}`.events SYNC")
+
+    made = ensure_tenants(aaiclick_engine.url, V1, tenants, on_tenant=drop)
+    assert [len(each.answer.steps) for each in made.tenants if each.answer] == [0, 0, 1]
+
+
+def test_what_is_gone_from_one_of_many_is_made_again(aaiclick_engine: EmbeddedEngine, tenants: tuple[str, ...]) -> None:
+    ensure_tenants(aaiclick_engine.url, V1, tenants)
+    aaiclick_engine.command(f"DROP TABLE `{tenants[1]}`.events SYNC")
+    aaiclick_engine.command(f"ALTER TABLE `{tenants[2]}`.events ADD COLUMN n UInt8")
+    told = list[Tenant[Report]]()
+    made = ensure_tenants(aaiclick_engine.url, V1, tenants, on_tenant=told.append)
+    assert [len(each.answer.steps) for each in made.tenants if each.answer] == [0, 1, 0]
+    assert [len(each.answer.pending) for each in made.tenants if each.answer] == [0, 0, 1]
+    assert [each.database for each in told] == list(tenants)
 
 
 def test_one_that_is_refused_leaves_the_others_alone(aaiclick_engine: EmbeddedEngine, tenants: tuple[str, ...]) -> None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aaiclick.cli.machine.documents import HazardDocument, ReportDocument, RoomDocument, StatusDocument, StepDocument
-
 if TYPE_CHECKING:
+    from aaiclick.cli.machine.documents import (
+        HazardDocument,
+        ReportDocument,
+        RoomDocument,
+        StatusDocument,
+        StepDocument,
+    )
     from aaiclick.commands.report import Report, Status
     from aaiclick.plan.model import Step
 

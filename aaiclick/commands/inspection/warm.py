@@ -3,6 +3,7 @@ that all hosts share."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aaiclick.catalog.fingerprint import text_digest
@@ -14,7 +15,7 @@ from aaiclick.clickhouse.shared.tables import KEEPER_PATH
 from aaiclick.commands.inspection.digests import families_of, stamped
 from aaiclick.errors import StatementError
 from aaiclick.plan.families import family_stamp
-from aaiclick.routine import Query, Routine, number, text
+from aaiclick.routine import Query, Routine, Row, number, text
 from aaiclick.specs.schema import Schema
 from aaiclick.sql.quoting import qualified, quote_string
 from aaiclick.state.cache import CacheEntry, parse_cache
@@ -57,26 +58,46 @@ def warm(schema: Schema, database: str | None) -> Routine[Warm]:
     if len(wanted) <= MOST_NAMES:
         where += f" AND name IN ({', '.join(f'{{n{place}:String}}' for place in range(len(wanted)))})"
         parameters.update({f"n{place}": name for place, name in enumerate(wanted)})
-    # The only statement that goes out without the settings of this library. The query cache would answer with the past.
+    rows = yield definitions(where, parameters)
+    own = [row for row in rows if not text(row[3]).startswith(HOME_PREFIX)]
+    found = text(own[0][3]) if own else database or ""
+    comment = next((text(row[2]) for row in own if row[0] == RECORDS), "")
+    homes = {text(row[3]) for row in rows if row[0] == RECORDS and is_shared(text(row[1]))}
+    homes &= {found, home_beside(found)}
+    for home in homes:
+        comment = yield from _noted(home)
+    families = yield from family_stamp(families_of(schema), database)
+    functions = yield from function_stamp(schema.function_names)
+    return seen(schema, found, own, comment, (families, functions), shared=bool(homes))
+
+
+def definitions(where: str, parameters: Mapping[str, str | int]) -> Query:
+    """The question of a warm start: name, definition, comment and database of tables, and the server's clock.
+
+    The only statement that goes out without the settings of this library. The query cache would answer with the past.
+    """
     sql = (
         "SELECT name, create_table_query, comment, database, toUnixTimestamp(now()) FROM system.tables WHERE "
         f"{where} SETTINGS use_query_cache = 0"
     )
-    rows = yield Query(sql, parameters, bare=True)
-    declared = frozenset(wanted[1:])
-    own = [row for row in rows if not text(row[3]).startswith(HOME_PREFIX)]
-    found = text(own[0][3]) if own else database or ""
-    texts = {text(row[0]): text(row[1]) for row in own if row[0] in declared}
-    comment = next((text(row[2]) for row in own if row[0] == RECORDS), "")
-    homes = {text(row[3]) for row in rows if row[0] == RECORDS and _shared(text(row[1]))} & {found, home_beside(found)}
-    for home in homes:
-        comment = yield from _noted(home)
+    return Query(sql, parameters, bare=True)
+
+
+def seen(
+    schema: Schema,
+    database: str,
+    rows: Sequence[Row],
+    comment: str,
+    stamps: tuple[str, ...] = (),
+    *,
+    shared: bool = False,
+) -> Warm:
+    """What the answer says of one database. ``rows`` are its own, ``comment`` holds the cache, ``stamps`` are of what
+    is no definition."""
+    declared = frozenset(item.name for item in schema.objects)
+    texts = {text(row[0]): text(row[1]) for row in rows if row[0] in declared}
     entry = parse_cache(comment).get(schema.name)
-    digest = stamped(
-        text_digest(texts, replicas=bool(homes)),
-        (yield from family_stamp(families_of(schema), database)),
-        (yield from function_stamp(schema.function_names)),
-    )
+    digest = stamped(text_digest(texts, replicas=shared), *stamps)
     in_sync = entry is not None and (entry.version, entry.spec, entry.objects) == (
         schema.version,
         schema.fingerprint,
@@ -94,18 +115,19 @@ def warm(schema: Schema, database: str | None) -> Routine[Warm]:
         and running.bears(schema.version)
     )
     return Warm(
-        found,
+        database,
         digest,
         entry,
         in_sync and running is None,
         len(texts),
         overtaken,
         at,
-        bool(homes),
+        shared,
     )
 
 
-def _shared(definition: str) -> bool:
+def is_shared(definition: str) -> bool:
+    """Whether a table of the library is one that all hosts of a cluster share, by its definition."""
     return f"MergeTree('{KEEPER_PATH}/" in definition
 
 
