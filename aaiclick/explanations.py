@@ -279,6 +279,11 @@ EXPLANATIONS: Mapping[int, Explanation] = {
         "something else needs the object that is to be dropped",
         "Drop or change first what the message names",
     ),
+    669: Explanation(
+        "NAMED_COLLECTION_DOESNT_EXIST",
+        "the server has no named collection that a definition refers to, or does not show it to this user",
+        "Make it there (CREATE NAMED COLLECTION, or the server's configuration), and run again",
+    ),
     774: Explanation(
         "TABLE_IS_PERMANENTLY_READ_ONLY",
         "the table takes no writes (table_readonly); while it is migrated, that is so for a moment",

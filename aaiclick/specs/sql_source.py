@@ -29,6 +29,36 @@ _KINDS: tuple[tuple[tuple[str, ...], Kind], ...] = (
     (("DICTIONARY",), "dictionary"),
     (("FUNCTION",), "function"),
 )
+_COLLECTION = (
+    "a named collection belongs to the server and not to a database, and its values are secrets: whoever administers "
+    "the server makes it there. What is declared names it: ENGINE = S3(its_name)"
+)
+_DATABASE = (
+    "the database is the one that the client is given. Its engine is chosen when it is made, and no statement changes "
+    "that: write CREATE DATABASE into what sets the server up, with its ENGINE and COMMENT, or leave it to aaiclick "
+    "migrate --create-database"
+)
+_RIGHTS = (
+    "users, roles, policies, quotas and profiles belong to whoever administers the server: write them into what sets "
+    "the server up"
+)
+_WORKLOADS = "workloads and resources belong to the server: write them into what sets it up"
+_ELSEWHERE: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("NAMED", "COLLECTION"), _COLLECTION),
+    (("DATABASE",), _DATABASE),
+    (("USER",), _RIGHTS),
+    (("ROLE",), _RIGHTS),
+    (("ROW", "POLICY"), _RIGHTS),
+    (("POLICY",), _RIGHTS),
+    (("MASKING", "POLICY"), _RIGHTS),
+    (("QUOTA",), _RIGHTS),
+    (("SETTINGS", "PROFILE"), _RIGHTS),
+    (("PROFILE",), _RIGHTS),
+    (("WORKLOAD",), _WORKLOADS),
+    (("RESOURCE",), _WORKLOADS),
+    (("INDEX",), "an index belongs to its table: write INDEX name expression TYPE ... into its CREATE TABLE"),
+)
+"""What CREATE can make that is no part of a declared schema, and where it belongs."""
 _TAKEN = "a CREATE of a table, view, materialized view, dictionary or function"
 _OPEN_TO_SECRETS = re.compile(
     r"(?:s3|gcs|oss|cosn|url|azureBlobStorage|hdfs|iceberg\w*|deltaLake\w*|hudi\w*|paimon\w*|mysql|postgresql|mongodb"
@@ -160,6 +190,9 @@ def _refusal(cursor: Cursor) -> str:
         )
     if cursor.at("TEMPORARY"):
         return "a temporary object belongs to one session and cannot be declared"
+    for words, where in _ELSEWHERE:
+        if cursor.at(*words):
+            return where
     return f"only {_TAKEN} is taken"
 
 
