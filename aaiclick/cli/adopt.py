@@ -10,7 +10,7 @@ import typer
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.machine.records import record_json
-from aaiclick.cli.options import Database, Debug, Env, Json, Reference, Url
+from aaiclick.cli.options import Database, Debug, Env, Given, Json, Reference, Url
 from aaiclick.errors import UsageError
 
 Version = Annotated[int | None, typer.Option("--version", metavar="N", help="The version that the tables are at.")]
@@ -68,6 +68,7 @@ def adopt(
     database: Database = None,
     schema: Reference = None,
     env: Env = None,
+    var: Given = None,
     debug: Debug = False,
 ) -> None:
     """Record which version a database is at, or whose a table is.
@@ -89,7 +90,16 @@ def adopt(
     ]
     tool = source.value if source is not None else None
     frame = Frame(
-        "adopt", json, debug, url, database, schema, env, extra=tuple(given), flags=("--force",) if force else ()
+        "adopt",
+        json,
+        debug,
+        url,
+        database,
+        schema,
+        env,
+        extra=tuple(given),
+        flags=("--force",) if force else (),
+        values=tuple(var or ()),
     )
     alone = version is None and tool is None and ledger is None
     frame.run(

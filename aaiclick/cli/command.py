@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from aaiclick.cli import calls
-from aaiclick.cli.configuration.settings import ENVIRONMENT, Settings, load
+from aaiclick.cli.configuration.settings import ENVIRONMENT, FLAG, Settings, load
 from aaiclick.cli.configuration.unconfigured import NOWHERE, require_oplog
 from aaiclick.cli.database import DatabaseTarget, command_line, local_url, resolve
 from aaiclick.cli.engine_noise import silence_engine
 from aaiclick.cli.failures import Advice, ExitCode, Failure, describe, hide
 from aaiclick.cli.interrupts import Interrupts, Terminated
-from aaiclick.cli.machine.documents import ErrorFields
 from aaiclick.cli.output import Output
 from aaiclick.cli.schema_reference import DEFAULT, load_schema
 from aaiclick.errors import UsageError
 
 if TYPE_CHECKING:
+    from aaiclick.cli.machine.documents import ErrorFields
     from aaiclick.plan.policy import Policy
     from aaiclick.specs.schema import Schema
 
@@ -64,6 +64,8 @@ class Frame:
     """The command's own options with their values, for the line that calls it again."""
     flags: tuple[str, ...] = ()
     """Its own flags, for the same."""
+    values: tuple[str, ...] = ()
+    """Each ``--var``, as NAME=VALUE."""
     approved: str | None = None
     """The file of the approved plan (``--plan``), or of the one that is to be approved (``--out``)."""
     output: Output = field(init=False)
@@ -113,7 +115,7 @@ class Frame:
                 "policy": self.policy,
                 "keep-old": self.keep_old,
             }
-            self._settings = load(given, self.env, os.environ, working_directory())
+            self._settings = load(given, self.env, os.environ, working_directory(), self.values)
         return self._settings
 
     @property
@@ -154,7 +156,7 @@ class Frame:
     def _declared(self) -> Schema:
         schema = self._configured()
         if schema is None:
-            schema = load_schema(DEFAULT)
+            schema = self._given(load_schema(DEFAULT), strict=False)
             target = self.target()
             if not target.missing:
                 require_oplog(target.url, schema, self.database, self.command)
@@ -169,7 +171,7 @@ class Frame:
 
     def declared_or_oplog(self) -> Schema:
         """The schema that was asked for, else the oplog. Raises ``UsageError``."""
-        return self._configured() or load_schema(DEFAULT)
+        return self._configured() or self._given(load_schema(DEFAULT), strict=False)
 
     def _configured(self) -> Schema | None:
         said = self.settings.value("schema")
@@ -189,9 +191,10 @@ class Frame:
         for name, value in self.settings.values().items():
             if name in known:
                 values[name] = known[name].read(value.text, value.origin)
-            elif strict:
+            elif strict or value.level == FLAG:
                 there = f"it has {', '.join(known)}" if known else "it has none"
-                raise UsageError(f"variables.{name} in {value.origin}: {schema.name} has no such variable ({there})")
+                place = f"--var {name}" if value.level == FLAG else f"variables.{name} in {value.origin}"
+                raise UsageError(f"{place}: {schema.name} has no such variable ({there})")
         return (schema.given(**values) if values else schema).resolved(os.environ)
 
     def again(self) -> str:
@@ -206,7 +209,8 @@ class Frame:
         """``aaiclick migrate`` with this run's target and under its usual policy, with what was allowed already and
         ``allow``. ``wider``: the policy itself refused, so one that the project configured is replaced by the usual
         one."""
-        given = [option for option in self.extra if option[0] in ("--to", "--allow")]
+        kept = ("--keep-old",) if self.command in ("plan", "migrate") else ()
+        given = [option for option in self.extra if option[0] in ("--to", "--allow", *kept)]
         further = [("--allow", key) for key in allow if ("--allow", key) not in given]
         said = self.settings.said("policy") if wider else None
         policy = [("--policy", USUAL_POLICY)] if said is not None and said.level >= ENVIRONMENT else []
@@ -216,7 +220,7 @@ class Frame:
         """What to run where a plan is not the same any more."""
         if self.approved is None and self.command == "migrate":
             return self.again()  # it shows the plan and asks
-        given = [option for option in self.extra if option[0] in ("--policy", "--allow")]
+        given = [option for option in self.extra if option[0] in ("--policy", "--allow", "--keep-old")]
         return command_line("plan", ("--out", self.approved or "plan.json"), *self._where(), *given)
 
     def _refused(self, allow: tuple[str, ...]) -> str:
@@ -228,6 +232,7 @@ class Frame:
             ("--url", self.url),
             ("--database", self.given_database),
             ("--schema", self.schema if self.schema != DEFAULT else None),
+            *(("--var", each) for each in self.values),
         ]
 
     @property

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
-from aaiclick.cli.options import Debug, Env, Json, Names, Reference
+from aaiclick.cli.options import Debug, Env, Given, Json, Names, Reference
 
 
 def ddl(
-    *, json: Json = False, database: Names = None, schema: Reference = None, env: Env = None, debug: Debug = False
+    *,
+    json: Json = False,
+    database: Names = None,
+    schema: Reference = None,
+    env: Env = None,
+    var: Given = None,
+    debug: Debug = False,
 ) -> None:
     """Print the declared schema as SQL.
 
@@ -16,7 +22,7 @@ def ddl(
 
     Exit code 0, or 2 where the schema cannot be imported.
     """
-    frame = Frame("ddl", json, debug, None, database, schema, env)
+    frame = Frame("ddl", json, debug, None, database, schema, env, values=tuple(var or ()))
     frame.run(lambda: _ddl(frame))
 
 

@@ -20,6 +20,7 @@ from aaiclick.cli.options import (
     Databases,
     Debug,
     Env,
+    Given,
     Jobs,
     Json,
     KeepOld,
@@ -86,6 +87,7 @@ def migrate(
     database: Databases = None,
     schema: Reference = None,
     env: Env = None,
+    var: Given = None,
     allow: Allow = None,
     policy: Chosen = None,
     keep_old: KeepOld = None,
@@ -127,6 +129,7 @@ def migrate(
         extra=tuple(options),
         flags=tuple(flag for flag, given in flags if given),
         approved=plan,
+        values=tuple(var or ()),
     )
     hooks = Hooks(frame)
     frame.run(lambda: hooks.carry_out(lambda: _run(frame, hooks, keys, plan, jobs, to)))

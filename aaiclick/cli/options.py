@@ -133,6 +133,15 @@ Env = Annotated[
         "schema, policy and keep-old count. Default: $AAICLICK_ENV.",
     ),
 ]
+Given = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--var",
+        metavar="NAME=VALUE",
+        help="The value of a variable of the schema, such as ttl_days=90. It counts more than $AAICLICK_VAR_<NAME> and "
+        "the configuration. May be given several times.",
+    ),
+]
 Allow = Annotated[
     list[str] | None,
     typer.Option(

@@ -11,7 +11,7 @@ from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.hooks.hooks import Hooks
 from aaiclick.cli.machine.answers import report_json
-from aaiclick.cli.options import Database, Debug, Env, Json, KeepOld, Progress, ProgressKind, Reference, Url
+from aaiclick.cli.options import Database, Debug, Env, Given, Json, KeepOld, Progress, ProgressKind, Reference, Url
 from aaiclick.printable import seconds_text
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def rollback(
     database: Database = None,
     schema: Reference = None,
     env: Env = None,
+    var: Given = None,
     allow: Allow = None,
     keep_old: KeepOld = None,
     progress: Progress = ProgressKind.auto,
@@ -87,6 +88,7 @@ def rollback(
         progress=progress.value,
         extra=tuple(options),
         flags=("--dry-run",) if dry_run else (),
+        values=tuple(var or ()),
     )
     hooks = Hooks(frame)
     frame.run(lambda: hooks.carry_out(lambda: _rollback(frame, hooks, to, keys, dry_run)))

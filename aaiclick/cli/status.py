@@ -13,7 +13,7 @@ from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.machine.answers import status_json
 from aaiclick.cli.machine.metrics_file import MetricsFile
-from aaiclick.cli.options import Databases, Debug, Env, HtmlFile, Jobs, Json, Reference, Url
+from aaiclick.cli.options import Databases, Debug, Env, Given, HtmlFile, Jobs, Json, Reference, Url
 from aaiclick.cli.output import Output
 from aaiclick.cli.tenants.patterns import check_jobs, is_pattern
 from aaiclick.errors import UsageError
@@ -40,6 +40,7 @@ def status(
     database: Databases = None,
     schema: Reference = None,
     env: Env = None,
+    var: Given = None,
     metrics_file: Metrics = None,
     html: HtmlFile = None,
     jobs: Jobs = None,
@@ -59,7 +60,7 @@ def status(
         ("--html", str(html) if html is not None else None),
         ("--jobs", str(jobs) if jobs is not None else None),
     ]
-    frame = Frame("status", json, debug, url, database, schema, env, extra=tuple(given))
+    frame = Frame("status", json, debug, url, database, schema, env, extra=tuple(given), values=tuple(var or ()))
     frame.run(lambda: _status(frame, metrics_file, html, jobs))
 
 

@@ -11,7 +11,7 @@ import typer
 from aaiclick.cli import calls
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
-from aaiclick.cli.options import Allow, Chosen, Database, Debug, Env, HtmlFile, Json, Reference, Url
+from aaiclick.cli.options import Allow, Chosen, Database, Debug, Env, Given, HtmlFile, Json, KeepOld, Reference, Url
 from aaiclick.errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,8 +48,10 @@ def plan(
     database: Database = None,
     schema: Reference = None,
     env: Env = None,
+    var: Given = None,
     allow: Allow = None,
     policy: Chosen = None,
+    keep_old: KeepOld = None,
     debug: Debug = False,
 ) -> None:
     """Say what would be done, for somebody to approve.
@@ -68,14 +70,17 @@ def plan(
         schema,
         env,
         policy.value if policy is not None else None,
+        keep_old,
         extra=(
             ("--out", out),
             ("--html", str(html) if html is not None else None),
             ("--policy", policy.value if policy is not None else None),
+            ("--keep-old", keep_old),
             *(("--allow", key) for key in keys),
         ),
         flags=(*(("--markdown",) if markdown else ()), *(("--quick",) if quick else ())),
         approved=out,
+        values=tuple(var or ()),
     )
     files = _Files(Path(out) if out is not None else None, html)
     frame.run(lambda: _plan(frame, frame.chosen_policy(keys), files, markdown, quick))

@@ -10,7 +10,7 @@ from aaiclick.cli.configuration.keys import KEYS, VALUES
 from aaiclick.cli.configuration.settings import ENVIRONMENT, Settings
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.hooks.declared import EVENTS
-from aaiclick.cli.options import Database, Debug, Env, Json, Reference, Url
+from aaiclick.cli.options import Database, Debug, Env, Given, Json, Reference, Url
 from aaiclick.cli.output import Json as JsonValue
 from aaiclick.cli.schema_reference import DEFAULT
 from aaiclick.errors import UsageError
@@ -35,6 +35,7 @@ def config(
     database: Database = None,
     schema: Reference = None,
     env: Env = None,
+    var: Given = None,
     debug: Debug = False,
 ) -> None:
     """Show what is configured, and where it is said.
@@ -44,7 +45,7 @@ def config(
 
     Exit code 0, or 2 where the configuration is wrong.
     """
-    frame = Frame("config", json, debug, url, database, schema, env)
+    frame = Frame("config", json, debug, url, database, schema, env, values=tuple(var or ()))
     frame.run(lambda: _config(frame))
 
 

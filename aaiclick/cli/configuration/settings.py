@@ -3,8 +3,8 @@ that was asked for, then the file's own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from aaiclick.cli.configuration.files import ConfigurationFile, find
@@ -19,6 +19,7 @@ SCHEMA_VARIABLE = "AAICLICK_SCHEMA"
 KEEP_VARIABLE = "AAICLICK_KEEP_OLD"
 VARIABLES = {"schema": SCHEMA_VARIABLE, "url": URL_VARIABLE, "keep-old": KEEP_VARIABLE}
 """The environment variables that say a value."""
+VALUE_FLAG = "--var"
 VALUE_PREFIX = "AAICLICK_VAR_"
 """How the variable begins that gives a value for a variable of the schema."""
 FLAG, VARIABLE, ENVIRONMENT, FILE = range(4)
@@ -49,6 +50,8 @@ class Settings:
     """The project's configuration; None where there is none."""
     environment: Value | None = None
     """The environment that was asked for; None: none was."""
+    chosen: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Values for variables of the schema, as flags say them, by their names."""
 
     def value(self, key: str) -> Value | None:
         """What counts most for the key, ``${NAME}`` replaced; None where nothing says it. Raises ``UsageError`` where a
@@ -78,15 +81,17 @@ class Settings:
         return tuple(found)
 
     def values(self) -> dict[str, Value]:
-        """What is said of the schema's variables, by their names, ``${NAME}`` replaced: an environment variable before
-        the file. Raises ``UsageError`` where one that is to be put in is not set."""
+        """What is said of the schema's variables, by their names, ``${NAME}`` replaced: a flag before an environment
+        variable before the file. Raises ``UsageError`` where one that is to be put in is not set."""
+        found = {name: Value(text, FLAG, VALUE_FLAG) for name, text in self.chosen.items()}
         if self.file is None:
-            return {}
-        chosen = self.file.environments[self.environment.text] if self.environment is not None else {}
-        keys = [key for key in {**self.file.top, **chosen} if key.startswith(f"{VALUES}.")]
-        found: dict[str, Value] = {}
+            return found
+        said = self.file.environments[self.environment.text] if self.environment is not None else {}
+        keys = [key for key in {**self.file.top, **said} if key.startswith(f"{VALUES}.")]
         for key in keys:
             name = key.partition(".")[2]
+            if name in found:
+                continue
             given = VALUE_PREFIX + name.upper()
             if self.variables.get(given):
                 found[name] = Value(self.variables[given], VARIABLE, given)
@@ -162,10 +167,14 @@ class Settings:
 
 
 def load(
-    given: Mapping[str, str | None], environment: str | None, variables: Mapping[str, str], start: Path
+    given: Mapping[str, str | None],
+    environment: str | None,
+    variables: Mapping[str, str],
+    start: Path,
+    values: Sequence[str] = (),
 ) -> Settings:
-    """The settings of a run in the directory ``start`` (absolute). ``environment`` is ``--env``. Raises
-    ``UsageError``."""
+    """The settings of a run in the directory ``start`` (absolute). ``environment`` is ``--env``, ``values`` is each
+    ``--var``. Raises ``UsageError``."""
     unknown = set(given) - set(KEYS)
     assert not unknown, unknown
     file = find(start)
@@ -178,7 +187,20 @@ def load(
     )
     if chosen is not None:
         _require(chosen, file, start)
-    return Settings(given, variables, file, chosen)
+    return Settings(given, variables, file, chosen, _chosen(values))
+
+
+def _chosen(values: Sequence[str]) -> dict[str, str]:
+    """``ttl_days=90`` by its name. Raises ``UsageError`` for what is no such pair, and for two values of one name."""
+    found: dict[str, str] = {}
+    for each in values:
+        name, equals, text = each.partition("=")
+        name = name.strip()
+        if not name or not equals:
+            raise UsageError(f"{VALUE_FLAG} {each!r}: write the name of a variable, = and its value: ttl_days=90")
+        if found.setdefault(name, text) != text:
+            raise UsageError(f"{VALUE_FLAG} gives {name} twice: {found[name]!r} and {text!r}")
+    return found
 
 
 def _require(chosen: Value, file: ConfigurationFile | None, start: Path) -> None:
