@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, TypedDict
 
 from pydantic import BaseModel, Field
@@ -149,20 +149,22 @@ class Table(Spec):
         name: str,
         types: Mapping[str, str] | None = None,
         nullable: bool = True,
+        metadata: Collection[str] | None = None,
         **fields: Unpack[ArrowFields],
     ) -> Table:
         """A table with a column for each field of a ``pyarrow.Schema``, or of the schema of a stream of record batches.
 
         ``types`` gives another ClickHouse type for single fields. ``nullable=False``: no field holds NULL, even though
         Arrow allows it everywhere by default. Metadata of fields and of the schema give comments, defaults, codecs,
-        TTLs and keys; from the keys a MergeTree is made, where ``engine`` is not given. Other keywords are those of
-        ``Table``, and count more than metadata.
+        TTLs and keys; from the keys a MergeTree is made, where ``engine`` is not given. ``metadata``: the keys that are
+        read, none for an empty list; None: all. Other keywords are those of ``Table``, and count more than metadata.
 
-        Raises ``SpecError`` where ClickHouse has no type for a field, or metadata mean nothing.
+        Raises ``SpecError`` where ClickHouse has no type for a field, and for metadata that mean nothing or hold more
+        SQL than their key says.
         """
         from aaiclick.specs.arrow.schemas import arrow_table
 
-        columns, told = arrow_table(schema, types, nullable)
+        columns, told = arrow_table(schema, types, nullable, metadata)
         said: ArrowFields = {**told, **fields}
         if "engine" not in said:
             raise SpecError(
@@ -185,7 +187,7 @@ class Table(Spec):
 
         Raises ``SpecError`` where pyarrow is not installed, or Arrow has no such type.
         """
-        from aaiclick.specs.arrow.schemas import arrow_schema
+        from aaiclick.specs.arrow.written import arrow_schema
 
         return arrow_schema(self.columns, self.engine, self.comment)
 

@@ -2,18 +2,22 @@
 
 A field's metadata is about its column, the schema's about the table. All values are texts (UTF-8). A key that begins
 with ``clickhouse.`` and is not one of these is an error: nothing that somebody wrote down for the table is dropped.
+All but the comments and the place in the sort key are SQL, and checked to be that and no more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from typing import TypeAlias, TypedDict
 
 from aaiclick.errors import SpecError
+from aaiclick.specs.arrow.checks import WORDS, codecs, expressions, one_type, table_ttl
 from aaiclick.specs.columns import Column, ColumnFields
 from aaiclick.specs.engines import KeyFields, MergeTree
+from aaiclick.sql.expressions import one_expression
 from aaiclick.sql.quoting import quoted_where_needed
-from aaiclick.sql.tokens import TokenError, split_top
+from aaiclick.sql.tokens import split_top
 from aaiclick.sql.types import unwrapped
 
 Metadata: TypeAlias = "Mapping[bytes, bytes] | None"
@@ -25,6 +29,20 @@ COLUMN_KEYS = (TYPE, DEFAULT, CODEC, TTL, ORDER_BY, PARTITION_BY)
 """What a field's metadata may say, beside ``comment``."""
 TABLE_KEYS = (ORDER_BY, PARTITION_BY, PRIMARY_KEY, TTL)
 """What the schema's metadata may say, beside ``comment``."""
+_CHECKS: Mapping[str, Callable[[str], bool]] = {
+    TYPE: one_type,
+    DEFAULT: one_expression,
+    CODEC: codecs,
+    TTL: one_expression,
+    PARTITION_BY: expressions,
+}
+_TABLE_CHECKS: Mapping[str, Callable[[str], bool]] = {
+    ORDER_BY: expressions,
+    PARTITION_BY: expressions,
+    PRIMARY_KEY: expressions,
+    TTL: table_ttl,
+}
+_PLACE = re.compile(r"[1-9][0-9]{0,5}\Z")
 
 
 class TableWords(TypedDict, total=False):
@@ -34,14 +52,31 @@ class TableWords(TypedDict, total=False):
     comment: str
 
 
-def said(metadata: Metadata, known: Iterable[str], where: str) -> dict[str, str]:
-    """What metadata says, by its keys. Raises ``SpecError`` for a key of ours that is not known, or a value that is
-    no text."""
-    keys = tuple(known)
+def read_keys(metadata: object) -> frozenset[str] | None:
+    """The keys that are read, of ``from_arrow``'s ``metadata``; None: all. Raises ``SpecError`` where there is no such
+    key."""
+    if metadata is None:
+        return None
+    there = {COMMENT, *COLUMN_KEYS, *TABLE_KEYS}
+    given = set[object](metadata) if isinstance(metadata, Collection) and not isinstance(metadata, str) else {metadata}
+    wrong = [key for key in given if not isinstance(key, str) or key not in there]
+    if wrong:
+        raise SpecError("metadata", f"{wrong[0]!r} is no key that is read (there are {', '.join(sorted(there))})")
+    return frozenset(str(key) for key in given)
+
+
+def said(metadata: Metadata, of_table: bool, where: str, read: frozenset[str] | None = None) -> dict[str, str]:
+    """What metadata says, by its keys. ``of_table``: they are the schema's, else a field's. ``read``: only these keys
+    count; None: all.
+
+    Raises ``SpecError`` for a key of ours that is not known, a value that is no text, and SQL that is anything else or
+    anything more than its key says."""
+    keys = TABLE_KEYS if of_table else COLUMN_KEYS
+    checks = _TABLE_CHECKS if of_table else _CHECKS
     found: dict[str, str] = {}
     for raw, value in (metadata or {}).items():
         key = raw.decode("utf-8", "replace")
-        if key != COMMENT and not key.startswith(PREFIX):
+        if (key != COMMENT and not key.startswith(PREFIX)) or (read is not None and key not in read):
             continue
         if key not in (*keys, COMMENT):
             raise SpecError(where, f"unknown metadata {key} (there are {', '.join((*keys, COMMENT))})")
@@ -49,8 +84,16 @@ def said(metadata: Metadata, known: Iterable[str], where: str) -> dict[str, str]
             text = value.decode("utf-8")
         except UnicodeDecodeError:
             raise SpecError(where, f"the metadata {key} is no UTF-8 text") from None
-        if text.strip():
-            found[key] = text.strip() if key != COMMENT else text
+        if key == COMMENT:
+            if text.strip():
+                found[key] = text
+            continue
+        if not text.strip():
+            raise SpecError(where, f"the metadata {key} is empty: leave it out")
+        check = checks.get(key)
+        if check is not None and not check(text):
+            raise SpecError(where, f"the metadata {key} is {text!r}: {WORDS[check]} is wanted, and nothing behind")
+        found[key] = text.strip()
     return found
 
 
@@ -102,7 +145,8 @@ def engine_of(
     keys: KeyFields = {"order_by": order_by}
     partition_by = schema.get(PARTITION_BY) or next(iter(partitions.values()), None)
     if partition_by is not None:
-        keys["partition_by"] = partition_by
+        parts = _parts(partition_by)
+        keys["partition_by"] = parts if len(parts) > 1 else partition_by
     if PRIMARY_KEY in schema:
         keys["primary_key"] = _parts(schema[PRIMARY_KEY])
     if TTL in schema:
@@ -117,7 +161,7 @@ def _places(fields: Mapping[str, Mapping[str, str]]) -> list[str]:
         if ORDER_BY not in told:
             continue
         text = told[ORDER_BY]
-        if not text.isdecimal() or not int(text):
+        if not _PLACE.match(text):
             problem = f"the metadata {ORDER_BY} is {text!r}: it is the field's place in the sort key, from 1"
             raise SpecError(f"field {name}", problem)
         other = found.setdefault(int(text), name)
@@ -127,11 +171,8 @@ def _places(fields: Mapping[str, Mapping[str, str]]) -> list[str]:
 
 
 def _parts(text: str) -> list[str]:
-    """The elements of a key."""
-    try:
-        return split_top(text)
-    except TokenError:
-        return [text]
+    """The elements of a key, which can be cut: it was checked."""
+    return split_top(text)
 
 
 def column_metadata(column: Column) -> dict[bytes, bytes]:
