@@ -58,7 +58,9 @@ def read_keys(metadata: object) -> frozenset[str] | None:
     if metadata is None:
         return None
     there = {COMMENT, *COLUMN_KEYS, *TABLE_KEYS}
-    given = set[object](metadata) if isinstance(metadata, Collection) and not isinstance(metadata, str) else {metadata}
+    if not isinstance(metadata, Collection) or isinstance(metadata, str | bytes):
+        raise SpecError("metadata", f"{metadata!r} is no list of keys (there are {', '.join(sorted(there))})")
+    given = set[object](metadata)
     wrong = [key for key in given if not isinstance(key, str) or key not in there]
     if wrong:
         raise SpecError("metadata", f"{wrong[0]!r} is no key that is read (there are {', '.join(sorted(there))})")
