@@ -44,6 +44,12 @@ PARTS: tuple[Part, ...] = (
     Part("`kill -9` of a child on disk, at random moments", (f"{_R}test_kill9.py",), _LOST, 30),
     Part("a rollback killed after every command", (f"{_R}test_rollback",), "the same command went it to its end", 100),
     Part(
+        "a migration killed at every point, ended by another start, and rolled back",
+        (f"{_R}test_rollback_after_kills.py",),
+        "every row once, and nothing that is kept was said to be gone",
+        100,
+    ),
+    Part(
         "answers lost (the statement happened, or not)", (f"{_R}test_failures.py::test_every_answer_lost",), _LOST, 60
     ),
     Part("server killed or restarted under a run", (f"{_R}test_failures.py::test_the_server_dies",), _LOST, 40),

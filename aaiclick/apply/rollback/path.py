@@ -92,12 +92,23 @@ def hops(records: Iterable[Record], live: int, attempts: Sequence[Attempt] = ())
 
 
 def attempted(attempts: Sequence[Attempt], record: Record) -> tuple[Transition, ...]:
-    """Each attempt as a transition that ended when the next one began, and the last with ``record``."""
+    """Each attempt as a transition that ended when the next one began, and the last with ``record``. A step that a
+    later attempt planned again was not carried out by the earlier one, which was stopped before its end."""
     ends = [*(each.at for each in attempts[1:]), record.at]
-    return tuple(
-        Transition(replace(record, at=end, plan=""), _plan(each.steps))
-        for each, end in zip(attempts, ends, strict=False)
-    )
+    again: set[tuple[str, str, str]] = set()
+    found: list[Transition] = []
+    for each, end in reversed(list(zip(attempts, ends, strict=False))):
+        plan = _plan(each.steps)
+        if plan is not None:
+            carried = tuple(step for step in plan.steps if _named(step) not in again)
+            again |= {_named(step) for step in plan.steps}
+            plan = replace(plan, steps=carried)
+        found.append(Transition(replace(record, at=end, plan=""), plan))
+    return tuple(reversed(found))
+
+
+def _named(step: Step) -> tuple[str, str, str]:
+    return step.object, step.strategy, step.change
 
 
 def earlier_of(records: Iterable[Record], version: int) -> Record | None:
