@@ -23,7 +23,7 @@ from aaiclick.error_codes import FUNCTION_THROW_IF_VALUE_IS_NON_ZERO, NOT_ENOUGH
 from aaiclick.errors import AaiclickError, LeaseLostError, OutcomeUnknownError, StatementError
 from aaiclick.lease.lock import tagged, while_held
 from aaiclick.lease.renew import RENEWALS, Lease, check, ended_by_successor, renew, renew_loop_step
-from aaiclick.routine import Beside, Command, Effect, Nonce, Query, Routine, Sleep, number, text
+from aaiclick.routine import Beside, Command, Effect, Nonce, Peer, Query, Routine, Sleep, number, text
 from aaiclick.sql.clauses import drop_constraint
 from aaiclick.sql.ddl import alter_table, drop, is_alter, system
 from aaiclick.sql.quoting import qualified
@@ -52,7 +52,7 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
     Raises LeaseLostError, and whatever the routine raises.
     """
     held, proven = lease, lease.clock
-    sent: list[str] = []
+    sent: list[Command] = []
     try:
         effect = next(routine)
         while True:
@@ -71,7 +71,7 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
             if (
                 isinstance(effect, Command)
                 and is_alter(effect.sql)
-                and (full := (yield from _no_room(held))) is not None
+                and (full := (yield from _no_room(held, effect.at))) is not None
             ):
                 effect = routine.throw(full)
                 continue
@@ -89,7 +89,7 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
                 continue
             if isinstance(effect, Command):
                 # Until the next proof this one may have reached the server too late.
-                sent.append(effect.sql)
+                sent.append(effect)
             # So a table that was renamed by a run which lost its lease says whose it is.
             if isinstance(effect, Nonce) and effect.signed:
                 rows = ((text(rows[0][0]) + held.nonce,),)
@@ -101,15 +101,15 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
         routine.close()
 
 
-def _look_whether_lost(held: Lease, effect: Effect, error: Exception, sent: Sequence[str]) -> Routine[None]:
+def _look_whether_lost(held: Lease, effect: Effect, error: Exception, sent: Sequence[Command]) -> Routine[None]:
     """Raise LeaseLostError where a statement failed because the lease is another's, or has no answer and may have come
     late. ``sent``: those before it since the lease was last proved.
 
     A successor kills this run's statements and renames its scratch tables. To the routine that would look like an error
     of its own, and it would clean up beside the successor: so the lock is asked first.
     """
-    last = effect.sql if isinstance(effect, Command) and _undoing(effect.sql, held.nonce) else ""
-    late = [*sent, last] if last else sent
+    last = effect if isinstance(effect, Command) and _undoing(effect.sql, held.nonce) else None
+    late = [*sent, last] if last is not None else sent
     if (yield from ended_by_successor(held, error)):
         yield from _undo_last(late, held.nonce)
         raise LeaseLostError(
@@ -123,7 +123,7 @@ def _look_whether_lost(held: Lease, effect: Effect, error: Exception, sent: Sequ
     ):
         yield from _undo_last(late, held.nonce)
         raise LeaseLostError(f"this run no longer holds the migration lease on database {held.database}") from error
-    if isinstance(error, OutcomeUnknownError) and last:
+    if isinstance(error, OutcomeUnknownError) and last is not None:
         # Its run ends here, and looks at the lease no more.
         try:
             yield from check(held)
@@ -148,13 +148,13 @@ def _still_held(held: Lease) -> Routine[bool]:
     return True
 
 
-def _no_room(held: Lease) -> Routine[StatementError | None]:
+def _no_room(held: Lease, at: Peer | None) -> Routine[StatementError | None]:
     """The error to raise instead of sending an ALTER, where the disk with the definitions is full; None: it is not.
 
     The engine answers such an ALTER with success but leaves an empty file, and does not start again with it.
     """
     try:
-        rows = yield Query(tagged(held.nonce, _FREE))
+        rows = yield Query(tagged(held.nonce, _FREE), at=at)
     except StatementError:
         return None
     if not rows or number(rows[0][0]) >= ROOM:
@@ -166,7 +166,7 @@ def _no_room(held: Lease) -> Routine[StatementError | None]:
     return StatementError(message, NOT_ENOUGH_SPACE, "NOT_ENOUGH_SPACE")
 
 
-def _undo_last(sent: Sequence[str], nonce: str) -> Routine[None]:
+def _undo_last(sent: Sequence[Command], nonce: str) -> Routine[None]:
     """Undo the last statements that were sent before the lease turned out to be lost, as far back as they can be
     undone. They may have reached the server after a successor had ended, which then knows nothing of them. What is
     before one that cannot be undone stays: a mark says what there is to put right.
@@ -175,12 +175,12 @@ def _undo_last(sent: Sequence[str], nonce: str) -> Routine[None]:
     and a new scratch object dropped at any time: a successor that is still at work stops merges by settings too, and
     has renamed or read the scratch objects that it uses.
     """
-    for sql in reversed(sent):
-        undone = _undoing(sql, nonce)
+    for command in reversed(sent):
+        undone = _undoing(command.sql, nonce)
         if not undone:
             return
         with suppress(AaiclickError):
-            yield Command(undone)
+            yield Command(undone, at=command.at)
 
 
 def _undoing(sent: str, nonce: str) -> str:

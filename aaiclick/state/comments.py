@@ -23,8 +23,12 @@ from aaiclick.state.notes import write_note
 T = TypeVar("T")
 
 
+_NOTHING: tuple[object, ...] = ("", (), None, False)
+
+
 class CommentFormat(Generic[T]):
-    """Values of one dataclass as JSON in comments. ``sparse``: fields that are left out where they are '' or empty."""
+    """Values of one dataclass as JSON in comments. ``sparse``: fields that are left out where they say
+    nothing: '', empty, None or False."""
 
     def __init__(self, kind: type[T], sparse: frozenset[str] = frozenset()) -> None:
         self._kind = kind
@@ -33,7 +37,7 @@ class CommentFormat(Generic[T]):
 
     def dump(self, value: T) -> str:
         """The comment's text."""
-        left_out = {name for name in self._sparse if getattr(value, name) in ("", ())}
+        left_out = {name for name in self._sparse if getattr(value, name) in _NOTHING}
         return self._adapter().dump_json(value, exclude=left_out or None).decode()
 
     def load(self, comment: str) -> T | None:

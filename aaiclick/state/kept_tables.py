@@ -21,6 +21,7 @@ from aaiclick.sql.quoting import qualified
 from aaiclick.state.block_numbers import note_block_numbers, reset_block_numbers, reset_unneeded_block_numbers
 from aaiclick.state.comments import CommentFormat, replace_comment
 from aaiclick.state.rebuild_mark import Mark
+from aaiclick.state.replicated.base_blocks import BaseBlock
 
 KEPT_PREFIX = "_aaiclick_old_"
 DAY = 86400
@@ -63,6 +64,14 @@ class KeptComment:
     it."""
     format: int = 1
     """Of the comment."""
+    bases: tuple[BaseBlock, ...] = ()
+    """On a cluster, in place of ``base``, which is -1 then."""
+    replicated: bool = False
+    """All hosts of a cluster keep it."""
+
+    def of_shard(self, shard: int) -> KeptComment:
+        """What it says of one shard."""
+        return replace(self, bases=tuple(each for each in self.bases if each[0] == shard))
 
     @property
     def earliest(self) -> int:
@@ -85,7 +94,7 @@ class KeptRow:
     bytes: int
 
 
-COMMENT = CommentFormat(KeptComment)
+COMMENT = CommentFormat(KeptComment, frozenset({"bases", "replicated"}))
 
 
 def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:

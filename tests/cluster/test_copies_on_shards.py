@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import pytest
 
@@ -10,13 +11,14 @@ from aaiclick import Column, MergeTree, Schema, Table
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.migrate import Run
-from aaiclick.errors import BlockedError
+from aaiclick.errors import AaiclickError, BlockedError
 from aaiclick.routine import Command, Effect
 from aaiclick.version import VERSION
 from tests.cluster.conftest import ClusterFactory
 from tests.cluster.copies import DROPPED, fill, is_whole, paired, regrained, rekeyed, table
 from tests.cluster.places import PLACES, Place, dead, killed_at, place_on
 from tests.cluster.rig.errors import RefusedError
+from tests.cluster.rig.waiting import wait_until
 from tests.cluster.writing import REFUSED, Writers, during
 from tests.reliability.driving import Driver, KilledError
 
@@ -131,4 +133,50 @@ def test_between_two_shards_all_hosts_refuse_writers_and_none_goes_back(place: P
     with pytest.raises(RefusedError) as refused:
         place.cluster.hosts[3].q(sent[0])
     assert refused.value.code == 60
+    is_whole(place, 240)
+
+
+MOMENTS = {
+    "copy": "INSERT INTO `_aaiclick_staged_",
+    "attach": "ATTACH PARTITION",
+    "close": "ADD CONSTRAINT _aaiclick_fence",
+    "exchange": "EXCHANGE TABLES",
+    "open": "DROP CONSTRAINT _aaiclick_guard",
+}
+"""Of a copy, by the statement that is about to be sent; each the second time, when one shard is further than the other
+one."""
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize(("number", "how"), [(1, "kill"), (2, "kill"), (3, "pause")])
+@SHARDS
+def test_a_host_is_gone_in_the_middle(place: Place, number: int, how: str, moment: str) -> None:
+    """The other replica of the first shard, the host that copies in the second one, or its other replica, which stands
+    still for longer than its session with Keeper lasts. The next start, through the first host, names it; when it is
+    back a start through another shard puts everything right."""
+    place.start(rekeyed(1, place))
+    fill(place, 20)
+    host, seen = place.cluster.hosts[number], 0
+
+    def before(effect: Effect) -> None:
+        nonlocal seen
+        seen += isinstance(effect, Command) and MOMENTS[moment] in effect.sql
+        if seen == 2:
+            seen += 1
+            (host.kill if how == "kill" else host.pause)()
+
+    opened = open_url(place.cluster.hosts[0].database_url(place.database))
+    with suppress(AaiclickError):
+        Driver(opened, before=before).run(
+            ensure(Run(rekeyed(2, place), place.database, DROPPED, dead(), False, VERSION))
+        )
+    opened.close()
+    assert seen > 2
+    with pytest.raises(AaiclickError, match=r"does not answer|is away"):
+        place.start(rekeyed(2, place), 0, DROPPED)
+    (host.start if how == "kill" else host.resume)()
+    wait_until(lambda: host.answers, "the host is back", 60)
+    place.start(rekeyed(2, place), 3 - number if number != 2 else 3, DROPPED)
+    place.is_settled(rekeyed(2, place))
     is_whole(place, 240)

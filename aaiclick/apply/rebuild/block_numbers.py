@@ -31,11 +31,11 @@ def remember_blocks(database: str, mark: Mark, declared: Settings, source: Physi
 
     ``source``: parts that are taken over as they are may hold numbers of another table; then nothing can be told apart.
     """
-    if not mark.keep_old_seconds or (source is not None and (yield from _holds_numbers(source))):
+    if not mark.keep_old_seconds or (source is not None and (yield from holds_numbers(source))):
         return mark
     if dict(declared).get(NUMBERS, "0") not in ("0", "false"):
         # Where an earlier rebuild set it for the same reason, it is no wish of the user's.
-        return replace(mark, counts=True, numbered=(yield from _set_by_us(database, mark.source)))
+        return replace(mark, counts=True, numbered=(yield from set_by_us(database, mark.source)))
     if not (yield from knows_table_setting(NUMBERS)):
         return mark
     yield from ddl(alter_table(qualified(database, mark.shadow_name), modify_setting(NUMBERS, 1)))
@@ -56,11 +56,13 @@ def at_exchange(database: str, mark: Mark) -> Routine[Mark]:
     return mark
 
 
-def _set_by_us(database: str, uuid: str) -> Routine[bool]:
+def set_by_us(database: str, uuid: str) -> Routine[bool]:
+    """Whether a storage keeps them because of an earlier rebuild, and not because the user wants it."""
     return any(row.kept.numbered and row.kept.replaced_by == uuid for row in (yield from read_owned(database)).kept())
 
 
-def _holds_numbers(source: Physical) -> Routine[bool]:
+def holds_numbers(source: Physical) -> Routine[bool]:
+    """Whether some rows of a table have the number of their block in a column."""
     rows = yield from ask(
         "SELECT count() FROM system.parts_columns WHERE active AND database = unhex({db:String}) AND table = "
         "unhex({name:String}) AND column = '_block_number'",

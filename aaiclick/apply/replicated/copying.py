@@ -22,6 +22,7 @@ from aaiclick.apply.rebuild.copy_chunk import Job, SourceChanged, fill_chunk
 from aaiclick.apply.replicated.chunks import divided, require_guards
 from aaiclick.apply.replicated.conditions import Replicas, until_settled
 from aaiclick.apply.replicated.shadow import (
+    attach_one,
     attach_staged,
     make_shadow_everywhere,
     require_shadow_rows,
@@ -40,6 +41,7 @@ from aaiclick.events import Note, Progress
 from aaiclick.routine import Command, Emit, Routine
 from aaiclick.sql.ddl import system
 from aaiclick.sql.quoting import qualified
+from aaiclick.state.replicated.base_blocks import BaseBlock
 from aaiclick.state.replicated.mark import CopiedShard, ReplicatedMark, update_replicated_mark
 from aaiclick.state.staged_chunks import StagedChunk, covered, rows_of
 
@@ -60,6 +62,8 @@ class Copied:
     """Rows that this run has copied."""
     passes: int = 0
     """Passes over missing parts that were made."""
+    begun: bool = False
+    """The new table has the parts of the kept table that it begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +95,10 @@ class Source:
 
 
 def copy_on_replicas(
-    jobs: Sequence[Job], replicas: Replicas, mark: ReplicatedMark
+    jobs: Sequence[Job], replicas: Replicas, mark: ReplicatedMark, kept: Sequence[Shard] = ()
 ) -> Routine[tuple[ReplicatedMark, int]]:
     """Fill the new table with all rows, on all hosts; the mark, which says 'swap' by now, and the rows written.
-    ``jobs``: one for each shard.
+    ``jobs``: one for each shard. ``kept``: a table of which it takes over all parts first, in every shard.
 
     Writers are refused on all hosts when this returns. Raises ApplyError where rows are changed again and again or a
     host does not follow, VerificationError where rows are missing in the copy.
@@ -113,7 +117,7 @@ def copy_on_replicas(
                 state = replace(state, closed=False, spoilt=state.spoilt + 1)
                 break
             state = yield from _drop_stale(jobs, replicas, state, index, looked)
-            state = yield from _advance(job, shard, state, index, looked)
+            state = yield from _advance(job, shard, state, index, looked, kept[index] if kept else None)
             seen.append(looked)
         if state != before:
             continue
@@ -123,8 +127,9 @@ def copy_on_replicas(
         state = replace(state, closed=True)
     # Merges are held, but for those of expired rows.
     if not state.mark.expiring:
-        for shard, copied in zip(replicas.shards, state.shards, strict=True):
-            yield from require_shadow_rows(shard, state.mark, rows_in(copied.staged))
+        for index, (shard, copied) in enumerate(zip(replicas.shards, state.shards, strict=True)):
+            brought = (yield from _rows_of(kept[index])) if kept else 0
+            yield from require_shadow_rows(shard, state.mark, brought + rows_in(copied.staged))
     written = sum(copied.written for copied in state.shards)
     return (yield from at_swap(replicas, state.mark, seen)), written
 
@@ -191,12 +196,24 @@ def at_swap(replicas: Replicas, mark: ReplicatedMark, seen: Sequence[Source]) ->
                 high[partition] = max(block, high.get(partition, -1))
         copied.append(CopiedShard(shard.number, tuple(sorted(high.items())), sum(part.rows for part in looked.parts)))
     known = frozenset[str]().union(*(looked.known for looked in seen))
-    mark = replace(mark, phase="swap", known=tuple(sorted(known)))
+    mark = replace(mark, phase="swap", known=tuple(sorted(known)), bases=(yield from _bases(replicas, mark)))
     if len(copied) == 1:
         mark = replace(mark, high=copied[0].high, rows=copied[0].rows)
     else:
         mark = replace(mark, shards=tuple(copied))
     return (yield from update_replicated_mark(table.database, mark))
+
+
+def _bases(replicas: Replicas, mark: ReplicatedMark) -> Routine[tuple[BaseBlock, ...]]:
+    """The blocks of the new table, which refuses writers until it is in place: what is above them comes afterwards."""
+    if not mark.counts:
+        return ()
+    seen = yield from highest_blocks(replicas.reach, replicas.source.database, mark.shadow_name)
+    return tuple(
+        (shard.number, partition, block)
+        for shard in replicas.shards
+        for partition, block in sorted(seen[shard.worker].items())
+    )
 
 
 def _require_calm(job: Job, state: Copying) -> None:
@@ -226,13 +243,15 @@ def _drop_stale(jobs: Sequence[Job], replicas: Replicas, state: Copying, index: 
         state = replace(state, closed=False)
     if names & set(copied.attached):
         mark = yield from make_shadow_everywhere(replicas, state.mark)
-        state = replace(state, mark=mark, shards=tuple(replace(each, attached=()) for each in state.shards))
+        state = replace(
+            state, mark=mark, shards=tuple(replace(each, attached=(), begun=False) for each in state.shards)
+        )
     for name in sorted(names):
         yield from at_host(drop_table(job.place, name), shard.peer)
     return state
 
 
-def _advance(job: Job, shard: Shard, state: Copying, index: int, seen: Source) -> Routine[Copying]:
+def _advance(job: Job, shard: Shard, state: Copying, index: int, seen: Source, kept: Shard | None) -> Routine[Copying]:
     """Copy what the staging tables of a shard lack, or attach what the new table lacks; nothing where it lacks
     nothing."""
     copied = state.shards[index]
@@ -240,6 +259,13 @@ def _advance(job: Job, shard: Shard, state: Copying, index: int, seen: Source) -
     if missing and (state.closed or copied.passes < _ROUNDS):
         made, spoilt = yield from _pass(job, shard, copied, there, missing)
         return replace(state.with_shard(index, made), spoilt=state.spoilt + spoilt)
+    if kept is not None and not copied.begun:
+        # Before the others: where the later of two rows wins, that is the order in which they came.
+        for partition in sorted({part.partition for part in (yield from at_host(parts(kept.source), kept.peer))}):
+            source = qualified(kept.source.database, kept.source.name)
+            yield from attach_one(shard, state.mark, partition, source, job.work.settings)
+        yield from until_complete(shard, state.mark.shadow_name)
+        return state.with_shard(index, replace(copied, begun=True))
     if len(copied.attached) == len(copied.staged):
         return state
     # In the order in which they were filled, which ``divided`` has seen to where it matters.
@@ -247,6 +273,10 @@ def _advance(job: Job, shard: Shard, state: Copying, index: int, seen: Source) -
     yield from attach_staged(shard, state.mark, names, job.work.settings)
     yield from until_complete(shard, state.mark.shadow_name)
     return state.with_shard(index, replace(copied, attached=(*copied.attached, *names)))
+
+
+def _rows_of(kept: Shard) -> Routine[int]:
+    return sum(part.rows for part in (yield from at_host(parts(kept.source), kept.peer)))
 
 
 def _pass(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from aaiclick.apply.replicated.hold import set_everywhere
 from aaiclick.apply.replicated.shadow import drop_everywhere
 from aaiclick.clickhouse.every_host import Reach
+from aaiclick.clickhouse.features import NUMBERS
 from aaiclick.clickhouse.shared.replicas import tables_by_name
 from aaiclick.clickhouse.topology import named
 from aaiclick.events import Note
 from aaiclick.routine import Emit, Routine
+from aaiclick.state.kept_tables import KeptComment
 from aaiclick.state.owned import Owned
 from aaiclick.state.replicated.kept import forget_kept
 
@@ -25,4 +28,14 @@ def drop_expired_everywhere(owned: Owned, reach: Reach) -> Routine[None]:
             yield Emit(Note(said))
             continue
         yield from drop_everywhere(owned.database, row.name, reach)
+        # Without the numbers a kept table that a kill has left could not be rolled back to: the setting goes second.
+        if row.kept.numbered:
+            yield from _reset_numbers(owned.database, row.kept, reach)
         yield from forget_kept(owned.database, row.name)
+
+
+def _reset_numbers(database: str, kept: KeptComment, reach: Reach) -> Routine[None]:
+    found = yield from tables_by_name(reach.topology, database, (kept.table,))
+    live = [tables[kept.table] for tables in found.values() if kept.table in tables]
+    if live and all(each.uuid == kept.replaced_by for each in live):
+        yield from set_everywhere(database, kept.table, ((NUMBERS, ""),), reach)

@@ -13,6 +13,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
+from aaiclick.apply.rebuild.block_numbers import holds_numbers, set_by_us
 from aaiclick.apply.rebuild.copy_chunk import Job
 from aaiclick.apply.rebuild.rebuild import make_job
 from aaiclick.apply.replicated.clear import undo_everywhere
@@ -27,6 +28,7 @@ from aaiclick.apply.replicated.writers import failed_flushes
 from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.render import local_family
+from aaiclick.clickhouse.features import NUMBERS, knows_table_setting
 from aaiclick.clickhouse.merges import saved_settings
 from aaiclick.clickhouse.mutations import mutations
 from aaiclick.clickhouse.parts import parts
@@ -58,7 +60,7 @@ def rebuild_on_replicas(work: RebuildWork, site: Site) -> Routine[Done]:
     def fill(mark: ReplicatedMark) -> Routine[tuple[ReplicatedMark, int]]:
         jobs: list[Job] = []
         for shard in replicas.shards:
-            job, notes = yield from _job(work, shard, mark, site)
+            job, notes = yield from job_on_shard(work, shard, mark, site)
             jobs.append(job)
             told.extend(note for note in notes if note not in told)
         return (yield from copy_on_replicas(jobs, replicas, mark))
@@ -71,10 +73,17 @@ Fill = Callable[[ReplicatedMark], Routine[tuple[ReplicatedMark, int]]]
 """Fills the new table on all hosts and refuses writers; the mark, which says 'swap', and the rows."""
 
 
-def replace_on_replicas(work: RebuildWork | AttachWork, site: Site, replicas: Replicas, fill: Fill) -> Routine[Done]:
-    """Make a new table, let it be filled, and put it in the place of the old one on all hosts."""
+def replace_on_replicas(
+    work: RebuildWork | AttachWork, site: Site, replicas: Replicas, fill: Fill, back_to: int | None = None
+) -> Routine[Done]:
+    """Make a new table, let it be filled, and put it in the place of the old one on all hosts. ``back_to``: the version
+    of a rollback."""
     database, options, reach = site.database, site.options, replicas.reach
     yield from until_settled(replicas, options)
+    if (yield from set_by_us(database, replicas.source.uuid)):
+        # It was for the sake of the table that this one replaced, and is no wish of the user's.
+        own = tuple(pair for pair in work.form.settings if pair[0] != NUMBERS)
+        work = replace(work, form=replace(work.form, settings=own))
     mark = mark_of(
         work,
         site.nonce,
@@ -86,6 +95,10 @@ def replace_on_replicas(work: RebuildWork | AttachWork, site: Site, replicas: Re
     )
     if several(reach):
         mark = replace(mark, format=SHARDED_FORMAT, cluster=reach.topology.cluster)
+    if back_to is not None:
+        mark = replace(mark, format=SHARDED_FORMAT, back_to=back_to)
+    else:
+        mark = yield from _counting_blocks(mark, replicas)
     mark = replace(mark, expiring=expires(work.form) or " TTL " in (yield from create_query(database, work.table)))
     yield from write_replicated_mark(database, mark)
     before = yield from failed_flushes(reach)
@@ -132,7 +145,25 @@ def undo_quietly(
         yield Emit(Note(said, "warning"))
 
 
-def _job(work: RebuildWork, shard: Shard, mark: ReplicatedMark, site: Site) -> Routine[tuple[Job, tuple[str, ...]]]:
+def _counting_blocks(mark: ReplicatedMark, replicas: Replicas) -> Routine[ReplicatedMark]:
+    """The mark, which says whether the new table is to keep block numbers. Parts that are taken over as they are may
+    hold numbers of another table: then nobody could tell what came since."""
+    if not mark.keep_old_seconds:
+        return mark
+    if isinstance(mark.work, AttachWork):
+        for shard in replicas.shards:
+            if (yield from at_host(holds_numbers(shard.source), shard.peer)):
+                return mark
+    if dict(mark.work.form.settings).get(NUMBERS, "0") not in ("0", "false"):
+        return replace(mark, counts=True)
+    if not (yield from knows_table_setting(NUMBERS)):
+        return mark
+    return replace(mark, counts=True, numbered=True)
+
+
+def job_on_shard(
+    work: RebuildWork, shard: Shard, mark: ReplicatedMark, site: Site
+) -> Routine[tuple[Job, tuple[str, ...]]]:
     """The copy into tables of the local engine: only what is attached to the new table is replicated."""
     local = replace(work, form=local_family(work.form))
     job, notes = yield from at_host(make_job(local, shard.source, site), shard.peer)

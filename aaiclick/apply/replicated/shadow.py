@@ -20,6 +20,7 @@ from aaiclick.catalog.forms import ConstraintForm, Settings, TableForm
 from aaiclick.catalog.normalize import arguments_beside
 from aaiclick.catalog.render import form_sql
 from aaiclick.clickhouse.every_host import Reach
+from aaiclick.clickhouse.features import NUMBERS
 from aaiclick.clickhouse.merges import MERGES_HELD, ROOMY
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT
 from aaiclick.clickhouse.shared.proofs import is_long, require_all
@@ -54,7 +55,7 @@ def make_shadow_everywhere(replicas: Replicas, mark: ReplicatedMark) -> Routine[
     database, reach, work = replicas.source.database, replicas.reach, mark.work
     yield from drop_everywhere(database, mark.shadow_name, reach)
     command = Command(
-        form_sql(shadow_form(work.form, text((yield Nonce())[0][0])), database, mark.shadow_name),
+        form_sql(shadow_form(_counting(work.form, mark), text((yield Nonce())[0][0])), database, mark.shadow_name),
         settings=merged(CREATE, dict(work.settings)),
         database=database,
     )
@@ -64,6 +65,12 @@ def make_shadow_everywhere(replicas: Replicas, mark: ReplicatedMark) -> Routine[
     if len(uuids) != 1:
         raise ApplyError(f"{mark.table}: the new table is not one and the same on all hosts. Nothing was swapped")
     return (yield from update_replicated_mark(database, replace(mark, shadow=uuids.pop())))
+
+
+def _counting(form: TableForm, mark: ReplicatedMark) -> TableForm:
+    """With the setting by which rows keep the number of their block, where it is ours."""
+    others = tuple(pair for pair in form.settings if pair[0] != NUMBERS)
+    return replace(form, settings=(*others, (NUMBERS, "1"))) if mark.numbered else form
 
 
 def shadow_form(form: TableForm, run: str) -> TableForm:

@@ -18,6 +18,7 @@ from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.clickhouse.features import FENCE
 from aaiclick.clickhouse.merges import HELD
+from aaiclick.clickhouse.names import FENCE_CONSTRAINT
 from aaiclick.clickhouse.parts import detached_parts
 from aaiclick.clickhouse.statements import READ, merged
 from aaiclick.clickhouse.tables import create_query
@@ -27,6 +28,7 @@ from aaiclick.plan.operations import CopyColumn, RebuildWork
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.kept_tables import KeptComment
+from aaiclick.state.replicated.base_blocks import base_sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +91,18 @@ def inspect_kept(database: str, chain: Sequence[Link], *, read_by_views: bool = 
     for link in chain:
         tables.append(ChainTable(link.row.name, (yield from _form(database, link.row.name)), link.row.kept))
     tables.append(ChainTable(kept.table, (yield from _form(database, kept.table)), None))
-    old = replace(tables[0].form, name=kept.table, comment=kept.comment, settings=_settings(tables[0].form, kept))
+    # On a cluster the constraint that kept writers out is in the kept table still.
+    constraints = tuple(each for each in tables[0].form.constraints if each.name != FENCE_CONSTRAINT)
+    old = replace(
+        tables[0].form,
+        name=kept.table,
+        comment=kept.comment,
+        settings=_settings(tables[0].form, kept),
+        constraints=constraints,
+    )
     came, notes = columns_back(old, chain, [table.form for table in tables[1:]])
     ordered = ties_matter(old)
-    wheres = [f"{BLOCK} > {-1 if link.row.kept.base is None else link.row.kept.base}" for link in chain]
+    wheres = [f"{BLOCK} > {base_sql(link.row.kept.base, link.row.kept.bases)}" for link in chain]
     rows = yield from rows_of(database, tables[0])
     counts: list[int] = []
     unfit = 0
@@ -120,6 +130,11 @@ def inspect_kept(database: str, chain: Sequence[Link], *, read_by_views: bool = 
         for place, table in enumerate(tables[1:-1])
         if table.kept is not None
     )
+    if kept.replicated and len(chain) > 1:
+        blocked.append(
+            f"{kept.table} was replaced {len(chain)} times since, and on a cluster one replacement is undone: roll "
+            "back to the version before the last one"
+        )
     return Restore(
         chain[0].row.name,
         kept,

@@ -14,6 +14,7 @@ from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import require_table
 from aaiclick.routine import Routine, text
 from aaiclick.sql.hex_text import hexed
+from aaiclick.state.replicated.base_blocks import base_in, base_sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +49,22 @@ def since_then(database: str, link: Link, before: ChainTable, table: ChainTable,
     )
     if kept.base is None:
         return SinceThen(words)
-    if table.form.engine != "MergeTree" or link.filtered:
+    if table.form.engine.removeprefix("Replicated") != "MergeTree" or link.filtered:
         gone = yield from _gone_partition(database, link, before, table, live)
         return SinceThen("; ".join(each for each in (words, gone) if each))
-    left = yield from count(database, table.name, f"{BLOCK} <= {kept.base}{parts_of}")
+    left = yield from count(database, table.name, f"{BLOCK} <= {base_sql(kept.base, kept.bases)}{parts_of}")
     there = yield from rows_of(database, before)
     # No row of the copy is missing. An UPDATE would leave their number as it is: mutations and patch parts tell of
     # those.
     if left == there:
         return SinceThen(words)
+    if kept.replicated:
+        # Numbers of blocks are given in each partition anew: those of a partition that was attached again tell nothing.
+        return SinceThen(
+            words,
+            blocked=f"{there - left} rows of {kept.table} that were copied are not where they were (deleted, or their "
+            "partition was detached and attached again), and nobody can tell which rows came since",
+        )
     late = yield from came_while_live(database, before)
     again = yield from find_reattached(
         database,
@@ -100,7 +108,11 @@ def _gone_partition(
         return ""
     old = before.present((yield from parts((yield from require_table(database, before.name, before.kept.uuid)))))
     mine = {part.partition for part in live if not part.patch}
-    held = {part.partition for part in live if not part.patch and part.first <= kept.base}
+    held = {
+        part.partition
+        for part in live
+        if not part.patch and part.first <= base_in(kept.base, kept.bases, part.partition)
+    }
     gone = sorted({part.partition for part in old} & mine - held)
     if not gone:
         return ""

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from aaiclick.apply.rollback.inspect import Restore, inspect_kept
 from aaiclick.apply.rollback.not_restored import NotRestored, find_not_restored
+from aaiclick.apply.rollback.on_shards import RestoreOnShards, inspect_on_shards, reach_back
 from aaiclick.apply.rollback.path import Hop, hops, linked, made_by, transitions
+from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.tables import physicals
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.rollback.unfinished_migration import hop_back
@@ -40,6 +42,8 @@ class RollbackPlan:
     """What has to be allowed by name, as (key, reason)."""
     notes: tuple[str, ...]
     """What else does not survive, in sentences."""
+    reach: Reach | None = None
+    """The hosts on which tables are put back; None: one host, or there are none to put back."""
 
     @property
     def database(self) -> str:
@@ -78,12 +82,19 @@ def find_rollback(found: Inspection, to: int | None) -> Routine[RollbackPlan]:
     covered = path[: 1 + next(place for place, hop in enumerate(path) if hop.before == target)]
     listed = transitions(covered)
     restores: list[Restore] = []
+    reach: Reach | None = None
     for table, rows in sorted(kept.behind.items()):
         used = _used(rows, covered[-1])
         if used:
             known = found.catalog.objects.get(table)
             views = bool(known.dependents) if known is not None else False
-            restores.append((yield from inspect_kept(database, linked(used[::-1], listed), read_by_views=views)))
+            chain = linked(used[::-1], listed)
+            if reach is None and not found.topology.single:
+                reach = yield from reach_back(found.topology, database, sorted(kept.behind))
+            if reach is not None:
+                restores.append((yield from inspect_on_shards(database, chain, reach, read_by_views=views)))
+                continue
+            restores.append((yield from inspect_kept(database, chain, read_by_views=views)))
     left = _left(found, kept, covered)
     if not restores and not kept.begun and found.unfinished_migration is None:
         said = f": {'; '.join((*left.words, *kept.renamed))}" if left.words or kept.renamed else ""
@@ -99,7 +110,8 @@ def find_rollback(found: Inspection, to: int | None) -> Routine[RollbackPlan]:
         refusals += _refusals(restore)
     notes = [*left.notes, *(note for restore in restores for note in restore.notes), *_lost(kept, covered, path)]
     done = tuple(row.name for rows in kept.begun.values() for row in _used(rows, covered[-1]))
-    return RollbackPlan(found, live, target, covered[-1].earlier, tuple(restores), done, tuple(refusals), tuple(notes))
+    earlier = covered[-1].earlier
+    return RollbackPlan(found, live, target, earlier, tuple(restores), done, tuple(refusals), tuple(notes), reach)
 
 
 def _path(found: Inspection) -> Routine[tuple[int, tuple[Hop, ...]]]:
@@ -272,12 +284,14 @@ def _step(restore: Restore, to: int) -> Step:
         )
         live -= each.rows
     listed = ", ".join(f"{column.expression} AS {column.target}" for column in work.columns)
+    if isinstance(restore, RestoreOnShards):
+        out = "are refused on every host (469)"
+        sql[0] += ", on one host of each shard"
+    else:
+        out = "are locked out (table_readonly)"
     sql += [
         f"-- and the {live} rows that came since: SELECT {listed} FROM {table} WHERE {work.where}",
-        (
-            "-- writers are locked out (table_readonly) for the last part of the copy, then the new table is "
-            f"exchanged with {table}"
-        ),
+        f"-- writers {out} for the last part of the copy, then the new table is exchanged with {table}",
     ]
     words = f"the table of v{to} is put back, with {restore.since} rows that came since"
     return Step(f"restore-{table}", table, words, "rebuild", sql, work, (), restore.since, 0)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aaiclick.apply.backfill.backfill import finish_backfills
 from aaiclick.apply.recovery import clean_leftovers
+from aaiclick.apply.replicated.restore import drop_kept, restore_on_replicas
+from aaiclick.apply.rollback.on_shards import RestoreOnShards, reach_back
 from aaiclick.apply.rollback.restore import restore_table
 from aaiclick.apply.run import ApplyOptions, Site
 from aaiclick.catalog.read import read_catalog
@@ -74,7 +76,6 @@ def rollback(back: Rollback) -> Routine[Report]:
         way = yield from keeping(find_rollback(found, back.to), found.where.books)
         if back.dry_run:
             return _report(way, (yield from clock()) - started, done=False)
-        _require_no_rows(way)
         _require_allowed(back, way)
 
     def body(lease: Lease) -> Routine[Report]:
@@ -100,22 +101,14 @@ def _require_allowed(back: Rollback, way: RollbackPlan) -> None:
         )
 
 
-def _require_no_rows(way: RollbackPlan) -> None:
-    """Raises SchemaError where tables would have to be put back on every host of a cluster."""
-    tables = sorted({restore.kept.table for restore in way.restores} | set(way.done))
-    if tables and not way.found.topology.single:
-        raise SchemaError(
-            f"{way.found.schema.name}: {', '.join(tables)} would have to be put back on every host, and that is not "
-            "done on clusters yet. Nothing was changed, and the older tables stay as they are"
-        )
-
-
 def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Routine[Report]:
     options = ApplyOptions(keep_old_seconds=max(back.keep_seconds, SHORTEST))
     # Where a rollback was killed, this one goes on to the same version, also where nothing had come of it
     # yet.
     owned = yield from read_owned(database)
-    aims = [mark.back_to for mark in owned.marks() if isinstance(mark, Mark) and mark.back_to is not None]
+    begun = [mark.back_to for mark in owned.marks() if isinstance(mark, Mark)]
+    begun += [mark.back_to for mark in owned.replicated_marks()]
+    aims = [aim for aim in begun if aim is not None]
     shared = (yield from read_bookkeeping(database)).shared
     if shared:
         owned = yield from settle_on_hosts(back.schema, owned, options)
@@ -123,7 +116,6 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     yield from finish_backfills(owned, options)
     found = yield from inspect_database(back.schema, database, owned=None if settled else owned)
     way = yield from find_rollback(found, back.to if back.to is not None else min(aims, default=None))
-    _require_no_rows(way)
     _require_allowed(back, way)
     said: list[str] = []
     live = yield from physicals(database, tuple(sorted(restore.kept.table for restore in way.restores)))
@@ -135,14 +127,22 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     yield from ensure_tables(database)
     yield from begin_back(found.scope, UnfinishedRollback(way.to, way.live, str(back.owner), 0, listed))
     # Only after that entry: until it is there, these tables are what shows that a rollback had begun.
+    reach = way.reach
+    if reach is None and shared and way.done:
+        reach = yield from reach_back(found.topology, database, way.done)
     for name in way.done:
-        yield from drop_table(database, name)
+        yield from (drop_kept(database, name, reach) if reach is not None else drop_table(database, name))
+    options = replace(options, reach=reach)
     for number, (step, restore) in enumerate(zip(way.steps, way.restores, strict=True), 1):
-        begun = yield from clock()
+        started_at = yield from clock()
         yield Emit(StepStarted(number, len(way.steps), step.object, step.change, step.strategy, step.rows))
-        done = yield from restore_table(restore, Site(database, nonce, options), way.to)
+        site = Site(database, nonce, options)
+        if isinstance(restore, RestoreOnShards):
+            done = yield from restore_on_replicas(restore, site, way.to)
+        else:
+            done = yield from restore_table(restore, site, way.to)
         yield Emit(
-            StepDone(number, len(way.steps), step.object, step.strategy, done.rows, (yield from clock()) - begun)
+            StepDone(number, len(way.steps), step.object, step.strategy, done.rows, (yield from clock()) - started_at)
         )
         said += done.notes
     names = tuple(sorted({item.name for item in back.schema.objects} | set(way.found.catalog.objects)))

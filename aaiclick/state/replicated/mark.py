@@ -15,11 +15,13 @@ from aaiclick.clickhouse.names import mark_table, shadow_table, staging_database
 from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.routine import Routine
 from aaiclick.state.comments import CommentFormat, create_commented, drop_commented, replace_comment
+from aaiclick.state.replicated.base_blocks import BaseBlock
 
 REPLICATED_FORMAT = 101
 """Of the note. A release that knows no such mark cannot read it, and changes nothing as long as it is there."""
 SHARDED_FORMAT = 102
-"""The same of a copy on several shards: a release that knows one shard only would let writers in on that one."""
+"""The same of a copy on several shards, or of a rollback: a release that knows neither would let writers in on one
+shard only, or keep the newer table as an older one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,14 @@ class ReplicatedMark:
     """The name of the cluster, where there are several shards; '' where there is one."""
     shards: tuple[CopiedShard, ...] = ()
     """In place of ``high`` and ``rows``, where there are several."""
+    counts: bool = False
+    """The new table keeps block numbers, by which a rollback tells what came since."""
+    numbered: bool = False
+    """It does because of a setting of ours."""
+    bases: tuple[BaseBlock, ...] = ()
+    """With ``counts``: the blocks that the new table had reached at the exchange."""
+    back_to: int | None = None
+    """The version of a rollback; None: it is none."""
 
     def source_at(self, place: int) -> str:
         """The storage with the user's rows on the host of that place."""
@@ -89,7 +99,7 @@ class ReplicatedMark:
         return found[0] if found else CopiedShard(shard, self.high, self.rows)
 
 
-COMMENT = CommentFormat(ReplicatedMark, frozenset({"cluster", "shards"}))
+COMMENT = CommentFormat(ReplicatedMark, frozenset({"cluster", "shards", "counts", "numbered", "bases", "back_to"}))
 
 
 def mark_of(

@@ -1,0 +1,88 @@
+"""Puts a table that all hosts keep back in place of the one that replaced it, with the rows that came since.
+
+It is a copy like any other on replicas: the new table of the old form begins with the parts of the kept one, which one
+host of each shard attaches, and gets what came since by way of staging tables. So a crash at any point is what a crash
+in a copy is; the kept table is dropped when all is over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aaiclick.apply.rebuild.copy_chunk import Job
+from aaiclick.apply.replicated.conditions import require_replicas
+from aaiclick.apply.replicated.copying import copy_on_replicas
+from aaiclick.apply.replicated.hosts import require_room_everywhere
+from aaiclick.apply.replicated.rebuild import job_on_shard, replace_on_replicas
+from aaiclick.apply.replicated.shadow import drop_everywhere, until_complete
+from aaiclick.apply.replicated.shards import Shard, at_host, shards_of
+from aaiclick.apply.rollback.on_shards import RestoreOnShards
+from aaiclick.apply.run import Done, Site
+from aaiclick.clickhouse.every_host import Reach
+from aaiclick.clickhouse.parts import parts
+from aaiclick.clickhouse.shared.replicas import tables_everywhere
+from aaiclick.clickhouse.topology import named
+from aaiclick.errors import ApplyError
+from aaiclick.routine import Routine
+from aaiclick.state.replicated.kept import forget_kept
+from aaiclick.state.replicated.mark import ReplicatedMark
+
+
+def restore_on_replicas(found: RestoreOnShards, site: Site, to: int) -> Routine[Done]:
+    """Carry one table back to version ``to`` on all hosts. Before the exchange every error leaves all tables as they
+    were; from then on the next run brings it to its end.
+
+    Raises ApplyError, VerificationError, StatementError.
+    """
+    database, work = site.database, found.work
+    replicas = yield from require_replicas(work, database, site.options)
+    if any(uuid != found.live for uuid in replicas.sources):
+        raise ApplyError(f"{work.table} is not the table that was looked at on all hosts. Nothing was changed")
+    kept = yield from _kept_shards(found, replicas.reach, database, {s.number: s for s in replicas.shards})
+    sizes: dict[int, int] = {}
+    for shard in replicas.shards:
+        sizes[shard.number] = sum(part.bytes for part in (yield from at_host(parts(shard.source), shard.peer)))
+    yield from require_room_everywhere(replicas.reach, replicas.source, sizes, site.options.disk_factor)
+    told: list[str] = []
+
+    def fill(mark: ReplicatedMark) -> Routine[tuple[ReplicatedMark, int]]:
+        jobs: list[Job] = []
+        for shard, own in zip(replicas.shards, found.works, strict=True):
+            job, notes = yield from job_on_shard(own, shard, mark, site)
+            jobs.append(job)
+            told.extend(note for note in notes if note not in told)
+        return (yield from copy_on_replicas(jobs, replicas, mark, kept))
+
+    done = yield from replace_on_replicas(work, site, replicas, fill, back_to=to)
+    for name in found.used:
+        yield from drop_kept(database, name, replicas.reach)
+    return Done(found.rows + done.rows, done.kept, (*told, *done.notes))
+
+
+def drop_kept(database: str, name: str, reach: Reach) -> Routine[None]:
+    """A kept table that is not needed any more, on all hosts. Its note goes last."""
+    yield from drop_everywhere(database, name, reach)
+    yield from forget_kept(database, name)
+
+
+def _kept_shards(
+    found: RestoreOnShards, reach: Reach, database: str, live: dict[int, Shard]
+) -> Routine[tuple[Shard, ...]]:
+    """The kept table in every shard, equal on all its hosts. Raises ApplyError where it is not."""
+    there = yield from tables_everywhere(reach, database, (found.name,), found.kept.table)
+    lacking = [place for place, tables in there.items() if found.name not in tables]
+    if lacking:
+        raise ApplyError(
+            f"host {named(reach.topology, lacking)} does not have {found.name} any more. Nothing was changed"
+        )
+    uuids = {place: tables[found.name].uuid for place, tables in there.items()}
+    peers = {shard.worker: shard.peer for shard in live.values() if shard.peer is not None}
+    shards = yield from shards_of(reach, database, found.name, uuids, peers)
+    for shard in shards:
+        yield from until_complete(shard, found.name, 60.0)
+        if any(part.patch for part in (yield from at_host(parts(shard.source), shard.peer))):
+            raise ApplyError(
+                f"{found.name} has updates that are not merged (patch parts), which cannot be taken over. Nothing was "
+                "changed"
+            )
+    return tuple(replace(shard, reach=live[shard.number].reach) for shard in shards)

@@ -1,0 +1,86 @@
+"""What a rollback would do to a table of a cluster: each shard is looked at by the host that copies there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from aaiclick.apply.everywhere import pin
+from aaiclick.apply.replicated.hosts import reached_workers
+from aaiclick.apply.replicated.shards import at_host, workers
+from aaiclick.apply.rollback.columns import Link
+from aaiclick.apply.rollback.inspect import Restore, inspect_kept
+from aaiclick.clickhouse.every_host import Reach, troubles
+from aaiclick.clickhouse.statements import send
+from aaiclick.clickhouse.topology import Topology
+from aaiclick.errors import ApplyError, SchemaError, StatementError
+from aaiclick.plan.operations import RebuildWork
+from aaiclick.routine import Command, Routine
+from aaiclick.sql.ddl import system
+from aaiclick.sql.quoting import qualified
+
+_SECONDS: dict[str, str | int] = {"receive_timeout": 60}
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreOnShards(Restore):
+    """What putting a table back on all hosts would do, with all shards together."""
+
+    works: tuple[RebuildWork, ...] = ()
+    """The copy of what came since, for each shard."""
+
+
+def reach_back(topology: Topology, database: str, tables: Sequence[str]) -> Routine[Reach]:
+    """All hosts. Raises SchemaError where one cannot take part now: no table is put back without it."""
+    reach = yield from pin(Reach(topology))
+    wrong = yield from troubles(topology, database, tables)
+    if wrong or not reach.here:
+        said = "; ".join(f"host {topology.at(place).label} {words}" for place, words in sorted(wrong.items()))
+        said = said or f"the host that is connected to is none of {topology.words}"
+        raise SchemaError(
+            f"{', '.join(tables)}: {said}, and tables are put back on every host. Nothing was changed. Run again when "
+            "it is well"
+        )
+    return reach
+
+
+def inspect_on_shards(database: str, chain: Sequence[Link], reach: Reach, *, read_by_views: bool) -> Routine[Restore]:
+    """``inspect_kept`` in every shard, added up."""
+    peers = yield from reached_workers(reach)
+    found: list[Restore] = []
+    for shard, place in sorted(workers(reach).items()):
+        own = [replace(link, row=replace(link.row, kept=link.row.kept.of_shard(shard))) for link in chain]
+        peer = None if place == reach.here else peers[place]
+        for name in (chain[0].row.kept.table, *(link.row.name for link in chain)):
+            sync = Command(
+                system("SYNC REPLICA", f"{qualified(database, name)} LIGHTWEIGHT"), settings=_SECONDS, at=peer
+            )
+            try:
+                yield from send(sync)
+            except StatementError as error:
+                raise ApplyError(
+                    f"{name}: host {reach.topology.at(place).label} does not come by what other hosts have written "
+                    f"({error.message}). Nothing was changed"
+                ) from error
+        found.append((yield from at_host(inspect_kept(database, own, read_by_views=read_by_views), peer)))
+    first = found[0]
+    return RestoreOnShards(
+        first.name,
+        chain[0].row.kept,
+        first.work,
+        sum(each.rows for each in found),
+        sum(each.since for each in found),
+        first.live,
+        (),
+        _joined([each.deleted for each in found]),
+        sum(each.unfit for each in found),
+        tuple(dict.fromkeys(words for each in found for words in each.unproven)),
+        first.notes,
+        _joined([each.detached for each in found]),
+        _joined([each.blocked for each in found]),
+        tuple(each.work for each in found),
+    )
+
+
+def _joined(said: Sequence[str]) -> str:
+    return "; ".join(dict.fromkeys(each for each in said if each))
