@@ -81,6 +81,10 @@ class Interruption(BaseException):
     go of what others wait for, then it is closed. No ``except Exception`` catches it."""
 
 
+INTERRUPTIONS = (Interruption, KeyboardInterrupt, SystemExit)
+"""What interrupts a routine: Python raises the last two wherever it happens to be, also inside of the routine itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sleep:
     """Wait; seconds."""
@@ -208,13 +212,14 @@ def run(routine: Routine[T], connection: Connection, on_event: OnEvent | None = 
                 rows = _carry_out(effect, connection, on_event)
             except Exception as error:
                 failure = error
-            except (KeyboardInterrupt, SystemExit):
-                # Ctrl-C, or what an application's handler of SIGTERM raises.
-                _wind_down(routine, connection, on_event)
-                raise
             effect = routine.send(rows) if failure is None else routine.throw(failure)
     except StopIteration as stop:
         return cast("T", stop.value)
+    except (KeyboardInterrupt, SystemExit):
+        # Ctrl-C, or what an application's handler of SIGTERM raises. A routine in which it was raised has ended by now,
+        # and has wound down by itself.
+        _wind_down(routine, connection, on_event)
+        raise
     finally:
         routine.close()
 
@@ -312,13 +317,13 @@ async def run_async(routine: Routine[T], connection: AsyncConnection, on_event: 
                 rows = await _carry_out_async(effect, connection, on_event)
             except Exception as error:
                 failure = error
-            except (KeyboardInterrupt, SystemExit, asyncio.CancelledError):
-                with suppress(Exception):
-                    await asyncio.wait_for(_wind_down_async(routine, connection, on_event), WIND_DOWN)
-                raise
             effect = routine.send(rows) if failure is None else routine.throw(failure)
     except StopIteration as stop:
         return cast("T", stop.value)
+    except (KeyboardInterrupt, SystemExit, asyncio.CancelledError):
+        with suppress(Exception):
+            await asyncio.wait_for(_wind_down_async(routine, connection, on_event), WIND_DOWN)
+        raise
     finally:
         routine.close()
 

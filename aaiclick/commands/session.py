@@ -10,10 +10,10 @@ from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, keeping
 from aaiclick.clickhouse.shared.opening import open_tables
 from aaiclick.commands.inspection.where_recorded import TABLES
 from aaiclick.errors import LeaseLostError
-from aaiclick.lease.acquire import StillNeeded, acquire, guarded, release
+from aaiclick.lease.acquire import StillNeeded, acquire, guarded, let_go, release
 from aaiclick.lease.owner import Owner
 from aaiclick.lease.renew import Lease
-from aaiclick.routine import Interruption, Routine
+from aaiclick.routine import INTERRUPTIONS, Routine
 
 T = TypeVar("T")
 
@@ -51,26 +51,34 @@ def _under_lease(
     books: Bookkeeping | None,
     collecting: bool,
 ) -> Routine[T | None]:
-    lease = yield from acquire(
-        database, owner, still_needed=still_needed, embedded=embedded, books=books, collecting=collecting
-    )
-    if lease is None:
-        return None
+    lease: Lease | None = None
+    done = False
     try:
-        answer = yield from guarded(body(lease) if books is None else _opened(books, body, lease), lease)
-    # Nothing is given back or cleaned up: the successor is at work already.
-    except LeaseLostError:
-        raise
-    except Interruption:
-        # Writers are let in again before the lease goes: whoever has it next need not know of this run's fence.
-        yield from end_interrupted(lease)
-        raise
-    # Marks and journal say what is left: whoever has the lease next finds it.
-    except Exception:
+        lease = yield from acquire(
+            database, owner, still_needed=still_needed, embedded=embedded, books=books, collecting=collecting
+        )
+        if lease is None:
+            return None
+        try:
+            answer = yield from guarded(body(lease) if books is None else _opened(books, body, lease), lease)
+        # Nothing is given back or cleaned up: the successor is at work already.
+        except LeaseLostError:
+            raise
+        # Marks and journal say what is left: whoever has the lease next finds it.
+        except Exception:
+            yield from release(lease)
+            raise
+        done = True
         yield from release(lease)
+        return answer
+    except INTERRUPTIONS:
+        # Python raises a Ctrl-C anywhere, between two statements too: all that follows the lease is inside of this.
+        if lease is not None and not done:
+            # Writers are let in again before the lease goes: whoever has it next need not know of this run's fence.
+            yield from end_interrupted(lease)
+        elif lease is not None:
+            yield from let_go(lease)
         raise
-    yield from release(lease)
-    return answer
 
 
 def _opened(books: Bookkeeping, body: Callable[[Lease], Routine[T]], lease: Lease) -> Routine[T]:

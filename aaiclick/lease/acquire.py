@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping
 from aaiclick.clock import clock
@@ -32,7 +32,7 @@ from aaiclick.lease.older import older_holder
 from aaiclick.lease.owner import Owner, this_process
 from aaiclick.lease.renew import Lease, check, ended_by_successor, release, renew, renew_loop_step
 from aaiclick.lease.tombstones import collect, end_lock
-from aaiclick.routine import Emit, Nonce, ProcessGone, Routine, Sleep, flag, text
+from aaiclick.routine import INTERRUPTIONS, Emit, Nonce, ProcessGone, Routine, Sleep, flag, text
 
 __all__ = [
     "Lease",
@@ -40,6 +40,7 @@ __all__ = [
     "acquire",
     "check",
     "guarded",
+    "let_go",
     "release",
     "renew",
     "renew_loop_step",
@@ -70,6 +71,8 @@ class _Contender:
     """The engine runs inside this process."""
     begun: float
     """When it began to ask; Unix seconds, by this machine's clock."""
+    tried: list[Lease] = field(default_factory=list[Lease])
+    """The lease that it last tried to win, from before the statement that wins it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +116,21 @@ def acquire(
     Raises LockHeldError after ``max_wait`` seconds; StatementError where this user may not create or rename tables.
     """
     me = _Contender(database, owner, lease_seconds, embedded, (yield from clock()))
-    if books is not None and books.shared:
-        return (yield from _acquire_shared(me, KeeperLease(books), still_needed, max_wait))
-    wait = _Wait()
+    try:
+        if books is not None and books.shared:
+            return (yield from _acquire_shared(me, KeeperLease(books), still_needed, max_wait))
+        return (yield from _acquire(me, still_needed, max_wait, collecting))
+    except INTERRUPTIONS:
+        # Whoever asks next would have to wait for it: nobody else knows of this one yet.
+        for lease in me.tried:
+            yield from let_go(lease)
+        raise
+
+
+def _acquire(
+    me: _Contender, still_needed: StillNeeded | None, max_wait: float, collecting: bool
+) -> Routine[Lease | None]:
+    database, wait = me.database, _Wait()
     while True:
         seen = yield from look(database)
         holder = seen.holder
@@ -131,8 +146,7 @@ def acquire(
             lease = yield from _create(me, seen.now)
             if lease is not None:
                 try:
-                    yield from _say_waited(me, wait, taken=True)
-                    return (yield from _enter(lease, still_needed, max_wait, collecting))
+                    return (yield from _enter(me, wait, lease, still_needed, max_wait, collecting))
                 except LeaseLostError:
                     yield Emit(_lost_at_once(database))
         else:
@@ -187,12 +201,12 @@ def _acquire_shared(
         # The holder's time counts from before its INSERT, a contender's from the look that shows the row: the holder's
         # is over first.
         sent = yield from clock()
+        lease = Lease(me.database, nonce, me.owner, me.seconds, 0, sent, store, base + 1)
+        me.tried[:] = [lease]
         won = yield from win(store.books, base, nonce, me.owner, me.seconds)
         if won:
-            lease = Lease(me.database, nonce, me.owner, me.seconds, 0, sent, store, base + 1)
             try:
-                yield from _say_waited(me, wait, taken=True)
-                return (yield from _enter(lease, still_needed, max_wait, collecting=False))
+                return (yield from _enter(me, wait, lease, still_needed, max_wait, collecting=False))
             except LeaseLostError:
                 yield Emit(_lost_at_once(me.database))
                 nonce = text((yield Nonce())[0][0])
@@ -273,9 +287,10 @@ def _create(me: _Contender, now: int) -> Routine[Lease | None]:
     # The table before the lock: the first heartbeat then follows the lock with nothing in between, and a lock without
     # one is taken over after its lease time.
     yield from create_beats(me.database)
+    lease = Lease(me.database, nonce, me.owner, me.seconds, now, 0.0)
+    me.tried[:] = [lease]
     if not (yield from create_lock(me.database, Holder(nonce, me.owner, now, me.seconds))):
         return None
-    lease = Lease(me.database, nonce, me.owner, me.seconds, now, 0.0)
     try:
         return (yield from renew(lease, first=True))
     except LeaseLostError:
@@ -287,9 +302,12 @@ def _create(me: _Contender, now: int) -> Routine[Lease | None]:
         raise
 
 
-def _enter(lease: Lease, still_needed: StillNeeded | None, max_wait: float, collecting: bool) -> Routine[Lease | None]:
+def _enter(
+    me: _Contender, wait: _Wait, lease: Lease, still_needed: StillNeeded | None, max_wait: float, collecting: bool
+) -> Routine[Lease | None]:
     """What a winner does before its first statement."""
     try:
+        yield from _say_waited(me, wait, taken=True)
         lease = yield from end_former_statements(lease, max_wait)
         if collecting:
             yield from collect(lease.database, lease.seconds, lease.nonce)
@@ -309,14 +327,27 @@ def _enter(lease: Lease, still_needed: StillNeeded | None, max_wait: float, coll
     return None
 
 
+def let_go(lease: Lease) -> Routine[None]:
+    """Release a lease after an interruption, where it is held: it may not have been won yet, or be given back
+    already."""
+    try:
+        yield from check(lease)
+        yield from release(lease)
+    except AaiclickError as error:
+        if not isinstance(error, LeaseLostError):
+            yield Emit(_not_given_back(lease, error))
+
+
+def _not_given_back(lease: Lease, error: AaiclickError) -> Note:
+    return Note(f"the migration lease on database {lease.database} could not be given back: {error}", "warning")
+
+
 def _give_up(lease: Lease) -> Routine[None]:
     """Release the lease after an error. A second error is ignored: the lock then runs out by itself."""
     try:
         yield from release(lease)
     except AaiclickError as error:
-        yield Emit(
-            Note(f"the migration lease on database {lease.database} could not be given back: {error}", "warning")
-        )
+        yield Emit(_not_given_back(lease, error))
 
 
 def _time_left(me: _Contender, holder: Holder, seen: Look, wait: _Wait) -> Routine[tuple[_Wait, float]]:

@@ -11,7 +11,10 @@ names no shard (80), so there an Atomic database beside it holds the tables.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar, cast
 
 from aaiclick.clickhouse.names import PREFIX, label
@@ -116,7 +119,19 @@ def read_bookkeeping(database: str) -> Routine[Bookkeeping]:
 def keeping(routine: Routine[T], books: Bookkeeping) -> Routine[T]:
     """Carry a routine out with the tables of this library where ``books`` says."""
     try:
-        effect: Effect = next(routine)
+        return (yield from _answered(routine, books, partial(next, routine)))
+    except (KeyboardInterrupt, SystemExit):
+        # It may have been raised here, between two effects: the routine waits, and has to let go of what it holds.
+        with suppress(Interruption):
+            yield from _answered(routine, books, partial(routine.throw, Interruption()))
+        raise
+    finally:
+        routine.close()
+
+
+def _answered(routine: Routine[T], books: Bookkeeping, begin: Callable[[], Effect]) -> Routine[T]:
+    try:
+        effect = begin()
         while True:
             if isinstance(effect, WhereKept) and effect.database == books.database:
                 effect = routine.send(((books.home, books.cluster, ",".join(books.hosts)),))
@@ -129,8 +144,6 @@ def keeping(routine: Routine[T], books: Bookkeeping) -> Routine[T]:
             effect = routine.send(rows)
     except StopIteration as stop:
         return cast("T", stop.value)
-    finally:
-        routine.close()
 
 
 def catch_up(books: Bookkeeping, name: str) -> Routine[None]:
