@@ -82,7 +82,7 @@ class Interruption(BaseException):
 
 
 INTERRUPTIONS = (Interruption, KeyboardInterrupt, SystemExit)
-"""What interrupts a routine: Python raises the last two wherever it happens to be, also inside of the routine itself."""
+"""What interrupts a routine: Python raises the last two wherever it happens to be, also inside of the routine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,6 @@ def _under_lease(
             raise
         done = True
         yield from release(lease)
-        return answer
     except INTERRUPTIONS:
         # Python raises a Ctrl-C anywhere, between two statements too: all that follows the lease is inside of this.
         if lease is not None and not done:
@@ -79,6 +78,7 @@ def _under_lease(
         elif lease is not None:
             yield from let_go(lease)
         raise
+    return answer
 
 
 def _opened(books: Bookkeeping, body: Callable[[Lease], Routine[T]], lease: Lease) -> Routine[T]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dis
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +20,9 @@ from aaiclick.lease.renew import Lease
 from aaiclick.routine import Emit, Query, Routine, run, text
 from tests.support.session_connection import SessionConnection
 
-SAMPLES = 60
+DELEGATING = 2
+"""From this argument of RESUME on (and at YIELD_FROM, in 3.10) Python raises nothing: a routine that has handed over to
+another is not interrupted in its stead."""
 
 
 def body(lease: Lease) -> Routine[str]:
@@ -29,7 +33,7 @@ def body(lease: Lease) -> Routine[str]:
 def routine(database: str, shared: bool) -> Routine[str | None]:
     work = under_lease(database, this_process(), body, embedded=True)
     # A driver between this one and the run's: what is raised in it is told to the routine below.
-    return keeping(work, Bookkeeping(database)) if shared else work
+    return keeping(work, Bookkeeping(database, database)) if shared else work
 
 
 @contextmanager
@@ -38,7 +42,7 @@ def interrupted_at(call: int) -> Iterator[list[int]]:
     calls = [0]
 
     def watch(frame: FrameType, event: str, _: object) -> None:
-        if event == "call" and "/aaiclick/" in frame.f_code.co_filename:
+        if event == "call" and f"{os.sep}aaiclick{os.sep}" in frame.f_code.co_filename and raises_here(frame):
             calls[0] += 1
             if calls[0] == call:
                 raise KeyboardInterrupt
@@ -50,22 +54,28 @@ def interrupted_at(call: int) -> Iterator[list[int]]:
         sys.setprofile(None)
 
 
-@pytest.mark.parametrize("shared", [False, True])
+def raises_here(frame: FrameType) -> bool:
+    """Whether a signal could be raised where this frame is entered, or gone on with."""
+    if frame.f_lasti < 0:
+        return True
+    operation, argument = frame.f_code.co_code[frame.f_lasti : frame.f_lasti + 2]
+    name = dis.opname[operation]
+    return name != "YIELD_FROM" and not (name == "RESUME" and argument >= DELEGATING)
+
+
+@pytest.mark.parametrize(("shared", "samples"), [(False, 14), (True, 7)])
 def test_the_lease_is_given_back_wherever_it_is_raised(
-    connection: SessionConnection, aaiclick_database: str, shared: bool
+    connection: SessionConnection, aaiclick_database: str, shared: bool, samples: int
 ) -> None:
     with interrupted_at(0) as calls:
         assert run(routine(aaiclick_database, shared), connection) == "planned"
-    total, lost = calls[0], list[int]()
-    assert total > SAMPLES
-    for sample in range(SAMPLES):
-        at = 1 + sample * total // SAMPLES
+    total = calls[0]
+    assert total > 100
+    for sample in range(samples):
+        at = 1 + sample * total // samples
         with pytest.raises(KeyboardInterrupt), interrupted_at(at):
             run(routine(aaiclick_database, shared), connection)
-        if run(look(aaiclick_database), connection).holder is not None:
-            lost.append(at)
-            run(routine(aaiclick_database, shared), connection)
-    assert lost == []
+        assert run(look(aaiclick_database), connection).holder is None, at
 
 
 def test_the_next_process_need_not_take_over(connection: SessionConnection, aaiclick_database: str) -> None:
