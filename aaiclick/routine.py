@@ -81,10 +81,6 @@ class Interruption(BaseException):
     go of what others wait for, then it is closed. No ``except Exception`` catches it."""
 
 
-INTERRUPTIONS = (Interruption, KeyboardInterrupt, SystemExit)
-"""What interrupts a routine: Python raises the last two wherever it happens to be, also inside of the routine."""
-
-
 @dataclass(frozen=True, slots=True)
 class Sleep:
     """Wait; seconds."""

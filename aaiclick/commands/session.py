@@ -10,10 +10,10 @@ from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, keeping
 from aaiclick.clickhouse.shared.opening import open_tables
 from aaiclick.commands.inspection.where_recorded import TABLES
 from aaiclick.errors import LeaseLostError
-from aaiclick.lease.acquire import StillNeeded, acquire, guarded, let_go, release
+from aaiclick.lease.acquire import INTERRUPTIONS, StillNeeded, acquire, guarded, let_go, release
 from aaiclick.lease.owner import Owner
 from aaiclick.lease.renew import Lease
-from aaiclick.routine import INTERRUPTIONS, Routine
+from aaiclick.routine import Routine
 
 T = TypeVar("T")
 

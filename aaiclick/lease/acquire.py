@@ -32,9 +32,10 @@ from aaiclick.lease.older import older_holder
 from aaiclick.lease.owner import Owner, this_process
 from aaiclick.lease.renew import Lease, check, ended_by_successor, release, renew, renew_loop_step
 from aaiclick.lease.tombstones import collect, end_lock
-from aaiclick.routine import INTERRUPTIONS, Emit, Nonce, ProcessGone, Routine, Sleep, flag, text
+from aaiclick.routine import Emit, Interruption, Nonce, ProcessGone, Routine, Sleep, flag, text
 
 __all__ = [
+    "INTERRUPTIONS",
     "Lease",
     "Owner",
     "acquire",
@@ -50,6 +51,8 @@ __all__ = [
 
 StillNeeded = Callable[[], Routine[bool]]
 
+INTERRUPTIONS = (Interruption, KeyboardInterrupt, SystemExit)
+"""What interrupts a routine: Python raises the last two wherever it happens to be, also inside of the routine."""
 LEASE_SECONDS = 30.0
 MAX_WAIT = 600.0
 _FIRST_PAUSE = 0.02
