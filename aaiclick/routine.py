@@ -212,8 +212,7 @@ def run(routine: Routine[T], connection: Connection, on_event: OnEvent | None = 
     except StopIteration as stop:
         return cast("T", stop.value)
     except (KeyboardInterrupt, SystemExit):
-        # Ctrl-C, or what an application's handler of SIGTERM raises. A routine in which it was raised has ended by now,
-        # and has wound down by itself.
+        # Ctrl-C, or what an application's handler of SIGTERM raises; raised inside of the routine, that has wound down.
         _wind_down(routine, connection, on_event)
         raise
     finally:
