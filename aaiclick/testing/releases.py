@@ -51,21 +51,29 @@ def _cache() -> Path:
 
 
 def _fetch(wheel: str, home: Path) -> None:
-    """Made aside and moved at the end, so that nobody finds half of it."""
+    """Made aside and moved at the end, so that nobody finds half of it; where it fails, nothing stays."""
+    import shutil
     import venv
 
     home.parent.mkdir(parents=True, exist_ok=True)
     made = home.with_name(f"{home.name}.{os.getpid()}")
-    venv.create(made, with_pip=True, clear=True)
-    pip = made / ("Scripts/pip.exe" if os.name == "nt" else "bin/pip")
-    done = subprocess.run(
-        [str(pip), "install", "-q", "--disable-pip-version-check", wheel],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        said = done.stderr.strip().splitlines()[-1:] or ["pip said nothing"]
-        raise ConnectionFailed(f"{wheel} cannot be fetched into {home}: {said[0]}")
-    if not home.exists():  # another process may have been faster
-        made.rename(home)
+    try:
+        venv.create(made, with_pip=True, clear=True)
+        pip = made / ("Scripts/pip.exe" if os.name == "nt" else "bin/pip")
+        done = subprocess.run(
+            [str(pip), "install", "-q", "--disable-pip-version-check", wheel],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            said = done.stderr.strip().splitlines()[-1:] or ["pip said nothing"]
+            raise ConnectionFailed(
+                f"{wheel} cannot be fetched into {home}: {said[0].removeprefix('ERROR: ')}. pip needs the network for "
+                "it, once; without one, name an index that it reaches (PIP_INDEX_URL) or a folder that has the wheels "
+                "of chdb and of what it requires (PIP_NO_INDEX=1 PIP_FIND_LINKS=folder)"
+            )
+        if not home.exists():  # another process may have been faster
+            made.rename(home)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)

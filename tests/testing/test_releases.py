@@ -48,6 +48,6 @@ def test_a_wheel_that_cannot_be_fetched_leaves_nothing_half_done(
     monkeypatch.setenv("AAICLICK_ENGINES_CACHE", str(tmp_path))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
-    with pytest.raises(ConnectionFailed, match=r"chdb==0\.0\.1 cannot be fetched into"):
+    with pytest.raises(ConnectionFailed, match=r"chdb==0\.0\.1 cannot be fetched into .*PIP_FIND_LINKS=folder"):
         releases.python_of("chdb==0.0.1")
-    assert not (tmp_path / "chdb-0.0.1").exists()
+    assert list(tmp_path.iterdir()) == []
