@@ -6,7 +6,8 @@ from __future__ import annotations
 from aaiclick.api.located import locate
 from aaiclick.clients.temporary_engine import temporary_engine
 from aaiclick.commands.declared_forms import forms_of
-from aaiclick.errors import SpecError
+from aaiclick.error_codes import NAMED_COLLECTION_DOESNT_EXIST
+from aaiclick.errors import ApplyError, SpecError, StatementError
 from aaiclick.routine import run
 from aaiclick.specs.schema import Schema
 from aaiclick.versions.lockfile import LockedForm
@@ -29,3 +30,24 @@ def forms_with_values(schema: Schema) -> tuple[Schema, dict[str, LockedForm]]:
         except SpecError as error:
             locate(error, schema)
             raise
+        except ApplyError as error:
+            refused = _refused(error, schema)
+            if refused is None:
+                raise
+            locate(refused, schema)
+            raise refused from error
+
+
+def _refused(error: ApplyError, schema: Schema) -> SpecError | None:
+    """What the engine says of one object. Nothing was begun that another run could go on with."""
+    said = error.__cause__
+    item = next((item for item in schema.objects if str(error).startswith(f"step {item.name}:create (")), None)
+    if not isinstance(said, StatementError) or item is None:
+        return None
+    why = f"the embedded engine, on which it is made for a release, refuses it: {said}"
+    if said.code == NAMED_COLLECTION_DOESNT_EXIST:
+        why += (
+            ". That engine has none of the server's named collections: declare what reads one in a Schema without "
+            "migrations, which needs no lock file"
+        )
+    return SpecError(f"{item.noun} {item.name}", why)

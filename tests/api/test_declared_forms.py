@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from aaiclick import Column, MaterializedView, MergeTree, ReplacingMergeTree, Schema, Table
+from pathlib import Path
+
+import pytest
+
+from aaiclick import Column, Engine, MaterializedView, MergeTree, ReplacingMergeTree, Schema, Table
 from aaiclick.api.declared_forms import declared_forms
 from aaiclick.catalog.forms import TableForm, ViewForm
 from aaiclick.diff.target import make_target
+from aaiclick.errors import SpecError
 
 COLUMNS = [Column("id", "UInt64"), Column("v", "UInt64")]
 
@@ -33,6 +38,16 @@ def test_replicated_declarations_have_forms_without_keeper() -> None:
     assert (plain.engine, plain.arguments) == ("ReplicatedMergeTree", "")
     assert (pathed.engine, pathed.arguments) == ("ReplicatedReplacingMergeTree", "'/t/{table}', '{replica}', v")
     assert view.inner.startswith("ENGINE = ReplicatedMergeTree ORDER BY id")
+
+
+def test_what_the_engine_of_a_release_does_not_take_is_told_with_its_place(tmp_path: Path) -> None:
+    plain = Schema("shop", version=1, objects=[Table("t", COLUMNS, engine=Engine("S3", "remote_files"))])
+    with pytest.raises(SpecError, match=r"table t: the embedded engine.* no named collection .*Schema without migrat"):
+        declared_forms(plain)
+    (tmp_path / "schema.sql").write_text("\nCREATE TABLE t (a UInt8) ENGINE = S3(remote_files);\n")
+    with pytest.raises(SpecError, match=r"schema\.sql, line 2, CREATE TABLE t: the embedded engine") as caught:
+        declared_forms(Schema.from_sql(tmp_path / "schema.sql", name="shop", version=1))
+    assert "goes on from there" not in str(caught.value)
 
 
 def test_what_the_server_made_of_path_and_replica_is_no_difference() -> None:
