@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from aaiclick.specs.schema import Schema
 
 DEFAULT = "aaiclick.oplog:OPLOG"
+_SCHEMAS = re.compile(r"^(\w+)\s*(?::[^=\n]+)?=\s*(?:\w+\.)*Schema(?:\.from_sql)?\(", re.MULTILINE)
 
 
 def load_schema(reference: str, origin: str = "--schema", folders: Sequence[Path] | None = None) -> Schema:
@@ -35,9 +37,16 @@ def load_schema(reference: str, origin: str = "--schema", folders: Sequence[Path
 def _loaded(reference: str, origin: str, folders: Sequence[Path]) -> Schema:
     name, separator, attribute = reference.partition(":")
     if not (separator and name.strip() and attribute.strip()):
-        raise UsageError(f"{origin} takes module:attribute, such as {DEFAULT}, not {reference!r}")
+        raise UsageError(
+            f"{origin} takes module:attribute, such as {DEFAULT}, not {reference!r}{_meant(reference, folders)}"
+        )
     if not all(part.isidentifier() for part in name.split(".")):
-        raise UsageError(f"{name!r} is no module's name. {origin} takes module:attribute, such as app.tables:SCHEMA")
+        raise UsageError(
+            f"{name!r} is no module's name. {origin} takes module:attribute, such as app.tables:SCHEMA"
+            f"{_meant(reference, folders)}"
+        )
+    if name.endswith(".py") and (meant := _meant(reference, folders)):
+        raise UsageError(f"{name} is a file, and {origin} takes module:attribute{meant}")
     for folder in reversed(folders) if reference != DEFAULT else ():
         if str(folder) not in sys.path:
             sys.path.insert(0, str(folder))
@@ -77,6 +86,25 @@ def _import(name: str, folders: Sequence[Path]) -> ModuleType:
     except Exception as error:
         said = " ".join(str(error).split())
         raise UsageError(f"{name} cannot be imported: {type(error).__name__}{': ' + said if said else ''}") from error
+
+
+def _meant(reference: str, folders: Sequence[Path]) -> str:
+    """What was meant by a path, or by a module alone; '' where no such file is there. Nothing is imported."""
+    name, _, attribute = (part.strip() for part in reference.partition(":"))
+    parts = name.removeprefix("./").removesuffix(".py").replace("/", ".").split(".")
+    for folder in folders:
+        for candidate in (parts, parts[:-1] if not attribute else []):
+            if not candidate or not all(part.isidentifier() for part in candidate):
+                continue
+            base = folder.joinpath(*candidate)
+            for file in (base.with_suffix(".py"), base / "__init__.py"):
+                if not file.is_file():
+                    continue
+                there = _SCHEMAS.findall(file.read_text(encoding="utf-8", errors="replace"))
+                named = attribute or (parts[-1] if candidate != parts else "") or next(iter(there), "")
+                if named:
+                    return f". Did you mean {'.'.join(candidate)}:{named}?"
+    return ""
 
 
 def _others(module: object) -> str:

@@ -96,6 +96,13 @@ def mask(url: str) -> str:
     return _SECRET_OPTION.sub(r"\1***", _USER_INFO.sub(r"\1:***@", url))
 
 
+def _meant(text: str) -> str:
+    """A path or ``host:port`` as the URL that it was meant for; '' for what is neither."""
+    if re.fullmatch(r"[\w.-]+:\d+(/\w*)?", text):
+        return f"clickhouse://{text}"
+    return f"chdb://{text}" if re.fullmatch(r"[\w./~-]+", text) else ""
+
+
 def parse_url(url: str) -> DatabaseUrl:
     """The parts of a URL. Raises ``UsageError``, without a password in it, where it cannot be one."""
     scheme, separator, rest = url.partition("://")
@@ -104,7 +111,8 @@ def parse_url(url: str) -> DatabaseUrl:
         return _embedded(url, rest)
     if separator and scheme in _SCHEMES:
         return _server(url, f"{scheme}://{rest}", _SCHEMES[scheme])
-    hint = f" (did you mean {f'chdb://{url}'!r}?)" if url.startswith(("/", "./", "../", "~")) else ""
+    meant = "" if separator or "@" in url else _meant(url)  # behind a user's name there may be a password
+    hint = f" (did you mean {meant!r}?)" if meant else ""
     raise UsageError(f"{mask(url)!r} is no database URL{hint}. Accepted: {ACCEPTED}")
 
 

@@ -58,12 +58,24 @@ def test_the_working_directory_is_not_on_the_path_for_the_default(project: Path)
         ("wrong_attributes:text", "attribute text of wrong_attributes is a str, not a Schema (it has A)"),
         ("wrong_attributes:B", "wrong_attributes has no attribute B (it has A)"),
         ("wrong_attributes:Holder.B", "wrong_attributes.Holder has no attribute B (it has A)"),
-        ("wrong_attributes", "--schema takes module:attribute, such as aaiclick.oplog:OPLOG, not 'wrong_attributes'"),
+        (
+            "wrong_attributes",
+            "--schema takes module:attribute, such as aaiclick.oplog:OPLOG, not 'wrong_attributes'. Did you mean wrong_attributes:A?",
+        ),
+        (
+            "wrong_attributes.A",
+            "--schema takes module:attribute, such as aaiclick.oplog:OPLOG, not 'wrong_attributes.A'. Did you mean wrong_attributes:A?",
+        ),
+        ("nowhere", "--schema takes module:attribute, such as aaiclick.oplog:OPLOG, not 'nowhere'"),
         (":A", "--schema takes module:attribute, such as aaiclick.oplog:OPLOG, not ':A'"),
-        ("wrong_attributes.py:A", "no module named wrong_attributes.py: run from your project's folder or install it"),
+        ("nowhere.py:A", "no module named nowhere: run from your project's folder or install it"),
+        (
+            "wrong_attributes.py:A",
+            "wrong_attributes.py is a file, and --schema takes module:attribute. Did you mean wrong_attributes:A?",
+        ),
         (
             "./wrong_attributes:A",
-            "'./wrong_attributes' is no module's name. --schema takes module:attribute, such as app.tables:SCHEMA",
+            "'./wrong_attributes' is no module's name. --schema takes module:attribute, such as app.tables:SCHEMA. Did you mean wrong_attributes:A?",
         ),
         (
             "needs_more:A",

@@ -86,9 +86,8 @@ def _config(frame: Frame) -> ExitCode:
             output.table(("hook", "command", "from"), rows, prefix="  ")
         for note in notes:
             output.say(f"note: {note}")
-        for line in lines:
-            if line.problem:
-                output.say(f"✗ {line.problem}", "red")
+        for problem in dict.fromkeys(line.problem for line in lines if line.problem):
+            output.say(f"✗ {problem}", "red")
     return ExitCode.ERROR if any(line.problem for line in lines) else ExitCode.DONE
 
 

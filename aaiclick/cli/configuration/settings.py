@@ -116,6 +116,7 @@ class Settings:
             told = str(error)
             for shown in (repr(mask(found.text)), repr(found.text)):
                 told = told.replace(shown, repr(mask(written)))
+            told = told.replace(f"://{found.text}", f"://{mask(written)}")  # what it may have been meant for
             for name in names(written, ""):
                 value = self.variables[name]
                 told = told.replace(value, f"${{{name}}}") if len(value) > 3 else told
