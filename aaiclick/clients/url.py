@@ -113,7 +113,8 @@ def parse_url(url: str) -> DatabaseUrl:
         return _server(url, f"{scheme}://{rest}", _SCHEMES[scheme])
     meant = "" if separator or "@" in url else _meant(url)  # behind a user's name there may be a password
     hint = f" (did you mean {meant!r}?)" if meant else ""
-    raise UsageError(f"{mask(url)!r} is no database URL{hint}. Accepted: {ACCEPTED}")
+    shown = mask(url) if separator or "@" not in url else f"***@{url.rpartition('@')[2]}"
+    raise UsageError(f"{shown!r} is no database URL{hint}. Accepted: {ACCEPTED}")
 
 
 def _embedded(url: str, rest: str) -> EmbeddedUrl:
