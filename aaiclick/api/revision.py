@@ -93,7 +93,7 @@ def revise(
     lock = read_lock(folder) or Lock(schema.name, ())
     scripts = read_migrations(folder)
     before = lock.versions[:-1] if amend and lock.versions and lock.versions[-1].version == version else lock.versions
-    check_released(schema.name, version, scripts, Lock(lock.schema, before))
+    check_released(schema.name, version, scripts, Lock(lock.schema, before), str(folder / LOCK_FILE))
     template = schema
     schema, declared = declared_forms(template)
     last = before[-1] if before else None
@@ -195,7 +195,7 @@ def check_schema(schema: Schema) -> Checked:
     lock = read_lock(folder)
     problems: list[str] = []
     try:
-        check_released(schema.name, schema.version, read_migrations(folder), lock)
+        check_released(schema.name, schema.version, read_migrations(folder), lock, str(folder / LOCK_FILE))
     except HistoryError as error:
         problems.append(f"{error}.{_amend(error, lock)}")
     last = lock.versions[-1] if lock is not None and lock.versions else None

@@ -11,7 +11,7 @@ from typing import cast
 
 from aaiclick.errors import EditedLockError, EditedMigrationError, MigrationError, MissingVersionError
 from aaiclick.specs.schema import Schema
-from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedVersion, read_lock, seal_of
+from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedVersion, lock_path, read_lock, seal_of
 from aaiclick.versions.scripts import Script, read_migrations
 
 _UNDO = "Undo the edit, and put the change into the next version"
@@ -75,15 +75,22 @@ def read_history(schema: Schema) -> ReleaseHistory:
         scripts = tuple(script for script in scripts if script.version <= schema.until)
         if lock is not None:
             lock = replace(lock, versions=tuple(each for each in lock.versions if each.version <= schema.until))
-    check_released(schema.name, schema.version, scripts, lock)
+    where = lock_path(schema.migrations) if lock is not None and isinstance(schema.migrations, str) else LOCK_FILE
+    check_released(schema.name, schema.version, scripts, lock, where)
     return ReleaseHistory(scripts, lock)
 
 
-def check_released(name: str, version: int | None, scripts: Sequence[Script], lock: Lock | None) -> None:
-    """Check that migrations, lock file and the code's version agree. Raises ``MigrationError`` or a
+def check_released(
+    name: str, version: int | None, scripts: Sequence[Script], lock: Lock | None, where: str = LOCK_FILE
+) -> None:
+    """Check that migrations, lock file (at ``where``) and the code's version agree. Raises ``MigrationError`` or a
     ``HistoryError``."""
     if lock is not None and lock.schema != name:
-        raise MigrationError(LOCK_FILE, f"is of the schema {lock.schema}, not of {name}")
+        raise MigrationError(
+            where,
+            f"is of the schema {lock.schema}, not of {name}. Each schema has its migrations in a package of its own: "
+            "name another one in Schema(migrations=...)",
+        )
     for script in scripts:
         if version is not None and script.version > version:
             raise MigrationError(

@@ -86,6 +86,11 @@ def read_lock(source: str | Path) -> Lock | None:
     return load_lock(read_text_file(resource, where), where) if resource.is_file() else None
 
 
+def lock_path(source: str) -> str:
+    """Where the lock file of a package is, for people. The package can be imported."""
+    return str(files(source) / LOCK_FILE)
+
+
 def load_lock(text: str, where: str = LOCK_FILE) -> Lock:
     """The lock that ``dump_lock`` wrote. Raises ``MigrationError`` that names ``where`` for any other text."""
     try:

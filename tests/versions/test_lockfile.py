@@ -19,6 +19,8 @@ from aaiclick.catalog.forms import (
     ViewForm,
 )
 from aaiclick.errors import MigrationError
+from aaiclick.specs.schema import Schema
+from aaiclick.versions.history import read_history
 from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedForm, LockedVersion, dump_lock, load_lock, read_lock
 from aaiclick.versions.scripts import read_migrations
 
@@ -171,3 +173,15 @@ def test_a_file_that_is_no_utf8_is_told_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "0002_x.sql").write_bytes(b"-- title: caf\xe9\n-- strategy: derived\n")
     with pytest.raises(MigrationError, match=r"0002_x.sql, line 1: byte 0xe9"):
         read_migrations(tmp_path)
+
+
+def test_the_lock_of_another_schema_is_named_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two projects in folders of which both are looked at, and both call their package the same."""
+    package = tmp_path / "locks_of_the_other"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "schema.lock.json").write_text(dump_lock(Lock("shop", ())), encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(MigrationError, match=r"is of the schema shop, not of app\. Each schema") as caught:
+        read_history(Schema("app", version=1, migrations="locks_of_the_other"))
+    assert str(package / "schema.lock.json") in str(caught.value)
