@@ -69,22 +69,22 @@ def _status(frame: Frame, metrics_file: Path | None, html: Path | None, jobs: in
     if is_pattern(frame.database):
         from aaiclick.cli.tenants import commands as tenants
 
-        for option, given in (("--metrics-file", metrics_file), ("--html", html)):
-            if given is not None:
-                raise UsageError(f"{option} is about one database: give its name instead of a pattern")
-        return tenants.status_of_tenants(frame, workers)
+        if html is not None:
+            raise UsageError("--html is about one database: give its name instead of a pattern")
+        return tenants.status_of_tenants(frame, workers, metrics_file)
     if html is not None:
         from aaiclick.cli.report.files import require_report_path
 
         require_report_path(html)
     declared = frame.declared()
-    metrics = MetricsFile(metrics_file, declared.name)
+    # As the server would call it, where it cannot be asked.
+    metrics = MetricsFile(metrics_file, declared.name, frame.database or frame.target().parsed.database or "default")
     try:
         found, target = _found(frame, declared), frame.target()
     except Exception:
         metrics.failed()
         raise
-    metrics.found(found)
+    metrics.found({found.database: found})
     done = found.in_sync and not found.unfinished
     following = None if done else _next(found, frame)
     if html is not None:

@@ -130,7 +130,9 @@ LOOKED = Metric(
     "status_timestamp", "gauge", _DATABASE, "When the database was last compared with the code; Unix time.", "seconds"
 )
 BUILD = Metric("build_info", "gauge", ("version",), "Always 1; the release of the library is its label.")
-UP = Metric("up", "gauge", ("schema",), "Only in a metrics file: 1 where the status could be asked for, else 0.")
+UP = Metric("up", "gauge", _DATABASE, "Only in a metrics file: 1 where the status could be asked for, else 0.")
+BUILD_IN_FILE = Metric("build_info", "gauge", (*_DATABASE, "version"), BUILD.help)
+"""Two files with the same line would be an error for the collector that reads them."""
 
 METRICS = (
     STARTED,
@@ -165,5 +167,5 @@ METRICS = (
     BUILD,
 )
 """What a process that is instrumented shows."""
-IN_FILE = (UP, VERSION, EXPECTED, IN_SYNC, UNFINISHED, FENCED, KEPT, KEPT_BYTES, EXPIRES, LOOKED, BUILD)
+IN_FILE = (UP, VERSION, EXPECTED, IN_SYNC, UNFINISHED, FENCED, KEPT, KEPT_BYTES, EXPIRES, LOOKED, BUILD_IN_FILE)
 """What ``aaiclick status --metrics-file`` writes."""

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import logging
 import threading
+from typing import get_args
 
 from aaiclick import errors
+from aaiclick.errors import PlanError, SchemaError
+from aaiclick.plan.model import Strategy
 
 OTHER = "other"
+INTERRUPTED = "Interrupted"
+_ERRORS = [
+    (name, kind) for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)
+]
+REFUSALS = tuple(name for name, kind in _ERRORS if issubclass(kind, SchemaError | PlanError))
+"""Labels of calls that were refused: somebody has to decide."""
+FAILURES = (*(name for name, _ in _ERRORS if name not in REFUSALS), INTERRUPTED, OTHER)
+"""Labels of calls that failed."""
+STRATEGIES: tuple[str, ...] = get_args(Strategy)
+"""How steps are carried out."""
 log = logging.getLogger("aaiclick")
 
 
@@ -39,6 +52,6 @@ class Bounded:
 def error_label(error: BaseException) -> str:
     """The class of the error where it is one of the library's own; functions of a migration may raise anything."""
     if not isinstance(error, Exception):
-        return "Interrupted"
+        return INTERRUPTED
     name = type(error).__name__
     return name if isinstance(getattr(errors, name, None), type) else OTHER

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import aaiclick.metrics.catalogue as m
@@ -23,8 +24,8 @@ from aaiclick.events import (
     WritersAdmitted,
     WritersRefused,
 )
-from aaiclick.metrics.catalogue import Metric
-from aaiclick.metrics.labels import OTHER, Bounded, error_label
+from aaiclick.metrics.catalogue import METRICS, Metric
+from aaiclick.metrics.labels import FAILURES, OTHER, REFUSALS, STRATEGIES, Bounded, error_label
 from aaiclick.metrics.status import figures
 
 COMMANDS = {
@@ -33,6 +34,12 @@ COMMANDS = {
     for twin in ("", "_async")
 }
 """The calls that change something, by the name of the command that does the same."""
+_VALUES: Mapping[Metric, Sequence[Mapping[str, str]]] = {
+    m.REFUSED: [{"error": name} for name in REFUSALS],
+    m.FAILED: [{"error": name} for name in FAILURES],
+    m.STEPS: [{"strategy": name} for name in STRATEGIES],
+}
+"""Labels of counters that have more than schema and command."""
 LABEL_VALUES = 100
 """Schemas, and databases, that are told apart."""
 
@@ -68,12 +75,32 @@ class Recorder:
 
     def __init__(self, sink: Sink, label_values: int = LABEL_VALUES) -> None:
         self.sink = sink
+        self._shown: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
         self.schemas = Bounded("schema", label_values)
         self.databases = Bounded("database", label_values)
 
     def begun(self, call: str, schema: str) -> CallRecorder:
         """A call begins."""
-        return CallRecorder(self, COMMANDS.get(call, ""), schema)
+        command = COMMANDS.get(call, "")
+        if command:
+            self._show_zeros(self.schemas(schema), command)
+        return CallRecorder(self, command, schema)
+
+    def _show_zeros(self, schema: str, command: str) -> None:
+        """Each counter that this call may raise is there with 0 before it does: most processes migrate once, and of a
+        line that appears with 1 nobody sees that it grew."""
+        with self._lock:
+            if (schema, command) in self._shown:
+                return
+            self._shown.add((schema, command))
+        for metric in METRICS:
+            if metric.kind != "counter":
+                continue
+            labels = {"schema": schema, "command": command}
+            of_metric = {name: labels[name] for name in metric.labels if name in labels}
+            for more in _VALUES.get(metric, ({},)):
+                self.sink.add(metric, {**of_metric, **more}, 0)
 
     def standing(self, schema: str, database: str, values: Mapping[Metric, float | None]) -> None:
         """Gauges of a database. There is no sensible value for 'all the others together', so those get none."""

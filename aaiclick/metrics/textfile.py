@@ -10,32 +10,40 @@ from pathlib import Path
 
 from aaiclick.commands.report import Status
 from aaiclick.errors import UsageError
-from aaiclick.metrics.catalogue import BUILD, IN_FILE, UP, Metric
+from aaiclick.metrics.catalogue import BUILD_IN_FILE, IN_FILE, UP, Metric
 from aaiclick.metrics.status import figures
 from aaiclick.version import VERSION
 
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 
-def exposition(schema: str, status: Status | None, now: float) -> str:
-    """The text of the file. ``status``: None where it could not be asked for. ``now``: Unix seconds."""
-    values: dict[Metric, tuple[dict[str, str], float]] = {
-        UP: ({"schema": schema}, float(status is not None)),
-        BUILD: ({"version": VERSION}, 1.0),
-    }
-    if status is not None:
-        labels = {"schema": status.schema, "database": status.database}
-        found = figures(status, now)
-        values |= {metric: (labels, value) for metric, value in found.items() if value is not None}
-    return "".join(_lines(metric, *values[metric]) for metric in IN_FILE if metric in values)
+def exposition(schema: str, found: Mapping[str, Status | None], now: float) -> str:
+    """The text of the file. ``found``: what each database answered, None where it could not be asked. ``now``: Unix
+    seconds."""
+    lines: dict[Metric, list[str]] = {metric: [] for metric in IN_FILE}
+    for database, status in found.items():
+        values: dict[Metric, float | None] = {UP: float(status is not None), BUILD_IN_FILE: 1.0}
+        if status is not None:
+            values |= figures(status, now)
+        for metric, value in values.items():
+            if value is not None:
+                lines[metric].append(_line(metric, {"schema": schema, "database": database, "version": VERSION}, value))
+    return "".join(f"{_head(metric)}{''.join(of_metric)}" for metric, of_metric in lines.items() if of_metric)
 
 
-def _lines(metric: Metric, labels: Mapping[str, str], value: float) -> str:
-    named = ",".join(f'{name}="{text.translate(_ESCAPES)}"' for name, text in labels.items())
+def is_exposition(head: bytes) -> bool:
+    """Whether a file that begins so holds what ``exposition`` wrote."""
+    return head.startswith(b"# HELP aaiclick_")
+
+
+def _head(metric: Metric) -> str:
+    return f"# HELP {metric.name} {metric.help}\n# TYPE {metric.name} {metric.kind}\n"
+
+
+def _line(metric: Metric, labels: Mapping[str, str], value: float) -> str:
+    named = ",".join(f'{name}="{labels[name].translate(_ESCAPES)}"' for name in metric.labels)
     number = str(int(value)) if value.is_integer() else repr(value)
-    return (
-        f"# HELP {metric.name} {metric.help}\n# TYPE {metric.name} {metric.kind}\n{metric.name}{{{named}}} {number}\n"
-    )
+    return f"{metric.name}{{{named}}} {number}\n"
 
 
 def write(path: Path, text: str) -> None:

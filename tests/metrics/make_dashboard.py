@@ -20,7 +20,9 @@ def state(metric: str, of: str = "max") -> str:
 
 
 def increase(metric: str, by: str = "schema") -> str:
-    return f"sum by ({by}) (increase(aaiclick_{metric}_total{RUN}[$__rate_interval]))"
+    # A process that migrates once may be read for the first time after that: its line appears with 1 and never grows.
+    line = f"aaiclick_{metric}_total{RUN}"
+    return f"sum by ({by}) (({line} unless {line} offset $__rate_interval) or increase({line}[$__rate_interval]))"
 
 
 def quantile(part: float, metric: str, by: str = "") -> str:

@@ -45,7 +45,7 @@ def wrong(expr: str) -> list[str]:
     named = METRIC.findall(expr)
     if not named or any(name not in there for name in named):
         return [name for name in named if name not in there] or ["no metric"]
-    labels = {label for name in named for label in there[name].labels} | {"le"}
+    labels = {label for name in named for label in there[name].labels} | {"le", "job", "instance"}
     asked = {label.strip() for group in BY.findall(expr) for label in group.split(",")}
     asked |= {label for group in re.findall(r"\{([^}]*)\}", expr) for label in re.findall(r"(\w+)\s*[=!]", group)}
     return sorted(asked - labels)

@@ -115,7 +115,7 @@ def test_a_whole_life(registry: Registry, aaiclick_client: Client, aaiclick_engi
     plan_schema(aaiclick_client, V2)
     rollback_schema(aaiclick_client, V3, dry_run=True)
     back = {**SHOP, "command": "rollback"}
-    assert registry.of("aaiclick_migrations_started_total", **back) is None
+    assert not registry.of("aaiclick_migrations_started_total", **back)
     rollback_schema(aaiclick_client, V3, allow=["partial shop", "values t", "deletes t"])
     assert registry.of("aaiclick_migrations_started_total", **back) == 1
     assert registry.of("aaiclick_migrations_applied_total", **back) == 1
@@ -141,11 +141,36 @@ def test_a_run_that_failed_half_way_leaves_work(registry: Registry, aaiclick_cli
     assert registry.of("aaiclick_migrations_applied_total", **MIGRATE) == 2
 
 
+def test_what_may_be_counted_is_shown_with_0_before_it_is(registry: Registry, aaiclick_client: Client) -> None:
+    """So that Prometheus sees the first failure of a process grow."""
+    seen: list[object] = []
+
+    def before(event: Event) -> None:
+        if type(event).__name__ == "PlanReady":
+            seen.extend(
+                [
+                    registry.of("aaiclick_migrations_failed_total", **MIGRATE, error="other"),
+                    registry.of("aaiclick_migrations_failed_total", **MIGRATE, error="ApplyError"),
+                    registry.of("aaiclick_migrations_refused_total", **MIGRATE, error="BlockedError"),
+                    registry.of("aaiclick_migrations_applied_total", **MIGRATE),
+                    registry.of("aaiclick_steps_total", **SHOP, strategy="rebuild"),
+                    registry.of("aaiclick_copied_bytes_total", **SHOP),
+                    registry.of("aaiclick_drift_found_total", **SHOP),
+                ]
+            )
+
+    ensure_schema(aaiclick_client, V1, on_event=before)
+    assert seen == [0] * 7
+    # No call has asked for a rollback, and no refusal is a failure.
+    assert registry.of("aaiclick_migrations_applied_total", **SHOP, command="rollback") is None
+    assert registry.of("aaiclick_migrations_failed_total", **MIGRATE, error="BlockedError") is None
+
+
 def test_calls_that_do_not_even_reach_a_database(registry: Registry) -> None:
     with pytest.raises(UsageError):
         ensure_schema("nonsense://", V1)
     assert registry.of("aaiclick_migrations_failed_total", **MIGRATE, error="UsageError") == 1
-    assert registry.of("aaiclick_migrations_started_total", **MIGRATE) is None
+    assert registry.of("aaiclick_migrations_started_total", **MIGRATE) == 0
 
 
 def held(connection: SessionConnection, database: str, owner: Owner) -> Lease:
@@ -169,7 +194,7 @@ def test_leases(registry: Registry, aaiclick_client: Client, connection: Session
     assert [(wait.database, wait.taken) for wait in waits] == [(database, True)]
     assert registry.of("aaiclick_lease_waits_total", **SHOP) == 1
     assert registry.of("aaiclick_lease_wait_duration_seconds_sum", **SHOP) == waits[0].seconds
-    assert registry.of("aaiclick_lease_takeovers_total", **SHOP) is None
+    assert registry.of("aaiclick_lease_takeovers_total", **SHOP) == 0
 
     told.clear()
     held(connection, database, Owner("anne", "host-a", 1))
@@ -212,8 +237,9 @@ def test_names_that_are_taken_are_refused_and_nothing_is_left() -> None:
 def test_an_observer_that_fails_is_reported_and_ends_nothing(
     registry: Registry, aaiclick_client: Client, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
-        raise RuntimeError("no room for another sample")
+    def broken(_sink: object, _metric: object, _labels: object, value: float) -> None:
+        if value:
+            raise RuntimeError("no room for another sample")
 
     monkeypatch.setattr(PrometheusSink, "add", broken)
     with caplog.at_level(logging.WARNING, "aaiclick"):

@@ -89,7 +89,6 @@ def test_every_panel_shows_something(aaiclick_client: Client, prometheus: int) -
     ensure_schema(aaiclick_client, V3)
     validate_schema(aaiclick_client, V3)
     until(lambda: asked(prometheus, "query", query="aaiclick_kept_tables")["result"])
-    # What is counted from nothing to one within a scrape is no increase: it has to move while it is looked at.
     aaiclick_client.command("ALTER TABLE t DROP COLUMN note")
     validate_schema(aaiclick_client, V3)
     aaiclick_client.command("ALTER TABLE t ADD COLUMN note String")
@@ -107,12 +106,8 @@ def test_every_panel_shows_something(aaiclick_client: Client, prometheus: int) -
             found = asked(prometheus, "query", query=expr)["result"]
             if not found:
                 silent.append(f"{panel['title']}: {target['legendFormat']}")
-    # Nothing was refused or failed, and nobody waited for anybody.
-    assert set(silent) == {
-        "Migrations: {{schema}} refused", "Migrations: {{schema}} failed", "Errors: {{error}}",
-        "Refused writers: {{schema}}", "Leases: {{schema}} waits", "Leases: {{schema}} taken over",
-        "Time of a wait for the lease: 95 %",
-    }  # fmt: skip
+    # Nobody waited for anybody. What did not happen is shown as 0.
+    assert silent == ["Time of a wait for the lease: 95 %"]
     version = asked(
         prometheus,
         "query",

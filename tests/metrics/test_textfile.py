@@ -39,7 +39,7 @@ def found(**changed: object) -> Status:
 
 
 def test_every_line_is_there_and_prometheus_reads_it() -> None:
-    text = exposition("shop", found(), 1795922256.5)
+    text = exposition("shop", {"app": found()}, 1795922256.5)
     assert figures(text) == {
         "aaiclick_up": 1, "aaiclick_schema_version": 2, "aaiclick_schema_expected_version": 3, "aaiclick_schema_in_sync": 0,
         "aaiclick_unfinished_work": 0, "aaiclick_fenced_tables": 1, "aaiclick_kept_tables": 1,
@@ -51,7 +51,9 @@ def test_every_line_is_there_and_prometheus_reads_it() -> None:
 
 
 def test_what_is_not_known_has_no_line_and_odd_names_are_escaped() -> None:
-    text = exposition(ODD, found(schema=ODD, live_version=None, code_version=None, kept_tables=(), unfinished="a"), 1.0)
+    text = exposition(
+        ODD, {ODD: found(schema=ODD, live_version=None, code_version=None, kept_tables=(), unfinished="a")}, 1.0
+    )
     there = figures(text)
     assert {"aaiclick_schema_version", "aaiclick_schema_expected_version"}.isdisjoint(there)
     assert "aaiclick_kept_tables_expiry_timestamp_seconds" not in there
@@ -59,7 +61,7 @@ def test_what_is_not_known_has_no_line_and_odd_names_are_escaped() -> None:
     labels = [sample.labels for family in text_string_to_metric_families(text) for sample in family.samples]
     assert {each["schema"] for each in labels if "schema" in each} == {ODD}
     promtool(["check", "metrics"], text)
-    assert figures(exposition("shop", None, 1.0)) == {"aaiclick_up": 0, "aaiclick_build_info": 1}
+    assert figures(exposition("shop", {"app": None}, 1.0)) == {"aaiclick_up": 0, "aaiclick_build_info": 1}
 
 
 def test_a_reader_never_sees_a_half(tmp_path: Path) -> None:
@@ -143,4 +145,48 @@ def test_the_command(
     assert figures(target.read_text(encoding="utf-8")) == {"aaiclick_up": 0, "aaiclick_build_info": 1}
     capsys.readouterr()
     assert main([*status[:-1], str(tmp_path / "no" / "file"), "--url", place]) == 2
-    assert "cannot be written: No such file or directory" in capsys.readouterr().err
+    assert f"there is no folder {tmp_path / 'no'}" in capsys.readouterr().err
+    other = tmp_path / "other.prom"
+    other.write_text("# HELP other Of somebody else.\nother 1\n", encoding="utf-8")
+    assert main([*status[:-1], str(other), "--url", place]) == 2
+    assert "holds something else than metrics of aaiclick: name another file" in capsys.readouterr().err
+    assert "other 1" in other.read_text(encoding="utf-8")
+
+
+def test_many_databases_are_in_one_file(
+    aaiclick_server: EngineServer, aaiclick_server_client: Client, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each with its own figures; what the collector reads has no line twice."""
+    first = str(aaiclick_server_client.database)
+    names = [first, f"{first}_b"]
+    aaiclick_server_client.command(f"CREATE DATABASE `{names[1]}`")
+    target = tmp_path / "all.prom"
+    try:
+        ensure_schema(aaiclick_server_client, V1)
+        status = [
+            "status",
+            "--schema",
+            "tests.metrics.schemas:V2",
+            "--metrics-file",
+            str(target),
+            "--database",
+            f"{first}*",
+        ]
+        assert main([*status, "--url", aaiclick_server.url]) == 1
+        text = target.read_text(encoding="utf-8")
+        promtool(["check", "metrics"], text)
+        versions = {
+            s.labels["database"]: s.value
+            for f in text_string_to_metric_families(text)
+            for s in f.samples
+            if s.name == "aaiclick_schema_version"
+        }
+        assert versions == {names[0]: 1, names[1]: 0}
+        lines = [line.partition(" ")[0] for line in text.splitlines() if not line.startswith("#")]
+        assert len(set(lines)) == len(lines)
+        assert sum(line.startswith("aaiclick_up{") for line in lines) == 2
+        # Nothing could be asked: nobody may take the old figures for new ones.
+        assert main([*status, "--url", "clickhouse://127.0.0.1:1"]) == 2
+        assert f'aaiclick_up{{schema="shop",database="{first}*"}} 0' in target.read_text(encoding="utf-8")
+    finally:
+        aaiclick_server_client.command(f"DROP DATABASE `{names[1]}`")

@@ -7,6 +7,7 @@ import dataclasses
 import json
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,6 +17,7 @@ from aaiclick.cli.approval import question
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import Advice, ExitCode, Failure, describe
 from aaiclick.cli.machine.answers import report_json, status_json
+from aaiclick.cli.machine.metrics_file import MetricsFile
 from aaiclick.cli.numbers import count_text, rows_text
 from aaiclick.cli.output import Output, fitting, quiet_pipe
 from aaiclick.errors import AaiclickError, ConnectionFailed, UsageError
@@ -113,13 +115,19 @@ def plan_of_tenants(frame: Frame, policy: Policy, quick: bool, jobs: int) -> Exi
     return max((*(failure.code for failure in failures.values()), done))
 
 
-def status_of_tenants(frame: Frame, jobs: int) -> ExitCode:
-    """How every database that the pattern means stands to the code."""
+def status_of_tenants(frame: Frame, jobs: int, metrics_file: Path | None = None) -> ExitCode:
+    """How every database that the pattern means stands to the code. ``metrics_file``: all of them in one file."""
     from aaiclick.tenants import validate_tenants
 
-    schema, url, names = _meant(frame)
-    with _watching(frame, len(names)) as watch:
-        found = validate_tenants(url, schema, names, on_tenant=watch, workers=jobs)
+    metrics = MetricsFile(metrics_file, frame.declared_in_files().name, frame.database or "")
+    try:
+        schema, url, names = _meant(frame)
+        with _watching(frame, len(names)) as watch:
+            found = validate_tenants(url, schema, names, on_tenant=watch, workers=jobs)
+    except Exception:
+        metrics.failed()
+        raise
+    metrics.found({each.database: each.answer for each in found.tenants})
     states = {each.database: each.answer.state if each.answer is not None else "failed" for each in found.tenants}
     failures = _failures(frame, found.tenants)
     following = frame.migrate() if any(each.answer and not each.answer.in_sync for each in found.tenants) else None
