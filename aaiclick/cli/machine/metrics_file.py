@@ -37,7 +37,7 @@ class MetricsFile:
             self._write(self._path, found)
 
     def failed(self) -> None:
-        """Nothing could be asked: nothing old may be taken for new. The command says why, also where this file fails."""
+        """Nothing could be asked: nothing old may be taken for new. The command says why, also where this fails."""
         if self._path is not None:
             with suppress(UsageError):
                 self._write(self._path, {self._database: None})
