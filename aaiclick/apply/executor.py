@@ -21,6 +21,7 @@ from aaiclick.apply.replicated.queues import flush_before
 from aaiclick.apply.replicated.rebuild import rebuild_on_replicas
 from aaiclick.apply.run import ApplyOptions, Done, Site, StepOutcome
 from aaiclick.apply.script import apply_sql
+from aaiclick.apply.spread_script import spread_script
 from aaiclick.clickhouse.merges import start_merges_of
 from aaiclick.clickhouse.statements import system_merges
 from aaiclick.clickhouse.tables import Physical, physicals
@@ -110,6 +111,10 @@ def _carried_out(work: Work, site: Site) -> Routine[Done]:
         return (yield from rebuild_on_replicas(work, site))
     if reach is not None and isinstance(work, AttachWork):
         return (yield from attach_on_replicas(work, site))
+    if reach is not None and isinstance(work, SqlWork) and site.options.runner is not None:
+        sent = site.options.runner(work)
+        yield from spread_script(sent, work.statements, site.database, reach)
+        return Done()
     return (yield from everywhere(apply_work(work, site), reach))
 
 

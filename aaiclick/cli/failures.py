@@ -130,6 +130,8 @@ def _sentence(error: Exception, advice: Advice) -> tuple[str, str]:
             return _one_line(str(error)), advice.again
         case LockHeldError():
             return _one_line(str(error)), advice.again
+        case ApplyError() if _untouched(str(error)):
+            return _one_line(str(error)), advice.again
         case ApplyError():
             return f"{_one_line(str(error))} (run again: it goes on from there)", advice.again
         case AaiclickError():
@@ -140,6 +142,11 @@ def _sentence(error: Exception, advice: Advice) -> tuple[str, str]:
                 f"unexpected {type(error).__name__}{': ' + said if said else ''}. Run with --debug for the traceback",
                 "",
             )
+
+
+def _untouched(said: str) -> bool:
+    """Whether there is nothing from which another run could go on."""
+    return "nothing was changed" in said.lower() and "Done before:" not in said
 
 
 def _full(command: str, advice: Advice, refused: bool = False) -> str:

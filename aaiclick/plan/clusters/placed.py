@@ -7,19 +7,20 @@ from dataclasses import replace
 
 from aaiclick.clickhouse.topology import Topology
 from aaiclick.plan.clusters.copies import ShardSizes, copy_refusal, placed_copy
+from aaiclick.plan.clusters.statements import statements_refusal
 from aaiclick.plan.model import Step
-from aaiclick.plan.operations import AlterWork, AttachWork, RebuildWork
+from aaiclick.plan.operations import AlterWork, AttachWork, RebuildWork, SqlWork
 from aaiclick.plan.replicas import SUPPORTED
 from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import MaterializedView
 from aaiclick.sql.cluster import divided, head_of, on_cluster
+from aaiclick.sql.statement_kinds import statement_kind
 
 _NOT_YET = {
     "feed": "writers of every host would have to be kept out for a moment",
     "callable": "a function sends statements of its own, which may reach one host only",
-    "sql": "they may reach one host only",
 }
 _OF_TABLES = ("create", "alter", "mutate", "attach", "rebuild")
 
@@ -38,7 +39,8 @@ def on_topology(
     if topology.single:
         return tuple(steps)
     plain = {item.name for item in schema.objects if isinstance(item, Table | MaterializedView) and _plain(item)}
-    return tuple(_placed(step, topology, plain, sizes.get(step.object, {})) for step in steps)
+    shared = {item.name for item in schema.objects if isinstance(item, Table) and _replicated(item)}
+    return tuple(_placed(step, topology, plain, sizes.get(step.object, {}), shared) for step in steps)
 
 
 def placed_words(topology: Topology) -> str:
@@ -48,16 +50,20 @@ def placed_words(topology: Topology) -> str:
     return f"{topology.words}; statements go ON CLUSTER, and a step is done when every host shows it"
 
 
-def _placed(step: Step, topology: Topology, plain: set[str], sizes: ShardSizes) -> Step:
+def _placed(step: Step, topology: Topology, plain: set[str], sizes: ShardSizes, shared: set[str]) -> Step:
     blocked = step.blocked or _refusal(step, topology, plain)
+    if isinstance(step.work, SqlWork) and not blocked:
+        blocked = statements_refusal(step.work.statements, topology, shared)
     if isinstance(step.work, RebuildWork | AttachWork):
         return replace(placed_copy(step, topology, sizes), blocked=blocked)
-    return replace(step, sql=[line for sql in step.sql for line in _lines(sql, topology)], blocked=blocked)
+    rows = isinstance(step.work, SqlWork)
+    lines = [line for sql in step.sql for line in _lines(sql, topology, once=rows and statement_kind(sql) == "rows")]
+    return replace(step, sql=lines, blocked=blocked)
 
 
-def _lines(sql: str, topology: Topology) -> Sequence[str]:
-    """How a statement is sent."""
-    head = None if sql.startswith("--") else head_of(sql)
+def _lines(sql: str, topology: Topology, *, once: bool = False) -> Sequence[str]:
+    """How a statement is sent. What changes rows goes to one host, and its replicas follow."""
+    head = None if once or sql.startswith("--") else head_of(sql)
     if head is None:
         return (sql,)
     parts = divided(sql)
@@ -89,6 +95,10 @@ def _refusal(step: Step, topology: Topology, plain: set[str]) -> str:
             "to on clusters yet: do it by hand, on all hosts"
         )
     return ""
+
+
+def _replicated(item: Table) -> bool:
+    return isinstance(item.engine, MergeTree) and item.engine.replicated is not None
 
 
 def _plain(item: Table | MaterializedView) -> bool:

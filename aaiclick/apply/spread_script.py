@@ -1,0 +1,73 @@
+"""The statements of a migration on the hosts of a cluster: definitions go to all of them, what changes rows is sent
+once to the host that is connected to, after that has come by what the others wrote."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aaiclick.apply.everywhere import everywhere, relayed
+from aaiclick.clickhouse.every_host import Reach
+from aaiclick.clickhouse.statements import Sent, ask, merged, send
+from aaiclick.errors import ApplyError, StatementError
+from aaiclick.routine import Command, Effect, Routine, Rows, text
+from aaiclick.sql.ddl import system
+from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.quoting import qualified
+from aaiclick.sql.statement_kinds import statement_kind
+
+_SECONDS: dict[str, str | int] = {"receive_timeout": 60}
+
+
+def spread_script(work: Routine[None], statements: tuple[str, ...], database: str, reach: Reach) -> Routine[None]:
+    """Carry out a routine that sends these statements. Raises ApplyError where the host does not come by what others
+    have written."""
+    once = frozenset(sql for sql in statements if statement_kind(sql) == "rows")
+    every_block: Sent = {}
+    if once:
+        yield from _come_by(database)
+        every_block = yield from _every_block()
+
+    def carry(effect: Effect) -> Routine[Rows]:
+        if isinstance(effect, Command) and effect.sql in once:
+            # By the log of the table: through the DDL queue it could be carried out twice.
+            return (yield replace(effect, settings=merged(every_block, effect.settings)))
+        return (yield from everywhere(_only(effect), reach))
+
+    yield from relayed(work, carry)
+
+
+def _every_block() -> Routine[Sent]:
+    """Settings by which a replicated table takes rows that equal those of an earlier INSERT: the statements are sent
+    once, and a block that is dropped would be missed without a word."""
+    wanted: Sent = {
+        "insert_deduplicate": 0,
+        "deduplicate_insert": "disable",
+        "deduplicate_insert_select": "disable",
+    }
+    rows = yield from ask(
+        "SELECT name FROM system.settings WHERE name IN ('insert_deduplicate', 'deduplicate_insert', "
+        "'deduplicate_insert_select')"
+    )
+    known = {text(row[0]) for row in rows}
+    return {name: value for name, value in wanted.items() if name in known}
+
+
+def _only(effect: Effect) -> Routine[Rows]:
+    return (yield effect)
+
+
+def _come_by(database: str) -> Routine[None]:
+    rows = yield from ask(
+        "SELECT name FROM system.tables WHERE database = unhex({db:String}) AND engine LIKE 'Replicated%MergeTree' "
+        "ORDER BY name",
+        {"db": hexed(database)},
+    )
+    for (name,) in rows:
+        sync = system("SYNC REPLICA", f"{qualified(database, text(name))} LIGHTWEIGHT")
+        try:
+            yield from send(Command(sync, settings=_SECONDS))
+        except StatementError as error:
+            raise ApplyError(
+                f"{text(name)}: this host does not come by what other hosts have written ({error.message}), and the "
+                "statements of a migration would miss it. Nothing was sent. Run again when its replication works"
+            ) from error
