@@ -54,6 +54,8 @@ def migrated(world: model.World) -> list[Migration]:
         if world.rebuilt or world.where
         else {}
     )
+    if world.anew:
+        return [Migration(2, title="between", allow=[f"drop-column {first.name}.{world.anew}"]), Migration(3)]
     renames = migrated_renames(world) if world.renamed_by_migration else {}
     if world.jumped and renames and not any(item.source for item in world.after.tables):
         between = {old: f"{new}_between" for old, new in renames.items()}

@@ -15,6 +15,8 @@ from tests.fuzz.ground import SETTINGS, Refused
 class Embedded:
     """chdb in this process, in a session of its own: the settings are nobody else's."""
 
+    keeps_sessions = True
+
     def __init__(self, engine: EmbeddedEngine) -> None:
         self._engine = EmbeddedEngine(engine.path)
         self.run("SET " + ", ".join(f"{name} = {value}" for name, value in SETTINGS.items()))
@@ -36,6 +38,8 @@ class Embedded:
 
 class Served:
     """An older release: each statement takes the settings along that this release knows."""
+
+    keeps_sessions = False
 
     def __init__(self, server: EngineServer) -> None:
         self._server = server

@@ -20,6 +20,9 @@ def features(world: World) -> set[str]:
         )
         found.update("dictionary" for _ in state.dictionaries)
         found.update("SQL function" for _ in state.functions)
+        found.update("view with a join" for view in state.views if " JOIN " in view.query)
+    found.update("session settings" for _ in world.session)
+    found.update("stopped view" for _ in range(world.stopped))
     found.update("rows: lightweight delete" for touch in world.touches if touch.startswith("DELETE"))
     found.update("rows: patch parts" for touch in world.touches if touch.startswith("UPDATE"))
     found.update(

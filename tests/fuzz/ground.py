@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 from clickhouse_connect.driver.client import Client
@@ -37,7 +39,12 @@ class Refused(Exception):  # noqa: N818 - reads as a sentence
 
 
 class Engine(Protocol):
-    """An engine that keeps the settings of its session, and clients without them for the library."""
+    """An engine that keeps the settings of its session, and clients without them for the library.
+
+    ``keeps_sessions``: so do the clients.
+    """
+
+    keeps_sessions: bool
 
     def run(self, sql: str) -> str: ...
 
@@ -59,6 +66,21 @@ class Ground:
         """An answer as text, field by field."""
         answer = self.engine.run(sql)
         return [tuple(line.split("\t")) for line in answer.split("\n")[:-1]]
+
+    @contextmanager
+    def session(self, settings: Sequence[str]) -> Iterator[None]:
+        """The library's client has these settings meanwhile; the fuzzer's own statements have not."""
+        pairs = [pair for each in settings for pair in each.split(", ") if pair.partition(" ")[0] in self.known]
+        if not pairs or not self.engine.keeps_sessions:
+            yield
+            return
+        for pair in pairs:
+            self.client.command(f"SET {pair}")
+        try:
+            yield
+        finally:
+            for pair in pairs:
+                self.client.command(f"SET {pair.partition(' ')[0]} = DEFAULT")
 
     def create(self) -> None:
         self.drop()

@@ -253,6 +253,13 @@ MUTANTS = (
         _checked,
         seed=90,
     ),
+    Mutant(
+        "a jump keeps what a version on the way drops",
+        "aaiclick.versions.compose._again",
+        lambda *_: False,
+        lambda case: bool(case.anew and case.batches),
+        seed=88,
+    ),
 )
 
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from aaiclick import Plan, Policy, Schema, ensure_schema, plan_schema
 from aaiclick.errors import AaiclickError
 from tests.fuzz import compare
+from tests.fuzz.anew import without_anew
 from tests.fuzz.catalogue import form, left_behind
 from tests.fuzz.combined import otherwise
 from tests.fuzz.compare import Failure
@@ -17,7 +18,7 @@ from tests.fuzz.declare import declared
 from tests.fuzz.ground import Ground, Refused
 from tests.fuzz.reference import copied, copy_part, kept, parts_of
 from tests.fuzz.schema import Batch, Column, Dictionary, Table, View, World
-from tests.fuzz.types import quoted
+from tests.fuzz.types import quoted, text
 
 ENDS = ("applied", "by name", "blocked", "refused", "nothing to do", "no case")
 
@@ -53,7 +54,8 @@ def play(ground: Ground, world: World) -> Outcome:
     """The case on fresh databases, which are dropped afterwards."""
     ground.create()
     try:
-        return _play(ground, world)
+        with ground.session(world.session):
+            return _play(ground, world)
     finally:
         ground.drop()
 
@@ -108,6 +110,8 @@ def _history(ground: Ground, world: World) -> None:
     for touch in world.touches:
         ground.run(touch.replace("{db}", ground.live))
     _refresh(ground, world.before.views, ground.live)
+    for name in world.stopped_views:
+        ground.run(f"SYSTEM STOP VIEW {ground.live}.{quoted(name)}")
 
 
 def _refresh(ground: Ground, views: Sequence[View], *databases: str) -> None:
@@ -143,6 +147,7 @@ def _reference(ground: Ground, world: World) -> list[Before]:
         old = world.before.table(new.old_name)
         if old is not None:
             first = new is world.after.tables[0]
+            old = without_anew(old, world.anew) if first else old
             looks.append(_fill(ground, old, new, world.rebuilt if first else (), world.where if first else ""))
     for view in world.after.views:
         ground.run(view.create(ground.want))
@@ -344,7 +349,7 @@ def _called(look: Before, was: Column, column: Column) -> list[str]:
 
 def afterwards(ground: Ground, world: World, looks: list[Before], keys: tuple[str, ...], second: Plan) -> list[Failure]:
     """Form, rows, answers, later inserts, merges, views."""
-    found: list[Failure] = []
+    found = _started(ground, world)
     _refresh(ground, world.after.views, ground.want, ground.live)
     for new in world.after.tables:
         difference = form(ground, ground.live, new.name, ground.want)
@@ -375,6 +380,23 @@ def afterwards(ground: Ground, world: World, looks: list[Before], keys: tuple[st
             ground.run(f"OPTIMIZE TABLE {ground.live}.{quoted(look.new.name)} FINAL")
             found += _compared(ground, look, keys, "merged")
         found += _seen(ground, world, looks, keys, "views later") if later else []
+    return found
+
+
+def _started(ground: Ground, world: World) -> list[Failure]:
+    """Views that were stopped and are what they were have to be stopped still; they are started for what follows."""
+    found: list[Failure] = []
+    for view in world.after.views if world.stopped else ():
+        if not view.refresh:
+            continue
+        was = next((one for one in world.before.views if one.name == view.name), None)
+        asked = (
+            f"SELECT status FROM system.view_refreshes WHERE database = '{ground.live}' AND view = {text(view.name)}"
+        )
+        status = ground.rows(asked)
+        if was is not None and was.refresh == view.refresh and status != [("Disabled",)]:
+            found.append(Failure("stopped view", f"{view.name} was stopped, and is {status} now"))
+        ground.run(f"SYSTEM START VIEW {ground.live}.{quoted(view.name)}")
     return found
 
 

@@ -64,7 +64,9 @@ def _plainer(world: World) -> Iterator[World]:
     """Without something that was said for the whole case."""
     if world.later:
         yield replace(world, later=())
-    for field, nothing in (("rebuilt", ()), ("where", "")):
+    for place in range(len(world.session)):
+        yield replace(world, session=_but(world.session, place))
+    for field, nothing in (("rebuilt", ()), ("where", ""), ("stopped", False), ("anew", "")):
         if getattr(world, field) != nothing:
             yield _said(world, field, nothing)
     for field in ("drop", "renamed_by_migration", "jumped"):

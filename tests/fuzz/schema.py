@@ -268,7 +268,9 @@ class World:
     ``touches`` are statements after the inserts (``{db}`` in them): deletes, updates, merges. ``later`` are rows that
     are written after the change. ``drop``: undeclared columns are to go. ``jumped``: the renames come by way of a version
     that never was here. ``rebuilt`` are expressions of a migration for columns of the first table, over the old ones,
-    and ``where`` its filter. ``changes``: for the counts.
+    and ``where`` its filter. ``changes``: for the counts. ``session``: what is SET for the library's client.
+    ``stopped``: views that are refreshed were stopped before the change. ``anew``: a column of the first table that a
+    version in between drops.
     """
 
     seed: int
@@ -283,3 +285,11 @@ class World:
     rebuilt: tuple[tuple[str, str], ...] = ()
     where: str = ""
     changes: tuple[str, ...] = field(default=())
+    session: tuple[str, ...] = ()
+    stopped: bool = False
+    anew: str = ""
+
+    @property
+    def stopped_views(self) -> list[str]:
+        """The views that are stopped before the change."""
+        return [view.name for view in self.before.views if self.stopped and view.refresh]

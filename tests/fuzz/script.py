@@ -7,6 +7,7 @@ from dataclasses import replace
 from pydantic import BaseModel
 
 from aaiclick import Migration, Table
+from tests.fuzz.anew import without_anew
 from tests.fuzz.compare import readable, shown
 from tests.fuzz.declare import declared
 from tests.fuzz.ground import SETTINGS
@@ -56,7 +57,8 @@ def history(world: World) -> list[str]:
     made += [one for table in world.before.tables for one in table.added("live")]
     made += [one for batch in world.batches if batch.late for one in _inserts(batch, "live")]
     made += [touch.replace("{db}", "live") for touch in world.touches]
-    return [*made, *(one for view in world.before.views for one in view.refreshing("live"))]
+    made += [one for view in world.before.views for one in view.refreshing("live")]
+    return [*made, *(f"SYSTEM STOP VIEW live.{quoted(name)}" for name in world.stopped_views)]
 
 
 def _inserts(batch: Batch, database: str) -> list[str]:
@@ -76,7 +78,7 @@ def right(world: World) -> list[str]:
         if old is not None:
             made.append(
                 fill(
-                    old,
+                    without_anew(old, world.anew) if new is world.after.tables[0] else old,
                     new,
                     "live",
                     "want",
@@ -140,6 +142,7 @@ def script(world: World, title: str) -> str:
         '    print("right:", [own.query(look.replace("{db}", "want")).result_rows for look in looks])',
         "except Exception as error:",
         '    print("the copy fails:", error)',
+        *(f"client.command({f'SET {pair}'!r})" for each in world.session for pair in each.split(", ")),
         "try:",
         '    plan = plan_schema(client, schema, database="live")',
         "    print(plan)",

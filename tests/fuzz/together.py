@@ -34,11 +34,12 @@ class _Case:
 def play_together(ground: Ground, worlds: Sequence[World]) -> list[Outcome]:
     """How each of the cases ended."""
     ended: dict[int, Outcome] = {}
-    groups: tuple[list[int], list[int]] = ([], [])
+    groups: dict[tuple[bool, tuple[str, ...]], list[int]] = {}
     for place, world in enumerate(worlds):
-        groups[bool(declared(world, ground.live).migrations)].append(place)
-    for group in groups:
-        _group(ground, worlds, group, ended)
+        groups.setdefault((bool(declared(world, ground.live).migrations), world.session), []).append(place)
+    for (_, session), group in groups.items():
+        with ground.session(session):
+            _group(ground, worlds, group, ended)
     for place, world in enumerate(worlds):
         before = ended.get(place)
         if before is None or before.failures:
@@ -144,7 +145,8 @@ def _all(cases: list[_Case]) -> Schema:
 def _one(version: int, migrations: list[Migration]) -> Migration:
     renames = {old: new for migration in migrations for old, new in (migration.renames or {}).items()}
     rebuild = {table: how for migration in migrations for table, how in (migration.rebuild or {}).items()}
-    return Migration(version, title="together", renames=renames, rebuild=rebuild)
+    allow = [key for migration in migrations for key in migration.allow]
+    return Migration(version, title="together", renames=renames, rebuild=rebuild, allow=allow)
 
 
 def _before(ground: Ground, cases: list[_Case]) -> Schema:

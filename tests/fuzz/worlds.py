@@ -7,8 +7,11 @@ from random import Random
 
 from tests.fuzz import expressions as ex
 from tests.fuzz import generate as make
+from tests.fuzz.anew import dropped_between
 from tests.fuzz.changes import changed
+from tests.fuzz.joins import joined
 from tests.fuzz.schema import State, Table, World
+from tests.fuzz.sessions import session_of
 from tests.fuzz.types import INTEGERS, quoted
 from tests.fuzz.views import followed, viewed
 from tests.fuzz.wide import widened
@@ -40,7 +43,9 @@ def world(seed: int, tag: str = "") -> World:
         rng.random() < 0.4,
         changes=changes,
     )
-    return widened(seed, tag, migrated(rng, case) if rng.random() < 0.03 else case)
+    wide = widened(seed, tag, migrated(rng, case) if rng.random() < 0.03 else case)
+    stopped = any(view.refresh for view in wide.before.views) and Random(f"stopped {seed}").random() < 0.4
+    return dropped_between(seed, replace(joined(seed, tag, wide), session=session_of(seed), stopped=stopped))
 
 
 def migrated(rng: Random, case: World) -> World:
