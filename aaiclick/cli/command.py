@@ -22,7 +22,7 @@ from aaiclick.cli.database import DatabaseTarget, command_line, local_url, resol
 from aaiclick.cli.engine_noise import silence_engine
 from aaiclick.cli.failures import Advice, ExitCode, Failure, describe, hide
 from aaiclick.cli.interrupts import Interrupts, Terminated
-from aaiclick.cli.output import Output
+from aaiclick.cli.output import Output, UnwrittenError, drop_stdout
 from aaiclick.cli.schema_reference import DEFAULT, load_schema
 from aaiclick.errors import UsageError
 
@@ -90,6 +90,11 @@ class Frame:
                     code = body()
                 finally:
                     self.on_close()
+        except UnwrittenError as error:
+            # There is no place for an answer in JSON either.
+            drop_stdout()
+            self.output.tell(f"error: {error}", "red")
+            code = ExitCode.ERROR
         except KeyboardInterrupt as stopped:
             code = self._stopped(ExitCode.TERMINATED if isinstance(stopped, Terminated) else ExitCode.INTERRUPTED)
         except Exception as error:

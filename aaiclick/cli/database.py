@@ -51,9 +51,14 @@ class DatabaseTarget:
 
     @property
     def missing(self) -> bool:
-        """True where an embedded directory holds no database yet. Opening the engine on it would make one."""
+        """True where an embedded directory holds no database yet. Opening the engine on it would make one. Raises
+        ``ConnectionFailed`` where there is no engine: what is in the directory cannot be asked at all."""
+        from aaiclick.clients.chdb_session import require_engine
         from aaiclick.clients.directory import directory_state
         from aaiclick.clients.url import EmbeddedUrl
+
+        if self.embedded:
+            require_engine()
 
         return (
             isinstance(self.parsed, EmbeddedUrl)

@@ -15,7 +15,7 @@ import typer
 from aaiclick.cli.engine_noise import separate_stderr
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.interrupts import Terminated
-from aaiclick.cli.output import Output
+from aaiclick.cli.output import Output, UnwrittenError, drop_stdout, unwritten
 from aaiclick.version import VERSION
 
 COMMANDS: Mapping[str, str] = {
@@ -84,8 +84,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _carry_out(given)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader of stdout went away; without this, Python would complain once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_stdout()
+        return ExitCode.ERROR
+    except OSError as error:
+        drop_stdout()
+        said = error if isinstance(error, UnwrittenError) else unwritten(error)
+        Output(as_json=False).tell(f"error: {said}", "red")
         return ExitCode.ERROR
     return code
 

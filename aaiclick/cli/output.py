@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO, TypeAlias
@@ -13,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aaiclick.cli.machine.lines import JsonLines
+from aaiclick.errors import AaiclickError
 from aaiclick.printable import shown, shown_lines, shown_sql
 
 if TYPE_CHECKING:
@@ -56,13 +58,13 @@ class Output:
 
     def document(self, text: str) -> None:
         """Text that another program reads: exactly as it is."""
-        with quiet_pipe():
+        with quiet_pipe(), _result():
             self.out.file.write(text if text.endswith("\n") else text + "\n")
             self.out.file.flush()
 
     def say(self, text: str, style: str = "") -> None:
         """One line of the result, also where a name in it has a newline."""
-        with quiet_pipe():
+        with quiet_pipe(), _result():
             write(self.out, shown(text), style)
 
     def tell(self, text: str, style: str = "") -> None:
@@ -99,7 +101,7 @@ class Output:
         prefix: str = "",
     ) -> None:
         """At a terminal a table that fits its width; in a pipe aligned columns, each line behind ``prefix``."""
-        with quiet_pipe():
+        with quiet_pipe(), _result():
             if self.out.is_terminal:
                 self.out.print(_table(headings, rows, numeric, pipe=False, encoding=self.out.encoding))
                 return
@@ -137,6 +139,35 @@ def fitting(text: str, encoding: str) -> str:
     except UnicodeEncodeError:
         return text.translate(_PLAIN).encode(encoding, "backslashreplace").decode(encoding)
     return text
+
+
+class UnwrittenError(AaiclickError, OSError):
+    """The result cannot be written to where stdout leads."""
+
+    next_command = ""
+
+
+def drop_stdout() -> None:
+    """Nothing more can be written there; without this, Python would complain once more when it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def unwritten(error: OSError) -> UnwrittenError:
+    """What to say of it."""
+    return UnwrittenError(f"the result cannot be written to stdout: {error.strerror or error}")
+
+
+@contextlib.contextmanager
+def _result() -> Generator[None, None, None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise unwritten(error) from error
 
 
 @contextlib.contextmanager

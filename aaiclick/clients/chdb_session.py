@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -22,6 +23,7 @@ from aaiclick.clients.parameters import escaped_parameters
 from aaiclick.clients.url import MEMORY
 from aaiclick.errors import ConnectionFailed, UsageError
 
+_NO_ENGINE = f"{NOT_INSTALLED}, or give a server's URL"
 _RUNNING = re.compile(r"already initialized with path '(.*?)', cannot connect with different path", re.DOTALL)
 _UNMADE = re.compile(r"filesystem error: in \w+: (.*?) \[")
 # A path that cannot exist: asking for it names the engine that runs in this process and can create nothing.
@@ -114,11 +116,17 @@ def running_engine() -> str | None:
     return None
 
 
+def require_engine() -> None:
+    """Raises ``ConnectionFailed`` where chdb is not installed. It is not loaded."""
+    if "chdb" not in sys.modules and find_spec("chdb") is None:
+        raise ConnectionFailed(_NO_ENGINE)
+
+
 def _session_class() -> _SessionFactory:
     try:
         from chdb.session import Session  # loading chdb takes 0.2 s and starts threads
     except ImportError as error:
-        raise ConnectionFailed(f"{NOT_INSTALLED}, or give a server's URL") from error
+        raise ConnectionFailed(_NO_ENGINE) from error
     return cast("_SessionFactory", Session)
 
 

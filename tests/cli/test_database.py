@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from aaiclick.cli.database import command_line, resolve
 from aaiclick.clients.directory import directory_state
-from aaiclick.errors import UsageError
+from aaiclick.errors import ConnectionFailed, UsageError
 
 
 def test_an_explicit_url_wins(tmp_path: Path) -> None:
@@ -76,6 +77,15 @@ def test_a_missing_database_is_missing_and_memory_never_is(folder: Path) -> None
     assert resolve(f"chdb://{folder}/none", {}, folder).missing
     assert resolve(f"chdb://{folder}", {}, folder).missing
     assert not resolve("chdb://memory", {}, folder).missing
+
+
+def test_without_the_engine_nothing_is_said_of_a_directory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is in it cannot be asked, so it is not called empty."""
+    monkeypatch.delitem(sys.modules, "chdb", raising=False)
+    monkeypatch.setattr("aaiclick.clients.chdb_session.find_spec", lambda _: None)
+    with pytest.raises(ConnectionFailed, match="the embedded engine is not installed"):
+        _ = resolve(f"chdb://{folder}/none", {}, folder).missing
+    assert not resolve("clickhouse://h/app", {}, folder).missing
 
 
 def test_a_directory_with_other_files_is_never_opened(folder: Path) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
-from aaiclick.cli.output import Output
+from aaiclick.cli.output import Output, UnwrittenError
 from aaiclick.printable import shown, shown_lines
 from tests.cli.scripted import COLOURS, ESCAPES, Terminal
 
@@ -21,6 +23,29 @@ def text_of(stream: io.TextIOWrapper) -> str:
     raw = stream.buffer
     assert isinstance(raw, io.BytesIO)
     return raw.getvalue().decode(stream.encoding)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_a_full_disk_behind_stdout_is_one_sentence_and_an_exit_code() -> None:
+    # Written at once, and only when the buffer is emptied at the end.
+    for arguments in (["dashboard"], ["--version"]):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "aaiclick", *arguments],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+        assert done.stderr == "error: the result cannot be written to stdout: No space left on device\n"
+        assert done.returncode == 2
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        output = Output(as_json=False, stdout=full, stderr=io.StringIO())
+        with pytest.raises(UnwrittenError):
+            output.document("x")
+        with pytest.raises(UnwrittenError):
+            output.say("x" * 100_000)
+        full.detach()
 
 
 def test_a_pipe_gets_whole_lines_without_escape_codes() -> None:

@@ -66,8 +66,13 @@ def _entities(text: str) -> str:
 
 
 def _dot(text: str) -> str:
+    """Inside of a label: Graphviz reads entities of HTML there."""
+    return _escaped(text).replace("&", "&amp;")
+
+
+def _escaped(text: str) -> str:
     return shown(text).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _quoted(text: str) -> str:
-    return f'"{_dot(text)}"'
+    return f'"{_escaped(text)}"'

@@ -10,10 +10,10 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from aaiclick.printable import seconds_text
+from aaiclick.printable import seconds_text, shown
 
 _GRACE = 5.0
-"""Seconds between asking a process to end and ending it."""
+"""Seconds between asking a process to end and ending it; no more than it was given at all."""
 _LATE = 1.0
 """Seconds that are waited for the last lines of output. What the hook left running may hold the pipe open for ever."""
 
@@ -42,7 +42,7 @@ def run_process(
             start_new_session=True,  # Ctrl-C is for this process, which ends the hook itself
         )
     except OSError as error:
-        return f"cannot be started: {error.strerror or error}"
+        return f"cannot be started: {shown(command[0])}: {error.strerror or error}"
     # Neither of the two may keep the other waiting: a hook need not read, and it may write more than a pipe holds.
     feeding = threading.Thread(target=_feed, args=(process, document), name="aaiclick-hook-input", daemon=True)
     reading = threading.Thread(target=_tell, args=(process, say), name="aaiclick-hook-output", daemon=True)
@@ -51,10 +51,10 @@ def run_process(
     try:
         code = process.wait(timeout)
     except subprocess.TimeoutExpired:
-        _end(process)
+        _end(process, min(_GRACE, timeout))
         return f"took longer than {seconds_text(timeout)}, and was ended"
     except BaseException:
-        _end(process)
+        _end(process, min(_GRACE, timeout))
         raise
     finally:
         reading.join(_LATE)
@@ -76,11 +76,11 @@ def _tell(process: subprocess.Popen[bytes], say: Callable[[str], object]) -> Non
             say(line.decode("utf-8", "replace").rstrip("\r\n"))
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes], grace: float) -> None:
     """The process, and what it has started."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(OSError):
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE)
+            process.wait(grace)
             return

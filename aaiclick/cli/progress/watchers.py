@@ -83,7 +83,7 @@ class Watcher:
                 self._progressed(event, self._pace)
             case StepDone():
                 self._ended()
-                change = self._changes.pop(event.index, "")
+                change = _done(self._changes.pop(event.index, ""))
                 self._line(done_line(event, change), "green")
                 if len(parts := clauses(change)) > 1:
                     for part in parts:
@@ -245,6 +245,14 @@ def done_line(event: StepDone, change: str) -> str:
     what = f"{event.object}: {headline(change)}" if change else event.object
     return " · ".join(
         [f"✓ {what}", event.strategy, *([rows_text(event.rows)] if event.rows else []), seconds_text(event.seconds)]
+    )
+
+
+def _done(change: str) -> str:
+    """``table is missing`` is no longer true when the step is done."""
+    return "; ".join(
+        f"{part.removesuffix(' is missing')} was missing" if part.endswith(" is missing") else part
+        for part in clauses(change)
     )
 
 

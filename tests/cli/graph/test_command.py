@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from aaiclick.cli.graph.picture import Node, Picture
+from aaiclick.cli.graph.text import dot
 from tests.cli.conftest import Ran, Script
 from tests.cli.report import hostile
 
@@ -46,6 +48,13 @@ def test_dot(run: Run) -> None:
             b"<svg"
             in subprocess.run([graphviz, "-Tsvg"], input=ran.stdout.encode(), capture_output=True, check=True).stdout
         )
+
+
+def test_dot_has_no_entities_in_names() -> None:
+    """Graphviz reads ``&lt;`` in a label as one character: a name that holds it is shown as it is."""
+    text = dot(Picture((Node("a&lt;b & c", "table", "MergeTree"),), ()), "t&t")
+    assert text.startswith('digraph "t&t" {')
+    assert 'label="a&amp;lt;b &amp; c\\ltable' in text
 
 
 def test_svg_is_a_file_of_its_own(run: Run) -> None:

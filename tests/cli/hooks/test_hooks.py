@@ -179,6 +179,21 @@ def test_rollback(run: Run, script: Script, project: Project, monkeypatch: pytes
     assert (asked, project.events) == ([True, True, False], ["before-rollback", "after-rollback"])
 
 
+def test_one_that_does_not_hear_sigterm_is_given_no_more_than_its_time_again(
+    run: Run, script: Script, project: Project
+) -> None:
+    deaf = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+    )
+    project.hooks("timeout = 1", before_migrate=[sys.executable, "-SE", "-c", deaf])
+    script.plan = plan(rebuild())
+    begun = time.monotonic()
+    ran = run("migrate")
+    assert "before-migrate: deaf" in ran.stderr
+    assert time.monotonic() - begun < 5
+    assert "took longer than 1.0 s, and was ended" in ran.stderr
+
+
 def test_what_takes_too_long_is_ended_with_all_that_it_started(run: Run, script: Script, project: Project) -> None:
     sleeper = (
         "import subprocess, sys, time; sleep = 'import time; time.sleep(60)'; "
@@ -198,7 +213,7 @@ def test_what_takes_too_long_is_ended_with_all_that_it_started(run: Run, script:
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (["./nowhere"], "cannot be started: No such file or directory"),
+        (["./nowhere"], "cannot be started: ./nowhere: No such file or directory"),
         ([sys.executable, "-SE", "-c", "import os; os.kill(os.getpid(), 9)"], "was ended by signal 9"),
         (
             ["${NOT_SET}"],

@@ -37,7 +37,7 @@ def test_a_run_in_a_pipe() -> None:
         "oplog: 2 steps · 1,000 rows to copy",
         f"[1/2] operation_log: {SORT_KEY} · rebuild · 1,000 rows",
         DONE_LINE,
-        "✓ task_logs: table is missing · create · 0.0 s",
+        "✓ task_logs: table was missing · create · 0.0 s",
     ]
 
 
@@ -46,7 +46,7 @@ def test_a_step_with_several_changes_lists_them() -> None:
     assert lines(started, StepDone(1, 1, "t", "rebuild", 5, 1.0)) == [
         "[1/1] t: 2 changes · rebuild · 5 rows",
         "✓ t: 2 changes · rebuild · 5 rows · 1.0 s",
-        "    column a is missing",
+        "    column a was missing",
         "    sort key a -> (a, b)",
     ]
 
