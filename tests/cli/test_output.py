@@ -39,13 +39,16 @@ def test_a_full_disk_behind_stdout_is_one_sentence_and_an_exit_code() -> None:
             )
         assert done.stderr == "error: the result cannot be written to stdout: No space left on device\n"
         assert done.returncode == 2
-    with open("/dev/full", "w", encoding="utf-8") as full:
-        output = Output(as_json=False, stdout=full, stderr=io.StringIO())
-        with pytest.raises(UnwrittenError):
-            output.document("x")
-        with pytest.raises(UnwrittenError):
-            output.say("x" * 100_000)
-        full.detach()
+    output = Output(as_json=False, stdout=Full(), stderr=Full())
+    for write in (output.document, output.say, output.sql):
+        with pytest.raises(UnwrittenError, match="No space left on device"):
+            write("x")
+    output.tell("what is only told of ends nothing")
+
+
+class Full(io.StringIO):
+    def flush(self) -> None:
+        raise OSError(28, "No space left on device")
 
 
 def test_a_pipe_gets_whole_lines_without_escape_codes() -> None:
