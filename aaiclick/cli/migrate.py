@@ -206,9 +206,13 @@ def _migrate(frame: Frame, hooks: Hooks, policy: Policy, file: str | None, ask: 
 
 
 def _create_database(frame: Frame) -> None:
+    from aaiclick.versions.history import read_history
+
+    declared = frame.declared_or_oplog()
+    read_history(declared)  # what is wrong there is said before anything is made
     cluster = os.environ.get("AAICLICK_CLUSTER")
     if cluster is None:
-        cluster = frame.declared_or_oplog().cluster
+        cluster = declared.cluster
     if name := calls.create_database(frame.target().url, frame.database, cluster or ""):
         frame.output.tell(f"made database {name}")
 

@@ -119,10 +119,11 @@ class Policy:
                 )
             word = key.partition(" ")[0]
             if word not in ALLOWABLE:
-                near = get_close_matches(word, sorted(ALLOWABLE), 1)
+                near = [each for each in sorted(ALLOWABLE) if each.startswith(f"{word}-")]
+                near = near or get_close_matches(word, sorted(ALLOWABLE), 1)
                 raise UsageError(
                     f"{key!r} names no hazard: there is no {word!r}; "
-                    f"{f'did you mean {near[0]!r}?' if near else 'write it as the plan does'}"
+                    f"{'did you mean ' + ' or '.join(map(repr, near)) + '?' if near else 'write it as the plan does'}"
                 )
         return replace(self, allowed=self.allowed | frozenset(named))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from aaiclick.api.create_database import create_database
@@ -21,6 +23,22 @@ def test_the_database_is_made_once(aaiclick_server: EngineServer, capsys: pytest
     assert "made database" not in capsys.readouterr().err
     assert main(["migrate", "--url", url, "--to", "2"]) == 2
     assert "--to 2: oplog is beyond that version here. aaiclick rollback goes back" in capsys.readouterr().err
+
+
+def test_no_database_is_made_for_a_schema_whose_files_are_wrong(
+    aaiclick_server: EngineServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "unlocked_here.py").write_text(
+        "from aaiclick import Schema\nA = Schema('a', version=1, migrations='no_such_package_of_it')\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    url = f"{aaiclick_server.url}/{(name := fresh_name())}"
+    assert main(["migrate", "--url", url, "--schema", "unlocked_here:A", "--create-database"]) == 2
+    said = capsys.readouterr().err
+    assert "no_such_package_of_it: the migrations package cannot be imported" in said
+    assert "made database" not in said
+    with aaiclick_server.client() as client:
+        assert client.command(f"SELECT count() FROM system.databases WHERE name = '{name}'") == 0
 
 
 def test_a_name_is_needed(aaiclick_server: EngineServer) -> None:
