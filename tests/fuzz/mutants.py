@@ -260,6 +260,13 @@ MUTANTS = (
         lambda case: bool(case.anew and case.batches),
         seed=88,
     ),
+    Mutant(
+        "settings of the session apply",
+        "aaiclick.clients.embedded.only_kept aaiclick.clients.opening.only_kept",
+        dict,
+        lambda case: bool(case.session and case.batches),
+        seed=1767,
+    ),
 )
 
 
