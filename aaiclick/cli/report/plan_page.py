@@ -17,6 +17,8 @@ from aaiclick.plan.gate import GateDecision
 from aaiclick.plan.model import Plan, Step, cost_lines, version_text
 from aaiclick.printable import range_text, shown_sql, size_text
 
+LONGEST_CHANGE = 300
+"""Letters of a change that are shown at once."""
 OPEN_AT_MOST = 60
 """With more cards than that they are closed at first, but for those that want to be looked at."""
 
@@ -148,8 +150,9 @@ def _card(report: PlanReport, at: int, name: str, steps: list[Step], among: int)
 
 def _step(report: PlanReport, step: Step) -> Html:
     parts: list[Content] = []
-    changes = clauses(step.change)
-    parts.append(listed(changes) if len(changes) > 1 else el("p", step.change))
+    texts = clauses(step.change)
+    changes = [_change(each, alone=len(texts) == 1) for each in texts]
+    parts.append(listed(changes) if len(changes) > 1 else changes[0])
     cost = [step.strategy, *([rows_text(step.rows), size_text(step.bytes)] if step.rows else [])]
     cost += [f"reads {step.reads} first ({size_text(step.read_bytes)})"] if step.reads else []
     parts.append(el("p", " · ".join(cost), " ", _fate(report.fates[step.id]), class_="soft"))
@@ -165,6 +168,13 @@ def _step(report: PlanReport, step: Step) -> Html:
     parts.append(_hazards(step))
     parts.append(statements(step))
     return el("div", *parts, class_="step")
+
+
+def _change(text: str, alone: bool) -> Content:
+    """What changes; a text of many lines, as a long default makes it, is folded behind its beginning."""
+    if len(text) <= LONGEST_CHANGE:
+        return el("p", text) if alone else text
+    return folded(f"{text[: LONGEST_CHANGE // 2]} ...", el("p", text))
 
 
 def _hazards(step: Step) -> Html | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -132,6 +133,29 @@ def test_blocked_and_refused_steps_are_said_first() -> None:
     assert "3 rows hold &lt;NULL&gt;" in summary
     assert "Refused by policy safe" in summary
     assert "--allow &#x27;drop-column operation_log.args&#x27;" in text
+
+
+def test_a_long_change_is_folded_behind_its_beginning() -> None:
+    long = f"column a: default '{'x' * 2000}'"
+    step = replace(rebuild(), change=f"{long}; sort key a -> b")
+    policy = Policy.lossless()
+    compared = Compared(plan(step), Schema("oplog", version=5, objects=[]), {}, {})
+    page = Page(
+        plan_page(
+            PlanReport(
+                compared,
+                judge(compared.plan, policy),
+                policy.words,
+                {step.id: "runs"},
+                "aaiclick migrate",
+                "here",
+                "now",
+            )
+        )
+    )
+    assert f"{long[:150]} ..." in page.texts
+    assert long in page.texts
+    assert "sort key a -> b" in page.texts
 
 
 def test_a_report_goes_with_the_answer_and_never_over_another_file(
