@@ -65,7 +65,8 @@ def _admit(database: str, mark: ReplicatedMark) -> Routine[None]:
         return
     if mark.cluster:
         hosts = yield from hosts_of(mark.cluster)
-        reach = Reach(Topology("queue", mark.cluster, hosts, database))
+        topology = Topology("queue", mark.cluster, hosts, database)
+        reach = Reach(topology.apart if mark.apart else topology)
         local = next((place for place, host in enumerate(hosts, 1) if host.is_local), 0)
         yield from open_somehow(database, mark, replace(reach, here=local))
         return

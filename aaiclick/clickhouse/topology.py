@@ -7,7 +7,7 @@ table has a second replica.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from aaiclick.catalog.forms import Catalog
@@ -82,6 +82,12 @@ class Topology:
         if self.kind == "database":
             return f"Replicated database {self.database}: {_size(self.shards, self.replicas)}"
         return f"cluster {self.cluster}: {_size(self.shards, self.replicas)}" if self.hosts else self.kind
+
+    @property
+    def apart(self) -> Topology:
+        """The same with each host a shard of its own, numbered by its place: for tables of which each has its own."""
+        listed = tuple(replace(host, shard=place, replica=1) for place, host in enumerate(self.hosts, 1))
+        return replace(self, hosts=listed)
 
     def everywhere(self, table: str) -> str:
         """A system table, read on every host. ``_shard_num`` is the place of the host that a row is of, from 1, in

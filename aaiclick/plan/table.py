@@ -42,7 +42,7 @@ from aaiclick.plan.strategies.alter import propose_alter
 from aaiclick.plan.strategies.attach import propose_attach
 from aaiclick.plan.strategies.context import TableDiff, remembered
 from aaiclick.plan.strategies.rebuild import propose_rebuild
-from aaiclick.plan.strategies.refusals import exchange_refusal, read_only
+from aaiclick.plan.strategies.refusals import becomes_replicated, exchange_refusal, read_only
 from aaiclick.plan.undeclared_columns import drop_column_steps, nulls_refused, unholdable
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.specs.migrations import Rebuild
@@ -248,6 +248,12 @@ def _tried(
                     behind,
                 ),
             )
+    if becomes_replicated(diff):
+        why = (
+            f"{diff.live.name} becomes replicated by a new table that takes over its parts as they are, and its rows "
+            "would have to be copied as well: make the two changes in two versions"
+        )
+        return (steps.impossible_step(diff, diff.changes, _joined(refusal, why)),)
     rebuild = yield from remembered(diff, propose_rebuild)
     if rebuild.work is not None:
         if diff.live.rows and not blocked and not diff.reads_no_rows:

@@ -159,7 +159,7 @@ class Owned:
     def kept_on_replicas(self) -> tuple[KeptRow, ...]:
         """Those that all hosts of a cluster keep; what one host has kept for itself is none of them."""
         ours = {table.name for table in self.tables if table.engine.startswith("Replicated") or not table.engine}
-        return tuple(row for row in self.kept() if row.name in ours)
+        return tuple(row for row in self.kept() if row.name in ours or row.kept.replicated)
 
     def staged(self, table: str) -> tuple[tuple[str, StagedChunk | None], ...]:
         """The staging tables that were made for a table of the user, of any run, and what those hold that were filled

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from aaiclick.apply.alter import Altered, apply_alters
 from aaiclick.apply.everywhere import everywhere
-from aaiclick.apply.replicated.conditions import Replicas, require_replicas, until_settled
+from aaiclick.apply.replicated.conditions import Replicas, require_one_owner, require_replicas, until_settled
 from aaiclick.apply.replicated.copying import Source, at_swap, close
 from aaiclick.apply.replicated.rebuild import replace_on_replicas
 from aaiclick.apply.replicated.shadow import attach_one, require_shadow_rows, until_complete
@@ -43,7 +43,8 @@ def attach_on_replicas(work: AttachWork, site: Site) -> Routine[Done]:
             for partition in sorted({part.partition for part in looked.parts}):
                 yield from attach_one(shard, mark, partition, name, work.settings)
             rows = sum(part.rows for part in looked.parts)
-            yield from require_shadow_rows(shard, mark, rows)
+            if rows or not mark.apart:
+                yield from require_shadow_rows(shard, mark, rows)
             attached += rows
         return (yield from at_swap(replicas, mark, seen)), attached
 
@@ -58,6 +59,10 @@ def _closed(work: AttachWork, replicas: Replicas, site: Site) -> Routine[list[So
         yield from close(replicas, options)
         listed = yield from mutations(table.database, table.name, topology)
         if all(each.done for each in listed):
+            if not replicas.source.engine.startswith("Replicated"):
+                assert options.reach is not None
+                # A row may have come to another host since, before it was closed.
+                yield from require_one_owner(options.reach, table)
             found: list[Source] = []
             for shard in replicas.shards:
                 found.append((yield from _parts_of(shard, listed, options)))

@@ -3,22 +3,23 @@ about to be carried out, and again when its step begins."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from aaiclick.apply.rebuild.preconditions import require_resting_streams
 from aaiclick.apply.replicated.hosts import AGAIN, reached, require_servers, require_well
-from aaiclick.apply.replicated.shards import Shard, shards_of
+from aaiclick.apply.replicated.shards import Shard, hosts_of_shard, shards_of, workers
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.normalize import normal_key
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.feeders import Feeders, find_feeders
 from aaiclick.clickhouse.merges import saved_settings
 from aaiclick.clickhouse.mutations import require_settled
-from aaiclick.clickhouse.shared.replicas import Placed, tables_everywhere
+from aaiclick.clickhouse.shared.proofs import require_all
+from aaiclick.clickhouse.shared.replicas import Placed, parts_on_hosts, tables_everywhere
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import Physical, require_table
-from aaiclick.clickhouse.topology import named
+from aaiclick.clickhouse.topology import Topology, named
 from aaiclick.errors import ApplyError
 from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.routine import Peer, Routine, text
@@ -40,7 +41,9 @@ class Replicas:
     feeders: Feeders
     """What brings rows into the table by itself."""
     shards: tuple[Shard, ...]
-    """The table in every shard, each with the host that copies."""
+    """The table in every shard, each with the host that copies; every host, where it is not replicated yet."""
+    copies: tuple[Shard, ...]
+    """The hosts that will have the same rows: those of each shard."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -63,7 +66,12 @@ def require_replicas(work: RebuildWork | AttachWork, database: str, options: App
     """The hosts that take part. Raises ApplyError with the host, and what is wrong with it, where one cannot now."""
     reach = options.reach
     assert reach is not None, "a copy on replicas is made where there are several hosts"
-    topology, table = reach.topology, work.table
+    table = work.table
+    source = yield from require_table(database, table)
+    spread = reach
+    if not source.engine.startswith("Replicated"):
+        reach = replace(reach, topology=reach.topology.apart)
+    topology = reach.topology
     if reach.without:
         away = named(topology, reach.without)
         raise ApplyError(
@@ -73,8 +81,7 @@ def require_replicas(work: RebuildWork | AttachWork, database: str, options: App
         raise ApplyError(
             f"{table}: the host that is connected to is none of {topology.words}, and one of them has to copy. {AGAIN}"
         )
-    source = yield from require_table(database, table)
-    _require_form(source, work)
+    _require_form(source, work, spread.topology)
     yield from _require_order(source, work)
     yield from require_resting_streams(source, options)
     found = yield from tables_everywhere(reach, database, (table,), table)
@@ -84,15 +91,50 @@ def require_replicas(work: RebuildWork | AttachWork, database: str, options: App
         raise ApplyError(f"{table}: host {named(topology, lacking)} does not have it. {AGAIN}")
     _require_same_settings(table, reach, source, there)
     yield from require_well(reach, source)
+    if reach is not spread:
+        yield from require_one_owner(spread, source)
     yield from require_servers(reach, source)
     peers = yield from reached(reach)
     feeders = yield from _require_feeders(source, bool(peers))
     uuids = {place: there[place].uuid for place in sorted(reach.places)}
     shards = yield from shards_of(reach, database, table, uuids, peers)
-    return Replicas(reach, source, tuple(uuids.values()), peers, feeders, shards)
+    copies = shards
+    if reach is not spread:
+        copies = tuple(
+            replace(each, reach=hosts_of_shard(spread, number)) for number, each in _workers_of(spread, shards)
+        )
+    return Replicas(reach, source, tuple(uuids.values()), peers, feeders, shards, copies)
 
 
-def _require_form(source: Physical, work: RebuildWork | AttachWork) -> None:
+def _workers_of(spread: Reach, shards: Sequence[Shard]) -> list[tuple[int, Shard]]:
+    by_place = {shard.worker: shard for shard in shards}
+    return [(number, by_place[place]) for number, place in sorted(workers(spread).items())]
+
+
+def require_one_owner(spread: Reach, source: Physical) -> Routine[None]:
+    """Raise ApplyError where several hosts of a shard have rows in tables of their own: which of them count nobody can
+    tell."""
+    topology = spread.topology
+    seen = yield from parts_on_hosts(topology, source.database, source.name)
+    require_all(spread, seen.hosts, source.name)
+    for shard in sorted({host.shard for host in topology.hosts}):
+        owners = [place for place, there in sorted(seen.hosts.items()) if there and topology.at(place).shard == shard]
+        if len(owners) > 1:
+            raise ApplyError(
+                f"{source.name}: hosts {named(topology, owners)} have rows in tables of their own, and as replicas of "
+                "one table they would have the same: nobody can tell which rows count. Nothing was changed. Bring the "
+                "rows together on one of them, empty the table on the others, and run again"
+            )
+
+
+def _require_form(source: Physical, work: RebuildWork | AttachWork, topology: Topology) -> None:
+    if source.engine.endswith("MergeTree") and not source.engine.startswith(("Replicated", "Shared")):
+        if isinstance(work, AttachWork) and work.form.engine.startswith("Replicated") and topology.kind == "queue":
+            return
+        raise ApplyError(
+            f"{source.name}: it is not replicated, and becomes so only by a new table that takes over its parts as "
+            f"they are, on a cluster of Atomic databases. {AGAIN}"
+        )
     for engine in (source.engine, work.form.engine):
         if not (engine.startswith("Replicated") and engine.endswith("MergeTree")):
             raise ApplyError(f"{source.name}: {engine} is not replicated, and each host would hold other rows. {AGAIN}")

@@ -166,7 +166,8 @@ def close(replicas: Replicas, options: ApplyOptions) -> Routine[None]:
     name = qualified(replicas.source.database, replicas.source.name)
     # With what it already lacks it would fetch for long while writers wait.
     with_patience: dict[str, str | int] = {"receive_timeout": _SYNC_SECONDS}
-    for shard in replicas.shards:
+    replicated = replicas.source.engine.startswith("Replicated")
+    for shard in replicas.shards if replicated else ():
         sync = Command(system("SYNC REPLICA", f"{name} LIGHTWEIGHT"), settings=with_patience, at=shard.peer)
         try:
             yield from send(sync)
@@ -185,7 +186,7 @@ def at_swap(replicas: Replicas, mark: ReplicatedMark, seen: Sequence[Source]) ->
     """The last look before the exchange; the mark, which says that it may happen from now on. ``seen``: the shards, in
     their order."""
     table, reach = replicas.source, replicas.reach
-    for shard in replicas.shards:
+    for shard in replicas.copies:
         yield from until_complete(shard, mark.shadow_name)
     blocks = yield from highest_blocks(reach, table.database, table.name)
     copied: list[CopiedShard] = []

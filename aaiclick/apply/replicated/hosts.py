@@ -23,15 +23,18 @@ AGAIN = "Nothing was changed. Run again when it is well"
 def require_well(reach: Reach, source: Physical) -> Routine[None]:
     """Every replica is there, writable and not far behind; no entry of the DDL queue stands still."""
     topology, table = reach.topology, source.name
+    replicated = source.engine.startswith("Replicated")
     states = yield from replica_states(topology, source.database, table)
-    require_all(reach, states, table)
+    if replicated:
+        require_all(reach, states, table)
     for place, state in sorted(states.items()):
         if state.closed:
             raise ApplyError(
                 f"{table}: host {topology.at(place).label} is read-only there (no session with Keeper), and a copy "
                 f"needs every replica. {AGAIN}"
             )
-    _require_one_path(reach, table, states)
+    if replicated:
+        _require_one_path(reach, table, states)
     for entry in (yield from unfinished(reach, 5)) if topology.kind == "queue" else ():
         raise ApplyError(
             f"{table}: host {entry.host}:{entry.port} has not carried out {entry.entry} of the DDL queue, which is "

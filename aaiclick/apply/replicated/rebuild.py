@@ -95,7 +95,9 @@ def replace_on_replicas(
     )
     if several(reach):
         mark = replace(mark, format=SHARDED_FORMAT, cluster=reach.topology.cluster)
-    if back_to is not None:
+    if not replicas.source.engine.startswith("Replicated"):
+        mark = replace(mark, apart=True)
+    elif back_to is not None:
         mark = replace(mark, format=SHARDED_FORMAT, back_to=back_to)
     else:
         mark = yield from _counting_blocks(mark, replicas)

@@ -40,15 +40,16 @@ def settle_marks(owned: Owned, reach: Reach, options: ApplyOptions) -> Routine[t
                 f"{', '.join(labels)} now. Nothing was changed, and writers of {mark.table} may be refused until it is "
                 "brought to its end: give the cluster its hosts back, and run again"
             )
+        around = replace(reach, topology=reach.topology.apart) if mark.apart else reach
         if mark.phase == "copy":
-            yield from undo_everywhere(owned.database, mark, reach, options.fence_seconds)
+            yield from undo_everywhere(owned.database, mark, around, options.fence_seconds)
             yield Emit(Note(f"{mark.table}: a copy that was killed on host {mark.worker} was undone on all hosts"))
             done.append(Leftover(mark.table, "undone"))
             continue
         said = f"{mark.table}: an exchange that was begun is not finished, and hosts with the old table refuse writers"
-        found = yield from tables_everywhere(reach, owned.database, (mark.table, mark.shadow_name), said)
-        yield from _close_again(owned.database, mark, reach, found, options)
-        ended = yield from finish_everywhere(owned.database, mark, reach, options)
+        found = yield from tables_everywhere(around, owned.database, (mark.table, mark.shadow_name), said)
+        yield from _close_again(owned.database, mark, around, found, options)
+        ended = yield from finish_everywhere(owned.database, mark, around, options)
         yield Emit(Note(f"{mark.table}: the exchange that a killed run had begun was finished on all hosts"))
         done.append(Leftover(mark.table, "finished", "; ".join(ended.notes), kept=ended.kept))
     return tuple(done)

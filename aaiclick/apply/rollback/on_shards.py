@@ -46,6 +46,13 @@ def reach_back(topology: Topology, database: str, tables: Sequence[str]) -> Rout
 
 def inspect_on_shards(database: str, chain: Sequence[Link], reach: Reach, *, read_by_views: bool) -> Routine[Restore]:
     """``inspect_kept`` in every shard, added up."""
+    unknown = next((link.row for link in chain if link.row.kept.base is None), None)
+    if unknown is not None:
+        why = f" ({unknown.kept.reason})" if unknown.kept.reason else ""
+        raise SchemaError(
+            f"{unknown.kept.table}: nobody can tell which of its rows came after {unknown.name} was replaced{why}. "
+            "Nothing was changed: restore a backup"
+        )
     peers = yield from reached_workers(reach)
     found: list[Restore] = []
     for shard, place in sorted(workers(reach).items()):

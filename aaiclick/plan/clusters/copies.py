@@ -132,7 +132,7 @@ def _lines(step: Step, work: RebuildWork | AttachWork, topology: Topology, worke
     ]
     if isinstance(work, AttachWork):
         lines += [
-            f"-- on host {worker}; the other hosts link their own parts:",
+            f"-- on host {worker}; the other hosts link their own parts, or fetch them:",
             alter_table(new, attach_all_partitions_from(live)),
         ]
     lines += [

@@ -25,6 +25,13 @@ def read_only(diff: TableDiff) -> str:
     return f"{diff.live.name} is read-only ({fences[0]}): run ALTER TABLE {diff.name} RESET SETTING {fences[0]} first"
 
 
+def becomes_replicated(diff: TableDiff) -> bool:
+    """Whether a table that each host has for itself is to become one of all hosts, on a cluster of Atomic databases."""
+    was, wanted = diff.as_spelled.engine, diff.target.form.engine
+    plain = was.endswith("MergeTree") and not was.startswith(("Replicated", "Shared"))
+    return diff.on_replicas and plain and wanted.startswith("Replicated") and diff.database_engine != "Replicated"
+
+
 def exchange_refusal(diff: TableDiff) -> str:
     """Why no new table can take the place of this one; '' where one can."""
     name = diff.live.name
@@ -32,7 +39,7 @@ def exchange_refusal(diff: TableDiff) -> str:
     replicated = [engine for engine in engines if engine.startswith(("Replicated", "Shared"))]
     if replicated and not diff.on_replicas:
         return f"{name} is replicated ({replicated[0]}), and a copy on one replica is not safe: do it by hand"
-    if len(replicated) == 1:
+    if len(replicated) == 1 and not becomes_replicated(diff):
         return (
             f"{name} is {engines[0]} and would be {engines[1]}: each host has rows of its own, or would have, and "
             "that is not done on clusters yet: do it by hand"

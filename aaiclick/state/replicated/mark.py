@@ -86,6 +86,8 @@ class ReplicatedMark:
     """It does because of a setting of ours."""
     bases: tuple[BaseBlock, ...] = ()
     """With ``counts``: the blocks that the new table had reached at the exchange."""
+    apart: bool = False
+    """The source is not replicated: each host has one of its own, and ``shards`` are hosts."""
     back_to: int | None = None
     """The version of a rollback; None: it is none."""
 
@@ -99,7 +101,9 @@ class ReplicatedMark:
         return found[0] if found else CopiedShard(shard, self.high, self.rows)
 
 
-COMMENT = CommentFormat(ReplicatedMark, frozenset({"cluster", "shards", "counts", "numbered", "bases", "back_to"}))
+COMMENT = CommentFormat(
+    ReplicatedMark, frozenset({"cluster", "shards", "counts", "numbered", "bases", "back_to", "apart"})
+)
 
 
 def mark_of(
