@@ -11,6 +11,8 @@ from tests.cluster.places import Place
 
 DROPPED = Policy.lossless(keep_old=timedelta(0))
 """Old tables go at once."""
+KILLED = "copies and rollbacks on clusters, tables that become replicated, killed at every point or every few"
+"""The part of the long proofs that counts kills."""
 REMAINS = (
     "SELECT name FROM system.tables WHERE database = '{db}' AND match(name, '^_aaiclick_(new|taken|stage|old)_') UNION ALL "
     "SELECT name FROM system.databases WHERE name LIKE '_aaiclick_staged_%' UNION ALL SELECT name FROM "

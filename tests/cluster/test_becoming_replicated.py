@@ -7,8 +7,9 @@ import pytest
 from aaiclick import Column, MergeTree, Schema, Table
 from aaiclick.errors import ApplyError, BlockedError
 from tests.cluster.conftest import ClusterFactory
-from tests.cluster.copies import DROPPED, is_whole, table
+from tests.cluster.copies import DROPPED, KILLED, is_whole, table
 from tests.cluster.places import PLACES, Place, killed_at, place_on
+from tests.reliability.counts import note
 
 COLUMNS = [Column("id", "UInt64"), Column("v", "UInt32"), Column("s", "String")]
 PLAIN = Table("events", COLUMNS, engine=MergeTree(order_by=["id"]))
@@ -74,3 +75,4 @@ def test_one_that_was_killed_is_put_right(place: Place) -> None:
         if ended:
             break
     assert killed > 10
+    note(KILLED, kills=killed)

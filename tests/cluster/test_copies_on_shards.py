@@ -15,11 +15,12 @@ from aaiclick.errors import AaiclickError, BlockedError
 from aaiclick.routine import Command, Effect
 from aaiclick.version import VERSION
 from tests.cluster.conftest import ClusterFactory
-from tests.cluster.copies import DROPPED, fill, is_whole, paired, regrained, rekeyed, table
+from tests.cluster.copies import DROPPED, KILLED, fill, is_whole, paired, regrained, rekeyed, table
 from tests.cluster.places import PLACES, Place, dead, killed_at, place_on
 from tests.cluster.rig.errors import RefusedError
 from tests.cluster.rig.waiting import wait_until
 from tests.cluster.writing import REFUSED, Writers, during
+from tests.reliability.counts import note
 from tests.reliability.driving import Driver, KilledError
 
 
@@ -59,6 +60,7 @@ def test_what_was_killed_is_put_right_from_another_shard(
         place.start(schema, (version + 2) % 4, DROPPED)
         is_whole(place, 240)
     assert killed > 50
+    note(KILLED, kills=killed)
     place.is_settled(versions(version, place))
 
 

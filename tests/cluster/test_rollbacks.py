@@ -13,9 +13,10 @@ from aaiclick.clients.opening import open_url
 from aaiclick.commands.rollback.rollback import Rollback, rollback
 from aaiclick.errors import AaiclickError, SchemaError
 from tests.cluster.conftest import ClusterFactory
-from tests.cluster.copies import fill, is_whole, regrained, turned
+from tests.cluster.copies import KILLED, fill, is_whole, regrained, turned
 from tests.cluster.places import PLACES, QUEUE_FIRST, Place, dead, place_on
 from tests.cluster.writing import REFUSED, Writers, during
+from tests.reliability.counts import note
 from tests.reliability.driving import Driver, KilledError
 
 
@@ -126,3 +127,4 @@ def test_one_that_was_killed_is_gone_on_with(place: Place) -> None:
         is_whole(place, rows, kept=None)
         place.is_settled(turned(1, place))
     assert killed > 10
+    note(KILLED, kills=killed)

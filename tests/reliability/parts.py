@@ -160,6 +160,16 @@ PARTS: tuple[Part, ...] = (
         "each was found",
         60,
     ),
+    Part(
+        "copies and rollbacks on clusters, tables that become replicated, killed at every point or every few",
+        (
+            "tests/cluster/test_copies_on_shards.py::test_what_was_killed",
+            "tests/cluster/test_rollbacks.py::test_one_that_was_killed",
+            "tests/cluster/test_becoming_replicated.py::test_one_that_was_killed",
+        ),
+        "every row once on every replica of its shard, the next start, through another host, went to the end",
+        600,
+    ),
 )
 OTHERS = Part("other proofs", (), "passed")
 
