@@ -5,7 +5,7 @@ from __future__ import annotations
 import dis
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -37,7 +37,7 @@ def routine(database: str, shared: bool) -> Routine[str | None]:
 
 
 @contextmanager
-def interrupted_at(call: int) -> Iterator[list[int]]:
+def interrupted_at(call: int) -> Generator[list[int], None, None]:
     """Ctrl-C when that many functions of the library were entered or gone on with. The list: how many there were."""
     calls = [0]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from typing import TypeAlias, TypedDict
+from typing import TypeAlias, TypedDict, cast
 
 from aaiclick.errors import SpecError
 from aaiclick.specs.arrow.checks import WORDS, codecs, expressions, one_type, table_ttl
@@ -60,7 +60,7 @@ def read_keys(metadata: object) -> frozenset[str] | None:
     there = {COMMENT, *COLUMN_KEYS, *TABLE_KEYS}
     if not isinstance(metadata, Collection) or isinstance(metadata, str | bytes):
         raise SpecError("metadata", f"{metadata!r} is no list of keys (there are {', '.join(sorted(there))})")
-    given = set[object](metadata)
+    given = set(cast("Collection[object]", metadata))
     wrong = [key for key in given if not isinstance(key, str) or key not in there]
     if wrong:
         raise SpecError("metadata", f"{wrong[0]!r} is no key that is read (there are {', '.join(sorted(there))})")
