@@ -182,3 +182,44 @@ def test_a_host_is_gone_in_the_middle(place: Place, number: int, how: str, momen
     place.start(rekeyed(2, place), 3 - number if number != 2 else 3, DROPPED)
     place.is_settled(rekeyed(2, place))
     is_whole(place, 240)
+
+
+@pytest.mark.proof
+@SHARDS
+def test_a_run_that_was_paused_lets_no_writer_in(place: Place) -> None:
+    """Its ALTERs that take the constraint off come when its successor has begun to exchange: every host refuses them."""
+    place.start(rekeyed(1, place))
+    fill(place, 20)
+    name, belated, exchanged = f"{place.database}.events", list[str](), list[str]()
+
+    def pausing(effect: Effect) -> None:
+        if not isinstance(effect, Command):
+            return
+        if MOMENTS["close"] in effect.sql and not belated:
+            # Rows are deleted behind the constraint, so writers are let in again, and the rows copied anew.
+            place.cluster.hosts[3].q(f"ALTER TABLE {name} DELETE WHERE id % 7 = 1", mutations_sync=2)
+        if "DROP CONSTRAINT IF EXISTS _aaiclick_fence" in effect.sql:
+            belated.append(effect.sql)
+            if len(belated) == 2:
+                raise KilledError
+
+    def exchanging(effect: Effect) -> None:
+        if isinstance(effect, Command) and MOMENTS["exchange"] in effect.sql:
+            exchanged.append(effect.sql)
+            if len(exchanged) == 2:
+                raise KilledError
+
+    for before in (pausing, exchanging):
+        opened = open_url(place.cluster.hosts[0].database_url(place.database))
+        run = Run(rekeyed(2, place), place.database, DROPPED, dead(), False, VERSION)
+        with pytest.raises(KilledError):
+            Driver(opened, before=before).run(ensure(run))
+        opened.close()
+    for host in place.cluster.hosts:
+        for sql, code in (*((sql, 36) for sql in belated), (f"INSERT INTO {name} (id) VALUES (1)", 469)):
+            with pytest.raises(RefusedError) as refused:
+                host.q(sql)
+            assert refused.value.code == code
+    rows = sum(host.one(f"SELECT count() FROM {name}") for host in place.cluster.hosts[:: place.cluster.replicas])
+    place.start(rekeyed(2, place), 3, DROPPED)
+    is_whole(place, rows)
