@@ -256,9 +256,11 @@ def _plan_tables(
     rewritten = yield from rewritten_forms(
         scratch, [live.form for _, live, _ in differing if isinstance(live.form, TableForm)], rehearsed
     )
-    if differing:
-        # Here because it is a third of the planner: where nothing differs, most of a start would go into loading it.
-        from aaiclick.plan.table import make_table_diff, plan_table
+    if not differing:
+        return found, dict[str, Form](forms)
+    # Here because it is a third of the planner: where nothing differs, most of a start would go into loading it.
+    from aaiclick.plan.table import make_table_diff, plan_table
+
     for table, live, data_name in differing:
         again = rewritten[live.name]
         assert isinstance(again, TableForm)
