@@ -52,7 +52,7 @@ def placed_copy(step: Step, topology: Topology, sizes: ShardSizes) -> Step:
     assert isinstance(work, RebuildWork | AttachWork)
     workers = _workers(topology)
     hosts = len(topology.hosts)
-    worker = ", ".join(workers.values())
+    worker = f"{'hosts' if len(workers) > 1 else 'host'} {', '.join(workers.values())}"
     table = f"inserts into {step.object}"
     extra = [
         Hazard(
@@ -121,7 +121,7 @@ def _lines(step: Step, work: RebuildWork | AttachWork, topology: Topology, worke
     ]
     if isinstance(work, RebuildWork):
         lines += [
-            f"-- on host {worker}, in chunks, into {local_family(work.form).engine} tables, with count and checksum:",
+            f"-- on {worker}, in chunks, into {local_family(work.form).engine} tables, with count and checksum:",
             _insert(work, live, staged),
             alter_table(new, attach_all_partitions_from(staged)),
             "-- the other hosts fetch these parts; when all have them:",
@@ -132,7 +132,7 @@ def _lines(step: Step, work: RebuildWork | AttachWork, topology: Topology, worke
     ]
     if isinstance(work, AttachWork):
         lines += [
-            f"-- on host {worker}; the other hosts link their own parts, or fetch them:",
+            f"-- on {worker}; the other hosts link their own parts, or fetch them:",
             alter_table(new, attach_all_partitions_from(live)),
         ]
     lines += [
