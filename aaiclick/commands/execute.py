@@ -14,7 +14,7 @@ from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.features import sets
 from aaiclick.clickhouse.mutations import RECALCULATE
 from aaiclick.clickhouse.tables import EXCHANGING
-from aaiclick.commands.approval.approved import enter_approval
+from aaiclick.commands.approval.approved import as_approved, enter_approval
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
@@ -118,6 +118,8 @@ def execute(planned: PlannedMigration, gate: Gate, site: Execution) -> Routine[E
         planned = yield from make_plan(
             (yield from inspect_database(first.inspection.schema, site.database, site.allowed)), site.max_read_bytes
         )
+        if site.approved is not None:
+            planned = yield from as_approved(planned)
         again = [step.id for step in planned.plan.steps if step.id in moved]
         if again:
             raise ApplyError(
@@ -240,7 +242,8 @@ def _adopt(planned: PlannedMigration, site: Execution) -> Routine[PlannedMigrati
         site.database, (yield from adoption(found, site)), found.record.seq if found.record is not None else 0
     )
     again = yield from inspect_database(found.schema, site.database, site.allowed)
-    return (yield from make_plan(again, site.max_read_bytes))
+    planned = yield from make_plan(again, site.max_read_bytes)
+    return planned if site.approved is None else (yield from as_approved(planned))
 
 
 def adoption(found: Inspection, site: Execution) -> Routine[Record]:

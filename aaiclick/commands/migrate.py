@@ -19,7 +19,7 @@ from aaiclick.catalog.scratch import next_stale, sweep_stale_scratch
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, read_bookkeeping
 from aaiclick.clock import clock
-from aaiclick.commands.approval.approved import end_approval, require_approved
+from aaiclick.commands.approval.approved import as_approved, end_approval, require_approved
 from aaiclick.commands.approval.stand_alone import refused_besides, stand_alone
 from aaiclick.commands.decide import compared, gate, obstacle
 from aaiclick.commands.execute import Executed, Execution, execute, execute_stand_alone
@@ -216,6 +216,8 @@ def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routin
     if planned is None or _outdated(planned, found, run.policy):
         planned = yield from make_plan(found, max_read_bytes, run.policy.looks or run.approved is not None, planned)
         yield Emit(compared(planned))
+    if run.approved is not None:
+        planned = yield from as_approved(planned)
     if not found.topology.single and planned.plan.steps:
         held = replace(
             held, options=replace(held.options, reach=(yield from reach_of(planned, run.policy.allowed, held.options)))

@@ -91,11 +91,14 @@ class Step:
     room: Room | None = None
     """Room that it takes on disks; None where it takes none, and where there is no estimate."""
     expiring: int | None = None
-    """Rows that the new TTL deletes as soon as it is there; None where no TTL changes, or they were not counted."""
+    """Rows that the new TTL deletes, or of which that of a column clears values, as soon as it is there; None where no
+    TTL changes, or they were not counted."""
     took: float | None = None
     """Seconds that it took, in a plan that was carried out; None in any other."""
     diff: tuple[str, ...] = ()
     """Where the query of a view changes: its lines that differ, with ``-`` and ``+`` in front; empty else."""
+    uncounted: str = ""
+    """Why rows that a new TTL deletes, combines or clears are not in ``expiring``; '' where all of them are."""
 
     @property
     def differences(self) -> tuple[str, ...]:
@@ -244,8 +247,19 @@ def cost_lines(step: Step) -> list[str]:
         lines.append(_room_text(step.room, step.strategy))
     if step.expiring:
         rows, them = ("1 row is", "it") if step.expiring == 1 else (f"{step.expiring:,} rows are", "them")
-        lines.append(f"{rows} past the new TTL already: this step or the next merge deletes {them}")
+        lines.append(f"{rows} past the new TTL already: this step or the next merge {_expires(step, them)}")
+    if step.uncounted:
+        lines.append(f"rows that are past the new TTL already are not counted: {step.uncounted}")
     return lines
+
+
+def _expires(step: Step, them: str) -> str:
+    name = f"change-ttl {step.object}"
+    columns = sorted(key[len(name) + 1 :] for hazard in step.hazards if (key := hazard.allow).startswith(f"{name}."))
+    if not columns:
+        return f"deletes {them}"
+    clears = f"makes {'its' if them == 'it' else 'their'} {', '.join(columns)} the default"
+    return f"deletes {them}, or {clears}" if any(hazard.allow == name for hazard in step.hazards) else clears
 
 
 def _room_text(room: Room, strategy: str) -> str:

@@ -65,6 +65,32 @@ def test_what_was_approved_is_carried_out(aaiclick_engine: EmbeddedEngine, conne
     assert (again.in_sync, again.steps) == (True, ())
 
 
+def test_a_ttl_that_would_delete_more_by_now_is_another_plan(
+    aaiclick_engine: EmbeddedEngine, connection: Opened, aaiclick_database: str
+) -> None:
+    def keeps(number: int, *ttl: str) -> Schema:
+        engine = MergeTree(order_by=["a"], ttl=ttl[0]) if ttl else MergeTree(order_by=["a"])
+        return Schema("app", version=number, objects=[Table("t", [A, Column("at", "DateTime")], engine=engine)])
+
+    def come(at: str) -> None:
+        connection.command(Command(f"INSERT INTO `{aaiclick_database}`.t SELECT number, {at} FROM numbers(100)"))
+
+    two, policy = keeps(2, "at + INTERVAL 30 DAY"), Policy.lossless().allow("change-ttl t")
+    ensure_schema(aaiclick_engine.url, keeps(1), database=aaiclick_database)
+    come("now()")
+    plan = plan_schema(aaiclick_engine.url, two, database=aaiclick_database)
+    come("toDateTime('2020-01-01 00:00:00')")
+    for approved, said in (
+        (plan, "100 rows are past the new TTL, approved were 0"),
+        (replace(plan, steps=(replace(plan.steps[0], expiring=None),)), "does not say how many"),
+    ):
+        with pytest.raises(StalePlanError, match=said):
+            ensure_schema(aaiclick_engine.url, two, policy, database=aaiclick_database, plan=saved(approved))
+    assert connection.query(Query(f"SELECT count() FROM `{aaiclick_database}`.t"))[0][0] in (200, "200")
+    now = saved(plan_schema(aaiclick_engine.url, two, database=aaiclick_database))
+    assert ensure_schema(aaiclick_engine.url, two, policy, database=aaiclick_database, plan=now).in_sync
+
+
 @pytest.mark.parametrize(
     ("statement", "said"),
     [

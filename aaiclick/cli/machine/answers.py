@@ -35,6 +35,7 @@ def step_json(step: Step) -> StepDocument:
         "seconds_from": step.seconds_from,
         "room": _room(step),
         "expiring": step.expiring,
+        "uncounted": step.uncounted,
         "diff": list(step.diff),
         "optional": step.optional,
         "blocked": step.blocked,

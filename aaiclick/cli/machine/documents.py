@@ -59,7 +59,10 @@ class StepDocument(TypedDict):
     room: RoomDocument | None
     """Room that it takes on disks; null for none, and where there is no estimate."""
     expiring: int | None
-    """Rows that a new TTL deletes at once; null where no TTL changes, or they were not counted."""
+    """Rows that a new TTL deletes, or clears values of, at once; null where no TTL changes, or they were not
+    counted."""
+    uncounted: str
+    """Why rows that a new TTL deletes, combines or clears are not in expiring; '' where all of them are."""
     diff: list[str]
     """Where the query of a view changes: its lines that differ, with - and + in front."""
     optional: bool

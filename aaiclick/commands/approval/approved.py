@@ -53,6 +53,14 @@ def require_approved(plan: Plan, planned: PlannedMigration) -> None:
         raise StalePlanError(plan.schema, changes)
 
 
+def as_approved(planned: PlannedMigration) -> Routine[PlannedMigration]:
+    """The plan with the rows that its TTLs delete, which count as those of hazards do. A start without an approved plan
+    does not ask for them."""
+    from aaiclick.commands.costs.expiring import with_expiring
+
+    return (yield from with_expiring(planned))
+
+
 def enter_approval(scope: JournalScope, plan: Plan) -> Routine[None]:
     """Before the first effect: from now on a part of the plan may be done."""
     yield from enter_start(scope, _key(plan), {"steps": [step.id for step in plan.steps]})

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from aaiclick.catalog.forms import Catalog, LiveObject, TableForm
+from aaiclick.catalog.forms import Catalog, LiveObject
 from aaiclick.catalog.read import REPLICATED_DATABASES
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.clickhouse.shared.bookkeeping import keeping
 from aaiclick.commands.costs.disks import disks_of
 from aaiclick.commands.costs.estimate import estimated
-from aaiclick.commands.costs.expiring import expiring_rows
+from aaiclick.commands.costs.expiring import Expiring, counted_step, live_of
 from aaiclick.commands.costs.measure import measure
 from aaiclick.commands.costs.rates import WORTH_REMEMBERING, Rate, Taken, alike, remembered
 from aaiclick.commands.inspection.planning import PlannedMigration
@@ -39,12 +39,12 @@ def with_costs(planned: PlannedMigration, max_read_bytes: int | None, keep_secon
 def _with_costs(planned: PlannedMigration, max_read_bytes: int | None, keep_seconds: float) -> Routine[Plan]:
     found, plan = planned.inspection, planned.plan
     catalog = found.catalog
-    tables = {step.id: live for step in plan.steps if (live := _live(step, planned)) is not None}
+    tables = {step.id: live for step in plan.steps if (live := live_of(step, planned)) is not None}
     names = sorted({live.name for live in tables.values()})
     disks = yield from disks_of(catalog.database, names)
     rates = yield from _rates(plan.steps, tables, catalog, max_read_bytes, found.topology.single)
     steps: list[Step] = []
-    counted: dict[str, int | None] = {}
+    counted: dict[str, Expiring] = {}
     for step in plan.steps:
         live = tables.get(step.id)
         priced = estimated(
@@ -54,27 +54,8 @@ def _with_costs(planned: PlannedMigration, max_read_bytes: int | None, keep_seco
             disks.get(live.name) if live is not None else None,
             keep_seconds,
         )
-        wanted = planned.forms.get(step.object)
-        if live is not None and isinstance(wanted, TableForm) and max_read_bytes != 0 and _sets_ttl(step):
-            if live.name not in counted:
-                counted[live.name] = yield from expiring_rows(catalog.database, live, wanted)
-            priced = replace(priced, expiring=counted[live.name])
-        steps.append(priced)
+        steps.append((yield from counted_step(priced, planned, counted, max_read_bytes != 0)))
     return replace(plan, steps=tuple(steps))
-
-
-def _live(step: Step, planned: PlannedMigration) -> LiveObject | None:
-    """The live table of a step, also under the name that it has until an earlier step renames it."""
-    catalog = planned.inspection.catalog
-    name = step.work.fill.source if step.work.kind == "feed" and step.work.fill is not None else step.object
-    if (live := catalog.get(name)) is not None:
-        return live
-    table = next((table for table in planned.inspection.schema.tables if table.name == name), None)
-    return catalog.get(table.renamed_from) if table is not None and table.renamed_from is not None else None
-
-
-def _sets_ttl(step: Step) -> bool:
-    return any(hazard.allow == f"change-ttl {step.object}" for hazard in step.hazards)
 
 
 def _rates(

@@ -89,7 +89,7 @@ def _step_changes(before: Step, now: Step, begun: bool) -> Iterator[str]:
     elif not hazards and (not begun or now.work.kind == "callable") and _work_text(before) != _work_text(now):
         yield f"{name}: {now.change}: it is carried out in another way than was approved"
     yield from hazards
-    yield from _cost_changes(before, now)
+    yield from _cost_changes(before, now, begun)
 
 
 def _same_sql(before: Step, now: Step, begun: bool) -> bool:
@@ -123,9 +123,10 @@ def _hazard_changes(before: Step, now: Step, begun: bool) -> Iterator[str]:
             yield f"{now.object}: approved, but no longer planned: {hazard.kind}: {hazard.message}"
 
 
-def _cost_changes(before: Step, now: Step) -> Iterator[str]:
+def _cost_changes(before: Step, now: Step, begun: bool) -> Iterator[str]:
     if before.behind:
         return  # rows that a script of the same plan writes or takes away were not there yet
+    yield from _expiring_changes(before, now, begun)
     if _moved(before.rows, now.rows, FEW_ROWS):
         yield f"{now.object}: {now.rows:,} rows, approved were {before.rows:,}"
     elif _moved(before.bytes, now.bytes, FEW_BYTES):
@@ -137,6 +138,23 @@ def _cost_changes(before: Step, now: Step) -> Iterator[str]:
         and not before.seconds / 2 <= now.seconds <= before.seconds * 2
     ):
         yield f"{now.object}: about {now.seconds:,.0f} s, approved were {before.seconds:,.0f} s"
+
+
+def _expiring_changes(before: Step, now: Step, begun: bool) -> Iterator[str]:
+    """Rows that a TTL deletes are lost: no difference in them is small. A number that is not known is approved only as
+    that."""
+    old, new = before.expiring, now.expiring
+    if new is None:
+        if old is not None:
+            why = f": {now.uncounted}" if now.uncounted else ""
+            yield f"{now.object}: rows that are past the new TTL are not counted now{why}; approved were {old:,}"
+        elif now.uncounted and not before.uncounted:
+            why = f"are not counted ({now.uncounted})"
+            yield f"{now.object}: rows past the new TTL {why}, and the approved plan does not say so"
+    elif old is None and new:
+        yield f"{now.object}: {new:,} rows are past the new TTL, and the approved plan does not say how many"
+    elif old is not None and _moved(old, new, 0) and not (begun and new < old):
+        yield f"{now.object}: {new:,} rows are past the new TTL, approved were {old:,}"
 
 
 def _moved(before: float, now: float, few: float) -> bool:

@@ -109,6 +109,49 @@ def test_rows_that_a_new_ttl_deletes_are_counted(aaiclick_client: Client) -> Non
     assert int(str(aaiclick_client.command("SELECT count() FROM t"))) in (left, left + 1)
 
 
+def test_rows_past_a_ttl_over_a_column_of_the_same_version_are_counted(aaiclick_client: Client) -> None:
+    filled(aaiclick_client, schema(1))
+    more = [Column("a", "UInt8", default="1"), Column("gone", "DateTime", default="d + toIntervalDay(a)")]
+    for key in ("id", "d"):  # by an ALTER, and by a copy
+        columns = [*schema(1).tables[0].columns, *more]
+        table = Table("t", columns, engine=MergeTree(order_by=[key], ttl="gone"))
+        step = only(plan_schema(aaiclick_client, Schema("app", version=2, objects=[table])))
+        assert step.strategy == ("alter" if key == "id" else "rebuild")
+        assert step.expiring == 1000 - 24
+
+
+def test_rows_past_a_ttl_over_a_renamed_column_are_counted(aaiclick_client: Client) -> None:
+    filled(aaiclick_client, schema(1, ttl="d + INTERVAL 30 DAY"))
+    columns = [Column("id", "UInt64"), Column("day", "DateTime", renamed_from="d"), Column("v", "String")]
+    table = Table("t", columns, engine=MergeTree(order_by=["id"], ttl="day + INTERVAL 10 DAY"))
+    assert only(plan_schema(aaiclick_client, Schema("app", version=2, objects=[table]))).expiring == 480
+
+
+def test_values_that_the_ttl_of_a_column_clears_are_counted(aaiclick_client: Client) -> None:
+    filled(aaiclick_client, schema(1))
+    columns = [Column("id", "UInt64"), Column("d", "DateTime"), Column("v", "String", ttl="d + INTERVAL 10 DAY")]
+    table = Table("t", columns, engine=MergeTree(order_by=["id"]))
+    step = only(plan_schema(aaiclick_client, Schema("app", version=2, objects=[table])))
+    assert step.expiring == 1000 - 240
+    assert "760 rows are past the new TTL already: this step or the next merge makes their v the default" in cost_lines(
+        step
+    )
+
+
+def test_what_is_not_counted_says_why(aaiclick_client: Client) -> None:
+    filled(aaiclick_client, schema(1))
+    grouped = only(plan_schema(aaiclick_client, schema(2, ttl="d + INTERVAL 1 DAY GROUP BY id SET v = max(v)")))
+    assert (grouped.expiring, grouped.uncounted) == (
+        None,
+        "how many rows its GROUP BY leaves is known when a merge has combined them",
+    )
+    assert f"rows that are past the new TTL already are not counted: {grouped.uncounted}" in "\n".join(
+        cost_lines(grouped)
+    )
+    quick = only(plan_schema(aaiclick_client, schema(2, ttl="d + INTERVAL 1 DAY"), quick=True))
+    assert (quick.expiring, quick.uncounted) == (None, "no row was read")
+
+
 def test_a_longer_ttl_and_one_of_a_new_column_count_nothing(aaiclick_client: Client) -> None:
     filled(aaiclick_client, schema(1, ttl="d + INTERVAL 30 DAY"))
     assert only(plan_schema(aaiclick_client, schema(2, ttl="d + INTERVAL 40 DAY"))).expiring is None

@@ -76,6 +76,38 @@ def test_what_is_different(now: Plan, said: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        ((0, ""), (2_000_000, ""), "t: 2,000,000 rows are past the new TTL, approved were 0"),
+        ((0, ""), (1, ""), "t: 1 rows are past the new TTL, approved were 0"),
+        ((1_000, ""), (749, ""), "t: 749 rows are past the new TTL, approved were 1,000"),
+        ((1_000, ""), (1_250, ""), ""),
+        # Not known then, or not known now: that is no tolerance.
+        ((None, ""), (5, ""), "t: 5 rows are past the new TTL, and the approved plan does not say how many"),
+        ((None, "no row was read"), (0, ""), ""),
+        ((7, ""), (None, "x"), "t: rows that are past the new TTL are not counted now: x; approved were 7"),
+        (
+            (None, ""),
+            (None, "x"),
+            "t: rows past the new TTL are not counted (x), and the approved plan does not say so",
+        ),
+        ((None, "x"), (None, "x"), ""),
+    ],
+)
+def test_rows_that_a_ttl_deletes_may_move_by_a_quarter(
+    before: tuple[int | None, str], now: tuple[int | None, str], said: str
+) -> None:
+    made = [plan(replace(step("t", "alter", LOST), expiring=rows, uncounted=why)) for rows, why in (before, now)]
+    assert changed_since(made[0], made[1]) == ((said,) if said else ())
+
+
+def test_a_run_that_was_begun_may_have_deleted_some_of_them() -> None:
+    made = [plan(replace(step("t", "alter", LOST), expiring=rows)) for rows in (1000, 10, 2000)]
+    assert changed_since(made[0], made[1], begun=True) == ()
+    assert changed_since(made[0], made[2], begun=True) != ()
+
+
+@pytest.mark.parametrize(
     ("kind", "before", "now", "same"),
     [
         ("loses-rows", 1_000, 1_250, True),
