@@ -19,9 +19,9 @@ from aaiclick.catalog.forms import (
 from aaiclick.errors import UnsupportedObjectError
 from aaiclick.sql.ddl import comment_clause, create, create_table
 from aaiclick.sql.quoting import is_bare, quote_name
+from aaiclick.sql.secrets import HIDDEN
 from aaiclick.sql.tokens import TokenError, Tokens, identifier
 
-HIDDEN = "[HIDDEN]"
 # Switched on while a table is fenced or read-only, or naming storage that two tables cannot share.
 SCRATCH_UNFIT = frozenset({"table_readonly", "table_disk"})
 

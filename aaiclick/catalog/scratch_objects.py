@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from aaiclick.catalog.forms import Form
 from aaiclick.catalog.parse.create import split_create
-from aaiclick.catalog.render import HIDDEN
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.error_codes import (
     ACCESS_DENIED,
@@ -28,6 +27,7 @@ from aaiclick.errors import StatementError
 from aaiclick.routine import Command, Query, Routine, text
 from aaiclick.sql.ddl import CREATE_TABLE, attach_table
 from aaiclick.sql.function_calls import renamed_calls
+from aaiclick.sql.secrets import HIDDEN
 from aaiclick.sql.tokens import Tokens, identifier, split_top
 
 # Engines that keep to themselves: an empty table of them reads nothing, writes nothing and connects to nothing.

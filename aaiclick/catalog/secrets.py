@@ -5,21 +5,54 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
+from typing import TypeVar, cast
 
 from aaiclick.catalog.forms import DictionaryForm, Form, Settings, TableForm
-from aaiclick.catalog.render import HIDDEN
+from aaiclick.sql.secrets import HIDDEN, secret_setting, without_secrets
 from aaiclick.sql.tokens import Tokens, split_top
 
-_SECRET = re.compile(
-    r"(?i)(\b(?:password|secret\w*|\w*token|access_key\w*|credentials?|api_key|value)\b\s*\(?\s*)'(?:[^'\\]|\\.|'')*'"
-)
-_IN_URL = re.compile(r"(://[^:/@'\s]*:)[^@'\s]*@")
+F = TypeVar("F", bound=Form)
+T = TypeVar("T")
 
 
-def without_secrets(sql: str) -> str:
-    """A dictionary's CREATE with ``[HIDDEN]`` for what may be a secret. The engine masks only tables, so this hides
-    more than it would."""
-    return _IN_URL.sub(r"\1[HIDDEN]@", _SECRET.sub(r"\1'[HIDDEN]'", sql))
+def hidden_form(form: F) -> F:
+    """The form as it stands in files and records: with ``[HIDDEN]`` for what may be a secret, also where the server
+    shows it. Forms that differ in nothing else are equal then."""
+    hidden = _hidden(form)
+    if isinstance(hidden, TableForm):
+        settings = tuple((name, _setting(name, value)) for name, value in hidden.settings)
+        hidden = dataclasses.replace(hidden, settings=settings)
+    elif isinstance(hidden, DictionaryForm):
+        clauses = tuple((word, without_secrets(text, source=word == "SOURCE")) for word, text in hidden.clauses)
+        hidden = dataclasses.replace(hidden, clauses=clauses)
+    return cast("F", hidden)
+
+
+def hidden_texts(value: T) -> T:
+    """The same of any data of a plan: of every text in it."""
+    return cast("T", _hidden(value))
+
+
+def _hidden(value: object) -> object:
+    if isinstance(value, str):
+        return without_secrets(value)
+    if isinstance(value, tuple):
+        parts = cast("tuple[object, ...]", value)
+        found = tuple(_hidden(part) for part in parts)
+        return value if all(new is old for new, old in zip(found, parts, strict=True)) else found
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        changed: dict[str, object] = {}
+        for entry in dataclasses.fields(value):
+            old: object = getattr(value, entry.name)
+            new = _hidden(old)
+            if new is not old:
+                changed[entry.name] = new
+        return dataclasses.replace(value, **changed) if changed else value
+    return value
+
+
+def _setting(name: str, value: str) -> str:
+    return f"'{HIDDEN}'" if value.startswith("'") and secret_setting(name) else value
 
 
 def conceal(form: Form, live: Form | None) -> Form:

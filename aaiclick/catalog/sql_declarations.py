@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from aaiclick.catalog.forms import Form, FunctionForm, TableForm, ViewForm
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.reflect import reflect_object
-from aaiclick.catalog.render import HIDDEN
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.scratch_objects import make, read_forms, sentence
 from aaiclick.catalog.sql_columns import Shorthand, shorthands, spelled_out
@@ -26,6 +25,7 @@ from aaiclick.specs.sql_objects import SqlFunction, SqlObject
 from aaiclick.specs.tables import Table, TableFields
 from aaiclick.specs.views import MaterializedView
 from aaiclick.sql.ddl import create_table
+from aaiclick.sql.secrets import HIDDEN
 from aaiclick.sql.syntax_errors import syntax_error
 from aaiclick.sql.tokens import Tokens
 

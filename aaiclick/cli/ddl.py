@@ -18,7 +18,7 @@ def ddl(
 ) -> None:
     """Print the declared schema as SQL.
 
-    CREATE statements in an order in which they can be run. Needs no database.
+    CREATE statements in an order in which they can be run, with the secrets that are declared. Needs no database.
 
     Exit code 0, or 2 where the schema cannot be imported.
     """
@@ -30,8 +30,12 @@ def _ddl(frame: Frame) -> ExitCode:
     declared = frame.declared_or_oplog()
     from aaiclick.cli.create import create_statements
     from aaiclick.sql.quoting import quote_name
+    from aaiclick.sql.secrets import without_secrets
 
     statements = create_statements(declared, frame.given_database)
+    secret = [item.object for item in statements if without_secrets(item.sql) != item.sql]
+    if secret:
+        frame.output.tell(f"note: secrets are printed as they are declared: {', '.join(secret)}", "yellow")
     if frame.as_json:
         listed = [{"object": item.object, "kind": item.kind, "sql": item.sql} for item in statements if item.sql]
         frame.output.result({"schema": declared.name, "version": declared.version, "statements": listed})

@@ -9,6 +9,7 @@ from aaiclick.catalog.functions import read_functions
 from aaiclick.catalog.normalize import inner_form
 from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.render import engine_tail
+from aaiclick.catalog.secrets import hidden_form
 from aaiclick.catalog.sql_declarations import read_sql
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.migrate import Run
@@ -40,7 +41,8 @@ def forms_of(declared: Schema) -> Routine[tuple[Schema, dict[str, LockedForm]]]:
         if isinstance(live.form, UnsupportedForm):
             raise SpecError(f"{schema.name}: {name}", f"cannot be released: {live.form.reason}")
         forms[name] = _as_declared(live.form, schema.get(name))
-    return schema, {**forms, **(yield from read_functions(schema.function_names))}
+    forms |= yield from read_functions(schema.function_names)
+    return schema, {name: hidden_form(form) for name, form in forms.items()}
 
 
 def _by_anybody(item: AnyObject) -> AnyObject:

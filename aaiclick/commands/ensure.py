@@ -24,7 +24,8 @@ def ensure(run: Run) -> Routine[Report]:
     """Bring the database to the declared version, or raise the one sentence that says why not."""
     started = yield from clock()
     seen = yield from warm(run.schema, run.database)
-    require_database(run.approved, seen.database)
+    if seen.database:  # '' in a database without a table, where nobody named one
+        require_database(run.approved, seen.database)
     if seen.in_sync and not asks_for_more(run.policy):
         return nothing_to_do(run.schema, seen, (yield from clock()) - started)
     # A newer version is on its way and this code may run beside it: no lease is needed to say so.
@@ -41,10 +42,12 @@ def ensure(run: Run) -> Routine[Report]:
     # Where nothing of the schema is there an inspection would find nothing: the lease comes first.
     fresh = (yield from untouched(run.schema, run.database, seen)) if run.policy.level != "check" else None
     if fresh is not None:
+        require_database(run.approved, fresh.database)
         return (yield from migrate(run, fresh.database, None, started, fresh.names))
     opening = run.policy.level != "check"
     found = yield from inspect_database(run.schema, run.database, run.policy.allowed, opening=opening)
     database = found.catalog.database
+    require_database(run.approved, database)
     match decide(found, run.policy):
         case Decision.ONLY_LOOK:
             return (yield from _only_look(run, found, started))

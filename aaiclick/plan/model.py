@@ -10,9 +10,11 @@ from typing import Literal, TypeAlias
 
 from pydantic import TypeAdapter
 
+from aaiclick.catalog.secrets import hidden_texts
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.operations import CreateWork, ReplaceWork, Work
 from aaiclick.printable import range_text, seconds_text, shown, shown_lines, shown_sql, size_text
+from aaiclick.sql.secrets import without_secrets
 
 Strategy: TypeAlias = Literal[
     "create", "alter", "mutate", "attach", "rebuild", "replace", "backfill", "drop", "sql", "callable"
@@ -100,6 +102,19 @@ class Step:
     uncounted: str = ""
     """Why rows that a new TTL deletes, combines or clears are not in ``expiring``; '' where all of them are."""
 
+    def __post_init__(self) -> None:
+        # The one place through which all of it goes that is printed, written to a file or recorded: whatever makes a
+        # step, no text for people holds a secret. What is sent is in the work.
+        for name, shown_text in (
+            ("change", without_secrets(self.change)),
+            ("sql", [without_secrets(statement) for statement in self.sql]),
+            ("blocked", without_secrets(self.blocked)),
+            ("changes", tuple(map(without_secrets, self.changes))),
+            ("diff", tuple(map(without_secrets, self.diff))),
+            ("hazards", hidden_texts(self.hazards)),
+        ):
+            object.__setattr__(self, name, shown_text)
+
     @property
     def differences(self) -> tuple[str, ...]:
         """The differences that the step removes, each with the object's name in front."""
@@ -160,7 +175,7 @@ class Plan:
         return not self.required
 
     def to_json(self) -> str:
-        """JSON that ``from_json`` reads back. Statements that hold a secret are left out."""
+        """JSON that ``from_json`` reads back. A secret stands as ``[HIDDEN]`` in it, or its statement is left out."""
         return (
             _plan()
             .dump_json(replace(self, steps=tuple(step_without_secrets(step) for step in self.steps)), indent=2)
@@ -177,14 +192,15 @@ class Plan:
 
 
 def step_without_secrets(step: Step) -> Step:
-    """The step without the statements that hold a secret."""
+    """The step with ``[HIDDEN]`` for each secret in what it sends."""
     match step.work:
         case CreateWork(secret=True):
             return replace(step, work=replace(step.work, sql=""))
         case ReplaceWork(secret=True):
             return replace(step, work=replace(step.work, statements=(), trial=""))
         case _:
-            return step
+            work = hidden_texts(step.work)
+            return step if work is step.work else replace(step, work=work)
 
 
 @cache

@@ -10,7 +10,6 @@ from aaiclick.catalog.declared_tables import canonical_tables, canonical_views
 from aaiclick.catalog.forms import Catalog, DictionaryForm, Form, LiveObject, TableForm, UnsupportedForm, ViewForm
 from aaiclick.catalog.normalize import normal_form
 from aaiclick.catalog.scratch import Scratch
-from aaiclick.catalog.secrets import without_secrets
 from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import SpecError
 from aaiclick.plan.backfill.fill import create_view
@@ -29,6 +28,7 @@ from aaiclick.specs.views import Dictionary, MaterializedView, View
 from aaiclick.sql.clauses import modify_comment, modify_query, modify_refresh, modify_security
 from aaiclick.sql.ddl import alter_table, drop, is_alter, replacing
 from aaiclick.sql.quoting import qualified
+from aaiclick.sql.secrets import without_secrets
 from aaiclick.sql.security import same_security
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from aaiclick.catalog.forms import ColumnForm, Form, TableForm, ViewForm
 from aaiclick.catalog.normalize import normal, normal_form
+from aaiclick.catalog.secrets import hidden_form
 from aaiclick.diff.changes.columns import MoveColumn
 from aaiclick.diff.compare import diff_table
 from aaiclick.diff.target import Target
@@ -89,7 +90,7 @@ def differences(
         return (f"{released.kind} is missing",)
     if live.kind == "unsupported":
         return (live.reason,)
-    live = _as_released(live, released)
+    live, released = hidden_form(_as_released(live, released)), hidden_form(released)
     if not isinstance(live, TableForm) or not isinstance(released, TableForm):
         same = live.kind == released.kind and normal_form(live) == normal_form(released)
         return () if same else (f"{live.kind} differs from the released {released.kind}",)
@@ -104,7 +105,7 @@ def is_exactly(live: Form | None, released: LockedForm) -> bool:
     return (
         live is not None
         and live.kind == released.kind
-        and normal_form(_as_released(live, released)) == normal_form(released)
+        and normal_form(hidden_form(_as_released(live, released))) == normal_form(hidden_form(released))
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.normalize import normal, normal_form
+from aaiclick.catalog.secrets import hidden_form
 from aaiclick.diff.compare import diff_table
 from aaiclick.diff.target import Target, make_target
 from aaiclick.specs.schema import Schema
@@ -43,6 +44,8 @@ def compare(
 ) -> Release:
     """What differs. ``renames``: ``{"table.column": "new"}`` or ``{"table": "new"}``. ``drops``: names that are no
     longer declared and were not renamed."""
+    released = {name: hidden_form(form) for name, form in released.items()}
+    declared = {name: hidden_form(form) for name, form in declared.items()}
     hinted = {table.renamed_from: table.name for table in schema.tables if table.renamed_from}
     moved = {old: new for old, new in renames.items() if "." not in old} | hinted
     back = {new: old for old, new in moved.items()}

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from aaiclick.apply.rollback.columns import Link
 from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.operations import AlterWork, AttachWork, RebuildWork
+from aaiclick.sql.secrets import HIDDEN
 from aaiclick.state.kept_tables import KeptRow
 from aaiclick.state.record import Record, opens_generation
 from aaiclick.state.transition import Attempt
@@ -145,6 +146,8 @@ def linked(rows: Sequence[KeptRow], listed: Sequence[Transition]) -> tuple[Link,
         made = made_by(row, listed)
         # A table may be altered and rebuilt by one plan: the copy says how its columns were filled.
         own = [step.work for step in made.steps if step.object == row.kept.table] if made is not None else []
+        # Records hold no secrets. An expression that lacks its key would give other values.
+        own = [each for each in own if not (isinstance(each, RebuildWork) and _lacks_a_secret(each))]
         work = next((each for each in own if isinstance(each, RebuildWork)), None)
         known = any(isinstance(each, RebuildWork | AttachWork) for each in own)
         until = rows[place + 1].kept.earliest if place + 1 < len(rows) else None
@@ -164,6 +167,10 @@ def linked(rows: Sequence[KeptRow], listed: Sequence[Transition]) -> tuple[Link,
             )
         )
     return tuple(found)
+
+
+def _lacks_a_secret(work: RebuildWork) -> bool:
+    return HIDDEN in " ".join([work.where, *(column.expression for column in (*work.columns, *work.back))])
 
 
 def _renames(table: str, later: Sequence[Transition]) -> tuple[tuple[str, str], ...]:

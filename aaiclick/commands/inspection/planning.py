@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from aaiclick.catalog.forms import Form, TableForm
+from aaiclick.catalog.render import has_hidden
 from aaiclick.clickhouse.features import FENCE, NUMBERS
 from aaiclick.clickhouse.merges import HELD
 from aaiclick.clickhouse.shared.bookkeeping import keeping
@@ -157,4 +158,8 @@ def _written_down(found: Inspection) -> dict[str, TableForm]:
         or (record.spec, record.server, record.library) != (found.schema.fingerprint, server, VERSION)
     ):
         return {}
-    return {name: form for name, form in load_forms(record.forms).items() if isinstance(form, TableForm)}
+    return {
+        name: form
+        for name, form in load_forms(record.forms).items()
+        if isinstance(form, TableForm) and not has_hidden(form)
+    }

@@ -8,6 +8,7 @@ from functools import cache
 from pydantic import TypeAdapter, ValidationError
 
 from aaiclick.catalog.forms import Form
+from aaiclick.catalog.secrets import hidden_form
 
 
 @cache
@@ -17,8 +18,9 @@ def _forms() -> TypeAdapter[dict[str, Form]]:
 
 
 def dump_forms(forms: Mapping[str, Form]) -> str:
-    """Canonical forms as JSON, for the record."""
-    return _forms().dump_json(dict(sorted(forms.items())), exclude_defaults=True).decode()
+    """Canonical forms as JSON, for the record, without secrets."""
+    hidden = {name: hidden_form(form) for name, form in sorted(forms.items())}
+    return _forms().dump_json(hidden, exclude_defaults=True).decode()
 
 
 def load_forms(recorded: str) -> dict[str, Form]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from aaiclick.catalog.forms import Catalog, Form, TableForm, ViewForm
 from aaiclick.catalog.normalize import normal
+from aaiclick.catalog.secrets import hidden_form
 from aaiclick.commands.inspection.given_values import as_given_here
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.recorded_forms import load_forms
@@ -52,7 +53,8 @@ def spec_differences(found: Inspection, forms: Mapping[str, Form]) -> tuple[str,
     """How the declaration differs from the one that was recorded for the same version, on canonical forms; empty where
     only the encoding of the fingerprint (or what is managed, or the value of a variable) differs."""
     assert found.record is not None
-    recorded = load_forms(found.record.forms)
+    recorded = {name: hidden_form(form) for name, form in load_forms(found.record.forms).items()}
+    forms = {name: hidden_form(form) for name, form in forms.items()}
     declared = {item.name for item in found.schema.objects if not isinstance(item, TableFamily)}
     words = [f"{name}: is no longer declared" for name in sorted(set(recorded) - declared)]
     words += [f"{name}: is new in the declaration" for name in sorted(declared - set(recorded))] if recorded else []

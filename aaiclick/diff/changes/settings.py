@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from aaiclick.catalog.render import HIDDEN
 from aaiclick.diff.changes.base import AlterCommand, BaseChange, Phase
 from aaiclick.sql.clauses import modify_comment, modify_setting, reset_setting
 from aaiclick.sql.quoting import quote_string
-
-_SECRET = re.compile(r"password|passphrase|secret|token|credential|access_key|sas_|account_key|connection_string")
+from aaiclick.sql.secrets import HIDDEN, secret_setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +22,7 @@ class ChangeSetting(BaseChange):
 
     @property
     def words(self) -> str:
-        if _SECRET.search(self.name):
+        if secret_setting(self.name):
             return f"setting {self.name} differs"
         return f"setting {self.name} {self.old or 'none'} -> {self.new or 'none'}"
 

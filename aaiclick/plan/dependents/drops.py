@@ -17,6 +17,7 @@ from aaiclick.plan.dependents.dependents import Dependent, read_views, recreate_
 from aaiclick.plan.dependents.dictionaries import read_dictionaries
 from aaiclick.plan.dependents.plain_views import display_name
 from aaiclick.plan.model import Step
+from aaiclick.plan.operations import BackfillWork, CreateWork, ReplaceWork
 from aaiclick.plan.steps import statements_step
 from aaiclick.routine import Routine
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
@@ -132,7 +133,7 @@ def _shown(
             continue
         if remade is None and any(effect.now.get(each.name) != each.type for each in dependent.columns):
             return (replace(step, blocked=f"the {dependent.noun} {name} names {', '.join(gone)} in a list of its own"),)
-        statements = list(remade.sql) if remade is not None else [recreate_view(dependent, None)]
+        statements = _sent(remade) if remade is not None else [recreate_view(dependent, None)]
         hazards = tuple(
             Hazard("old-code-breaks", f"{name} no longer shows {', '.join(gone)}", hazard.allow)
             for hazard in step.hazards
@@ -143,6 +144,17 @@ def _shown(
             statements_step(f"{name}:without:{table}.{column}", name, words, statements, hazards, optional=True)
         )
     return tuple(found)
+
+
+def _sent(step: Step) -> list[str]:
+    """The statements themselves: what a step shows has no secrets."""
+    match step.work:
+        case ReplaceWork(statements=statements) | BackfillWork(statements=statements):
+            return list(statements)
+        case CreateWork(sql=sql):
+            return [sql]
+        case _:
+            return list(step.sql)
 
 
 def _may_show(dependent: Dependent, column: str) -> bool:
