@@ -6,12 +6,15 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.resources import files as resource
 from pathlib import Path
 
 from aaiclick.api.declared_forms import declared_forms, forms_with_values
 from aaiclick.errors import DuplicateVersionError, HistoryError, MigrationError, UndecidedError, UsageError
 from aaiclick.specs.schema import Schema
-from aaiclick.versions.history import check_released
+from aaiclick.specs.views import TableFamily
+from aaiclick.versions.headers import read_header
+from aaiclick.versions.history import check_released, read_history
 from aaiclick.versions.lockfile import (
     LOCK_FILE,
     Lock,
@@ -22,7 +25,16 @@ from aaiclick.versions.lockfile import (
     read_lock,
     seal_of,
 )
-from aaiclick.versions.release import Release, compare, script_text, slug, unknown_decisions
+from aaiclick.versions.release import (
+    Names,
+    Release,
+    compare,
+    names_nothing,
+    script_text,
+    slug,
+    unknown_decisions,
+    with_decisions,
+)
 from aaiclick.versions.scripts import Script, read_migrations
 from aaiclick.versions.varying_texts import varying_texts
 
@@ -99,6 +111,11 @@ def revise(
     last = before[-1] if before else None
     if last is not None and version <= last.version:
         release = compare(last.forms, declared, schema, {}, ())
+        if not release.words and (renames or drops):
+            raise UsageError(
+                f"version {version} of {schema.name} is released as it is declared: what it decides is in its "
+                "migration. If it is not installed anywhere yet, add --amend"
+            )
         if not release.words:
             return Revision(version, (), ())
         listed = "; ".join(release.words)
@@ -118,10 +135,95 @@ def revise(
         if not amend or renames or drops or last is None
         else compare(last.forms, declared, schema, given, [])
     )
+    if own is not None:
+        wrong = wrong_allowances([own], Lock(schema.name, before), schema, declared)
+        if wrong:
+            raise MigrationError(*wrong[0])
+        _write_decisions(folder, own, release, oldest_code)
+        own = next(script for script in read_migrations(folder) if script.version == version)
     kept = lock.get(version)
     varies = _varying(template, declared, kept.variables if kept is not None else {})
     empty = LockedVersion(version, declared, varies)
     return _write(folder, Lock(schema.name, before), empty, release, own, message, oldest_code, python)
+
+
+def _write_decisions(folder: Path, own: Script, release: Release, oldest_code: int | None) -> None:
+    """Decisions belong into the migration, also where somebody wrote that before."""
+    migration = own.migration
+    missing = [key for key in release.allow if key not in migration.allow]
+    renames = {old: new for old, new in release.renames if migration.renames.get(old) != new}
+    if oldest_code is not None and migration.oldest_code not in (None, oldest_code):
+        raise UsageError(f"{own.where} says oldest_code {migration.oldest_code}: edit it there")
+    older = oldest_code is not None and migration.oldest_code is None
+    if not (missing or renames or older):
+        return
+    path = folder / own.label
+    if path.suffix != ".sql":
+        lines = [
+            *([f"allow={[*migration.allow, *missing]!r}"] if missing else []),
+            *([f"renames={ ({**migration.renames, **renames})!r}"] if renames else []),
+            *([f"oldest_code={oldest_code}"] if older else []),
+        ]
+        raise UsageError(
+            f"{path} is there already, and Python is not edited: write {', '.join(lines)} into its Migration, and run "
+            "this again"
+        )
+    text = path.read_bytes().decode("utf-8-sig")  # with its line ends
+    path.write_text(
+        with_decisions(text, release, oldest_code, read_header(text, own.where)), encoding="utf-8", newline=""
+    )
+
+
+def wrong_allowances(
+    scripts: Sequence[Script],
+    lock: Lock,
+    schema: Schema,
+    declared: Mapping[str, LockedForm] | None = None,
+    after: int = 0,
+) -> list[tuple[str, str]]:
+    """File and line, and what is wrong, for each thing that a migration allows and that is about nothing.
+    ``declared``: what the version declares that is not in the lock file yet; None: all of them are.
+    ``after``: migrations up to this version were carried out."""
+    names, said, wrong = Names(), iter(sorted(lock.versions, key=lambda each: each.version)), list[tuple[str, str]]()
+    following = next(said, None)
+    families = [item.pattern for item in schema.objects if isinstance(item, TableFamily)]
+    for script in sorted(scripts, key=lambda each: each.version):
+        if declared is None and lock.get(script.version) is None:
+            continue
+        while following is not None and following.version <= script.version:
+            names.add(following.forms)
+            following = next(said, None)
+        if declared is not None:
+            names.add(declared)
+        names.rename(script.migration.renames)
+        for key in script.migration.allow if script.version > after else ():
+            if problem := names_nothing(key, names, [script.label], families):
+                wrong.append((_place(script, key), problem))
+    return wrong
+
+
+def require_named(schema: Schema, live: int | None) -> None:
+    """Raises ``MigrationError`` where a migration between the live version and the declared one allows something that
+    is about nothing."""
+    history = read_history(schema)
+    if not live or history.lock is None:
+        return  # a new database needs no migration, and nothing else tells what was declared
+    wrong = wrong_allowances(history.scripts, history.lock, schema, after=live)
+    if wrong:
+        raise MigrationError(*wrong[0])
+
+
+def _place(script: Script, key: str) -> str:
+    """File and line; the name of the migration where it stands in no file."""
+    package, _, name = script.where.rpartition("/")
+    try:
+        path = Path(script.where) if Path(script.where).is_file() else resource(package).joinpath(name)
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (ImportError, OSError, UnicodeDecodeError, ValueError):
+        lines = []
+    held = [number for number, text in enumerate(lines, 1) if key in text]
+    line = next((number for number in held if "allow" in lines[number - 1]), held[0] if held else None)
+    return f"{script.where}, line {line}" if line is not None else script.where
 
 
 def _varying(schema: Schema, declared: Mapping[str, LockedForm], kept: Variables) -> Variables:
@@ -202,6 +304,7 @@ def check_schema(schema: Schema) -> Checked:
     if last is None:
         return Checked(schema.name, schema.version, None, (*problems, missing))
     read, declared = declared_forms(schema)
+    problems += _allowances(schema, folder, lock, declared)
     release = compare(last.forms, declared, read, {}, ())
     if schema.version > last.version:
         problems.append(f'version {schema.version} has no revision: aaiclick revision -m "..."')
@@ -219,6 +322,13 @@ def check_schema(schema: Schema) -> Checked:
             f" or, if version {last.version} is not installed anywhere yet: aaiclick revision --amend"
         )
     return Checked(schema.name, schema.version, last.version, tuple(problems))
+
+
+def _allowances(schema: Schema, folder: Path, lock: Lock | None, declared: Mapping[str, LockedForm]) -> list[str]:
+    """Of the newest version: those before it are installed, and cannot be edited any more."""
+    newest = [script for script in read_migrations(folder, doubles=True) if script.version == schema.version]
+    wrong = wrong_allowances(newest, lock or Lock(schema.name, ()), schema, declared)
+    return [f"{where}: {problem}" for where, problem in wrong]
 
 
 def _amend(error: HistoryError, lock: Lock | None) -> str:

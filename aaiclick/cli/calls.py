@@ -64,6 +64,13 @@ def _place(key: str, origin: str) -> str:
     return f"{key} in {origin}" if ".toml" in origin else origin
 
 
+def require_named(schema: Schema, made: Plan) -> None:
+    """Raises ``MigrationError`` where a migration of the plan allows something that is about nothing."""
+    from aaiclick.api.revision import require_named as require
+
+    require(schema, made.from_version)
+
+
 def ensure(
     url: str,
     schema: Schema,

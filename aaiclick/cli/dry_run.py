@@ -24,6 +24,7 @@ def dry_run(frame: Frame, chosen: Policy, quick: bool = False, to: int | None = 
     # What a database that is not there yet needs is planned in memory: a dry run leaves nothing behind.
     url = "chdb://memory" if target.missing else target.url
     plan = calls.plan(url, declared, frame.database, chosen, quick)
+    calls.require_named(declared, plan)
     if target.missing:
         plan = dataclasses.replace(plan, notes=(f"no database at {target.place} yet: it will be made", *plan.notes))
     code = ExitCode.DONE if plan.in_sync and not target.missing else ExitCode.PENDING

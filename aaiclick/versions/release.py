@@ -4,8 +4,9 @@ it. Pure."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.normalize import normal, normal_form
@@ -14,10 +15,18 @@ from aaiclick.diff.compare import diff_table
 from aaiclick.diff.target import Target, make_target
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
+from aaiclick.versions.headers import Header
 from aaiclick.versions.lockfile import LockedForm
 
 _STAYS = "not declared any more, so tables that are there keep it; None takes it away"
 _SLUG = re.compile(r"[^a-z0-9]+")
+_OF_A_COLUMN = frozenset({"drop-column", "add-column", "change-default", "relabel-enum", "retype", "materialize"})
+_OF_A_TABLE = frozenset(
+    {"change-engine", "change-partition-key", "change-sort-key", "drop-rows", "leave-detached-parts", "replace-table"}
+)
+_OF_A_KIND = {"drop-table": "table", "drop-view": "view", "drop-dictionary": "dictionary"}
+_CLOSE = 0.75
+_CLOSED = {*_OF_A_COLUMN, *_OF_A_TABLE, *_OF_A_KIND, "change-ttl", "run-sql"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,3 +196,82 @@ def script_text(message: str, version: int, release: Release, oldest_code: int |
     lines += ["", "-- Derived from the declarations, not to be repeated here:"]
     lines += [f"--   {word}" for word in derived]
     return "\n".join(lines) + "\n"
+
+
+def with_decisions(text: str, release: Release, oldest_code: int | None, header: Header) -> str:
+    """The text of an SQL file of a migration that is there already, with the decisions that it does not say yet."""
+    lines = [f"-- rename: {old} -> {new}" for old, new in release.renames if header.renames.get(old) != new]
+    lines += [f"-- oldest_code: {oldest_code}"] if oldest_code is not None and header.oldest_code is None else []
+    lines += [f"-- allow: {key}" for key in release.allow if key not in header.allow]
+    if not lines:
+        return text
+    # Not below a line of a rebuild, which its indented lines follow; what stands first may be a mark of the editor.
+    first = text.splitlines(keepends=True)
+    place = next((index for index, line in enumerate(first) if line.startswith("--")), 0)
+    end = "\r\n" if first and first[place].endswith("\r\n") else "\n"
+    if place < len(first) and first[place].startswith("-- title:"):
+        place += 1
+    return "".join([*first[:place], *(line + end for line in lines), *first[place:]])
+
+
+@dataclass(slots=True)
+class Names:
+    """What the versions of a schema declare, up to the one that a migration leads to."""
+
+    kinds: dict[str, str] = field(default_factory=dict[str, str])
+    """Objects, each with its kind."""
+    parts: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    """For each its columns, indexes, projections."""
+
+    def add(self, forms: Mapping[str, LockedForm]) -> None:
+        """Also what one version declares."""
+        for name, form in forms.items():
+            self.kinds[name] = form.kind
+            parts = self.parts.setdefault(name, set())
+            if isinstance(form, TableForm):
+                parts |= {each.name for each in form.columns}
+                parts |= {each.name for each in form.indexes} | {each.name for each in form.projections}
+                parts |= {each.name.partition(".")[0] for each in form.columns}
+
+    def rename(self, renames: Mapping[str, str]) -> None:
+        """Also the names that a migration gives."""
+        for old, new in renames.items():
+            table, _, column = old.partition(".")
+            if column:
+                self.parts.setdefault(table, set()).add(new)
+            elif table in self.kinds:
+                self.kinds[new] = self.kinds[table]
+                self.parts[new] = self.parts.get(new, set()) | self.parts.get(table, set())
+
+
+def names_nothing(key: str, names: Names, labels: Collection[str], families: Iterable[str] = ()) -> str:
+    """Why a decision is about nothing that these versions declare; '' where it is about something, and where nobody can
+    tell from the declarations. ``labels``: of the migrations. ``families``: patterns of tables that are made at run
+    time."""
+    word, _, what = key.partition(" ")
+    if word == "run-sql":
+        known: Collection[str] = labels
+    elif any(re.match(_pattern(each), what) for each in families):
+        return ""
+    elif word in _OF_A_KIND:
+        known = [name for name, kind in names.kinds.items() if kind == _OF_A_KIND[word]]
+    elif word in _OF_A_TABLE:
+        known = [name for name, kind in names.kinds.items() if kind == "table"]
+    else:
+        columns = [f"{name}.{part}" for name, parts in sorted(names.parts.items()) for part in sorted(parts)]
+        known = columns if word in _OF_A_COLUMN else [*names.kinds, *columns]
+    if what in known:
+        return ""
+    near = get_close_matches(what, sorted(known), 1, _CLOSE) or [
+        name for name in sorted(known) if what.startswith(name)
+    ]
+    if word not in _CLOSED and not near:
+        return ""  # a view or a target table that somebody else declares
+    if word == "leave-row-policy" and any(what.startswith(f"{name}.") for name in names.kinds):
+        return ""
+    meant = f": did you mean {f'{word} {near[-1]}'!r}?" if near else ""
+    return f"{key!r} names nothing that this or an earlier version declares{meant}"
+
+
+def _pattern(family: str) -> str:
+    return "(?s)^" + "".join({"*": ".*", "?": "."}.get(each, re.escape(each)) for each in family) + r"(\.|$)"

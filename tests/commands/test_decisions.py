@@ -44,6 +44,7 @@ def test_a_release_drops_what_it_decided(aaiclick_engine: EmbeddedEngine, connec
     plan = plan_schema(aaiclick_engine.url, two, database=database)
     assert [(step.optional, step.allowed) for step in plan.steps] == [(False, (DROP,)), (False, ("drop-table old",))]
     assert str(plan).count("[allowed by the migration]") == 2
+    assert plan.notes == ()  # nothing is left alone
     assert Plan.from_json(plan.to_json()) == plan
     # It permits the hazard, and a policy that rewrites nothing still stops: nothing is recorded as done then.
     for policy in (Policy.check(), Policy.safe()):
@@ -54,6 +55,16 @@ def test_a_release_drops_what_it_decided(aaiclick_engine: EmbeddedEngine, connec
     assert (len(report.steps), report.pending) == (2, ())
     assert columns(connection, database) == ["a"]
     assert columns(connection, database, "old") == []
+
+
+def test_what_is_allowed_by_name_is_not_noted_as_left_alone(aaiclick_engine: EmbeddedEngine, database: str) -> None:
+    two = app(2, table("t", A), table("old", A))
+    assert plan_schema(aaiclick_engine.url, two, database=database).notes == (
+        "t: column b is no longer declared (left alone)",
+    )
+    assert plan_schema(aaiclick_engine.url, two, database=database, allow=[DROP]).notes == ()
+    report = ensure_schema(aaiclick_engine.url, two, Policy.lossless().allow(DROP), database=database)
+    assert (report.notes, report.pending) == ((), ())
 
 
 def test_it_holds_for_that_transition_alone(aaiclick_engine: EmbeddedEngine, connection: Opened, database: str) -> None:

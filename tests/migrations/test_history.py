@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,11 +11,12 @@ import pytest
 from aaiclick import Column, Migration, Policy, ensure_schema, validate_schema
 from aaiclick.api.adopt import adopt_schema
 from aaiclick.api.history import schema_history
-from aaiclick.api.revision import check_schema, revise
+from aaiclick.api.revision import check_schema, require_named, revise
 from aaiclick.errors import (
     DoesNotFitError,
     EditedLockError,
     EditedMigrationError,
+    MigrationError,
     MissingVersionError,
     SchemaAheadError,
     UndecidedError,
@@ -23,7 +25,8 @@ from aaiclick.errors import (
 )
 from aaiclick.state.record import is_forced
 from aaiclick.testing import UpgradeFactory, locked_versions
-from aaiclick.versions.lockfile import LOCK_FILE, read_lock
+from aaiclick.versions.lockfile import LOCK_FILE, Lock, dump_lock, read_lock, seal_of
+from aaiclick.versions.scripts import read_migrations
 from tests.migrations.building import records, rows, schema, table
 from tests.migrations.projects import Project
 
@@ -92,6 +95,96 @@ def test_what_is_gone_is_decided_and_never_guessed(project: Project) -> None:
     made = revise(project.schema(2, OPERATION), "x", drops=["events.op"])
     assert "rename" not in (project.folder / "0002_x.sql").read_text(encoding="utf-8")
     assert "events: column op is no longer declared" in made.changes
+
+
+def test_a_decision_goes_into_the_file_that_is_there(project: Project) -> None:
+    revise(project.schema(1, OP), "first")
+    file = project.folder / "0002_x.sql"
+    file.write_bytes(b"-- title: x\r\n-- strategy: sql\r\nSELECT 1;\r\n")
+    revise(project.schema(2, OPERATION), "x", drops=["events.op"], oldest_code=1)
+    text = "-- title: x\r\n-- oldest_code: 1\r\n-- allow: drop-column events.op\r\n-- strategy: sql\r\nSELECT 1;\r\n"
+    assert file.read_bytes().decode() == text
+    assert check_schema(project.schema(2, OPERATION)).problems == ()
+    # It is released. What is decided after that is no more lost than before.
+    with pytest.raises(UsageError, match="add --amend"):
+        revise(project.schema(2, OPERATION), "x", drops=["events.op"])
+    revise(project.schema(2, OPERATION), "x", drops=["events.op"], amend=True)
+    assert file.read_bytes().decode() == text
+    with pytest.raises(UsageError, match="says oldest_code 1: edit it there"):
+        revise(project.schema(2, OPERATION), "x", drops=["events.op"], oldest_code=2, amend=True)
+
+
+def test_a_rename_goes_into_the_file_that_is_there(project: Project) -> None:
+    revise(project.schema(1, OP), "first")
+    file = project.folder / "0002_x.sql"
+    file.write_text("-- strategy: derived\n", encoding="utf-8")
+    revise(project.schema(2, OPERATION), "x", {"events.op": "operation"})
+    assert file.read_text(encoding="utf-8") == "-- rename: events.op -> operation\n-- strategy: derived\n"
+
+
+def test_a_decision_that_cannot_be_written_is_refused_with_its_line(project: Project) -> None:
+    revise(project.schema(1, OP), "first")
+    file = project.folder / "0002_x.py"
+    text = "from aaiclick import Migration\n\nmigration = Migration(version=2)\n"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"write allow=\['drop-column events\.op'\] into its Migration"):
+        revise(project.schema(2, OPERATION), "x", drops=["events.op"])
+    lock = read_lock(project.folder)
+    assert lock is not None
+    assert ([each.version for each in lock.versions], file.read_text(encoding="utf-8")) == ([1], text)
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("drop-column events.oq", "drop-column events.op"),
+        ("drop-column event.op", "drop-column events.op"),
+        ("drop-column events.op; DROP TABLE events", "drop-column events.op"),
+        ("drop-table event", "drop-table events"),
+        ("change-ttl eventz", "change-ttl events"),
+        ("run-sql 0002_y.sql", "run-sql 0002_x.sql"),
+        ("drop-view events", ""),
+    ],
+)
+def test_what_a_migration_allows_is_about_something(project: Project, key: str, meant: str) -> None:
+    revise(project.schema(1, OP), "first")
+    file, two = project.folder / "0002_x.sql", project.schema(2, OPERATION)
+    file.write_text(f"-- strategy: derived\n\n-- allow: {key}\n".replace("\n\n", "\n"), encoding="utf-8")
+    said = f"0002_x.sql, line 2: '{key}' names nothing that this or an earlier version declares"
+    said += f": did you mean '{meant}'?" if meant else ""
+    with pytest.raises(MigrationError) as raised:
+        revise(two, "x", drops=["events.op"])
+    assert str(raised.value).endswith(said)
+    (problem, *_) = check_schema(two).problems
+    assert problem.endswith(said)
+
+
+def test_a_plan_refuses_what_is_about_nothing_and_code_that_runs_does_not(project: Project) -> None:
+    """It was released before anybody looked: a start cannot refuse what nobody may edit any more."""
+    revise(project.schema(1, OP), "first")
+    (project.folder / "0002_x.sql").write_text(
+        "-- strategy: derived\n-- allow: drop-column events.op\n", encoding="utf-8"
+    )
+    two = project.schema(2, OPERATION)
+    revise(two, "x", drops=["events.op"])
+    require_named(two, 1)
+    _released_with(project, "drop-column events.oq")
+    with pytest.raises(MigrationError, match=r"0002_x\.sql, line 2: .*did you mean 'drop-column events\.op'"):
+        require_named(two, 1)
+    require_named(two, 2)
+    require_named(two, 0)
+
+
+def _released_with(project: Project, key: str) -> None:
+    """As an earlier release of the library wrote it."""
+    file = project.folder / "0002_x.sql"
+    file.write_text(f"-- strategy: derived\n-- allow: {key}\n", encoding="utf-8")
+    lock = read_lock(project.folder)
+    assert lock is not None
+    checksum = read_migrations(project.folder)[0].checksum
+    last = replace(lock.versions[-1], migration=checksum, seal="")
+    text = dump_lock(Lock(lock.schema, (*lock.versions[:-1], replace(last, seal=seal_of(last)))))
+    (project.folder / LOCK_FILE).write_text(text, encoding="utf-8")
 
 
 def test_a_revision_writes_what_follows_from_the_difference(project: Project) -> None:

@@ -113,6 +113,7 @@ def _plan(frame: Frame, chosen: Policy, files: _Files, markdown: bool, quick: bo
     url = "chdb://memory" if target.missing else target.url
     compared = calls.compare(url, declared, frame.database, chosen, quick) if files.html is not None else None
     made = compared.plan if compared is not None else calls.plan(url, declared, frame.database, chosen, quick)
+    calls.require_named(declared, made)
     if out is not None:
         write_plan(out, made)
     if files.html is not None and compared is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from aaiclick.catalog.forms import Form, TableForm
@@ -19,7 +19,7 @@ from aaiclick.plan.clusters.copies import ShardSizes
 from aaiclick.plan.clusters.distributed import in_step
 from aaiclick.plan.clusters.placed import copied_on_replicas, on_topology, placed_words
 from aaiclick.plan.foreign_objects import without_foreign
-from aaiclick.plan.model import Plan
+from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.planner import Planned, basis_of
 from aaiclick.plan.rehearsal.cache import Rehearsed
 from aaiclick.plan.replicas import note_of, unsupported
@@ -106,11 +106,21 @@ def _planned(
         steps=on_topology(ordered, schema, found.topology, sizes),
         basis=basis_of(catalog),
         fingerprint=schema.fingerprint,
-        notes=(*_without_ours(found, planned.notes), *doubt.notes, *said, *many),
+        notes=(*_without_done(found, ordered, _without_ours(found, planned.notes)), *doubt.notes, *said, *many),
         library=VERSION,
     )
     plan = without_foreign(plan, schema, {name: owner.label for name, owner in found.owners.items()})
     return PlannedMigration(found, plan, planned.forms, rehearsed, planned.targets)
+
+
+def _without_done(found: Inspection, steps: Sequence[Step], notes: Sequence[str]) -> tuple[str, ...]:
+    """The notes without those on what is dropped: a migration, or whoever asks, allows it by name."""
+    gone: set[str] = set()
+    for step in steps:
+        keys = {hazard.allow for hazard in step.hazards if hazard.allow}
+        if not step.optional or (keys and keys <= found.allowed):
+            gone |= {f"{step.object}: {words} (left alone)" for words in step.changes or (step.change,)}
+    return tuple(note for note in notes if note not in gone)
 
 
 def _as_recorded(found: Inspection, planned: Planned) -> Routine[Planned]:
