@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
+from pathlib import Path
 from types import ModuleType
 
 from aaiclick.errors import AaiclickError
@@ -26,13 +27,30 @@ def place_of(schema: Schema) -> str:
     found = [
         place for name, module in modules if isinstance(module, ModuleType) for place in _held(name, module, schema)
     ]
-    # Of several places a public one with few dots is named: what begins with an underscore is private.
-    return min(found, key=lambda place: (":_" in place or "._" in place, place.count("."), place), default=UNKNOWN)
+    # Of several places the one that makes it is named, and never a program that only imports it; then a public one with
+    # few dots: what begins with an underscore is private.
+    return min(
+        found,
+        key=lambda each: (each[0], ":_" in each[1] or "._" in each[1], each[1].count("."), each[1]),
+        default=(0, UNKNOWN),
+    )[1]
 
 
-def _held(name: str, module: ModuleType, schema: Schema) -> list[str]:
+def _held(name: str, module: ModuleType, schema: Schema) -> list[tuple[int, str]]:
     attributes = [key for key, value in list(vars(module).items()) if value is schema and key.isidentifier()]
-    return [f"{_importable(name, module)}:{key}" for key in attributes]
+    return [(_distance(name, module, key), f"{_importable(name, module)}:{key}") for key in attributes]
+
+
+def _distance(name: str, module: ModuleType, key: str) -> int:
+    """0 where the module's own text gives the name its value, 1 where it does not, or cannot be read; 2 for the program
+    itself, unless it does."""
+    try:
+        text = Path(str(getattr(module, "__file__", None) or "")).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        text = ""
+    if re.search(rf"^\s*{key}\s*(?::[^=\n]+)?=(?!=)", text, re.MULTILINE):
+        return 0
+    return 2 if name == "__main__" else 1
 
 
 def _importable(name: str, module: ModuleType) -> str:

@@ -18,7 +18,7 @@ import typer
 from aaiclick.cli import calls
 from aaiclick.cli.configuration.settings import ENVIRONMENT, FLAG, Settings, load
 from aaiclick.cli.configuration.unconfigured import NOWHERE, require_oplog
-from aaiclick.cli.database import DatabaseTarget, command_line, local_url, resolve
+from aaiclick.cli.database import DatabaseTarget, command_line, completed, local_url, resolve
 from aaiclick.cli.engine_noise import silence_engine
 from aaiclick.cli.failures import Advice, ExitCode, Failure, describe, hide
 from aaiclick.cli.interrupts import Interrupts, Terminated
@@ -79,6 +79,7 @@ class Frame:
 
     def __post_init__(self) -> None:
         self.output = Output(self.as_json)
+        self.output.complete = self.completed
         self.output.stream(self.progress)
 
     def run(self, body: Callable[[], ExitCode]) -> NoReturn:
@@ -106,8 +107,15 @@ class Frame:
 
     def failure(self, error: Exception) -> Failure:
         """What an error means for whoever ran the command."""
-        advice = Advice(self.again(), self.migrate, self._refused, self._plan_anew)
-        return describe(error, advice, self._secret)
+        return describe(error, self.advice(), self._secret)
+
+    def advice(self) -> Advice:
+        """How this run, and what has to be run next, is called."""
+        return Advice(self.again(), self.migrate, self._refused, self._plan_anew, self.completed)
+
+    def completed(self, text: str) -> str:
+        """The text with this run's target behind each command that it names."""
+        return completed(text, self._where())
 
     @property
     def settings(self) -> Settings:
@@ -226,7 +234,7 @@ class Frame:
         if self.approved is None and self.command == "migrate":
             return self.again()  # it shows the plan and asks
         given = [option for option in self.extra if option[0] in ("--policy", "--allow", "--keep-old")]
-        return command_line("plan", ("--out", self.approved or "plan.json"), *self._where(), *given)
+        return command_line("plan", *self._where(), ("--out", self.approved or "plan.json"), *given)
 
     def _refused(self, allow: tuple[str, ...]) -> str:
         return self.migrate(allow, wider=not allow and self.command == "migrate")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,3 +102,30 @@ def command_line(command: str, *options: tuple[str, str | None], flags: tuple[st
         if value is not None:
             words += [option, mask(value) if option == "--url" else value]
     return shlex.join(words)
+
+
+def _options(where: Sequence[tuple[str, str | None]]) -> str:
+    return command_line("x", *where).removeprefix("aaiclick x")
+
+
+_FILES = ("revision", "check", "ddl", "graph")
+_NAMED = re.compile(
+    rf"\baaiclick (status|plan|migrate|rollback|history|adopt|prune|reflect|{'|'.join(_FILES)})\b(?!')"
+    r"((?: --(?:force|dry-run|amend|renumber)\b)*)(?: --schema (?:\w[\w.]*:\w+|MODULE:NAME))?"
+)
+
+
+def completed(text: str, where: Sequence[tuple[str, str | None]]) -> str:
+    """A text with this run's target behind each command that it names, so that it can be pasted. The library, which
+    knows the schema alone, may have named that one."""
+    every = _options(where)
+    of_files = _options([each for each in where if each[0] not in ("--url", "--database")])
+
+    def full(found: re.Match[str]) -> str:
+        command, flags = found[1], found[2]
+        target = of_files if command in _FILES else every
+        if target and target in text[found.start() :].removeprefix("aaiclick ").partition("aaiclick ")[0]:
+            return found[0]  # it is complete
+        return f"aaiclick {command}{flags}{target}"
+
+    return _NAMED.sub(full, text)

@@ -84,6 +84,8 @@ class Advice:
     migrate: Callable[[tuple[str, ...]], str]
     refused: Callable[[tuple[str, ...]], str] | None = None
     plan: Callable[[], str] | None = None
+    complete: Callable[[str], str] = str
+    """Puts this run's target behind each command that a text names."""
 
 
 def describe(error: Exception, advice: Advice, secret: str = "") -> Failure:
@@ -104,11 +106,11 @@ def describe(error: Exception, advice: Advice, secret: str = "") -> Failure:
     foreign = not isinstance(error, AaiclickError) or isinstance(error, StatementError)
     return Failure(
         type(error).__name__,
-        hide(sentence, secret if foreign else ""),
+        advice.complete(hide(sentence, secret if foreign else "")),
         code,
-        following,
+        advice.complete(following),
         details,
-        explanation_of(error),
+        advice.complete(explanation_of(error)),
     )
 
 

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 from rich.console import Console
@@ -43,6 +43,8 @@ class Output:
         """Where stderr is for a program (``--progress json``), all that is said there goes here."""
         self.plain = False
         """No bar, also at a terminal."""
+        self.complete: Callable[[str], str] = str
+        """Puts the run's target behind each command that a line names."""
         self.out = console(stdout or sys.stdout)
         self.err = console(stderr or sys.stderr)
 
@@ -64,11 +66,15 @@ class Output:
 
     def say(self, text: str, style: str = "") -> None:
         """One line of the result, also where a name in it has a newline."""
+        self._line(self.complete(text), style)
+
+    def _line(self, text: str, style: str) -> None:
         with quiet_pipe(), _result():
             write(self.out, shown(text), style)
 
     def tell(self, text: str, style: str = "") -> None:
         """One line of progress, or an error."""
+        text = self.complete(text)
         if self.lines is not None:
             self.lines.write("Said", {"text": text})
             return
@@ -91,7 +97,7 @@ class Output:
             self.document(text)
             return
         for line in text.splitlines():
-            self.say(line, "dim" if line.lstrip().startswith("--") else "")
+            self._line(line, "dim" if line.lstrip().startswith("--") else "")
 
     def table(
         self,

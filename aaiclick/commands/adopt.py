@@ -28,7 +28,7 @@ from aaiclick.state.cache import update_cache
 from aaiclick.state.record import Record
 from aaiclick.state.records import append, ensure_tables
 from aaiclick.version import VERSION
-from aaiclick.versions.foreign_ledger import read_foreign
+from aaiclick.versions.foreign_ledger import read_foreign, require_clean
 from aaiclick.versions.live import LiveVersion
 from aaiclick.versions.recognition import differences
 
@@ -63,6 +63,8 @@ def adopt(
     entry = (yield from read_foreign(where, ledger.tool, ledger.table)) if ledger is not None else None
     if not force:
         _require_reached(found, version)
+        if ledger is None:
+            yield from require_clean(where)
     fit = yield from _compared(found, version)
     wrong = (*fit.differences, *_passing(found))
     if wrong and not force:
@@ -105,7 +107,7 @@ def _require_reached(found: Inspection, version: int) -> None:
     if words := unsupported(found.catalog, (), found.topology):
         raise UsageError(
             f"{found.schema.name}: {words}, and the record would be kept by the node that one happens to talk to."
-            f" Nothing was recorded. If there is only one node: aaiclick adopt {version} --force"
+            f" Nothing was recorded. If there is only one node: aaiclick adopt --version {version} --force"
         )
 
 

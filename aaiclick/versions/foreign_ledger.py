@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aaiclick.clickhouse.names import RECORDS
 from aaiclick.errors import UsageError
 from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
-from aaiclick.versions.ledgers import LEDGERS, TOOLS, LedgerEntry, ledger_of, read_ledger
+from aaiclick.versions.ledgers import LEDGERS, TOOLS, Ledger, LedgerEntry, ledger_of, read_ledger
 
 _COLUMNS = (
     "SELECT table, name FROM system.columns WHERE database = unhex({database:String}) AND table != "
@@ -23,10 +25,8 @@ def read_foreign(database: str, tool: str, table: str | None) -> Routine[LedgerE
     """
     if tool not in TOOLS:
         raise UsageError(f"{tool!r} is no tool whose ledger can be read: there are {', '.join(TOOLS)}")
-    columns: dict[str, list[str]] = {}
-    for row in (yield Query(_COLUMNS, {"database": hexed(database)})):
-        columns.setdefault(text(row[0]), []).append(text(row[1]))
-    found = {name: ledger for name, held in columns.items() if (ledger := ledger_of(held)) is not None}
+    columns = yield from _columns(database)
+    found = _ledgers(columns)
     usual = " or ".join(each.table for each in LEDGERS if each.tool == tool)
     own = [name for name, ledger in found.items() if ledger.tool == tool]
     if table is not None and table not in columns:
@@ -55,3 +55,28 @@ def read_foreign(database: str, tool: str, table: str | None) -> Routine[LedgerE
             f"undo it with {tool} first ({found[name].repair}), then adopt"
         )
     return entry
+
+
+def require_clean(database: str) -> Routine[None]:
+    """Raises ``UsageError`` where any tool's ledger in the database says that a version failed half-way."""
+    for name, ledger in sorted(_ledgers((yield from _columns(database))).items()):
+        if not ledger.repair:
+            continue
+        entry = yield from read_ledger(ledger, name, qualified(database, name))
+        if entry.dirty:
+            raise UsageError(
+                f"{name} says that version {entry.version} of {ledger.tool} failed half-way (dirty): nothing was "
+                f"recorded. Finish it or undo it with {ledger.tool} first ({ledger.repair}), then adopt; --force "
+                "records the version all the same"
+            )
+
+
+def _columns(database: str) -> Routine[dict[str, list[str]]]:
+    columns: dict[str, list[str]] = {}
+    for row in (yield Query(_COLUMNS, {"database": hexed(database)})):
+        columns.setdefault(text(row[0]), []).append(text(row[1]))
+    return columns
+
+
+def _ledgers(columns: Mapping[str, list[str]]) -> dict[str, Ledger]:
+    return {name: ledger for name, held in columns.items() if (ledger := ledger_of(held)) is not None}

@@ -42,7 +42,9 @@ LEDGERS = (
         "schema_migrations",
         frozenset({"version", "dirty", "sequence"}),
         # -1 is what it writes where everything was undone.
-        "SELECT toString(version), toUInt8(dirty) FROM (SELECT * FROM {table} ORDER BY sequence DESC LIMIT 1) WHERE "
+        "SELECT toString(version), toUInt8(dirty) FROM (SELECT * FROM {table} ORDER BY sequence DESC, "
+        # Rows that two processes wrote in one moment: what failed counts.
+        "dirty DESC, version DESC LIMIT 1) WHERE "
         "version >= 0",
         "migrate force",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -45,6 +46,23 @@ def test_a_program_that_was_started_is_named_by_its_file(monkeypatch: pytest.Mon
     started.__file__, started.SHOP = "/srv/app.py", other  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "__main__", started)
     assert place_of(other) == "app:SHOP"
+
+
+def test_a_program_that_only_imports_it_is_not_named(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    other, started = schema(), ModuleType("__main__")
+    started.__file__, started.SHOP = "/srv/app.py", other  # type: ignore[attr-defined]
+    module.SHOP = other  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "__main__", started)
+    assert place_of(other) == "shop_of_mine:SHOP"
+    helper, made = ModuleType("a_helper"), ModuleType("the_tables")
+    (tmp_path / "the_tables.py").write_text("SHOP: Schema = Schema()\n", encoding="utf-8")
+    made.__file__ = str(tmp_path / "the_tables.py")
+    made.SHOP = helper.SHOP = other  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "a_helper", helper)
+    monkeypatch.setitem(sys.modules, "the_tables", made)
+    assert place_of(other) == "the_tables:SHOP"
 
 
 def test_the_oplog_is_what_the_command_works_on_by_itself() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aaiclick.cli.database import command_line, resolve
+from aaiclick.cli.database import command_line, completed, resolve
 from aaiclick.clients.directory import directory_state
 from aaiclick.errors import ConnectionFailed, UsageError
 
@@ -103,3 +103,30 @@ def test_a_command_line_is_quoted_and_masked() -> None:
         == "aaiclick migrate --url 'clickhouse://u:***@h/app' --allow 'drop-column t.c'"
     )
     assert command_line("migrate", flags=("--dry-run",)) == "aaiclick migrate --dry-run"
+
+
+WHERE = [("--env", None), ("--url", "clickhouse://u:pw@h/d"), ("--database", None), ("--schema", "shops:SHOP")]
+TARGET = "--url 'clickhouse://u:***@h/d' --schema shops:SHOP"
+
+
+@pytest.mark.parametrize(
+    ("text", "full"),
+    [
+        ("Run: aaiclick migrate --schema app:SHOP", f"Run: aaiclick migrate {TARGET}"),
+        ("Create it (aaiclick migrate --create-database)", f"Create it (aaiclick migrate {TARGET} --create-database)"),
+        ("aaiclick adopt --version 1 --force", f"aaiclick adopt {TARGET} --version 1 --force"),
+        (
+            "aaiclick adopt --version 1, aaiclick adopt --version 2",
+            f"aaiclick adopt {TARGET} --version 1, aaiclick adopt {TARGET} --version 2",
+        ),
+        ("aaiclick revision --amend", "aaiclick revision --amend --schema shops:SHOP"),
+        ("without a command: aaiclick migrates", "without a command: aaiclick migrates"),
+    ],
+)
+def test_a_command_that_a_text_names_gets_the_target(text: str, full: str) -> None:
+    assert completed(text, WHERE) == full
+    assert completed(full, WHERE) == full
+
+
+def test_a_command_gets_no_target_where_none_was_given() -> None:
+    assert completed("Run: aaiclick migrate --schema app:SHOP", []) == "Run: aaiclick migrate"

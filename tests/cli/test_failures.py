@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from aaiclick.cli.database import completed
 from aaiclick.cli.failures import hide
 from aaiclick.errors import (
     AaiclickError,
@@ -233,9 +234,10 @@ IDS = [type(case[0]).__name__ for case in CASES]
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_a_failure_is_one_sentence_and_what_to_run(run: Run, script: Script, case: Case) -> None:
     error, code, sentence, following = case
+    sentence = completed(sentence, [("--database", "app")])
     script.report = error
     ran = run("migrate", "--database", "app")
-    explained = [explanation_of(error)] if explanation_of(error) else []
+    explained = [completed(explanation_of(error), [("--database", "app")])] if explanation_of(error) else []
     next_line = [] if following is None or following in sentence else [f"run: {following}"]
     expected = [sentence, *explained, *next_line]
     assert (ran.code, ran.stdout, ran.stderr.splitlines()) == (code, "", expected)
@@ -244,6 +246,7 @@ def test_a_failure_is_one_sentence_and_what_to_run(run: Run, script: Script, cas
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_a_failure_as_json(run: Run, script: Script, case: Case) -> None:
     error, code, sentence, following = case
+    sentence = completed(sentence, [("--database", "app")])
     script.report = error
     ran = run("migrate", "--json", "--database", "app")
     assert (ran.code, ran.stderr) == (code, "")
@@ -251,7 +254,7 @@ def test_a_failure_as_json(run: Run, script: Script, case: Case) -> None:
     assert told["type"] == type(error).__name__
     assert told["message"] == sentence.removeprefix("error: ")
     assert told["next"] == following
-    assert told["explanation"] == (explanation_of(error) or None)
+    assert told["explanation"] == (completed(explanation_of(error), [("--database", "app")]) or None)
 
 
 def test_a_refusal_of_the_server_is_explained(run: Run, script: Script) -> None:

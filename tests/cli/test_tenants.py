@@ -74,7 +74,6 @@ def test_from_the_first_version_to_the_next(aaiclick_server: EngineServer, three
         (["migrate", "--database", "default", "--jobs", "2"], "--jobs goes with a pattern"),
         (["status", "--jobs", "2"], "--jobs goes with a pattern"),
         (["migrate", "--database", "d*", "--jobs", "0"], "--jobs 0: a number from 1 on is wanted"),
-        (["status", "--database", "d*", "--metrics-file", "m.prom"], "--metrics-file is about one database"),
     ],
 )
 def test_what_is_wrong_is_said(

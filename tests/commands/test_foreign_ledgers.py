@@ -78,6 +78,15 @@ def test_a_ledger_is_read_recorded_and_kept(
     assert validate_schema(database, V1).in_sync
 
 
+def test_a_dirty_ledger_stops_an_adoption_that_does_not_name_it(database: Client) -> None:
+    database.command(f"CREATE TABLE {GOLANG}")
+    database.command("INSERT INTO schema_migrations VALUES (1, 0, 1), (2, 1, 1)")  # of one moment: what failed counts
+    with pytest.raises(UsageError, match=r"version 2 of golang-migrate failed half-way \(dirty\).*--force"):
+        adopt_schema(database, V1, 1)
+    assert validate_schema(database, V1).live_version is None
+    assert adopt_schema(database, V1, 1, force=True).version == 1
+
+
 def test_a_dirty_ledger_is_refused_with_its_version_whoever_forces_it(database: Client) -> None:
     database.command(f"CREATE TABLE {GOLANG}")
     database.command("INSERT INTO schema_migrations VALUES (1, 0, 10), (42, 1, 11)")

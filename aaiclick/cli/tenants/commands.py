@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from aaiclick.cli.approval import question
 from aaiclick.cli.command import Frame
-from aaiclick.cli.failures import Advice, ExitCode, Failure, describe
+from aaiclick.cli.failures import ExitCode, Failure, describe
 from aaiclick.cli.machine.answers import report_json, status_json
 from aaiclick.cli.machine.metrics_file import MetricsFile
 from aaiclick.cli.numbers import count_text, rows_text
@@ -192,7 +192,7 @@ class _Watch:
 
     def __init__(self, frame: Frame, total: int) -> None:
         output = frame.output
-        self._advice = Advice(frame.again(), frame.migrate)
+        self._advice = dataclasses.replace(frame.advice(), refused=None, plan=None)
         self._output, self._total, self._done = output, total, 0
         self._bar: Progress | None = None
         self._told: set[str] = set()
@@ -260,7 +260,7 @@ def _state(tenant: Tenant[Report], failures: Mapping[str, Failure]) -> str:
 
 def _failures(frame: Frame, tenants: Sequence[Tenant[T]]) -> dict[str, Failure]:
     """What each error means; of a database that was not tried, the error that ended the run."""
-    advice = Advice(frame.again(), frame.migrate)
+    advice = dataclasses.replace(frame.advice(), refused=None, plan=None)
     failures = {each.database: describe(each.error, advice) for each in tenants if each.error is not None}
     last = next((each.error for each in tenants if isinstance(each.error, ConnectionFailed)), None)
     if last is not None:
