@@ -10,7 +10,7 @@ from aaiclick.apply.rebuild.views import open_shadow
 from aaiclick.apply.replicated.clear import open_somehow
 from aaiclick.apply.replicated.writers import open_by_log
 from aaiclick.clickhouse.every_host import Reach
-from aaiclick.clickhouse.merges import release_merges
+from aaiclick.clickhouse.merges import restart_merges
 from aaiclick.clickhouse.storages import storage
 from aaiclick.clickhouse.tables import physical
 from aaiclick.clickhouse.topology import Topology, hosts_of
@@ -42,7 +42,7 @@ def end_interrupted(lease: Lease) -> Routine[None]:
         for mark in owned.marks():
             if isinstance(mark, Mark) and mark.phase == "copy":
                 # The next run stops merges again; parts that were merged meanwhile are copied again.
-                yield from release_merges(lease.database, mark.source, mark.saved)
+                yield from restart_merges(lease.database, mark.source, mark.saved)
             elif isinstance(mark, Mark):
                 yield from _lift(lease.database, mark)
         for copied in owned.replicated_marks():

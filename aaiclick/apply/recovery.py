@@ -16,7 +16,7 @@ from aaiclick.apply.rebuild.safe_drop import BelatedError, is_taken, take_over_m
 from aaiclick.apply.rebuild.views import open_shadow
 from aaiclick.apply.restored_marks import is_restored, settle_restored
 from aaiclick.apply.run import ApplyOptions, Site
-from aaiclick.clickhouse.merges import hold_merges, release_copies, release_merges
+from aaiclick.clickhouse.merges import release_copies, restart_merges, stop_merges
 from aaiclick.clickhouse.names import label, parse_name
 from aaiclick.clickhouse.parts import Part
 from aaiclick.clickhouse.statements import drop_table
@@ -107,7 +107,7 @@ def _settled(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> 
         return Leftover(mark.table, "undone")
     # A run writes 'swap' into the mark before it sends the exchange, so this exchange was somebody else's.
     if mark.phase != "swap":
-        yield from release_merges(database, mark.source, mark.saved)
+        yield from restart_merges(database, mark.source, mark.saved)
         return Leftover(
             mark.table,
             "left",
@@ -127,7 +127,7 @@ def _settled(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> 
     else:
         # A restart forgets SYSTEM STOP MERGES. A merge that the settings let through is waited for.
         if not old.fenced:
-            yield from hold_merges(old)
+            yield from stop_merges(old)
         fill = yield from _filler(database, mark, old, options)
     end = yield from finish(database, mark, fill, options)
     return Leftover(mark.table, "finished", "; ".join(end.notes), end.rows, end.kept)

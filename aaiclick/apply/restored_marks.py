@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aaiclick.clickhouse.merges import HELD, release_merges, saved_settings
+from aaiclick.clickhouse.merges import MERGES_STOPPED, restart_merges, saved_settings
 from aaiclick.clickhouse.statements import drop_table
 from aaiclick.clickhouse.tables import Physical, physical, physicals
 from aaiclick.clickhouse.write_fence import lift_fence
@@ -37,10 +37,10 @@ def settle_restored(database: str, mark: Mark) -> Routine[str]:
     """
     named = yield from physicals(database, (mark.table, mark.shadow_name))
     live, other = named.get(mark.table), named.get(mark.shadow_name)
-    before = live is not None and (mark.phase == "copy" or saved_settings(live) == HELD)
+    before = live is not None and (mark.phase == "copy" or saved_settings(live) == MERGES_STOPPED)
     # Writers first: no later error may leave them locked out.
     if live is not None and before:
-        yield from release_merges(database, live.uuid, mark.saved)
+        yield from restart_merges(database, live.uuid, mark.saved)
     elif live is not None and live.fenced:
         yield from lift_fence(live)
     for name in (yield from staging_tables(database, mark.table)):
@@ -74,7 +74,7 @@ def settle_restored_backfill(database: str, mark: BackfillMark) -> Routine[None]
         if mark.fenced and source.fenced:
             yield from lift_fence(source)
         if fill is not None and name == fill.source:
-            yield from release_merges(database, source.uuid, mark.saved)
+            yield from restart_merges(database, source.uuid, mark.saved)
     for name in (yield from read_owned(database)).backfill_stages(mark.work.view):
         yield from drop_table(database, name)
     yield from drop_backfill_mark(database, mark)

@@ -24,7 +24,7 @@ from aaiclick.sql.clauses import modify_settings, reset_setting
 from aaiclick.sql.hex_text import hexed
 
 # No merge of any kind begins.
-MERGES_HELD: Settings = (
+NO_MERGES: Settings = (
     ("max_bytes_to_merge_at_max_space_in_pool", "1"),
     ("max_bytes_to_merge_at_min_space_in_pool", "1"),
     ("max_number_of_merges_with_ttl_in_pool", "0"),
@@ -36,26 +36,26 @@ ROOMY: Settings = (
 )
 """Writers are neither slowed down nor refused for the parts that pile up."""
 
-HELD = MERGES_HELD + ROOMY
+MERGES_STOPPED = NO_MERGES + ROOMY
 _POLL = 0.05
 _LONGEST_POLL = 1.0
 _TRIES = 5
 
 
 def saved_settings(table: Physical) -> Settings:
-    """What the settings of ``HELD`` were; '' where the table did not set them."""
+    """What the settings of ``MERGES_STOPPED`` were; '' where the table did not set them."""
     found = dict(_settings(table))
-    return tuple((name, found.get(name, "")) for name, _ in HELD)
+    return tuple((name, found.get(name, "")) for name, _ in MERGES_STOPPED)
 
 
-def hold_merges(table: Physical, seconds: float = 600.0) -> Routine[None]:
+def stop_merges(table: Physical, seconds: float = 600.0) -> Routine[None]:
     """Stop merges, and wait at most ``seconds`` for those that run.
 
     Raises ApplyError where one still runs then, and where the name holds another table by now.
     """
     # The settings first: what SYSTEM STOP MERGES does ends with a restart, and when the table is detached.
-    if tuple((name, dict(_settings(table)).get(name, "")) for name, _ in HELD) != HELD:
-        yield from alter_storage(table, (modify_settings(HELD),))
+    if tuple((name, dict(_settings(table)).get(name, "")) for name, _ in MERGES_STOPPED) != MERGES_STOPPED:
+        yield from alter_storage(table, (modify_settings(MERGES_STOPPED),))
     yield from system_merges(table.database, table.name, "STOP MERGES")
     there = yield from physical(table.database, table.name)
     if there is None or there.uuid != table.uuid:
@@ -73,7 +73,7 @@ def hold_merges(table: Physical, seconds: float = 600.0) -> Routine[None]:
         wait = yield from rest(wait, f"a merge of {table.name} to end")
 
 
-def release_merges(database: str, uuid: str, saved: Settings) -> Routine[None]:
+def restart_merges(database: str, uuid: str, saved: Settings) -> Routine[None]:
     """Put the settings of a storage back, lift its fence and start its merges, whatever it is called now.
 
     Nothing is done where it is gone.
@@ -108,7 +108,8 @@ def release_copies(database: str, since: int, saved: Settings) -> Routine[None]:
     """Put the settings of tables back that somebody created ``AS`` the one whose merges are stopped: they have its
     settings and its fence, and nobody else would remove them.
 
-    ``since``: before merges were stopped, in Unix seconds by the server's clock. A copy has all settings of ``HELD``.
+    ``since``: before merges were stopped, in Unix seconds by the server's clock. A copy has all settings of
+    ``MERGES_STOPPED``.
     """
     rows = yield from ask(
         "SELECT name FROM system.tables WHERE database = unhex({db:String}) AND endsWith(engine, 'MergeTree') AND "
@@ -117,11 +118,16 @@ def release_copies(database: str, since: int, saved: Settings) -> Routine[None]:
         " AND (toUnixTimestamp(metadata_modification_time) >= {since:UInt64} OR "
         "toUnixTimestamp(metadata_modification_time) = 0)"
         " AND position(engine_full, {held:String}) > 0 ORDER BY name",
-        {"db": hexed(database), "ours": PREFIX, "since": since, "held": f"{HELD[2][0]} = {HELD[2][1]}"},
+        {
+            "db": hexed(database),
+            "ours": PREFIX,
+            "since": since,
+            "held": f"{MERGES_STOPPED[2][0]} = {MERGES_STOPPED[2][1]}",
+        },
     )
     for (name,) in rows:
         table = yield from physical(database, text(name))
-        if table is not None and set(HELD) <= set(_settings(table)):
+        if table is not None and set(MERGES_STOPPED) <= set(_settings(table)):
             yield Emit(Note(f"{table.name} was made from a table with stopped merges: its settings are corrected"))
             yield from _restore(table, saved)
             yield from start_merges(table.database, table.name)

@@ -64,7 +64,7 @@ def ensure(run: Run) -> Routine[Report]:
         # Only the plan made under the lease counts, and that one looks at all that the approved one looked at.
         return (yield from migrate(run, database, None, started, books=found.books))
     # What has to be looked at in the rows is looked at once, under the lease, by one of many starts.
-    planned = yield from make_plan(found, max_read_bytes=0, clones=run.policy.looks)
+    planned = yield from make_plan(found, max_read_bytes=0, clones=run.policy.tries_on_parts)
     yield Emit(compared(planned))
     # Nothing to do under the lease, or a policy that changes nothing: the lease is left alone.
     if _settled(run, planned, seen):

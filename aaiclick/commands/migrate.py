@@ -214,7 +214,9 @@ def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routin
     max_read_bytes = readable_bytes(run.policy)
     # The plan from before the lease counts only if nothing that it was made from has changed.
     if planned is None or _outdated(planned, found, run.policy):
-        planned = yield from make_plan(found, max_read_bytes, run.policy.looks or run.approved is not None, planned)
+        planned = yield from make_plan(
+            found, max_read_bytes, run.policy.tries_on_parts or run.approved is not None, planned
+        )
         yield Emit(compared(planned))
     if run.approved is not None:
         planned = yield from as_approved(planned)
@@ -357,7 +359,7 @@ def _outdated(planned: PlannedMigration, found: Inspection, policy: Policy) -> b
     ):
         return True
     return any(
-        step.unlooked or (policy.looks and step.work.kind in ("alter", "attach", "rebuild"))
+        step.unlooked or (policy.tries_on_parts and step.work.kind in ("alter", "attach", "rebuild"))
         for step in planned.plan.steps
     )
 

@@ -102,7 +102,7 @@ class Policy:
         return f"policy {self.level}{limit} ({self.origin})"
 
     @property
-    def looks(self) -> bool:
+    def tries_on_parts(self) -> bool:
         """True where statements are tried on parts of live tables first. Metadata changes do not need that."""
         return self.level not in ("check", "safe")
 

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import TypeAdapter
 
-from aaiclick.clickhouse.merges import MERGES_HELD
+from aaiclick.clickhouse.merges import NO_MERGES
 from aaiclick.clickhouse.names import PREFIX
 from aaiclick.clickhouse.parts import Part
 from aaiclick.clickhouse.statements import ddl
@@ -72,7 +72,7 @@ def write_staged_chunk(database: str, filled: StagedChunk, *, merge: bool) -> Ro
     # One ALTER for both: merges begin only where the comment says that the table was compared.
     changes = [modify_comment(COMMENT.dump(filled))]
     if merge:
-        changes.append(reset_setting(*(name for name, _ in MERGES_HELD if "ttl" not in name)))
+        changes.append(reset_setting(*(name for name, _ in NO_MERGES if "ttl" not in name)))
     sql = alter_table(qualified(database, filled.name), *changes)
     yield from ddl(sql, size_setting(sql))
 

@@ -16,7 +16,7 @@ import pytest
 
 from aaiclick.apply.rebuild.staging import create_from
 from aaiclick.apply.run import ApplyOptions
-from aaiclick.clickhouse.merges import HELD, hold_merges
+from aaiclick.clickhouse.merges import MERGES_STOPPED, stop_merges
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT
 from aaiclick.clickhouse.tables import require_table
 from aaiclick.errors import ApplyError
@@ -80,7 +80,7 @@ class Straggler:
 
 
 def holding(lab: Lab, table: str) -> set[str]:
-    return {name for name, _ in HELD if f"{name} = " in lab.definition(table)}
+    return {name for name, _ in MERGES_STOPPED if f"{name} = " in lab.definition(table)}
 
 
 def check_clean(lab: Lab, expected: object, kept: bool) -> None:
@@ -182,7 +182,7 @@ def test_an_attach_of_earlier_releases_that_exchanged_first_is_brought_to_its_en
     work = attach(lab)
     source = lab.run(require_table(lab.database, "t"))
     mark = lab.run(write_mark(lab.database, new_mark(work, source, "earlier", 0)))
-    lab.run(hold_merges(source))
+    lab.run(stop_merges(source))
     lab.run(create_from(work.form, lab.database, mark.shadow_name, ()))
     shadow = lab.run(require_table(lab.database, mark.shadow_name))
     mark = lab.run(update_mark(lab.database, replace(mark, shadow=shadow.uuid, phase="swap")))

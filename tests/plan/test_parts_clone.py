@@ -155,8 +155,8 @@ def test_no_clone_of_parts_where_none_is_wanted(
     plan = run(make_plan(found, clones=clones), connection).plan
     assert strategies(plan) == ["attach"]
     assert any(f"FROM `{aaiclick_database}`.`t`" in sql and "ATTACH" in sql for sql in connection.sent) is clones
-    assert Policy.lossless().looks
-    assert not Policy.safe().looks
+    assert Policy.lossless().tries_on_parts
+    assert not Policy.safe().tries_on_parts
 
 
 def test_nothing_is_left_in_scratch_where_a_rehearsal_fails(

@@ -15,7 +15,7 @@ from clickhouse_connect.driver.client import Client
 from aaiclick import Policy, Schema, plan_schema
 from aaiclick.catalog.forms import TableForm
 from aaiclick.clickhouse.features import FENCE, NUMBERS
-from aaiclick.clickhouse.merges import HELD
+from aaiclick.clickhouse.merges import MERGES_STOPPED
 from aaiclick.clickhouse.names import RECORDS
 from aaiclick.clients.opening import Opened, open_url
 from aaiclick.lease.names import LOCK
@@ -30,7 +30,7 @@ __all__ = ["CASES", "Scene", "once", "sweep"]
 
 BOOKKEEPING = re.compile(r"_aaiclick_(lease|journal|lock_was_\w+)\Z")
 """What stays: heartbeats, the journal, and tombstones, which are collected later."""
-HOLDING = (*(name for name, _ in HELD), FENCE)
+HOLDING = (*(name for name, _ in MERGES_STOPPED), FENCE)
 
 
 class Reachable(Protocol):

@@ -13,7 +13,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema
 from aaiclick.clickhouse.features import FENCE
-from aaiclick.clickhouse.merges import HELD
+from aaiclick.clickhouse.merges import MERGES_STOPPED
 from aaiclick.clients.opening import Opened, open_url
 from aaiclick.errors import AaiclickError
 from aaiclick.routine import Command, Effect
@@ -75,7 +75,7 @@ class Ground:
 
     def wrong(self, action: str) -> str:
         """What is held, left or gone; '' where all is well."""
-        names = "|".join([FENCE, *(name for name, _ in HELD)])
+        names = "|".join([FENCE, *(name for name, _ in MERGES_STOPPED)])
         # Where the new table is dropped before it is complete, the old one is kept, and nothing merges it.
         held = self.rows(
             "SELECT name FROM system.tables WHERE database = '{db}'"

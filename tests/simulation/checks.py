@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from aaiclick.clickhouse.merges import HELD
+from aaiclick.clickhouse.merges import MERGES_STOPPED
 from aaiclick.clickhouse.names import JOURNAL, PREFIX, RECORDS
 from aaiclick.lease.names import BEATS, LOCK, TOMBSTONE_PREFIX
 from tests.simulation.model.state import FENCE, Storage
@@ -102,7 +102,9 @@ def _held(scene: Scene) -> list[str]:
     for name, storage in _tables(scene).items():
         if name.startswith(PREFIX):
             continue
-        left = [setting for setting in (FENCE, *(setting for setting, _ in HELD)) if setting in storage.settings]
+        left = [
+            setting for setting in (FENCE, *(setting for setting, _ in MERGES_STOPPED)) if setting in storage.settings
+        ]
         wrong += [f"{name} is left with {setting}" for setting in left]
         # A constraint that is left shows in the definition: the next start takes it away.
         wrong += [f"{name} is left with {guard}" for guard in storage.constraints]

@@ -18,7 +18,7 @@ from aaiclick.apply.rebuild.chunks import highest
 from aaiclick.apply.restored_marks import is_restored, settle_restored_backfill
 from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.clickhouse.features import FENCE
-from aaiclick.clickhouse.merges import hold_merges, release_merges, saved_settings
+from aaiclick.clickhouse.merges import restart_merges, saved_settings, stop_merges
 from aaiclick.clickhouse.parts import parts
 from aaiclick.clickhouse.statements import CREATE, drop_table, send
 from aaiclick.clickhouse.storages import storage
@@ -132,7 +132,7 @@ def _close(
     for source in sources:
         if fill is not None and source.name == fill.source:
             # Before anybody is kept out: a running merge may take its time to end.
-            yield from hold_merges(source)
+            yield from stop_merges(source)
     for source in sources:
         # When this returns no INSERT runs on this source: each later one will meet the view.
         yield from raise_fence(source, options.fence_seconds)
@@ -238,7 +238,7 @@ def _release(database: str, mark: BackfillMark) -> Routine[None]:
     fill = mark.work.fill
     if fill is None:
         return
-    yield from release_merges(database, mark.sources[mark.work.sources.index(fill.source)], mark.saved)
+    yield from restart_merges(database, mark.sources[mark.work.sources.index(fill.source)], mark.saved)
 
 
 def _end(database: str, mark: BackfillMark, options: ApplyOptions) -> Routine[int]:

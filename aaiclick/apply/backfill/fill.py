@@ -18,7 +18,7 @@ from aaiclick.apply.rebuild.staging import create_from, move_all, staging_form
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.read import read_catalog
-from aaiclick.clickhouse.merges import hold_merges
+from aaiclick.clickhouse.merges import stop_merges
 from aaiclick.clickhouse.parts import Part, parts, rows_in_reach
 from aaiclick.clickhouse.statements import BLOCKS, COPY, Sent, ask, drop_table, merged
 from aaiclick.clickhouse.tables import Physical, physical, require_table
@@ -49,7 +49,7 @@ def fill_up(
         fill = replace(fill, target=(yield from _own_table(database, mark.work.view)))
     form = yield from _form(database, fill.target)
     # A restart forgets SYSTEM STOP MERGES, so merges are stopped by statement and by settings once more.
-    yield from hold_merges(source)
+    yield from stop_merges(source)
     started, rows, restarts, level = (yield from clock()), 0, 0, 0
     for turn in itertools.count():
         mark = yield from _moved(database, mark, fill)

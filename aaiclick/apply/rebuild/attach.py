@@ -22,7 +22,7 @@ from aaiclick.apply.rebuild.rebuild import late_filler, make_job, undo_quietly
 from aaiclick.apply.rebuild.resume import settings_before
 from aaiclick.apply.rebuild.staging import create_from, staging_form
 from aaiclick.apply.run import Done, Site
-from aaiclick.clickhouse.merges import hold_merges
+from aaiclick.clickhouse.merges import stop_merges
 from aaiclick.clickhouse.mutations import require_settled
 from aaiclick.clickhouse.names import staging_table
 from aaiclick.clickhouse.parts import Part, parts
@@ -60,7 +60,7 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
     mark = yield from write_mark(database, mark)
     try:
         mark, source = yield from at_rest(database, mark, source)
-        yield from hold_merges(source)
+        yield from stop_merges(source)
         yield from create_from(work.form, database, mark.shadow_name, work.settings)
         shadow = yield from require_table(database, mark.shadow_name)
         mark = yield from remember_blocks(database, replace(mark, shadow=shadow.uuid), work.form.settings, source)

@@ -13,7 +13,7 @@ from aaiclick.apply.rebuild.safe_drop import (
     put_shadow_away,
 )
 from aaiclick.apply.rebuild.views import close_shadow
-from aaiclick.clickhouse.merges import release_copies, release_merges
+from aaiclick.clickhouse.merges import release_copies, restart_merges
 from aaiclick.clickhouse.parts import parts
 from aaiclick.clickhouse.refreshable_views import start_refreshes
 from aaiclick.clickhouse.statements import DDL, ONCE, ask, drop_table, send
@@ -160,7 +160,7 @@ def undo_rebuild(database: str, mark: Mark) -> Routine[None]:
     else:
         yield from put_shadow_away(database, mark)
     try:
-        yield from release_merges(database, mark.source, mark.saved)
+        yield from restart_merges(database, mark.source, mark.saved)
     except StatementError as error:
         if error.code != NOT_ENOUGH_SPACE:
             raise
@@ -169,7 +169,7 @@ def undo_rebuild(database: str, mark: Mark) -> Routine[None]:
             yield from drop_table(database, name, sync=True)
         if found.shadow is not None and not found.exchanged:
             yield from drop_shadow(database, mark, sync=True)
-        yield from release_merges(database, mark.source, mark.saved)
+        yield from restart_merges(database, mark.source, mark.saved)
     yield from release_copies(database, mark.since, mark.saved)
     yield from clear_rebuild(database, mark)
 

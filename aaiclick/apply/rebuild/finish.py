@@ -17,7 +17,7 @@ from aaiclick.apply.rebuild.staging import move_into
 from aaiclick.apply.rebuild.views import open_shadow
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.inserts import drain_all
-from aaiclick.clickhouse.merges import release_copies, release_merges, start_merges_of
+from aaiclick.clickhouse.merges import release_copies, restart_merges, start_merges_of
 from aaiclick.clickhouse.mutations import mutations, require_settled
 from aaiclick.clickhouse.parts import Part, parts
 from aaiclick.clickhouse.refreshable_views import start_refreshes
@@ -189,7 +189,7 @@ def _old_storage(database: str, mark: Mark) -> Routine[Physical | None]:
         return old
     if is_taken(old, database):
         raise BelatedError(mark.table)
-    yield from release_merges(database, mark.source, mark.saved)
+    yield from restart_merges(database, mark.source, mark.saved)
     yield Emit(
         Note(
             f"{mark.table}: its old table was renamed to {old.database}.{old.name} by somebody else: it is left to "

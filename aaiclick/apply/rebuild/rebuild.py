@@ -28,7 +28,7 @@ from aaiclick.apply.rebuild.resume import earlier_marks, settings_before, take_o
 from aaiclick.apply.rebuild.shadow import make_shadow
 from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.clickhouse.disks import require_room
-from aaiclick.clickhouse.merges import hold_merges
+from aaiclick.clickhouse.merges import stop_merges
 from aaiclick.clickhouse.mutations import mutations, require_settled
 from aaiclick.clickhouse.parts import Part, parts
 from aaiclick.clickhouse.storages import require_in_place
@@ -65,7 +65,7 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
     try:
         mark, source = yield from at_rest(database, mark, source)
         # A merge would make one part of a copied and an uncopied one, and nobody could tell their rows apart any more.
-        yield from hold_merges(source)
+        yield from stop_merges(source)
         # From here to the exchange no row can come in that the copy could not convert.
         yield from watch(source, work.guards, work.seen, options)
         mark, job, notes = yield from prepare(work, source, mark, site)

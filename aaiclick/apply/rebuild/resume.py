@@ -19,7 +19,7 @@ from aaiclick.apply.rebuild.copy_chunk import Job
 from aaiclick.apply.rebuild.exchange import swapped, undo_rebuild
 from aaiclick.apply.rebuild.safe_drop import BelatedError, drop_shadow, find_shadow, put_shadow_away
 from aaiclick.apply.run import ApplyOptions
-from aaiclick.clickhouse.merges import HELD, hold_merges, restore_settings
+from aaiclick.clickhouse.merges import MERGES_STOPPED, restore_settings, stop_merges
 from aaiclick.clickhouse.parts import parts
 from aaiclick.clickhouse.statements import ddl, drop_table, system_merges
 from aaiclick.clickhouse.tables import Physical
@@ -93,7 +93,7 @@ def earlier_marks(source: Physical, options: ApplyOptions) -> Routine[tuple[Mark
         if mark.table == source.name and mark.source == source.uuid
     )
     if found:
-        yield from hold_merges(source)
+        yield from stop_merges(source)
         yield from system_merges(source.database, source.name, "START MERGES")
     return found
 
@@ -102,11 +102,11 @@ def settings_before(database: str, mark: Mark) -> Routine[Mark]:
     """The mark of a copy that is about to begin, where another run holds the merges of the table: one that was taken
     for dead, since the server's clock was set, and is still at work. What the settings were is in its mark, and not
     in the table."""
-    if mark.saved != HELD:
+    if mark.saved != MERGES_STOPPED:
         return mark
     marks = (yield from read_owned(database)).marks()
     others = (each.saved for each in marks if isinstance(each, Mark) and each.source == mark.source)
-    return replace(mark, saved=next(others, tuple((name, "") for name, _ in HELD)))
+    return replace(mark, saved=next(others, tuple((name, "") for name, _ in MERGES_STOPPED)))
 
 
 def take_over_chunks(job: Job, earlier: Sequence[Mark]) -> Routine[tuple[StagedChunk, ...]]:

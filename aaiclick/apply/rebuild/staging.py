@@ -13,7 +13,7 @@ from dataclasses import replace
 from aaiclick.catalog.forms import Settings, TableForm
 from aaiclick.catalog.render import form_sql
 from aaiclick.catalog.scratch import curable, permissive
-from aaiclick.clickhouse.merges import MERGES_HELD, ROOMY
+from aaiclick.clickhouse.merges import NO_MERGES, ROOMY
 from aaiclick.clickhouse.parts import parts
 from aaiclick.clickhouse.statements import CREATE, ask, ddl, drop_table, merged, send
 from aaiclick.clickhouse.tables import Physical, physical, require_table
@@ -31,7 +31,7 @@ _OWN: frozenset[str] = frozenset(
         # Block numbers of a staging table must not reach the new one: there they tell old rows from new ones.
         "enable_block_number_column",
         "enable_block_offset_column",
-        *(name for name, _ in MERGES_HELD),
+        *(name for name, _ in NO_MERGES),
         *(name for name, _ in ROOMY),
     }
 )
@@ -39,7 +39,7 @@ _OWN: frozenset[str] = frozenset(
 
 def staging_form(form: TableForm) -> TableForm:
     """The structure of the new table, with no merges and no deduplication of blocks, also after a restart."""
-    settings: Settings = (*(pair for pair in form.settings if pair[0] not in _OWN), *MERGES_HELD, *ROOMY)
+    settings: Settings = (*(pair for pair in form.settings if pair[0] not in _OWN), *NO_MERGES, *ROOMY)
     return replace(form, settings=settings, comment="")
 
 

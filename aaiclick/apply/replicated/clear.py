@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aaiclick.apply.everywhere import QUEUE, shortly
-from aaiclick.apply.replicated.hold import set_everywhere
 from aaiclick.apply.replicated.hosts import reached_workers
 from aaiclick.apply.replicated.shadow import drop_everywhere
 from aaiclick.apply.replicated.shards import at_host, hosts_of_shard, several, shards_of, workers
+from aaiclick.apply.replicated.stop_merges import set_everywhere
 from aaiclick.apply.replicated.writers import admit_everywhere, open_by_log
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.shared.proofs import answering_peers

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aaiclick.apply.replicated.hold import set_everywhere
 from aaiclick.apply.replicated.shadow import drop_everywhere
+from aaiclick.apply.replicated.stop_merges import set_everywhere
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.features import NUMBERS
 from aaiclick.clickhouse.shared.replicas import tables_by_name

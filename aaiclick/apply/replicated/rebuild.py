@@ -20,10 +20,10 @@ from aaiclick.apply.replicated.clear import undo_everywhere
 from aaiclick.apply.replicated.conditions import Replicas, require_replicas, until_settled
 from aaiclick.apply.replicated.copying import copy_on_replicas
 from aaiclick.apply.replicated.finish import finish_everywhere
-from aaiclick.apply.replicated.hold import hold_everywhere
 from aaiclick.apply.replicated.hosts import require_room_everywhere
 from aaiclick.apply.replicated.shadow import make_shadow_everywhere
 from aaiclick.apply.replicated.shards import Shard, at_host, several
+from aaiclick.apply.replicated.stop_merges import stop_merges_everywhere
 from aaiclick.apply.replicated.writers import failed_flushes
 from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.catalog.forms import TableForm
@@ -107,7 +107,7 @@ def replace_on_replicas(
     try:
         for shard in replicas.shards:
             yield from at_host(_make_staging(mark.staged_in), shard.peer)
-        yield from hold_everywhere(replicas.source, reach)
+        yield from stop_merges_everywhere(replicas.source, reach)
         mark = yield from make_shadow_everywhere(replicas, mark)
         mark, rows = yield from fill(mark)
         if options.entries is not None:

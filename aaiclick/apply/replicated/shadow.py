@@ -14,14 +14,14 @@ from dataclasses import replace
 from aaiclick.apply.everywhere import everywhere, shortly
 from aaiclick.apply.rebuild.staging import send_create
 from aaiclick.apply.replicated.conditions import Replicas
-from aaiclick.apply.replicated.hold import saved, set_everywhere
 from aaiclick.apply.replicated.shards import Shard, at_host, several
+from aaiclick.apply.replicated.stop_merges import saved, set_everywhere
 from aaiclick.catalog.forms import ConstraintForm, Settings, TableForm
 from aaiclick.catalog.normalize import arguments_beside
 from aaiclick.catalog.render import form_sql
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.features import NUMBERS
-from aaiclick.clickhouse.merges import MERGES_HELD, ROOMY
+from aaiclick.clickhouse.merges import NO_MERGES, ROOMY
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT
 from aaiclick.clickhouse.shared.proofs import is_long, require_all
 from aaiclick.clickhouse.shared.replicas import parts_on_hosts, tables_by_name, tables_everywhere
@@ -43,7 +43,7 @@ WINDOW: Settings = (
     ("replicated_deduplication_window_for_async_inserts", "0"),
 )
 """It takes no part for a repetition of an earlier one."""
-UNTIL_SWAPPED: Settings = (*WINDOW, *MERGES_HELD, *ROOMY)
+UNTIL_SWAPPED: Settings = (*WINDOW, *NO_MERGES, *ROOMY)
 """What the new table has beside its own settings until it is in place."""
 _NAMES = frozenset(name for name, _ in UNTIL_SWAPPED)
 _SECONDS = 3600.0

@@ -17,7 +17,7 @@ from aaiclick.apply.rollback.since_then import since_then
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.clickhouse.features import FENCE
-from aaiclick.clickhouse.merges import HELD
+from aaiclick.clickhouse.merges import MERGES_STOPPED
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT
 from aaiclick.clickhouse.parts import detached_parts
 from aaiclick.clickhouse.statements import READ, merged
@@ -185,7 +185,7 @@ def _form(database: str, name: str) -> Routine[TableForm]:
 def _settings(old: TableForm, kept: KeptComment) -> tuple[tuple[str, str], ...]:
     """The settings that the old table had before its merges were held, in the same order."""
     saved = {name: value for name, value in kept.saved if value}
-    ours = {name for name, _ in HELD} | {FENCE}
+    ours = {name for name, _ in MERGES_STOPPED} | {FENCE}
     present = {name for name, _ in old.settings}
     back = tuple((name, saved.get(name, value)) for name, value in old.settings if name not in ours or name in saved)
     return (*back, *((name, value) for name, value in saved.items() if name not in present))

@@ -33,7 +33,7 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
-class Hop:
+class VersionStep:
     """One step of a rollback, from a version to the one before it."""
 
     version: int
@@ -49,19 +49,19 @@ class Hop:
 
     @property
     def since(self) -> int:
-        """Unix milliseconds: what was replaced later is of this hop or a newer one. Older code may have recorded its
+        """Unix milliseconds: what was replaced later is of this step or a newer one. Older code may have recorded its
         version again meanwhile."""
         known = [at for at in (self.earlier.at if self.earlier is not None else -1, self.begun) if at is not None]
         return min(known)
 
 
-def hops(records: Iterable[Record], live: int, attempts: Sequence[Attempt] = ()) -> tuple[Hop, ...]:
+def version_steps(records: Iterable[Record], live: int, attempts: Sequence[Attempt] = ()) -> tuple[VersionStep, ...]:
     """The steps back from version ``live``, newest first, without transitions that a rollback has undone already.
 
     ``attempts``: what runs entered in the journal, also those that did not finish a transition.
     """
     listed = [record for record in records if record.state != "failed"]
-    found: list[Hop] = []
+    found: list[VersionStep] = []
     version = live
     while True:
         came = next(
@@ -89,7 +89,7 @@ def hops(records: Iterable[Record], live: int, attempts: Sequence[Attempt] = ())
             if each.run == f"generation {generation}" and version < each.version <= to and each.at <= came.at
         ]
         done = (*attempted(own, came), *(Transition(each, _plan(each.plan)) for each in (came, *later)))
-        found.append(Hop(to, version, done, earlier, own[0].at if own else None))
+        found.append(VersionStep(to, version, done, earlier, own[0].at if own else None))
 
 
 def attempted(attempts: Sequence[Attempt], record: Record) -> tuple[Transition, ...]:
@@ -129,9 +129,9 @@ def _plan(text: str) -> Plan | None:
         return None
 
 
-def transitions(covered: Sequence[Hop]) -> tuple[Transition, ...]:
-    """What was done in these hops, oldest first."""
-    return tuple(each for hop in reversed(covered) for each in hop.done)
+def transitions(covered: Sequence[VersionStep]) -> tuple[Transition, ...]:
+    """What was done in these version_steps, oldest first."""
+    return tuple(each for step in reversed(covered) for each in step.done)
 
 
 def made_by(row: KeptRow, listed: Sequence[Transition]) -> Transition | None:

@@ -19,7 +19,7 @@ from aaiclick.apply.rollback.chain import kept_parts
 from aaiclick.apply.rollback.inspect import Restore
 from aaiclick.apply.run import Done, Site
 from aaiclick.clickhouse.features import FENCE
-from aaiclick.clickhouse.merges import hold_merges
+from aaiclick.clickhouse.merges import stop_merges
 from aaiclick.clickhouse.parts import parts
 from aaiclick.clickhouse.statements import ddl, drop_table, system_merges
 from aaiclick.clickhouse.storages import require_in_place
@@ -46,7 +46,7 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
     mark = yield from write_mark(database, replace(mark, back=True, back_to=to))
     try:
         mark, source = yield from at_rest(database, mark, source)
-        yield from hold_merges(source)
+        yield from stop_merges(source)
         mark, job, notes = yield from prepare(work, source, mark, site)
         # What is counted must not collapse before it was.
         yield from system_merges(database, mark.shadow_name, "STOP MERGES")

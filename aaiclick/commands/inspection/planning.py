@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from aaiclick.catalog.forms import Form, TableForm
 from aaiclick.catalog.render import has_hidden
 from aaiclick.clickhouse.features import FENCE, NUMBERS
-from aaiclick.clickhouse.merges import HELD
+from aaiclick.clickhouse.merges import MERGES_STOPPED
 from aaiclick.clickhouse.shared.bookkeeping import keeping
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import Inspection
@@ -34,7 +34,7 @@ from aaiclick.versions.conversions import unproven_conversions
 from aaiclick.versions.live import upgrade_path
 
 _UNDECLARED = re.compile(r"(.+): setting (\w+) = .+ is not declared \(left alone\)", re.DOTALL)
-_OURS = frozenset({NUMBERS, FENCE, *(name for name, _ in HELD)})
+_OURS = frozenset({NUMBERS, FENCE, *(name for name, _ in MERGES_STOPPED)})
 
 
 @dataclass(frozen=True, slots=True)

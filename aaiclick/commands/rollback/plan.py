@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from aaiclick.apply.rollback.inspect import Restore, inspect_kept
 from aaiclick.apply.rollback.not_restored import NotRestored, find_not_restored
 from aaiclick.apply.rollback.on_shards import RestoreOnShards, inspect_on_shards, reach_back
-from aaiclick.apply.rollback.path import Hop, hops, linked, made_by, transitions
+from aaiclick.apply.rollback.path import VersionStep, linked, made_by, transitions, version_steps
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.tables import physicals
 from aaiclick.commands.inspection.inspect import Inspection
-from aaiclick.commands.rollback.unfinished_migration import hop_back
+from aaiclick.commands.rollback.unfinished_migration import unfinished_step
 from aaiclick.errors import SchemaError, SpecError
 from aaiclick.plan.model import Step
 from aaiclick.routine import Routine
@@ -79,7 +79,7 @@ def find_rollback(found: Inspection, to: int | None) -> Routine[RollbackPlan]:
     live, path = yield from _path(found)
     kept = yield from _look(found, found.record.at if found.record is not None else -1)
     target = _target(schema.name, live, path, to, kept.targets, given_up=found.unfinished_migration is not None)
-    covered = path[: 1 + next(place for place, hop in enumerate(path) if hop.before == target)]
+    covered = path[: 1 + next(place for place, step in enumerate(path) if step.before == target)]
     listed = transitions(covered)
     restores: list[Restore] = []
     reach: Reach | None = None
@@ -114,18 +114,20 @@ def find_rollback(found: Inspection, to: int | None) -> Routine[RollbackPlan]:
     return RollbackPlan(found, live, target, earlier, tuple(restores), done, tuple(refusals), tuple(notes), reach)
 
 
-def _path(found: Inspection) -> Routine[tuple[int, tuple[Hop, ...]]]:
+def _path(found: Inspection) -> Routine[tuple[int, tuple[VersionStep, ...]]]:
     """The version that is rolled back, and the versions before it. An unfinished migration is rolled back first: it is
     not recorded."""
     schema, database = found.schema, found.catalog.database
     way = found.unfinished_migration
     if way is not None:
         records = yield from history(database, schema.name)
-        return way.version, (hop_back(found, way, records, found.owned.kept()),)
+        return way.version, (unfinished_step(found, way, records, found.owned.kept()),)
     if found.record is None or found.record.version is None:
         raise SchemaError(f"{schema.name} has no version record in {database}: there is nothing to roll back")
     live = found.record.version
-    path = hops((yield from history(database, schema.name)), live, (yield from read_attempts(database, schema.name)))
+    path = version_steps(
+        (yield from history(database, schema.name)), live, (yield from read_attempts(database, schema.name))
+    )
     if not path:
         raise SchemaError(
             f"{schema.name} has been at v{live} since it was made in {database}: there is no earlier version to "
@@ -135,9 +137,9 @@ def _path(found: Inspection) -> Routine[tuple[int, tuple[Hop, ...]]]:
 
 
 def _target(
-    schema: str, live: int, path: Sequence[Hop], to: int | None, begun: frozenset[int], *, given_up: bool
+    schema: str, live: int, path: Sequence[VersionStep], to: int | None, begun: frozenset[int], *, given_up: bool
 ) -> int:
-    versions = [hop.before for hop in path]
+    versions = [step.before for step in path]
     if begun and to is not None and to not in begun:
         unfinished = ", ".join(f"v{version}" for version in sorted(begun))
         raise SchemaError(
@@ -201,12 +203,12 @@ def _look(found: Inspection, recorded: int) -> Routine[_KeptTables]:
     )
 
 
-def _used(rows: Sequence[KeptRow], last: Hop) -> tuple[KeptRow, ...]:
+def _used(rows: Sequence[KeptRow], last: VersionStep) -> tuple[KeptRow, ...]:
     """Those that were replaced since the older version was there, the newest first."""
     return tuple(row for row in rows if row.kept.latest >= last.since)
 
 
-def _left(found: Inspection, kept: _KeptTables, covered: Sequence[Hop]) -> NotRestored:
+def _left(found: Inspection, kept: _KeptTables, covered: Sequence[VersionStep]) -> NotRestored:
     listed = transitions(covered)
     restored: dict[str, int] = {}
     for table, rows in kept.behind.items():
@@ -219,10 +221,10 @@ def _left(found: Inspection, kept: _KeptTables, covered: Sequence[Hop]) -> NotRe
     return find_not_restored(listed, restored, found.catalog)
 
 
-def _furthest(found: Inspection, kept: _KeptTables, path: Sequence[Hop]) -> str:
+def _furthest(found: Inspection, kept: _KeptTables, path: Sequence[VersionStep]) -> str:
     """How far back every table that was replaced is kept."""
     whole = [
-        hop.before for place, hop in enumerate(path) if kept.behind and not _left(found, kept, path[: place + 1]).gone
+        step.before for place, step in enumerate(path) if kept.behind and not _left(found, kept, path[: place + 1]).gone
     ]
     if not whole:
         return "Only a backup brings it back"
@@ -232,7 +234,7 @@ def _furthest(found: Inspection, kept: _KeptTables, path: Sequence[Hop]) -> str:
     )
 
 
-def _lost(kept: _KeptTables, covered: Sequence[Hop], path: Sequence[Hop]) -> tuple[str, ...]:
+def _lost(kept: _KeptTables, covered: Sequence[VersionStep], path: Sequence[VersionStep]) -> tuple[str, ...]:
     """A sentence on kept tables of still older versions: after this rollback they cannot be put back any more."""
     further = sorted(
         table for table, rows in kept.behind.items() if len(_used(rows, covered[-1])) < len(_used(rows, path[-1]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from aaiclick.apply.rollback.path import Hop, Transition, attempted, earlier_of
+from aaiclick.apply.rollback.path import Transition, VersionStep, attempted, earlier_of
 from aaiclick.catalog.forms import Form
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.recorded_forms import load_forms
@@ -22,7 +22,9 @@ _NEVER_ENDED = 2**62
 """Later than every table that is kept."""
 
 
-def hop_back(found: Inspection, way: UnfinishedMigration, records: Sequence[Record], kept: Sequence[KeptRow]) -> Hop:
+def unfinished_step(
+    found: Inspection, way: UnfinishedMigration, records: Sequence[Record], kept: Sequence[KeptRow]
+) -> VersionStep:
     """The step back from the version that was not reached. Raises SchemaError where nothing says from which it came."""
     schema = found.schema
     if not way.before:
@@ -33,7 +35,7 @@ def hop_back(found: Inspection, way: UnfinishedMigration, records: Sequence[Reco
     begun = way.attempts[0].at if way.attempts else way.at
     forms = load_forms(earlier.forms) if earlier is not None else {}
     done = tuple(_traced(each, found, forms, kept, begun) for each in attempted(way.attempts, end))
-    return Hop(way.version, way.before, done, earlier, begun)
+    return VersionStep(way.version, way.before, done, earlier, begun)
 
 
 def _unrecorded(schema: str, way: UnfinishedMigration) -> Record:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import TableForm
-from aaiclick.clickhouse.merges import MERGES_HELD
+from aaiclick.clickhouse.merges import NO_MERGES
 from aaiclick.error_codes import ACCESS_DENIED, READONLY, TIMEOUT_EXCEEDED
 from aaiclick.errors import StatementError
 from aaiclick.plan.rehearsal.cache import AcceptedBatch
@@ -130,5 +130,5 @@ def _stopped(clone: Clone) -> Routine[bool]:
 
 
 def _still(form: TableForm) -> TableForm:
-    held = {name for name, _ in MERGES_HELD}
-    return replace(form, settings=(*(pair for pair in form.settings if pair[0] not in held), *MERGES_HELD))
+    held = {name for name, _ in NO_MERGES}
+    return replace(form, settings=(*(pair for pair in form.settings if pair[0] not in held), *NO_MERGES))

@@ -1,4 +1,4 @@
-"""Holding the parts of a replicated table still on every host while they are copied, by settings alone.
+"""Stops the merges of a replicated table on every host while its parts are copied, by settings alone.
 
 All replicas are leaders: one that may still merge does it for all. ``SYSTEM STOP MERGES`` is not used: merges would be
 assigned all the same, and the table's log would wait for them. Settings do not hold merges of expired rows, nor
@@ -10,7 +10,7 @@ from __future__ import annotations
 from aaiclick.apply.everywhere import everywhere
 from aaiclick.catalog.forms import Settings
 from aaiclick.clickhouse.every_host import Reach
-from aaiclick.clickhouse.merges import HELD, settings_in
+from aaiclick.clickhouse.merges import MERGES_STOPPED, settings_in
 from aaiclick.clickhouse.shared.replicas import tables_by_name, unsettled
 from aaiclick.clickhouse.statements import ddl
 from aaiclick.clickhouse.tables import Physical
@@ -25,12 +25,12 @@ from aaiclick.sql.quoting import qualified
 _SECONDS = 600.0
 
 
-def hold_everywhere(source: Physical, reach: Reach) -> Routine[None]:
+def stop_merges_everywhere(source: Physical, reach: Reach) -> Routine[None]:
     """No host begins a merge of the table from here on, and those that were assigned have ended.
 
     Raises ApplyError where one has not after ten minutes.
     """
-    yield from set_everywhere(source.database, source.name, HELD, reach)
+    yield from set_everywhere(source.database, source.name, MERGES_STOPPED, reach)
     wait = Wait(0.05, 1.0)
     while True:
         left = yield from unsettled(reach, source.database, source.name)
