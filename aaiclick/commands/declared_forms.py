@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+from aaiclick.catalog.declared_tables import canonical_tables
 from aaiclick.catalog.forms import TableForm, UnsupportedForm, ViewForm
 from aaiclick.catalog.functions import read_functions
 from aaiclick.catalog.normalize import inner_form
 from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.render import engine_tail
+from aaiclick.catalog.scratch import with_scratch
 from aaiclick.catalog.secrets import hidden_form
 from aaiclick.catalog.sql_declarations import read_sql
 from aaiclick.commands.ensure import ensure
@@ -16,24 +19,33 @@ from aaiclick.commands.migrate import Run
 from aaiclick.errors import SpecError
 from aaiclick.lease.owner import Owner
 from aaiclick.plan.policy import Policy
-from aaiclick.routine import Routine
-from aaiclick.specs.engines import MergeTree
+from aaiclick.routine import Query, Routine, text
+from aaiclick.specs.engines import Engine, MergeTree
 from aaiclick.specs.schema import AnyObject, Schema
+from aaiclick.specs.tables import Table
 from aaiclick.specs.views import MaterializedView, TableFamily, View
 from aaiclick.version import VERSION
 from aaiclick.versions.lockfile import LockedForm
+
+_NEED_A_SERVER = frozenset(
+    {"AzureQueue", "FileLog", "Kafka", "KeeperMap", "MaterializedPostgreSQL", "NATS", "RabbitMQ", "S3Queue"}
+)
+"""Engines that the embedded one knows by name alone: they need threads, a broker or Keeper, which it does not have."""
 
 
 def forms_of(declared: Schema) -> Routine[tuple[Schema, dict[str, LockedForm]]]:
     """The schema with its SQL read, and the forms by name, without families. Raises SpecError where the engine refuses
     the declaration.
 
-    A replicated table is made of the local engine, because this engine has no Keeper, and its form names the declared
-    one.
+    A table whose engine this one cannot make (``Kafka`` and the like) is formatted and not made: its form is what is
+    written. A replicated table is made of the local engine, because this engine has no Keeper, and its form names the
+    declared one.
     """
     schema = yield from read_sql(declared)
     objects = [_by_anybody(item) for item in schema.with_local_engines().objects if not isinstance(item, TableFamily)]
-    alone = Schema(schema.name, version=None, objects=objects)
+    elsewhere = yield from _elsewhere(objects)
+    made = [_stand_in(item) if isinstance(item, Table) and item in elsewhere else item for item in objects]
+    alone = Schema(schema.name, version=None, objects=made)
     yield from ensure(Run(alone, None, Policy.everything(), Owner("", "", 0), True, VERSION))
     catalog = yield from read_catalog(None, tuple(item.name for item in objects))
     forms: dict[str, LockedForm] = {}
@@ -41,8 +53,27 @@ def forms_of(declared: Schema) -> Routine[tuple[Schema, dict[str, LockedForm]]]:
         if isinstance(live.form, UnsupportedForm):
             raise SpecError(f"{schema.name}: {name}", f"cannot be released: {live.form.reason}")
         forms[name] = _as_declared(live.form, schema.get(name))
+    if elsewhere:
+        forms |= yield from with_scratch(lambda scratch: canonical_tables(scratch, elsewhere))
     forms |= yield from read_functions(schema.function_names)
     return schema, {name: hidden_form(form) for name, form in forms.items()}
+
+
+def _elsewhere(objects: Sequence[AnyObject]) -> Routine[list[Table]]:
+    """Tables that this engine cannot make: their definition is taken as it is written, formatted by the engine."""
+    outside: dict[str, str] = {}
+    for item in objects:
+        if isinstance(item, Table) and isinstance(item.engine, Engine):
+            outside[item.name] = item.engine.name
+    if not outside:
+        return []
+    known = {text(row[0]) for row in (yield Query("SELECT name FROM system.table_engines"))} - _NEED_A_SERVER
+    return [item for item in objects if isinstance(item, Table) and outside.get(item.name, "") not in {"", *known}]
+
+
+def _stand_in(table: Table) -> Table:
+    """A table with the same columns, for the views that read it."""
+    return Table(table.name, table.columns, engine=MergeTree(order_by=[]), comment=table.comment)
 
 
 def _by_anybody(item: AnyObject) -> AnyObject:

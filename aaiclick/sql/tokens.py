@@ -127,16 +127,20 @@ def unquote(token: str) -> str:
         return token[len(tag) : -len(tag)]
     if len(token) < 2 or token[0] not in "'`\"" or token[-1] != token[0]:
         return token
-    return _ESCAPE.sub(_plain, token[1:-1])
+    # Only its own quote is written twice: '""' holds two quotes.
+    quote = token[0]
+    return _ESCAPE.sub(lambda found: _plain(found, quote), token[1:-1])
 
 
-def _plain(found: re.Match[str]) -> str:
+def _plain(found: re.Match[str], quote: str) -> str:
     if found.group(1) is not None:
         return chr(int(found.group(1), 16))
     if found.group(2) is not None:
         known = _ESCAPED.get(found.group(2))
         return known if known is not None else (found.group(2) if found.group(2) in "\\'`\"/=" else found.group())
-    return "" if found.group() == "\\N" else found.group()[0]
+    if found.group() == "\\N":
+        return ""
+    return quote if found.group()[0] == quote else found.group()
 
 
 def signature(text: str) -> tuple[tuple[str, str], ...]:

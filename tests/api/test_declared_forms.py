@@ -50,6 +50,28 @@ def test_what_the_engine_of_a_release_does_not_take_is_told_with_its_place(tmp_p
     assert "goes on from there" not in str(caught.value)
 
 
+def test_an_engine_that_is_not_here_is_taken_as_it_is_written() -> None:
+    """The embedded engine has no RabbitMQ, and ends where it is given a Kafka table."""
+    settings: dict[str, str | int] = {"kafka_broker_list": "h:1", "kafka_topic_list": "t", "kafka_group_name": "g"}
+    schema = Schema(
+        "shop",
+        version=1,
+        objects=[
+            Table("k", COLUMNS, engine=Engine("Kafka", settings={**settings, "kafka_format": "CSV"})),
+            Table("r", COLUMNS, engine=Engine("RabbitMQ", settings={"rabbitmq_password": "SEKRET"})),
+            Table("t", COLUMNS, engine=MergeTree(order_by=["id"])),
+            MaterializedView("v", query="SELECT id, v FROM k", to="t"),
+        ],
+    )
+    _, forms = declared_forms(schema)
+    kafka, rabbit = forms["k"], forms["r"]
+    assert isinstance(kafka, TableForm)
+    assert isinstance(rabbit, TableForm)
+    assert (kafka.engine, dict(kafka.settings)["kafka_topic_list"]) == ("Kafka", "'t'")
+    assert (rabbit.engine, rabbit.settings) == ("RabbitMQ", (("rabbitmq_password", "'[HIDDEN]'"),))
+    assert [column.type for column in rabbit.columns] == ["UInt64", "UInt64"]
+
+
 def test_what_the_server_made_of_path_and_replica_is_no_difference() -> None:
     table = Table(
         "t", COLUMNS, engine=ReplacingMergeTree(order_by=["id"], version="v", replicated="'/t/{table}', '{replica}'")

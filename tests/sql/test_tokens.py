@@ -111,6 +111,8 @@ def test_the_engine_reads_the_same_names_and_comments(connection: Connection) ->
         (r"'a\dq'", r"a\dq"),
         ("`a``b`", "a`b"),
         ('"a""b"', 'a"b'),
+        ("""'a""b``c'""", 'a""b``c'),
+        ("""`a''b`""", "a''b"),
         ("$tag$a'b$tag$", "a'b"),
         ("word", "word"),
         ("''", ""),
