@@ -32,7 +32,7 @@ def plan_schema(
     (None: as the environment says, else a day), for the room that they take meanwhile. Each step says what it costs
     (``seconds``, ``seconds_range``, ``room``, ``expiring``): for large tables a sample of the rows is copied into
     scratch, except with ``quick``. An advisory plan says nothing of that. Raises ``UsageError`` for a key that names
-    nothing.
+    nothing, and ``SchemaAheadError`` where the database is at a newer version and this code cannot run on it.
     """
     check_arguments("plan_schema", schema)
     if not scratch:

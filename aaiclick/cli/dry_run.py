@@ -27,7 +27,7 @@ def dry_run(frame: Frame, chosen: Policy, quick: bool = False, to: int | None = 
     calls.require_named(declared, plan)
     if target.missing:
         plan = dataclasses.replace(plan, notes=(f"no database at {target.place} yet: it will be made", *plan.notes))
-    code = ExitCode.DONE if plan.in_sync and not target.missing else ExitCode.PENDING
+    code = ExitCode.DONE if plan.in_sync and plan.recorded and not target.missing else ExitCode.PENDING
     if frame.as_json:
         frame.output.document(plan.to_json())
         return code
@@ -47,14 +47,12 @@ def print_plan(frame: Frame, plan: Plan, chosen: Policy, command: str, pending: 
     if plan.steps:
         output.table(HEADINGS, [_row(step, verdict) for step in plan.steps], frozenset({"rows", "size"}), prefix="-- ")
         say("")
-    if not plan.in_sync if pending is None else pending:
+    if (not plan.in_sync or not plan.recorded) if pending is None else pending:
         _closing(say, frame, plan, verdict, chosen, command)
     else:
-        say(
-            f"✓ {plan.schema} is at "
-            f"{'v' + str(plan.to_version) if plan.to_version is not None else 'the declared schema'}: nothing to do",
-            "green",
-        )
+        version = max(plan.to_version, plan.from_version or 0) if plan.to_version is not None else None
+        at = f"v{version}" if version is not None else "the declared schema"
+        say(f"✓ {plan.schema} is at {at}: nothing to do", "green")
         if verdict.pending and (keys := _keys(verdict.pending)):
             say(f"to do what is left alone too, run: {frame.migrate(keys)}")
 
@@ -113,7 +111,10 @@ def _closing(say: _Comments, frame: Frame, plan: Plan, verdict: GateDecision, ch
     ranges = [step.seconds_range for step in verdict.run if step.seconds_range is not None]
     if rows and ranges:
         cost.append(range_text(sum(low for low, _ in ranges), sum(high for _, high in ranges)))
-    if not verdict.refused:
+    if plan.in_sync and plan.from_version and not plan.recorded:
+        at = f"{plan.schema} is at v{plan.from_version}"
+        say(f"{at}: nothing has to be changed, and v{plan.to_version} is not recorded yet")
+    elif not verdict.refused:
         say(" · ".join(cost))
     for step in plan.required:
         if step.blocked:
@@ -130,3 +131,5 @@ def _closing(say: _Comments, frame: Frame, plan: Plan, verdict: GateDecision, ch
         say(f"to allow it, run: {frame.migrate(_keys(verdict.refused), wider)}", "bold")
     else:
         say(f"run: {command}", "bold")
+        if plan.in_sync and (further := _keys(verdict.pending)):
+            say(f"to do what is left alone too, run: {frame.migrate(further)}")

@@ -161,7 +161,12 @@ def _run(
     if dry:
         from aaiclick.cli.dry_run import dry_run
 
-        return dry_run(frame, policy, quick, to)
+        try:
+            return dry_run(frame, policy, quick, to)
+        except SchemaAheadError as error:
+            if to is None:
+                raise
+            raise _beyond(error, to) from error
     return _migrate(frame, hooks, policy, file, ask, to)
 
 
@@ -226,17 +231,25 @@ def _print(frame: Frame, report: Report) -> None:
     at = f"v{report.to_version}" if report.to_version is not None else "the declared schema"
     if not report.in_sync:
         output.say(f"✗ {report.schema} is not at {at} yet", "yellow")
-    elif not report.steps:
-        output.say(f"✓ {report.schema} is at {at}: nothing to do", "green")
+        _print_rest(frame, report)
+        return
+    before = {None: "", 0: " (was empty)"}.get(
+        report.from_version, f" (was v{report.from_version})" if report.from_version != report.to_version else ""
+    )
+    if not report.steps:
+        nothing = f"{before}: nothing had to be changed" if before else ": nothing to do"
+        output.say(f"✓ {report.schema} is at {at}{nothing}", "green")
     else:
-        before = {None: "", 0: " (was empty)"}.get(
-            report.from_version, f" (was v{report.from_version})" if report.from_version != report.to_version else ""
-        )
         output.say(
             f"✓ {report.schema} is at {at}{before} · {count_text(len(report.steps), 'step', 'steps')} · "
             f"{seconds_text(report.duration)}",
             "green",
         )
+    _print_rest(frame, report)
+
+
+def _print_rest(frame: Frame, report: Report) -> None:
+    output = frame.output
     left = [f"{step.object}: {step.change}" for step in report.pending]
     for note in report.notes:
         if not any(note.startswith(line) for line in left):

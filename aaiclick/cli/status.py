@@ -11,7 +11,7 @@ from aaiclick.cli import calls
 from aaiclick.cli.change_text import one_each
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
-from aaiclick.cli.machine.answers import status_json
+from aaiclick.cli.machine.answers import HELPLESS, status_json
 from aaiclick.cli.machine.metrics_file import MetricsFile
 from aaiclick.cli.options import Databases, Debug, Env, Given, HtmlFile, Jobs, Json, Reference, Url
 from aaiclick.cli.output import Output
@@ -86,7 +86,7 @@ def _status(frame: Frame, metrics_file: Path | None, html: Path | None, jobs: in
         raise
     metrics.found({found.database: found})
     done = found.in_sync and not found.unfinished
-    following = None if done else _next(found, frame)
+    following = None if done and not _unrecorded(found) else _next(found, frame)
     if html is not None:
         _write_report(html, found, declared, target.place, following)
     if frame.as_json:
@@ -131,14 +131,22 @@ def _found(frame: Frame, declared: Schema) -> Status:
 
 def _next(found: Status, frame: Frame) -> str | None:
     """What brings it into sync; None where no command does."""
-    return None if found.state in ("ahead", "changed", "unrecognised", "foreign") else frame.migrate()
+    return None if found.state in HELPLESS else frame.migrate()
+
+
+def _unrecorded(found: Status) -> bool:
+    """True where the tables are as declared, and the record is of an older version."""
+    return found.in_sync and found.live_version is not None and found.live_version < (found.code_version or 0)
 
 
 def _print(output: Output, found: Status, place: str, expected: str) -> None:
     live = {None: "has no version record", 0: "is empty"}.get(found.live_version, f"is at v{found.live_version}")
     engine = f" · ClickHouse {found.server}" if found.server else ""
     if found.in_sync:
-        output.say(f"✓ {found.schema} {live}: in sync", "green")
+        other = found.code_version is not None and found.live_version not in (None, found.code_version)
+        output.say(f"✓ {found.schema} {live}{f', code is at {expected}' if other else ''}: in sync", "green")
+        if _unrecorded(found):
+            output.say(f"nothing has to be changed, and {expected} is not recorded yet")
     else:
         state = "" if found.live_version == 0 else f": {found.state}"
         output.say(f"✗ {found.schema} {live}, code expects {expected}{state}", "yellow")

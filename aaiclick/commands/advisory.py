@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from aaiclick.clickhouse.names import PREFIX
@@ -9,15 +10,17 @@ from aaiclick.clients import open_async_connection, open_connection
 from aaiclick.clients.temporary_engine import AsyncSplitConnection, SplitConnection, temporary_engine
 from aaiclick.commands.inspection.inspect import inspect_database
 from aaiclick.commands.inspection.planning import make_plan
+from aaiclick.commands.newer_version import plan_of_newer
 from aaiclick.plan.model import Plan
 from aaiclick.routine import Routine, run, run_async
 from aaiclick.specs.schema import Schema
 
-_SCRATCH = f"{PREFIX}scratch_"
+_SCRATCH = re.compile(rf"{re.escape(PREFIX)}scratch_[0-9a-f]")
 
 
 def _is_scratch(text: str) -> bool:
-    return _SCRATCH in text
+    # What asks for all scratch databases, by the prefix, is about the server; so is the record, which comes with it.
+    return _SCRATCH.search(text) is not None
 
 
 def plan_elsewhere(
@@ -51,5 +54,7 @@ async def plan_elsewhere_async(
 
 def _plan(schema: Schema, database: str | None, max_read_bytes: int | None, allowed: frozenset[str]) -> Routine[Plan]:
     found = yield from inspect_database(schema, database, allowed)
+    if (nothing := plan_of_newer(found)) is not None:
+        return nothing
     planned = yield from make_plan(found, max_read_bytes, clones=False)
     return replace(planned.plan, advisory=True)

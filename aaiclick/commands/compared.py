@@ -9,6 +9,7 @@ from aaiclick.catalog.forms import Form, LiveObject
 from aaiclick.commands.costs.costs import with_costs
 from aaiclick.commands.inspection.inspect import inspect_database
 from aaiclick.commands.inspection.planning import make_plan
+from aaiclick.commands.newer_version import plan_of_newer
 from aaiclick.commands.rights import missing_rights
 from aaiclick.plan.model import Plan
 from aaiclick.routine import Routine
@@ -39,8 +40,12 @@ def compare(
 ) -> Routine[Compared]:
     """The plan with what it costs, the rights that it would need and the user has not, and what it is about.
     ``max_read_bytes``: how many bytes of live columns may be read for each table (None: any number). ``allowed``: what
-    will be allowed by name. ``keep_seconds``: how long old tables will be kept; None: nobody asks what it costs."""
+    will be allowed by name. ``keep_seconds``: how long old tables will be kept; None: nobody asks what it costs.
+
+    Raises ``SchemaAheadError`` where the database is at a newer version, on which this code may not run."""
     found = yield from inspect_database(schema, database, allowed)
+    if (nothing := plan_of_newer(found)) is not None:
+        return Compared(nothing, found.schema, found.catalog.objects, {})
     made = yield from make_plan(found, max_read_bytes)
     planned = made.plan if keep_seconds is None else (yield from with_costs(made, max_read_bytes, keep_seconds))
     # An embedded engine has one user, who may do everything.

@@ -8,7 +8,10 @@ from datetime import datetime, timezone
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.report import Report
 from aaiclick.errors import SchemaAheadError, SchemaVersionError
+from aaiclick.plan.model import Plan
+from aaiclick.plan.planner import basis_of
 from aaiclick.state.transition import UnfinishedMigration, UnfinishedRollback
+from aaiclick.version import VERSION
 
 
 def newer(found: Inspection, seconds: float) -> Report:
@@ -23,6 +26,26 @@ def newer(found: Inspection, seconds: float) -> Report:
         return running_beside(schema.name, database, live, schema.version, found.unfinished_migration.version, seconds)
     note = f"the database is at v{live}, newer than this code (v{schema.version}), which can still run on it"
     return Report(schema.name, database, live, live, (), (), (), (note,), True, seconds)
+
+
+def plan_of_newer(found: Inspection) -> Plan | None:
+    """The plan where the database is at a newer version, or on its way there, and this code can run on it: nothing, and
+    no step that leads backwards. None where the code is not older. Raises SchemaAheadError where it may not run."""
+    if not (found.ahead or found.overtaken):
+        return None
+    schema = found.schema
+    said = newer(found, 0.0)
+    return Plan(
+        schema.name,
+        found.catalog.database,
+        found.live.number,
+        schema.version,
+        (),
+        basis_of(found.catalog),
+        schema.fingerprint,
+        said.notes,
+        library=VERSION,
+    )
 
 
 def running_beside(schema: str, database: str, live: int | None, code: int | None, to: int, seconds: float) -> Report:

@@ -174,6 +174,11 @@ class Plan:
         """True where no step is required."""
         return not self.required
 
+    @property
+    def recorded(self) -> bool:
+        """False where carrying it out records another version than the live one, even if no step is required."""
+        return self.to_version is None or (self.from_version is not None and self.from_version >= self.to_version)
+
     def to_json(self) -> str:
         """JSON that ``from_json`` reads back. A secret stands as ``[HIDDEN]`` in it, or its statement is left out."""
         return (

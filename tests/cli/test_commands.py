@@ -59,6 +59,26 @@ def test_status_in_sync(run: Run, script: Script, elsewhere: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("live", "lines"),
+    [
+        (
+            3,
+            ["✓ oplog is at v3, code is at v5: in sync", "nothing has to be changed, and v5 is not recorded yet"],
+        ),
+        (6, ["✓ oplog is at v6, code is at v5: in sync"]),
+    ],
+)
+def test_status_in_sync_says_which_version_the_code_has(
+    run: Run, script: Script, elsewhere: Path, live: int, lines: list[str]
+) -> None:
+    script.status = status(**{**IN_SYNC, "live_version": live})
+    ran = run("status")
+    assert ran.code == 0
+    following = ["run: aaiclick migrate"] if live == 3 else []
+    assert ran.stdout.splitlines() == [*lines, f"  app at {elsewhere}/chdb_data · ClickHouse 26.9.1", *following]
+
+
 def test_status_with_an_unfinished_run_is_pending(run: Run, script: Script) -> None:
     script.status = status(**IN_SYNC, unfinished="operation_log: rebuild stopped after 500 of 1,000 rows")
     ran = run("status")
@@ -228,6 +248,20 @@ def test_dry_run_with_nothing_to_do(run: Run, script: Script) -> None:
     ran = run("migrate", "--dry-run")
     assert ran.code == 0
     assert ran.stdout.splitlines()[-1] == f"-- to do what is left alone too, run: aaiclick migrate --allow '{ALLOW}'"
+
+
+def test_dry_run_where_only_the_version_is_recorded(run: Run, script: Script) -> None:
+    script.plan = plan(drop(), from_version=3)
+    for command, code in ((["migrate", "--dry-run"], 1), (["plan"], 0)):
+        ran = run(*command)
+        assert ran.code == code
+        assert ran.stdout.splitlines()[-3:] == [
+            "-- oplog is at v3: nothing has to be changed, and v5 is not recorded yet",
+            "-- run: aaiclick migrate",
+            f"-- to do what is left alone too, run: aaiclick migrate --allow '{ALLOW}'",
+        ]
+    script.report, script.status = report(from_version=3), status(**IN_SYNC)
+    assert run("migrate").stdout.splitlines()[0] == "✓ oplog is at v5 (was v3): nothing had to be changed"
 
 
 def test_dry_run_says_what_would_be_refused_and_how_to_allow_it(run: Run, script: Script) -> None:

@@ -64,6 +64,13 @@ def test_from_the_first_version_to_the_next(aaiclick_server: EngineServer, three
     assert run("migrate", *second).code == 0
     assert run("status", *second).stdout == "✓ shop v3 in 3 databases: 3 in sync\n"
     assert run("status", "--json", *second).document["states"] == {"in sync": 3}
+    ahead = run("status", *first)
+    assert ahead.code == 1
+    assert ahead.stdout.startswith("✗ shop v1 in 3 databases: 3 ahead\n")
+    assert "run:" not in ahead.stdout  # migrate could only refuse
+    backwards = run("migrate", "--dry-run", *first)
+    assert (backwards.code, backwards.stdout) == (1, "")
+    assert "shop is at v3, code expects v1" in backwards.stderr
 
 
 @pytest.mark.parametrize(

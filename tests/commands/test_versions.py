@@ -10,6 +10,7 @@ from clickhouse_connect.driver.client import Client
 from aaiclick import (
     Column,
     MergeTree,
+    Migration,
     Policy,
     Schema,
     Table,
@@ -97,6 +98,19 @@ def test_a_newer_database_stops_older_code(aaiclick_client: Client) -> None:
         ensure_schema(aaiclick_client, V1)
     status = validate_schema(aaiclick_client, V1)
     assert (status.state, status.in_sync, status.live_version, status.code_version) == ("ahead", False, 2, 1)
+    # A plan would lead backwards: nothing carries it out.
+    for scratch in (True, False):
+        with pytest.raises(SchemaAheadError, match="app is at v2, code expects v1"):
+            plan_schema(aaiclick_client, V1, scratch=scratch)
+    assert plan_schema(aaiclick_client, V2, scratch=False).from_version == 2
+
+
+def test_the_plan_of_older_code_that_can_run_is_empty(aaiclick_client: Client) -> None:
+    two = V2.model_copy(update={"migrations": [Migration(2, oldest_code=1)]})
+    ensure_schema(aaiclick_client, two)
+    plan = plan_schema(aaiclick_client, V1)
+    assert (plan.steps, plan.from_version, plan.to_version, plan.recorded) == ((), 2, 1, True)
+    assert plan.notes == ("the database is at v2, newer than this code (v1), which can still run on it",)
 
 
 def test_a_changed_declaration_needs_a_new_version(aaiclick_client: Client) -> None:

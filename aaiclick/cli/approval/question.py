@@ -10,6 +10,7 @@ from aaiclick.cli import calls
 from aaiclick.cli.change_text import headline
 from aaiclick.cli.command import Frame
 from aaiclick.cli.output import Output, fitting
+from aaiclick.errors import SchemaAheadError
 from aaiclick.plan.gate import judge
 from aaiclick.plan.model import Plan, Step, cost_lines
 from aaiclick.plan.policy import Policy
@@ -38,7 +39,10 @@ def look(frame: Frame, declared: Schema, policy: Policy) -> tuple[Plan, tuple[St
     itself."""
     # Under ``safe`` no row is read, and what would have to be looked at is not carried out.
     quick = policy.level == "safe"
-    plan = calls.plan(frame.target().url, declared, frame.database, policy, quick)
+    try:
+        plan = calls.plan(frame.target().url, declared, frame.database, policy, quick)
+    except SchemaAheadError:
+        return None
     verdict = judge(plan, policy)
     newer = plan.to_version is not None and (plan.from_version or 0) > plan.to_version
     if newer or verdict.refused or any(step.blocked for step in verdict.run):

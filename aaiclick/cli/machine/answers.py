@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from aaiclick.commands.report import Report, Status
     from aaiclick.plan.model import Step
 
+HELPLESS = frozenset({"ahead", "changed", "unrecognised", "foreign"})
+"""States that ``aaiclick migrate`` can only refuse."""
+
 
 def step_json(step: Step) -> StepDocument:
     """A step without its internals."""

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from aaiclick.cli.approval import question
 from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode, Failure, describe
-from aaiclick.cli.machine.answers import report_json, status_json
+from aaiclick.cli.machine.answers import HELPLESS, report_json, status_json
 from aaiclick.cli.machine.metrics_file import MetricsFile
 from aaiclick.cli.numbers import count_text, rows_text
 from aaiclick.cli.output import Output, fitting, quiet_pipe
@@ -92,7 +92,7 @@ def plan_of_tenants(frame: Frame, policy: Policy, quick: bool, jobs: int) -> Exi
     schema, url, names = _meant(frame)
     with _watching(frame, len(names)) as watch:
         plans = plan_tenants(url, schema, names, quick, watch, jobs, tuple(sorted(policy.allowed)))
-    pending = [group for group in plans.groups if not group.plan.in_sync]
+    pending = [group for group in plans.groups if not group.plan.in_sync or not group.plan.recorded]
     failures = _failures(frame, plans.found.tenants)
     if frame.as_json:
         document: TenantsPlanDocument = {
@@ -130,7 +130,8 @@ def status_of_tenants(frame: Frame, jobs: int, metrics_file: Path | None = None)
     metrics.found({each.database: each.answer for each in found.tenants})
     states = {each.database: each.answer.state if each.answer is not None else "failed" for each in found.tenants}
     failures = _failures(frame, found.tenants)
-    following = frame.migrate() if any(each.answer and not each.answer.in_sync for each in found.tenants) else None
+    behind = any(each.answer is not None and not each.answer.in_sync for each in found.tenants)
+    following = frame.migrate() if any(_helped(each.answer) for each in found.tenants) else None
     if frame.as_json:
         document: TenantsStatusDocument = {
             "schema": schema.name,
@@ -146,8 +147,12 @@ def status_of_tenants(frame: Frame, jobs: int, metrics_file: Path | None = None)
             frame.output.table(("database", "", "version", "differences"), rows)
         if following is not None:
             frame.output.say(f"run: {following}")
-    done = ExitCode.PENDING if following is not None else ExitCode.DONE
+    done = ExitCode.PENDING if behind else ExitCode.DONE
     return max((*(failure.code for failure in failures.values()), done))
+
+
+def _helped(status: Status | None) -> bool:
+    return status is not None and not status.in_sync and status.state not in HELPLESS
 
 
 def _agreed(frame: Frame, schema: Schema, policy: Policy, names: Sequence[str], jobs: int) -> bool:
@@ -289,7 +294,7 @@ def _status_json(
     frame: Frame, tenant: Tenant[Status], following: str | None, failures: Mapping[str, Failure]
 ) -> TenantStatusDocument:
     status = tenant.answer
-    said = following if status is not None and not status.in_sync else None
+    said = following if _helped(status) else None
     return {
         "database": tenant.database,
         "status": status_json(status, frame.target().place, said) if status is not None else None,
@@ -308,7 +313,8 @@ def _print_group(output: Output, group: TenantGroup) -> None:
     if group.plan.steps:
         output.sql(str(group.plan))
     else:
-        output.say("-- nothing to do")
+        later = f"-- nothing has to be changed, and v{group.plan.to_version} is not recorded yet"
+        output.say("-- nothing to do" if group.plan.recorded else later)
     output.say("")
 
 
