@@ -35,7 +35,11 @@ def test_schedules(planner: Planner, bounds: Bounds, first: int) -> None:
     assert all(counts[what] for what in ("killed", "through", "LeaseLostError")), counts
 
 
-@pytest.mark.parametrize("seed", [610_932], ids=["a staging table of a run that went on with another one's late rows"])
+@pytest.mark.parametrize(
+    "seed",
+    [610_932, 1_064_178],
+    ids=["a staging table of a run that went on with another one's late rows", "a mark made after the lease was lost"],
+)
 def test_what_was_found(planner: Planner, seed: int) -> None:
     play(seed)
 
