@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal, TypeAlias
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from aaiclick.catalog.secrets import hidden_texts
 from aaiclick.diff.hazards import Hazard
+from aaiclick.errors import UsageError
 from aaiclick.plan.operations import CreateWork, ReplaceWork, Work
 from aaiclick.printable import range_text, seconds_text, shown, shown_lines, shown_sql, size_text
 from aaiclick.sql.secrets import without_secrets
@@ -189,8 +190,11 @@ class Plan:
 
     @staticmethod
     def from_json(text: str) -> Plan:
-        """The plan that ``to_json`` wrote. Raises ``pydantic.ValidationError`` for any other text."""
-        return _plan().validate_json(text)
+        """The plan that ``to_json`` wrote. Raises ``UsageError`` for any other text."""
+        try:
+            return _plan().validate_json(text)
+        except (ValidationError, RecursionError) as error:
+            raise UsageError(f"this is no plan: {_why(error)}") from None
 
     def __str__(self) -> str:
         return plan_text(self)
@@ -206,6 +210,16 @@ def step_without_secrets(step: Step) -> Step:
         case _:
             work = hidden_texts(step.work)
             return step if work is step.work else replace(step, work=work)
+
+
+def _why(error: ValidationError | RecursionError) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    first = found[0]
+    where = ".".join(str(part) for part in first["loc"][:4])
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return f"{where}: {first['msg']}{more}" if where else f"{first['msg']}{more}"
 
 
 @cache

@@ -71,6 +71,9 @@ class Policy:
     def __post_init__(self) -> None:
         if self.max_bytes is not None and self.max_bytes < 0:
             raise UsageError(f"max_bytes is {self.max_bytes}: write 0 or more")
+        kept: object = self.keep_old
+        if not isinstance(kept, timedelta):
+            raise UsageError(f"keep_old is {kept!r}: a timedelta is wanted, such as timedelta(days=7)")
         if self.keep_old < timedelta(0):
             raise UsageError(f"keep_old is {self.keep_old}: it cannot be less than 0")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from typing_extensions import Self
 
 
 class Spec(BaseModel):
@@ -16,6 +18,16 @@ class Spec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
     noun: ClassVar[str] = "declaration"
+
+    def __new__(cls, *given: object, **_: object) -> Self:
+        """Raises ``SpecError`` for more arguments without a keyword than there are such."""
+        if given:
+            code = cls.__init__.__code__
+            if len(given) >= code.co_argcount and not code.co_flags & inspect.CO_VARARGS:
+                from aaiclick.specs.mistakes import too_many
+
+                raise too_many(cls, cls.noun, code.co_varnames[1 : code.co_argcount], given)
+        return super().__new__(cls)
 
     def declares(self, field: str) -> bool:
         """True where the field was given, even as None or empty: only then it is managed."""

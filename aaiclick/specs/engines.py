@@ -84,7 +84,7 @@ class MergeTree(Spec):
     """The engine ``MergeTree``, and what all engines of its family have in common.
 
     A key is a list of columns or expressions, or one expression. A key that is left unset is not managed; None says
-    that there is none.
+    that there is none. The sort key of a table has to be said (or its primary key).
     """
 
     noun: ClassVar[str] = "engine"

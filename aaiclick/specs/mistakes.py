@@ -62,6 +62,15 @@ def spec_error(
     return SpecError(": ".join([head, *([".".join(map(str, where))] if where else [])]), problem + _shown(value))
 
 
+def too_many(model: type[BaseModel], noun: str, names: Sequence[str], given: Sequence[object]) -> SpecError:
+    """For arguments that need their keyword. ``names``: those that need none."""
+    fields = [name for name in model.model_fields if name not in names]
+    keywords = [f"{field}=..." for field in fields[: len(given) - len(names)]]
+    head = f"{noun} {given[0]}" if names and isinstance(given[0], str) else noun
+    call = ", ".join([*names, *keywords])
+    return SpecError(head, f"the other arguments go by keyword: {model.__name__}({call})")
+
+
 def _unknown(model: type[BaseModel], noun: str, field: str) -> str:
     known = list(model.model_fields)
     if "objects" in known and field in _OBJECT_FIELDS:

@@ -14,6 +14,7 @@ from aaiclick.specs.base import Spec
 from aaiclick.specs.columns import Column, Constraint, Index, Projection
 from aaiclick.specs.engines import AnyEngine, MergeTree
 from aaiclick.specs.renames import circle
+from aaiclick.sql.tokens import split_top
 
 if TYPE_CHECKING:
     from aaiclick.specs.arrow.schemas import ArrowSource
@@ -84,6 +85,8 @@ class Table(Spec):
         self._construct(name, {"name": name, "columns": columns, **fields})
         if not self.declares("engine"):
             raise SpecError(f"table {name}", "engine is missing: engine=MergeTree(order_by=[...]) with its sort key")
+        if wrong := without_sort_key(self.engine):
+            raise SpecError(f"table {name}: engine", wrong)
         if not name.strip():
             raise SpecError("table", "the name is empty")
         if not self.columns:
@@ -242,3 +245,19 @@ def _unique(table: str, noun: str, names: list[str]) -> None:
         if name in seen:
             raise SpecError(f"{table}: {noun} {name}", "declared twice")
         seen.add(name)
+
+
+def without_sort_key(engine: AnyEngine) -> str:
+    """What is wrong with an engine of the MergeTree family whose declaration says nothing of a sort key; '' where it
+    does. The arguments of the old syntax hold one."""
+    if engine.declares("order_by") or engine.declares("primary_key"):
+        return ""
+    if isinstance(engine, MergeTree):
+        name = type(engine).__name__
+    else:
+        old = 3 + (2 if engine.name.startswith("Replicated") else 0)
+        if not engine.name.endswith("MergeTree") or len(split_top(engine.arguments)) >= old:
+            return ""
+        name = f"Engine('{engine.name}', ...)"
+    call = f"{name.removesuffix(')').removesuffix(', ...')}{', ' if name.endswith(')') else '('}order_by="
+    return f"its sort key is missing: {call}[...]). To have none, say so: {call}[])"

@@ -12,6 +12,7 @@ from aaiclick.errors import SpecError
 from aaiclick.specs.base import Spec
 from aaiclick.specs.columns import Column, SettingValue
 from aaiclick.specs.engines import AnyEngine
+from aaiclick.specs.tables import without_sort_key
 from aaiclick.sql.security import read_security
 
 
@@ -110,6 +111,8 @@ class MaterializedView(Spec):
         _require_security(self.noun, name, self.security)
         if (self.to is None) == (self.engine is None):
             raise SpecError(f"materialized view {name}", "exactly one of to and engine is needed")
+        if self.engine is not None and (wrong := without_sort_key(self.engine)):
+            raise SpecError(f"materialized view {name}: engine", wrong)
         if self.backfill and self.refresh is not None:
             raise SpecError(
                 f"materialized view {name}: backfill", "a refreshable view reads everything at each refresh"

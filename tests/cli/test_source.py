@@ -43,7 +43,7 @@ def test_the_source_gives_the_same_schema(schema: Schema) -> None:
 
 
 def test_unset_and_none_are_told_apart() -> None:
-    for engine in (MergeTree(), MergeTree(order_by=[]), MergeTree(order_by=[], partition_by=None)):
+    for engine in (MergeTree(order_by=[]), MergeTree(order_by=[], partition_by=None)):
         schema = Schema("s", objects=[Table("t", [Column("id", "UInt64")], engine=engine)])
         assert same(executed(python_source(schema)), schema)
 

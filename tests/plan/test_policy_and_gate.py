@@ -190,3 +190,11 @@ def test_a_policy_says_where_it_comes_from() -> None:
     )
     assert Policy.default(True, {"AAICLICK_SCHEMA_POLICY": "check"}).words == "policy check (AAICLICK_SCHEMA_POLICY)"
     assert Policy.parse("safe", "aaiclick.toml [env.prod]").allow("drop-table t").origin == "aaiclick.toml [env.prod]"
+
+
+def test_what_is_no_time_and_no_plan_is_told_in_a_sentence() -> None:
+    with pytest.raises(UsageError, match="keep_old is '1 week': a timedelta is wanted"):
+        Policy.lossless(keep_old="1 week")  # type: ignore[arg-type]
+    for text in ("", "[]", '{"a": 1}', "{", "[" * 100_000):
+        with pytest.raises(UsageError, match="this is no plan: "):
+            Plan.from_json(text)

@@ -128,3 +128,42 @@ def test_help_tells_every_field(name: str) -> None:
         assert [field for field in made.model_fields if f"\n{field}: " not in shown] == []
     else:
         assert name == "Rebuild"
+
+
+def test_arguments_that_need_their_keyword() -> None:
+    make: Any
+    for make, given, said in (
+        (
+            Schema,
+            ("s", 1, []),
+            r"schema s: the other arguments go by keyword: Schema\(name, version=..., objects=...\)",
+        ),
+        (MergeTree, (["a"],), r"engine: the other arguments go by keyword: MergeTree\(order_by=...\)"),
+        (View, ("v", "SELECT 1"), r"view v: .* View\(name, query=...\)"),
+        (Table, ("t", [C], E), r"table t: .* Table\(name, columns, engine=...\)"),
+    ):
+        with pytest.raises(SpecError, match=said):
+            make(*given)
+
+
+@pytest.mark.parametrize(
+    ("engine", "said"),
+    [
+        (MergeTree(), r"MergeTree\(order_by=\[...\]\). To have none, say so: MergeTree\(order_by=\[\]\)"),
+        (MergeTree(settings={"index_granularity": 1}), "its sort key is missing"),
+        (Engine("MergeTree"), r"Engine\('MergeTree', order_by="),
+        (Engine("ReplicatedReplacingMergeTree", "'/p', 'r', v"), "its sort key is missing"),
+    ],
+)
+def test_a_table_without_a_word_about_its_sort_key(engine: MergeTree | Engine, said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        Table("t", [C], engine=engine)
+    with pytest.raises(SpecError, match=said):
+        MaterializedView("v", query="SELECT 1", engine=engine)
+
+
+@pytest.mark.parametrize(
+    "engine", [MergeTree(order_by=[]), MergeTree(primary_key="a"), Engine("MergeTree", "d, (a), 8192"), Engine("Log")]
+)
+def test_a_table_that_says_of_its_sort_key(engine: MergeTree | Engine) -> None:
+    assert Table("t", [C], engine=engine).engine == engine

@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from pydantic import ValidationError
-
 from aaiclick.apply.rollback.columns import Link
+from aaiclick.errors import UsageError
 from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.operations import AlterWork, AttachWork, RebuildWork
 from aaiclick.sql.secrets import HIDDEN
@@ -125,7 +124,7 @@ def _forward(record: Record) -> bool:
 def _plan(text: str) -> Plan | None:
     try:
         return Plan.from_json(text) if text else None
-    except ValidationError:
+    except UsageError:
         return None
 
 

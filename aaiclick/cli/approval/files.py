@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from aaiclick.cli.whole_files import read_at_most, require_place, write_whole
 from aaiclick.errors import UsageError
 from aaiclick.plan.model import PLAN_FORMAT, Plan
@@ -19,8 +17,9 @@ def read_plan(path: Path) -> Plan:
     text = _text(path)
     try:
         plan = Plan.from_json(text)
-    except (ValidationError, RecursionError) as error:
-        raise UsageError(f"{path} is no plan: {_why(error)}. Make it anew: aaiclick plan --out {path}") from None
+    except UsageError as error:
+        why = str(error).removeprefix("this is no plan: ")
+        raise UsageError(f"{path} is no plan: {why}. Make it anew: aaiclick plan --out {path}") from None
     if plan.format != PLAN_FORMAT:
         raise UsageError(
             f"{path} has format {plan.format}, and this release reads format {PLAN_FORMAT}. Make it anew: aaiclick "
@@ -56,13 +55,3 @@ def _is_plan(path: Path) -> bool:
     except UsageError:
         return False
     return True
-
-
-def _why(error: ValidationError | RecursionError) -> str:
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply"
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    first = found[0]
-    where = ".".join(str(part) for part in first["loc"][:4])
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    return f"{where}: {first['msg']}{more}" if where else f"{first['msg']}{more}"

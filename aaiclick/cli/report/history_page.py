@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic import ValidationError
-
 from aaiclick.cli.change_text import clauses
 from aaiclick.cli.machine.records import HEADINGS, record_json, record_row
 from aaiclick.cli.numbers import count_text
@@ -15,6 +13,7 @@ from aaiclick.cli.report.page import Section, badge, code, page
 from aaiclick.cli.report.plan_page import statements
 from aaiclick.cli.report.timeline import Timeline
 from aaiclick.cli.report.timeline_section import run_section
+from aaiclick.errors import UsageError
 from aaiclick.plan.model import Plan
 from aaiclick.printable import seconds_text, size_text
 from aaiclick.state.record import Record, against
@@ -81,7 +80,7 @@ def _plan(record: Record) -> Html:
         return el("p", "No statement was carried out.", class_="soft")
     try:
         plan = Plan.from_json(record.plan)
-    except (ValidationError, RecursionError):
+    except UsageError:
         return folded("The plan, as it is recorded (this release does not read it)", el("pre", record.plan))
     if not plan.steps:
         return el("p", "No step was needed.", class_="soft")
