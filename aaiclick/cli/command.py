@@ -72,6 +72,8 @@ class Frame:
     """Where the answer and the messages go."""
     on_close: Callable[[], object] = field(init=False, default=lambda: None)
     """Called once the command has ended, however it did."""
+    asking: bool = field(init=False, default=False)
+    """True from the look at what has to be asked about until the answer: nothing has begun."""
     _target: DatabaseTarget | None = field(init=False, default=None)
     """The database that was asked for, once it is known."""
     _settings: Settings | None = field(init=False, default=None)
@@ -278,10 +280,12 @@ class Frame:
         return failure.code
 
     def _interrupted(self) -> str:
+        if self.asking:
+            return "interrupted: nothing was changed"
         return "interrupted. Nothing is lost: the next run resumes" if self.command in _RESUMED else "interrupted"
 
     def _slow_interrupt(self) -> None:
-        resumes = "; the next run resumes" if self.command in _RESUMED else ""
+        resumes = "; the next run resumes" if self.command in _RESUMED and not self.asking else ""
         self.output.tell(
             f"stopping when the running statement has ended (Ctrl-C again stops at once{resumes})", "yellow"
         )

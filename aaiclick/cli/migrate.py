@@ -182,6 +182,7 @@ def _migrate(frame: Frame, hooks: Hooks, policy: Policy, file: str | None, ask: 
         _create_database(frame)
     declared = frame.declared(to)
     if approved is None and ask and is_asked(frame, policy):
+        frame.asking = True
         found = look(frame, declared, policy)
         if found is not None:
             # What was shown is what is carried out: else there is a StalePlanError.
@@ -189,6 +190,7 @@ def _migrate(frame: Frame, hooks: Hooks, policy: Policy, file: str | None, ask: 
             if not agreed(frame, steps):
                 frame.output.tell("nothing was changed", "yellow")
                 return ExitCode.PENDING
+        frame.asking = False
     before_migrate(frame, hooks, declared, policy)
     watch = watcher(frame.output)
     frame.on_close = watch.close

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from aaiclick.clock import clock
-from aaiclick.commands.approval.approved import require_database
+from aaiclick.commands.approval.approved import as_approved, require_approved, require_database
 from aaiclick.commands.approval.stand_alone import stand_alone
-from aaiclick.commands.decide import Decision, compared, decide, gate
+from aaiclick.commands.decide import Decision, compared, decide, gate, obstacle
 from aaiclick.commands.inspection.fresh_database import untouched
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
@@ -66,10 +66,20 @@ def ensure(run: Run) -> Routine[Report]:
     # What has to be looked at in the rows is looked at once, under the lease, by one of many starts.
     planned = yield from make_plan(found, max_read_bytes=0, clones=run.policy.tries_on_parts)
     yield Emit(compared(planned))
+    planned = yield from _approved(run, planned)
     # Nothing to do under the lease, or a policy that changes nothing: the lease is left alone.
     if _settled(run, planned, seen):
         return report_of(planned.plan, gate(planned, run.policy), (yield from clock()) - started)
     return (yield from migrate(run, database, planned, started, books=found.books))
+
+
+def _approved(run: Run, planned: PlannedMigration) -> Routine[PlannedMigration]:
+    """Whether the plan still holds comes before what the policy says to it: else it is told to run a stale one."""
+    if run.approved is None or obstacle(planned) is not None:
+        return planned
+    planned = yield from as_approved(planned)
+    require_approved(run.approved, planned)
+    return planned
 
 
 def nothing_to_do(schema: Schema, seen: Warm, seconds: float) -> Report:

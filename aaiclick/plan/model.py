@@ -4,7 +4,7 @@ it."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Literal, TypeAlias
 
@@ -14,6 +14,7 @@ from aaiclick.catalog.secrets import hidden_texts
 from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import UsageError
 from aaiclick.plan.operations import CreateWork, ReplaceWork, Work
+from aaiclick.plan.seal import seal_of
 from aaiclick.printable import range_text, seconds_text, shown, shown_lines, shown_sql, size_text
 from aaiclick.sql.secrets import without_secrets
 
@@ -153,6 +154,9 @@ class Plan:
     """Version of the JSON format."""
     library: str = ""
     """Version of aaiclick that made it; '' where it did not say so."""
+    seal: str = field(default="", compare=False)
+    """In JSON a digest of the rest, by which an edited file is known; '' in a plan that was not read, and in one of an
+    earlier release."""
 
     @property
     def required(self) -> tuple[Step, ...]:
@@ -181,20 +185,22 @@ class Plan:
         return self.to_version is None or (self.from_version is not None and self.from_version >= self.to_version)
 
     def to_json(self) -> str:
-        """JSON that ``from_json`` reads back. A secret stands as ``[HIDDEN]`` in it, or its statement is left out."""
-        return (
-            _plan()
-            .dump_json(replace(self, steps=tuple(step_without_secrets(step) for step in self.steps)), indent=2)
-            .decode()
-        )
+        """JSON that ``from_json`` reads back, with a seal. A secret stands as ``[HIDDEN]`` in it, or its statement is
+        left out."""
+        bare = replace(self, steps=tuple(step_without_secrets(step) for step in self.steps), seal="")
+        sealed = replace(bare, seal=seal_of(_plan().dump_json(bare).decode()))
+        return _plan().dump_json(sealed, indent=2).decode()
 
     @staticmethod
     def from_json(text: str) -> Plan:
-        """The plan that ``to_json`` wrote. Raises ``UsageError`` for any other text."""
+        """The plan that ``to_json`` wrote. Raises ``UsageError`` for any other text, and for a plan that was edited."""
         try:
-            return _plan().validate_json(text)
+            plan = _plan().validate_json(text)
         except (ValidationError, RecursionError) as error:
             raise UsageError(f"this is no plan: {_why(error)}") from None
+        if plan.seal and plan.format == PLAN_FORMAT and plan.seal != seal_of(text):
+            raise UsageError("the plan was edited after it was made: what it says is not what would be carried out")
+        return plan
 
     def __str__(self) -> str:
         return plan_text(self)

@@ -91,6 +91,17 @@ def test_a_ttl_that_would_delete_more_by_now_is_another_plan(
     assert ensure_schema(aaiclick_engine.url, two, policy, database=aaiclick_database, plan=now).in_sync
 
 
+def test_a_stale_plan_is_stale_whatever_the_policy(
+    aaiclick_engine: EmbeddedEngine, connection: Opened, database: str
+) -> None:
+    plan = saved(plan_schema(aaiclick_engine.url, TWO, database=database))
+    with pytest.raises(SchemaVersionError, match="Run: aaiclick migrate"):
+        ensure_schema(aaiclick_engine.url, TWO, Policy.check(), database=database, plan=plan)
+    connection.command(Command(f"ALTER TABLE `{database}`.t ADD COLUMN surplus String"))
+    with pytest.raises(StalePlanError, match="t: other SQL is sent"):
+        ensure_schema(aaiclick_engine.url, TWO, Policy.check(), database=database, plan=plan)
+
+
 @pytest.mark.parametrize(
     ("statement", "said"),
     [

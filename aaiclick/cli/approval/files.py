@@ -7,6 +7,7 @@ from pathlib import Path
 from aaiclick.cli.whole_files import read_at_most, require_place, write_whole
 from aaiclick.errors import UsageError
 from aaiclick.plan.model import PLAN_FORMAT, Plan
+from aaiclick.plan.seal import without_seal
 
 _LARGEST = 256 << 20
 """A file with more bytes than that is no plan, whatever it is."""
@@ -19,7 +20,8 @@ def read_plan(path: Path) -> Plan:
         plan = Plan.from_json(text)
     except UsageError as error:
         why = str(error).removeprefix("this is no plan: ")
-        raise UsageError(f"{path} is no plan: {why}. Make it anew: aaiclick plan --out {path}") from None
+        said = f"{path} is no plan: {why}" if why != str(error) else f"{path}: {why}"
+        raise UsageError(f"{said}. Make it anew: aaiclick plan --out {path}") from None
     if plan.format != PLAN_FORMAT:
         raise UsageError(
             f"{path} has format {plan.format}, and this release reads format {PLAN_FORMAT}. Make it anew: aaiclick "
@@ -50,8 +52,8 @@ def _text(path: Path) -> str:
 
 
 def _is_plan(path: Path) -> bool:
+    """Whether a file holds a plan, which may be replaced; also one that was edited."""
     try:
-        read_plan(path)
+        return Plan.from_json(without_seal(_text(path))).format == PLAN_FORMAT
     except UsageError:
         return False
-    return True

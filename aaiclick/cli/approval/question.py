@@ -73,7 +73,11 @@ def answered(output: Output, question: str) -> bool:
     with contextlib.suppress(OSError):
         output.err.print(fitting(shown(question), output.err.encoding), end="", soft_wrap=True)
         output.err.file.flush()
-    answer = sys.stdin.readline()
+    try:
+        answer = sys.stdin.readline()
+    except KeyboardInterrupt:
+        output.tell("")  # what follows has a line of its own
+        raise
     if not answer.endswith("\n"):
         output.tell("")  # the end of the input was typed, not a line
     return answer.strip().lower() in ("y", "yes")

@@ -52,9 +52,11 @@ def migrate_tenants(frame: Frame, hooks: Hooks, policy: Policy, jobs: int, ask: 
     from aaiclick.tenants import ensure_tenants
 
     schema, url, names = _meant(frame)
-    if ask and question.is_asked(frame, policy) and not _agreed(frame, schema, policy, names, jobs):
+    frame.asking = ask and question.is_asked(frame, policy)
+    if frame.asking and not _agreed(frame, schema, policy, names, jobs):
         frame.output.tell("nothing was changed", "yellow")
         return ExitCode.PENDING
+    frame.asking = False
     hooks.know(schema, frame.database, frame.target().place, len(names))
     hooks.before()
     begun = monotonic()

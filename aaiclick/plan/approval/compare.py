@@ -78,10 +78,15 @@ def _step_changes(before: Step, now: Step, begun: bool) -> Iterator[str]:
     if now.blocked and not before.blocked:
         yield f"{name}: blocked now: {now.blocked}"
         return
+    if before.blocked and not now.blocked:
+        yield f"{name}: {now.change}: it was blocked when it was approved, and is not now"
+        return
     hazards = list(_hazard_changes(before, now, begun))
     if not _same_sql(before, now, begun):
         new = next((line for line in now.sql if line not in before.sql), "")
         yield f"{name}: other SQL is sent{f': {new}' if new else ' than was approved'}"
+    elif not hazards and not begun and not _same_words(before, now):
+        yield f"{name}: {now.change}: approved was {before.change}"
     elif not hazards and now.optional != before.optional:
         yield f"{name}: {now.change}: it is {'a clean-up' if now.optional else 'required'} now"
     elif not hazards and (now.allowed, now.migrations) != (before.allowed, before.migrations):
@@ -99,6 +104,11 @@ def _same_sql(before: Step, now: Step, begun: bool) -> bool:
         old == new or (old.startswith("--") and new.startswith("--") and _alike(old, new, FEW_ROWS))
         for old, new in zip(before.sql, now.sql, strict=True)
     )
+
+
+def _same_words(before: Step, now: Step) -> bool:
+    old, new = (before.change, *before.changes), (now.change, *now.changes)
+    return len(old) == len(new) and all(_alike(was, is_now, FEW_ROWS) for was, is_now in zip(old, new, strict=True))
 
 
 def _hazard_changes(before: Step, now: Step, begun: bool) -> Iterator[str]:

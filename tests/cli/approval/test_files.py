@@ -33,6 +33,15 @@ def test_what_a_link_leads_to_is_replaced(tmp_path: Path) -> None:
     assert read_plan(tmp_path / "plan.json") == PLAN
 
 
+def test_an_edited_file_is_refused_and_may_be_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    write_plan(path, plan())
+    path.write_text(path.read_text(encoding="utf-8").replace('"oplog"', '"oplog2"'), encoding="utf-8")
+    with pytest.raises(UsageError, match=r"plan\.json: the plan was edited after it was made.* Make it anew: "):
+        read_plan(path)
+    require_writable(path)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

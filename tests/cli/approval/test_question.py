@@ -57,6 +57,25 @@ def test_only_a_yes_is_one(run: Run, typed: Callable[[str], Script], answer: str
         assert applied(script)[0]["plan"] == script.plan
 
 
+def test_ctrl_c_at_the_question_changes_nothing(
+    run: Run, typed: Callable[[str], Script], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Pressed(Typed):
+        def readline(self, size: int = -1, /) -> str:  # type: ignore[override]
+            raise KeyboardInterrupt
+
+    script = typed("")
+    script.plan = plan(rebuild())
+    monkeypatch.setattr(sys, "stdin", Pressed())
+    ran = run("migrate", "--schema", "aaiclick.oplog:OPLOG")
+    assert (ran.code, applied(script)) == (130, [])
+    assert ran.stderr.count("[y/N]") == 1
+    assert ran.stderr.splitlines()[-2:] == [
+        "interrupted: nothing was changed",
+        "run: aaiclick migrate",
+    ]
+
+
 @pytest.mark.parametrize(
     ("made", "arguments"),
     [

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from aaiclick import Plan
 from aaiclick.diff.hazards import Hazard
+from aaiclick.errors import UsageError
 from aaiclick.plan.approval.compare import changed_since
 from aaiclick.plan.model import Step, Strategy
 from aaiclick.plan.operations import AlterWork, CallableWork, CreateWork
@@ -159,6 +163,52 @@ def test_rows_that_a_script_writes_are_not_counted_before() -> None:
 
 def test_a_plan_that_has_a_step_twice_is_another_one() -> None:
     assert changed_since(plan(FIRST, FIRST, SECOND), plan(FIRST, SECOND)) == ("the approved plan has a step twice",)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["change", "changes", "blocked", "room", "seconds", "expiring", "rows", "took", "hazards"],
+)
+def test_a_file_that_was_edited_is_no_plan(path: str) -> None:
+    text = ONE.to_json()
+    assert Plan.from_json(json.dumps(json.loads(text))) == ONE  # laid out anew
+    edited = json.loads(text)
+    value: object = {
+        "change": "nothing",
+        "changes": ["a", "b"],
+        "blocked": "no",
+        "seconds": math.nan,
+        "hazards": [],
+    }.get(path, 7)
+    if path == "room":
+        value = {"disk": "d", "bytes": 1, "free": 1, "kept_bytes": 0, "kept_seconds": 0}
+    edited["steps"][0][path] = value
+    with pytest.raises(UsageError, match="the plan was edited after it was made"):
+        Plan.from_json(json.dumps(edited))
+
+
+@pytest.mark.parametrize("name", ["notes", "basis", "fingerprint", "library", "to_version"])
+def test_no_part_of_a_plan_is_left_out_of_its_seal(name: str) -> None:
+    edited = json.loads(ONE.to_json())
+    edited[name] = ["x"] if name == "notes" else 3 if name == "to_version" else "x"
+    with pytest.raises(UsageError, match="the plan was edited after it was made"):
+        Plan.from_json(json.dumps(edited))
+    del edited["seal"]  # of an earlier release
+    assert Plan.from_json(json.dumps(edited)).seal == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        ({"change": "is harmless"}, {}, "t: differs: approved was is harmless"),
+        ({"changes": ("a", "b")}, {"changes": ("a", "c")}, "t: differs: approved was differs"),
+        ({"blocked": "3 NULLs"}, {}, "t: differs: it was blocked when it was approved, and is not now"),
+        ({"change": "12,000 rows of x"}, {"change": "12,100 rows of x"}, ""),
+    ],
+)
+def test_what_is_read_is_what_is_carried_out(before: dict[str, Any], now: dict[str, Any], said: str) -> None:
+    made = [plan(replace(FIRST, **fields), SECOND) for fields in (before, now)]
+    assert changed_since(made[0], made[1]) == ((said,) if said else ())
 
 
 def test_a_function_that_was_edited_is_another_one() -> None:
