@@ -296,17 +296,21 @@ def check_schema(schema: Schema) -> Checked:
         raise
     lock = read_lock(folder)
     problems: list[str] = []
+    merged = False
     try:
         check_released(schema.name, schema.version, read_migrations(folder), lock, str(folder / LOCK_FILE))
     except HistoryError as error:
         problems.append(f"{error}.{_amend(error, lock)}")
+        merged = isinstance(error, DuplicateVersionError)
     last = lock.versions[-1] if lock is not None and lock.versions else None
     if last is None:
         return Checked(schema.name, schema.version, None, (*problems, missing))
     read, declared = declared_forms(schema)
     problems += _allowances(schema, folder, lock, declared)
     release = compare(last.forms, declared, read, {}, ())
-    if schema.version > last.version:
+    if merged:
+        pass  # What differs is the other branch's version: to write it over the released one would lose that.
+    elif schema.version > last.version:
         problems.append(f'version {schema.version} has no revision: aaiclick revision -m "..."')
     elif not release.words and _varying(schema, declared, last.variables) != last.variables:
         problems.append(

@@ -24,7 +24,7 @@ from aaiclick.cli.failures import Advice, ExitCode, Failure, describe, hide
 from aaiclick.cli.interrupts import Interrupts, Terminated
 from aaiclick.cli.output import Output, UnwrittenError, drop_stdout
 from aaiclick.cli.schema_reference import DEFAULT, load_schema
-from aaiclick.errors import UsageError
+from aaiclick.errors import AaiclickError, UsageError
 
 if TYPE_CHECKING:
     from aaiclick.cli.machine.documents import ErrorFields
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 USUAL_POLICY = "lossless"
 """The policy where nothing says another."""
+_OF_MANY = ("migrate", "status")
+"""Commands that take a pattern of databases."""
 _RESUMED = ("migrate", "rollback")
 
 
@@ -146,6 +148,7 @@ class Frame:
     def target(self) -> DatabaseTarget:
         """The database that was asked for. Raises ``UsageError``."""
         if self._target is None:
+            self._require_one()
             url = self.settings.url()
             self._target = resolve(url.text if url is not None else None, os.environ, Path.home())
             if note := self.settings.overruled():
@@ -154,13 +157,28 @@ class Frame:
                 silence_engine()
         return self._target
 
+    def _require_one(self) -> None:
+        found = self.settings.database()
+        if found is not None and self.command not in _OF_MANY and ("*" in found.text or "?" in found.text):
+            raise UsageError(
+                f"{found.origin} {found.text!r}: a pattern is only for {' and '.join(_OF_MANY)}. Name one database, "
+                f"and run {self.command} for each"
+            )
+
     def chosen_policy(self, allow: Sequence[str]) -> Policy:
         """What this run may do. Raises ``UsageError``."""
-        return calls.policy(self.settings.value("policy"), allow, self.settings.value("keep-old"))
+        try:
+            return calls.policy(self.settings.value("policy"), allow, self.settings.value("keep-old"))
+        except UsageError as error:
+            told = self.settings.as_written("keep-old", self.settings.as_written("policy", str(error)))
+            raise UsageError(told) from None
 
     def kept_for(self) -> timedelta:
         """How long old tables are kept. Raises ``UsageError``."""
-        return calls.kept_for(self.settings.value("keep-old"))
+        try:
+            return calls.kept_for(self.settings.value("keep-old"))
+        except UsageError as error:
+            raise UsageError(self.settings.as_written("keep-old", str(error))) from None
 
     def declared(self, to: int | None = None) -> Schema:
         """The schema that was asked for; ``to``: as that version was released. Where nothing says it, the oplog: in a
@@ -205,7 +223,10 @@ class Frame:
         values: dict[str, int | str] = {}
         for name, value in self.settings.values().items():
             if name in known:
-                values[name] = known[name].read(value.text, value.origin)
+                try:
+                    values[name] = known[name].read(value.text, value.origin)
+                except AaiclickError as error:
+                    raise UsageError(self.settings.as_written(f"variables.{name}", str(error))) from None
             elif strict or value.level == FLAG:
                 there = f"it has {', '.join(known)}" if known else "it has none"
                 place = f"--var {name}" if value.level == FLAG else f"variables.{name} in {value.origin}"

@@ -113,9 +113,9 @@ def _carry_out(given: list[str]) -> int:
         describe = getattr(error, "format_message", None)
         if describe is None:
             raise
-        return _wrong_usage(
-            str(describe()), getattr(getattr(error, "ctx", None), "command_path", "aaiclick"), "--json" in given
-        )
+        # Pydantic's words, by which typer has the values of a list checked.
+        said = str(describe()).replace("Value error, ", "")
+        return _wrong_usage(said, getattr(getattr(error, "ctx", None), "command_path", "aaiclick"), "--json" in given)
     return code if isinstance(code, int) else ExitCode.DONE
 
 

@@ -74,9 +74,9 @@ def _import(name: str, folders: Sequence[Path]) -> ModuleType:
     except ModuleNotFoundError as error:
         absent = error.name or name
         if name == absent or name.startswith(f"{absent}."):
-            if list(folders) == [Path.cwd()]:
+            if set(folders) == {Path.cwd()}:
                 raise UsageError(f"no module named {absent}: run from your project's folder or install it") from error
-            where = " or ".join(map(str, folders))
+            where = " or ".join(dict.fromkeys(map(str, folders)))
             raise UsageError(f"no module named {absent} in {where}, and none is installed") from error
         raise UsageError(f"{name} cannot be imported: it needs the module {absent}, which is not installed") from error
     except AaiclickError as error:

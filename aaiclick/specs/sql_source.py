@@ -109,11 +109,25 @@ def sql_objects(path: str | PathLike[str], beside: str | None = None) -> list[Sq
     found = _objects(_Source(_plain(decoded), named))
     if not found:
         raise SpecError(named, "holds no CREATE statement")
+    if len(set(re.findall(r"\r\n|\r|\n", decoded))) > 1:
+        _require_plain_literals(found, decoded)
     lines: dict[str, SqlObject] = {}
     for item in found:
         if (first := lines.setdefault(item.name, item)) is not item:
             raise SpecError(item.place(), f"{item.name} is declared in line {first.line} already")
     return found
+
+
+def _require_plain_literals(found: list[SqlObject], written: str) -> None:
+    """A file that mixes line ends may mean the one inside a literal. Raises ``SpecError`` for such a literal."""
+    for item in found:
+        for token in Tokens(item.sql).items:
+            if token.kind == "string" and "\n" in token.text and token.text not in written:
+                raise SpecError(
+                    item.place(),
+                    "a literal holds a carriage return, and lines of a file may end in any way: write it as \\r, and "
+                    "the newline as \\n",
+                )
 
 
 def _plain(text: str) -> str:

@@ -355,3 +355,9 @@ def test_a_wrong_url_is_one_sentence(run: Run, url: str, command: str) -> None:
     assert (ran.code, ran.stdout) == (2, "")
     assert len(ran.stderr.splitlines()) == 1
     assert ran.stderr.startswith("error: ")
+
+
+def test_a_value_that_is_none_of_a_list_is_told_in_our_words(run: Run) -> None:
+    ran = run("adopt", "--from", "xyz")
+    assert ran.code == 2
+    assert ran.stderr.startswith("error: Invalid value for '--from': 'xyz' is not one of 'golang-migrate'")

@@ -154,6 +154,7 @@ def test_two_branches_that_add_the_same_version(shell: Shell) -> None:
     code, found = shell("check")
     assert code == 1
     assert "aaiclick revision --renumber puts the later one behind" in str(found["problems"])
+    assert "--amend" not in str(found["problems"])  # version 2 is released: that would rewrite it
 
     lock = (folder / "schema.lock.json").read_text(encoding="utf-8")
     (folder / "schema.lock.json").write_text(lock.replace('"migration": "', '"migration": "f'), encoding="utf-8")

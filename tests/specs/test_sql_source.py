@@ -223,3 +223,14 @@ def test_remarks_are_of_the_statement_below_them(tmp_path: Path) -> None:
     assert (events.renamed_from, renamed.renamed_from, view.backfill) == (None, "was", True)
     with pytest.raises(SpecError, match="only tables and columns are renamed"):
         Schema.from_sql(write(tmp_path, text.replace("backfill: true", "renamed_from: x")), name="shop")
+
+
+def test_a_carriage_return_in_a_literal_is_not_lost_in_silence(tmp_path: Path) -> None:
+    text = "CREATE TABLE t (\n    a String DEFAULT 'x{}y'\n) ENGINE = MergeTree ORDER BY a;\n"
+    path = tmp_path / "schema.sql"
+    path.write_bytes(text.format("\r\n").encode())
+    with pytest.raises(SpecError, match=r"line 1, CREATE TABLE t.*a literal holds a carriage return"):
+        Schema.from_sql(path, name="s")
+    for whole in (text.format("\n").replace("\n", "\r\n"), text.format("\\r\\n")):
+        path.write_bytes(whole.encode())
+        Schema.from_sql(path, name="s")

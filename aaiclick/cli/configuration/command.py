@@ -98,15 +98,19 @@ def _line(frame: Frame, key: str) -> _Line:
     said = settings.said(key)
     origin = said.origin if said is not None else _NOWHERE
     try:
-        return _Line(key, *_in_force(frame, key, origin))
+        value, where = _in_force(frame, key, origin)
+        return _Line(key, value if key == "url" else settings.as_written(key, value), where)
     except UsageError as error:
-        return _Line(key, mask(said.text) if said is not None else "", origin, str(error))
+        return _Line(key, mask(said.text) if said is not None else "", origin, settings.as_written(key, str(error)))
 
 
 def _values(settings: Settings) -> list[_Line]:
     """What is said of the schema's variables. Whether it has them is not known without the schema."""
     try:
-        return [_Line(f"{VALUES}.{name}", value.text, value.origin) for name, value in settings.values().items()]
+        return [
+            _Line(f"{VALUES}.{name}", settings.as_written(f"{VALUES}.{name}", value.text), value.origin)
+            for name, value in settings.values().items()
+        ]
     except UsageError as error:
         return [_Line(VALUES, "", _NOWHERE, str(error))]
 

@@ -4,6 +4,7 @@ directory upwards."""
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -86,6 +87,8 @@ def _load(path: Path) -> dict[str, object] | None:
         # A byte order mark, as some editors write it, is no part of the text.
         text = path.read_text(encoding="utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            raise UsageError(f"{path} is a link to {os.readlink(path)}, which is not there") from None
         return None
     except IsADirectoryError:
         raise UsageError(f"{path} is a directory, not a file") from None

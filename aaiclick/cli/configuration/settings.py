@@ -4,6 +4,7 @@ that was asked for, then the file's own."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -63,6 +64,17 @@ class Settings:
         if not text.strip():
             raise UsageError(f"{key} in {said.origin} is empty: {' and '.join(names(said.text, ''))} is set to nothing")
         return replace(said, text=text)
+
+    def as_written(self, key: str, text: str) -> str:
+        """A text about the key with ``${NAME}`` in place of what the variable holds: that may be a secret."""
+        said = self.said(key)
+        if said is None or said.level < ENVIRONMENT:
+            return text
+        with suppress(UsageError):  # what is not written as ${NAME} holds no value
+            for name in names(said.text, ""):
+                if value := self.variables.get(name):
+                    text = text.replace(value, f"${{{name}}}")
+        return text
 
     def said(self, key: str) -> Value | None:
         """The same as it is written."""

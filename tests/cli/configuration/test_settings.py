@@ -6,10 +6,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from typer.testing import CliRunner
 
 from aaiclick.cli import calls
 from aaiclick.cli.configuration.settings import KEEP_VARIABLE, Settings, load
 from aaiclick.cli.configuration.variables import expanded
+from aaiclick.cli.main import build
 from aaiclick.clients.url import ServerUrl, parse_url
 from aaiclick.errors import UsageError
 from aaiclick.plan.policy import KEEP_ENVIRONMENT
@@ -192,3 +194,30 @@ def test_a_wrong_policy_is_told_with_its_key(tmp_path: Path) -> None:
     (tmp_path / "aaiclick.toml").write_text('policy = "safe"', encoding="utf-8")
     chosen = calls.policy(load({}, None, {}, tmp_path).value("policy"), (), None)
     assert chosen.words == "policy safe (aaiclick.toml)"
+
+
+def test_what_a_variable_holds_is_shown_as_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "aaiclick.toml").write_text('policy = "${SECRET_POLICY}"\ndatabase = "${SECRET_NAME}"\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SECRET_POLICY", "SEKRETA")
+    monkeypatch.setenv("SECRET_NAME", "SEKRETB")
+    ran = CliRunner().invoke(build(rich_help=False), ["config"])
+    assert ran.exit_code == 2
+    assert "SEKRET" not in ran.output
+    assert "${SECRET_POLICY}" in ran.output
+    assert "${SECRET_NAME}" in ran.output
+
+
+def test_a_link_that_leads_nowhere_is_no_absence(tmp_path: Path) -> None:
+    (tmp_path / "aaiclick.toml").symlink_to(tmp_path / "gone.toml")
+    with pytest.raises(UsageError, match=r"aaiclick\.toml is a link to .*gone\.toml, which is not there"):
+        load({}, None, {}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "command", [["history"], ["reflect"], ["rollback", "--to", "1"], ["plan"], ["prune"], ["adopt"]]
+)
+def test_a_pattern_is_for_two_commands(command: list[str], tmp_path: Path) -> None:
+    given = [*command, *(["--version", "1"] if command == ["adopt"] else [])]
+    ran = CliRunner().invoke(build(rich_help=False), [*given, "--url", f"chdb://{tmp_path}/d", "--database", "t_*"])
+    assert (ran.exit_code, "a pattern is only for migrate and status" in ran.output) == (2, True)
