@@ -69,7 +69,10 @@ class Process(Actor):
         scene = self.scene
         # Processes of one machine: whether one of them is gone can be told.
         owner = Owner("app", f"host{self.pid % 2}", self.pid, f"place{self.pid % 2}", str(self.pid))
-        policy = Policy.lossless(keep_old=timedelta(days=scene.keep_days)).allow(*sorted(scene.allowed))
+        # What an operator has looked at holds for one run: what that one leaves behind has to be looked at again.
+        self.allowed = frozenset(scene.allowed)
+        scene.allowed.clear()
+        policy = Policy.lossless(keep_old=timedelta(days=scene.keep_days)).allow(*sorted(self.allowed))
         return ensure(Run(scene.story.schemas[self.version], DATABASE, policy, owner, False, VERSION))
 
     @property
@@ -181,7 +184,7 @@ class Process(Actor):
             return
         live = scene.world.server.find(DATABASE, "t")
         if _versions(scene) > before and live is not None and live.uuid in scene.stray:
-            scene.unasked = scene.unasked or not any(key.startswith("skip ") for key in scene.allowed)
+            scene.unasked = scene.unasked or not any(key.startswith("skip ") for key in self.allowed)
         if running is not None:
             execution = scene.execute(running, self.chaos.duration() if scene.world.splits else 0.0)
             execution.late = self.late is not None
