@@ -135,7 +135,8 @@ class SchemaVersionError(SchemaError):
 
     ``differences`` holds one sentence per difference, ``next_command`` what to run. ``done``: the steps that were
     carried out before that was known. ``refused``: what is not allowed, why, and the key that would allow it, a
-    sentence each; ``policy``: which policy refuses, and where it was said ('' where none does).
+    sentence each; ``policy``: which policy refuses, and where it was said ('' where none does). ``cause``: what may
+    have made the difference, a sentence; '' where nothing is known.
     """
 
     def __init__(
@@ -148,6 +149,7 @@ class SchemaVersionError(SchemaError):
         done: tuple[str, ...] = (),
         refused: tuple[str, ...] = (),
         policy: str = "",
+        cause: str = "",
     ) -> None:
         self.schema = schema
         self.live = live
@@ -158,7 +160,9 @@ class SchemaVersionError(SchemaError):
         self.refused = refused
         self.policy = policy
         listed = "; ".join(differences)
-        why = f" Refused by {policy}: {'; '.join(refused)}." if policy else ""
+        self.cause = cause
+        why = f" {cause}" if cause else ""
+        why += f" Refused by {policy}: {'; '.join(refused)}." if policy else ""
         super().__init__(
             f"{schema} is at {live}, code expects {expected}: {listed}.{why}{_done(done)} Run: {next_command}"
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from aaiclick.commands.inspection.given_values import given_elsewhere
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.planning import PlannedMigration
 from aaiclick.commands.inspection.verify import spec_differences
@@ -86,14 +87,16 @@ def gate(planned: PlannedMigration, policy: Policy) -> GateDecision:
     if verdict.refused:
         keys = tuple(dict.fromkeys(key for refusal in verdict.refused for key in refusal.allow))
         command = " ".join(["aaiclick migrate", *(f"--allow '{key}'" for key in keys)])
+        words = _differences(planned)
         raise SchemaVersionError(
             schema.name,
             found.live.label,
             schema.version_label,
-            _differences(planned),
+            words,
             command,
             refused=tuple(refusal.words for refusal in verdict.refused),
             policy=policy.words,
+            cause=given_elsewhere(schema, words) if found.same_version else "",
         )
     blocked = tuple(f"{step.object}: {step.blocked}" for step in verdict.run if step.blocked)
     if blocked:

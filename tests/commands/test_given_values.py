@@ -12,7 +12,7 @@ from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, pl
 from aaiclick.api.revision import check_schema, revise
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.cli.main import main
-from aaiclick.commands.inspection.given_values import as_given_here
+from aaiclick.commands.inspection.given_values import as_given_here, given_elsewhere
 from aaiclick.errors import SchemaVersionError, SpecChangedError
 from aaiclick.variables import Variable
 
@@ -48,6 +48,17 @@ def test_another_value_is_a_step_with_its_hazard_and_is_recorded(
     ensure_schema(aaiclick_client, schema().given(ttl_days=30), policy=Policy.lossless().allow("change-ttl t"))
     versions = aaiclick_client.query("SELECT version, state FROM schema_version ORDER BY seq").result_rows
     assert list(versions) == [(1, "applied")] * 3
+
+
+def test_a_start_with_another_value_names_the_variable(aaiclick_client: Client) -> None:
+    ensure_schema(aaiclick_client, schema().given(ttl_days=90))
+    with pytest.raises(
+        SchemaVersionError, match=r"A variable may be the cause: ttl_days \(AAICLICK_VAR_TTL_DAYS,"
+    ) as told:
+        ensure_schema(aaiclick_client, schema(), policy=Policy.check())
+    assert told.value.cause
+    said = ("events: column n is missing",)
+    assert given_elsewhere(schema(), said) == ""
 
 
 def test_a_call_that_is_remembered_is_remembered_for_its_values(

@@ -7,11 +7,37 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from aaiclick.catalog.forms import ColumnForm, Settings, TableForm
+from aaiclick.specs.schema import Schema
+from aaiclick.variables import PREFIX
 
 _TABLE = ("ttl", "arguments", "comment")
 _COLUMN = ("ttl", "codec", "comment")
 _VALUES = re.compile(r"'(?:[^'\\]|\\.)*'|\d+|(?<=\()\w+(?=\))")
 """What a value may have been put in place of: a number, a quoted text, a word alone in parentheses."""
+
+
+def given_elsewhere(schema: Schema, differences: Collection[str]) -> str:
+    """A sentence where another value of a variable may be what differs from the database; '' where none is about it."""
+    names = [each.name for each in schema.variables if any(_about(schema, words, each.name) for words in differences)]
+    if not names:
+        return ""
+    one = len(names) == 1
+    places = " and ".join(f"{name} ({PREFIX}{name.upper()}, or --var {name}=...)" for name in names)
+    return (
+        f"{'A variable' if one else 'Variables'} may be the cause: {places}. The database may have been migrated with "
+        f"{'another value' if one else 'other values'} than this process is given."
+    )
+
+
+def _about(schema: Schema, words: str, variable: str) -> bool:
+    name, _, said = words.partition(":")
+    clauses = schema.varying(name, frozenset({variable}))
+    ends = [clause.rpartition(".")[2] for clause in clauses]
+    return any(end == "*" or _WORDS.get(end, end) in said.lower() for end in ends)
+
+
+_WORDS = {"arguments": "engine"}
+"""What a difference calls a clause, where it is another word."""
 
 
 def as_given_here(recorded: TableForm, declared: TableForm, clauses: Collection[str]) -> TableForm:
