@@ -9,6 +9,32 @@ from aaiclick.clickhouse.refusable import answered
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.sql.hex_text import hex_literal, hexed
 
+
+@dataclass(frozen=True, slots=True)
+class PartSizes:
+    """Bytes of a table's active parts."""
+
+    compact: int
+    """Of those whose columns stand in one file: no column is dropped without writing the others anew."""
+    largest: int
+    """Of the largest one. The server begins to mutate a part only where so much is free, whatever it will write."""
+
+
+def part_sizes(database: str, tables: Sequence[str]) -> Routine[dict[str, PartSizes]]:
+    """The parts of these tables; none where the user may not see them."""
+    if not tables:
+        return {}
+    listed = ", ".join(hex_literal(name) for name in tables)
+    rows = yield from answered(
+        Query(
+            "SELECT table, toUInt64(sumIf(bytes_on_disk, part_type != 'Wide')), toUInt64(max(bytes_on_disk)) FROM"
+            f" system.parts WHERE active AND database = unhex({{db:String}}) AND table IN ({listed}) GROUP BY table",
+            {"db": hexed(database)},
+        )
+    )
+    return {text(name): PartSizes(number(compact), number(largest)) for name, compact, largest in rows or ()}
+
+
 LIMITLESS = 10**15
 """Disks that report so much, or more, report no limit (object storage)."""
 
