@@ -142,7 +142,7 @@ def _left(scene: Scene, kept: bool) -> list[str]:
         else set()
     )
     waiting |= {name for name in names if name.startswith((TOMBSTONE_PREFIX, LOCK)) and scene.disturbed}
-    if kept and scene.clock_was_set and '"due":null' not in _tables(scene)[RECORDS].comment:
+    if kept and scene.clock_set and '"due":null' not in _tables(scene)[RECORDS].comment:
         # A run that lost its lease to the server's clock goes on until it looks at its lock. The start that collects
         # the former lock undoes what it left.
         unfinished = [

@@ -140,6 +140,5 @@ class Clocks(Actor):
         ahead = rng.choice((-3600.0, -20.0, -1.0, 5.0, 45.0, 3600.0))
         self.scene.tell(self, "is set by", ahead)
         self.scene.server_ahead += ahead
-        self.scene.clock_was_set = True
         self.scene.disturbed = self.scene.clock_set = True
         self.wake = self.scene.time + rng.uniform(0.2, 60.0)

@@ -80,7 +80,6 @@ class Scene:
     keep_days: int = 0
     time: float = 1_000.0
     server_ahead: float = 2_000_000_000.0
-    clock_was_set: bool = False
     allowed: set[str] = field(default_factory=set)
     rows: dict[int, Written] = field(default_factory=dict)
     dead: set[int] = field(default_factory=set)
