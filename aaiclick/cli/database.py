@@ -108,9 +108,17 @@ def _options(where: Sequence[tuple[str, str | None]]) -> str:
     return command_line("x", *where).removeprefix("aaiclick x")
 
 
-_FILES = ("revision", "check", "ddl", "graph")
+_WHOLE = ("--env", "--url", "--database", "--schema", "--var")
+TAKEN = {
+    **dict.fromkeys(("status", "plan", "migrate", "rollback", "adopt"), _WHOLE),
+    **dict.fromkeys(("history", "graph"), _WHOLE[:4]),
+    **dict.fromkeys(("prune", "reflect"), _WHOLE[:3]),
+    **dict.fromkeys(("revision", "check"), ("--env", "--schema")),
+    "ddl": ("--env", "--schema", "--var"),  # --database would put the name into every statement
+}
+"""What of a run's target each command takes."""
 _NAMED = re.compile(
-    rf"\baaiclick (status|plan|migrate|rollback|history|adopt|prune|reflect|{'|'.join(_FILES)})\b(?!')"
+    rf"\baaiclick ({'|'.join(TAKEN)})\b(?!')"
     r"((?: --(?:force|dry-run|amend|renumber)\b)*)(?: --schema (?:\w[\w.]*:\w+|MODULE:NAME))?"
 )
 
@@ -118,12 +126,10 @@ _NAMED = re.compile(
 def completed(text: str, where: Sequence[tuple[str, str | None]]) -> str:
     """A text with this run's target behind each command that it names, so that it can be pasted. The library, which
     knows the schema alone, may have named that one."""
-    every = _options(where)
-    of_files = _options([each for each in where if each[0] not in ("--url", "--database")])
 
     def full(found: re.Match[str]) -> str:
         command, flags = found[1], found[2]
-        target = of_files if command in _FILES else every
+        target = _options([each for each in where if each[0] in TAKEN[command]])
         if target and target in text[found.start() :].removeprefix("aaiclick ").partition("aaiclick ")[0]:
             return found[0]  # it is complete
         return f"aaiclick {command}{flags}{target}"

@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
-from aaiclick.cli.database import command_line, completed, resolve
+from aaiclick.cli.database import TAKEN, command_line, completed, resolve
+from aaiclick.cli.main import build
 from aaiclick.clients.directory import directory_state
 from aaiclick.errors import ConnectionFailed, UsageError
 
@@ -120,6 +122,7 @@ TARGET = "--url 'clickhouse://u:***@h/d' --schema shops:SHOP"
             f"aaiclick adopt {TARGET} --version 1, aaiclick adopt {TARGET} --version 2",
         ),
         ("aaiclick revision --amend", "aaiclick revision --amend --schema shops:SHOP"),
+        ("aaiclick reflect prints it", "aaiclick reflect --url 'clickhouse://u:***@h/d' prints it"),
         ("without a command: aaiclick migrates", "without a command: aaiclick migrates"),
     ],
 )
@@ -130,3 +133,10 @@ def test_a_command_that_a_text_names_gets_the_target(text: str, full: str) -> No
 
 def test_a_command_gets_no_target_where_none_was_given() -> None:
     assert completed("Run: aaiclick migrate --schema app:SHOP", []) == "Run: aaiclick migrate"
+
+
+def test_a_command_is_given_no_option_that_it_does_not_take() -> None:
+    group = typer.main.get_command(build(rich_help=False))
+    for command, options in TAKEN.items():
+        taken = {name for each in group.commands[command].params for name in each.opts}  # type: ignore[attr-defined]
+        assert set(options) <= taken, command

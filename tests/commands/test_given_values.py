@@ -57,7 +57,7 @@ def test_a_start_with_another_value_names_the_variable(aaiclick_client: Client) 
     ) as told:
         ensure_schema(aaiclick_client, schema(), policy=Policy.check())
     assert told.value.cause
-    said = ("events: column n is missing",)
+    said = ("t: column n is missing",)
     assert given_elsewhere(schema(), said) == ""
 
 
