@@ -39,7 +39,7 @@ def _hidden(value: object) -> object:
     if isinstance(value, tuple):
         parts = cast("tuple[object, ...]", value)
         found = tuple(_hidden(part) for part in parts)
-        return value if all(new is old for new, old in zip(found, parts, strict=True)) else found
+        return parts if all(new is old for new, old in zip(found, parts, strict=True)) else found
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         changed: dict[str, object] = {}
         for entry in dataclasses.fields(value):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 from aaiclick.allow import Allow
 from aaiclick.diff.hazards import ALLOWABLE, WITHOUT_OBJECT
@@ -71,7 +71,7 @@ class Policy:
     def __post_init__(self) -> None:
         if self.max_bytes is not None and self.max_bytes < 0:
             raise UsageError(f"max_bytes is {self.max_bytes}: write 0 or more")
-        kept: object = self.keep_old
+        kept = cast("object", self.keep_old)
         if not isinstance(kept, timedelta):
             raise UsageError(f"keep_old is {kept!r}: a timedelta is wanted, such as timedelta(days=7)")
         if self.keep_old < timedelta(0):
