@@ -46,7 +46,9 @@ _OUTSIDE = {
     **dict.fromkeys(("hudi", "paimon", "paimons3"), 1),
     **dict.fromkeys(("azureblobstorage", "azurequeue", "icebergazure", "deltalakeazure", "paimonazure"), 3),
     **dict.fromkeys(("mysql", "postgresql", "mongodb", "materializedpostgresql"), 4),
-    **dict.fromkeys(("remote", "remotesecure", "arrowflight", "ytsaurus"), 2),
+    **dict.fromkeys(("arrowflight", "ytsaurus"), 2),
+    # Before these stand a database and a table, or both in one and a user.
+    **dict.fromkeys(("remote", "remotesecure"), 3),
     "redis": 2,
 }
 # Formats and compressions, which stand among the same arguments.

@@ -147,7 +147,9 @@ def test_who_knows_better_says_so(connection: Connection, aaiclick_database: str
 def test_a_version_is_not_recorded_by_one_of_several(connection: Connection, aaiclick_database: str) -> None:
     start(connection, aaiclick_database, V1, Policy.lossless())
     told = Told(connection, replicated_table(2))
-    with pytest.raises(UsageError, match=r"a has 2 replicas.*Nothing was recorded.*aaiclick adopt 1 --force$"):
+    with pytest.raises(
+        UsageError, match=r"a has 2 replicas.*Nothing was recorded.*aaiclick adopt --version 1 --force$"
+    ):
         run(adopt(V1, 1, False, aaiclick_database, True), told)
     assert told.changes == []
     assert run(adopt(V1, 1, True, aaiclick_database, True), told).version == 1

@@ -25,7 +25,7 @@ from aaiclick.sql.secrets import without_secrets
         ("s3Cluster('c', 'ID', 'KEY', 'CSV')", "s3Cluster('c', '[HIDDEN]', '[HIDDEN]', 'CSV')"),
         ("s3(named, url = 'x', secret_access_key = 'S')", "s3(named, url = 'x', secret_access_key = '[HIDDEN]')"),
         ("mysql('h:1', 'd', 't', 'u', 'P')", "mysql('h:1', 'd', 't', 'u', '[HIDDEN]')"),
-        ("remote('h', d.t, 'u', 'P')", "remote('h', d.t, '[HIDDEN]', '[HIDDEN]')"),
+        ("remote('h', d.t, 'u', 'P')", "remote('h', d.t, 'u', '[HIDDEN]')"),
         ("kafka_sasl_password='P', kafka_topic_list='t'", "kafka_sasl_password='[HIDDEN]', kafka_topic_list='t'"),
         (
             "SOURCE(HTTP(URL 'http://h/p?t=S' HEADERS(HEADER(NAME 'X' VALUE 'S'))))",
