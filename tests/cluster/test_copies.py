@@ -10,7 +10,7 @@ import pytest
 from aaiclick import Schema, View
 from tests.cluster.conftest import ClusterFactory
 from tests.cluster.copies import DROPPED, fill, home, is_whole, regrained, table, turned
-from tests.cluster.places import ONCE_PER_KIND, QUEUE_FIRST, Place, killed_at, place_on
+from tests.cluster.places import DATABASE_FIRST, ONCE_PER_KIND, QUEUE_FIRST, Place, killed_at, place_on
 from tests.cluster.writing import REFUSED, Writers, during
 
 
@@ -36,7 +36,7 @@ CHANGES = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("changes", [pytest.param("at once"), pytest.param("one by one", marks=pytest.mark.proof)])
-@KINDS
+@pytest.mark.parametrize("place", DATABASE_FIRST, indirect=True)
 def test_a_table_is_replaced_on_all_hosts(place: Place, changes: str) -> None:
     """The old tables are kept, and dropped on all hosts by a start when their time is over."""
     place.start(place.schema(1, [table()]))

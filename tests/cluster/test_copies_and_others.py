@@ -104,6 +104,7 @@ def test_what_cannot_be_kept_out_is_refused_before_anything_is_sent(place: Place
     is_whole(place, 0)
 
 
+@pytest.mark.proof
 @QUEUE
 def test_a_path_that_is_written_out_gets_an_end_of_its_own(place: Place) -> None:
     """Once, however often the table is copied; and it counts as the one that is declared."""

@@ -6,7 +6,7 @@ import pytest
 
 from aaiclick import Column, Index, View
 from tests.cluster.conftest import ClusterFactory
-from tests.cluster.places import PLACES, Place, events, place_on
+from tests.cluster.places import LARGE_FIRST, Place, events, place_on
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def place(request: pytest.FixtureRequest, aaiclick_cluster: ClusterFactory) -> P
     return place_on(aaiclick_cluster, request.param)
 
 
-@pytest.mark.parametrize("place", PLACES, indirect=True)
+@pytest.mark.parametrize("place", LARGE_FIRST, indirect=True)
 def test_create_alter_and_views(place: Place) -> None:
     v = Column("v", "UInt64")
     at = Column("at", "DateTime")
@@ -40,7 +40,7 @@ def test_create_alter_and_views(place: Place) -> None:
     assert place.cluster.hosts[-1].q(f"SELECT count() FROM {place.database}.seen") in ("1000", "0")
 
 
-@pytest.mark.parametrize("place", PLACES, indirect=True)
+@pytest.mark.parametrize("place", LARGE_FIRST, indirect=True)
 def test_mutations_end_on_all_replicas(place: Place) -> None:
     place.settle(place.schema(1, [events(Column("v", "UInt32"))]))
     for host in place.cluster.hosts:

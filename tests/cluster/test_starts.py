@@ -18,7 +18,7 @@ from aaiclick.lease.owner import this_process
 from aaiclick.routine import Query
 from aaiclick.version import VERSION
 from tests.cluster.conftest import ClusterFactory
-from tests.cluster.places import ONCE_PER_KIND, Place, events, killed_at, place_on, started_together
+from tests.cluster.places import DATABASE_FIRST, ONCE_PER_KIND, Place, events, killed_at, place_on, started_together
 from tests.reliability.driving import Driver
 
 DEFINED = (
@@ -71,7 +71,7 @@ def moved(version: int, place: Place) -> Schema:
     return place.schema(version, [table, view])
 
 
-@pytest.mark.parametrize("step", [pytest.param(17, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.proof)])
+@pytest.mark.parametrize("step", [pytest.param(41, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.proof)])
 @KINDS
 def test_a_start_that_was_killed_is_gone_on_with_from_another_host(place: Place, step: int) -> None:
     """Before the first command of an ALTER of every group with a mutation and a view, and after every one."""
@@ -97,7 +97,7 @@ def test_a_start_that_was_killed_is_gone_on_with_from_another_host(place: Place,
     assert place.cluster.same(f"SELECT count(), sum(toUInt64(m)) FROM {place.database}.events") == [[100, 4950]]
 
 
-@KINDS
+@pytest.mark.parametrize("place", DATABASE_FIRST, indirect=True)
 def test_what_one_host_had_recorded_is_brought_over_by_a_start_through_the_other(place: Place) -> None:
     """Also where the declared tables are all there, and nothing has to be changed."""
     one, two = (host.database_url(place.database) for host in place.cluster.hosts)
