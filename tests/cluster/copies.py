@@ -19,7 +19,7 @@ REMAINS = (
     "(SELECT name, argMax(body, seq) AS last FROM {home}._aaiclick_notes GROUP BY name) WHERE last != '' AND "
     "name LIKE '_aaiclick_mark_%'"
 )
-MERGES_STOPPED = (
+SETTINGS_LEFT = (
     "SELECT count() FROM system.tables WHERE database = '{db}' AND name = 'events' AND (create_table_query LIKE "
     "'%_aaiclick_%' OR create_table_query LIKE '%max_bytes_to_merge%' OR create_table_query LIKE '%_window%')"
 )
@@ -92,4 +92,4 @@ def is_whole(place: Place, rows: int, kept: int | None = 0) -> None:
     left = place.cluster.same(REMAINS.format(db=db, home=home(place)))
     assert [name for (name,) in left if not name.startswith("_aaiclick_old_")] == []
     assert kept is None or len(left) == kept
-    assert place.cluster.same(MERGES_STOPPED.format(db=db)) == [[0]]
+    assert place.cluster.same(SETTINGS_LEFT.format(db=db)) == [[0]]

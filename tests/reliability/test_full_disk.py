@@ -109,7 +109,7 @@ except AaiclickError as error:
 LOOK = """
 print(ask("SELECT count(), sum(id) FROM t"), ask("SELECT countIf(create_table_query = '') FROM system.tables WHERE database = 'default'"))
 """
-MERGES_STOPPED = """
+SETTINGS_LEFT = """
 print(ask("SELECT count() FROM system.tables WHERE database = 'default' AND name = 't' AND match(engine_full, 'table_readonly|max_bytes_to_merge')"))
 """
 HOLDING = (
@@ -141,7 +141,7 @@ def full(disk: Path, moment: str, wanted: str) -> None:
     assert play(disk, LOOK).split() == ["1000", "499500", "0"]
     assert play(disk, SECOND) == "done"
     assert play(disk, LOOK).split() == ["1000", "499500", "0"]
-    assert play(disk, MERGES_STOPPED) == "0"
+    assert play(disk, SETTINGS_LEFT) == "0"
     assert not list((disk / "data" / KEPT).glob("*/*"))
 
 

@@ -10,7 +10,7 @@ Every step can be the last one of a killed run: see ``recovery``.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from aaiclick.apply.rebuild.block_numbers import holds_numbers, set_by_us
@@ -51,6 +51,19 @@ def rebuild_on_replicas(work: RebuildWork, site: Site) -> Routine[Done]:
     Raises ApplyError, VerificationError, StatementError.
     """
     replicas = yield from require_replicas(work, site.database, site.options)
+    return (yield from copied_into_place(work, [work] * len(replicas.shards), site, replicas))
+
+
+def copied_into_place(
+    work: RebuildWork,
+    works: Sequence[RebuildWork],
+    site: Site,
+    replicas: Replicas,
+    kept: Sequence[Shard] = (),
+    back_to: int | None = None,
+) -> Routine[Done]:
+    """Copy the rows of each shard, by its own one of ``works``, into a new table that takes the name of the old one.
+    ``kept``: tables with whose parts it begins, one for each shard. ``back_to``: the version of a rollback."""
     sizes: dict[int, int] = {}
     for shard in replicas.shards:
         sizes[shard.number] = sum(part.bytes for part in (yield from at_host(parts(shard.source), shard.peer)))
@@ -59,13 +72,13 @@ def rebuild_on_replicas(work: RebuildWork, site: Site) -> Routine[Done]:
 
     def fill(mark: ReplicatedMark) -> Routine[tuple[ReplicatedMark, int]]:
         jobs: list[Job] = []
-        for shard in replicas.shards:
-            job, notes = yield from job_on_shard(work, shard, mark, site)
+        for shard, own in zip(replicas.shards, works, strict=True):
+            job, notes = yield from _job(own, shard, mark, site)
             jobs.append(job)
             told.extend(note for note in notes if note not in told)
-        return (yield from copy_on_replicas(jobs, replicas, mark))
+        return (yield from copy_on_replicas(jobs, replicas, mark, kept))
 
-    done = yield from replace_on_replicas(work, site, replicas, fill)
+    done = yield from replace_on_replicas(work, site, replicas, fill, back_to)
     return replace(done, notes=(*told, *done.notes))
 
 
@@ -163,9 +176,7 @@ def _counting_blocks(mark: ReplicatedMark, replicas: Replicas) -> Routine[Replic
     return replace(mark, counts=True, numbered=True)
 
 
-def job_on_shard(
-    work: RebuildWork, shard: Shard, mark: ReplicatedMark, site: Site
-) -> Routine[tuple[Job, tuple[str, ...]]]:
+def _job(work: RebuildWork, shard: Shard, mark: ReplicatedMark, site: Site) -> Routine[tuple[Job, tuple[str, ...]]]:
     """The copy into tables of the local engine: only what is attached to the new table is replicated."""
     local = replace(work, form=local_family(work.form))
     job, notes = yield from at_host(make_job(local, shard.source, site), shard.peer)

@@ -9,11 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aaiclick.apply.rebuild.copy_chunk import Job
 from aaiclick.apply.replicated.conditions import require_replicas
-from aaiclick.apply.replicated.copying import copy_on_replicas
-from aaiclick.apply.replicated.hosts import require_room_everywhere
-from aaiclick.apply.replicated.rebuild import job_on_shard, replace_on_replicas
+from aaiclick.apply.replicated.rebuild import copied_into_place
 from aaiclick.apply.replicated.shadow import drop_everywhere, until_complete
 from aaiclick.apply.replicated.shards import Shard, at_host, shards_of
 from aaiclick.apply.rollback.on_shards import RestoreOnShards
@@ -25,7 +22,6 @@ from aaiclick.clickhouse.topology import named
 from aaiclick.errors import ApplyError
 from aaiclick.routine import Routine
 from aaiclick.state.replicated.kept import forget_kept
-from aaiclick.state.replicated.mark import ReplicatedMark
 
 
 def restore_on_replicas(found: RestoreOnShards, site: Site, to: int) -> Routine[Done]:
@@ -39,24 +35,10 @@ def restore_on_replicas(found: RestoreOnShards, site: Site, to: int) -> Routine[
     if any(uuid != found.live for uuid in replicas.sources):
         raise ApplyError(f"{work.table} is not the table that was looked at on all hosts. Nothing was changed")
     kept = yield from _kept_shards(found, replicas.reach, database, {s.number: s for s in replicas.shards})
-    sizes: dict[int, int] = {}
-    for shard in replicas.shards:
-        sizes[shard.number] = sum(part.bytes for part in (yield from at_host(parts(shard.source), shard.peer)))
-    yield from require_room_everywhere(replicas.reach, replicas.source, sizes, site.options.disk_factor)
-    told: list[str] = []
-
-    def fill(mark: ReplicatedMark) -> Routine[tuple[ReplicatedMark, int]]:
-        jobs: list[Job] = []
-        for shard, own in zip(replicas.shards, found.works, strict=True):
-            job, notes = yield from job_on_shard(own, shard, mark, site)
-            jobs.append(job)
-            told.extend(note for note in notes if note not in told)
-        return (yield from copy_on_replicas(jobs, replicas, mark, kept))
-
-    done = yield from replace_on_replicas(work, site, replicas, fill, back_to=to)
+    done = yield from copied_into_place(work, found.works, site, replicas, kept, back_to=to)
     for name in found.used:
         yield from drop_kept(database, name, replicas.reach)
-    return Done(found.rows + done.rows, done.kept, (*told, *done.notes))
+    return replace(done, rows=found.rows + done.rows)
 
 
 def drop_kept(database: str, name: str, reach: Reach) -> Routine[None]:

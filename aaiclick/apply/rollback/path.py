@@ -129,7 +129,7 @@ def _plan(text: str) -> Plan | None:
 
 
 def transitions(covered: Sequence[VersionStep]) -> tuple[Transition, ...]:
-    """What was done in these version_steps, oldest first."""
+    """What was done in these steps, oldest first."""
     return tuple(each for step in reversed(covered) for each in step.done)
 
 
