@@ -24,6 +24,7 @@ from aaiclick.clients.opening import open_url
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.migrate import Run
 from aaiclick.lease.owner import Owner, this_process
+from aaiclick.routine import Command, Effect
 from aaiclick.specs.schema import SchemaObject
 from aaiclick.version import VERSION
 from tests.cluster.conftest import ClusterFactory
@@ -107,6 +108,24 @@ def killed_at(place: Place, schema: Schema, host: int, commands: int, policy: Po
     finally:
         opened.close()
     return False
+
+
+def killed_at_exchange(place: Place, schema: Schema, number: int, policy: Policy) -> list[str]:
+    """A start through the first host, killed before its exchange with this number; what it sent of them, that one
+    too."""
+    sent: list[str] = []
+
+    def before(effect: Effect) -> None:
+        if isinstance(effect, Command) and "EXCHANGE TABLES" in effect.sql:
+            sent.append(effect.sql)
+            if len(sent) == number:
+                raise KilledError
+
+    opened = open_url(place.cluster.hosts[0].database_url(place.database))
+    with pytest.raises(KilledError):
+        Driver(opened, before=before).run(ensure(Run(schema, place.database, policy, dead(), False, VERSION)))
+    opened.close()
+    return sent
 
 
 def dead() -> Owner:

@@ -17,10 +17,10 @@ from aaiclick.routine import Command, Effect
 from aaiclick.version import VERSION
 from tests.cluster.conftest import ClusterFactory
 from tests.cluster.copies import DROPPED, fill, is_whole, turned
-from tests.cluster.places import ONCE_PER_KIND, QUEUE_FIRST, Place, dead, place_on, started_together
+from tests.cluster.places import ONCE_PER_KIND, QUEUE_FIRST, Place, dead, killed_at_exchange, place_on, started_together
 from tests.cluster.rig.errors import RefusedError
 from tests.cluster.rig.waiting import wait_until
-from tests.reliability.driving import Driver, KilledError
+from tests.reliability.driving import Driver
 
 MOMENTS = {"copy": "INSERT INTO `_aaiclick_staged_", "attach": "ATTACH PARTITION", "exchange": "EXCHANGE TABLES"}
 """Of a copy, by the statement that is about to be sent."""
@@ -79,20 +79,7 @@ def test_between_two_exchanges_all_hosts_refuse_writers_and_none_goes_back(place
     host, lets it follow; an EXCHANGE that was sent before and comes now finds no table."""
     place.start(turned(1, place))
     fill(place, 20)
-    sent: list[str] = []
-
-    def before(effect: Effect) -> None:
-        if isinstance(effect, Command) and "EXCHANGE TABLES" in effect.sql:
-            sent.append(effect.sql)
-            if len(sent) == 2:
-                raise KilledError
-
-    opened = open_url(place.cluster.hosts[0].database_url(place.database))
-    with pytest.raises(KilledError):
-        Driver(opened, before=before).run(
-            ensure(Run(turned(2, place), place.database, DROPPED, dead(), False, VERSION))
-        )
-    opened.close()
+    sent = killed_at_exchange(place, turned(2, place), 2, DROPPED)
     keys = f"SELECT sorting_key FROM system.tables WHERE database = '{place.database}' AND name = 'events'"
     assert {host.one(keys) for host in place.cluster.hosts} == {"id", "v, id"}
     assert validate_schema(place.cluster.hosts[1].database_url(place.database), turned(2, place)).fenced == ("events",)

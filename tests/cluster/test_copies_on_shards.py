@@ -16,7 +16,7 @@ from aaiclick.routine import Command, Effect
 from aaiclick.version import VERSION
 from tests.cluster.conftest import ClusterFactory
 from tests.cluster.copies import DROPPED, KILLED, fill, is_whole, paired, regrained, rekeyed, table
-from tests.cluster.places import PLACES, Place, dead, killed_at, place_on
+from tests.cluster.places import PLACES, Place, dead, killed_at, killed_at_exchange, place_on
 from tests.cluster.rig.errors import RefusedError
 from tests.cluster.rig.waiting import wait_until
 from tests.cluster.writing import REFUSED, Writers, during
@@ -111,20 +111,7 @@ def test_between_two_shards_all_hosts_refuse_writers_and_none_goes_back(place: P
     follow."""
     place.start(rekeyed(1, place))
     fill(place, 20)
-    sent: list[str] = []
-
-    def before(effect: Effect) -> None:
-        if isinstance(effect, Command) and "EXCHANGE TABLES" in effect.sql:
-            sent.append(effect.sql)
-            if len(sent) == 3:
-                raise KilledError
-
-    opened = open_url(place.cluster.hosts[0].database_url(place.database))
-    with pytest.raises(KilledError):
-        Driver(opened, before=before).run(
-            ensure(Run(rekeyed(2, place), place.database, DROPPED, dead(), False, VERSION))
-        )
-    opened.close()
+    sent = killed_at_exchange(place, rekeyed(2, place), 3, DROPPED)
     keys = f"SELECT sorting_key FROM system.tables WHERE database = '{place.database}' AND name = 'events'"
     assert [host.one(keys) for host in place.cluster.hosts] == ["v, id", "v, id", "id", "id"]
     for host in place.cluster.hosts:
