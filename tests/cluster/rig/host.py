@@ -60,7 +60,10 @@ class Host:
         """The answer as text (TabSeparated), without the last line's end."""
         connect = http.client.HTTPSConnection if self._at.secure else http.client.HTTPConnection
         connection = connect(self._at.host, self._at.port, timeout=timeout)
-        parameters: dict[str, str | int] = {**settings, **({"database": database} if database else {})}
+        # Answered at the end only: one host's line of an ON CLUSTER would go out with status 200 before the other one's error.
+        parameters: dict[str, str | int] = {"wait_end_of_query": 1, **settings}
+        if database:
+            parameters["database"] = database
         headers = {"X-ClickHouse-User": self._at.user, "X-ClickHouse-Key": self._at.password}
         try:
             connection.request("POST", f"/?{urlencode(parameters)}", sql.encode(), headers)
