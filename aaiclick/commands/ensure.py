@@ -14,6 +14,7 @@ from aaiclick.commands.inspection.warm import Warm, warm
 from aaiclick.commands.migrate import Run, asks_for_more, is_recorded, migrate
 from aaiclick.commands.newer_version import coming_back, newer, running_beside
 from aaiclick.commands.report import Report, report_of
+from aaiclick.commands.rights import may_write
 from aaiclick.plan.replicas import refusal, unsupported
 from aaiclick.routine import Emit, Routine
 from aaiclick.specs.schema import Schema
@@ -68,7 +69,7 @@ def ensure(run: Run) -> Routine[Report]:
     yield Emit(compared(planned))
     planned = yield from _approved(run, planned)
     # Nothing to do under the lease, or a policy that changes nothing: the lease is left alone.
-    if _settled(run, planned, seen):
+    if (yield from _settled(run, planned, seen)):
         return report_of(planned.plan, gate(planned, run.policy), (yield from clock()) - started)
     return (yield from migrate(run, database, planned, started, books=found.books))
 
@@ -87,13 +88,21 @@ def nothing_to_do(schema: Schema, seen: Warm, seconds: float) -> Report:
     return Report(schema.name, seen.database, schema.version, schema.version, (), (), (), (), True, seconds)
 
 
-def _settled(run: Run, planned: PlannedMigration, seen: Warm) -> bool:
+def _settled(run: Run, planned: PlannedMigration, seen: Warm) -> Routine[bool]:
     """Whether there is nothing to be done under the lease. Raises what the gate raises."""
     if stand_alone(planned, run.policy):
         return False  # they are carried out first, and then it raises
     verdict = gate(planned, run.policy)
-    recorded = not verdict.run and is_recorded(planned, seen.digest) and _cached(seen.entry, planned, seen.at)
-    return recorded or run.policy.level == "check"
+    if run.policy.level == "check":
+        return True
+    entry = seen.entry
+    if verdict.run or not is_recorded(planned, seen.digest) or entry is None or not _kept(entry, planned, seen.at):
+        return False
+    if (entry.version, entry.objects) == (run.schema.version, seen.digest):
+        return True
+    # A run was killed between the record and the cache. Until that is written again each start takes this long look,
+    # which is all that a user who cannot write it needs.
+    return not (yield from may_write(planned.inspection.books.home))
 
 
 def _only_look(run: Run, found: Inspection, started: float) -> Routine[Report]:
@@ -114,12 +123,11 @@ def _only_look(run: Run, found: Inspection, started: float) -> Routine[Report]:
     return report_of(planned.plan, verdict, (yield from clock()) - started)
 
 
-def _cached(entry: CacheEntry | None, planned: PlannedMigration, at: int) -> bool:
+def _kept(entry: CacheEntry, planned: PlannedMigration, at: int) -> bool:
     """False also where a kept table has expired: it is dropped under the lease. So is the mark of a transition that has
     ended."""
     return (
-        entry is not None
-        and entry.running is None
+        entry.running is None
         and entry.spec == planned.inspection.schema.fingerprint
         and (entry.due is None or at < entry.due)
     )

@@ -36,7 +36,7 @@ from aaiclick.commands.newer_version import newer
 from aaiclick.commands.report import Report, report_of
 from aaiclick.commands.rollback.unfinished_rollback import settle_back
 from aaiclick.commands.session import under_lease
-from aaiclick.diff.hazards import WITHOUT_OBJECT
+from aaiclick.diff.hazards import OPTIONAL
 from aaiclick.errors import ApplyError, DriftRemainsError
 from aaiclick.lease.acquire import LEASE_SECONDS
 from aaiclick.lease.generations import holders as generation_holders
@@ -81,8 +81,9 @@ class Run:
 
 
 def asks_for_more(policy: Policy) -> bool:
-    """Whether optional steps may be wanted. A warm start does not see them: an undeclared object is no difference."""
-    return bool(policy.allowed - WITHOUT_OBJECT) or policy.level == "everything"
+    """Whether optional steps may be wanted. A warm start does not see them: an undeclared object is no difference.
+    A key that no optional step needs says how something required is done, and here nothing is required."""
+    return policy.level == "everything" or any(key.partition(" ")[0] in OPTIONAL for key in policy.allowed)
 
 
 def migrate(

@@ -1,4 +1,4 @@
-"""Which of the rights that a plan needs the user of a connection does not have."""
+"""Which of the rights that a plan, or a start, needs the user of a connection does not have."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from aaiclick.sql.quoting import quote_name
 
 _SCRATCH = "_aaiclick_scratch_any"
 _COPIES = ("rebuild", "attach")
+_EVERYTHING = ("SELECT", "INSERT", "CREATE TABLE", "DROP TABLE", "ALTER TABLE")
+"""Without these nothing is carried out, and no lease is to be had."""
 
 
 def missing_rights(plan: Plan) -> Routine[tuple[str, ...]]:
@@ -29,13 +31,22 @@ def missing_rights(plan: Plan) -> Routine[tuple[str, ...]]:
     return tuple(said)
 
 
+def may_write(database: str) -> Routine[bool]:
+    """Whether the user may take the lease of a database and write into its bookkeeping. False also where the server
+    knows no ``CHECK GRANT`` (before 24.9): nothing is tried there that might be refused."""
+    try:
+        rows = yield Query(f"CHECK GRANT {', '.join(_EVERYTHING)} ON {quote_name(database)}.*")
+    except StatementError:
+        return False
+    return bool(number(rows[0][0]))
+
+
 def _needed(plan: Plan) -> Iterator[tuple[str, str]]:
     if not plan.steps:
         return
     database = quote_name(plan.database)
     copies = any(step.strategy in _COPIES for step in plan.steps)
-    needed = ["SELECT", "INSERT", "CREATE TABLE", "DROP TABLE", "ALTER TABLE"]
-    for right in needed:
+    for right in _EVERYTHING:
         yield (
             f"{right} ON {database}.*",
             (

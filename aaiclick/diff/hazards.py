@@ -35,6 +35,8 @@ ONE_NODE = "one-node"
 """What somebody allows who knows that there is one node only, whatever its catalogue says."""
 WITHOUT_OBJECT = frozenset({ONE_NODE})
 """Keys that are one word: they name no object."""
+OPTIONAL = frozenset({"drop-column", "drop-dictionary", "drop-table", "drop-view", "materialize"})
+"""What optional steps are allowed by, as first words of keys: each of them needs at least one such key."""
 ALLOWABLE = WORDS
 """What can be allowed by name: the first word of a key."""
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from aaiclick import plan_schema
+from aaiclick.diff.hazards import OPTIONAL
 from aaiclick.plan.model import Plan
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.cases.runner import Ground, clean, declaration, five_checks, prepare
@@ -62,6 +63,9 @@ def test_golden_plan(path: Path, aaiclick_engine: EmbeddedEngine, request: pytes
     case = read_case(path)
     with on_ground(aaiclick_engine, case) as ground:
         plan = plan_schema(ground.client, declaration(ground, renamed(case)), database=ground.live)
+        for step in plan.steps:
+            words = {hazard.allow.partition(" ")[0] for hazard in step.hazards}
+            assert words & OPTIONAL or not step.optional, f"a start with such a key would not look: {words}"
         said = expectation(plan, ground.live)
         if request.config.getoption("--update-golden"):
             text = path.read_text(encoding="utf-8").split("-- expect\n")[0]

@@ -1,14 +1,20 @@
-"""The one query of a start with nothing to do, where the schema is a large one."""
+"""The one query of a start with nothing to do: of a large schema, and how a start comes back to it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import pytest
 
-from aaiclick import Column, MergeTree, Schema, Table
+from aaiclick import Column, MergeTree, Policy, Schema, Table
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.read import MOST_NAMES
+from aaiclick.clients.opening import Opened, open_url
 from aaiclick.commands.inspection.warm import warm
-from aaiclick.routine import Query
+from aaiclick.errors import StatementError
+from aaiclick.routine import Command, Effect, Query, Rows
+from aaiclick.testing.engine import EmbeddedEngine
+from tests.reliability.driving import Driver, KilledError, ensuring
 
 
 def schema(count: int) -> Schema:
@@ -30,3 +36,91 @@ def test_a_long_list_of_names_is_not_sent_and_other_tables_do_not_count(count: i
     with pytest.raises(StopIteration) as end:
         routine.send(rows)
     assert (end.value.value.digest, end.value.value.in_sync) == (text_digest(texts), False)
+
+
+class Killed:
+    """A database in which somebody changed a setting that nobody declared, and the run that recorded it was killed
+    before it had written the cache."""
+
+    def __init__(self, connection: Opened, database: str) -> None:
+        self.connection, self.database = connection, database
+        self.start()
+        connection.command(Command(f"ALTER TABLE {database}.t0 MODIFY SETTING merge_with_ttl_timeout = 4321"))
+
+        def kill(effect: Effect) -> None:
+            if isinstance(effect, Command) and "MODIFY COMMENT" in effect.sql:
+                raise KilledError
+
+        with pytest.raises(KilledError):
+            Driver(connection, before=kill).run(ensuring(schema(1), database, Policy.lossless()))
+
+    def start(self, driver: Driver | None = None, policy: Policy | None = None) -> list[str]:
+        """What a start sends."""
+        driver = driver or Driver(self.connection)
+        assert driver.run(ensuring(schema(1), self.database, policy or Policy.lossless())).in_sync
+        return [effect.sql for effect in driver.seen if isinstance(effect, Query | Command)]
+
+
+@pytest.fixture
+def killed(aaiclick_engine: EmbeddedEngine, aaiclick_database: str) -> Iterator[Killed]:
+    connection = open_url(aaiclick_engine.url)
+    yield Killed(connection, aaiclick_database)
+    connection.close()
+
+
+class Unprivileged(Driver):
+    """Of a user who may not write, or on a server that does not know the question."""
+
+    def __init__(self, connection: Opened, grants: Callable[[], Rows]) -> None:
+        super().__init__(connection)
+        self.grants = grants
+
+    def _answer(self, effect: Effect) -> Rows:
+        if isinstance(effect, Query) and effect.sql.startswith("CHECK GRANT"):
+            return self.grants()
+        return super()._answer(effect)
+
+
+def too_old() -> Rows:
+    raise StatementError("Code: 62. DB::Exception: Syntax error", 62, "SYNTAX_ERROR", "")
+
+
+def test_a_cache_that_is_older_than_the_record_is_written_by_the_next_start(killed: Killed) -> None:
+    assert len(killed.start()) > 1
+    assert len(killed.start()) == 1
+
+
+@pytest.mark.parametrize("grants", [lambda: ((0,),), too_old], ids=["may not", "nobody knows"])
+def test_who_may_not_write_the_cache_looks_at_everything_each_time(killed: Killed, grants: Callable[[], Rows]) -> None:
+    for _ in range(2):
+        sent = killed.start(Unprivileged(killed.connection, grants))
+        assert any(sql.startswith("CHECK GRANT") for sql in sent)
+        assert not any("_aaiclick_lock" in sql for sql in sent if sql.startswith("CREATE"))
+
+
+def test_who_changes_nothing_is_not_asked_whether_he_might(killed: Killed) -> None:
+    for _ in range(2):
+        sent = killed.start(policy=Policy.check())
+        assert len(sent) > 1
+        assert not any("CHECK GRANT" in sql or "_aaiclick_lock" in sql for sql in sent)
+
+
+@pytest.mark.parametrize(
+    ("policy", "warm"),
+    [
+        (Policy.lossless().allow("keep-writers-out t0", "run-sql migration 2", "rerun migration 2:1"), True),
+        (Policy.lossless().allow("drop-column t0.b"), False),
+        (Policy.lossless().allow("materialize t0.b"), False),
+        (Policy.everything(), False),
+    ],
+    ids=["required", "drop", "materialize", "everything"],
+)
+def test_a_key_for_something_required_is_no_reason_to_look(
+    aaiclick_engine: EmbeddedEngine, aaiclick_database: str, policy: Policy, warm: bool
+) -> None:
+    connection = open_url(aaiclick_engine.url)
+    for _ in range(2):
+        driver = Driver(connection)
+        assert driver.run(ensuring(schema(1), aaiclick_database, policy)).in_sync
+    assert (sum(isinstance(effect, Query | Command) for effect in driver.seen) == 1) == warm
+    connection.close()

@@ -287,6 +287,7 @@ ASKED: tuple[tuple[str, Asked], ...] = (
     ),
     ("SELECT query_id FROM system.processes WHERE query_kind IN", inserts),
     ("SELECT extract(query, ", tags),
+    ("CHECK GRANT ", constant(1)),
     ("SELECT engine FROM system.databases", database_engine),
     ("SELECT name, version(), engine FROM system.databases", database_facts),
     ("SELECT count() FROM system.merge_tree_settings", engine_setting),
