@@ -20,6 +20,7 @@ from aaiclick.plan.creates import create_tables
 from aaiclick.plan.declaration.dictionaries import require_attributes
 from aaiclick.plan.declaration.expressions import require_creatable
 from aaiclick.plan.dependents.dependent_steps import PlannedChanges, in_order, plan_dependents
+from aaiclick.plan.dependents.dropped_first import droppable_views, dropped_first, passive_views
 from aaiclick.plan.dependents.drops import BeforeDrop, guard_drops
 from aaiclick.plan.families import family_tables
 from aaiclick.plan.functions import plan_functions
@@ -82,7 +83,7 @@ def plan_objects(
     families = [item for item in schema.objects if isinstance(item, TableFamily)]
     dropped = _dropped(schema, catalog, sources, path)
     present = [item for item in others if catalog.get(item.name) is not None]
-    path = replace(path, replaced_views=path.replaced_views | plain_views(schema))
+    path = replace(path, replaced_views=path.replaced_views | passive_views(others, catalog))
     # The engine says whether a materialized view can be made, and whether its types are right.
     if not sources and not present and not families and not any(isinstance(item, MaterializedView) for item in others):
         for item in others:
@@ -102,16 +103,14 @@ def plan_objects(
                 declared.append(table)
                 tables[table.name] = catalog.objects[table.name]
         targets: dict[str, TableForm] = {}
-        # Only a view that is replaced may break for a moment. One that stays as it is must not.
-        queried = [item for item in present if isinstance(item, View | MaterializedView)]
-        kept = yield from unchanged_views(queried, catalog)
-        rewritten = frozenset(item.name for item in queried) - kept
-        with_views = replace(path, replaced_views=path.replaced_views - kept, rewritten_views=rewritten)
+        cache = RehearsalCache(rehearsed=tried)
+        kept, with_views = yield from _with_views(path, present, catalog)
         found, forms = yield from _plan_tables(
-            declared, tables, catalog, scratch, with_views, tried, bool(others), notes, targets
+            declared, tables, catalog, scratch, with_views, cache, bool(others), notes, targets
         )
         queries: dict[str, str] = {}
         replaced = yield from plan_views(schema, others, catalog, scratch, forms, notes, queries)
+        early, replaced = dropped_first(cache.dropped_first, replaced, others, catalog)
         required = [step for step in found if not step.optional]
         optional = yield from guard_drops(
             [step for step in found if step.optional], catalog, BeforeDrop(targets, replaced, queries)
@@ -127,7 +126,8 @@ def plan_objects(
         views = (*plain, *around.behind, *(step for step in replaced if step not in plain))
         # Functions first, because anything may call them; new tables before what reads them; a view that stores types
         # before its table gets wider ones; drops last, when nothing needs the object any more.
-        listed = (*functions.steps, *created, *around.before, *in_order(required, around), *views, *optional, *dropped)
+        changed = (*early, *around.before, *in_order(required, around), *views)
+        listed = (*functions.steps, *created, *changed, *optional, *dropped)
         return Planned(listed, tuple(notes), {**forms, **forms_of}, targets)
 
     def inside(scratch: Scratch) -> Routine[Planned]:
@@ -137,6 +137,24 @@ def plan_objects(
         return (yield from with_stand_ins(scratch, functions.changed, body))
 
     return (yield from with_scratch(inside, fallback=_fallback(catalog), settings=tried.permissive))
+
+
+def _with_views(
+    path: UpgradePath, present: Sequence[View | MaterializedView | Dictionary], catalog: Catalog
+) -> Routine[tuple[frozenset[str], UpgradePath]]:
+    """The declared views that stay as they are, and the path with what may become of the others while tables change.
+
+    Only a view that is replaced may break for a moment. One that stays as it is must not.
+    """
+    queried = [item for item in present if isinstance(item, View | MaterializedView)]
+    kept = yield from unchanged_views(queried, catalog)
+    rewritten = frozenset(item.name for item in queried) - kept
+    return kept, replace(
+        path,
+        replaced_views=path.replaced_views - kept,
+        rewritten_views=rewritten,
+        droppable_views=droppable_views(queried, catalog) - kept,
+    )
 
 
 def _fallback(catalog: Catalog) -> str | None:
@@ -218,7 +236,7 @@ def _plan_tables(
     catalog: Catalog,
     scratch: Scratch,
     path: UpgradePath,
-    rehearsed: Rehearsed,
+    cache: RehearsalCache,
     read: bool,
     notes: list[str],
     targets: dict[str, TableForm],
@@ -228,9 +246,8 @@ def _plan_tables(
     understood = [table for table in present if not isinstance(sources[table.name].form, UnsupportedForm)]
     known = {table.name: form for table in understood if (form := _known(table, sources[table.name], path)) is not None}
     unknown = [table for table in understood if table.name not in known]
-    forms = {**known, **(yield from declared_forms(scratch, unknown, catalog, sources, rehearsed, read))}
+    forms = {**known, **(yield from declared_forms(scratch, unknown, catalog, sources, cache.rehearsed, read))}
     found: list[Step] = []
-    cache = RehearsalCache(rehearsed=rehearsed)
     differing: list[tuple[Table, LiveObject, str]] = []
     for table in present:
         live = sources[table.name]
@@ -254,7 +271,7 @@ def _plan_tables(
     # Another release may have written the same definition in other words. So a live table that differs is created in
     # scratch, and compared again as this server writes it.
     rewritten = yield from rewritten_forms(
-        scratch, [live.form for _, live, _ in differing if isinstance(live.form, TableForm)], rehearsed
+        scratch, [live.form for _, live, _ in differing if isinstance(live.form, TableForm)], cache.rehearsed
     )
     if not differing:
         return found, dict[str, Form](forms)
@@ -280,6 +297,7 @@ def _plan_tables(
             diff,
             cache=cache,
             replaced_views=path.replaced_views,
+            droppable_views=path.droppable_views,
             rewritten_views=path.rewritten_views,
             try_on_parts=path.try_on_parts,
             on_replicas=path.on_replicas,

@@ -21,7 +21,7 @@ from aaiclick.plan.data_checks.counting import countable, counted_rows
 from aaiclick.plan.data_checks.defaults import failing_defaults
 from aaiclick.plan.data_checks.expressions import ExpressionFindings, check_expressions
 from aaiclick.plan.declaration.expressions import require_conditions
-from aaiclick.plan.dependents.select_check import broken_dependents
+from aaiclick.plan.dependents.select_check import blocking_dependents
 from aaiclick.plan.guards.conditions import TableGuards, highest_block, of_counts, of_expressions
 from aaiclick.plan.materialize import offered
 from aaiclick.plan.model import Step
@@ -108,13 +108,14 @@ def plan_table(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
 
 def _required(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
     if not can_be_cloned(diff):
-        broken = yield from broken_dependents(replace(diff, form=stand_in(diff.form)), stand_in(diff.target.form))
-        return ((yield from plan_other_engine(diff, broken)),)
+        standing_in = replace(diff, form=stand_in(diff.form))
+        found = yield from blocking_dependents(standing_in, stand_in(diff.target.form))
+        return (_with((yield from plan_other_engine(diff, found.blocked)), found.hazards),)
     held = read_only(diff)
     if held:
         return (steps.impossible_step(diff, diff.changes, held, whole=True),)
     yield from require_conditions(diff.live.name, diff.target.form, new_constraints(diff))
-    found = yield from _dependents(diff)
+    found = yield from blocking_dependents(diff, diff.target.form)
     cost = Cost()
     # Before the counts: a row that is inserted in between is then counted twice, and never left out.
     seen = 0 if diff.reads_no_rows else (yield from highest_block(diff, data_name))
@@ -180,17 +181,6 @@ def _joined(*sentences: str) -> str:
 
 def _with(step: Step, hazards: tuple[Hazard, ...]) -> Step:
     return replace(step, hazards=(*step.hazards, *hazards))
-
-
-def _dependents(diff: TableDiff) -> Routine[CheckFindings]:
-    """Views that would fail over the new form block it, except those that the plan replaces: they fail only
-    until then."""
-    broken = yield from broken_dependents(replace(diff, replaced_views=frozenset()), diff.target.form)
-    if not broken or not diff.replaced_views:
-        return CheckFindings(broken)
-    rest = yield from broken_dependents(diff, diff.target.form, "reread-rest")
-    gap = Hazard("readers-see-gap", f"from this step until it is replaced: {broken}")
-    return CheckFindings(rest, () if rest else (gap,))
 
 
 def _cheapest(

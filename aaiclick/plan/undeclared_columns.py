@@ -18,7 +18,7 @@ from aaiclick.diff.hazards import Hazard
 from aaiclick.diff.target import Target
 from aaiclick.plan import steps
 from aaiclick.plan.declaration.expressions import types_of
-from aaiclick.plan.dependents.select_check import broken_dependents
+from aaiclick.plan.dependents.select_check import blocking_dependents
 from aaiclick.plan.model import Step
 from aaiclick.plan.old_parts.columns import PartColumns, held_columns
 from aaiclick.plan.old_parts.emptied import before_drop
@@ -39,7 +39,7 @@ def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ..
         return ()
     # A view that stays as it is may still read the column. One with another query gets that before the drop, and the
     # query was analysed over the declared columns.
-    diff = replace(diff, replaced_views=diff.rewritten_views)
+    diff = replace(diff, replaced_views=diff.rewritten_views, droppable_views=frozenset())
     clone = yield from diff.make_clone(diff.target.form, "undeclared")
     found: list[Step] = []
     mutations = 0
@@ -69,7 +69,7 @@ def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ..
             blocked = (
                 read_only(diff)
                 or kept.refusal
-                or (yield from broken_dependents(diff, without, f"without {name}"))
+                or (yield from blocking_dependents(diff, without, f"without {name}")).blocked
                 or (yield from read_by_policies(diff, data_name, name))
             )
         found.append(steps.alter_step(diff, work, change, blocked, diff.live.bytes, label=f"drop-column:{name}"))

@@ -52,7 +52,10 @@ class UpgradePath:
     dropped: Mapping[str, tuple[int, str]] = field(default_factory=dict[str, tuple[int, str]])
     """Objects that migrations before the newest one allow to drop: version, and what people call it."""
     replaced_views: frozenset[str] = frozenset()
-    """Plain views that the plan replaces: that such a view breaks in the meantime does not block a table's change."""
+    """Views that the plan replaces, plain or refreshable: that such a view breaks in the meantime does not block a
+    table's change."""
+    droppable_views: frozenset[str] = frozenset()
+    """Materialized views that the plan may drop before it changes tables, and make anew behind that."""
     rewritten_views: frozenset[str] = frozenset()
     """Views of any kind that get another query by the plan, before a column is dropped."""
     try_on_parts: bool = True

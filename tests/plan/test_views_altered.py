@@ -68,3 +68,44 @@ def test_a_view_is_altered_and_its_types_follow(
     assert stored(aaiclick_client) == [
         (table, column, kind) for table in tables for column, kind in (("a", after), ("k", "UInt64"))
     ]
+
+
+EVERY = "EVERY 1 YEAR"
+
+
+@pytest.mark.parametrize(
+    ("to", "was", "becomes", "steps", "asked"),
+    [
+        ("g", EVERY, EVERY, ["t", "m"], []),
+        ("", EVERY, None, ["t", "m"], ["replace-view m"]),
+        ("", None, EVERY, ["m", "t", "m"], ["replace-view m"]),
+        ("g", None, None, ["m", "t", "m"], ["replace-view m"]),
+    ],
+    ids=["stays refreshable", "no longer refreshable", "becomes refreshable", "set off by inserts"],
+)
+def test_a_view_follows_a_renamed_column(
+    aaiclick_client: Client, to: str, was: str | None, becomes: str | None, steps: list[str], asked: list[str]
+) -> None:
+    def version(name: str, refresh: str | None, former: str | None) -> Schema:
+        read = Column(name, "UInt8", renamed_from=former) if former else Column(name, "UInt8")
+        made = [Column("k", "UInt64"), Column("a", "UInt8")]
+        query = f"SELECT k, {name} AS a FROM t"
+        engine = None if to else MergeTree(order_by=["k"])
+        view = MaterializedView("m", to=to or None, engine=engine, refresh=refresh, query=query)
+        tables = [Table("t", [Column("k", "UInt64"), read], engine=MergeTree(order_by=["k"]))]
+        return Schema(
+            "views", objects=[*tables, *([Table("g", made, engine=MergeTree(order_by=["k"]))] if to else []), view]
+        )
+
+    ensure_schema(aaiclick_client, version("a", was, None))
+    aaiclick_client.command("INSERT INTO t VALUES (1, 1)")
+    wanted = version("b", becomes, "a")
+    plan = plan_schema(aaiclick_client, wanted)
+    assert [step.object for step in plan.steps] == steps
+    assert [hazard.allow for step in plan.steps for hazard in step.hazards if hazard.allow] == asked
+    ensure_schema(aaiclick_client, wanted, policy=Policy.lossless().allow(*asked))
+    assert plan_schema(aaiclick_client, wanted).steps == ()
+    aaiclick_client.command("INSERT INTO t VALUES (2, 2)")  # refused where the old query is still there
+    for refresh in ["SYSTEM REFRESH VIEW m", "SYSTEM WAIT VIEW m"] if becomes else []:
+        aaiclick_client.command(refresh)
+    assert (2, 2) in aaiclick_client.query("SELECT k, a FROM m").result_rows

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from aaiclick.catalog.forms import TableForm
 from aaiclick.clickhouse.messages import first_line
+from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import StatementError
+from aaiclick.plan.data_checks.checks import CheckFindings
 from aaiclick.plan.dependents.dependents import relocated
 from aaiclick.plan.rehearsal.empty_clone import Clone
 from aaiclick.plan.strategies.context import TableDiff
@@ -18,21 +20,34 @@ from aaiclick.sql.quoting import qualified
 from aaiclick.sql.tokens import TokenError, Tokens, identifier
 
 
-def broken_dependents(diff: TableDiff, form: TableForm, label: str = "reread") -> Routine[str]:
-    """The views that can read the table now and could not with ``form``; '' for none. Those that the plan replaces are
-    left out."""
+def broken_dependents(diff: TableDiff, form: TableForm, label: str = "reread") -> Routine[dict[str, str]]:
+    """The views that can read the table now and could not with ``form``, each with a sentence about it."""
     dependents = yield from _dependents(diff)
     if not dependents:
-        return ""
+        return {}
     old = yield from diff.make_clone(diff.form, f"{label}-before")
     new = yield from diff.make_clone(form, label)
-    broken: list[str] = []
+    broken: dict[str, str] = {}
     for name, noun, query in dependents:
         before = yield from _refusal(diff, old, query)
         after = yield from _refusal(diff, new, query)
         if after and not before:
-            broken.append(f"the {noun} {name} reads {diff.live.name} and would fail ({after})")
-    return "; ".join(broken)
+            broken[name] = f"the {noun} {name} reads {diff.live.name} and would fail ({after})"
+    return broken
+
+
+def blocking_dependents(diff: TableDiff, form: TableForm, label: str = "reread") -> Routine[CheckFindings]:
+    """These views, as reasons against the change. Those that the plan replaces fail only until then; a materialized
+    view that it drops first is noted in ``diff.cache``."""
+    broken = yield from broken_dependents(diff, form, label)
+    diff.cache.dropped_first.update(name for name in broken if name in diff.droppable_views)
+    rest = [words for name, words in broken.items() if name not in diff.replaced_views | diff.droppable_views]
+    if rest:
+        return CheckFindings("; ".join(rest))
+    gaps = "; ".join(words for name, words in broken.items() if name in diff.replaced_views)
+    return CheckFindings(
+        "", (Hazard("readers-see-gap", f"from this step until it is replaced: {gaps}"),) if gaps else ()
+    )
 
 
 def _dependents(diff: TableDiff) -> Routine[tuple[tuple[str, str, str], ...]]:
@@ -42,9 +57,7 @@ def _dependents(diff: TableDiff) -> Routine[tuple[tuple[str, str, str], ...]]:
     if known is None:
         known = yield from _views(diff)
         diff.cache.dependents[diff.live.dependents] = known
-    return tuple(
-        dependent for dependent in known if dependent[0] not in diff.replaced_views and _spans(dependent[2], diff)
-    )
+    return tuple(dependent for dependent in known if _spans(dependent[2], diff))
 
 
 def _views(diff: TableDiff) -> Routine[list[tuple[str, str, str]]]:
@@ -56,7 +69,8 @@ def _views(diff: TableDiff) -> Routine[list[tuple[str, str, str]]]:
     for place, (database, name) in enumerate(listed):
         parameters[f"d{place}"], parameters[f"n{place}"] = database, name
     rows = yield Query(
-        "SELECT name, engine, as_select FROM system.tables"
+        "SELECT if(database = {database:String}, name, concat(database, '.', name)), engine, as_select"
+        " FROM system.tables"
         f" WHERE (database = {{database:String}} AND engine IN ('View', "
         f"'MaterializedView')){' OR ' + others if others else ''} ORDER BY database, name",
         parameters,

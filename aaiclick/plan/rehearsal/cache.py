@@ -82,6 +82,8 @@ class RehearsalCache:
     """Views of the database."""
     tried_on_parts: dict[tuple[str, Key], int] = field(default_factory=dict[tuple[str, Key], int])
     """For how many tables of a form a strategy was tried on parts."""
+    dropped_first: set[str] = field(default_factory=set[str])
+    """Materialized views that would refuse INSERTs once a table has changed, and that the plan makes anew."""
     row_policies: ListedPolicies | None = None
     """Those of the database; None: not asked yet."""
     rehearsed: Rehearsed = field(default_factory=Rehearsed)

@@ -47,7 +47,10 @@ class TableDiff:
     must_copy: bool = False
     """True where a migration asks for a copy, even where ALTER would do."""
     replaced_views: frozenset[str] = frozenset()
-    """Plain views that the plan replaces."""
+    """Views that the plan replaces, and that break nothing but their readers until then."""
+    droppable_views: frozenset[str] = frozenset()
+    """Materialized views that the plan may drop before the table changes, and make anew behind it: it gives them
+    another query."""
     rewritten_views: frozenset[str] = frozenset()
     """Views of any kind that get another query before a column is dropped."""
     declared: Table | None = None
