@@ -178,11 +178,15 @@ def _never(old: Physical, late: Sequence[Part]) -> Routine[tuple[str, int]]:
 
 
 def _unmarked(owned: Owned, waiting: Collection[str]) -> Routine[list[Leftover]]:
-    """Scratch tables that no mark explains: dropped where they are empty."""
+    """Tables that no mark explains: dropped where they are empty. Of another engine than ours they are somebody else's:
+    it may not even tell how many rows it has."""
     found: list[Leftover] = []
     for table in owned.tables:
         ours = parse_name(table.name)
         if ours is None or ours.kind not in ("stage", "new", "taken") or ours.label in waiting:
+            continue
+        if not table.engine.endswith("MergeTree"):
+            found.append(Leftover(table.name, "left", f"it is no table of ours, but one of engine {table.engine}"))
             continue
         if table.rows:
             found.append(

@@ -43,7 +43,7 @@ def settle_restored(database: str, mark: Mark) -> Routine[str]:
         yield from restart_merges(database, live.uuid, mark.saved)
     elif live is not None and live.fenced:
         yield from lift_fence(live)
-    for name in (yield from staging_tables(database, mark.table)):
+    for name in (yield from staging_tables(database, mark)):
         yield from drop_table(database, name)
     said = "as it was before the copy" if before else "the new one"
     if other is not None and before:
@@ -75,7 +75,7 @@ def settle_restored_backfill(database: str, mark: BackfillMark) -> Routine[None]
             yield from lift_fence(source)
         if fill is not None and name == fill.source:
             yield from restart_merges(database, source.uuid, mark.saved)
-    for name in (yield from read_owned(database)).backfill_stages(mark.work.view):
+    for name in (yield from read_owned(database)).backfill_stages(mark):
         yield from drop_table(database, name)
     yield from drop_backfill_mark(database, mark)
     view = yield from physical(database, mark.work.view)

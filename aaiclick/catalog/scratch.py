@@ -265,11 +265,9 @@ def _is_of_before(name: str, places: ScratchPlaces) -> bool:
 
 
 def _made(name: str) -> int | None:
-    """When it was made, in Unix seconds by the maker's clock; None for a name without a time."""
-    try:
-        return int(name[len(PREFIX) : len(PREFIX) + 8], 16)
-    except ValueError:
-        return None
+    """When it was made, in Unix seconds by the maker's clock; None for a name that is none of ours."""
+    match = _NAME.match(name)
+    return int(match["made"], 16) if match is not None else None
 
 
 def curable(error: StatementError) -> bool:

@@ -81,9 +81,9 @@ def stage_name(nonce: str, number: int, view: str) -> str:
     return f"{STAGE_PREFIX}{nonce}_{number}_{label(view)}"
 
 
-def is_stage_of(name: str, view: str) -> bool:
-    """Whether it is the name of a staging table of a view's fill, of any run."""
-    return re.match(rf"{STAGE_PREFIX}[0-9a-z]+_[0-9]+_{re.escape(label(view))}\Z", name) is not None
+def is_stage_of(name: str, nonce: str, view: str) -> bool:
+    """Whether it is the name of a staging table of the fill of a view that has a mark with this nonce."""
+    return re.match(rf"{STAGE_PREFIX}{re.escape(nonce)}_[0-9]+_{re.escape(label(view))}\Z", name) is not None
 
 
 def write_backfill_mark(database: str, mark: BackfillMark) -> Routine[BackfillMark]:

@@ -28,7 +28,7 @@ from aaiclick.state.kept_tables import KEPT_PREFIX, KeptRow, parse_kept
 from aaiclick.state.notes import read_notes
 from aaiclick.state.rebuild_mark import MARK_PREFIX, Mark, parse_mark
 from aaiclick.state.replicated.mark import ReplicatedMark, parse_replicated_mark
-from aaiclick.state.staged_chunks import STAGE_PREFIX, StagedChunk, parse_staged_chunk
+from aaiclick.state.staged_chunks import STAGE_PREFIX, StagedChunk, parse_staged_chunk, source_of
 
 _NOTHING = "toUInt64(0), toUInt64(0), toInt64(0), toUInt64(0)"
 _SERVER = (
@@ -147,9 +147,9 @@ class Owned:
         """Every mark of a view that is being put in place; the name alone where it cannot be read."""
         return tuple(parse_backfill_mark(table.name, table.comment) for table in self._named(BACKFILL_MARK_PREFIX))
 
-    def backfill_stages(self, view: str) -> tuple[str, ...]:
-        """The staging tables of a view's fill, of any run."""
-        return tuple(table.name for table in self.tables if is_stage_of(table.name, view))
+    def backfill_stages(self, mark: BackfillMark) -> tuple[str, ...]:
+        """The staging tables of a view's fill: its runs name them all by the nonce of the mark."""
+        return tuple(table.name for table in self.tables if is_stage_of(table.name, mark.nonce, mark.work.view))
 
     def kept(self) -> tuple[KeptRow, ...]:
         """Every kept table whose comment can be read."""
@@ -161,13 +161,20 @@ class Owned:
         ours = {table.name for table in self.tables if table.engine.startswith("Replicated") or not table.engine}
         return tuple(row for row in self.kept() if row.name in ours or row.kept.replicated)
 
-    def staged(self, table: str) -> tuple[tuple[str, StagedChunk | None], ...]:
-        """The staging tables that were made for a table of the user, of any run, and what those hold that were filled
-        and hold as many rows as they did then."""
+    def staged(self, table: str, source: str, nonces: Collection[str]) -> tuple[tuple[str, StagedChunk | None], ...]:
+        """The staging tables of copies of a table of the user, and what those hold that were filled and hold as many
+        rows as they did then.
+
+        A name alone makes no table ours, because what is listed here is dropped. ``source``: UUID of the storage that
+        is copied, which a staging table says in its comment. ``nonces``: of the marks of the copy; earlier releases
+        made staging tables without a word in them.
+        """
         found: list[tuple[str, StagedChunk | None]] = []
         for each in self._named(STAGE_PREFIX):
             ours = parse_name(each.name)
-            if ours is not None and ours.label == label(table):
+            if ours is None or ours.label != label(table):
+                continue
+            if ours.nonce in nonces or (source and source_of(each.comment) == source):
                 filled = parse_staged_chunk(each.name, each.comment)
                 found.append((each.name, filled if filled is not None and filled.rows == each.rows else None))
         return tuple(found)
@@ -249,6 +256,8 @@ def read_owned_here(database: str, asked: Collection[str] = ()) -> Routine[Owned
     )
 
 
-def staging_tables(database: str, table: str) -> Routine[tuple[str, ...]]:
-    """The staging tables of a table of the user that are there now."""
-    return tuple(name for name, _ in (yield from read_owned(database)).staged(table))
+def staging_tables(database: str, mark: Mark, table: str = "") -> Routine[tuple[str, ...]]:
+    """The staging tables of a mark's copy that are there now. ``table``: what the table was called when they were made;
+    '' for the name in the mark."""
+    staged = (yield from read_owned(database)).staged(table or mark.table, mark.source, {mark.nonce})
+    return tuple(name for name, _ in staged)

@@ -57,7 +57,20 @@ class StagedChunk:
         return min((part[1] for part in self.parts), default=-1)
 
 
+@dataclass(frozen=True, slots=True)
+class StagedCopy:
+    """What a staging table says from its first moment on: a name alone makes no table ours."""
+
+    source: str
+    """UUID of the storage that it is filled from."""
+    state: Literal["filling"] = "filling"
+    """There is no other; it says ``StagedChunk`` once it is filled."""
+    format: int = FORMAT
+    """Of the comment. Earlier releases read none, and take the table for one that is not filled."""
+
+
 COMMENT = CommentFormat(StagedChunk)
+BEGUN = CommentFormat(StagedCopy)
 
 
 @cache
@@ -81,6 +94,12 @@ def parse_staged_chunk(name: str, comment: str) -> StagedChunk | None:
     """What the comment of a staging table says; None where it does not say that it was filled."""
     filled = COMMENT.load(comment)
     return replace(filled, name=name) if filled is not None and filled.format == FORMAT else None
+
+
+def source_of(comment: str) -> str:
+    """UUID of the storage that a staging table is, or was, filled from; '' where its comment does not say so."""
+    said = BEGUN.load(comment) or COMMENT.load(comment)
+    return said.source if said is not None else ""
 
 
 def work_digest(work: RebuildWork, *more: str) -> str:

@@ -12,8 +12,8 @@ from aaiclick.state.cache import CacheEntry, cache_comment
 from aaiclick.state.kept_tables import COMMENT as KEPT
 from aaiclick.state.kept_tables import KeptComment
 from aaiclick.state.owned import Owned, read_owned
+from aaiclick.state.staged_chunks import BEGUN, StagedChunk, StagedCopy
 from aaiclick.state.staged_chunks import COMMENT as STAGED
-from aaiclick.state.staged_chunks import StagedChunk
 from tests.support.session_connection import Driver, SessionConnection
 
 NONCE = "0123456789ab"
@@ -70,14 +70,20 @@ def test_what_runs_leave(connection: SessionConnection, aaiclick_database: str) 
     make(connection, aaiclick_database, kept_table(NONCE, "theirs"), "our notes")
     make(connection, aaiclick_database, full.name, STAGED.dump(full), rows=5)
     make(connection, aaiclick_database, less.name, STAGED.dump(less), rows=4)
-    make(connection, aaiclick_database, staging_table(NONCE, 2, "t"))
+    begun = staging_table(NONCE, 2, "t")
+    make(connection, aaiclick_database, begun, BEGUN.dump(StagedCopy("u1")))
+    make(connection, aaiclick_database, staging_table(NONCE, 3, "t"), BEGUN.dump(StagedCopy("u2")))
+    make(connection, aaiclick_database, staging_table("other", 4, "t"))
     make(connection, aaiclick_database, staging_table(NONCE, 0, "other"))
     make(connection, aaiclick_database, shadow_table(NONCE, "t"), rows=3)
     owned = look(connection, aaiclick_database)
     assert owned.remains
     assert not owned.unfinished
     assert [(row.name, row.kept, row.rows) for row in owned.kept()] == [(kept_table(NONCE, "t"), kept, 7)]
-    assert owned.staged("t") == ((full.name, full), (less.name, None), (staging_table(NONCE, 2, "t"), None))
+    listed = ((full.name, full), (less.name, None), (begun, None))
+    assert owned.staged("t", "u1", ()) == listed
+    assert owned.staged("t", "", ()) == ()
+    assert owned.staged("t", "u1", {NONCE}) == (*listed, (staging_table(NONCE, 3, "t"), None))
     assert [(table.name, table.rows) for table in owned.tables if "_new_" in table.name] == [
         (shadow_table(NONCE, "t"), 3)
     ]

@@ -263,7 +263,7 @@ def _end(database: str, mark: BackfillMark, options: ApplyOptions) -> Routine[in
                 mark = yield from update_backfill_mark(database, replace(mark, phase="filled"))
             yield from _release(database, mark)
     # The mark goes last: as long as it is there somebody comes for what it names.
-    for leftover in (yield from read_owned(database)).backfill_stages(mark.work.view):
+    for leftover in (yield from read_owned(database)).backfill_stages(mark):
         yield from drop_table(database, leftover)
     yield from drop_backfill_mark(database, mark)
     return rows

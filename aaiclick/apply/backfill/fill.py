@@ -65,7 +65,7 @@ def fill_up(
         if not turn:
             yield Emit(Progress(fill.target, "backfill", 0, total, begun - started))
         staging = stage_name(mark.nonce, turn, mark.work.view)
-        yield from create_from(staging_form(form), database, staging, ())
+        yield from create_from(staging_form(form, source.uuid), database, staging, ())
         try:
             yield from _insert(database, fill, chunk, staging, BLOCKS[level])
         except OutcomeUnknownError:
@@ -114,7 +114,7 @@ def _moved(database: str, mark: BackfillMark, fill: Fill) -> Routine[BackfillMar
         mark = yield from update_backfill_mark(
             database, replace(mark, done=mark.filled_high, filled="", filled_high=-1)
         )
-    for leftover in (yield from read_owned(database)).backfill_stages(mark.work.view):
+    for leftover in (yield from read_owned(database)).backfill_stages(mark):
         yield from drop_table(database, leftover)
     return mark
 

@@ -103,7 +103,7 @@ def attach_filler(work: AttachWork, site: Site) -> Filler:
         if tuple(late) == present:
             staging = staging_table(site.nonce, next(numbers), work.table)
             try:
-                yield from create_from(staging_form(work.form), site.database, staging, work.settings)
+                yield from create_from(staging_form(work.form, old.uuid), site.database, staging, work.settings)
                 return staging, (yield from _attach(work, old, present, staging))
             # The server may still be attaching: a copy beside it could bring the rows in twice.
             except OutcomeUnknownError:

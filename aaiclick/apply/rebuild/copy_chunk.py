@@ -108,7 +108,7 @@ def fill(job: Job, chunk: Chunk) -> Routine[tuple[str, int]]:
     begun = yield from clock()
     while True:
         staging = job.staging()
-        yield from create_from(staging_form(job.work.form), job.place, staging, job.work.settings)
+        yield from create_from(staging_form(job.work.form, job.source.uuid), job.place, staging, job.work.settings)
         try:
             yield from _insert(job, chunk, staging, _settings(job))
             break

@@ -165,7 +165,7 @@ def undo_rebuild(database: str, mark: Mark) -> Routine[None]:
         if error.code != NOT_ENOUGH_SPACE:
             raise
         # An ALTER on a full disk destroys the definition of the table: first of all the copy makes room.
-        for name in (yield from staging_tables(database, mark.table)):
+        for name in (yield from staging_tables(database, mark)):
             yield from drop_table(database, name, sync=True)
         if found.shadow is not None and not found.exchanged:
             yield from drop_shadow(database, mark, sync=True)
@@ -177,7 +177,7 @@ def undo_rebuild(database: str, mark: Mark) -> Routine[None]:
 def clear_rebuild(database: str, mark: Mark) -> Routine[None]:
     """Drop staging, shadow and mark, never a storage with rows that are nowhere else."""
     # Staging tables, new table, mark: in this order whatever a kill leaves is still named by a mark.
-    for name in (yield from staging_tables(database, mark.table)):
+    for name in (yield from staging_tables(database, mark)):
         yield from drop_table(database, name)
     shadow = yield from find_shadow(database, mark)
     if shadow is not None and shadow.uuid == mark.source:

@@ -202,7 +202,7 @@ def _old_storage(database: str, mark: Mark) -> Routine[Physical | None]:
 
 def _end(database: str, mark: Mark) -> Routine[None]:
     # They carry the name that the table had when they were made, also where an operator has renamed it since.
-    for name in (yield from staging_tables(database, mark.work.table)):
+    for name in (yield from staging_tables(database, mark, mark.work.table)):
         yield from drop_table(database, name)
     # Before the mark goes, which alone says which views were stopped.
     yield from start_refreshes(mark.stopped)

@@ -96,10 +96,9 @@ def _bytes_to_copy(source: Physical, earlier: Sequence[Mark]) -> Routine[int]:
     """The bytes of the parts that no killed run has copied."""
     present = yield from parts(source)
     if earlier:
-        staged = [
-            filled for _, filled in (yield from read_owned(source.database)).staged(source.name) if filled is not None
-        ]
-        _, present = covered(staged, present)
+        nonces = {mark.nonce for mark in earlier}
+        staged = (yield from read_owned(source.database)).staged(source.name, source.uuid, nonces)
+        _, present = covered([filled for _, filled in staged if filled is not None], present)
     return sum(part.bytes for part in present)
 
 

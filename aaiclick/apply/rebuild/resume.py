@@ -42,7 +42,7 @@ def suspend(database: str, mark: Mark) -> Routine[bool]:
     """
     if not isinstance(mark.work, RebuildWork) or mark.back:
         return False
-    found = (yield from read_owned(database)).staged(mark.table)
+    found = (yield from read_owned(database)).staged(mark.table, mark.source, {mark.nonce})
     if not any(filled is not None and filled.source == mark.source for _, filled in found):
         return False
     yield from put_shadow_away(database, mark)
@@ -115,7 +115,8 @@ def take_over_chunks(job: Job, earlier: Sequence[Mark]) -> Routine[tuple[StagedC
     if not earlier:
         return ()
     database = job.site.database
-    found = (yield from read_owned(database)).staged(job.work.table)
+    nonces = {mark.nonce for mark in earlier}
+    found = (yield from read_owned(database)).staged(job.work.table, job.source.uuid, nonces)
     fitting = [
         filled
         for _, filled in found

@@ -23,6 +23,7 @@ from aaiclick.sql.clauses import attach_partition_from, move_partition
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
+from aaiclick.state.staged_chunks import BEGUN, StagedCopy
 
 _OWN: frozenset[str] = frozenset(
     {
@@ -37,10 +38,13 @@ _OWN: frozenset[str] = frozenset(
 )
 
 
-def staging_form(form: TableForm) -> TableForm:
-    """The structure of the new table, with no merges and no deduplication of blocks, also after a restart."""
+def staging_form(form: TableForm, source: str) -> TableForm:
+    """The structure of the new table, with no merges and no deduplication of blocks, also after a restart.
+
+    ``source``: UUID of the storage that it is filled from, which its comment says.
+    """
     settings: Settings = (*(pair for pair in form.settings if pair[0] not in _OWN), *NO_MERGES, *ROOMY)
-    return replace(form, settings=settings, comment="")
+    return replace(form, settings=settings, comment=BEGUN.dump(StagedCopy(source)))
 
 
 def may_merge(form: TableForm) -> bool:
