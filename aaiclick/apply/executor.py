@@ -183,7 +183,14 @@ def _named(error: StatementError | ApplyError, step: Step, outcomes: Sequence[St
 
 def _advice(error: StatementError | ApplyError, step: Step) -> str:
     """What can be done about what no look at the catalogue shows: a detached table is in none of its lists of tables
-    that are there."""
-    if isinstance(error, StatementError) and error.code == TABLE_ALREADY_EXISTS and "(detached" in str(error):
+    that are there, nor are files that the embedded engine shows as tables."""
+    if not isinstance(error, StatementError) or error.code != TABLE_ALREADY_EXISTS:
+        return ""
+    if "(detached" in str(error):
         return f" Somebody has detached it. It comes back with its rows by: ATTACH TABLE {quote_name(step.object)}"
+    if step.strategy == "create":
+        return (
+            " Somebody has just created it, or it is a file: the database default of the embedded engine takes each "
+            "file of the working directory for a table of its name. Move the file, or name another database"
+        )
     return ""

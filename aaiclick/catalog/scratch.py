@@ -27,7 +27,7 @@ from aaiclick.error_codes import (
 from aaiclick.errors import OutcomeUnknownError, StatementError
 from aaiclick.routine import Command, Interruption, Nonce, Query, Routine, text
 from aaiclick.sql.ddl import create, drop
-from aaiclick.sql.quoting import qualified, quote_name
+from aaiclick.sql.quoting import file_name_length, qualified, quote_name
 
 T = TypeVar("T")
 PREFIX = "_aaiclick_scratch_"
@@ -35,7 +35,6 @@ STALE_SECONDS = 3600
 # A file name has 255 bytes, and the server names the file of a dropped table after database, table and UUID.
 _LONGEST_FILE_NAME = 170
 _NAME = re.compile(PREFIX + r"(?P<made>[0-9a-f]{8})[0-9a-f]{12}(?P<holder>[0-9a-z]{1,12})?(?:_|\Z)")
-_ESCAPED_IN_FILES = re.compile(r"[^A-Za-z0-9_]")
 
 # What lets the engine accept every definition that it once accepted. Older servers know only some of them.
 PERMISSIVE: tuple[str, ...] = (
@@ -117,7 +116,7 @@ class Scratch:
         """The name in scratch of an object called ``wanted``: the same, or a digest where that would be too long for a
         file name."""
         name = self.prefix + wanted
-        if _file_name_length(name) <= _LONGEST_FILE_NAME:
+        if file_name_length(name) <= _LONGEST_FILE_NAME:
             return name
         return (
             f"{self.prefix}long_{hashlib.blake2s(wanted.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
@@ -244,13 +243,6 @@ def _holder(name: str) -> str:
     """The lease holder in a scratch name; '' for none."""
     match = _NAME.match(name)
     return (match["holder"] or "") if match is not None else ""
-
-
-def _file_name_length(name: str) -> int:
-    """Length of the name as a file: ClickHouse writes every byte that is no ASCII word character as ``%XX``."""
-    return len(name) + sum(
-        3 * len(found.encode("utf-8", "surrogatepass")) - 1 for found in _ESCAPED_IN_FILES.findall(name)
-    )
 
 
 def _is_stale(name: str, seconds: float) -> bool:

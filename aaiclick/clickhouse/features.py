@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aaiclick.clickhouse.names import longest_table_name
 from aaiclick.clickhouse.statements import ask
 from aaiclick.errors import UsageError
 from aaiclick.routine import Routine, number
@@ -31,6 +32,8 @@ _WITHOUT_RENAME = frozenset(
         "DataLakeCatalog",
     }
 )
+_OWN_NAMES = 31
+"""Length of the longest name that every run needs: the one that a lock has when it ends (``lease/names.py``)."""
 PASSES_UNSTORED = (26, 0)
 """From here on mutations pass over a compact part that holds values of a column that is an ALIAS by now. On 25.8 each
 of them fails there for good, until a merge has taken the values away."""
@@ -47,11 +50,19 @@ def require_server(version: tuple[int, ...], words: str) -> None:
 
 def require_database(name: str, engine: str) -> None:
     """Raise ``UsageError`` for a database in which no table can be renamed: neither a lease could be given back there,
-    nor a copy take the place of a table. The server's own databases (``system``) are of such engines."""
+    nor a copy take the place of a table. The server's own databases (``system``) are of such engines. The same for one
+    whose name leaves too little room for the names of tables."""
     if engine in _WITHOUT_RENAME:
         raise UsageError(
             f"database {name} has engine {engine}, in which tables cannot be renamed: nothing can be migrated there. "
             "Name a database of engine Atomic"
+        )
+    longest = longest_table_name(name, engine)
+    if longest is not None and longest < _OWN_NAMES:
+        raise UsageError(
+            f"the name of database {name} is too long: tables in it can have names of {max(longest, 0)} characters, "
+            f"and those that a migration needs have up to {_OWN_NAMES}. Name a database whose name is shorter by "
+            f"{_OWN_NAMES - longest}"
         )
 
 

@@ -6,7 +6,7 @@ exception is ``schema_version``, which users are meant to read.
 
 The table a name belongs to is only a readable label: whatever is not a short plain word is shortened and gets a hash.
 Names stay pure ASCII words, because ClickHouse writes every other byte as three characters into the file name, and
-because the engine takes no table name longer than 214 bytes less the database's (code 69): with these, the database's
+because the engine takes no table name longer than 213 bytes less the database's (code 69): with these, the database's
 name may have 140.
 """
 
@@ -15,6 +15,8 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+
+from aaiclick.sql.quoting import file_name_length
 
 PREFIX = "_aaiclick_"
 RECORDS = "schema_version"
@@ -32,6 +34,7 @@ STAGED_PREFIX = f"{PREFIX}staged_"
 MAX_BYTES = 200
 """No name of ours is longer."""
 
+_ON_DISK = frozenset({"Atomic", "Ordinary", "Overlay", "Replicated"})
 _LABEL = 32
 _PLAIN = re.compile(r"[A-Za-z0-9_]+\Z")
 _HASHED = re.compile(r"(?:.*_)?[0-9a-f]{10}\Z", re.DOTALL)
@@ -117,6 +120,19 @@ def label(table: str) -> str:
     digest = hashlib.blake2s(table.encode("utf-8", "surrogatepass"), digest_size=5).hexdigest()
     slug = re.sub(r"[^A-Za-z0-9]+", "_", table)[: _LABEL - len(digest) - 1].strip("_")
     return f"{slug}_{digest}" if slug else digest
+
+
+def longest_table_name(database: str, engine: str) -> int | None:
+    """How long the name of a table, view or dictionary may be there as a file (``file_name_length``); None where
+    nothing says. The server names the file of a dropped one after database, table and UUID, and a file name has 255
+    bytes; releases that do not check that fail at the DROP."""
+    return 213 - file_name_length(database) if engine in _ON_DISK else None
+
+
+def longest_of_a_copy(table: str) -> int:
+    """How long the longest name is of the tables that are beside a table while it is copied: the one under which a
+    staging table waits for its DROP."""
+    return len(taken_table("0" * 24, table))
 
 
 def _nonce(nonce: str) -> str:

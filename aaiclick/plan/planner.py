@@ -19,6 +19,7 @@ from aaiclick.plan.backfill.view_steps import require_aggregates
 from aaiclick.plan.creates import create_tables
 from aaiclick.plan.declaration.dictionaries import require_attributes
 from aaiclick.plan.declaration.expressions import require_creatable
+from aaiclick.plan.declaration.names import require_names
 from aaiclick.plan.dependents.dependent_steps import PlannedChanges, in_order, plan_dependents
 from aaiclick.plan.dependents.dropped_first import droppable_views, dropped_first, passive_views
 from aaiclick.plan.dependents.drops import BeforeDrop, guard_drops
@@ -65,8 +66,8 @@ def plan_objects(
     already. ``rehearsed``: what this run has tried before; it is added to."""
     require_aggregates(schema)
     functions = yield from plan_functions(schema)
-    if functions.changed:
-        path = replace(path, recorded_forms={})  # the recorded forms hold the former bodies of the functions
+    # The recorded forms hold the former bodies of the functions.
+    path = replace(path, recorded_forms={}) if functions.changed else path
     # So does what was tried before, where somebody replaces a function between two looks.
     tried = rehearsed if rehearsed is not None and not schema.functions else Rehearsed()
     forms_of: dict[str, Form] = dict(functions.forms or {})
@@ -74,6 +75,7 @@ def plan_objects(
         table.name: source for table in schema.tables if (source := live_source(table, catalog, path)) is not None
     }
     _check_sources(schema, catalog, sources, path)
+    require_names(schema, catalog, sources, [step.object for step in functions.steps if step.strategy == "create"])
     # A table under a former name is not missing: to create an empty one beside it would leave its rows behind.
     missing = [table for table in schema.tables if table.name not in sources]
     if not functions.steps and not path.changed_later:  # else a function or a script creates first what the tables name

@@ -35,6 +35,14 @@ class Spec(BaseModel):
 
     def _construct(self, label: object, fields: Mapping[str, object]) -> None:
         """Validate and fill the model; the first problem becomes a ``SpecError`` about the object called ``label``."""
+        for field, value in fields.items():
+            if isinstance(value, str) and not value.isascii():
+                try:
+                    value.encode()
+                except UnicodeEncodeError as error:
+                    from aaiclick.specs.mistakes import no_utf8
+
+                    raise no_utf8(self.noun, label, field, error) from None
         try:
             super().__init__(**fields)
         except ValidationError as error:

@@ -71,6 +71,14 @@ def too_many(model: type[BaseModel], noun: str, names: Sequence[str], given: Seq
     return SpecError(head, f"the other arguments go by keyword: {model.__name__}({call})")
 
 
+def no_utf8(noun: str, label: object, field: str, error: UnicodeEncodeError) -> SpecError:
+    """For text that cannot be sent to a server: half of a surrogate pair, such as a file name that is no UTF-8."""
+    shown = str(label).encode("utf-8", "backslashreplace").decode()
+    sign = error.object[error.start]
+    problem = f"U+{ord(sign):04X} at character {error.start + 1} is no character of its own and cannot be sent"
+    return SpecError(f"{noun} {shown}: {field}", problem)
+
+
 def _unknown(model: type[BaseModel], noun: str, field: str) -> str:
     known = list(model.model_fields)
     if "objects" in known and field in _OBJECT_FIELDS:

@@ -1,10 +1,11 @@
-"""Identifiers and string literals that ClickHouse reads back unchanged."""
+"""Identifiers and string literals that ClickHouse reads back unchanged, and names as it writes them into files."""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
 
+_ESCAPED_IN_FILES = re.compile(r"[^A-Za-z0-9_]")
 _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -40,3 +41,10 @@ def quoted_where_needed(name: str) -> str:
 def is_bare(name: str) -> bool:
     """True where the name can stand in SQL without quotes."""
     return _BARE.match(name) is not None
+
+
+def file_name_length(name: str) -> int:
+    """Length of the name as a file: ClickHouse writes every byte that is no ASCII word character as ``%XX``."""
+    return len(name) + sum(
+        3 * len(found.encode("utf-8", "surrogatepass")) - 1 for found in _ESCAPED_IN_FILES.findall(name)
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aaiclick.catalog.normalize import FENCE_SETTINGS, normal_value
+from aaiclick.clickhouse.names import longest_of_a_copy, longest_table_name
 from aaiclick.clickhouse.tables import EXCHANGING
 from aaiclick.plan.strategies.context import TableDiff
 
@@ -56,6 +57,12 @@ def exchange_refusal(diff: TableDiff) -> str:
         return (
             f"database {diff.database} has engine {diff.database_engine}, and two tables can only be exchanged in "
             f"one of engine Atomic: move {name} there"
+        )
+    room, wanted = longest_table_name(diff.database, diff.database_engine), longest_of_a_copy(name)
+    if room is not None and wanted > room:
+        return (
+            f"the name of database {diff.database} is too long: tables in it can have names of {max(room, 0)} "
+            f"characters, and those that a copy needs beside {name} have {wanted}"
         )
     if not diff.live.uuid and not diff.live.predicted:
         return (

@@ -1,0 +1,99 @@
+"""Names that the server takes when it reads a statement, and refuses when it makes the object or its files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from aaiclick.catalog.forms import Catalog, LiveObject, TableForm
+from aaiclick.clickhouse.names import longest_table_name
+from aaiclick.errors import SpecError
+from aaiclick.specs.columns import Projection
+from aaiclick.specs.engines import MergeTree
+from aaiclick.specs.schema import Schema
+from aaiclick.specs.tables import Table
+from aaiclick.specs.views import TableFamily
+from aaiclick.sql.quoting import file_name_length
+
+# CREATE FUNCTION writes function_<name>.sql.tmp first. With a name of 239 to 242 it fails, and leaves the file behind.
+_LONGEST_FUNCTION = 238
+# A mutation writes <name>_<number>.tmp_proj. With a longer name the table takes INSERTs, and no mutation ever ends.
+_LONGEST_PROJECTION = 243
+_COUNTED = "each byte but A-Z, a-z, 0-9 and _ counts three"
+_PATTERN = re.compile(r"[*?{]")
+_NOT_IN_KEEPER = re.compile(r"[/{}\x00-\x1f\x7f]|\A\.{1,2}\Z")
+
+
+def require_names(
+    schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject], functions: Iterable[str]
+) -> None:
+    """Raise ``SpecError`` for the name of an object, or of a projection, that is to be made and cannot be.
+
+    ``sources``: the live tables by their declared names. ``functions``: names of those that are missing.
+    """
+    for name in functions:
+        length = file_name_length(name)
+        if length > _LONGEST_FUNCTION:
+            problem = f"its name has {length} characters as a file ({_COUNTED}), and {_LONGEST_FUNCTION} are taken"
+            raise SpecError(f"function {name}", problem)
+    for item in schema.objects:
+        if isinstance(item, TableFamily) or item.name in schema.function_names:
+            continue
+        if catalog.get(item.name) is None and (problem := _refused(item.name, catalog)):
+            raise SpecError(f"{item.noun} {item.name}", problem)
+    for table in schema.tables:
+        live = sources.get(table.name)
+        if live is None and (problem := _no_path(table, catalog.database)):
+            raise SpecError(f"table {table.name}", problem)
+        for projection in _new_projections(table, live):
+            if problem := _no_directory(projection.name):
+                raise SpecError(f"{table.name}: projection {projection.name}", problem)
+
+
+def _refused(name: str, catalog: Catalog) -> str:
+    """Why the database takes nothing of that name; '' where it does."""
+    length, longest = file_name_length(name), longest_table_name(catalog.database, catalog.database_engine)
+    if longest is not None and length > longest:
+        return (
+            f"its name has {length} characters as a file ({_COUNTED}), and ClickHouse takes {max(longest, 0)} in "
+            f"database {catalog.database}: a shorter name is needed"
+        )
+    # Behind the tables that are there it looks for files, and takes the name for a pattern of theirs.
+    if catalog.database_engine == "Overlay" and (found := _PATTERN.search(name)):
+        return (
+            f"database {catalog.database} is the embedded engine's own, which also shows files as tables: a name with "
+            f"{found[0]} in it is a pattern of file names there. Take another name, or another database"
+        )
+    return ""
+
+
+def _no_path(table: Table, database: str) -> str:
+    """Why a replicated table gets no path in Keeper from names; '' where it does."""
+    engine = table.engine
+    path = (engine.replicated or "") if isinstance(engine, MergeTree) else engine.arguments
+    for macro, name in (("{table}", table.name), ("{database}", database)):
+        if macro in path and (found := _NOT_IN_KEEPER.search(name)):
+            return (
+                f"{macro} in {path} stands for {name!r}, and {found[0]!r} cannot be in one part of a path in Keeper: "
+                f"take another name, or a path without {macro}"
+            )
+    return ""
+
+
+def _new_projections(table: Table, live: LiveObject | None) -> Iterator[Projection]:
+    form = live.form if live is not None else None
+    there = {each.name for each in form.projections} if isinstance(form, TableForm) else set[str]()
+    return (each for each in table.projections if each.name not in there)
+
+
+def _no_directory(name: str) -> str:
+    """Why a projection cannot have this name, which becomes one of a directory; '' where it can."""
+    for sign in ("/", "\0"):
+        if sign in name:
+            return f"{sign!r} cannot be in the name of a projection: the server makes it that of a directory"
+    length = len(name.encode())
+    if length > _LONGEST_PROJECTION:
+        return (
+            f"its name has {length} bytes, and with more than {_LONGEST_PROJECTION} no mutation of the table could end"
+        )
+    return ""
