@@ -7,10 +7,12 @@ import re
 from collections.abc import Mapping
 from typing import TypeVar, cast
 
-from aaiclick.catalog.forms import DictionaryForm, Form, Settings, TableForm
+from aaiclick.catalog.forms import ColumnForm, DictionaryForm, Form, Settings, TableForm
+from aaiclick.sql.quoting import quote_string
 from aaiclick.sql.secrets import HIDDEN, secret_setting, without_secrets
 from aaiclick.sql.tokens import Tokens, split_top
 
+STAND_IN = "a default that the server does not show"
 F = TypeVar("F", bound=Form)
 T = TypeVar("T")
 
@@ -53,6 +55,22 @@ def _hidden(value: object) -> object:
 
 def _setting(name: str, value: str) -> str:
     return f"'{HIDDEN}'" if value.startswith("'") and secret_setting(name) else value
+
+
+def standing_in(column: ColumnForm) -> str:
+    """An expression of the column's type, for tables in scratch, in place of one with a secret that is not shown."""
+    value = f"defaultValueOfTypeName({quote_string(column.type)})"
+    return f"if(empty({quote_string(f'{STAND_IN}: {column.name}')}), {value}, {value})"
+
+
+def readable(form: TableForm) -> TableForm:
+    """The form as an empty table that is only read can have it: with something else for a default that hides a
+    secret."""
+    columns = tuple(
+        dataclasses.replace(column, expression=standing_in(column)) if HIDDEN in column.expression else column
+        for column in form.columns
+    )
+    return dataclasses.replace(form, columns=columns)
 
 
 def conceal(form: Form, live: Form | None) -> Form:

@@ -13,9 +13,10 @@ from aaiclick.catalog.forms import (
     UnsupportedForm,
     ViewForm,
 )
-from aaiclick.catalog.render import attribute_form_sql, column_form_sql, form_sql, local_family
+from aaiclick.catalog.render import attribute_form_sql, column_form_sql, form_sql, has_hidden, local_family
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.catalog.scratch_objects import instantiable, make, names_in
+from aaiclick.catalog.secrets import readable
 from aaiclick.routine import Routine
 from aaiclick.specs.ddl import column_sql, create_table_sql
 from aaiclick.specs.engines import MergeTree
@@ -87,10 +88,10 @@ def source_sql(scratch: Scratch, live: LiveObject) -> str:
     """An empty object with the columns of a live table or dictionary, cut off from where its data comes from."""
     match live.form:
         case TableForm():
-            local = local_family(live.form)
-            if instantiable(local.engine, local.arguments):
+            local = local_family(readable(live.form))
+            if instantiable(local.engine, local.arguments) and not has_hidden(local):
                 return form_sql(local, scratch.database, scratch.name(live.name))
-            columns = ", ".join(column_form_sql(column) for column in live.form.columns)
+            columns = ", ".join(column_form_sql(column) for column in local.columns)
             return create_table(scratch.sql_name(live.name), columns, _PLAIN)
         case DictionaryForm():
             attributes = ", ".join(attribute_form_sql(column) for column in live.form.columns)

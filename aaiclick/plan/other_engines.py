@@ -122,7 +122,7 @@ def _replace(diff: TableDiff, blocked: str) -> Step | None:
         return None
     form, declared = diff.target.form, diff.declared
     settings: dict[str, str | int] = {"flatten_nested": 0}
-    sql = form_sql(form, diff.database, name) if not has_hidden(form) else ""
+    sql = form_sql(form, diff.database, name) if not (diff.hidden_defaults or has_hidden(form)) else ""
     if not sql:
         # The server hides the secret, so only the declaration has it.
         if declared is None or diff.target.undeclared:

@@ -41,6 +41,7 @@ from aaiclick.plan.rehearsal.on_parts import alter_refused, attach_refused, copy
 from aaiclick.plan.strategies.alter import propose_alter
 from aaiclick.plan.strategies.attach import propose_attach
 from aaiclick.plan.strategies.context import TableDiff, remembered
+from aaiclick.plan.strategies.hidden_defaults import hidden_change, may_change, unhidden, with_stand_ins
 from aaiclick.plan.strategies.rebuild import propose_rebuild
 from aaiclick.plan.strategies.refusals import becomes_replicated, exchange_refusal, read_only
 from aaiclick.plan.undeclared_columns import drop_column_steps, nulls_refused, unholdable
@@ -63,6 +64,9 @@ def make_table_diff(
     declared: Table | None = None,
 ) -> TableDiff:
     """What the strategies need about one table."""
+    form, target, hidden = with_stand_ins(form, target)
+    if hidden:
+        live = replace(live, form=form)
     changes = diff_table(form, target)
 
     def make_clone(wanted: TableForm, label: str) -> Routine[Clone]:
@@ -81,6 +85,7 @@ def make_table_diff(
         where=(rebuild.where or "") if rebuild else "",
         back=dict(rebuild.back) if rebuild else {},
         must_copy=rebuild is not None,
+        hidden_defaults=hidden,
         declared=declared,
         database_engine=catalog.database_engine,
     )
@@ -100,7 +105,7 @@ def plan_table(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
         if required[-1].blocked and (fewer := (yield from unholdable(diff))) is not None:
             diff = fewer
             required = yield from _required(diff, data_name)
-        found.extend(required)
+        found.extend(unhidden(diff, step) for step in required)
         found.extend(offered(diff, found[-1]))
     found.extend((yield from drop_column_steps(diff, data_name)))
     return tuple(found)
@@ -114,6 +119,9 @@ def _required(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
     held = read_only(diff)
     if held:
         return (steps.impossible_step(diff, diff.changes, held, whole=True),)
+    unknown = hidden_change(diff) or (yield from may_change(diff, data_name))
+    if unknown:
+        return (steps.impossible_step(diff, diff.changes, unknown, whole=True),)
     yield from require_conditions(diff.live.name, diff.target.form, new_constraints(diff))
     found = yield from blocking_dependents(diff, diff.target.form)
     cost = Cost()
@@ -218,7 +226,7 @@ def _tried(
                 ),
             )
     # The server shows [HIDDEN] for a secret: a table that is created from that text would store the word.
-    if has_hidden(diff.target.form):
+    if diff.hidden_defaults or has_hidden(diff.target.form):
         why = "a new table cannot be made: its definition holds a secret that the server does not show"
         return (steps.impossible_step(diff, diff.changes, _joined(refusal, why)),)
     unfit = exchange_refusal(diff)

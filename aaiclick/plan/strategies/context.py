@@ -51,6 +51,9 @@ class TableDiff:
     droppable_views: frozenset[str] = frozenset()
     """Materialized views that the plan may drop before the table changes, and make anew behind it: it gives them
     another query."""
+    hidden_defaults: tuple[str, ...] = ()
+    """Columns with a default that the server does not show, because it holds a secret; ``form`` and ``target`` have
+    something else in its place (``hidden_defaults.py``)."""
     rewritten_views: frozenset[str] = frozenset()
     """Views of any kind that get another query before a column is dropped."""
     declared: Table | None = None
