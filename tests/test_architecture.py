@@ -32,7 +32,7 @@ LAYERS = [
     {"sql"},
     {"routine", "user_function", "peers"},
     {"clock"},
-    {"specs", "aggregates", "variables"},
+    {"specs", "aggregates", "server_objects", "variables"},
     {"catalog"},
     {"clients"},
     {"clickhouse"},
@@ -281,8 +281,8 @@ def texts(path: Path) -> Iterator[tuple[str, int]]:
 
 COMMENTS_READ = {"clickhouse/tables.py", "clickhouse/storages.py", "commands/inspection/warm.py"}
 """Tables of the user's, by name or UUID; and the one query of a start with nothing to do."""
-COMMENTS_WRITTEN = {"diff/changes/settings.py", "plan/views.py"}
-"""Of tables and views that are declared."""
+COMMENTS_WRITTEN = {"diff/changes/settings.py", "plan/views.py", "catalog/server_objects/databases.py"}
+"""Of tables, views and databases that are declared."""
 
 
 def test_comments_of_our_own_tables_are_read_and_written_in_one_place() -> None:

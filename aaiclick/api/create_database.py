@@ -9,11 +9,12 @@ from aaiclick.clients.opening import open_parsed
 from aaiclick.commands.create_missing import create_missing
 from aaiclick.errors import UsageError
 from aaiclick.routine import run
+from aaiclick.specs.schema import Schema
 
 
-def create_database(url: str, database: str | None, cluster: str) -> str:
+def create_database(url: str, database: str | None, cluster: str, schema: Schema | None = None) -> str:
     """Make the database that ``database`` or the URL names, where it is missing; its name, '' where it was there.
-    ``cluster``: on all its hosts, '' for none.
+    ``cluster``: on all its hosts, '' for none. ``schema``: what is declared of the database counts.
 
     Raises ``UsageError`` where nothing names a database, ``ConnectionFailed``, and ``StatementError`` where the server
     refuses it.
@@ -24,6 +25,6 @@ def create_database(url: str, database: str | None, cluster: str) -> str:
         raise UsageError("--create-database: nothing names a database. Write it in the URL, or give --database")
     connection = open_parsed(replace(parsed, database=None))
     try:
-        return name if run(create_missing(name, cluster), connection) else ""
+        return name if run(create_missing(name, cluster, schema), connection) else ""
     finally:
         connection.close()

@@ -13,7 +13,7 @@ from typing import TypeVar, cast
 
 from aaiclick.catalog.read import NIL_UUID
 from aaiclick.catalog.scratch import PREFIX as SCRATCH
-from aaiclick.clickhouse.every_host import Reach, Shown, Subject, busy, has_reached, until_shown
+from aaiclick.clickhouse.every_host import SERVER_LISTS, Reach, Shown, Subject, busy, has_reached, until_shown
 from aaiclick.clickhouse.shared.proofs import servers
 from aaiclick.clickhouse.statements import merged
 from aaiclick.clickhouse.waiting import Wait, rest
@@ -117,7 +117,8 @@ def _ours(command: Command) -> Head | None:
     scratch = any(part.startswith(SCRATCH) for name in head.names for part in name) or (
         command.database or ""
     ).startswith(SCRATCH)
-    if scratch or head.kind == "DATABASE":
+    # Databases that are made or dropped are scratch, or this library's own.
+    if scratch or (head.kind == "DATABASE" and head.verb != "ALTER"):
         return None
     if head.verb == "SYSTEM":
         return None if head.kind.startswith(_LOCAL_SYSTEM) else head
@@ -139,8 +140,8 @@ def _spread(command: Command, head: Head, reach: Reach) -> Routine[None]:
 
 
 def _subject(command: Command, head: Head) -> Subject:
-    if head.kind == "FUNCTION":
-        return Subject("", tuple(name[-1] for name in head.names))
+    if head.kind in SERVER_LISTS:
+        return Subject("", tuple(name[-1] for name in head.names), head.kind)
     first = head.names[0]
     database = first[0] if len(first) > 1 else command.database or ""
     if not database:
@@ -151,7 +152,7 @@ def _subject(command: Command, head: Head) -> Subject:
 def _send(command: Command, subject: Subject, reach: Reach) -> Routine[None]:
     """Send one statement, and wait until every host shows it."""
     topology = reach.topology
-    # Functions are no objects of a database: they go ON CLUSTER in any case.
+    # What is no object of a database goes ON CLUSTER in any case.
     clause = topology.kind == "queue" or not subject.database
     # Without it nobody could tell "carried out" from "was like this before" when the answer is lost.
     before = yield from subject.look(topology)

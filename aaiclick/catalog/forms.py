@@ -170,6 +170,20 @@ class FunctionForm:
 
 
 @dataclass(frozen=True, slots=True)
+class DatabaseForm:
+    """The database itself."""
+
+    name: str
+    """``(database)``: it is the one that the client is given."""
+    database_engine: str
+    """What stands behind ENGINE; '' where no engine is declared."""
+    database_comment: str | None
+    """Its comment, unquoted; None where none is declared."""
+    kind: Literal["database"] = "database"
+    """Tells the forms apart."""
+
+
+@dataclass(frozen=True, slots=True)
 class UnsupportedForm:
     """An object whose definition cannot be represented: it is reported with the reason, and never changed."""
 
@@ -179,7 +193,10 @@ class UnsupportedForm:
     kind: Literal["unsupported"] = "unsupported"
 
 
-Form: TypeAlias = TableForm | ViewForm | DictionaryForm | FunctionForm | UnsupportedForm
+SERVER_KINDS = frozenset({"function", "database"})
+"""Kinds of forms that no database's catalogue lists."""
+
+Form: TypeAlias = TableForm | ViewForm | DictionaryForm | FunctionForm | DatabaseForm | UnsupportedForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +260,10 @@ class Catalog:
     replicas: int = 0
     """How many replicas a Replicated database has; 0 for another engine, -1 where it is replicated and nothing tells
     the number."""
+    engine_full: str = ""
+    """Engine of the database with its arguments and settings, as the server shows it."""
+    comment: str = ""
+    """Comment of the database."""
 
     def get(self, name: str) -> LiveObject | None:
         """The live object of that name, or None."""

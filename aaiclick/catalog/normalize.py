@@ -23,6 +23,7 @@ from functools import lru_cache
 from aaiclick.catalog.forms import (
     ColumnForm,
     ConstraintForm,
+    DatabaseForm,
     DictionaryForm,
     Form,
     FunctionForm,
@@ -86,7 +87,7 @@ def normal_form(form: Form) -> Form:
             )
         case DictionaryForm():
             return dataclasses.replace(form, clauses=tuple(sorted(_with_layout_of_key(form))))
-        case FunctionForm() | UnsupportedForm():
+        case FunctionForm() | DatabaseForm() | UnsupportedForm():
             return form
 
 

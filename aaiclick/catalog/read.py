@@ -25,7 +25,7 @@ MOST_NAMES = 500
 _SERVER = """
 SELECT 'server', version(), currentUser(), currentDatabase(), timezone(), '', '', '', '', toInt64(0), toInt64(0), toInt64(0)"""  # noqa: E501
 _DATABASE = """
-SELECT 'database', name, engine, '', '', '', '', '', '', toInt64(0), toInt64(0), toInt64(0)
+SELECT 'database', name, engine, engine_full, comment, '', '', '', '', toInt64(0), toInt64(0), toInt64(0)
 FROM system.databases WHERE name = {where}"""
 _COLUMNS = """
 SELECT 'column', table, name, type, toString(default_kind), '', '', '', '', toInt64(position), toInt64(0), toInt64(0)
@@ -85,6 +85,8 @@ def read_catalog(database: str | None = None, names: Sequence[str] | None = None
         server,
         {entry.name: entry for entry in sorted(live, key=lambda entry: entry.name)},
         replicas,
+        text(found[3]),
+        text(found[4]),
     )
 
 

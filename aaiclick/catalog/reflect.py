@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from aaiclick.catalog.forms import (
     Catalog,
     ColumnForm,
+    DatabaseForm,
     DictionaryForm,
     Form,
     FunctionForm,
@@ -23,10 +24,12 @@ from aaiclick.catalog.normalize import inner_form, normal
 from aaiclick.catalog.parse.columns import read_settings
 from aaiclick.catalog.reflect_engine import reflect_engine, setting_values
 from aaiclick.catalog.render import has_hidden
+from aaiclick.catalog.server_objects.databases import CLOUD, EMBEDDED_DEFAULT, PLAIN
 from aaiclick.errors import SpecError, UnsupportedObjectError, UsageError
 from aaiclick.specs.columns import Column, ColumnFields, Constraint, Index, Projection
 from aaiclick.specs.functions import Function
 from aaiclick.specs.schema import Schema, SchemaObject
+from aaiclick.specs.server_objects.databases import DATABASE, Database, DatabaseFields
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, DictionaryFields, MaterializedView, MaterializedViewFields, View
 from aaiclick.sql.cursor import Cursor
@@ -45,6 +48,8 @@ def reflect_catalog(catalog: Catalog, name: str, only: Sequence[str] = (), exclu
     nothing fits.
     """
     objects: list[SchemaObject] = []
+    if not only and not any(fnmatchcase(DATABASE, pattern) for pattern in exclude):
+        objects += _own_database(catalog)
     unsupported: dict[str, str] = {}
     there = [live for live in catalog.objects.values() if not _is_hidden(live.name)]
     for pattern in (*only, *exclude):
@@ -65,6 +70,15 @@ def reflect_catalog(catalog: Catalog, name: str, only: Sequence[str] = (), exclu
     return Schema(name, version=1, objects=objects, unsupported=unsupported)
 
 
+def _own_database(catalog: Catalog) -> list[Database]:
+    """The database, where somebody has chosen an engine or a comment for it."""
+    engine = "" if catalog.database_engine in PLAIN else catalog.engine_full or catalog.database_engine
+    if not engine and not catalog.comment:
+        return []
+    known = catalog.database_engine not in (EMBEDDED_DEFAULT, CLOUD)
+    return [_database(DatabaseForm(DATABASE, catalog.engine_full if known else "", catalog.comment))]
+
+
 def _is_hidden(name: str) -> bool:
     return name.startswith((OWN_PREFIX, ".inner")) or name == RECORD_TABLE
 
@@ -83,6 +97,8 @@ def reflect_object(form: Form) -> SchemaObject:
                 return _dictionary(form)
             case FunctionForm():
                 return Function(form.name, form.text.partition(" AS ")[2])
+            case DatabaseForm():
+                return _database(form)
             case UnsupportedForm():
                 raise UnsupportedObjectError(form.name, form.reason)
     except SpecError as error:
@@ -182,6 +198,13 @@ def _view(form: ViewForm) -> View | MaterializedView:
     if form.security:
         fields["security"] = form.security
     return _materialized(form.name, fields)
+
+
+def _database(form: DatabaseForm) -> Database:
+    fields: DatabaseFields = {"engine": form.database_engine} if form.database_engine else {}
+    if form.database_comment is not None:
+        fields["comment"] = form.database_comment or None
+    return Database(**fields)
 
 
 def _materialized(name: str, fields: MaterializedViewFields) -> MaterializedView:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from aaiclick.catalog.forms import (
     ColumnForm,
+    DatabaseForm,
     DictionaryForm,
     Form,
     FunctionForm,
@@ -67,6 +68,9 @@ def statement(form: Form, database: str, name: str, if_not_exists: bool = False)
             )
         case FunctionForm():
             return form.text
+        case DatabaseForm():
+            engine = f"ENGINE = {form.database_engine}" if form.database_engine else ""
+            return create("DATABASE", quote_name(database), engine, comment_clause(form.database_comment))
         case UnsupportedForm():
             raise UnsupportedObjectError(form.name, form.reason)
 
@@ -155,6 +159,8 @@ def has_hidden(form: Form) -> bool:
     """True where the engine printed ``[HIDDEN]`` in place of a secret (comments do not count)."""
     if isinstance(form, UnsupportedForm | FunctionForm):
         return HIDDEN in form.text
+    if isinstance(form, DatabaseForm):
+        return HIDDEN in form.database_engine
     return HIDDEN in statement(_without_comments(form), "", "")
 
 

@@ -10,20 +10,22 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from aaiclick.catalog.forms import Form, FunctionForm, TableForm, ViewForm
+from aaiclick.catalog.forms import DatabaseForm, Form, FunctionForm, TableForm, ViewForm
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.reflect import reflect_object
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.scratch_objects import make, read_forms, sentence
+from aaiclick.catalog.server_objects.databases import database_declared_as_sql
 from aaiclick.catalog.sql_columns import Shorthand, shorthands, spelled_out
 from aaiclick.errors import SpecError, StatementError, UnsupportedObjectError
 from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.columns import Column
 from aaiclick.specs.engines import Engine
 from aaiclick.specs.schema import Schema, SchemaObject
-from aaiclick.specs.sql_objects import SqlFunction, SqlObject
+from aaiclick.specs.sql_objects import SqlDatabase, SqlFunction, SqlObject
 from aaiclick.specs.tables import Table, TableFields
 from aaiclick.specs.views import MaterializedView
+from aaiclick.sql.cursor import ClauseError
 from aaiclick.sql.ddl import create_table
 from aaiclick.sql.secrets import HIDDEN
 from aaiclick.sql.syntax_errors import syntax_error
@@ -121,6 +123,8 @@ def _declaration(item: SqlObject, formatted: str) -> SchemaObject:
     form: Form
     if isinstance(item, SqlFunction):
         form = FunctionForm(item.name, formatted)
+    elif isinstance(item, SqlDatabase):
+        form = _database(item, formatted)
     else:
         form = dataclasses.replace(split_create(formatted, _NOWHERE), name=item.name)
     if isinstance(form, ViewForm):
@@ -134,6 +138,13 @@ def _declaration(item: SqlObject, formatted: str) -> SchemaObject:
     if isinstance(read, MaterializedView) and item.backfill:
         return read.model_copy(update={"backfill": True})
     return read
+
+
+def _database(item: SqlDatabase, formatted: str) -> DatabaseForm:
+    try:
+        return database_declared_as_sql(formatted)
+    except ClauseError as error:
+        raise SpecError(item.place(), str(error)) from None
 
 
 def _check_view(item: SqlObject, form: ViewForm) -> None:

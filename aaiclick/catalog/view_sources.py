@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from aaiclick.catalog.forms import (
     Catalog,
+    DatabaseForm,
     DictionaryForm,
     FunctionForm,
     LiveObject,
@@ -104,7 +105,7 @@ def source_sql(scratch: Scratch, live: LiveObject) -> str:
                 f"PRIMARY KEY {clauses['PRIMARY KEY']}",
                 *kept,
             )
-        case ViewForm() | FunctionForm() | UnsupportedForm():
+        case ViewForm() | FunctionForm() | DatabaseForm() | UnsupportedForm():
             return ""
 
 

@@ -107,11 +107,12 @@ def until(schema: Schema, version: int) -> Schema:
     return schema_until(schema, version)
 
 
-def create_database(url: str, database: str | None, cluster: str) -> str:
-    """Make the database that a URL or ``database`` names where it is missing; its name, '' where it was there."""
+def create_database(url: str, database: str | None, cluster: str, schema: Schema) -> str:
+    """Make the database that a URL or ``database`` names, as it is declared, where it is missing; its name, '' where it
+    was there."""
     from aaiclick.api.create_database import create_database as create
 
-    return create(url, database, cluster)
+    return create(url, database, cluster, schema)
 
 
 def validate(url: str, schema: Schema, database: str | None) -> Status:

@@ -20,7 +20,8 @@ from aaiclick.specs.ddl import (
 from aaiclick.specs.engines import Engine
 from aaiclick.specs.functions import Function, create_function_sql, function_order
 from aaiclick.specs.schema import AnyObject, Schema
-from aaiclick.specs.sql_objects import SqlFunction, SqlObject
+from aaiclick.specs.server_objects.databases import Database, create_database_sql
+from aaiclick.specs.sql_objects import SqlDatabase, SqlFunction, SqlObject
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, TableFamily, View
 from aaiclick.sql.quoting import qualified, quote_name
@@ -41,7 +42,9 @@ class CreateStatement:
 def create_statements(schema: Schema, database: str | None = None) -> tuple[CreateStatement, ...]:
     """One statement for each object, each behind those that it reads or writes; names are qualified where a database is
     given."""
-    return tuple(CreateStatement(item.name, item.noun, _create(item, database)) for item in in_order(schema))
+    return tuple(
+        CreateStatement(item.name, item.noun, _create(item, database, schema.name)) for item in in_order(schema)
+    )
 
 
 def sql_file(schema: Schema) -> str:
@@ -66,11 +69,12 @@ def in_order(schema: Schema) -> tuple[AnyObject, ...]:
     ordered: list[AnyObject] = []
     # Whatever may call a function comes behind it.
     functions = function_order([item for item in schema.objects if isinstance(item, Function)])
-    read = [item for item in schema.objects if isinstance(item, SqlFunction)]
+    outside = schema.server_objects
     left: list[AnyObject] = [
+        *(item for item in outside if isinstance(item, Database | SqlDatabase)),
         *functions,
-        *read,
-        *(item for item in schema.objects if not isinstance(item, Function | SqlFunction)),
+        *(item for item in outside if isinstance(item, SqlFunction)),
+        *(item for item in schema.objects if item not in outside),
     ]
     while left:
         waiting = {item.name for item in left}
@@ -89,7 +93,7 @@ def _refers(item: AnyObject) -> str:
             return f"{item.query} {item.to or ''} {item.refresh or ''}"
         case Dictionary():
             return item.source
-        case TableFamily() | Function():
+        case TableFamily() | Function() | Database():
             return ""
         case SqlObject():
             return item.sql
@@ -101,7 +105,7 @@ def _refers(item: AnyObject) -> str:
             return " ".join([item.engine.arguments if isinstance(item.engine, Engine) else "", *lookups])
 
 
-def _create(item: AnyObject, database: str | None) -> str:
+def _create(item: AnyObject, database: str | None, schema: str) -> str:
     # The statements are those of ``aaiclick.specs.ddl``; only their layout and, without a database, their names are
     # changed.
     place = database or "database"
@@ -122,6 +126,8 @@ def _create(item: AnyObject, database: str | None) -> str:
             name = f"DICTIONARY {qualified(place, item.name)}"
         case Function():
             return create_function_sql(item)
+        case Database():
+            return create_database_sql(item, database or schema)  # its name declares nothing
         case TableFamily():
             return ""
         case SqlObject():

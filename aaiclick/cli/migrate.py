@@ -220,7 +220,7 @@ def _create_database(frame: Frame) -> None:
     cluster = os.environ.get("AAICLICK_CLUSTER")
     if cluster is None:
         cluster = declared.cluster
-    if name := calls.create_database(frame.target().url, frame.database, cluster or ""):
+    if name := calls.create_database(frame.target().url, frame.database, cluster or "", declared):
         frame.output.tell(f"made database {name}")
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import keyword
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 from aaiclick.specs.base import Spec
+from aaiclick.specs.functions import Function
 from aaiclick.specs.schema import Schema
+from aaiclick.specs.server_objects.databases import Database
 
 WIDTH = 160
 _INDENT = "    "
@@ -21,6 +23,9 @@ _POSITIONAL = {
     "TableFamily": ("pattern",),
 }
 
+_ELSEWHERE: Mapping[type[Spec], str] = {Function: "aaiclick.specs", Database: "aaiclick.server_objects"}
+"""Where declarations come from that are no public names of the package itself."""
+
 
 def python_source(schema: Schema, brief: bool = False) -> str:
     """A module with one constant. Fields that were not set are left out: they stay unmanaged.
@@ -28,12 +33,14 @@ def python_source(schema: Schema, brief: bool = False) -> str:
     ``brief`` also leaves out what is None or empty: it is then no longer managed either.
     """
     shown = _without_empty(schema) if brief else schema
-    used = sorted({type(spec).__name__ for spec in _specs(shown)})
+    kinds = {type(spec) for spec in _specs(shown)}
+    used = sorted(kind.__name__ for kind in kinds if kind not in _ELSEWHERE)
     body = f"{constant_name(schema.name)} = {_call(shown, 0, len(constant_name(schema.name)) + 3)}"
     head = f"from aaiclick import {', '.join(used)}"
     if len(head) > WIDTH:
         head = "from aaiclick import (\n" + "".join(f"{_INDENT}{name},\n" for name in used) + ")"
-    return f"{head}\n\n{body}\n"
+    more = sorted(f"from {_ELSEWHERE[kind]} import {kind.__name__}" for kind in kinds if kind in _ELSEWHERE)
+    return "\n".join([head, *more, "", body, ""])
 
 
 def constant_name(name: str) -> str:

@@ -6,7 +6,7 @@ for nothing here: a statement is done when every host shows it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from aaiclick.clickhouse.topology import LOOK, Topology, named
@@ -90,6 +90,18 @@ def functions_shown(topology: Topology, names: Collection[str]) -> Routine[Shown
     )
 
 
+def databases_shown(topology: Topology, names: Collection[str]) -> Routine[Shown]:
+    """The same of databases: their comments. The engine of each host's is its own affair."""
+    return (
+        yield from show(
+            topology,
+            "SELECT toInt64(_shard_num), hex(name), '', toString(cityHash64(comment)) FROM "
+            f"{topology.everywhere('system.databases')} WHERE has(splitByChar(',', {{names:String}}), hex(name))",
+            {"names": ",".join(hexed(name) for name in sorted(names))},
+        )
+    )
+
+
 def show(topology: Topology, sql: str, bound: Mapping[str, str | int]) -> Routine[Shown]:
     """Carry a question out whose rows are place, name (in hexadecimal digits), UUID and digest; hosts that answer with
     no row are there too."""
@@ -108,20 +120,29 @@ class Subject:
     """The objects that a statement is about."""
 
     database: str
-    """Their database; '' for SQL functions."""
+    """Their database; '' for what no database's catalogue lists."""
     names: tuple[str, ...]
     """Their names."""
+    kind: str = ""
+    """FUNCTION or DATABASE; '' for objects of a database."""
 
     def look(self, topology: Topology) -> Routine[Shown]:
         """What the hosts show of them."""
-        if self.database:
+        if not self.kind:
             return (yield from shown(topology, self.database, self.names))
-        return (yield from functions_shown(topology, self.names))
+        return (yield from SERVER_LISTS[self.kind](topology, self.names))
 
     @property
     def words(self) -> str:
         """Their names, for a sentence."""
         return " and ".join(self.names)
+
+
+SERVER_LISTS: Mapping[str, Callable[[Topology, Collection[str]], Routine[Shown]]] = {
+    "FUNCTION": functions_shown,
+    "DATABASE": databases_shown,
+}
+"""What hosts show of each kind that no database's catalogue lists, by the word that stands in statements."""
 
 
 def has_reached(reach: Reach, subject: Subject, before: Shown, now: Shown) -> bool:

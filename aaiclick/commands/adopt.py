@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.forms import Form
+from aaiclick.catalog.server_objects.live import read_server_objects
 from aaiclick.clickhouse.every_host import Reach, Subject
 from aaiclick.commands.decide import status_of
 from aaiclick.commands.execute import Execution, adoption
@@ -168,7 +169,7 @@ def _compared(found: Inspection, version: int) -> Routine[_Fit]:
     UsageError where nothing says what the version is."""
     lock, schema = found.released.lock, found.schema
     if lock is not None and lock.get(version) is not None:
-        return _Fit(_released_differences(found, version))
+        return _Fit((yield from _released_differences(found, version)))
     if version == schema.version and not found.released.scripts:
         planned = yield from make_plan(found, max_read_bytes=0, clones=False)
         words = status_of(planned)[1]
@@ -188,13 +189,14 @@ def _compared(found: Inspection, version: int) -> Routine[_Fit]:
     )
 
 
-def _released_differences(found: Inspection, version: int) -> tuple[str, ...]:
+def _released_differences(found: Inspection, version: int) -> Routine[tuple[str, ...]]:
     lock = found.released.lock
     locked = lock.get(version) if lock is not None else None
     assert locked is not None
     wrong: list[str] = []
+    there: dict[str, Form] = {name: live.form for name, live in found.catalog.objects.items()}
+    there |= yield from read_server_objects(locked.forms, found.catalog)
     for name, form in sorted(locked.forms.items()):
-        live = found.catalog.get(name)
-        said = differences(live.form if live is not None else None, form, locked.variables.get(name))
+        said = differences(there.get(name), form, locked.variables.get(name))
         wrong += [f"{name}: {word}" for word in said]
     return tuple(wrong)

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 from aaiclick.catalog.declared_tables import canonical_tables
 from aaiclick.catalog.forms import TableForm, UnsupportedForm, ViewForm
-from aaiclick.catalog.functions import read_functions
 from aaiclick.catalog.normalize import inner_form
 from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.render import engine_tail
 from aaiclick.catalog.scratch import with_scratch
 from aaiclick.catalog.secrets import hidden_form
+from aaiclick.catalog.server_objects.databases import declared_database
+from aaiclick.catalog.server_objects.functions import read_functions
 from aaiclick.catalog.sql_declarations import read_sql
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.migrate import Run
@@ -22,6 +23,7 @@ from aaiclick.plan.policy import Policy
 from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.engines import Engine, MergeTree
 from aaiclick.specs.schema import AnyObject, Schema
+from aaiclick.specs.server_objects.databases import Database
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import MaterializedView, TableFamily, View
 from aaiclick.version import VERSION
@@ -42,7 +44,8 @@ def forms_of(declared: Schema) -> Routine[tuple[Schema, dict[str, LockedForm]]]:
     declared one.
     """
     schema = yield from read_sql(declared)
-    objects = [_by_anybody(item) for item in schema.with_local_engines().objects if not isinstance(item, TableFamily)]
+    here = schema.with_local_engines().objects
+    objects = [_by_anybody(item) for item in here if not isinstance(item, TableFamily | Database)]
     elsewhere = yield from _elsewhere(objects)
     made = [_stand_in(item) if isinstance(item, Table) and item in elsewhere else item for item in objects]
     alone = Schema(schema.name, version=None, objects=made)
@@ -56,6 +59,7 @@ def forms_of(declared: Schema) -> Routine[tuple[Schema, dict[str, LockedForm]]]:
     if elsewhere:
         forms |= yield from with_scratch(lambda scratch: canonical_tables(scratch, elsewhere))
     forms |= yield from read_functions(schema.function_names)
+    forms |= {item.name: declared_database(item) for item in schema.objects if isinstance(item, Database)}
     return schema, {name: hidden_form(form) for name, form in forms.items()}
 
 

@@ -13,9 +13,9 @@ from aaiclick.apply.replicated.expired import drop_expired_everywhere
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.apply.running_mutations import wait_for_running_mutations
 from aaiclick.catalog.forms import Form
-from aaiclick.catalog.functions import sweep_stand_ins
 from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.scratch import next_stale, sweep_stale_scratch
+from aaiclick.catalog.server_objects.functions import sweep_stand_ins
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, read_bookkeeping
 from aaiclick.clock import clock

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from aaiclick.catalog.declared_views import unchanged_views
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, UnsupportedForm, ViewForm
-from aaiclick.catalog.functions import with_stand_ins
 from aaiclick.catalog.read import REPLICATED_DATABASES
 from aaiclick.catalog.scratch import Scratch, with_scratch
+from aaiclick.catalog.server_objects.functions import with_stand_ins
 from aaiclick.diff.compare import diff_table
 from aaiclick.diff.target import make_target
 from aaiclick.errors import MigrationError
@@ -24,12 +24,12 @@ from aaiclick.plan.dependents.dependent_steps import PlannedChanges, in_order, p
 from aaiclick.plan.dependents.dropped_first import droppable_views, dropped_first, passive_views
 from aaiclick.plan.dependents.drops import BeforeDrop, guard_drops
 from aaiclick.plan.families import family_tables
-from aaiclick.plan.functions import plan_functions
 from aaiclick.plan.materialize import requested
 from aaiclick.plan.model import Step
 from aaiclick.plan.rehearsal.cache import RehearsalCache, Rehearsed
 from aaiclick.plan.rehearsal.definitions import declared_forms, repeatable, rewritten_forms
 from aaiclick.plan.scripted.steps import scripted_steps
+from aaiclick.plan.server_objects.planned import plan_server_objects
 from aaiclick.plan.views import altered_in_place, create_order, made_anew, plan_views
 from aaiclick.routine import Routine
 from aaiclick.specs.migrations import Rebuild
@@ -65,20 +65,20 @@ def plan_objects(
     """All steps between the live database and the declaration. Scratch is opened only where a declared object is there
     already. ``rehearsed``: what this run has tried before; it is added to."""
     require_aggregates(schema)
-    functions = yield from plan_functions(schema)
+    first = yield from plan_server_objects(schema, catalog)
     # The recorded forms hold the former bodies of the functions.
-    path = replace(path, recorded_forms={}) if functions.changed else path
+    path = replace(path, recorded_forms={}) if first.changed else path
     # So does what was tried before, where somebody replaces a function between two looks.
     tried = rehearsed if rehearsed is not None and not schema.functions else Rehearsed()
-    forms_of: dict[str, Form] = dict(functions.forms or {})
+    forms_of: dict[str, Form] = dict(first.forms)
     sources = {
         table.name: source for table in schema.tables if (source := live_source(table, catalog, path)) is not None
     }
     _check_sources(schema, catalog, sources, path)
-    require_names(schema, catalog, sources, [step.object for step in functions.steps if step.strategy == "create"])
+    require_names(schema, catalog, sources, [step.object for step in first.steps if step.strategy == "create"])
     # A table under a former name is not missing: to create an empty one beside it would leave its rows behind.
     missing = [table for table in schema.tables if table.name not in sources]
-    if not functions.steps and not path.changed_later:  # else a function or a script creates first what the tables name
+    if not first.makes and not path.changed_later:  # else a function or a script creates first what the tables name
         yield from require_creatable(missing, catalog)
     created = yield from create_tables(missing, catalog)
     others = [item for item in schema.objects if isinstance(item, View | MaterializedView | Dictionary)]
@@ -91,15 +91,15 @@ def plan_objects(
         for item in others:
             if isinstance(item, Dictionary):
                 yield from require_attributes(item, schema, catalog, forms_of)
-        return Planned((*functions.steps, *created, *create_order(others, catalog), *dropped), (), forms_of)
+        return Planned((*first.steps, *created, *create_order(others, catalog), *dropped), first.notes, forms_of)
     if not others and not families and (as_recorded := _as_recorded(schema, sources, path)) is not None:
-        beside = tuple(_beside(schema, catalog, sources, path))
-        return Planned((*functions.steps, *created, *dropped), beside, {**as_recorded, **forms_of})
+        beside = (*first.notes, *_beside(schema, catalog, sources, path))
+        return Planned((*first.steps, *created, *dropped), beside, {**as_recorded, **forms_of})
 
     def body(scratch: Scratch) -> Routine[Planned]:
         tables = dict(sources)
         declared = list(schema.tables)
-        notes = _beside(schema, catalog, sources, path)
+        notes = [*first.notes, *_beside(schema, catalog, sources, path)]
         for family in families:
             for table in family_tables(family, catalog, frozenset(tables), notes):
                 declared.append(table)
@@ -129,14 +129,14 @@ def plan_objects(
         # Functions first, because anything may call them; new tables before what reads them; a view that stores types
         # before its table gets wider ones; drops last, when nothing needs the object any more.
         changed = (*early, *around.before, *in_order(required, around), *views)
-        listed = (*functions.steps, *created, *changed, *optional, *dropped)
+        listed = (*first.steps, *created, *changed, *optional, *dropped)
         return Planned(listed, tuple(notes), {**forms, **forms_of}, targets)
 
     def inside(scratch: Scratch) -> Routine[Planned]:
         tried.permissive = scratch.settings
-        if not functions.changed:
+        if not first.changed:
             return (yield from body(scratch))
-        return (yield from with_stand_ins(scratch, functions.changed, body))
+        return (yield from with_stand_ins(scratch, first.changed, body))
 
     return (yield from with_scratch(inside, fallback=_fallback(catalog), settings=tried.permissive))
 

@@ -19,12 +19,15 @@ from aaiclick.specs.base import Spec
 from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.functions import Function
 from aaiclick.specs.migrations import Migration
-from aaiclick.specs.sql_objects import SqlFunction, SqlObject, SqlTable
+from aaiclick.specs.server_objects.databases import Database
+from aaiclick.specs.sql_objects import SqlDatabase, SqlFunction, SqlObject, SqlTable
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, TableFamily, View
 from aaiclick.variables import Value, Variable, check_places, substituted, values_of, varying
 
-SchemaObject = Table | MaterializedView | View | Dictionary | TableFamily | Function
+ServerObject: TypeAlias = Function | Database
+"""What no database's catalogue lists."""
+SchemaObject = Table | MaterializedView | View | Dictionary | TableFamily | ServerObject
 AnyObject: TypeAlias = SchemaObject | SqlObject
 S = TypeVar("S", Table, Function)
 Replicate: TypeAlias = Literal["as-declared", "where-possible"]
@@ -55,7 +58,7 @@ class Schema(Spec):
     version: int | None = Field(default=None, ge=1)
     """Version of the declaration, from 1; None for development, where no version is checked."""
     objects: list[AnyObject] = Field(default_factory=list[AnyObject])
-    """The declared tables, views, dictionaries, families and functions."""
+    """The declared tables, views, dictionaries, families and functions, and the database itself."""
     migrations: str | list[Migration] | None = None
     """Dotted name of the package with the migrations, or a list of them; None for none."""
     unsupported: dict[str, str] = Field(default_factory=dict[str, str])
@@ -80,7 +83,7 @@ class Schema(Spec):
 
         name: Name of the schema, under which its version is recorded in the database.
         version: Version of the declaration, from 1; None for development, where no version is checked.
-        objects: The declared tables, views, dictionaries, families and functions.
+        objects: The declared tables, views, dictionaries, families and functions, and the database itself.
         migrations: Dotted name of the package with the migrations, or a list of them; None for none.
         unsupported: Live objects that cannot be declared, each with the reason. Filled by ``reflect_schema``.
         cluster: The cluster whose hosts hold the objects, with or without macros: ``{cluster}``. None: what the server
@@ -135,7 +138,7 @@ class Schema(Spec):
         ``-- renamed_from: old`` above or behind a table or column gives its former name.
 
         Raises ``SpecError`` with file, line and statement for whatever is no plain CREATE of a table, view,
-        materialized view, dictionary or function.
+        materialized view, dictionary, function or database.
         """
         from aaiclick.specs.sql_source import sql_objects
 
@@ -177,6 +180,17 @@ class Schema(Spec):
     def function_names(self) -> frozenset[str]:
         """Names of the declared functions."""
         return frozenset(item.name for item in self.objects if isinstance(item, Function | SqlFunction))
+
+    @property
+    def server_objects(self) -> tuple[AnyObject, ...]:
+        """What is declared and listed in no database's catalogue: functions, the database itself."""
+        kinds = Function | SqlFunction | Database | SqlDatabase
+        return tuple(item for item in self.objects if isinstance(item, kinds))
+
+    @property
+    def declares_database(self) -> bool:
+        """True where the database itself is declared."""
+        return any(isinstance(item, Database | SqlDatabase) for item in self.objects)
 
     @property
     def former_names(self) -> tuple[str, ...]:
@@ -279,6 +293,9 @@ class Schema(Spec):
 
 def _local(item: AnyObject) -> AnyObject:
     """An object with the local engine in place of a replicated one."""
+    if isinstance(item, Database):
+        without = {name: getattr(item, name) for name in item.model_fields_set if name != "engine"}
+        return Database.model_construct(**without) if item.engine_name == "Replicated" else item
     engine = getattr(item, "engine", None)
     if not isinstance(engine, MergeTree) or engine.replicated is None:
         return item

@@ -13,10 +13,10 @@ from pydantic import Field, field_serializer
 
 from aaiclick.specs.base import Spec
 from aaiclick.sql.ddl import create
-from aaiclick.sql.quoting import qualified
+from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.sql.tokens import Tokens, signature
 
-Kind: TypeAlias = Literal["table", "view", "materialized view", "dictionary", "function"]
+Kind: TypeAlias = Literal["table", "view", "materialized view", "dictionary", "function", "database"]
 
 
 class SqlObject(Spec):
@@ -56,11 +56,17 @@ class SqlObject(Spec):
         head = " ".join(text[: name.start].split())
         if database is None or isinstance(self, SqlFunction):
             return f"{head} {text[name.start :]}"
+        if isinstance(self, SqlDatabase):
+            return f"{head} {quote_name(database)}{text[name.end :]}"
         return f"{head} {qualified(database, self.name)}{text[name.end :]}"
 
     def place(self, offset: int = 0) -> str:
         """Where ``offset`` of the statement is: file, line and statement."""
-        return place(self.file, self.line + self.sql.count("\n", 0, offset), create(self.noun.upper(), self.name))
+        return place(self.file, self.line + self.sql.count("\n", 0, offset), self._statement)
+
+    @property
+    def _statement(self) -> str:
+        return create(self.noun.upper(), self.name)
 
 
 class SqlTable(SqlObject):
@@ -93,12 +99,28 @@ class SqlFunction(SqlObject):
     noun: ClassVar[str] = "function"
 
 
+class SqlDatabase(SqlObject):
+    """The database, declared by its CREATE DATABASE. The name in it says nothing."""
+
+    noun: ClassVar[str] = "database"
+
+    @property
+    def _statement(self) -> str:
+        return create(self.noun.upper(), Tokens(self.sql).items[2].text)
+
+    @field_serializer("sql")
+    def _without_layout(self, sql: str) -> str:
+        parts = [f"{kind[0]}:{text}" for kind, text in signature(sql)]
+        return " ".join([*parts[:2], *parts[3:]])
+
+
 KINDS: Mapping[Kind, type[SqlObject]] = {
     "table": SqlTable,
     "view": SqlView,
     "materialized view": SqlMaterializedView,
     "dictionary": SqlDictionary,
     "function": SqlFunction,
+    "database": SqlDatabase,
 }
 
 

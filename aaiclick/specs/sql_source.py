@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from aaiclick.errors import SpecError
+from aaiclick.specs.server_objects.databases import DATABASE
 from aaiclick.specs.sql_objects import KINDS, Kind, SqlObject, place
 from aaiclick.specs.sql_remarks import Elements, Remarks
 from aaiclick.sql.comments import comments, without_comments
@@ -28,15 +29,11 @@ _KINDS: tuple[tuple[tuple[str, ...], Kind], ...] = (
     (("VIEW",), "view"),
     (("DICTIONARY",), "dictionary"),
     (("FUNCTION",), "function"),
+    (("DATABASE",), "database"),
 )
 _COLLECTION = (
     "a named collection belongs to the server and not to a database, and its values are secrets: whoever administers "
     "the server makes it there. What is declared names it: ENGINE = S3(its_name)"
-)
-_DATABASE = (
-    "the database is the one that the client is given. Its engine is chosen when it is made, and no statement changes "
-    "that: write CREATE DATABASE into what sets the server up, with its ENGINE and COMMENT, or leave it to aaiclick "
-    "migrate --create-database"
 )
 _RIGHTS = (
     "users, roles, policies, quotas and profiles belong to whoever administers the server: write them into what sets "
@@ -45,7 +42,6 @@ _RIGHTS = (
 _WORKLOADS = "workloads and resources belong to the server: write them into what sets it up"
 _ELSEWHERE: tuple[tuple[tuple[str, ...], str], ...] = (
     (("NAMED", "COLLECTION"), _COLLECTION),
-    (("DATABASE",), _DATABASE),
     (("USER",), _RIGHTS),
     (("ROLE",), _RIGHTS),
     (("ROW", "POLICY"), _RIGHTS),
@@ -59,7 +55,7 @@ _ELSEWHERE: tuple[tuple[tuple[str, ...], str], ...] = (
     (("INDEX",), "an index belongs to its table: write INDEX name expression TYPE ... into its CREATE TABLE"),
 )
 """What CREATE can make that is no part of a declared schema, and where it belongs."""
-_TAKEN = "a CREATE of a table, view, materialized view, dictionary or function"
+_TAKEN = "a CREATE of a table, view, materialized view, dictionary, function or database"
 _OPEN_TO_SECRETS = re.compile(
     r"(?:s3|gcs|oss|cosn|url|azureBlobStorage|hdfs|iceberg\w*|deltaLake\w*|hudi\w*|paimon\w*|mysql|postgresql|mongodb"
     r"|redis|odbc|jdbc|remote|remoteSecure|arrowFlight|ytsaurus)(?:Cluster)?",
@@ -179,6 +175,8 @@ def _object(source: _Source, blank: str, statement: Statement, remarks: Remarks)
     forbidden = _forbidden(cursor, noun)
     if forbidden is not None:
         raise refused(*forbidden, label)
+    if noun == "database":
+        name = DATABASE
     elements = Elements(tokens, cursor.position, statement.start, noun)
     said = remarks.of(elements, statement.start, end, noun, name)
     return KINDS[noun](name, sql, source.file, statement.line, **said)

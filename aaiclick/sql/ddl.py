@@ -59,6 +59,11 @@ def alter_table(table: str, *commands: str, parentheses: bool = False) -> str:
     return _statement(ALTER_TABLE, table, ", ".join(commands))
 
 
+def alter_database(database: str, command: str) -> str:
+    """ALTER DATABASE."""
+    return _statement("ALTER DATABASE", database, command)
+
+
 def alter_table_first(sql: str, table: str, commands: Sequence[str]) -> str:
     """An ALTER of the table with these commands in front of its own."""
     if not commands:

@@ -14,9 +14,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from aaiclick.catalog.forms import ColumnForm, Form, TableForm, ViewForm
+from aaiclick.catalog.forms import SERVER_KINDS, ColumnForm, DatabaseForm, Form, TableForm, ViewForm
 from aaiclick.catalog.normalize import normal, normal_form
 from aaiclick.catalog.secrets import hidden_form
+from aaiclick.catalog.server_objects.databases import database_changes
 from aaiclick.diff.changes.columns import MoveColumn
 from aaiclick.diff.compare import diff_table
 from aaiclick.diff.target import Target
@@ -73,9 +74,9 @@ def recognise(live: Mapping[str, Form], lock: Lock) -> Recognition:
 
 
 def _of_the_database(lock: Lock) -> Lock:
-    """The lock without functions: they belong to the server, and tell nothing about a database."""
+    """The lock without what is listed in no database's catalogue: it tells nothing about the tables."""
     versions = (
-        replace(locked, forms={name: form for name, form in locked.forms.items() if form.kind != "function"})
+        replace(locked, forms={name: form for name, form in locked.forms.items() if form.kind not in SERVER_KINDS})
         for locked in lock.versions
     )
     return replace(lock, versions=tuple(versions))
@@ -90,6 +91,8 @@ def differences(
         return (f"{released.kind} is missing",)
     if live.kind == "unsupported":
         return (live.reason,)
+    if isinstance(live, DatabaseForm) and isinstance(released, DatabaseForm):
+        return database_changes(released, live)
     live, released = hidden_form(_as_released(live, released)), hidden_form(released)
     if not isinstance(live, TableForm) or not isinstance(released, TableForm):
         same = live.kind == released.kind and normal_form(live) == normal_form(released)

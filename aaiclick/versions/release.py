@@ -8,13 +8,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
-from aaiclick.catalog.forms import TableForm
+from aaiclick.catalog.forms import SERVER_KINDS, DatabaseForm, TableForm
 from aaiclick.catalog.normalize import normal, normal_form
 from aaiclick.catalog.secrets import hidden_form
 from aaiclick.diff.compare import diff_table
 from aaiclick.diff.target import Target, make_target
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
+from aaiclick.sql.quoting import quote_string
 from aaiclick.versions.headers import Header
 from aaiclick.versions.lockfile import LockedForm
 
@@ -68,7 +69,8 @@ def compare(
             if name in moved:
                 continue
             words.append(f"{name}: {released[name].kind} is no longer declared")
-            if name not in drops:
+            # What no database's catalogue lists stays as it is.
+            if name not in drops and released[name].kind not in SERVER_KINDS:
                 undecided.append(f"{name} is no longer declared: --rename {name}=NEW_NAME, or --drop {name}")
         elif old is None:
             words.append(f"{name}: {new.kind} is new")
@@ -76,10 +78,24 @@ def compare(
             if old_name != name:
                 words.append(f"{name}: was {old_name}")
             words += _table(name, old, new, schema.get(name), known, drops, undecided)
+        elif isinstance(old, DatabaseForm) and isinstance(new, DatabaseForm):
+            words += _database(name, old, new)
         elif old.kind != new.kind or normal_form(old) != normal_form(new):
             words.append(f"{name}: {new.kind} differs")
     allow = tuple(dict.fromkeys(key for name in drops if (key := _drop_key(name, released))))
     return Release(tuple(words), tuple(undecided), tuple(sorted(renames.items())), allow)
+
+
+def _database(name: str, old: DatabaseForm, new: DatabaseForm) -> list[str]:
+    words: list[str] = []
+    if old.database_engine != new.database_engine:
+        words.append(f"{name}: engine {old.database_engine or 'any'} -> {new.database_engine or 'any'}")
+    if old.database_comment != new.database_comment:
+        before, now = (
+            "any" if form.database_comment is None else quote_string(form.database_comment) for form in (old, new)
+        )
+        words.append(f"{name}: comment {before} -> {now}")
+    return words
 
 
 def _drop_key(name: str, released: Mapping[str, LockedForm]) -> str:
@@ -88,7 +104,7 @@ def _drop_key(name: str, released: Mapping[str, LockedForm]) -> str:
     form = released.get(table)
     if form is None or column:
         return f"drop-column {name}" if form is not None else ""
-    return f"drop-{form.kind} {name}"
+    return "" if form.kind in SERVER_KINDS else f"drop-{form.kind} {name}"
 
 
 def unknown_decisions(

@@ -14,6 +14,7 @@ from aaiclick import (
     Table,
     View,
 )
+from aaiclick.server_objects import Database
 from aaiclick.specs.functions import Function
 from tests.cluster.conftest import ClusterFactory
 from tests.cluster.places import Place, events, place_on
@@ -28,8 +29,8 @@ PLACES = [pytest.param((2, 2, "queue"), id="2x2-queue"), pytest.param((1, 2, "da
 
 
 def everything(place: Place, version: int, *more: Column) -> Schema:
-    """A table of each shard with the Distributed one over it, a view that fills another table, what reads them, and a
-    function of the whole server."""
+    """A table of each shard with the Distributed one over it, a view that fills another table, what reads them, a
+    function of the whole server and the comment of the database."""
     name = f"factor_{place.database}"
     cluster = place.cluster.name if place.named else place.database
     columns = [Column("id", "UInt64"), Column("v", "UInt64"), *more]
@@ -37,6 +38,7 @@ def everything(place: Place, version: int, *more: Column) -> Schema:
     return place.schema(
         version,
         [
+            Database(comment=f"at {version}"),
             Function(name, f"x -> x * {version}"),
             events(*columns[1:]),
             Table(
@@ -70,6 +72,7 @@ def test_every_kind_of_object(place: Place) -> None:
     for host in (first, last):
         assert host.rows(f"SELECT count(), sum(w), any(at) FROM {place.database}.seen") == [[100, 200, 2]]
         assert host.one(f"SELECT count() FROM {place.database}.events_all WHERE note = ''") == 100
+    assert place.cluster.same(f"SELECT comment FROM system.databases WHERE name = '{place.database}'") == [["at 2"]]
     functions = f"SELECT create_query FROM system.functions WHERE name = 'factor_{place.database}'"
     try:
         assert "x * 2" in place.cluster.same(functions)[0][0]

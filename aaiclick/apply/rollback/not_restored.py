@@ -10,6 +10,7 @@ from aaiclick.apply.rollback.path import Transition
 from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AlterWork
+from aaiclick.specs.server_objects.databases import DATABASE
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ def find_not_restored(listed: Sequence[Transition], restored: Mapping[str, int],
             if step.strategy == "create":
                 created.add(step.object)
                 notes.append(f"{step.object} stays: the older version does not know it")
+            elif step.object == DATABASE:
+                notes.append(f"the database stays as it is ({step.change}): it does the older version no harm")
             elif step.strategy == "alter" and all(
                 change.endswith(" is missing") for change in step.changes or (step.change,)
             ):

@@ -13,6 +13,7 @@ from aaiclick.specs.columns import Column
 from aaiclick.specs.engines import Engine, MergeTree
 from aaiclick.specs.functions import Function
 from aaiclick.specs.schema import AnyObject, Schema
+from aaiclick.specs.server_objects.databases import Database
 from aaiclick.specs.sql_objects import SqlObject
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, TableFamily, View
@@ -79,7 +80,7 @@ class Picture:
 
 def picture_of(schema: Schema, database: str | None = None) -> Picture:
     """The picture of a schema whose SQL is read. ``database``: where it is, for queries that name it."""
-    items = [item for item in schema.objects if not isinstance(item, Function)]
+    items = [item for item in schema.objects if item not in schema.server_objects]
     nodes = {item.name: _node(item) for item in items}
     for name, reason in schema.unsupported.items():
         nodes.setdefault(name, Node(name, "table", "not declared", comment=reason))
@@ -111,7 +112,7 @@ def _node(item: AnyObject) -> Node:
         case TableFamily():
             detail = _engine(item.engine) if item.engine is not None else ""
             return Node(item.name, "table family", detail, _columns(item.columns), item.comment or "")
-        case SqlObject() | Function():
+        case SqlObject() | Function() | Database():
             raise TypeError(f"{item.name}: its SQL is not read")
 
 

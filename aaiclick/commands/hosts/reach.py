@@ -12,13 +12,12 @@ from aaiclick.clickhouse.every_host import Reach, Subject, troubles
 from aaiclick.commands.inspection.alike import settled, until_alike, usual
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.planning import PlannedMigration
+from aaiclick.commands.inspection.subjects import subjects_of
 from aaiclick.diff.hazards import WITHOUT_HOST
 from aaiclick.errors import ApplyError, HazardNotAllowedError
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.routine import Routine
-from aaiclick.specs.functions import Function
-from aaiclick.specs.views import TableFamily
 from aaiclick.state.owned import Owned
 
 
@@ -77,7 +76,8 @@ def _require_alike(planned: PlannedMigration, reach: Reach) -> Routine[None]:
     """
     found, topology = planned.inspection, reach.topology
     steps = {step.object: step for step in planned.plan.steps if not step.optional}
-    names = tuple(sorted(name for name in steps if not any(item.name == name for item in _functions(found))))
+    outside = {item.name for item in found.schema.server_objects}
+    names = tuple(sorted(name for name in steps if name not in outside))
     if not names:
         return
     now = yield from settled(reach, Subject(found.catalog.database, names), absent=True)
@@ -100,10 +100,6 @@ def _require_alike(planned: PlannedMigration, reach: Reach) -> Routine[None]:
         )
 
 
-def _functions(found: Inspection) -> tuple[Function, ...]:
-    return tuple(item for item in found.schema.objects if isinstance(item, Function))
-
-
 def require_nothing_begun(owned: Owned) -> None:
     """Raises ``ApplyError`` where a copy or a fill was begun by a run that took the cluster for one node: it is on one
     host, and is not gone on with on all of them."""
@@ -124,8 +120,5 @@ def require_everywhere(found: Inspection, reach: Reach | None, allowed: Collecti
     topology, schema = found.topology, found.schema
     without = {place for place, host in enumerate(topology.hosts, 1) if f"{WITHOUT_HOST} {host.label}" in allowed}
     reach = replace(reach or Reach(topology), without=frozenset(without) | (reach.without if reach else frozenset()))
-    functions = tuple(item.name for item in _functions(found))
-    objects = tuple(item.name for item in schema.objects if not isinstance(item, Function | TableFamily))
-    for subject in (Subject(found.catalog.database, objects), Subject("", functions)):
-        if subject.names:
-            yield from until_alike(reach, subject)
+    for subject in subjects_of(schema, found.catalog.database):
+        yield from until_alike(reach, subject)

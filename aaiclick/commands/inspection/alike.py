@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from aaiclick.clickhouse.every_host import Reach, Shown, Subject, allow, busy, functions_shown, show
+from aaiclick.clickhouse.every_host import Reach, Shown, Subject, allow, busy, show
 from aaiclick.clickhouse.topology import Topology, named
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.errors import ApplyError
@@ -22,8 +22,8 @@ _COMMENT = r" COMMENT '([^'\\]|\\.)*'"
 
 def definitions(topology: Topology, subject: Subject) -> Routine[Shown]:
     """What hosts that answer show of these objects, without what each replica may have otherwise."""
-    if not subject.database:
-        return (yield from functions_shown(topology, subject.names))
+    if subject.kind:
+        return (yield from subject.look(topology))
     bare = f"replaceRegexpOne(create_table_query, {quote_string(_REPLICA)}, {quote_string(_FIRST)})"
     table = f"replaceRegexpAll(arrayElement(splitByString(' SETTINGS ', {bare}), 1), {quote_string(_COMMENT)}, '')"
     text = f"if(endsWith(engine, 'MergeTree'), {table}, {bare})"

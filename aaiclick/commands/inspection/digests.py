@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import Catalog
-from aaiclick.catalog.functions import function_stamp
+from aaiclick.catalog.server_objects.stamps import server_stamps
 from aaiclick.clickhouse.shared.bookkeeping import read_bookkeeping
 from aaiclick.plan.families import family_stamp
 from aaiclick.routine import Routine
@@ -13,11 +13,11 @@ from aaiclick.specs.views import TableFamily
 
 
 def live_digest(schema: Schema, catalog: Catalog) -> Routine[str]:
-    """``digest_of``, with the state of the tables of its families and of its functions."""
+    """``digest_of``, with the state of the tables of its families, of its functions and of the database."""
     families = yield from family_stamp(families_of(schema), catalog.database)
     shared = (yield from read_bookkeeping(catalog.database)).shared
-    functions = yield from function_stamp(schema.function_names)
-    return stamped(digest_of(schema, catalog, replicas=shared), families, functions)
+    stamps = yield from server_stamps(schema, catalog.database)
+    return stamped(digest_of(schema, catalog, replicas=shared), families, *stamps)
 
 
 def stamped(digest: str, *stamps: str) -> str:

@@ -8,10 +8,9 @@ from aaiclick.clickhouse.every_host import Shown, Subject, troubles
 from aaiclick.clickhouse.topology import LOOK, Topology
 from aaiclick.commands.inspection.alike import definitions, usual
 from aaiclick.commands.inspection.inspect import Inspection
+from aaiclick.commands.inspection.subjects import objects_of, subjects_of
 from aaiclick.commands.report import HostStatus
 from aaiclick.routine import Query, Routine, number, text
-from aaiclick.specs.functions import Function
-from aaiclick.specs.views import TableFamily
 from aaiclick.sql.hex_text import hexed
 
 
@@ -23,13 +22,11 @@ def host_states(found: Inspection) -> Routine[tuple[HostStatus, ...]]:
     topology, database = found.topology, found.catalog.database
     if topology.single or not topology.hosts:
         return ()
-    functions = tuple(item.name for item in found.schema.objects if isinstance(item, Function))
-    objects = tuple(item.name for item in found.schema.objects if not isinstance(item, Function | TableFamily))
+    objects = objects_of(found.schema, database).names
     wrong = yield from troubles(topology, database, objects)
     differs: dict[int, list[str]] = {place: [] for place in range(1, len(topology.hosts) + 1)}
-    for subject in (Subject(database, objects), Subject("", functions)):
-        if subject.names:
-            _compare((yield from definitions(topology, subject)), subject, differs)
+    for subject in subjects_of(found.schema, database):
+        _compare((yield from definitions(topology, subject)), subject, differs)
     fewer = _fewer(topology, (yield from _rows(topology, database, objects)))
     return tuple(
         HostStatus(

@@ -15,7 +15,6 @@ from aaiclick.commands.inspection.recorded_forms import load_forms
 from aaiclick.diff.compare import diff_table
 from aaiclick.diff.target import Target, make_target
 from aaiclick.plan.planner import live_source
-from aaiclick.specs.functions import Function
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import TableFamily
 from aaiclick.sql.security import same_security
@@ -26,11 +25,12 @@ def residual(schema: Schema, catalog: Catalog, forms: Mapping[str, Form]) -> tup
     no scratch: an object that was just created is its own canonical form."""
     differences: list[str] = []
     known: dict[str, Form] = {}
+    outside = schema.server_objects
     for item in schema.objects:
         live = catalog.get(item.name)
-        if isinstance(item, Function) and item.name in forms:
+        if item in outside and item.name in forms:
             known[item.name] = forms[item.name]
-        if isinstance(item, TableFamily | Function):
+        if isinstance(item, TableFamily) or item in outside:
             continue
         if live is None:
             differences.append(f"{item.name}: {item.noun} is missing")

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aaiclick.catalog.fingerprint import text_digest
-from aaiclick.catalog.functions import function_stamp
 from aaiclick.catalog.read import MOST_NAMES
+from aaiclick.catalog.server_objects.stamps import server_stamps
 from aaiclick.clickhouse.names import NOTES, RECORDS
 from aaiclick.clickhouse.shared.bookkeeping import HOME_PREFIX, home_beside
 from aaiclick.clickhouse.shared.tables import KEEPER_PATH
@@ -67,8 +67,8 @@ def warm(schema: Schema, database: str | None) -> Routine[Warm]:
     for home in homes:
         comment = yield from _noted(home)
     families = yield from family_stamp(families_of(schema), database)
-    functions = yield from function_stamp(schema.function_names)
-    return seen(schema, found, own, comment, (families, functions), shared=bool(homes))
+    stamps = yield from server_stamps(schema, database)
+    return seen(schema, found, own, comment, (families, *stamps), shared=bool(homes))
 
 
 def definitions(where: str, parameters: Mapping[str, str | int]) -> Query:

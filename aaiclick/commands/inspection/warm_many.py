@@ -20,7 +20,7 @@ def warm_many(schema: Schema, databases: Sequence[str]) -> Routine[dict[str, War
     """Those of the databases in which there is nothing to do, as ``warm`` would see them. Whatever needs more than this
     one question is left to the start of its own database."""
     wanted = [RECORDS, *(item.name for item in schema.objects)]
-    if len(wanted) > MOST_NAMES or families_of(schema) or schema.function_names or not databases:
+    if len(wanted) > MOST_NAMES or families_of(schema) or schema.server_objects or not databases:
         return {}
     homes = {home_beside(name): name for name in databases}
     places = {f"d{place}": name for place, name in enumerate((*databases, *homes))}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from aaiclick.clickhouse.every_host import SERVER_LISTS
 from aaiclick.clickhouse.topology import Topology
 from aaiclick.plan.clusters.copies import ShardSizes, copy_refusal, placed_copy
 from aaiclick.plan.clusters.statements import statements_refusal
@@ -67,7 +68,7 @@ def _lines(sql: str, topology: Topology, *, once: bool = False) -> Sequence[str]
     if head is None:
         return (sql,)
     parts = divided(sql)
-    if topology.kind == "queue" or head.kind == "FUNCTION" or head.verb == "SYSTEM":
+    if topology.kind == "queue" or head.kind in SERVER_LISTS or head.verb == "SYSTEM":
         return [on_cluster(part, topology.cluster) for part in parts]
     return parts
 

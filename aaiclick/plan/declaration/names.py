@@ -36,8 +36,9 @@ def require_names(
         if length > _LONGEST_FUNCTION:
             problem = f"its name has {length} characters as a file ({_COUNTED}), and {_LONGEST_FUNCTION} are taken"
             raise SpecError(f"function {name}", problem)
+    outside = schema.server_objects
     for item in schema.objects:
-        if isinstance(item, TableFamily) or item.name in schema.function_names:
+        if isinstance(item, TableFamily) or item in outside:
             continue
         if catalog.get(item.name) is None and (problem := _refused(item.name, catalog)):
             raise SpecError(f"{item.noun} {item.name}", problem)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import FunctionForm
-from aaiclick.catalog.functions import function_form, read_functions
+from aaiclick.catalog.server_objects.functions import function_form, read_functions
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.model import Step
 from aaiclick.plan.steps import create_step, statements_step

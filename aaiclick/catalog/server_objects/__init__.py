@@ -1,0 +1,1 @@
+"""What no database's catalogue lists, as it is on the server."""

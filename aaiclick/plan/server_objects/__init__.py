@@ -1,0 +1,1 @@
+"""Steps for what no database's catalogue lists."""

@@ -1,0 +1,1 @@
+"""Declarations of what no database's catalogue lists."""
