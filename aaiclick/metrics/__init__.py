@@ -57,7 +57,7 @@ def instrument(registry: CollectorRegistry | None = None, *, label_values: int =
 
     ``registry``: None is the one that ``prometheus_client`` serves by default. A second call with the same one changes
     nothing and returns what the first one did; each further registry is given all figures. ``label_values``: how many
-    different schemas, and databases, are told apart; further ones are counted as ``other``.
+    different schemas, and databases, are told apart; further ones are counted together as ``other``.
 
     Raises ``UsageError`` where ``prometheus_client`` is not installed, or the registry has such names already.
     """

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal["counter", "gauge", "histogram"]
 Unit: TypeAlias = Literal["", "seconds", "bytes"]
+Together: TypeAlias = Literal["", "least", "most", "sum"]
 
 _LONG = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14400.0)
 _SHORT = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -29,6 +30,8 @@ class Metric:
     """'' where things are counted."""
     buckets: tuple[float, ...] = ()
     """Upper bounds of a histogram, in its unit."""
+    together: Together = ""
+    """What a gauge says of databases that are counted together as ``other``: the worst of them, or their sum."""
 
     @property
     def name(self) -> str:
@@ -110,28 +113,44 @@ REFUSED_WRITERS = Metric(
 DRIFT = Metric(
     "drift_found", "counter", ("schema",), "Calls that found tables other than recorded at the same version."
 )
-VERSION = Metric("schema_version", "gauge", _DATABASE, "Version of the database; 0 where it is empty.")
-EXPECTED = Metric("schema_expected_version", "gauge", _DATABASE, "Version that the code declares.")
-IN_SYNC = Metric("schema_in_sync", "gauge", _DATABASE, "1 where the database is as declared, else 0.")
-UNFINISHED = Metric(
-    "unfinished_work", "gauge", _DATABASE, "1 where a run was begun and not brought to its end, else 0."
+VERSION = Metric(
+    "schema_version", "gauge", _DATABASE, "Version of the database; 0 where it is empty.", together="least"
 )
-FENCED = Metric("fenced_tables", "gauge", _DATABASE, "Tables that refuse writers because a run keeps them out.")
-KEPT = Metric("kept_tables", "gauge", _DATABASE, "Old tables that are kept for a rollback.")
-KEPT_BYTES = Metric("kept_tables_size", "gauge", _DATABASE, "Size on disk of the kept tables.", "bytes")
+EXPECTED = Metric("schema_expected_version", "gauge", _DATABASE, "Version that the code declares.", together="most")
+IN_SYNC = Metric("schema_in_sync", "gauge", _DATABASE, "1 where the database is as declared, else 0.", together="least")
+UNFINISHED = Metric(
+    "unfinished_work",
+    "gauge",
+    _DATABASE,
+    "1 where a run was begun and not brought to its end, else 0.",
+    together="most",
+)
+FENCED = Metric(
+    "fenced_tables", "gauge", _DATABASE, "Tables that refuse writers because a run keeps them out.", together="sum"
+)
+KEPT = Metric("kept_tables", "gauge", _DATABASE, "Old tables that are kept for a rollback.", together="sum")
+KEPT_BYTES = Metric("kept_tables_size", "gauge", _DATABASE, "Size on disk of the kept tables.", "bytes", together="sum")
 EXPIRES = Metric(
     "kept_tables_expiry_timestamp",
     "gauge",
     _DATABASE,
     "When the first of the kept tables is dropped; Unix time.",
     "seconds",
+    together="least",
 )
 LOOKED = Metric(
-    "status_timestamp", "gauge", _DATABASE, "When the database was last compared with the code; Unix time.", "seconds"
+    "status_timestamp",
+    "gauge",
+    _DATABASE,
+    "When the database was last compared with the code; Unix time.",
+    "seconds",
+    together="least",
 )
 BUILD = Metric("build_info", "gauge", ("version",), "Always 1; the release of the library is its label.")
-UP = Metric("up", "gauge", _DATABASE, "Only in a metrics file: 1 where the status could be asked for, else 0.")
-BUILD_IN_FILE = Metric("build_info", "gauge", (*_DATABASE, "version"), BUILD.help)
+UP = Metric(
+    "up", "gauge", _DATABASE, "Only in a metrics file: 1 where the status could be asked for, else 0.", together="least"
+)
+BUILD_IN_FILE = Metric("build_info", "gauge", (*_DATABASE, "version"), BUILD.help, together="least")
 """Two files with the same line would be an error for the collector that reads them."""
 
 METRICS = (

@@ -11,10 +11,13 @@ from aaiclick.errors import PlanError, SchemaError
 from aaiclick.plan.model import Strategy
 
 OTHER = "other"
+LABEL_VALUES = 100
+"""Schemas, and databases, that are told apart."""
 INTERRUPTED = "Interrupted"
 _ERRORS = [
     (name, kind) for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)
 ]
+_NAMES = {kind: name for name, kind in _ERRORS}
 REFUSALS = tuple(name for name, kind in _ERRORS if issubclass(kind, SchemaError | PlanError))
 """Labels of calls that were refused: somebody has to decide."""
 FAILURES = (*(name for name, _ in _ERRORS if name not in REFUSALS), INTERRUPTED, OTHER)
@@ -50,8 +53,8 @@ class Bounded:
 
 
 def error_label(error: BaseException) -> str:
-    """The class of the error where it is one of the library's own; functions of a migration may raise anything."""
+    """The class of the error where it is one of the library's own, or the nearest one that it is made of; functions of
+    a migration may raise anything."""
     if not isinstance(error, Exception):
         return INTERRUPTED
-    name = type(error).__name__
-    return name if isinstance(getattr(errors, name, None), type) else OTHER
+    return next((_NAMES[kind] for kind in type(error).__mro__ if kind in _NAMES), OTHER)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from aaiclick.errors import UsageError
 from aaiclick.metrics.catalogue import BUILD, METRICS, RUNNING, Metric
-from aaiclick.metrics.recorder import LABEL_VALUES, Recorder, require_label_values
+from aaiclick.metrics.labels import LABEL_VALUES
+from aaiclick.metrics.recorder import Recorder, require_label_values
 from aaiclick.observers import Observer, forget, observe
 from aaiclick.version import VERSION
 

@@ -25,8 +25,9 @@ from aaiclick.events import (
     WritersRefused,
 )
 from aaiclick.metrics.catalogue import METRICS, Metric
-from aaiclick.metrics.labels import FAILURES, OTHER, REFUSALS, STRATEGIES, Bounded, error_label
+from aaiclick.metrics.labels import FAILURES, LABEL_VALUES, OTHER, REFUSALS, STRATEGIES, Bounded, error_label
 from aaiclick.metrics.status import figures
+from aaiclick.metrics.together import Together
 
 COMMANDS = {
     f"{verb}_schema{twin}": command
@@ -40,8 +41,6 @@ _VALUES: Mapping[Metric, Sequence[Mapping[str, str]]] = {
     m.STEPS: [{"strategy": name} for name in STRATEGIES],
 }
 """Labels of counters that have more than schema and command."""
-LABEL_VALUES = 100
-"""Schemas, and databases, that are told apart."""
 
 
 def require_label_values(given: object) -> None:
@@ -79,6 +78,7 @@ class Recorder:
         self._lock = threading.Lock()
         self.schemas = Bounded("schema", label_values)
         self.databases = Bounded("database", label_values)
+        self._together = Together()
 
     def begun(self, call: str, schema: str) -> CallRecorder:
         """A call begins."""
@@ -103,11 +103,15 @@ class Recorder:
                 self.sink.add(metric, {**of_metric, **more}, 0)
 
     def standing(self, schema: str, database: str, values: Mapping[Metric, float | None]) -> None:
-        """Gauges of a database. There is no sensible value for 'all the others together', so those get none."""
+        """Gauges of a database. One that is not told apart counts for the line of all the others."""
         labels = {"schema": self.schemas(schema), "database": self.databases(database)}
         if OTHER not in labels.values():
             for metric, value in values.items():
                 self.sink.set(metric, labels, value)
+            return
+        with self._lock:  # what is shown has to be what was put in last
+            for metric, value in values.items():
+                self.sink.set(metric, labels, self._together.put(metric, labels, (schema, database), value))
 
 
 class CallRecorder:

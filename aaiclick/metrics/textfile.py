@@ -11,24 +11,42 @@ from pathlib import Path
 from aaiclick.commands.report import Status
 from aaiclick.errors import UsageError
 from aaiclick.metrics.catalogue import BUILD_IN_FILE, IN_FILE, UP, Metric
+from aaiclick.metrics.labels import LABEL_VALUES, OTHER
 from aaiclick.metrics.status import figures
+from aaiclick.metrics.together import combined
 from aaiclick.version import VERSION
 
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 
-def exposition(schema: str, found: Mapping[str, Status | None], now: float) -> str:
+def exposition(schema: str, found: Mapping[str, Status | None], now: float, label_values: int = LABEL_VALUES) -> str:
     """The text of the file. ``found``: what each database answered, None where it could not be asked. ``now``: Unix
-    seconds."""
-    lines: dict[Metric, list[str]] = {metric: [] for metric in IN_FILE}
-    for database, status in found.items():
-        values: dict[Metric, float | None] = {UP: float(status is not None), BUILD_IN_FILE: 1.0}
-        if status is not None:
-            values |= figures(status, now)
-        for metric, value in values.items():
-            if value is not None:
-                lines[metric].append(_line(metric, {"schema": schema, "database": database, "version": VERSION}, value))
-    return "".join(f"{_head(metric)}{''.join(of_metric)}" for metric, of_metric in lines.items() if of_metric)
+    seconds. Where there are more than ``label_values`` databases, those that somebody should look at have lines of
+    their own first, then others by name; the rest is told together."""
+    values = {database: _values(status, now) for database, status in found.items()}
+    ordered = sorted(found, key=lambda database: (_is_well(found[database]), database))
+    own, rest = sorted(ordered[:label_values]), ordered[label_values:]
+    text = ""
+    for metric in IN_FILE:
+        told = [(database, values[database].get(metric)) for database in own]
+        if rest:
+            told.append((OTHER, combined(metric, [values[database].get(metric) for database in rest])))
+        lines = [_line(metric, _labels(schema, name), value) for name, value in told if value is not None]
+        text += _head(metric) + "".join(lines) if lines else ""
+    return text
+
+
+def _values(status: Status | None, now: float) -> Mapping[Metric, float | None]:
+    there: dict[Metric, float | None] = {UP: float(status is not None), BUILD_IN_FILE: 1.0}
+    return there if status is None else {**there, **figures(status, now)}
+
+
+def _is_well(status: Status | None) -> bool:
+    return status is not None and status.in_sync and not status.unfinished and not status.fenced
+
+
+def _labels(schema: str, database: str) -> Mapping[str, str]:
+    return {"schema": schema, "database": database, "version": VERSION}
 
 
 def is_exposition(head: bytes) -> bool:

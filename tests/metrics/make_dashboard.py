@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import aaiclick.metrics
@@ -19,17 +19,21 @@ def state(metric: str, of: str = "max") -> str:
     return f"{of} {BY} (aaiclick_{metric}{PLACE})"
 
 
-def increase(metric: str, by: str = "schema") -> str:
+def grown(name: str) -> str:
     # A process that migrates once may be read for the first time after that: its line appears with 1 and never grows.
-    line = f"aaiclick_{metric}_total{RUN}"
-    return f"sum by ({by}) (({line} unless {line} offset $__rate_interval) or increase({line}[$__rate_interval]))"
+    line = f"aaiclick_{name}{RUN}"
+    return f"(({line} unless {line} offset $__rate_interval) or increase({line}[$__rate_interval]))"
+
+
+def increase(metric: str, by: str = "schema") -> str:
+    shown = f"sum by ({by}) {grown(f'{metric}_total')}"
+    # Each error and strategy has a line from the first run on, most of them with 0 for ever.
+    return shown if by == "schema" else f"{shown} > 0"
 
 
 def quantile(part: float, metric: str, by: str = "") -> str:
     labels = f"le, {by}" if by else "le"
-    return (
-        f"histogram_quantile({part}, sum by ({labels}) (rate(aaiclick_{metric}_seconds_bucket{RUN}[$__rate_interval])))"
-    )
+    return f"histogram_quantile({part}, sum by ({labels}) {grown(f'{metric}_seconds_bucket')})"
 
 
 Target = tuple[str, str]
@@ -37,6 +41,15 @@ Target = tuple[str, str]
 Panel = tuple[str, str, str, str, Sequence[Target]]
 """Title, kind, unit, description, targets."""
 STATE = "{{schema}} / {{database}}"
+COLOURS: Mapping[str, Sequence[tuple[str, float | None]]] = {
+    "Version": [("blue", None)],
+    "Versions behind the code": [("green", None), ("orange", 1)],
+    "In sync": [("red", None), ("green", 1)],
+    "Unfinished work": [("green", None), ("red", 1)],
+    "Until the first kept table is dropped": [("orange", None), ("green", 7200)],
+    "Age of the last look": [("green", None), ("orange", 3600)],
+}
+"""From which value on a panel has which colour. Without its own, Grafana shows whatever is above 80 in red."""
 ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
     (
         "State of the databases",
@@ -234,7 +247,7 @@ def panel(number: int, place: dict[str, int], given: Panel) -> dict[str, object]
         {
             "colorMode": "value",
             "graphMode": "none",
-            "textMode": "auto",
+            "textMode": "value_and_name",
             "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
         }
         if kind == "stat"
@@ -243,6 +256,15 @@ def panel(number: int, place: dict[str, int], given: Panel) -> dict[str, object]
             "tooltip": {"mode": "multi", "sort": "desc"},
         }
     )
+    defaults: dict[str, object] = {"unit": unit}
+    if kind == "stat":
+        steps = [{"color": colour, "value": value} for colour, value in COLOURS[title]]
+        defaults["thresholds"] = {"mode": "absolute", "steps": steps}
+        defaults["noValue"] = "nothing"
+    else:
+        defaults["min"] = 0
+    if unit == "none":
+        defaults["decimals"] = 0  # increase() reckons with the ends of its range: 1.33 migrations
     custom = {} if kind == "stat" else {"drawStyle": "line", "fillOpacity": 10, "lineWidth": 1, "showPoints": "auto"}
     return {
         "id": number,
@@ -251,7 +273,7 @@ def panel(number: int, place: dict[str, int], given: Panel) -> dict[str, object]
         "type": kind,
         "datasource": SOURCE,
         "gridPos": place,
-        "fieldConfig": {"defaults": {"unit": unit, "custom": custom}, "overrides": []},
+        "fieldConfig": {"defaults": {**defaults, "custom": custom}, "overrides": []},
         "options": options,
         "targets": [
             {"refId": chr(ord("A") + index), "datasource": SOURCE, "expr": expr, "legendFormat": legend, "range": True}

@@ -42,5 +42,5 @@ def test_there_are_enough_and_each_once() -> None:
 def test_errors_are_a_closed_set() -> None:
     assert error_label(errors.SchemaAheadError("shop", 2, 1, None)) == "SchemaAheadError"
     assert error_label(ValueError("anything")) == "other"
-    assert error_label(type("Dynamic42", (errors.AaiclickError,), {})()) == "other"
+    assert error_label(type("Dynamic42", (errors.AaiclickError,), {})()) == "AaiclickError"
     assert error_label(KeyboardInterrupt()) == "Interrupted"
