@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from aaiclick.catalog.forms import ColumnForm, TableForm
+from aaiclick.catalog.forms import ColumnForm, LiveObject, TableForm
 from aaiclick.catalog.normalize import key_elements, normal
 from aaiclick.diff.changes.base import Change
 from aaiclick.diff.changes.column_attributes import (
@@ -26,6 +26,23 @@ from aaiclick.diff.changes.ttl import ChangeColumnTtl, ChangeTtl
 from aaiclick.diff.expanded_aliases import same_index
 from aaiclick.diff.renamed_columns import renamed_form
 from aaiclick.diff.target import Target, is_prefix
+from aaiclick.specs.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Differing:
+    """A live table that is not as it is declared."""
+
+    table: Table
+    """The declaration."""
+    declared: TableForm
+    """Its form."""
+    live: LiveObject
+    """The live table, under its new name where it gets one."""
+    form: TableForm
+    """Its form."""
+    data_name: str
+    """The name that it still has."""
 
 
 def diff_table(live: TableForm, target: Target) -> tuple[Change, ...]:

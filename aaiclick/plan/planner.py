@@ -11,7 +11,7 @@ from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, Unsuppo
 from aaiclick.catalog.read import REPLICATED_DATABASES
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.server_objects.functions import with_stand_ins
-from aaiclick.diff.compare import diff_table
+from aaiclick.diff.compare import Differing, diff_table
 from aaiclick.diff.target import make_target
 from aaiclick.errors import MigrationError
 from aaiclick.plan import steps
@@ -28,11 +28,9 @@ from aaiclick.plan.materialize import requested
 from aaiclick.plan.model import Step
 from aaiclick.plan.rehearsal.cache import RehearsalCache, Rehearsed
 from aaiclick.plan.rehearsal.definitions import declared_forms, repeatable, rewritten_forms
-from aaiclick.plan.scripted.steps import scripted_steps
 from aaiclick.plan.server_objects.planned import plan_server_objects
 from aaiclick.plan.views import altered_in_place, create_order, made_anew, plan_views
 from aaiclick.routine import Routine
-from aaiclick.specs.migrations import Rebuild
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, TableFamily, View
@@ -243,6 +241,8 @@ def _plan_tables(
     notes: list[str],
     targets: dict[str, TableForm],
 ) -> Routine[tuple[list[Step], dict[str, Form]]]:
+    """The steps of the declared tables that are there, and the forms of these. ``notes`` and ``targets`` are added
+    to."""
     present = [table for table in declared if table.name in sources]
     # A definition that is not understood is only reported: compared without the unknown clause it might look equal.
     understood = [table for table in present if not isinstance(sources[table.name].form, UnsupportedForm)]
@@ -250,73 +250,58 @@ def _plan_tables(
     unknown = [table for table in understood if table.name not in known]
     forms = {**known, **(yield from declared_forms(scratch, unknown, catalog, sources, cache.rehearsed, read))}
     found: list[Step] = []
-    differing: list[tuple[Table, LiveObject, str]] = []
+    differing: list[Differing] = []
     for table in present:
-        live = sources[table.name]
-        if isinstance(live.form, UnsupportedForm):
-            found.append(steps.unreadable_step(live.name, live.form.reason))
-        elif not isinstance(live.form, TableForm):
-            found.append(steps.obstacle_step(live.name, live.form.kind, table.noun))
-        else:
-            data_name = live.name
-            if live.name != table.name:
-                from aaiclick.plan.proof.row_policies import rename_with_policies
-                from aaiclick.plan.table import renamed
-
-                renaming = steps.rename_step(catalog.database, live.name, table.name)
-                found.append((yield from rename_with_policies(cache, catalog.database, live.name, renaming)))
-                live = renamed(live, table.name)
-            if table.name not in known and _differs(table, forms[table.name], live, path):
-                differing.append((table, live, data_name))
-            elif path.requested:
-                found.extend((yield from requested(catalog.database, live, path.requested)))
+        live, in_sync = sources[table.name], table.name in known
+        found += yield from _compared(table, live, forms.get(table.name), in_sync, catalog, path, cache, differing)
     # Another release may have written the same definition in other words. So a live table that differs is created in
     # scratch, and compared again as this server writes it.
-    rewritten = yield from rewritten_forms(
-        scratch, [live.form for _, live, _ in differing if isinstance(live.form, TableForm)], cache.rehearsed
-    )
+    rewritten = yield from rewritten_forms(scratch, [each.form for each in differing], cache.rehearsed)
     if not differing:
         return found, dict[str, Form](forms)
     # Here because it is a third of the planner: where nothing differs, most of a start would go into loading it.
-    from aaiclick.plan.table import make_table_diff, plan_table
+    from aaiclick.plan.table import plan_differing
 
-    for table, live, data_name in differing:
-        again = rewritten[live.name]
+    for each in differing:
+        again = rewritten[each.live.name]
         assert isinstance(again, TableForm)
-        composed = compose(again, path.changes_of(table.name), forms[table.name])
-        said = {old: new for change in path.changes_of(table.name) for old, new in change.renames.items()}
-        target = make_target(table, forms[table.name], again, dict(composed.renames), said)
-        targets[table.name] = target.form
-        # Without a copy that versions between ask for, their expressions are done already or there are none.
-        rebuild = (
-            Rebuild(columns=dict(composed.columns), where=composed.where or None, back=dict(composed.back))
-            if composed.fills
-            else None
-        )
-        diff = make_table_diff(catalog, scratch, live, again, target, rebuild, table)
-        behind = path.waits_for((table.name, live.name, data_name, *path.former_names.get(table.name, ())))
-        diff = replace(
-            diff,
-            cache=cache,
-            replaced_views=path.replaced_views,
-            droppable_views=path.droppable_views,
-            rewritten_views=path.rewritten_views,
-            try_on_parts=path.try_on_parts,
-            on_replicas=path.on_replicas,
-            max_read_bytes=0 if behind else path.max_read_bytes,
-        )
-        planned = yield from plan_table(diff, data_name)
-        going = {words for step in planned if not step.optional for words in step.differences}
-        notes.extend(
-            words
-            for note in target.notes
-            if (words := f"{table.name}: {note}").removesuffix(" (left alone)") not in going
-        )
-        planned = tuple(replace(step, behind=behind) if behind and step.unlooked else step for step in planned)
-        found.extend(
-            scripted_steps(planned, composed, path.oldest_code, frozenset(column.name for column in again.columns))
-        )
+        found += yield from plan_differing(each, again, catalog, scratch, path, cache, notes, targets)
     return found, dict[str, Form](forms)
+
+
+def _compared(
+    table: Table,
+    live: LiveObject,
+    declared: TableForm | None,
+    in_sync: bool,
+    catalog: Catalog,
+    path: UpgradePath,
+    cache: RehearsalCache,
+    differing: list[Differing],
+) -> Routine[list[Step]]:
+    """What can be said of a table before it is known how it would be changed: that it cannot be read, is no table, gets
+    another name, or is in sync. One that differs is added to ``differing``. ``declared``: None where the live
+    definition is not understood; ``in_sync``: it is known already not to differ."""
+    if isinstance(live.form, UnsupportedForm):
+        return [steps.unreadable_step(live.name, live.form.reason)]
+    if not isinstance(live.form, TableForm):
+        return [steps.obstacle_step(live.name, live.form.kind, table.noun)]
+    assert declared is not None
+    found: list[Step] = []
+    data_name = live.name
+    if live.name != table.name:
+        from aaiclick.plan.proof.row_policies import rename_with_policies
+        from aaiclick.plan.table import renamed
+
+        renaming = steps.rename_step(catalog.database, live.name, table.name)
+        found.append((yield from rename_with_policies(cache, catalog.database, live.name, renaming)))
+        live = renamed(live, table.name)
+    assert isinstance(live.form, TableForm)
+    if not in_sync and _differs(table, declared, live, path):
+        differing.append(Differing(table, declared, live, live.form, data_name))
+    elif path.requested:
+        found += yield from requested(catalog.database, live, path.requested)
+    return found
 
 
 def _known(table: Table, live: LiveObject, path: UpgradePath) -> TableForm | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from aaiclick.catalog.declared_tables import create_or_load_clone
@@ -11,9 +12,9 @@ from aaiclick.catalog.render import has_hidden
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.clickhouse.features import too_old_to_change
 from aaiclick.diff.changes.column_type import RetypeColumn
-from aaiclick.diff.compare import diff_table
+from aaiclick.diff.compare import Differing, diff_table
 from aaiclick.diff.hazards import Hazard
-from aaiclick.diff.target import Target, live_column
+from aaiclick.diff.target import Target, live_column, make_target
 from aaiclick.plan import steps
 from aaiclick.plan.combining.groups import combined
 from aaiclick.plan.data_checks.checks import CheckFindings, count_violations
@@ -36,8 +37,10 @@ from aaiclick.plan.proof.cost import Cost, cost_of
 from aaiclick.plan.proof.in_place import InPlaceProof, prove
 from aaiclick.plan.proof.nondeterministic import nondeterministic, written_down
 from aaiclick.plan.proof.row_policies import held_to_policies
+from aaiclick.plan.rehearsal.cache import RehearsalCache
 from aaiclick.plan.rehearsal.empty_clone import Clone
 from aaiclick.plan.rehearsal.on_parts import alter_refused, attach_refused, copy_refused
+from aaiclick.plan.scripted.steps import scripted_steps
 from aaiclick.plan.strategies.alter import propose_alter
 from aaiclick.plan.strategies.attach import propose_attach
 from aaiclick.plan.strategies.context import TableDiff, remembered
@@ -52,6 +55,51 @@ from aaiclick.sql.clauses import materialize
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import quote_name
+from aaiclick.versions.compose import compose
+from aaiclick.versions.upgrade_path import UpgradePath
+
+
+def plan_differing(
+    differing: Differing,
+    again: TableForm,
+    catalog: Catalog,
+    scratch: Scratch,
+    path: UpgradePath,
+    cache: RehearsalCache,
+    notes: list[str],
+    targets: dict[str, TableForm],
+) -> Routine[Sequence[Step]]:
+    """The steps of a table that differs. ``again`` is its live form as this server writes it."""
+    table, live, data_name = differing.table, differing.live, differing.data_name
+    changes = path.changes_of(table.name)
+    composed = compose(again, changes, differing.declared)
+    said = {old: new for change in changes for old, new in change.renames.items()}
+    target = make_target(table, differing.declared, again, dict(composed.renames), said)
+    targets[table.name] = target.form
+    # Without a copy that versions between ask for, their expressions are done already or there are none.
+    rebuild = (
+        Rebuild(columns=dict(composed.columns), where=composed.where or None, back=dict(composed.back))
+        if composed.fills
+        else None
+    )
+    behind = path.waits_for((table.name, live.name, data_name, *path.former_names.get(table.name, ())))
+    diff = replace(
+        make_table_diff(catalog, scratch, live, again, target, rebuild, table),
+        cache=cache,
+        replaced_views=path.replaced_views,
+        droppable_views=path.droppable_views,
+        rewritten_views=path.rewritten_views,
+        try_on_parts=path.try_on_parts,
+        on_replicas=path.on_replicas,
+        max_read_bytes=0 if behind else path.max_read_bytes,
+    )
+    planned = yield from plan_table(diff, data_name)
+    going = {words for step in planned if not step.optional for words in step.differences}
+    notes.extend(
+        words for note in target.notes if (words := f"{table.name}: {note}").removesuffix(" (left alone)") not in going
+    )
+    planned = tuple(replace(step, behind=behind) if behind and step.unlooked else step for step in planned)
+    return scripted_steps(planned, composed, path.oldest_code, frozenset(column.name for column in again.columns))
 
 
 def make_table_diff(

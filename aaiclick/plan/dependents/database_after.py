@@ -16,7 +16,7 @@ from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.scratch_objects import make, read_forms, sentence
 from aaiclick.catalog.view_sources import names_in_query, source_sql
 from aaiclick.clickhouse.refusable import answered
-from aaiclick.plan.dependents.dependents import Dependent, Place, relocated, spans
+from aaiclick.plan.dependents.dependents import Dependent, Place, places_named, relocated
 from aaiclick.plan.dependents.fitting import fits
 from aaiclick.plan.dependents.name_capture import taken_over
 from aaiclick.routine import Command, Query, Routine, text
@@ -73,6 +73,7 @@ def affected(dependents: Sequence[Dependent], after: DatabaseAfter) -> list[Depe
     """The objects that read what changes, also through others, and those that are always examined. What one reads comes
     before it."""
     database = after.catalog.database
+    named = {dependent.query: places_named(dependent.query) for dependent in dependents}
     touched: set[Place] = {(database, name) for name in after.tables}
     chosen = [
         dependent for dependent in dependents if dependent.database == database and dependent.name in after.always
@@ -84,7 +85,7 @@ def affected(dependents: Sequence[Dependent], after: DatabaseAfter) -> list[Depe
         more = [
             dependent
             for dependent in rest
-            if dependent.target in touched or spans(dependent.query, known - {dependent.place})
+            if dependent.target in touched or named[dependent.query] & (known - {dependent.place})
         ]
         if not more:
             break
@@ -94,18 +95,17 @@ def affected(dependents: Sequence[Dependent], after: DatabaseAfter) -> list[Depe
     while waiting:
         left = {dependent.place for dependent in waiting if dependent.view}
         # Where they read each other in a circle any order will do: the engine could not create them anyway.
-        ready = [dependent for dependent in waiting if not spans(dependent.query, left - {dependent.place})] or waiting[
-            :1
-        ]
+        ready = [
+            dependent for dependent in waiting if not named[dependent.query] & (left - {dependent.place})
+        ] or waiting[:1]
         ordered += ready
         waiting = [dependent for dependent in waiting if dependent not in ready]
     return ordered
 
 
-def reading(dependents: Sequence[Dependent], table: str, queries: Mapping[str, str]) -> list[Dependent]:
+def reading(dependents: Sequence[Dependent], table: str, names: Mapping[Place, Collection[str]]) -> list[Dependent]:
     """Those of ``affected`` that read the table, also through others, and what these read besides, in their order.
-    ``queries`` as in ``DatabaseAfter``."""
-    names = {dependent.place: _names_read(dependent, queries) for dependent in dependents}
+    ``names`` are the ``names_read`` of each."""
     reached: set[str] = {table}
     for dependent in dependents:
         if not reached.isdisjoint(names[dependent.place]):
@@ -113,11 +113,11 @@ def reading(dependents: Sequence[Dependent], table: str, queries: Mapping[str, s
     wanted = reached - {table}
     for dependent in reversed(dependents):
         if dependent.name in wanted:
-            wanted |= names[dependent.place]
+            wanted.update(names[dependent.place])
     return [dependent for dependent in dependents if dependent.name in wanted]
 
 
-def _names_read(dependent: Dependent, queries: Mapping[str, str]) -> frozenset[str]:
+def names_read(dependent: Dependent, queries: Mapping[str, str]) -> frozenset[str]:
     """Names in its query and in the one that it gets: more than it reads, never less."""
     return names_in_query(dependent.query) | names_in_query(queries.get(dependent.name, ""))
 
@@ -129,7 +129,7 @@ def effects(dependents: Sequence[Dependent], after: DatabaseAfter) -> Routine[tu
         database = after.catalog.database
         moved: dict[Place, Place] = {}
         # A table that none of them names is not made: with many tables that would be most of the work.
-        named = {name for dependent in dependents for name in _names_read(dependent, after.queries)}
+        named = {name for dependent in dependents for name in names_read(dependent, after.queries)}
         named |= {dependent.target[1] for dependent in dependents if dependent.target}
         for name, form in after.tables.items():
             if name not in named:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import ColumnForm, ViewForm
@@ -124,18 +124,25 @@ def recreate_view(dependent: Dependent, columns: Collection[ColumnForm] | None) 
 
 def spans(query: str, places: Collection[Place]) -> list[tuple[int, int, Place]]:
     """Where a query names one of the tables: begin and end of the text, and which table it is."""
+    return [found for found in _named(query) if found[2] in places]
+
+
+def places_named(query: str) -> frozenset[Place]:
+    """Everything that a query names together with its database."""
+    return frozenset(place for _, _, place in _named(query))
+
+
+def _named(query: str) -> Iterator[tuple[int, int, Place]]:
     try:
         tokens = Tokens(query)
     except TokenError:
-        return []
-    found: list[tuple[int, int, Place]] = []
+        return
     position = 0
     while position < len(tokens):
         parts, behind = identifier(tokens, position)
-        if len(parts) > 1 and (place := (parts[0], parts[1])) in places:
-            found.append((tokens.items[position].start, tokens.items[position + 2].end, place))
+        if len(parts) > 1:
+            yield tokens.items[position].start, tokens.items[position + 2].end, (parts[0], parts[1])
         position = max(behind, position + 1)
-    return found
 
 
 def relocated(query: str, moved: Mapping[Place, Place]) -> str:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.diff.hazards import Hazard
-from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, affected, effects, reading
-from aaiclick.plan.dependents.dependents import Dependent, read_views, recreate_view, spans
+from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, affected, effects, names_read, reading
+from aaiclick.plan.dependents.dependents import Dependent, Place, read_views, recreate_view, spans
 from aaiclick.plan.dependents.dictionaries import read_dictionaries
 from aaiclick.plan.dependents.plain_views import display_name
 from aaiclick.plan.model import Step
@@ -72,14 +72,11 @@ def guard_drops(steps: Sequence[Step], catalog: Catalog, ahead: BeforeDrop) -> R
         if dependent.noun == "view"
         and (dependent in others or (dependent.database == database and dependent.name in recreated))
     ]
+    readers = _readers(views, tables, catalog, ahead, recreated)
     found: list[Step] = []
     for step in steps:
         guarded = _guarded(step, others, database)
-        again = (
-            (yield from _shown(guarded, views, catalog, ahead, recreated))
-            if _DROP in step.id and not guarded.blocked
-            else ()
-        )
+        again = (yield from _shown(guarded, readers)) if _DROP in step.id and not guarded.blocked else ()
         found += [
             next((each for each in again if each.blocked), guarded),
             *(each for each in again if not each.blocked),
@@ -87,36 +84,58 @@ def guard_drops(steps: Sequence[Step], catalog: Catalog, ahead: BeforeDrop) -> R
     return found
 
 
-def _shown(
-    step: Step, views: Sequence[Dependent], catalog: Catalog, ahead: BeforeDrop, recreated: Mapping[str, Step]
-) -> Routine[tuple[Step, ...]]:
+@dataclass(frozen=True, slots=True)
+class _Readers:
+    """The views that read tables of which a column may go, worked out once for all of these columns."""
+
+    before: DatabaseAfter
+    """The database before any of the columns goes."""
+    recreated: Mapping[str, Step]
+    """Plain views that are replaced before that, each with its step."""
+    of_table: Mapping[str, Sequence[Dependent]]
+    """By table the views that read it, also through others, and what these read besides."""
+    words: Mapping[str, set[str]]
+    """All words of each of their queries."""
+
+
+def _readers(
+    views: Sequence[Dependent],
+    tables: Sequence[str],
+    catalog: Catalog,
+    ahead: BeforeDrop,
+    recreated: Mapping[str, Step],
+) -> _Readers:
+    live = {name: there.form for name in tables if (there := catalog.get(name)) is not None}
+    forms = {
+        **ahead.targets,
+        **{name: form for name, form in live.items() if isinstance(form, TableForm) and name not in ahead.targets},
+    }
+    queries = {name: query for name, query in ahead.queries.items() if name in recreated}
+    before = DatabaseAfter(catalog, forms, queries, frozenset(recreated))
+    chosen = affected(views, before)
+    names: dict[Place, frozenset[str]] = {dependent.place: names_read(dependent, queries) for dependent in chosen}
+    of_table = {name: reading(chosen, name, names) for name in tables if name in forms}
+    return _Readers(before, recreated, of_table, {dependent.query: _words(dependent.query) for dependent in chosen})
+
+
+def _shown(step: Step, readers: _Readers) -> Routine[tuple[Step, ...]]:
     """Steps for views that read ``SELECT *`` but store the column in their list; or the drop itself with the reason
     against it."""
     table, _, column = step.id.partition(_DROP)
-    live = catalog.get(table)
-    form = ahead.targets.get(table) or (live.form if live is not None else None)
-    if not isinstance(form, TableForm):
-        return ()
-    queries = {name: query for name, query in ahead.queries.items() if name in recreated}
-    before = DatabaseAfter(catalog, {**ahead.targets, table: form}, queries, frozenset(recreated))
-    after = replace(
-        before,
-        tables={
-            **before.tables,
-            table: replace(form, columns=tuple(each for each in form.columns if each.name != column)),
-        },
-    )
-    chosen = reading(affected(views, after), table, queries)
-    if not any(
-        _may_show(dependent, column) or dependent.name in recreated or column in _words(dependent.query)
+    before, recreated, chosen = readers.before, readers.recreated, readers.of_table.get(table, ())
+    form, database = before.tables.get(table), before.catalog.database
+    if form is None or not any(
+        _may_show(dependent, column) or dependent.name in recreated or column in readers.words[dependent.query]
         for dependent in chosen
     ):
         return ()
+    left_over = replace(form, columns=tuple(each for each in form.columns if each.name != column))
+    after = replace(before, tables={**before.tables, table: left_over})
     ahead_of = {effect.dependent.place: effect for effect in (yield from effects(chosen, before))}
     found: list[Step] = []
     for effect in (yield from effects(chosen, after)):
         dependent = effect.dependent
-        remade = recreated.get(dependent.name) if dependent.database == catalog.database else None
+        remade = recreated.get(dependent.name) if dependent.database == database else None
         earlier = ahead_of.get(dependent.place)
         # One that is older than the column gets it from a step before the drop.
         stored = {each.name for each in (*dependent.columns, *(earlier.columns if earlier is not None else ()))}
@@ -124,7 +143,7 @@ def _shown(
         held = [name for name in shown if remade is not None or name in stored]
         left = _names(effect)
         gone = [name for name in held if name not in left]
-        name = display_name(dependent, catalog.database)
+        name = display_name(dependent, database)
         if effect.refusal and remade is None:
             return (replace(step, blocked=f"the {dependent.noun} {name} would fail ({first_line(effect.refusal)})"),)
         if column in effect.taken_over and remade is None:
