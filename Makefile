@@ -7,7 +7,7 @@ CHDB = 3.7.2 3.0.1
 READING = 1.4.1
 SPACE := $(subst ,, )
 .DEFAULT_GOAL := help
-.PHONY: bench bom check docs engines fmt fuzz fuzz-mutants help lint package proof simulate test type
+.PHONY: bench bom check docs engines fmt fuzz fuzz-mutants help lint package proof simulate test test-long type
 
 bench: ## measure the ratios of docs/benchmarks.md (LARGE=1: with 50 million rows)
 	$(PYTHON) -m pytest benchmarks -m bench -n 0 --timeout 0 --write $(if $(LARGE),--large)
@@ -61,7 +61,7 @@ package: ## wheel and source package in dist/, and whether an index would take t
 
 proof: ## the long proofs: crash sweeps, kill -9, stampedes, writers; writes the table of docs/reliability.md
 	rm -f .proof-counts
-	AAICLICK_PROOF_COUNTS="$(CURDIR)/.proof-counts" $(PYTHON) -m pytest -p tests.reliability.proof_plugin -m proof -n 3 --timeout 1800; \
+	AAICLICK_PROOF_COUNTS="$(CURDIR)/.proof-counts" $(PYTHON) -m pytest -p tests.reliability.proof_plugin -m "proof or long" -n 3 --timeout 1800; \
 		ended=$$?; $(PYTHON) -m tests.reliability.counts .proof-counts --write docs/reliability.md; rm -f .proof-counts; exit $$ended
 
 simulate: ## schedules of several runs on a model of the server (SEEDS=200, FROM=0; TELL=1: each step by step into .simulation-found)
@@ -69,6 +69,9 @@ simulate: ## schedules of several runs on a model of the server (SEEDS=200, FROM
 
 test: ## the tests
 	$(PYTHON) -m pytest -n 2
+
+test-long: ## what `test` shows by one case or in one place, in all the others (part of `proof`)
+	$(PYTHON) -m pytest -m "long and not proof" -n 2
 
 type: ## mypy and pyright, both strict
 	$(PYTHON) -m mypy

@@ -17,6 +17,8 @@ from tests.sampled import left_out
 from tests.shared_engine import SharedEngine, SharedServer, put_back
 
 CLUSTERS = Path(__file__).parent / "cluster"
+LONG_RUNS = ("long and not proof", "proof", "proof or long")
+"""What ``make test-long`` and ``make proof`` ask for."""
 
 # An installed package brings its plugin along by its entry point; in a bare checkout it is named here.
 if not entry_points(group="pytest11", name="aaiclick"):
@@ -62,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
     that are about it."""
     chosen = str(config.getoption("markexpr"))
     if not hasattr(config, "workerinput") and (
-        chosen.strip() == "proof" or all(f"not {kind}" in chosen for kind in ("bench", "proof"))
+        chosen.strip() in LONG_RUNS or all(f"not {kind}" in chosen for kind in ("bench", "proof"))
     ):
         made = use_ram_disk()
         if made is not None:
@@ -77,7 +79,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     last leaves the other workers with nothing to do. Tests of clusters stay together: hosts start once for them."""
     if not config.getoption("keyword") and not any("::" in argument for argument in config.args):
         for item in left_out(items):
-            item.add_marker(pytest.mark.proof)
+            item.add_marker(pytest.mark.long)
     yield
     items.sort(key=lambda item: item.get_closest_marker("slow") is None and CLUSTERS not in item.path.parents)
 

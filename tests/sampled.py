@@ -1,5 +1,5 @@
-"""Which long tables of cases are sampled: of each of these tests every n-th case runs in the normal suite, and all of
-them in ``make proof``.
+"""Which long tables of cases are sampled: of each of these tests every n-th case runs in the normal suite, the others
+in ``make test-long`` (and in ``make proof``, which runs that too).
 
 What stands here shows the same promise over many cases. A case of its own kind (a fault that somebody had) is no member
 of such a table, or has a test beside it that always runs. Where tests are asked for by name (``-k``, or an id on the
@@ -14,8 +14,7 @@ from collections.abc import Iterable
 import pytest
 
 EVERY: dict[str, int] = {
-    "tests/acceptance/test_clients.py::test_every_kind_of_embedded_client": 3,
-    "tests/acceptance/test_clients.py::test_every_release_comes_to_version_5_on_a_server": 8,
+    "tests/acceptance/test_clients.py::test_every_kind_of_embedded_client": 6,
     "tests/apply/test_attach.py::test_every_row_comes_along": 3,
     "tests/apply/test_concurrent_mutations.py::test_a_delete_costs_the_chunks_it_touched": 3,
     "tests/apply/test_concurrent_mutations.py::test_by_default_deletes_that_do_not_stop_end_the_run": 2,
@@ -45,12 +44,10 @@ EVERY: dict[str, int] = {
     "tests/clients/test_every_client.py::test_bound_strings_arrive_letter_by_letter": 3,
     "tests/clients/test_every_client.py::test_large_answers_are_complete": 7,
     "tests/clients/test_processes.py::test_a_forked_child_is_refused_instead_of_hanging": 2,
+    "tests/cluster/test_books.py::test_every_host_reads_what_another_one_has_written": 2,
+    "tests/cluster/test_books.py::test_what_one_host_had_for_itself_is_brought_to_all_of_them": 2,
     "tests/cluster/test_metadata.py::test_create_alter_and_views": 2,
-    "tests/cluster/test_metadata.py::test_mutations_end_on_all_replicas": 2,
-    "tests/cluster/test_starts.py::test_a_start_that_was_killed_is_gone_on_with_from_another_host": 2,
-    "tests/cluster/test_starts.py::test_a_start_with_nothing_to_do_asks_twice_on_every_host": 2,
-    "tests/cluster/test_starts.py::test_processes_that_start_on_different_hosts_at_once": 2,
-    "tests/cluster/test_starts.py::test_what_is_adopted_through_one_host_counts_for_all": 2,
+    "tests/cluster/test_rig_without_hosts.py::test_without_zookeeper_a_test_is_skipped_unless_it_is_required": 2,
     "tests/commands/test_approved.py::test_a_change_in_between_is_told_and_nothing_is_done": 2,
     "tests/commands/test_one_node.py::test_nothing_is_changed": 3,
     "tests/commands/test_one_node.py::test_who_knows_better_says_so": 3,
@@ -90,21 +87,24 @@ EVERY: dict[str, int] = {
     "tests/migrations/test_evaluated_first.py::test_what_fits_goes_on": 5,
     "tests/migrations/test_golden.py::test_golden_case": 8,
     "tests/migrations/test_history.py::test_older_code_runs_on_a_newer_database_where_every_version_on_the_way_says_so": 4,
+    "tests/migrations/test_history.py::test_what_a_migration_allows_is_about_something": 4,
+    "tests/migrations/test_jumps.py::test_rows_get_the_default_of_the_version_that_adds_a_column": 3,
+    "tests/migrations/test_made_anew.py::test_none_of_its_values_stays": 3,
     "tests/migrations/test_once_only.py::test_a_statement_that_may_have_happened_is_asked_about": 2,
     "tests/migrations/test_once_only.py::test_another_table_under_the_name_is_not_taken_for_the_one_that_was_converted": 2,
     "tests/migrations/test_once_only.py::test_who_lets_another_table_be_converted_and_puts_the_first_one_back_has_it_as_it_was": 2,
     "tests/migrations/test_renames.py::test_a_nested_takes_its_parts_with_it": 3,
     "tests/migrations/test_renames.py::test_every_value_goes_where_its_column_goes": 6,
-    "tests/migrations/test_rolling.py::test_killed_here_and_there": 3,
     "tests/migrations/test_ttl.py::test_a_longer_ttl_is_not_judged_by_what_parts_noted_of_the_shorter_one": 2,
     "tests/migrations/test_ttl.py::test_a_merge_during_the_function_takes_nothing_that_the_end_would_keep": 6,
     "tests/migrations/test_unproven.py::test_two_versions_with_one_form_are_asked_about": 2,
     "tests/migrations/test_views.py::test_a_statement_reads_through_a_view_of_its_version": 3,
+    "tests/migrations/test_views.py::test_a_view_of_a_version_before_a_script_is_filled_as_version_by_version": 3,
     "tests/oplog/test_locked_versions.py::test_upgrade_from_every_released_version": 8,
     "tests/oplog/test_recognise_oplog.py::test_every_state_is_recognised": 3,
     "tests/oplog/test_upgrade.py::test_checking_only_says_what_is_behind_and_changes_nothing": 3,
     "tests/oplog/test_upgrade.py::test_every_release_comes_to_version_5_in_the_default_database": 8,
-    "tests/oplog/test_upgrade.py::test_every_state_comes_to_version_5": 8,
+    "tests/oplog/test_upgrade.py::test_every_state_comes_to_version_5": 24,
     "tests/plan/declaration/test_before_the_first_statement.py::test_a_dictionary_that_could_not_be_loaded_stays_as_it_was": 2,
     "tests/plan/declaration/test_before_the_first_statement.py::test_a_merge_table_that_is_declared_follows_its_tables": 2,
     "tests/plan/declaration/test_defaults.py::test_a_default_that_changes_is_written_down": 6,
@@ -118,6 +118,7 @@ EVERY: dict[str, int] = {
     "tests/plan/test_materialized_views.py::test_a_table_of_the_views_own_follows": 2,
     "tests/plan/test_materialized_views.py::test_a_target_that_follows_is_changed_before_its_source": 2,
     "tests/plan/test_materialized_views.py::test_what_fits_is_made": 3,
+    "tests/plan/test_name_capture.py::test_a_new_column_takes_no_name_from_another_table": 5,
     "tests/plan/test_old_parts.py::test_rows_of_older_parts_end_as_a_copy_leaves_them": 4,
     "tests/plan/test_older_tables.py::test_it_is_in_nobodys_way_and_can_be_read": 3,
     "tests/plan/test_older_tables.py::test_it_stays_where_nothing_changes_and_has_a_way_out": 7,
@@ -125,31 +126,35 @@ EVERY: dict[str, int] = {
     "tests/plan/test_plain_views.py::test_a_type_that_describe_writes_in_another_way_follows_too": 2,
     "tests/plan/test_plain_views.py::test_a_view_gives_what_the_table_holds": 12,
     "tests/plan/test_plain_views.py::test_a_view_of_everything_goes_on_without_a_dropped_column": 2,
+    "tests/plan/test_row_policies.py::test_rows_that_a_policy_hides": 2,
     "tests/plan/test_view_steps.py::test_the_engine_agrees_with_the_types": 5,
-    "tests/plan/test_views_altered.py::test_a_view_is_altered_and_its_types_follow": 4,
+    "tests/plan/test_views_altered.py::test_a_view_is_altered_and_its_types_follow": 16,
     "tests/reliability/test_belated.py::test_a_belated_line_of_the_journal_does_not_have_an_expression_applied_twice": 2,
     "tests/reliability/test_belated.py::test_an_exchange_that_comes_while_its_table_is_dropped_takes_no_rows_along": 2,
     "tests/reliability/test_belated.py::test_an_exchange_that_happened_is_known_whatever_came_of_the_run": 2,
     "tests/reliability/test_belated.py::test_rows_that_came_late_go_to_the_new_table_and_to_no_other": 2,
     "tests/reliability/test_crash_sweep.py::test_killed_here_and_there": 5,
     "tests/reliability/test_earlier_code.py::test_a_change_is_gone_on_with": 2,
-    "tests/reliability/test_earlier_code.py::test_a_migration_is_gone_on_with": 2,
     "tests/reliability/test_failures.py::test_refusals_that_pass_are_tried_again": 3,
     "tests/reliability/test_feeds.py::test_killed": 5,
-    "tests/reliability/test_feeds.py::test_writers_go_on": 3,
     "tests/reliability/test_fresh_sweep.py::test_killed_at_a_first_start": 2,
     "tests/reliability/test_hostile.py::test_hostile_names_on_the_embedded_engine": 14,
     "tests/reliability/test_operators.py::test_operators_in_between": 8,
     "tests/reliability/test_renewal.py::test_renewed_by_the_async_driver": 2,
+    "tests/reliability/test_restored.py::test_a_backup_of_a_fill": 2,
+    "tests/reliability/test_restored.py::test_a_backup_of_a_rebuild": 2,
     "tests/reliability/test_rollback.py::test_what_was_deleted_or_changed_since_has_to_be_allowed": 5,
     "tests/reliability/test_rollback_values.py::test_values_that_came_since_go_back": 4,
     "tests/reliability/test_rollback_values.py::test_what_would_be_another_value_is_by_name": 3,
     "tests/reliability/test_signals.py::test_the_line_for_an_application": 3,
     "tests/reliability/test_writers.py::test_deletes_that_never_stop_do_not_keep_a_copy_from_its_end": 2,
-    "tests/reliability/test_writers.py::test_writers_go_on": 3,
+    "tests/simulation/test_mutants.py::test_a_mutant_is_found": 4,
+    "tests/simulation/test_schedules.py::test_schedules": 3,
     "tests/test_docs.py::test_the_examples_work": 2,
 }
 SHOWN_BY: dict[str, str] = {
+    "tests/acceptance/test_clients.py::test_an_async_client_on_a_server": "::test_a_server_by_its_url",
+    "tests/acceptance/test_clients.py::test_every_release_comes_to_version_5_on_a_server": "tests/oplog/test_upgrade.py::test_every_release_comes_to_version_5_in_the_default_database",
     "tests/apply/test_resume.py::test_killed_while_it_goes_on": "::test_filled_chunks_are_not_copied_again",
     "tests/apply/test_writers.py::test_rebuild_of_a_view_target_under_writers": "::test_fenced_rebuilds_under_writers_with_a_materialized_view",
     "tests/catalog/test_corpus.py::test_what_is_put_together_is_what_the_engine_wrote": "::test_a_text_that_is_declared_creates_the_same_table",
@@ -159,40 +164,55 @@ SHOWN_BY: dict[str, str] = {
     "tests/cli/test_end_to_end.py::test_the_printed_ddl_makes_the_declared_schema": "tests/cli/test_create.py",
     "tests/cli/test_end_to_end.py::test_what_is_left_alone_goes_where_it_is_allowed": "tests/cli/test_commands.py",
     "tests/cli/test_end_to_end.py::test_what_is_reflected_is_what_is_there": "tests/catalog/test_reflect.py",
+    "tests/cli/test_tenants.py::test_from_the_first_version_to_the_next": "tests/cli/test_tenants_page.py::test_the_page_is_true",
     "tests/clients/test_settings.py::test_one_setting_changes_nothing": "::test_a_session_with_every_meaning_changed_leads_the_same_life",
-    "tests/cluster/test_rig.py::test_a_host_that_stood_still_beyond_its_session_catches_up": "tests/cluster/test_lease.py::test_a_stampede_over_different_hosts",
+    "tests/clients/test_settings.py::test_settings_of_a_client_over_http_change_nothing": "::test_a_session_with_every_meaning_changed_leads_the_same_life",
+    "tests/cluster/test_copies_and_hosts.py::test_between_two_exchanges_all_hosts_refuse_writers_and_none_goes_back": "tests/cluster/test_copies_on_shards.py::test_between_two_shards_all_hosts_refuse_writers_and_none_goes_back",
+    "tests/cluster/test_copies_and_hosts.py::test_two_processes_copy_once": "tests/cluster/test_starts.py::test_processes_that_start_on_different_hosts_at_once",
+    "tests/cluster/test_metadata.py::test_mutations_end_on_all_replicas": "tests/cluster/test_starts.py::test_a_start_that_was_killed_is_gone_on_with_from_another_host",
     "tests/cluster/test_rig.py::test_a_killed_host_catches_up": "tests/cluster/test_trouble.py::test_a_host_that_is_away_is_named_and_follows_when_it_is_back",
-    "tests/cluster/test_rig.py::test_without_zookeeper_nothing_is_taken_and_afterwards_all_goes_on": "tests/cluster/test_lease.py::test_a_stampede_over_different_hosts",
-    "tests/engine_server/test_processes.py::test_four_processes_at_once": "tests/reliability/test_stampede.py::test_eight_processes_and_the_holder_is_killed",
+    "tests/cluster/test_rollbacks.py::test_what_cannot_be_told_apart_is_refused": "tests/reliability/test_rollback.py::test_what_was_deleted_or_changed_since_has_to_be_allowed",
+    "tests/engine_server/test_processes.py::test_four_processes_at_once": "tests/reliability/test_stampede.py::test_a_few_processes_and_the_holder_is_killed",
+    "tests/metrics/test_prometheus.py::test_every_panel_shows_something": "tests/metrics/test_dashboard.py::test_every_query_names_what_there_is",
+    "tests/migrations/test_history.py::test_upgrades_from_every_locked_version": "tests/testing/test_releases.py::test_created_and_upgraded_from_every_locked_version",
     "tests/migrations/test_law.py::test_a_jump_is_its_chain": "tests/migrations/test_jumps.py",
     "tests/migrations/test_rolling.py::test_forward_back_forward_killed_here_and_there": "::test_a_migration_under_way_is_given_up",
+    "tests/migrations/test_rolling.py::test_killed_here_and_there": "::test_a_migration_under_way_is_given_up",
+    "tests/migrations/test_rolling_releases.py::test_its_record_orphans_nothing": "tests/migrations/test_rolling.py::test_entries_of_an_earlier_release_are_understood_and_carried_over",
     "tests/migrations/test_ttl.py::test_killed_around_it_the_next_run_goes_on_and_lifts_what_was_held": "tests/migrations/test_killed.py",
     "tests/plan/test_views_generated.py::test_views_give_what_new_ones_would_give": "tests/plan/test_plain_views.py",
     "tests/reliability/test_crash_sweep.py::test_killed_at_every_ninth_point": "::test_killed_here_and_there",
+    "tests/reliability/test_earlier_code.py::test_a_migration_is_gone_on_with": "::test_a_change_is_gone_on_with",
+    "tests/reliability/test_earlier_code.py::test_a_way_back_is_gone_on_with": "::test_a_change_is_gone_on_with",
+    "tests/reliability/test_feeds.py::test_writers_go_on": "tests/apply/test_writers.py::test_fenced_rebuilds_under_writers_with_a_materialized_view",
     "tests/reliability/test_full_disk.py::test_a_neighbour_takes_the_last_byte": "tests/reliability/test_rights.py::test_a_disk_that_is_full",
+    "tests/reliability/test_hostile.py::test_hostile_names_over_http": "::test_hostile_names_on_the_embedded_engine",
     "tests/reliability/test_kill9.py::test_a_killed_copy_goes_on": "tests/apply/test_resume.py::test_filled_chunks_are_not_copied_again",
     "tests/reliability/test_rollback.py::test_and_forth_again": "tests/migrations/test_rolling.py::test_a_migration_under_way_is_given_up",
-    "tests/reliability/test_rollback.py::test_killed_here_and_there_on_the_way_back": "tests/reliability/test_rollback_chain.py",
+    "tests/reliability/test_rollback.py::test_killed_here_and_there_on_the_way_back": "tests/reliability/test_rollback_after_kills.py::test_killed_here_and_there_and_back",
     "tests/reliability/test_rollback_chain.py::test_a_table_in_between_that_is_gone": "::test_nothing_is_kept",
     "tests/reliability/test_rollback_chain.py::test_by_default_to_the_version_before": "::test_to_a_version_in_between",
     "tests/reliability/test_rollback_chain.py::test_deletes_at_every_stage_are_counted": "tests/reliability/test_rollback_values.py::test_rows_that_were_deleted_are_still_told",
-    "tests/reliability/test_rollback_chain.py::test_killed_while_what_is_not_needed_any_more_is_dropped": "::test_killed_here_and_there_on_a_long_way_back",
-    "tests/reliability/test_rollback_chain.py::test_over_three_versions_in_one_go": "::test_killed_here_and_there_on_a_long_way_back",
+    "tests/reliability/test_rollback_chain.py::test_killed_here_and_there_on_a_long_way_back": "tests/reliability/test_rollback_after_kills.py::test_killed_here_and_there_and_back",
+    "tests/reliability/test_rollback_chain.py::test_killed_while_what_is_not_needed_any_more_is_dropped": "tests/reliability/test_rollback_after_kills.py::test_killed_here_and_there_and_back",
+    "tests/reliability/test_rollback_chain.py::test_over_three_versions_in_one_go": "::test_to_a_version_in_between",
     "tests/reliability/test_rollback_values.py::test_over_two_versions_each_goes_back_by_its_own": "::test_values_that_came_since_go_back",
     "tests/reliability/test_stampede.py::test_threads_of_one_process": "tests/lease/test_lease_sweep.py",
+    "tests/reliability/test_writers.py::test_deletes_do_not_come_back": "tests/apply/test_rebuild_failures.py::test_rows_deleted_during_the_copy_do_not_come_back",
+    "tests/reliability/test_writers.py::test_writers_go_on": "tests/apply/test_writers.py::test_rebuilds_under_writers",
     "tests/testing/test_fixtures.py::test_xdist_workers_do_not_meet": "::test_the_path_can_be_chosen",
 }
-"""Tests that run in ``make proof`` alone, each with a quicker one of the normal suite (``::``: in the same file) that
+"""Tests that run in ``make test-long`` alone, each with a quicker one of the normal suite (``::``: in the same file) that
 shows the same at small."""
 
 
 def left_out(items: Iterable[pytest.Item]) -> list[pytest.Item]:
-    """Those cases that are left to ``make proof``. Cases that belong there anyway do not count."""
+    """Those cases that are left to ``make test-long``. Cases that are left to a long run anyway do not count."""
     seen: Counter[str] = Counter()
     found: list[pytest.Item] = []
     for item in items:
         test = item.nodeid.partition("[")[0]
-        if item.get_closest_marker("proof") is not None:
+        if any(item.get_closest_marker(name) is not None for name in ("long", "proof")):
             continue
         if test in SHOWN_BY or seen[test] % EVERY.get(test, 1):
             found.append(item)

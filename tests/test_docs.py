@@ -68,6 +68,7 @@ def test_make_lists_every_target_with_its_meaning() -> None:
         "proof",
         "simulate",
         "test",
+        "test-long",
         "type",
     }
     assert re.findall(r"^([a-z-]+):.*## \S", text, re.MULTILINE) == targets

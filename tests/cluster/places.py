@@ -80,12 +80,12 @@ PLACES = [
     pytest.param((2, 2, "queue"), id="2x2-queue"),
 ]
 ONCE_PER_KIND = PLACES[:2]
-QUEUE_FIRST = [PLACES[0], pytest.param((1, 2, "database"), id="1x2-database", marks=pytest.mark.proof)]
-"""The same; the second one only among the long proofs."""
-DATABASE_FIRST = [pytest.param((1, 2, "queue"), id="1x2-queue", marks=pytest.mark.proof), PLACES[1]]
+QUEUE_FIRST = [PLACES[0], pytest.param((1, 2, "database"), id="1x2-database", marks=pytest.mark.long)]
+"""The same; the second one only in the long run."""
+DATABASE_FIRST = [pytest.param((1, 2, "queue"), id="1x2-queue", marks=pytest.mark.long), PLACES[1]]
 """The other way round."""
 LARGE_FIRST = [*DATABASE_FIRST, PLACES[2]]
-"""All of them; what holds on two shards is shown on one shard only among the long proofs."""
+"""All of them; what holds on two shards is shown on one shard only in the long run."""
 
 
 def place_on(aaiclick_cluster: ClusterFactory, shape: tuple[int, int, str]) -> Place:

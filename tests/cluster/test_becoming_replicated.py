@@ -37,7 +37,7 @@ def begin(place: Place) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "place", [PLACES[0], pytest.param((2, 2, "queue"), id="2x2-queue", marks=pytest.mark.proof)], indirect=True
+    "place", [PLACES[0], pytest.param((2, 2, "queue"), id="2x2-queue", marks=pytest.mark.long)], indirect=True
 )
 def test_the_host_with_rows_gives_its_parts(place: Place) -> None:
     """Through a host that has none. Where two hosts of a shard have rows nothing is changed."""

@@ -35,7 +35,7 @@ CHANGES = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [pytest.param("at once"), pytest.param("one by one", marks=pytest.mark.proof)])
+@pytest.mark.parametrize("changes", [pytest.param("at once"), pytest.param("one by one", marks=pytest.mark.long)])
 @pytest.mark.parametrize("place", DATABASE_FIRST, indirect=True)
 def test_a_table_is_replaced_on_all_hosts(place: Place, changes: str) -> None:
     """The old tables are kept, and dropped on all hosts by a start when their time is over."""
@@ -66,7 +66,7 @@ def test_a_table_is_replaced_on_all_hosts(place: Place, changes: str) -> None:
 @pytest.mark.parametrize(
     ("versions", "step"),
     [
-        pytest.param(turned, 37, marks=pytest.mark.slow),
+        pytest.param(turned, 37, marks=pytest.mark.long),
         pytest.param(turned, 1, marks=pytest.mark.proof),
         pytest.param(regrained, 1, marks=pytest.mark.proof),
     ],

@@ -110,7 +110,6 @@ print(len(ensure_schema(url, schema, Policy.lossless(keep_old=timedelta(0))).ste
 """
 
 
-@pytest.mark.slow
 @QUEUE_FIRST_KINDS
 def test_two_processes_copy_once(place: Place) -> None:
     place.start(turned(1, place))

@@ -25,7 +25,10 @@ def place(request: pytest.FixtureRequest, aaiclick_cluster: ClusterFactory) -> P
     return place_on(aaiclick_cluster, request.param)
 
 
-PLACES = [pytest.param((2, 2, "queue"), id="2x2-queue"), pytest.param((1, 2, "database"), id="1x2-database")]
+PLACES = [
+    pytest.param((2, 2, "queue"), id="2x2-queue"),
+    pytest.param((1, 2, "database"), id="1x2-database", marks=pytest.mark.long),
+]
 
 
 def everything(place: Place, version: int, *more: Column) -> Schema:

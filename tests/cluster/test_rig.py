@@ -105,6 +105,7 @@ def test_a_killed_host_catches_up(aaiclick_cluster: ClusterFactory) -> None:
     wait_until(lambda: two.q(f"EXISTS {replicated}.made") == "1", "the table that host 2 has missed")
 
 
+@pytest.mark.long  # what a proof of the long run leans on
 def test_a_host_that_stood_still_beyond_its_session_catches_up(aaiclick_cluster: ClusterFactory) -> None:
     cluster = aaiclick_cluster(1, 2)
     one, two = cluster.hosts
@@ -120,6 +121,7 @@ def test_a_host_that_stood_still_beyond_its_session_catches_up(aaiclick_cluster:
     two.q(f"INSERT INTO {database}.t VALUES (2)")
 
 
+@pytest.mark.long  # what a proof of the long run leans on
 def test_without_zookeeper_nothing_is_taken_and_afterwards_all_goes_on(aaiclick_cluster: ClusterFactory) -> None:
     cluster = aaiclick_cluster(1, 2)
     one, two = cluster.hosts

@@ -26,7 +26,7 @@ def place(request: pytest.FixtureRequest, aaiclick_cluster: ClusterFactory) -> P
 
 
 QUEUE_FIRST_KINDS = pytest.mark.parametrize(
-    "place", [*QUEUE_FIRST, pytest.param((2, 2, "queue"), id="2x2-queue", marks=pytest.mark.proof)], indirect=True
+    "place", [*QUEUE_FIRST, pytest.param((2, 2, "queue"), id="2x2-queue", marks=pytest.mark.long)], indirect=True
 )
 EVERYWHERE = pytest.mark.parametrize("place", PLACES, indirect=True)
 MERGED = "SELECT count() FROM system.parts WHERE database = '{db}' AND table = 'events' AND active"

@@ -18,7 +18,7 @@ from aaiclick.lease.owner import this_process
 from aaiclick.routine import Query
 from aaiclick.version import VERSION
 from tests.cluster.conftest import ClusterFactory
-from tests.cluster.places import DATABASE_FIRST, ONCE_PER_KIND, Place, events, killed_at, place_on, started_together
+from tests.cluster.places import DATABASE_FIRST, QUEUE_FIRST, Place, events, killed_at, place_on, started_together
 from tests.reliability.driving import Driver
 
 DEFINED = (
@@ -32,9 +32,11 @@ def place(request: pytest.FixtureRequest, aaiclick_cluster: ClusterFactory) -> P
     return place_on(aaiclick_cluster, request.param)
 
 
-KINDS = pytest.mark.parametrize("place", ONCE_PER_KIND, indirect=True)
+KINDS = pytest.mark.parametrize("place", QUEUE_FIRST, indirect=True)
 ALL_KINDS = pytest.mark.parametrize(
-    "place", [*ONCE_PER_KIND, pytest.param((2, 2, "database"), id="2x2-database")], indirect=True
+    "place",
+    [*QUEUE_FIRST, pytest.param((2, 2, "database"), id="2x2-database", marks=pytest.mark.long)],
+    indirect=True,
 )
 
 
@@ -71,7 +73,7 @@ def moved(version: int, place: Place) -> Schema:
     return place.schema(version, [table, view])
 
 
-@pytest.mark.parametrize("step", [pytest.param(41, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.proof)])
+@pytest.mark.parametrize("step", [pytest.param(83, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.proof)])
 @KINDS
 def test_a_start_that_was_killed_is_gone_on_with_from_another_host(place: Place, step: int) -> None:
     """Before the first command of an ALTER of every group with a mutation and a view, and after every one."""

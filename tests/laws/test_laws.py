@@ -23,7 +23,7 @@ def ddl(table: Table) -> str:
     return create_table_sql(table, "{db}").replace("`{db}`", "{db}")
 
 
-@settings(max_examples=4)
+@settings(max_examples=2)
 @given(table=tables())
 def test_a_declaration_is_created_reflected_and_in_sync(aaiclick_engine: EmbeddedEngine, table: Table) -> None:
     client = aaiclick_engine.client()
@@ -42,7 +42,7 @@ def test_a_declaration_is_created_reflected_and_in_sync(aaiclick_engine: Embedde
         clean(ground)
 
 
-@settings(max_examples=4)
+@settings(max_examples=2)
 @given(data=st.data())
 def test_a_plan_leads_from_any_table_to_any_other_with_every_row(
     aaiclick_engine: EmbeddedEngine, data: st.DataObject

@@ -167,7 +167,12 @@ def stopped_at(stage: Stage, stop: int, *, refuse: bool, version: int) -> bool:
     return entered
 
 
-def test_stopped_here_and_there(stage: Stage) -> None:
+@pytest.mark.parametrize(
+    ("where", "refuse", "version"),
+    [(0.8, False, 6), pytest.param(0.7, True, 5, marks=pytest.mark.long)],
+    ids=["killed", "refused"],
+)
+def test_stopped_here_and_there(stage: Stage, where: float, refuse: bool, version: int) -> None:
     stage.again()
     driver = stage.run()
     stage.check("undisturbed")
@@ -181,8 +186,7 @@ def test_stopped_here_and_there(stage: Stage) -> None:
     last = max(place for place, effect in enumerate(driver.seen) if isinstance(effect, Call))
     between = [effect for effect in driver.seen[last + 1 : end] if not isinstance(effect, Clock | WhereKept)]
     assert between == [], "the first thing that is done behind the function's last step is to enter its end"
-    for start, refuse, version in ((0.8, False, 6), (0.7, True, 5)):
-        stopped_at(stage, int(driver.points * start), refuse=refuse, version=version)
+    stopped_at(stage, int(driver.points * where), refuse=refuse, version=version)
 
 
 def _bound(effect: Command) -> str:

@@ -137,8 +137,8 @@ def stampede(old: Old, processes: int, kills: int, seed: int) -> int:
 
 
 @pytest.mark.slow
-def test_eight_processes_and_the_holder_is_killed(aaiclick_server: EngineServer, aaiclick_server_database: str) -> None:
-    assert stampede(Old(aaiclick_server, aaiclick_server_database, 100_000), 6, 1, 1) == 1
+def test_a_few_processes_and_the_holder_is_killed(aaiclick_server: EngineServer, aaiclick_server_database: str) -> None:
+    assert stampede(Old(aaiclick_server, aaiclick_server_database, 100_000), 4, 1, 1) == 1
 
 
 @pytest.mark.proof
