@@ -115,16 +115,17 @@ def run_sql(migration: str) -> Allow:
     return Allow(f"run-sql {migration}")
 
 
-def rerun(migration: str, what: str | int) -> Allow:
+def rerun(migration: str, what: str | int, mark: str = "") -> Allow:
     """Do again what may have happened already: a statement of a migration, by its number, or the expressions of a
-    table, by its name."""
-    return Allow(f"rerun {migration}:{what}")
+    table, by its name. The mark in the error says which time: the key holds for that one. Without it only the first
+    time is meant."""
+    return Allow(f"rerun {migration}:{what}{mark and f'#{mark}'}")
 
 
-def skip(migration: str, what: str | int) -> Allow:
+def skip(migration: str, what: str | int, mark: str = "") -> Allow:
     """Take for done what may not have happened: a statement of a migration, by its number, or the expressions of a
-    table, by its name."""
-    return Allow(f"skip {migration}:{what}")
+    table, by its name. The mark is that of ``rerun``."""
+    return Allow(f"skip {migration}:{what}{mark and f'#{mark}'}")
 
 
 def change_function(function: str) -> Allow:

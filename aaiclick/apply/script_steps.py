@@ -3,6 +3,8 @@ that is allowed."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aaiclick.apply.script import SETTINGS
 from aaiclick.clickhouse.statements import ONCE, send
 from aaiclick.error_codes import (
@@ -36,7 +38,8 @@ from aaiclick.error_codes import (
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import SqlWork
 from aaiclick.routine import Command, Routine
-from aaiclick.state.progress import JournalScope, enter_end, enter_refusal, enter_start
+from aaiclick.state.progress import JournalScope, enter_end, enter_refusal, enter_statement
+from aaiclick.versions.live import Sent
 
 # Said while a statement is read, before it does anything: syntax, unknown names, types, rights.
 _READING = frozenset(
@@ -71,9 +74,11 @@ _READING = frozenset(
 )
 
 
-def run_statements(work: SqlWork, scope: JournalScope, label: str, total: int) -> Routine[None]:
+def run_statements(
+    work: SqlWork, scope: JournalScope, label: str, total: int, sent: Mapping[str, Sent]
+) -> Routine[None]:
     """Send the remaining statements, with the scope's database as the current one. ``total``: how many the migration
-    has.
+    has; ``sent``: those that earlier runs have begun, by their keys.
 
     Raises ApplyError that names the migration and the statement. A statement that failed half-way through its rows is
     not sent again by itself.
@@ -82,7 +87,8 @@ def run_statements(work: SqlWork, scope: JournalScope, label: str, total: int) -
     for place, sql in enumerate(work.statements, first):
         key = f"{work.migration}:sql:{place}"
         # Before it is sent: what may have been sent is never sent again without being allowed.
-        yield from enter_start(scope, key)
+        times = sent[key].times + 1 if key in sent else 1
+        yield from enter_statement(scope, key, times)
         try:
             # Not repeated after TOO_MANY_PARTS: an INSERT meets it after its first blocks, too.
             yield from send(Command(sql, settings=SETTINGS, database=scope.database, long=True), ONCE)
@@ -93,7 +99,7 @@ def run_statements(work: SqlWork, scope: JournalScope, label: str, total: int) -
             whole = error.code in _READING or not _writes_rows(sql)
             if whole:
                 # Refused as a whole: the next run sends it again without asking.
-                yield from enter_refusal(scope, key, str(error))
+                yield from enter_refusal(scope, key, str(error), times)
             half = "" if whole else ". Some of its rows may be there: the next run asks before it sends it again"
             raise ApplyError(f"statement {place} of {label}: {error}{half}") from error
         yield from enter_end(scope, key)

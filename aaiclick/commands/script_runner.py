@@ -24,7 +24,8 @@ def runner_for(found: Inspection) -> Runner:
         if script is None:
             raise ApplyError(f"migration {work.migration} is in the plan, but not in the code: plan again")
         if isinstance(work, SqlWork):
-            yield from run_statements(work, scope, script.label, len(statements_of(script.migration)))
+            total = len(statements_of(script.migration))
+            yield from run_statements(work, scope, script.label, total, found.progress.sent)
             return
         move = script.migration.move
         if move is None:

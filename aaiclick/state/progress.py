@@ -23,6 +23,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import cast
 
 from aaiclick.catalog.forms import Catalog, LiveObject
@@ -40,12 +41,15 @@ from aaiclick.sql.quoting import qualified
 from aaiclick.state.block_numbers import RUN as BLOCK_NUMBERS
 from aaiclick.state.journal import Action, Details, Entry, ensure_journal, intent, last_entries, outcome
 from aaiclick.state.owners import RUN as OWNERS
-from aaiclick.versions.live import Displaced, MigrationProgress, later_names
+from aaiclick.versions.live import Displaced, MigrationProgress, Sent, later_names
 from aaiclick.versions.scripts import Script
 
 _BOOKMARK = "bookmark"
 _HELD = ":ttl:"
 _REBUILD = ":rebuild:"
+_STATEMENT = ":sql:"
+_MARKED = 8
+"""So many characters tell the times apart that a statement was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,7 @@ def progress_of(
     displaced = displaced_by(entries, catalog, scripts)
     done = {entry.action.step for entry in entries if _is_done(entry, catalog)} - displaced.keys()
     doubtful = {
-        entry.action.step for entry in entries if entry.state == "intent" and ":sql:" in entry.action.step
+        entry.action.step for entry in entries if entry.state == "intent" and _STATEMENT in entry.action.step
     } - done
     bookmarks = {
         version_of(entry): json.dumps(entry.details.get("value"))
@@ -124,8 +128,15 @@ def progress_of(
         if entry.action.step.endswith(f":{_BOOKMARK}")
     }
     attempts = {version_of(entry): _attempt(entry) for entry in entries if entry.action.step.endswith(":move")}
+    sent = {entry.action.step: _sent(scope, entry) for entry in entries if _STATEMENT in entry.action.step}
     return MigrationProgress(
-        frozenset(done), frozenset(doubtful), bookmarks, attempts, frozenset(_held(scope, entries)), displaced
+        frozenset(done),
+        frozenset(doubtful),
+        sent,
+        bookmarks=bookmarks,
+        attempts=attempts,
+        held=frozenset(_held(scope, entries)),
+        displaced=displaced,
     )
 
 
@@ -204,7 +215,9 @@ def carry_over(scope: JournalScope, entries: Iterable[Entry], above: int) -> Rou
         if entry.state in ("done", "failed", "undone"):
             yield from outcome(scope.database, action, entry.state, entry.details)
         else:
-            yield from intent(scope.database, action, entry.details)
+            # The keys that decide about it stay those that were given.
+            mark = {"mark": _sent(scope, entry).mark} if _STATEMENT in entry.action.step else {}
+            yield from intent(scope.database, action, {**entry.details, **mark})
 
 
 def enter_start(
@@ -261,9 +274,14 @@ def enter_end(scope: JournalScope, key: str) -> Routine[None]:
     yield from outcome(scope.database, scope.action(key), "done")
 
 
-def enter_refusal(scope: JournalScope, key: str, why: str) -> Routine[None]:
-    """Say that it did not happen: the server refused it as a whole."""
-    yield from outcome(scope.database, scope.action(key), "failed", {"error": why[:2000]})
+def enter_statement(scope: JournalScope, key: str, times: int) -> Routine[None]:
+    """Say that a statement is about to be sent. ``times``: how often, with this one."""
+    yield from enter_start(scope, key, {"attempt": times})
+
+
+def enter_refusal(scope: JournalScope, key: str, why: str, times: int) -> Routine[None]:
+    """Say that a statement did not happen: the server refused it as a whole. ``times``: how often it was sent."""
+    yield from outcome(scope.database, scope.action(key), "failed", {"error": why[:2000], "attempt": times})
 
 
 def set_bookmark(scope: JournalScope, version: int, value: object) -> Routine[None]:
@@ -296,6 +314,14 @@ def _live(table: str, catalog: Catalog, scripts: Sequence[Script]) -> LiveObject
     """The table under the last name that it has by now."""
     there = (catalog.get(name) for name in later_names(table, scripts))
     return next((one for one in there if one is not None), None)
+
+
+def _sent(scope: JournalScope, entry: Entry) -> Sent:
+    """Lines of the journal are only ever added, so no two have the same number; tenants have the same lines, at other
+    times."""
+    line = f"{scope.database} {entry.seq} {entry.at}"
+    mark = str(entry.details.get("mark") or sha256(line.encode()).hexdigest()[:_MARKED])
+    return Sent(_attempt(entry), mark)
 
 
 def _attempt(entry: Entry) -> int:

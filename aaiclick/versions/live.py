@@ -15,7 +15,7 @@ from aaiclick.versions.history import ReleaseHistory
 from aaiclick.versions.lockfile import Lock
 from aaiclick.versions.recognition import Recognition, recognise
 from aaiclick.versions.scripts import Script, statements_of
-from aaiclick.versions.upgrade_path import PendingScript, UpgradePath
+from aaiclick.versions.upgrade_path import Doubt, PendingScript, UpgradePath
 
 Origin: TypeAlias = Literal["recorded", "recognised", "empty", "unrecorded"]
 
@@ -78,6 +78,10 @@ def live_version(
     return LiveVersion(None, "unrecorded")
 
 
+_MARKED = 8
+"""So many characters of a storage's UUID stand in a key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Displaced:
     """A table that is not the one which a migration's expressions were applied to."""
@@ -91,19 +95,26 @@ class Displaced:
 
     def words(self, label: str) -> str:
         """What an operator has to decide about it; ``label`` is the migration's."""
+        doubt = self.doubt(label)
         return (
             f"{label} converted the rows of storage {self.converted[-1]}, and somebody else has put storage "
             f"{self.uuid} under the name. Look whether its rows are converted, then allow one: "
-            f"'{self.again(label)}' converts them, '{self.skipped(label)}' takes them as they are"
+            f"'{doubt.again}' converts them, '{doubt.skipped}' takes them as they are"
         )
 
-    def again(self, label: str) -> str:
-        """Allows to convert the rows of the table that is there."""
-        return f"rerun {label}:{self.table}"
+    def doubt(self, label: str) -> Doubt:
+        """The keys are about this storage: what is put there after it is asked about anew."""
+        return Doubt(f"{label}:{self.table}", self.uuid[:_MARKED], len(self.converted) == 1)
 
-    def skipped(self, label: str) -> str:
-        """Allows to take them for converted."""
-        return f"skip {label}:{self.table}"
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A statement of a migration that was begun."""
+
+    times: int
+    """How often."""
+    mark: str
+    """Tells the last time from those before, also in other databases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +125,10 @@ class MigrationProgress:
     """Keys of what is done: ``3:move``, ``3:sql:1`` (statements count from 1), ``2:rebuild:operation_log``."""
     outcome_unknown: frozenset[str] = frozenset()
     """Keys of what was begun and of which nobody knows whether it ended."""
+    sent: Mapping[str, Sent] = field(default_factory=dict[str, Sent])
+    """The statements that were begun, by their keys, whatever became of them."""
+    rerun: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Of statements that an operator allows to be sent again: what allows it, by their keys."""
     bookmarks: Mapping[int, str] = field(default_factory=dict[int, str])
     """The last bookmark of a version's function, as JSON."""
     attempts: Mapping[int, int] = field(default_factory=dict[int, int])
@@ -243,7 +258,7 @@ def _version_change(
         in_place,
         released_form,
         displaced.words(script.label) if displaced is not None else "",
-        displaced.again(script.label) if displaced is not None else "",
+        displaced.doubt(script.label).again if displaced is not None else "",
         dropped,
         gone,
     )
@@ -255,6 +270,12 @@ def _dropped_columns(migration: Migration, tables: Sequence[str]) -> frozenset[s
     return frozenset(
         key.removeprefix(beginning) for key in migration.allow for beginning in beginnings if key.startswith(beginning)
     )
+
+
+def statement_doubt(label: str, key: str, progress: MigrationProgress) -> Doubt:
+    """About a statement that was begun, by its key."""
+    sent = progress.sent[key]
+    return Doubt(f"{label}:{key.rpartition(':')[2]}", sent.mark, sent.times == 1, sent.times)
 
 
 def rebuild_key(version: int, table: str) -> str:
@@ -298,9 +319,10 @@ def _pending_script(script: Script, progress: MigrationProgress) -> PendingScrip
     rest = statements[sent:]
     if not rest and move is None:
         return None
-    outcome_unknown = sent + 1 if f"{version}:sql:{sent + 1}" in progress.outcome_unknown else 0
+    key = f"{version}:sql:{sent + 1}"
+    doubt = statement_doubt(script.label, key, progress) if key in progress.outcome_unknown else None
     name = getattr(move, "__name__", "")
-    return PendingScript(version, script.label, rest, move, name, outcome_unknown, script.checksum)
+    return PendingScript(version, script.label, rest, move, name, doubt, progress.rerun.get(key, ""), script.checksum)
 
 
 def _recorded_names(forms: str) -> Mapping[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from aaiclick.catalog.forms import TableForm
@@ -10,6 +10,36 @@ from aaiclick.versions.compose import VersionChange
 
 EVERY = ""
 """Stands for the name of every table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Something that may have happened or not, and about which an operator decides. A decision holds for this doubt
+    alone: the key that says it ends with a mark that no other doubt has."""
+
+    what: str
+    """``migration 2:1``: the migration and the statement's number, or the table's name."""
+    mark: str
+    """Tells it from others about the same."""
+    first: bool
+    """Nobody has decided about the same before. Then a key without a mark counts too, as earlier releases gave it."""
+    times: int = 1
+    """How often it was begun."""
+
+    @property
+    def again(self) -> str:
+        """Allows to do it again."""
+        return f"rerun {self.what}#{self.mark}"
+
+    @property
+    def skipped(self) -> str:
+        """Allows to take it for done."""
+        return f"skip {self.what}#{self.mark}"
+
+    def given(self, key: str, allowed: Collection[str]) -> str:
+        """Which of the allowed keys says that; '' where none does."""
+        plain = key.rpartition("#")[0] if self.first else key
+        return next((each for each in (key, plain) if each in allowed), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +56,10 @@ class PendingScript:
     """The migration's function; None where it has none or that ran already."""
     name: str = ""
     """Name of the function; '' for none."""
-    outcome_unknown: int = 0
-    """Number (from 1) of a statement that was begun and whose outcome nobody knows; 0 for none."""
+    doubt: Doubt | None = None
+    """Whether the first of the statements happened; None where it was not begun."""
+    rerun: str = ""
+    """What the operator allowed so that it is sent again; '' where nothing was."""
     checksum: str = ""
     """The checksum of the migration: a plan that was approved is about this function, not about a later one."""
 

@@ -154,7 +154,7 @@ class Rolling:
                 SchemaVersionError,
             )
             if isinstance(found, SchemaVersionError):
-                asked = re.findall(r"--allow 'rerun ([^']+:(\d))'", str(found))
+                asked = re.findall(r"--allow 'rerun ([^']+:(\d)#\w+)'", str(found))
                 assert asked, found
                 policy = policy.allow(
                     *(f"{'skip' if self.happened(int(number)) else 'rerun'} {key}" for key, number in asked)

@@ -106,7 +106,7 @@ class Stage:
             try:
                 assert Stopper(self.connection, later=LATER).run(ensuring(schema, self.database, policy)).in_sync
             except SchemaVersionError as error:
-                ((asked, number),) = re.findall(r"--allow 'rerun ([^']+:(\d))'", str(error))
+                ((asked, number),) = re.findall(r"--allow 'rerun ([^']+:(\d)#\w+)'", str(error))
                 policy = policy.allow(f"{'skip' if self.happened(int(number)) else 'rerun'} {asked}")
                 continue
             if turn and not self.lines(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from aaiclick import Column, Migration, Policy, Rebuild, ensure_schema, plan_schema
+from aaiclick import Column, Migration, Policy, Rebuild, Schema, ensure_schema, plan_schema
+from aaiclick.catalog.forms import Catalog, ServerFacts
 from aaiclick.commands import migrate
 from aaiclick.errors import ApplyError, DriftRemainsError, SchemaVersionError
 from aaiclick.events import Progress, StepDone, StepStarted
+from aaiclick.state.journal import Entry
+from aaiclick.state.progress import JournalScope, progress_of
 from tests.migrations.building import rows, schema, table
 
 if TYPE_CHECKING:
@@ -23,17 +27,22 @@ class Killed(BaseException):
 
 
 def stopped(client: Client, monkeypatch: pytest.MonkeyPatch, *migrations: Migration) -> None:
+    """A first version with rows, and the second one."""
+    ensure_schema(client, schema(1, T))
+    client.command("INSERT INTO t VALUES (1, 1), (2, 2)")
+    killed_before_the_record(client, monkeypatch, schema(2, T, migrations=list(migrations)))
+
+
+def killed_before_the_record(client: Client, monkeypatch: pytest.MonkeyPatch, declared: Schema, *keys: str) -> None:
     """Everything was carried out, but the process died before the version was recorded."""
 
     def dies(*_: object) -> None:
         raise Killed
 
-    ensure_schema(client, schema(1, T))
-    client.command("INSERT INTO t VALUES (1, 1), (2, 2)")
     with monkeypatch.context() as patched:
         patched.setattr(migrate, "append", dies)
         with pytest.raises(Killed):
-            ensure_schema(client, schema(2, T, migrations=list(migrations)))
+            ensure_schema(client, declared, policy=Policy.lossless().allow(*keys))
     client.command(
         "DROP TABLE IF EXISTS _aaiclick_lock SYNC"
     )  # its holder is dead: nobody has to wait for the lease to run out
@@ -56,16 +65,12 @@ def test_statements_are_not_sent_twice(aaiclick_client: Client, monkeypatch: pyt
     assert rows(aaiclick_client) == [(1, 1), (2, 2), (11, 1), (12, 2)]
 
 
-@pytest.mark.parametrize(("answer", "expected"), [("rerun", [(1, 1), (2, 2), (9, 9)]), ("skip", [(1, 1), (2, 2)])])
-def test_a_statement_that_may_have_happened_is_asked_about(
-    aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch, answer: str, expected: object
-) -> None:
-    from aaiclick.apply import script_steps
+NINE = schema(2, T, migrations=[Migration(2, sql=["INSERT INTO t VALUES (9, 9)"])])
 
-    more = Migration(2, sql=["INSERT INTO t VALUES (9, 9)"])
-    declared = schema(2, T, migrations=[more])
-    ensure_schema(aaiclick_client, schema(1, T))
-    aaiclick_client.command("INSERT INTO t VALUES (1, 1), (2, 2)")
+
+def killed_in_the_statement(client: Client, monkeypatch: pytest.MonkeyPatch, *keys: str) -> None:
+    """It never gets there."""
+    from aaiclick.apply import script_steps
 
     def dies(*_: object) -> None:
         raise Killed
@@ -73,13 +78,79 @@ def test_a_statement_that_may_have_happened_is_asked_about(
     with monkeypatch.context() as patched:
         patched.setattr(script_steps, "send", dies)
         with pytest.raises(Killed):
-            ensure_schema(aaiclick_client, declared)
-    aaiclick_client.command("DROP TABLE IF EXISTS _aaiclick_lock SYNC")
-    with pytest.raises(SchemaVersionError, match=r"--allow 'rerun migration 2:1'"):
-        ensure_schema(aaiclick_client, declared)
-    assert "'skip migration 2:1' takes it for done" in str(plan_schema(aaiclick_client, declared))
-    ensure_schema(aaiclick_client, declared, policy=Policy.lossless().allow(f"{answer} migration 2:1"))
-    assert rows(aaiclick_client) == expected
+            ensure_schema(client, NINE, policy=Policy.lossless().allow(*keys))
+    client.command("DROP TABLE IF EXISTS _aaiclick_lock SYNC")
+
+
+def asked(client: Client, declared: Schema, *keys: str) -> str:
+    """What a start asks about that has these keys: ``migration 2:1#...``."""
+    with pytest.raises(SchemaVersionError) as caught:
+        ensure_schema(client, declared, policy=Policy.lossless().allow(*keys))
+    found = re.search(r"--allow 'rerun (migration 2:\w+#[0-9a-f]{8})'", str(caught.value))
+    assert found is not None, caught.value
+    return found[1]
+
+
+@pytest.fixture
+def begun(aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch) -> Client:
+    """A run was killed in the statement."""
+    ensure_schema(aaiclick_client, schema(1, T))
+    aaiclick_client.command("INSERT INTO t VALUES (1, 1), (2, 2)")
+    killed_in_the_statement(aaiclick_client, monkeypatch)
+    return aaiclick_client
+
+
+@pytest.mark.parametrize(
+    ("answer", "marked", "expected"),
+    [("rerun", True, [(9, 9)]), ("skip", True, []), ("rerun", False, [(9, 9)])],
+    ids=["rerun", "skip", "rerun as earlier releases gave it"],
+)
+def test_a_statement_that_may_have_happened_is_asked_about(
+    begun: Client, answer: str, marked: bool, expected: list[object]
+) -> None:
+    doubt = asked(begun, NINE)
+    assert f"'skip {doubt}' takes it for done" in str(plan_schema(begun, NINE))
+    key = f"{answer} {doubt if marked else doubt.partition('#')[0]}"
+    ensure_schema(begun, NINE, policy=Policy.lossless().allow(key))
+    assert rows(begun) == [(1, 1), (2, 2), *expected]
+
+
+@pytest.mark.parametrize(
+    ("after", "marked"), [("rerun", True), ("skip", False)], ids=["this time", "as earlier releases gave it"]
+)
+def test_what_is_allowed_to_a_job_that_starts_again_by_itself_is_allowed_once(
+    begun: Client, monkeypatch: pytest.MonkeyPatch, after: str, marked: bool
+) -> None:
+    """It is killed in the statement a second time: whoever looked has not looked at that."""
+    first = asked(begun, NINE)
+    said = first if marked else first.partition("#")[0]
+    keys = [f"rerun {said}"]
+    killed_in_the_statement(begun, monkeypatch, *keys)
+    assert "(2 times by now)" in str(plan_schema(begun, NINE))
+    second = asked(begun, NINE, *keys, f"skip {said}")
+    assert second != first
+    assert second == asked(begun, NINE, *keys)  # it asks about the same until somebody answers
+    assert rows(begun) == [(1, 1), (2, 2)]
+    ensure_schema(begun, NINE, policy=Policy.lossless().allow(*keys, f"{after} {second}"))
+    assert rows(begun) == [(1, 1), (2, 2), *([(9, 9)] if after == "rerun" else [])]
+
+
+def test_a_line_of_an_earlier_release_keeps_its_mark_where_it_is_carried_over(begun: Client) -> None:
+    """The run that asks enters it anew: the key that it gives holds all the same."""
+    begun.command("ALTER TABLE _aaiclick_journal UPDATE run = 'from 1', details = '{}' WHERE step = '2:sql:1'")
+    doubt = asked(begun, NINE)
+    assert begun.query("SELECT run FROM _aaiclick_journal WHERE step = '2:sql:1' ORDER BY seq").result_rows[1:]
+    ensure_schema(begun, NINE, policy=Policy.lossless().allow(f"rerun {doubt}"))
+    assert rows(begun) == [(1, 1), (2, 2), (9, 9)]
+
+
+def test_lines_of_tenants_are_told_apart() -> None:
+    """A job for all of them has the key of one; their journals are alike."""
+    line = Entry(JournalScope("one", "s", 0).action("2:sql:1"), "intent", {}, 7, 1_700_000_000_000)
+    server = ServerFacts((26, 9), "26.9", "one", "default", "UTC")
+    nothing = Catalog("one", "Atomic", server, {})
+    marks = [progress_of(JournalScope(name, "s", 0), [line], nothing).sent["2:sql:1"].mark for name in ("one", "two")]
+    assert marks[0] != marks[1]
 
 
 DOUBLE = Migration(2, rebuild={"t": Rebuild(columns={"n": "n * 2"})})
@@ -92,19 +163,43 @@ def put_another(client: Client) -> None:
     client.command("EXCHANGE TABLES t AND other")
 
 
-@pytest.mark.parametrize(("answer", "expected"), [("rerun", [(5, 10)]), ("skip", [(5, 5)])])
+@pytest.mark.parametrize(
+    ("answer", "marked", "expected"),
+    [("rerun", True, [(5, 10)]), ("skip", True, [(5, 5)]), ("skip", False, [(5, 5)])],
+    ids=["rerun", "skip", "skip as earlier releases gave it"],
+)
 def test_another_table_under_the_name_is_not_taken_for_the_one_that_was_converted(
-    aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch, answer: str, expected: object
+    aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch, answer: str, marked: bool, expected: object
 ) -> None:
     stopped(aaiclick_client, monkeypatch, DOUBLE)
     put_another(aaiclick_client)
     declared = schema(2, T, migrations=[DOUBLE])
-    with pytest.raises(SchemaVersionError, match=r"--allow 'rerun migration 2:t'"):
-        ensure_schema(aaiclick_client, declared)
+    doubt = asked(aaiclick_client, declared)
     assert rows(aaiclick_client) == [(5, 5)]
-    assert "'skip migration 2:t' takes them as they are" in str(plan_schema(aaiclick_client, declared))
-    ensure_schema(aaiclick_client, declared, policy=Policy.lossless().allow(f"{answer} migration 2:t"))
+    assert f"'skip {doubt}' takes them as they are" in str(plan_schema(aaiclick_client, declared))
+    key = f"{answer} {doubt if marked else doubt.partition('#')[0]}"
+    ensure_schema(aaiclick_client, declared, policy=Policy.lossless().allow(key))
     assert rows(aaiclick_client) == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "marked"), [("rerun", True), ("skip", False)], ids=["this one", "as earlier releases gave it"]
+)
+def test_what_is_allowed_for_a_table_does_not_hold_for_the_next_one(
+    aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch, answer: str, marked: bool
+) -> None:
+    """The run that had the key was killed before the version was recorded, and somebody has put a third one there."""
+    declared = schema(2, T, migrations=[DOUBLE])
+    stopped(aaiclick_client, monkeypatch, DOUBLE)
+    put_another(aaiclick_client)
+    first = asked(aaiclick_client, declared)
+    key = f"{answer} {first if marked else first.partition('#')[0]}"
+    killed_before_the_record(aaiclick_client, monkeypatch, declared, key)
+    aaiclick_client.command("CREATE TABLE third AS t")
+    aaiclick_client.command("INSERT INTO third VALUES (7, 7)")
+    aaiclick_client.command("EXCHANGE TABLES t AND third")
+    assert asked(aaiclick_client, declared, key) != first
+    assert rows(aaiclick_client) == [(7, 7)]
 
 
 def test_no_version_is_recorded_over_a_table_that_came_in_the_last_moment(aaiclick_client: Client) -> None:
@@ -116,7 +211,7 @@ def test_no_version_is_recorded_over_a_table_that_came_in_the_last_moment(aaicli
         if isinstance(event, StepDone):
             put_another(aaiclick_client)
 
-    with pytest.raises(DriftRemainsError, match=r"'rerun migration 2:t' converts them"):
+    with pytest.raises(DriftRemainsError, match=r"'rerun migration 2:t#\w+' converts them"):
         ensure_schema(aaiclick_client, declared, on_event=watch)
     with pytest.raises(SchemaVersionError, match=r"rerun migration 2:t"):
         ensure_schema(aaiclick_client, declared)

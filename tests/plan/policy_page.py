@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,9 +72,11 @@ def key_of(function: Callable[..., Allow]) -> str:
     """The key as a reader fills it in: ``drop-column TABLE.COLUMN``."""
     names = list(inspect.signature(function).parameters)
     key = function(*(name.upper() for name in names)).key
-    # A TTL is that of the table, or of one of its columns.
+    # A TTL is that of the table, or of one of its columns; a key about a doubt has a mark.
     optional = [each for each in inspect.signature(function).parameters.values() if each.default is not each.empty]
-    return key.replace(f".{optional[0].name.upper()}", f"[.{optional[0].name.upper()}]") if optional else key
+    for each in optional:
+        key = re.sub(rf"[.#]{each.name.upper()}\Z", r"[\g<0>]", key)
+    return key
 
 
 def meaning(function: Callable[..., Allow]) -> str:

@@ -75,14 +75,17 @@ def _key(found: Inspection, max_read_bytes: int | None, clones: bool) -> tuple[o
     record = found.record
     recorded = (record.version, record.state, record.spec, record.forms) if record is not None else ()
     owners = tuple(sorted(found.owners.items(), key=lambda pair: pair[0]))
-    progress = repr(found.progress)
+    # Of what an operator says only what he says of this state; of statements only those that are asked about.
+    sent = {key: each for key, each in found.progress.sent.items() if key in found.progress.outcome_unknown}
+    allowed = frozenset(key for key in found.allowed if not key.startswith(("rerun ", "skip ")))
+    progress = repr(replace(found.progress, sent=sent))
     return (
         id(found.schema),
         tables,
         recorded,
         repr(found.live),
         progress,
-        found.allowed,
+        allowed,
         found.undeclared,
         owners,
         max_read_bytes,

@@ -69,9 +69,8 @@ class Process(Actor):
         scene = self.scene
         # Processes of one machine: whether one of them is gone can be told.
         owner = Owner("app", f"host{self.pid % 2}", self.pid, f"place{self.pid % 2}", str(self.pid))
-        # What an operator has looked at holds for one run: what that one leaves behind has to be looked at again.
+        # Whatever an operator has allowed stays in the arguments of all jobs.
         self.allowed = frozenset(scene.allowed)
-        scene.allowed.clear()
         policy = Policy.lossless(keep_old=timedelta(days=scene.keep_days)).allow(*sorted(self.allowed))
         return ensure(Run(scene.story.schemas[self.version], DATABASE, policy, owner, False, VERSION))
 
@@ -184,7 +183,10 @@ class Process(Actor):
             return
         live = scene.world.server.find(DATABASE, "t")
         if _versions(scene) > before and live is not None and live.uuid in scene.stray:
-            scene.unasked = scene.unasked or not any(key.startswith("skip ") for key in self.allowed)
+            skipped = f":t#{live.uuid[:8]}"
+            scene.unasked = scene.unasked or not any(
+                key.startswith("skip ") and key.endswith(skipped) for key in self.allowed
+            )
         if running is not None:
             execution = scene.execute(running, self.chaos.duration() if scene.world.splits else 0.0)
             execution.late = self.late is not None
@@ -372,6 +374,6 @@ def asked_for(error: SchemaVersionError) -> list[tuple[str, int, str]]:
     """The statements of which it does not know whether they happened, and the tables of which it does not know whether
     their rows are converted: the key, the version, and the statement's number or the table's name."""
     return [
-        (f"{found[1]}:{found[3]}", int(found[2]), found[3])
-        for found in re.finditer(r"--allow 'rerun ([^']*?(\d+)):(\w+)'", str(error))
+        (f"{found[1]}:{found[3]}#{found[4]}", int(found[2]), found[3])
+        for found in re.finditer(r"--allow 'rerun ([^']*?(\d+)):(\w+)#(\w+)'", str(error))
     ]

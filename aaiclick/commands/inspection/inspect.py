@@ -36,6 +36,7 @@ from aaiclick.versions.live import (
     former_names,
     live_version,
     scripts_between,
+    statement_doubt,
 )
 from aaiclick.versions.scripts import Script
 
@@ -140,7 +141,7 @@ def inspect_database(
 ) -> Routine[Inspection]:
     """Read the catalogue, the record and the journal.
 
-    ``skipped``: keys that the policy allows by name; ``skip <migration>:<statement>`` counts here. ``trusting``:
+    ``skipped``: keys that the policy allows by name; what it says of doubts counts here. ``trusting``:
     applied migrations are not compared with the code. ``empty``: there certainly is no object of the schema.
     ``owned``, ``recorded``: what was read under the lease already and has not changed; None: they are read.
     ``opening``: the caller goes to the lease where the tables of a cluster have to be made or filled first
@@ -216,23 +217,33 @@ def _decided(known: ReleaseHistory, progress: MigrationProgress, allowed: frozen
     doubtful: dict[str, Displaced] = {}
     for key, displaced in progress.displaced.items():
         script = known.script(int(key.partition(":")[0]))
-        if script is None or displaced.skipped(script.label) in allowed:
+        doubt = displaced.doubt(script.label) if script is not None else None
+        if doubt is None or doubt.given(doubt.skipped, allowed):
             taken[key] = displaced
-        elif displaced.again(script.label) not in allowed:
+        elif not doubt.given(doubt.again, allowed):
             doubtful[key] = displaced
-    done = progress.done | _skipped(known, progress, allowed) | taken.keys()
-    return replace(progress, done=done, displaced=doubtful, taken=taken)
+    skipped, rerun = _statements(known, progress, allowed)
+    done = progress.done | skipped | taken.keys()
+    return replace(progress, done=done, displaced=doubtful, taken=taken, rerun=rerun)
 
 
-def _skipped(known: ReleaseHistory, progress: MigrationProgress, allowed: frozenset[str]) -> frozenset[str]:
-    """Statements that may or may not have happened, and that the operator says have happened."""
-    found: set[str] = set()
+def _statements(
+    known: ReleaseHistory, progress: MigrationProgress, allowed: frozenset[str]
+) -> tuple[frozenset[str], dict[str, str]]:
+    """Of the statements that may or may not have happened: those that the operator says have happened, and what allows
+    others to be sent again."""
+    skipped: set[str] = set()
+    rerun: dict[str, str] = {}
     for key in progress.outcome_unknown:
-        version, _, number = key.partition(":sql:")
-        script = known.script(int(version))
-        if script is not None and f"skip {script.label}:{number}" in allowed:
-            found.add(key)
-    return frozenset(found)
+        script = known.script(int(key.partition(":")[0]))
+        if script is None:
+            continue
+        doubt = statement_doubt(script.label, key, progress)
+        if doubt.given(doubt.skipped, allowed):
+            skipped.add(key)
+        elif given := doubt.given(doubt.again, allowed):
+            rerun[key] = given
+    return frozenset(skipped), rerun
 
 
 def _catalog(database: str | None, names: tuple[str, ...] | None) -> Routine[Catalog]:

@@ -169,16 +169,15 @@ def _hazards(script: PendingScript, effects: list[StatementEffects], *, untried:
                     f"statement {place} of {script.label} was not rehearsed: what it does is not known",
                 )
             )
-    if script.outcome_unknown:
+    if script.doubt is not None:
+        doubt = script.doubt
+        number = doubt.what.rpartition(":")[2]
+        begun = f" ({doubt.times} times by now)" if doubt.times > 1 else ""
         message = (
-            f"statement {script.outcome_unknown} of {script.label} was under way when a run was stopped: it may have "
-            "happened already. Look, then allow one:"
+            f"statement {number} of {script.label} was under way when a run was stopped{begun}: it may have happened "
+            f"already. Look, then allow one: '{doubt.again}' sends it again, '{doubt.skipped}' takes it for done"
         )
-        message += (
-            f" 'rerun {script.label}:{script.outcome_unknown}' sends it again, 'skip "
-            f"{script.label}:{script.outcome_unknown}' takes it for done"
-        )
-        found.append(Hazard("changes-values", message, f"rerun {script.label}:{script.outcome_unknown}"))
+        found.append(Hazard("changes-values", message, script.rerun or doubt.again))
     return tuple(found)
 
 
