@@ -126,6 +126,7 @@ def reflect_table(form: TableForm) -> Table:
                 if entry.kind == "CHECK"
                 else Constraint(entry.name, assume=entry.expression)
                 for entry in plain.constraints
+                if not entry.name.startswith(OWN_PREFIX)  # of a run that is under way, or was killed
             ],
             comment=plain.comment or None,
         )

@@ -23,6 +23,10 @@ _POSITIONAL = {
     "TableFamily": ("pattern",),
 }
 
+_SAID = frozenset({"order_by", "replicated"})
+"""Fields in which what is empty is no absence: no sort key has to be said, and ``replicated=""`` is another engine than
+none."""
+
 _ELSEWHERE: Mapping[type[Spec], str] = {Function: "aaiclick.specs", Database: "aaiclick.server_objects"}
 """Where declarations come from that are no public names of the package itself."""
 
@@ -50,13 +54,16 @@ def constant_name(name: str) -> str:
 
 
 def _without_empty(spec: Spec) -> Spec:
-    """The same declaration, with only those fields set that hold something."""
-    fields = {
-        field: _brief(getattr(spec, field))
-        for field in spec.model_fields_set
-        if getattr(spec, field) not in (None, "", [], {})
-    }
+    """The same declaration, with only those fields set that say something."""
+    fields = {field: _brief(getattr(spec, field)) for field in spec.model_fields_set if _says(spec, field)}
     return type(spec).model_construct(set(fields), **fields)
+
+
+def _says(spec: Spec, field: str) -> bool:
+    value: object = getattr(spec, field)
+    if value is None:
+        return False
+    return value not in ("", [], {}) or field in _SAID or type(spec).model_fields[field].is_required()
 
 
 def _brief(value: object) -> object:

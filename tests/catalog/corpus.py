@@ -6,7 +6,7 @@ import gzip
 import json
 from pathlib import Path
 
-from aaiclick import Schema, Table
+from aaiclick import MergeTree, Schema, Table
 from aaiclick.catalog.declared_tables import canonical_tables
 from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.catalog.normalize import normal
@@ -14,8 +14,10 @@ from aaiclick.catalog.reflect import reflect_table
 from aaiclick.catalog.render import form_sql
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.sql_declarations import read_sql
+from aaiclick.cli.source import python_source
 from aaiclick.errors import StatementError
 from aaiclick.routine import Command, Connection, Routine, run
+from aaiclick.specs.ddl import create_table_sql
 from tests.catalog.helpers import permissive, texts
 
 DATA = Path(__file__).parents[1] / "data"
@@ -81,6 +83,25 @@ def reflected(corpus: Catalog, connection: Connection) -> int:
     }
     assert changed == {}
     return len(live)
+
+
+def reflected_briefly(corpus: Catalog) -> int:
+    """How many tables are made by the same statement when what is empty is left out of their declaration."""
+    tables = [reflect_table(form) for form in understood(corpus).values()]
+    replicated = [
+        table.model_copy(update={"engine": table.engine.model_copy(update={"replicated": ""})})
+        for table in tables
+        if isinstance(table.engine, MergeTree)
+    ]
+    for declared in (tables, replicated):
+        names: dict[str, object] = {}
+        exec(python_source(Schema("corpus", objects=[*declared]), brief=True), names)
+        made = names["CORPUS"]
+        assert isinstance(made, Schema)
+        assert [create_table_sql(table, "db") for table in made.tables] == [
+            create_table_sql(table, "db") for table in declared
+        ]
+    return len(tables)
 
 
 def declared_as_sql(corpus: Catalog, connection: Connection) -> int:

@@ -17,7 +17,16 @@ from aaiclick.catalog.render import form_sql
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.routine import Command, Connection, Routine, run
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
-from tests.catalog.corpus import COUNT, DATA, create_tables, declared_as_sql, put_together, reflected, understood
+from tests.catalog.corpus import (
+    COUNT,
+    DATA,
+    create_tables,
+    declared_as_sql,
+    put_together,
+    reflected,
+    reflected_briefly,
+    understood,
+)
 from tests.catalog.helpers import permissive
 
 SCRIPTS = sorted((DATA / "legacy").glob("*.sql"))
@@ -45,6 +54,10 @@ def test_what_is_put_together_is_what_the_engine_wrote(corpus: Catalog, connecti
 
 def test_what_is_reflected_creates_the_same_table(corpus: Catalog, connection: Connection) -> None:
     assert reflected(corpus, connection) == COUNT
+
+
+def test_what_is_reflected_briefly_creates_the_same_table(corpus: Catalog) -> None:
+    assert reflected_briefly(corpus) == COUNT
 
 
 def test_a_text_that_is_declared_creates_the_same_table(corpus: Catalog, connection: Connection) -> None:

@@ -7,7 +7,17 @@ from dataclasses import replace
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, rollback_schema, validate_schema
+from aaiclick import (
+    Column,
+    MergeTree,
+    Policy,
+    Schema,
+    Table,
+    ensure_schema,
+    reflect_schema,
+    rollback_schema,
+    validate_schema,
+)
 from aaiclick.api.prune import prune_kept
 from aaiclick.errors import SchemaError, UsageError
 from aaiclick.state.kept_tables import COMMENT, parse_kept
@@ -50,6 +60,17 @@ def test_what_is_kept_goes_and_the_tables_stay_as_they_are(database: Client) -> 
     assert "enable_block_number_column" not in str(database.command("SHOW CREATE TABLE t"))
     with pytest.raises(SchemaError, match="no table of v1 is kept"):
         rollback_schema(database, schema(1))
+
+
+def test_what_a_table_has_for_the_sake_of_a_kept_one_is_not_reflected(database: Client) -> None:
+    assert "enable_block_number_column" in str(database.command("SHOW CREATE TABLE t"))
+    engines = {table.name: table.engine for table in reflect_schema(database).tables}
+    assert "enable_block_number_column" not in engines["t"].settings
+    database.command(
+        "CREATE TABLE own (a UInt64) ENGINE = MergeTree ORDER BY a SETTINGS enable_block_number_column = 1"
+    )
+    own = {table.name: table.engine for table in reflect_schema(database).tables}["own"]
+    assert own.settings["enable_block_number_column"] == 1
 
 
 def test_one_that_somebody_has_to_look_at_goes_by_its_own_name_only(database: Client) -> None:

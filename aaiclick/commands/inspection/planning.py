@@ -8,10 +8,9 @@ from dataclasses import dataclass, field, replace
 
 from aaiclick.catalog.forms import Form, TableForm
 from aaiclick.catalog.render import has_hidden
-from aaiclick.clickhouse.features import FENCE, NUMBERS
-from aaiclick.clickhouse.merges import MERGES_STOPPED
 from aaiclick.clickhouse.shared.bookkeeping import keeping
 from aaiclick.commands.inspection.digests import live_digest
+from aaiclick.commands.inspection.held_settings import SETTINGS, held_settings
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.recorded_forms import load_forms
 from aaiclick.commands.inspection.shard_rows import shard_sizes, with_all_rows
@@ -27,14 +26,11 @@ from aaiclick.plan.scripted.decisions import decided
 from aaiclick.plan.scripted.order import plan_upgrade
 from aaiclick.plan.steps import UNREADABLE
 from aaiclick.routine import Routine
-from aaiclick.state.kept_tables import tables_with_our_block_numbers
-from aaiclick.state.rebuild_mark import Mark
 from aaiclick.version import VERSION
 from aaiclick.versions.conversions import unproven_conversions
 from aaiclick.versions.live import upgrade_path
 
 _UNDECLARED = re.compile(r"(.+): setting (\w+) = .+ is not declared \(left alone\)", re.DOTALL)
-_OURS = frozenset({NUMBERS, FENCE, *(name for name, _ in MERGES_STOPPED)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +145,13 @@ def _as_recorded(found: Inspection, planned: Planned) -> Routine[Planned]:
 def _without_ours(seen: Inspection, notes: tuple[str, ...]) -> tuple[str, ...]:
     """The notes without those on settings that stay on a table only as long as its older one is kept, or as a rebuild
     of it is unfinished."""
-    said = {note: found for note in notes if (found := _UNDECLARED.fullmatch(note)) is not None and found[2] in _OURS}
+    said = {
+        note: found for note in notes if (found := _UNDECLARED.fullmatch(note)) is not None and found[2] in SETTINGS
+    }
     if not said:
         return notes
-    numbered = tables_with_our_block_numbers(seen.owned.kept(), seen.recorded.block_numbers, seen.catalog)
-    held = {mark.table for mark in seen.owned.marks() if isinstance(mark, Mark)}
-    ours = {note for note, found in said.items() if found[1] in (numbered if found[2] == NUMBERS else held)}
+    held = held_settings(seen.owned, seen.recorded.block_numbers, seen.catalog)
+    ours = {note for note, found in said.items() if found[2] in held.get(found[1], ())}
     return tuple(note for note in notes if note not in ours)
 
 
