@@ -10,6 +10,7 @@ COMMENTS = (
     "</style><script>alert(3)</script>",
     "' onclick='alert(4)",
 )
+LONG = f"long_{'x' * 150}"
 VIEW = "seen</title><script>alert(5)</script>"
 
 
@@ -20,12 +21,14 @@ def _table(key: str, *more: Column) -> Table:
 
 def _schema(version: int, table: Table) -> Schema:
     kept = Table("kept", [Column("id", "UInt64")], engine=MergeTree(order_by=["id"]))
+    more = [Column("note", "String")] if version == 2 else []
+    long = Table(LONG, [Column("id", "UInt64"), *more], engine=MergeTree(order_by=["id"]))
     view = MaterializedView(VIEW, to="kept", query=f"SELECT id FROM `{SCRIPT}`", comment=COMMENTS[0])
     shown = View("shown", query="SELECT id FROM kept")
     lookup = Dictionary(
         "lookup", columns=[Column("id", "UInt64")], primary_key=["id"], source="CLICKHOUSE(TABLE 'kept')", lifetime="0"
     )
-    return Schema("hostile", version=version, objects=[table, kept, view, shown, lookup])
+    return Schema("hostile", version=version, objects=[table, kept, view, shown, lookup, long])
 
 
 V1 = _schema(1, _table("id"))

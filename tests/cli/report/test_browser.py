@@ -74,3 +74,32 @@ def test_letters_have_contrast_in_both_schemes(browser: Browser, reports: Report
             assert browser.value("matchMedia('(prefers-color-scheme: dark)').matches") is dark
             least.append(browser.value(ratio))
     assert min(least) >= 4.5  # WCAG AA
+
+
+def test_a_long_name_leaves_room_for_what_stands_beside_it(browser: Browser, reports: Reports) -> None:
+    browser.open(reports.plan, 1280)
+    inside = "Math.max(...[...document.querySelectorAll('.wide')].map(e => e.scrollWidth - e.clientWidth))"
+    assert browser.value(inside) == 0
+    least = "Math.min(...[...document.querySelectorAll('#summary tbody th + td')].map(e => e.clientWidth))"
+    assert browser.value(least) >= 180
+
+
+def test_what_is_folded_is_printed(browser: Browser, reports: Reports) -> None:
+    """On paper nobody unfolds anything; the columns of every table are not what a plan is printed for. And paper is
+    white."""
+    shown = "[...document.querySelectorAll('main details:not(.object) pre')].map(e => e.checkVisibility())"
+    columns = "[...document.querySelectorAll('.object table')].some(e => e.checkVisibility())"
+    browser.open(reports.plan, 800, dark=True)
+    statements = browser.value(shown)
+    assert len(statements) >= 2
+    assert not any(statements)
+    dark = {"name": "prefers-color-scheme", "value": "dark"}
+    browser.ask("Emulation.setEmulatedMedia", media="print", features=[dark])
+    try:
+        assert all(browser.value(shown))
+        assert browser.value(columns) is False
+        assert browser.value("getComputedStyle(document.querySelector('.object > summary'), '::after').content")
+        assert browser.value("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        assert browser.value("document.documentElement.scrollWidth") <= 800
+    finally:
+        browser.ask("Emulation.setEmulatedMedia", media="")

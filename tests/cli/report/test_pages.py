@@ -113,7 +113,7 @@ def test_the_plan_shows_both_definitions_and_folds_the_sql(reports: Reports) -> 
 def test_the_status_marks_what_differs_and_history_shows_the_run(reports: Reports) -> None:
     text = reports.status.read_text(encoding="utf-8")
     assert "code expects v2: behind" in text
-    assert text.count('class="small marked">differs<') == 2  # in the boxes with and without columns
+    assert text.count('class="small marked">differs<') == 4  # two tables, in the boxes with and without columns
     told = reports.history.read_text(encoding="utf-8")
     assert "exit code 0" in told
     for lane in ("step", "copy", "chunks", "writers refused"):
