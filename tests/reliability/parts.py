@@ -42,7 +42,9 @@ PARTS: tuple[Part, ...] = (
         40,
     ),
     Part("`kill -9` of a child on disk, at random moments", (f"{_R}test_kill9.py",), _LOST, 30),
-    Part("a rollback killed after every command", (f"{_R}test_rollback",), "the same command went it to its end", 100),
+    Part(
+        "a rollback killed after every command", (f"{_R}test_rollback",), "the same command brought it to its end", 100
+    ),
     Part(
         "a migration killed at every point, ended by another start, and rolled back",
         (f"{_R}test_rollback_after_kills.py",),
