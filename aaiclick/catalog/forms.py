@@ -69,6 +69,25 @@ class ConstraintForm:
     expression: str
 
 
+HOLDS_NOTHING = frozenset(
+    {
+        *(
+            "ArrowFlight",
+            "AzureBlobStorage",
+            "COSN",
+            "Dictionary",
+            "Executable",
+            "ExecutablePool",
+            "GCS",
+            "GenerateRandom",
+        ),
+        *("HDFS", "Hive", "JDBC", "Loop", "Merge", "MongoDB", "MySQL", "Null", "ODBC", "OSS", "PostgreSQL", "Redis"),
+        *("Remote", "RemoteSecure", "S3", "SQLite", "URL", "YTsaurus"),
+    }
+)
+"""Engines that read, or write through, and hold nothing of their own."""
+
+
 @dataclass(frozen=True, slots=True)
 class TableForm:
     """A table of any engine."""
@@ -115,6 +134,11 @@ class TableForm:
     def merge_tree(self) -> bool:
         """True for the MergeTree family, Replicated and Shared included."""
         return self.engine.endswith("MergeTree")
+
+    @property
+    def holds_nothing(self) -> bool:
+        """True for an engine that has no rows of its own."""
+        return self.engine in HOLDS_NOTHING
 
 
 @dataclass(frozen=True, slots=True)

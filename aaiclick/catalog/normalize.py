@@ -232,6 +232,29 @@ def _expands(wanted: str, found: str) -> bool:
     return re.fullmatch(pattern, found) is not None
 
 
+_NAMED = {
+    "Buffer": range(2),
+    "Distributed": range(3),
+    "Executable": range(1, 2),
+    "ExecutablePool": range(1, 2),
+    "File": range(1),
+    "Merge": range(1),
+    "URL": range(1, 3),
+}
+"""Arguments that may be written as names. The server keeps them as strings."""
+
+
+def _named(engine: str, arguments: str) -> str:
+    if engine not in _NAMED or not arguments:
+        return arguments
+    pieces = list(split_top(arguments))
+    for place in _NAMED[engine]:
+        tokens = Tokens(pieces[place]) if place < len(pieces) else Tokens("")
+        if len(tokens) == 1 and tokens.items[0].kind in ("word", "name"):
+            pieces[place] = quote_string(unquote(tokens.items[0].text))
+    return ", ".join(pieces)
+
+
 def _arguments(form: TableForm) -> str:
     """``SummingMergeTree((k))`` is ``SummingMergeTree(k)``, ``ReplicatedMergeTree(<default path>, <default name>)`` is
     ``ReplicatedMergeTree``."""
@@ -240,7 +263,7 @@ def _arguments(form: TableForm) -> str:
         arguments = own if literals == DEFAULT_REPLICAS else form.arguments
         form = dataclasses.replace(form, arguments=arguments)
     if not form.engine.endswith(("SummingMergeTree", "CoalescingMergeTree")) or "(" not in form.arguments:
-        return form.arguments
+        return _named(form.engine, form.arguments)
     return ", ".join(normal_key(piece) if piece.startswith("(") else piece for piece in split_top(form.arguments))
 
 

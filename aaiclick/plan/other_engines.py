@@ -7,7 +7,7 @@ those are created anew under the same name in one statement.
 
 from __future__ import annotations
 
-from aaiclick.catalog.forms import TableForm
+from aaiclick.catalog.forms import HOLDS_NOTHING, TableForm
 from aaiclick.catalog.render import form_sql, has_hidden, local_family
 from aaiclick.catalog.scratch_objects import instantiable
 from aaiclick.diff.alters import batches
@@ -23,23 +23,6 @@ from aaiclick.routine import Routine
 from aaiclick.specs.ddl import create_settings, create_table_sql
 from aaiclick.sql.ddl import replacing
 
-# They read, or write through, and hold nothing of their own.
-_HOLDS_NOTHING = frozenset(
-    {
-        *(
-            "ArrowFlight",
-            "AzureBlobStorage",
-            "COSN",
-            "Dictionary",
-            "Executable",
-            "ExecutablePool",
-            "GCS",
-            "GenerateRandom",
-        ),
-        *("HDFS", "Hive", "JDBC", "Loop", "Merge", "MongoDB", "MySQL", "Null", "ODBC", "OSS", "PostgreSQL", "Redis"),
-        *("Remote", "RemoteSecure", "S3", "SQLite", "URL", "YTsaurus"),
-    }
-)
 # Their definitions hold no secret.
 _TELLS_ALL = frozenset(
     {"Buffer", "Dictionary", "Distributed", "GenerateRandom", "Log", "Memory", "Merge", "MergeTree", "Null"}
@@ -106,7 +89,7 @@ def _sentence(diff: TableDiff, refusal: str) -> str:
     )
     why = _REFUSED.get(engine, lake)
     said = f"{refusal}; " if refusal else ""
-    if engine in _HOLDS_NOTHING or engine in _HOLDS_A_LITTLE:
+    if engine in HOLDS_NOTHING or engine in _HOLDS_A_LITTLE:
         return (
             f"{said}it cannot be created anew from a definition that hides a secret and columns that are not declared"
         )
@@ -118,7 +101,7 @@ def _sentence(diff: TableDiff, refusal: str) -> str:
 def _replace(diff: TableDiff, blocked: str) -> Step | None:
     """One statement that creates the new table in place of the old one; None where that would lose something."""
     engine, name = diff.form.engine, diff.live.name
-    if engine not in _HOLDS_NOTHING and engine not in _HOLDS_A_LITTLE:
+    if engine not in HOLDS_NOTHING and engine not in _HOLDS_A_LITTLE:
         return None
     form, declared = diff.target.form, diff.declared
     settings: dict[str, str | int] = {"flatten_nested": 0}

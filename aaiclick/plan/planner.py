@@ -128,7 +128,7 @@ def plan_objects(
         # before its table gets wider ones; drops last, when nothing needs the object any more.
         changed = (*early, *around.before, *in_order(required, around), *views)
         listed = (*first.steps, *created, *changed, *optional, *dropped)
-        return Planned(listed, tuple(notes), {**forms, **forms_of}, targets)
+        return Planned(steps.with_ways_out(listed, path.dropped), tuple(notes), {**forms, **forms_of}, targets)
 
     def inside(scratch: Scratch) -> Routine[Planned]:
         tried.permissive = scratch.settings

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aaiclick.catalog.forms import DictionaryForm, LiveObject, ViewForm
@@ -73,10 +74,26 @@ def blocked_step(key: str, name: str, change: str, reason: str, strategy: Strate
     return Step(key, name, change, strategy, [f"-- {reason}"], ReplaceWork(()), blocked=reason)
 
 
+OBSTACLE = ":obstacle"
+
+
 def obstacle_step(name: str, found: str, wanted: str) -> Step:
     """A blocked step where another kind of object has the name. It is not taken away unasked."""
     reason = f"a {found} has that name: rename it or drop it, then run again"
-    return blocked_step(f"{name}:obstacle", name, f"is a {found}, a {wanted} is declared", reason)
+    return blocked_step(f"{name}{OBSTACLE}", name, f"is a {found}, a {wanted} is declared", reason)
+
+
+def with_ways_out(listed: Sequence[Step], dropped: Mapping[str, tuple[int, str]]) -> tuple[Step, ...]:
+    """The steps. Where another kind of object has a name that a version on the way drops, that version is named."""
+    found: list[Step] = []
+    for step in listed:
+        version, label = dropped.get(step.object, (0, ""))
+        if label and step.id == f"{step.object}{OBSTACLE}":
+            how = f"{label} drops it: bring the database to version {version} first: aaiclick migrate --to {version}"
+            found.append(replace(step, blocked=f"{step.blocked}. {how}"))
+        else:
+            found.append(step)
+    return tuple(found)
 
 
 UNREADABLE = ":unreadable"

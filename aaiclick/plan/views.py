@@ -219,8 +219,10 @@ def _replace(
     if words == [_reads_as(before, after)]:
         alter = alter_table(name, modify_security(after.security))
         return statements_step(f"{item.name}:replace", item.name, words[0], (alter,))
-    if not item.security and before.security:
+    if not item.security and before.security and before.materialized == after.materialized:
         item = item.model_copy(update={"security": before.security})  # what is not declared stays
+    if before.materialized != after.materialized:
+        return _of_another_kind(item, before, "; ".join(words), database)
     if isinstance(item, View):
         sql = replacing(create_sql(item, database))
         return statements_step(f"{item.name}:replace", item.name, "; ".join(words), (sql,))
@@ -242,6 +244,25 @@ def _replace(
     )
     hazard = Hazard("loses-rows", lost, f"replace-view {item.name}")
     return statements_step(f"{item.name}:replace", item.name, "; ".join(words), statements, (hazard,))
+
+
+def _of_another_kind(item: View | MaterializedView, live: ViewForm, words: str, database: str) -> Step:
+    """A materialized view becomes a plain one, or a plain one a materialized one: what the one has is not in the
+    other."""
+    lost, blocked = "", ""
+    if isinstance(item, View):
+        gone = "nothing that is inserted is written by it any more"
+        lost = gone if live.to else f"the rows of its own table are gone, and {gone}"
+    else:
+        lost = "it has only what is inserted from then on" if item.refresh is None else "it is empty until its refresh"
+        if item.backfill or isinstance(item, AggregateView):
+            blocked = (
+                f"a plain view {item.name} is there, and a view is filled only where there is none: drop that one in a "
+                "version of its own, or by hand"
+            )
+    statements = (drop("VIEW", qualified(database, item.name)), create_sql(item, database))
+    hazard = Hazard("loses-rows", lost, f"replace-view {item.name}")
+    return statements_step(f"{item.name}:replace", item.name, words, statements, (hazard,), blocked=blocked)
 
 
 def _in_place(item: MaterializedView, live: ViewForm, wanted: ViewForm, name: str) -> tuple[str, ...]:
@@ -315,8 +336,12 @@ def _unwritten(item: MaterializedView, wanted: ViewForm, forms: Mapping[str, For
 
 def _differences(item: View | MaterializedView, live: ViewForm, wanted: ViewForm) -> list[str]:
     words: list[str] = []
+    if live.materialized != wanted.materialized:
+        words.append(f"is a {'materialized' if live.materialized else 'plain'} view, a {item.noun} is declared")
     if live.query != wanted.query:
         words.append("query differs")
+    if live.materialized != wanted.materialized:
+        return words
     if live.to != wanted.to:
         words.append(f"target {live.to or 'an inner table'} -> {wanted.to or 'an inner table'}")
     if isinstance(item, MaterializedView) and item.engine is not None and live.inner != wanted.inner:

@@ -241,16 +241,15 @@ def _stored(name: str, form: TableForm) -> bool:
 
 def _emptied(live: TableForm, declared: TableForm, change: VersionChange, changes: Sequence[VersionChange]) -> Composed:
     """A version drops the table, and a later one makes it anew: no row comes along."""
+    if live.holds_nothing:  # it only gets another definition
+        return Composed()
     columns = {
         column.name: f"defaultValueOfTypeName({quote_string(column.type)})"
         for column in declared.columns
         if column.kind in ("", "DEFAULT")
     }
-    problem = (
-        ""
-        if live.merge_tree
-        else f"{change.label} drops {live.name}, and a later version makes it anew. {_stop(change)}"
-    )
+    kept = "" if live.merge_tree and declared.merge_tree else f"{change.label} drops {live.name}"
+    problem = f"{kept}, and a later version makes it anew. {_stop(change)}" if kept else ""
     later = [each for each in changes if each.rebuild is not None and each.version > change.version]
     return Composed(columns, where="0", rebuilds=(change, *later), problem=problem, emptied=change.label)
 

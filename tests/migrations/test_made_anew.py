@@ -7,8 +7,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aaiclick import Column, MaterializedView, MergeTree, Migration, Policy, Schema, Table, ensure_schema, plan_schema
-from aaiclick.errors import BlockedError, MigrationError, SchemaVersionError
+from aaiclick import (
+    Column,
+    Constraint,
+    Engine,
+    Index,
+    MaterializedView,
+    MergeTree,
+    Migration,
+    Policy,
+    Projection,
+    Schema,
+    Table,
+    View,
+    ensure_schema,
+    plan_schema,
+)
+from aaiclick.errors import AaiclickError, BlockedError, MigrationError, SchemaVersionError
 from tests.migrations.building import rows, schema, table
 
 if TYPE_CHECKING:
@@ -109,3 +124,103 @@ def test_names_that_mean_another_object_later_need_the_version_between(aaiclick_
                 migrations=[Migration(2, allow=["drop-view v"])],
             ),
         )
+
+
+BESIDE = table(Column("p", "String"), name="u")
+COLUMNS = [Column("id", "UInt64"), Column("p", "String")]
+OTHERS: dict[str, Table | View] = {
+    "MergeTree": table(Column("p", "String")),
+    "Null": Table("t", COLUMNS, engine=Engine("Null")),
+    "another Null": Table("t", [COLUMNS[0], Column("p", "UInt8")], engine=Engine("Null")),
+    "Merge": Table("t", COLUMNS, engine=Engine("Merge", "currentDatabase(), '^u$'")),
+    "Buffer": Table("t", COLUMNS, engine=Engine("Buffer", "currentDatabase(), u, 1, 10, 100, 10, 100, 1000, 10000")),
+    "Memory": Table("t", COLUMNS, engine=Engine("Memory")),
+    "Log": Table("t", COLUMNS, engine=Engine("Log")),
+    "view": View("t", query="SELECT id, p FROM u"),
+}
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "said"),
+    [
+        ("Null", "another Null", False),
+        ("Null", "MergeTree", False),
+        ("Merge", "Buffer", False),
+        ("Memory", "Memory", True),
+        ("MergeTree", "Null", True),
+        ("Log", "view", True),
+        ("view", "MergeTree", True),
+    ],
+)
+def test_tables_of_other_engines_end_as_version_by_version(
+    aaiclick_client: Client, aaiclick_database: str, first: str, last: str, said: bool
+) -> None:
+    """Or the jump is refused, and says which version comes first."""
+    noun = "view" if first == "view" else "table"
+    migrations = [Migration(2, allow=[f"drop-{noun} t"])]
+    versions = [
+        Schema("s", version=1, objects=[BESIDE, OTHERS[first]]),
+        Schema("s", version=2, objects=[BESIDE], migrations=migrations),
+        Schema("s", version=3, objects=[BESIDE, OTHERS[last]], migrations=migrations),
+    ]
+    chain = f"{aaiclick_database}_chain"
+    aaiclick_client.command(f"CREATE DATABASE {chain}")
+    try:
+        for version in versions:
+            ensure_schema(aaiclick_client, version, database=chain)
+        assert plan_schema(aaiclick_client, versions[2], database=chain).steps == ()
+        ensure_schema(aaiclick_client, versions[0])
+        if first not in ("view", "Merge"):
+            aaiclick_client.command("INSERT INTO t VALUES (1, 'old')")
+        if said:
+            with pytest.raises(AaiclickError, match=r"first: aaiclick migrate .*--to 2"):
+                ensure_schema(aaiclick_client, versions[2])
+        else:
+            ensure_schema(aaiclick_client, versions[2])
+            assert _definition(aaiclick_client, aaiclick_database) == _definition(aaiclick_client, chain)
+    finally:
+        aaiclick_client.command(f"DROP DATABASE {chain} SYNC")
+
+
+def _definition(client: Client, database: str) -> str:
+    shown = client.command(f"SELECT create_table_query FROM system.tables WHERE database = '{database}' AND name = 't'")
+    return str(shown).replace(database, "db")
+
+
+@pytest.mark.parametrize("to", [None, "u"], ids=["own table", "target"])
+def test_a_materialized_view_that_becomes_a_plain_one_is_asked_for(aaiclick_client: Client, to: str | None) -> None:
+    engine = None if to else MergeTree(order_by="id")
+    view = MaterializedView("v", query="SELECT id, p FROM t", to=to, engine=engine)
+    source = table(Column("p", "String"))
+    ensure_schema(aaiclick_client, Schema("s", objects=[source, BESIDE, view]))
+    aaiclick_client.command("INSERT INTO t VALUES (1, 'old')")
+    plain = Schema("s", objects=[source, BESIDE, View("v", query="SELECT id, p FROM t")])
+    with pytest.raises(SchemaVersionError, match="is a materialized view, a view is declared"):
+        ensure_schema(aaiclick_client, plain)
+    ensure_schema(aaiclick_client, plain, policy=Policy.lossless().allow("replace-view v"))
+    assert plan_schema(aaiclick_client, plain).steps == ()
+    assert rows(aaiclick_client, "v") == [(1, "old")]
+    back = Schema("s", objects=[source, BESIDE, view])
+    (step,) = plan_schema(aaiclick_client, back).steps
+    assert [hazard.message for hazard in step.hazards] == ["it has only what is inserted from then on"]
+
+
+def test_indexes_projections_and_constraints_are_made_with_the_newest_expression(aaiclick_client: Client) -> None:
+    def version(number: int, read: str) -> Schema:
+        made = Table(
+            "t",
+            [Column("id", "UInt64"), Column("p", "String")],
+            engine=MergeTree(order_by=["id"], settings={"index_granularity": 1}),
+            indexes=[Index("i", expr=read, type="minmax")] if read else [],
+            projections=[Projection("j", f"SELECT {read} AS r, count() GROUP BY r")] if read else [],
+            constraints=[Constraint("c", check=f"{read} != ''")] if read else [],
+        )
+        return Schema("s", version=number, objects=[made])
+
+    ensure_schema(aaiclick_client, version(1, "p"))
+    aaiclick_client.command("INSERT INTO t VALUES (1, 'A'), (2, 'a'), (3, 'b')")
+    ensure_schema(aaiclick_client, version(3, "lower(p)"))
+    assert plan_schema(aaiclick_client, version(3, "lower(p)")).steps == ()
+    assert aaiclick_client.command("SELECT count() FROM t WHERE lower(p) = 'a'") == 2
+    grouped = "SELECT lower(p) AS r, count() FROM t GROUP BY r ORDER BY r"
+    assert aaiclick_client.query(grouped).result_rows == [("a", 2), ("b", 1)]

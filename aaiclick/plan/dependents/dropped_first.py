@@ -17,7 +17,7 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.operations import ReplaceWork
 from aaiclick.plan.steps import statements_step
 from aaiclick.specs.aggregates import AggregateView
-from aaiclick.specs.ddl import create_materialized_view_sql
+from aaiclick.specs.ddl import create_materialized_view_sql, create_view_sql
 from aaiclick.specs.views import MaterializedView, View
 from aaiclick.sql.ddl import drop
 from aaiclick.sql.quoting import qualified
@@ -29,35 +29,40 @@ def droppable_views(items: Sequence[object], catalog: Catalog) -> frozenset[str]
     return frozenset(
         item.name
         for item in items
-        if isinstance(item, MaterializedView)
+        if isinstance(item, View | MaterializedView)
         and not isinstance(item, AggregateView)
         and (form := _live(item, catalog)) is not None
-        and not form.refresh
+        and _set_off(form)
     )
 
 
 def passive_views(items: Sequence[object], catalog: Catalog) -> frozenset[str]:
-    """The declared views that no INSERT meets: plain ones, and those that are refreshable now."""
+    """The declared views that no INSERT meets now: plain ones, and refreshable ones."""
     return frozenset(
         item.name
         for item in items
-        if isinstance(item, View)
-        or (isinstance(item, MaterializedView) and (form := _live(item, catalog)) is not None and bool(form.refresh))
+        if isinstance(item, View | MaterializedView)
+        and ((form := _live(item, catalog)) is None or not _set_off(form))
+        and (form is not None or isinstance(item, View))
     )
 
 
-def _live(item: MaterializedView, catalog: Catalog) -> ViewForm | None:
+def _set_off(form: ViewForm) -> bool:
+    return form.materialized and not form.refresh
+
+
+def _live(item: View | MaterializedView, catalog: Catalog) -> ViewForm | None:
     live = catalog.get(item.name)
     form = live.form if live is not None else None
-    return form if isinstance(form, ViewForm) and form.materialized else None
+    return form if isinstance(form, ViewForm) else None
 
 
 def dropped_first(
     names: Collection[str], steps: Sequence[Step], items: Sequence[object], catalog: Catalog
 ) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
     """The steps that go before the tables, and ``steps`` with a CREATE for each view of ``names``."""
-    declared: Mapping[str, MaterializedView] = {
-        item.name: item for item in items if isinstance(item, MaterializedView) and item.name in names
+    declared: Mapping[str, View | MaterializedView] = {
+        item.name: item for item in items if isinstance(item, View | MaterializedView) and item.name in names
     }
     early: list[Step] = []
     late: list[Step] = []
@@ -68,10 +73,10 @@ def dropped_first(
             continue
         before = _live(item, catalog)
         assert before is not None
-        name = qualified(catalog.database, item.name)
+        refreshed = isinstance(item, MaterializedView) and item.refresh is not None
         lost = (
             "what is inserted from this step until it is made anew is not seen by the view"
-            + ("" if item.refresh is None else " before its next refresh")
+            + (" before its next refresh" if refreshed else "")
             + ("" if before.to else ", and the rows of its inner table are gone")
         )
         early.append(
@@ -79,14 +84,22 @@ def dropped_first(
                 f"{item.name}:drop-first",
                 item.name,
                 "its query names what the plan changes: it is made anew behind that",
-                (drop("VIEW", name),),
+                (drop("VIEW", qualified(catalog.database, item.name)),),
                 (Hazard("loses-rows", lost, f"replace-view {item.name}"),),
             )
         )
-        # What is not declared stays.
-        kept = {"security": item.security or before.security or None}
-        if not item.declares("comment") and before.comment:
-            kept["comment"] = before.comment
-        sql = create_materialized_view_sql(item.model_copy(update=kept), catalog.database)
+        sql = _create(item, before, catalog.database)
         late.append(replace(step, strategy="replace", sql=[sql], work=ReplaceWork((sql,)), hazards=()))
     return tuple(early), tuple(late)
+
+
+def _create(item: View | MaterializedView, before: ViewForm, database: str) -> str:
+    """Its CREATE. What is not declared stays."""
+    kept: dict[str, object] = {}
+    if not item.declares("comment") and before.comment:
+        kept["comment"] = before.comment
+    if isinstance(item, View):
+        return create_view_sql(item.model_copy(update=kept), database)
+    if not item.security and before.security:
+        kept["security"] = before.security
+    return create_materialized_view_sql(item.model_copy(update=kept), database)

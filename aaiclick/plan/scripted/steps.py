@@ -75,6 +75,8 @@ def _scripted(step: Step, composed: Composed, oldest_code: Mapping[int, int | No
         ]
     done = "; ".join(part for part in blocked if part)
     step = _doubtful(_unread(step, composed), composed)
+    if composed.emptied and not step.change:
+        step = replace(step, change=f"{composed.emptied} drops it, and a later version makes it again")
     if not isinstance(step.work, RebuildWork) or not composed.fills:
         return replace(step, blocked=done) if done != step.blocked else step
     versions = tuple(change.version for change in composed.rebuilds)
