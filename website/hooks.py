@@ -25,11 +25,12 @@ FENCE = re.compile(r"^```(\w+) [^\n]+$", re.MULTILINE)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that are made."""
+    """Add the pages that are made, and the style of the site."""
     from mkdocs.structure.files import File
 
     pages = {page: (ROOT / name).read_text(encoding="utf-8") for name, page in ELSEWHERE.items()}
     pages |= {"reference.md": _reference(), "schemas.md": _schemas()}
+    pages["site.css"] = (Path(__file__).parent / "site.css").read_text(encoding="utf-8")
     for name, text in pages.items():
         files.append(File.generated(config, name, content=text))
     return files
