@@ -6,7 +6,8 @@ what they wrote is counted again: the rows of parts that are newer than the look
 constraint away, in the same statement. (A fence could not do that: an ALTER of a table with ``table_readonly`` is
 refused also where it resets it.)
 
-Whoever is killed in between leaves constraints behind that begin with ``_aaiclick_guard_``; the next plan drops them.
+Whoever is killed in between leaves constraints behind that begin with ``_aaiclick_guard_``. The next run that takes
+the lease of a dead holder drops them, on whichever table they are: somebody else may have exchanged two of them.
 """
 
 from __future__ import annotations
@@ -18,14 +19,17 @@ from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.inserts import drain_all
 from aaiclick.clickhouse.messages import first_line, shortened
 from aaiclick.clickhouse.mutations import require_settled
+from aaiclick.clickhouse.names import GUARD
 from aaiclick.clickhouse.parts import parts
-from aaiclick.clickhouse.statements import READ
+from aaiclick.clickhouse.statements import READ, ask
 from aaiclick.clickhouse.storages import add_guards, remove_guards, storage
-from aaiclick.clickhouse.tables import Physical
+from aaiclick.clickhouse.tables import Physical, physical
 from aaiclick.error_codes import UNKNOWN_TABLE
 from aaiclick.errors import AaiclickError, ApplyError, OutcomeUnknownError, StatementError
+from aaiclick.events import Note
 from aaiclick.plan.operations import Guard
-from aaiclick.routine import Query, Routine, number, text
+from aaiclick.routine import Emit, Query, Routine, number, text
+from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
 
 _PATIENCE = "Nothing was changed. Run again when they have ended"
@@ -60,6 +64,24 @@ def unwatch(table: Physical) -> Routine[None]:
     """Drop the constraints after a failure. An error here is ignored: the next run drops them."""
     with suppress(AaiclickError):
         yield from remove_guards((yield from storage(table.database, table.uuid)) if table.uuid else table)
+
+
+def drop_left_guards(database: str) -> Routine[None]:
+    """Drop what killed runs left on any table of the database: the names are ours alone. Only under the lease, where no
+    run of ours is between two ALTERs. A table that refuses it keeps them, with a Note."""
+    rows = yield from ask(
+        "SELECT name FROM system.tables WHERE database = unhex({db:String}) AND endsWith(engine, 'MergeTree') AND "
+        "position(create_table_query, {guard:String}) > 0",
+        {"db": hexed(database), "guard": GUARD},
+    )
+    for name in (text(row[0]) for row in rows):
+        try:
+            yield from remove_guards((yield from physical(database, name)))
+        except OutcomeUnknownError:
+            raise
+        except StatementError as error:
+            why = f"a constraint of a killed run stays ({first_line(str(error))}): drop it by hand"
+            yield Emit(Note(f"{database}.{name}: {why}", "warning"))
 
 
 def count_newer(table: Physical, guards: Sequence[Guard], seen: int) -> Routine[None]:

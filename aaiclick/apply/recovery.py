@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from aaiclick.apply.guarded_alter import drop_left_guards
 from aaiclick.apply.rebuild.attach import attach_filler
 from aaiclick.apply.rebuild.exchange import Whereabouts, clear_rebuild, undo_rebuild, whereabouts
 from aaiclick.apply.rebuild.finish import Filler, finish
@@ -60,7 +61,7 @@ def clean_leftovers(
     Raises StatementError, and ApplyError where a wait was too long; it can be called again then.
     """
     chosen = options if options is not None else ApplyOptions()
-    database = owned.database
+    database, died = owned.database, bool(owned.tombstones)
     result: list[Leftover] = []
     for found in owned.marks():
         if isinstance(found, str):
@@ -72,6 +73,8 @@ def clean_leftovers(
         result += yield from _unmarked(
             owned, {label(leftover.object) for leftover in result if leftover.action == "waiting"}
         )
+    if died:  # behind a fence, which is lifted by now, they could not be dropped
+        yield from drop_left_guards(database)
     for leftover in result:
         if leftover.action == "left":
             yield Emit(Note(f"{database}.{leftover.object}: {leftover.reason}. It is left as it is", "warning"))

@@ -171,7 +171,7 @@ def _apply(
     ours = yield from read_owned(database, absent)
     if (yield from read_bookkeeping(database)).shared:
         ours = yield from settle_on_hosts(run.schema, ours, options)
-    elif ours.remains:
+    elif ours.remains or ours.tombstones:
         done = yield from clean_leftovers(ours, options, resume=True)
         options = replace(options, resumable=frozenset(each.object for each in done if each.action == "waiting"))
         ours = (yield from read_owned(database, absent)) if done else ours

@@ -20,6 +20,7 @@ from aaiclick.clickhouse.tables import require_table
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.migrate import Run
 from aaiclick.errors import AaiclickError, LeaseLostError, OutcomeUnknownError, SchemaVersionError, StatementError
+from aaiclick.events import Note
 from aaiclick.lease.acquire import acquire
 from aaiclick.lease.guard import guarded
 from aaiclick.lease.names import LOCK, tombstone
@@ -351,6 +352,34 @@ def test_rows_of_a_table_that_the_new_version_made_are_not_converted(lab: Lab, m
     lab.sql("INSERT INTO t VALUES (1, 3)")
     start(lab, PRICES, later=LATER)
     assert lab.rows("SELECT id, price FROM {db}.t") == ((1, 3),)
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_a_constraint_that_reached_another_table_is_dropped_wherever_that_is_now(lab: Lab, refuses: bool) -> None:
+    """An operator exchanged the table away before the ALTER, the run was killed before its look at the UUID, and he
+    exchanged it back: no plan is made of the other table."""
+    put = False
+
+    def operate(effect: Effect) -> None:
+        nonlocal put
+        if put:
+            raise KilledError
+        if isinstance(effect, Command) and "ADD CONSTRAINT" in effect.sql:
+            put = True
+            lab.sql("CREATE TABLE t_other AS t", "EXCHANGE TABLES t AND t_other")
+
+    with pytest.raises(KilledError):
+        start(lab, PRICES, DEAD, operate)
+    lab.sql("EXCHANGE TABLES t AND t_other")
+    guarded = "SELECT name FROM system.tables WHERE database = '{db}' AND create_table_query LIKE '%_aaiclick_guard_%'"
+    assert lab.rows(guarded.replace("{db}", lab.database)) == (("t_other",),)
+    if refuses:
+        lab.sql("ALTER TABLE t_other MODIFY SETTING table_readonly = 1")
+    driver = start(lab, PRICES, later=LATER)
+    assert lab.rows(guarded.replace("{db}", lab.database)) == ((("t_other",),) if refuses else ())
+    notes = [event.text for event in driver.events if isinstance(event, Note)]
+    assert any("a constraint of a killed run stays" in text for text in notes) == refuses
+    assert lab.rows("SELECT DISTINCT price FROM {db}.t") == ((100,),)
 
 
 def test_a_table_that_was_made_as_the_held_one_is_put_right_by_the_next_run_too(lab: Lab) -> None:

@@ -107,12 +107,7 @@ def _held(scene: Scene) -> list[str]:
             setting for setting in (FENCE, *(setting for setting, _ in MERGES_STOPPED)) if setting in storage.settings
         ]
         wrong += [f"{name} is left with {setting}" for setting in left]
-        # A constraint that is left shows in the definition: the next start takes it away.
-        # One that checks nothing may stay on an operator's own table, which was under the name for a moment.
-        own = name != "t" and scene.operated
-        wrong += [
-            f"{name} is left with {guard}" for guard, what in storage.constraints.items() if what != "1" or not own
-        ]
+        wrong += [f"{name} is left with {guard}" for guard in storage.constraints]
         if storage.uuid in scene.stopped:
             continue
         # SYSTEM STOP TTL MERGES comes before the mark: a table that is exchanged behind it, by a run that is killed

@@ -195,6 +195,10 @@ def copies(server: Server, given: Given, sql: str) -> Rows:
     )
 
 
+def guarded(server: Server, given: Given, sql: str) -> Rows:
+    return tuple((name,) for name, each in tables(server, bound(given, "db")) if each.merge_tree and each.constraints)
+
+
 def columns(server: Server, given: Given, sql: str) -> Rows:
     _, found = named(server, given)
     return tuple((name, kind, "", "") for name, kind in column_list(found.columns)) if found is not None else ()
@@ -265,6 +269,13 @@ ASKED: tuple[tuple[str, Asked], ...] = (
     ("SELECT DISTINCT table, partition_id FROM system.parts", own_parts),
     ("SELECT name, comment, toString(uuid), toUnixTimestamp64Milli(now64(3)) FROM system.tables", graves),
     ("SELECT name, engine FROM system.tables", scratch_tables),
+    (
+        (
+            "SELECT name FROM system.tables WHERE database = unhex({db:String}) AND endsWith(engine, 'MergeTree') AND "
+            "position(create_table_query"
+        ),
+        guarded,
+    ),
     ("SELECT name FROM system.tables WHERE database = unhex({db:String}) AND endsWith(engine, 'MergeTree')", copies),
     (
         (
