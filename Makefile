@@ -68,10 +68,10 @@ simulate: ## schedules of several runs on a model of the server (SEEDS=200, FROM
 	$(PYTHON) -m tests.simulation.run --seeds $(SEEDS) --first $(FROM) $(if $(TELL),--tell)
 
 test: ## the tests
-	$(PYTHON) -m pytest -n 2
+	$(PYTHON) -m pytest -n 3
 
 test-long: ## what `test` shows by one case or in one place, in all the others (part of `proof`)
-	$(PYTHON) -m pytest -m "long and not proof" -n 2
+	$(PYTHON) -m pytest -m "long and not proof" -n 3
 
 type: ## mypy and pyright, both strict
 	$(PYTHON) -m mypy

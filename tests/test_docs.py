@@ -32,7 +32,7 @@ def test_the_readme_has_exactly_two_commands_one_runs_and_one_tests() -> None:
     assert all(command.startswith("python -m venv .venv && .venv/bin/pip install -q ") for command in COMMANDS)
     script = run.rpartition("/python ")[2]
     assert (ROOT / script).is_file()
-    assert test.endswith(".venv/bin/python -m pytest -n 2")
+    assert test.endswith(".venv/bin/python -m pytest -n 3")
 
 
 def test_the_extras_that_the_commands_install_exist() -> None:

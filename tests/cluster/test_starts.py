@@ -179,13 +179,18 @@ print(len(report.steps))
 
 
 @pytest.mark.parametrize(
-    "processes", [pytest.param(4, marks=pytest.mark.slow), pytest.param(16, marks=pytest.mark.proof)]
+    ("processes", "versions"),
+    [
+        pytest.param(4, 1, marks=pytest.mark.slow),
+        pytest.param(4, 2, marks=pytest.mark.long),
+        pytest.param(16, 2, marks=pytest.mark.proof),
+    ],
 )
 @KINDS
-def test_processes_that_start_on_different_hosts_at_once(place: Place, processes: int) -> None:
+def test_processes_that_start_on_different_hosts_at_once(place: Place, processes: int, versions: int) -> None:
     """Every fourth one is killed a moment after it began, the holder of the lease perhaps among them. One of the others
     makes the change, all of them end well, and there is one record."""
-    for version in (1, 2):
+    for version in range(1, versions + 1):
         numbers = [number % len(place.cluster.hosts) for number in range(processes)]
         started = started_together(place, numbers, STARTING, str(version))
         time.sleep(0.3 * version)
@@ -200,4 +205,4 @@ def test_processes_that_start_on_different_hosts_at_once(place: Place, processes
             history = schema_history(host.database_url(place.database), place.schema(version, []))
             assert [record.version for record in history] == list(range(1, version + 1))
     columns = f"SELECT count() FROM system.columns WHERE database = '{place.database}' AND table = 'events'"
-    assert place.cluster.same(columns) == [[3]]
+    assert place.cluster.same(columns) == [[versions + 1]]
