@@ -150,9 +150,9 @@ def test_a_line_of_a_former_holder_is_refused_by_a_host_that_knows_nothing_of_it
     cluster = aaiclick_cluster(1, 2)
     books = books_in(cluster, cluster.atomic_database())
     one, two = (Disturbed(host, books.database) for host in cluster.hosts)
-    lease = take(one, books, seconds=0.5)
     run(make_everywhere(books, [SharedTable(JOURNAL, "`a` UInt64", "ORDER BY a")]), one)
     table = f"`{books.home}`.`{JOURNAL}`"
+    lease = take(one, books, seconds=2.0)
     run(guarded(line(table, 1), lease), one)
     cluster.hosts[0].q(f"SYSTEM STOP FETCHES {books.home}.{GENERATIONS}")
     take(two, books, BERT, seconds=30)
