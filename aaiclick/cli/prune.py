@@ -98,13 +98,23 @@ def _print(frame: Frame, found: tuple[tuple[KeptRow, bool], ...], word: str) -> 
         for row, goes in found
     ]
     frame.output.table(("table", "kept as", "rows", "size", ""), rows, frozenset({"rows", "size"}))
-    freed = sum(row.bytes for row, goes in found if goes)
-    if freed:
-        frame.output.say(f"{size_text(freed)} {'freed' if word == 'dropped' else 'to be freed'}")
+    freed = "freed" if word == "dropped" else "to be freed"
+    by_host: dict[str, int] = {}
+    for each in (each for row, goes in found if goes for each in row.hosts):
+        by_host[each.host] = by_host.get(each.host, 0) + each.bytes
+    for host, size in by_host.items():
+        frame.output.say(f"host {host}: {size_text(size)} {freed}")
+    alone = sum(row.bytes for row, goes in found if goes and not row.hosts)
+    if alone:
+        frame.output.say(f"{size_text(alone)} {freed}")
 
 
 def _why(row: KeptRow) -> str:
     """Why one stays."""
+    from aaiclick.state.kept_tables import KEPT_ALONE
+
+    if row.kept.reason == KEPT_ALONE:
+        return f"stays: {row.kept.reason}"
     if row.kept.reason:
         return f"stays: {row.kept.reason} (to drop it: --table {row.name})"
     return f"stays until {_until(row)}" if row.kept.expires else f"stays (to drop it: --table {row.name})"
@@ -123,6 +133,7 @@ def _document(found: tuple[tuple[KeptRow, bool], ...], dry_run: bool) -> PrunedD
             "bytes": row.bytes,
             "dropped": goes,
             "reason": row.kept.reason,
+            "hosts": [{"host": each.host, "rows": each.rows, "bytes": each.bytes} for each in row.hosts],
         }
         for row, goes in found
     ]

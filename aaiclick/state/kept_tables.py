@@ -25,6 +25,8 @@ from aaiclick.state.replicated.base_blocks import BaseBlock
 
 KEPT_PREFIX = "_aaiclick_old_"
 DAY = 86400
+KEPT_ALONE = "this host keeps it for itself alone, from a start that took the cluster for one node: DROP TABLE there"
+"""Why a table of a cluster stays that all other hosts know nothing of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,18 @@ class KeptRow:
 
     name: str
     kept: KeptComment
+    rows: int
+    bytes: int
+    hosts: tuple[KeptOnHost, ...] = ()
+    """Where all hosts of a cluster keep it: what each has, in the order of the cluster. ``rows`` and ``bytes`` are
+    those of the host that is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOnHost:
+    """A kept table on one host of a cluster."""
+
+    host: str
     rows: int
     bytes: int
 

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from aaiclick import rollback_schema
+from aaiclick.api.prune import prune_kept
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.rollback.rollback import Rollback, rollback
-from aaiclick.errors import AaiclickError, SchemaError
+from aaiclick.errors import AaiclickError, ApplyError, SchemaError
 from tests.cluster.conftest import ClusterFactory
-from tests.cluster.copies import KILLED, fill, is_whole, regrained, turned
+from tests.cluster.copies import KILLED, SETTINGS_LEFT, fill, is_whole, regrained, rekeyed, turned
 from tests.cluster.places import PLACES, QUEUE_FIRST, Place, dead, place_on
 from tests.cluster.writing import REFUSED, Writers, during
 from tests.reliability.counts import note
@@ -128,3 +129,23 @@ def test_one_that_was_killed_is_gone_on_with(place: Place) -> None:
         place.is_settled(turned(1, place))
     assert killed > 10
     note(KILLED, kills=killed)
+
+
+@pytest.mark.parametrize("place", QUEUE_FIRST, indirect=True)
+def test_what_is_kept_is_pruned_on_every_host(place: Place) -> None:
+    place.start(rekeyed(1, place))
+    fill(place, 10)
+    place.start(rekeyed(2, place))
+    one, two = (host.database_url(place.database) for host in place.cluster.hosts)
+    ((row, _),) = prune_kept(two, dry_run=True)
+    assert (row.kept.table, row.rows, [each.rows for each in row.hosts]) == ("events", 60, [60, 60])
+    place.cluster.hosts[0].kill()
+    with pytest.raises(ApplyError, match="does not answer"):
+        prune_kept(two)
+    place.cluster.hosts[0].start()
+    assert [(found.name, goes) for found, goes in prune_kept(two)] == [(row.name, True)]
+    is_whole(place, 60)
+    assert place.cluster.same(SETTINGS_LEFT.format(db=place.database).replace("%_window%", "%block_number%")) == [[0]]
+    assert prune_kept(one) == ()
+    place.start(rekeyed(2, place))  # writes down that a setting went with it
+    place.is_settled(rekeyed(2, place))

@@ -10,7 +10,7 @@ from aaiclick.clickhouse.shared.replicas import tables_by_name
 from aaiclick.clickhouse.topology import named
 from aaiclick.events import Note
 from aaiclick.routine import Emit, Routine
-from aaiclick.state.kept_tables import KeptComment
+from aaiclick.state.kept_tables import KeptComment, KeptRow
 from aaiclick.state.owned import Owned
 from aaiclick.state.replicated.kept import forget_kept
 
@@ -21,17 +21,24 @@ def drop_expired_everywhere(owned: Owned, reach: Reach) -> Routine[None]:
     for row in owned.kept_on_replicas():
         if not row.kept.expires or row.kept.expires > owned.at // 1000:
             continue
-        found = yield from tables_by_name(reach.topology, owned.database, (row.name,))
-        away = frozenset(range(1, len(reach.topology.hosts) + 1)) - found.keys()
+        away = yield from drop_kept_everywhere(owned.database, row, reach)
         if away:
             said = f"{row.name} stays longer than it was kept for: host {named(reach.topology, away)} does not answer"
             yield Emit(Note(said))
-            continue
-        yield from drop_everywhere(owned.database, row.name, reach)
-        # Without the numbers a kept table that a kill has left could not be rolled back to: the setting goes second.
-        if row.kept.numbered:
-            yield from _reset_numbers(owned.database, row.kept, reach)
-        yield from forget_kept(owned.database, row.name)
+
+
+def drop_kept_everywhere(database: str, row: KeptRow, reach: Reach) -> Routine[frozenset[int]]:
+    """Drop one on every host; the places of hosts that do not answer, and then nothing was dropped."""
+    found = yield from tables_by_name(reach.topology, database, (row.name,))
+    away = frozenset(range(1, len(reach.topology.hosts) + 1)) - found.keys()
+    if away:
+        return away
+    yield from drop_everywhere(database, row.name, reach)
+    # Without the numbers a kept table that a kill has left could not be rolled back to: the setting goes second.
+    if row.kept.numbered:
+        yield from _reset_numbers(database, row.kept, reach)
+    yield from forget_kept(database, row.name)
+    return frozenset()
 
 
 def _reset_numbers(database: str, kept: KeptComment, reach: Reach) -> Routine[None]:

@@ -330,6 +330,17 @@ class TakeOverDocument(TypedDict):
     """The tables."""
 
 
+class PrunedOnHost(TypedDict):
+    """An old table on one host of a cluster."""
+
+    host: str
+    """The host."""
+    rows: int
+    """Its rows there."""
+    bytes: int
+    """Its size on that host's disk."""
+
+
 class PrunedTable(TypedDict):
     """An old table that is, or was, kept for a rollback."""
 
@@ -345,6 +356,8 @@ class PrunedTable(TypedDict):
     """It was dropped, or would be (``dry_run``)."""
     reason: str
     """Why it stays until somebody has looked at it; '' where its time runs out by itself."""
+    hosts: list[PrunedOnHost]
+    """What each host of a cluster has of it; empty on one host."""
 
 
 class PrunedDocument(TypedDict):

@@ -5,67 +5,145 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+from aaiclick.apply.everywhere import pin
+from aaiclick.apply.replicated.expired import drop_kept_everywhere
 from aaiclick.catalog.read import read_catalog
-from aaiclick.clickhouse.topology import read_topology
+from aaiclick.clickhouse.every_host import Reach
+from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping
+from aaiclick.clickhouse.topology import LOOK, Topology, named, read_topology
+from aaiclick.commands.inspection.where_recorded import where_recorded
 from aaiclick.commands.session import under_lease
-from aaiclick.errors import UsageError
+from aaiclick.errors import ApplyError, UsageError
 from aaiclick.lease.owner import this_process
-from aaiclick.routine import Routine
-from aaiclick.state.kept_tables import KeptRow, drop_expired
-from aaiclick.state.owned import Owned, read_owned
+from aaiclick.routine import Query, Routine, number, text
+from aaiclick.sql.hex_text import hexed
+from aaiclick.state.kept_tables import KEPT_ALONE, KeptOnHost, KeptRow, drop_expired
+from aaiclick.state.owned import Owned, read_owned, read_owned_here, with_notes
 
 _LONG_AGO = 1
 """Unix seconds: any table that expires then has expired."""
 
 
 def prune(
-    database: str | None, tables: Collection[str], dry_run: bool, embedded: bool
+    database: str | None, tables: Collection[str], dry_run: bool, embedded: bool, cluster: str = ""
 ) -> Routine[tuple[tuple[KeptRow, bool], ...]]:
     """The kept tables of a database, each with whether it was dropped (with ``dry_run``: would be).
 
     ``tables``: those of these tables alone (empty: of all). One that stays until somebody has looked at it goes only by
-    its own name; so does one that got rows which the table that replaced it does not have. Raises ``UsageError`` where
-    nothing of a name is kept, where a run is unfinished, and on several hosts.
+    its own name; so does one that got rows which the table that replaced it does not have. ``cluster``: the hosts that
+    hold the database, where neither it nor its tables tell. Raises ``UsageError`` where nothing of a name is kept,
+    where a run is unfinished, and where nothing tells which hosts keep tables; ``ApplyError`` where one is away.
     """
-    catalog = yield from read_catalog(database, ())
+    catalog = yield from read_catalog(database)
     where = catalog.database
-    owned = yield from read_owned(where)
-    _chosen(owned, tables)
-    if not (yield from read_topology(catalog)).single:
-        raise UsageError(
-            f"database {where} has several hosts, and each keeps its own old tables until their time is over"
-        )
+    owned = yield from read_owned_here(where)
+    topology = yield from read_topology(catalog, cluster)
+    if topology.kind in ("apart", "shared"):
+        raise UsageError(_unreached(topology, where))
+    found = yield from where_recorded(owned, topology)
+    if found.unopened:
+        raise UsageError(f"{found.unopened}. Nothing was changed")
+    books = found.books if found.books.shared else None
+    if books is not None:
+        owned = yield from with_notes(owned, books)
+    rows = yield from _kept(owned, topology, books)
+    _chosen(rows, tables, where)
     if owned.unfinished:
         raise UsageError(
             f"a migration of database {where} is unfinished, and what is kept may be needed for it. Nothing was "
             "changed. Run: aaiclick migrate"
         )
-    if dry_run or not owned.kept():
-        chosen = {row.name for row in _chosen(owned, tables)}
-        return tuple((row, row.name in chosen) for row in owned.kept())
+    if dry_run or not rows:
+        chosen = {row.name for row in _chosen(rows, tables, where)}
+        return tuple((row, row.name in chosen) for row in rows)
 
     def body(_: object) -> Routine[tuple[tuple[KeptRow, bool], ...]]:
         # Another run may have dropped or kept some before this one had the lease.
-        now = yield from read_owned(where)
-        if now.unfinished:
+        owned = yield from read_owned(where)
+        if owned.unfinished:
             raise UsageError(f"a migration of database {where} was begun meanwhile: nothing was changed")
-        rows = [_expired(row, row.name in tables) for row in _chosen(now, tables)]
-        dropped = yield from drop_expired(where, rows, _LONG_AGO, {})
-        return tuple((row, row.name in dropped) for row in now.kept())
+        now = yield from _kept(owned, topology, books)
+        chosen = [_expired(row, row.name in tables) for row in _chosen(now, tables, where)]
+        if books is None:
+            dropped = yield from drop_expired(where, chosen, _LONG_AGO, {})
+        else:
+            dropped = yield from _drop_everywhere(where, chosen, topology)
+        return tuple((row, row.name in dropped) for row in now)
 
-    done = yield from under_lease(where, this_process(), body, embedded=embedded)
+    done = yield from under_lease(where, this_process(), body, embedded=embedded, books=books)
     assert done is not None
     return done
 
 
-def _chosen(owned: Owned, tables: Collection[str]) -> tuple[KeptRow, ...]:
-    kept = owned.kept()
+def _kept(owned: Owned, topology: Topology, books: Bookkeeping | None) -> Routine[tuple[KeptRow, ...]]:
+    """What is kept; on a cluster with what each host has of it."""
+    if books is None:
+        return owned.kept()
+    rows = {row.name: row for row in owned.kept()}
+    common = {row.name for row in owned.kept_on_replicas()}
+    sizes = yield from _sizes(owned.database, topology, sorted(common))
+    for name, row in rows.items():
+        if name in common:
+            rows[name] = replace(row, hosts=sizes.get(name, ()))
+        else:
+            # Of a start that took the cluster for one node: no other host knows of it, and no start drops it.
+            rows[name] = replace(row, kept=replace(row.kept, expires=0, reason=KEPT_ALONE))
+    return tuple(rows.values())
+
+
+def _sizes(database: str, topology: Topology, names: Collection[str]) -> Routine[dict[str, tuple[KeptOnHost, ...]]]:
+    if not names:
+        return {}
+    rows = yield Query(
+        "SELECT hex(name), toInt64(_shard_num), toInt64(coalesce(total_rows, 0)), toInt64(coalesce(total_bytes, 0)) "
+        f"FROM {topology.everywhere('system.tables')} WHERE database = unhex({{db:String}}) AND "
+        "has(splitByChar(',', {names:String}), hex(name)) ORDER BY _shard_num",
+        {"db": hexed(database), "names": ",".join(hexed(name) for name in names)},
+        LOOK,
+    )
+    found: dict[str, tuple[KeptOnHost, ...]] = {}
+    for digits, place, count, size in rows:
+        name = bytes.fromhex(text(digits)).decode("utf-8", "surrogateescape")
+        here = KeptOnHost(topology.at(number(place)).label, number(count), number(size))
+        found[name] = (*found.get(name, ()), here)
+    return found
+
+
+def _drop_everywhere(database: str, rows: Collection[KeptRow], topology: Topology) -> Routine[tuple[str, ...]]:
+    """Drop them on every host. Raises ``ApplyError`` where one does not answer: it would have them still."""
+    reach = yield from pin(Reach(topology))
+    dropped: list[str] = []
+    for row in rows:
+        away = yield from drop_kept_everywhere(database, row, reach)
+        if away:
+            before = f"{', '.join(dropped)}: dropped. " if dropped else "Nothing was dropped. "
+            raise ApplyError(
+                f"{row.name}: host {named(topology, away)} does not answer, and would have it still when it is back. "
+                f"{before}Run again when it answers: aaiclick prune"
+            )
+        dropped.append(row.name)
+    return tuple(dropped)
+
+
+def _unreached(topology: Topology, database: str) -> str:
+    if topology.kind == "shared":
+        return f"database {database} is kept by ClickHouse Cloud, where nothing is kept for a rollback"
+    return (
+        f"tables of database {database} have replicas, and nothing tells which hosts have them: AAICLICK_CLUSTER names "
+        "the cluster. Nothing was changed"
+    )
+
+
+def _chosen(kept: Collection[KeptRow], tables: Collection[str], database: str) -> tuple[KeptRow, ...]:
     unknown = [name for name in tables if not any(name in (row.name, row.kept.table) for row in kept)]
     if unknown:
         there = ", ".join(dict.fromkeys(row.kept.table for row in kept)) or "nothing"
-        raise UsageError(f"nothing of {unknown[0]} is kept in database {owned.database} (kept is {there})")
+        raise UsageError(f"nothing of {unknown[0]} is kept in database {database} (kept is {there})")
     return tuple(
-        row for row in kept if row.name in tables or (row.kept.expires and (not tables or row.kept.table in tables))
+        row
+        for row in kept
+        if row.kept.reason != KEPT_ALONE
+        and (row.name in tables or (row.kept.expires and (not tables or row.kept.table in tables)))
     )
 
 
