@@ -330,6 +330,11 @@ class StalePlanError(PlanError):
 class ApplyError(AaiclickError):
     """Something failed while a plan was carried out. Run again: it goes on from there."""
 
+    through: object = None
+    """The host of a cluster (a ``peers.Peer``) through which a run puts right what is told; None: any."""
+    version: int | None = None
+    """The version that has to be run there; None: the one that was."""
+
 
 class VerificationError(ApplyError):
     """A copy differs from its source: nothing was swapped, the live table is as it was."""

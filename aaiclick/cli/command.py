@@ -18,7 +18,7 @@ import typer
 from aaiclick.cli import calls
 from aaiclick.cli.configuration.settings import ENVIRONMENT, FLAG, Settings, load
 from aaiclick.cli.configuration.unconfigured import NOWHERE, require_oplog
-from aaiclick.cli.database import DatabaseTarget, command_line, completed, local_url, resolve
+from aaiclick.cli.database import DatabaseTarget, at_peer, command_line, completed, local_url, resolve
 from aaiclick.cli.engine_noise import silence_engine
 from aaiclick.cli.failures import Advice, ExitCode, Failure, describe, hide
 from aaiclick.cli.interrupts import Interrupts, Terminated
@@ -28,6 +28,7 @@ from aaiclick.errors import AaiclickError, UsageError
 
 if TYPE_CHECKING:
     from aaiclick.cli.machine.documents import ErrorFields
+    from aaiclick.peers import Peer
     from aaiclick.plan.policy import Policy
     from aaiclick.specs.schema import Schema
 
@@ -115,7 +116,7 @@ class Frame:
 
     def advice(self) -> Advice:
         """How this run, and what has to be run next, is called."""
-        return Advice(self.again(), self.migrate, self._refused, self._plan_anew, self.completed)
+        return Advice(self.again(), self.migrate, self._refused, self._plan_anew, self.completed, self.through)
 
     def completed(self, text: str) -> str:
         """The text with this run's target behind each command that it names."""
@@ -251,6 +252,17 @@ class Frame:
         said = self.settings.said("policy") if wider else None
         policy = [("--policy", USUAL_POLICY)] if said is not None and said.level >= ENVIRONMENT else []
         return command_line("migrate", *self._where(), ("--plan", self.approved), *policy, *given, *further)
+
+    def through(self, peer: Peer, to: int | None = None) -> str:
+        """``aaiclick migrate`` through another host of the cluster. ``to``: the version; None: the one that is
+        meant."""
+        kept = ("--to", "--allow", "--keep-old", "--policy") if self.command == "migrate" else ("--to",)
+        given = [option for option in self.extra if option[0] in kept and not (to is not None and option[0] == "--to")]
+        version = [("--to", str(to))] if to is not None else []
+        where = [option for option in self._where() if option[0] != "--url"]
+        return command_line(
+            "migrate", *where[:1], ("--url", at_peer(self.target(), peer)), *where[1:], *version, *given
+        )
 
     def _plan_anew(self) -> str:
         """What to run where a plan is not the same any more."""

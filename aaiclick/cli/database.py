@@ -13,6 +13,7 @@ from aaiclick.errors import UsageError
 
 if TYPE_CHECKING:
     from aaiclick.clients.url import EmbeddedUrl, ServerUrl
+    from aaiclick.peers import Peer
 
 URL_VARIABLE = "AAICLICK_CH_URL"
 ROOT_VARIABLE = "AAICLICK_LOCAL_ROOT"
@@ -108,6 +109,21 @@ def _options(where: Sequence[tuple[str, str | None]]) -> str:
     return command_line("x", *where).removeprefix("aaiclick x")
 
 
+def at_peer(target: DatabaseTarget, peer: Peer) -> str:
+    """The URL of another host of the cluster; that of this one where nobody knows at which port it answers."""
+    from aaiclick.clients.url import ServerUrl
+
+    parts = _AUTHORITY.match(target.url)
+    secure = isinstance(target.parsed, ServerUrl) and target.parsed.secure
+    port = peer.https if secure else peer.http
+    if parts is None or not port:
+        return target.url
+    name = f"[{peer.name}]" if ":" in peer.name else peer.name
+    return f"{parts[1]}{parts[2] or ''}{name}:{port}{target.url[parts.end() :]}"
+
+
+_AUTHORITY = re.compile(r"([^:/?#]+://)([^/?#]*@)?[^/?#]*")
+_COMPLETE = re.compile(r"(?: --env \S+)? --url ")
 _WHOLE = ("--env", "--url", "--database", "--schema", "--var")
 TAKEN = {
     **dict.fromkeys(("status", "plan", "migrate", "rollback", "adopt"), _WHOLE),
@@ -129,6 +145,8 @@ def completed(text: str, where: Sequence[tuple[str, str | None]]) -> str:
 
     def full(found: re.Match[str]) -> str:
         command, flags = found[1], found[2]
+        if _COMPLETE.match(text, found.end()):
+            return found[0]  # it is complete, perhaps with the URL of another host
         target = _options([each for each in where if each[0] in TAKEN[command]])
         if target and target in text[found.start() :].removeprefix("aaiclick ").partition("aaiclick ")[0]:
             return found[0]  # it is complete

@@ -24,6 +24,7 @@ from aaiclick.errors import (
     StatementError,
 )
 from aaiclick.explanations import explanation_of
+from aaiclick.peers import Peer
 
 _LONGEST = 2000
 # What the command was called with says it already.
@@ -86,6 +87,8 @@ class Advice:
     plan: Callable[[], str] | None = None
     complete: Callable[[str], str] = str
     """Puts this run's target behind each command that a text names."""
+    through: Callable[[Peer, int | None], str] | None = None
+    """``aaiclick migrate`` through another host, to a version."""
 
 
 def describe(error: Exception, advice: Advice, secret: str = "") -> Failure:
@@ -132,6 +135,8 @@ def _sentence(error: Exception, advice: Advice) -> tuple[str, str]:
             return _one_line(str(error)), advice.again
         case LockHeldError():
             return _one_line(str(error)), advice.again
+        case ApplyError() if isinstance(error.through, Peer) and advice.through is not None:
+            return _one_line(str(error)), advice.through(error.through, error.version)
         case ApplyError() if _untouched(str(error)):
             return _one_line(str(error)), advice.again
         case ApplyError():

@@ -131,7 +131,14 @@ def _found(frame: Frame, declared: Schema) -> Status:
 
 def _next(found: Status, frame: Frame) -> str | None:
     """What brings it into sync; None where no command does."""
-    return None if found.state in HELPLESS else frame.migrate()
+    if found.state in HELPLESS:
+        return None
+    elsewhere = {f"host {host.host}: {words}" for host in found.hosts for words in host.differs}
+    if elsewhere and elsewhere >= set(found.differences) and not found.unfinished:
+        # As far as the host that is connected to goes, there is nothing to do.
+        peers = [host.peer for host in found.hosts if host.peer is not None]
+        return frame.through(peers[0]) if peers else None
+    return frame.migrate()
 
 
 def _unrecorded(found: Status) -> bool:

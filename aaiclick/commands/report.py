@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from aaiclick.peers import Peer
 from aaiclick.plan.gate import GateDecision
 from aaiclick.plan.model import Plan, Step
 
@@ -66,6 +67,8 @@ class HostStatus:
     """What it lacks, or has otherwise than most hosts."""
     fewer: tuple[str, ...]
     """Where it has fewer rows than others of its shard: it has not fetched them yet, or the table is not replicated."""
+    peer: Peer | None = field(default=None, compare=False)
+    """Where a run through it has to go that puts right what differs there; None: where no run does."""
 
 
 @dataclass(frozen=True, slots=True)

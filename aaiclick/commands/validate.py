@@ -37,7 +37,7 @@ def validate(schema: Schema, database: str | None) -> Routine[Status]:
     if not found.topology.single:
         from aaiclick.commands.inspection.host_states import host_states
 
-        hosts = yield from host_states(found)
+        hosts = yield from host_states(found, frozenset(step.object for step in planned.plan.steps))
     apart = tuple(f"host {host.host}: {words}" for host in hosts for words in host.differs)
     differences += apart
     state = "drift" if apart and state == "in sync" else state

@@ -88,6 +88,11 @@ def exchange_tables(one: str, other: str) -> str:
     return _statement("EXCHANGE TABLES", f"{one} AND {other}")
 
 
+def attach_again(table: str) -> str:
+    """ATTACH TABLE of one that was detached."""
+    return _statement("ATTACH TABLE", table)
+
+
 def drop(kind: str, name: str, *, if_exists: bool = False, sync: bool = False) -> str:
     """DROP of a ``kind``. ``sync``: its room is free when the statement returns, not minutes later."""
     return _statement(f"DROP {kind}{' IF EXISTS' if if_exists else ''}", name, "SYNC" if sync else "")

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import typer
 
-from aaiclick.cli.database import TAKEN, command_line, completed, resolve
+from aaiclick.cli.database import TAKEN, at_peer, command_line, completed, resolve
 from aaiclick.cli.main import build
 from aaiclick.clients.directory import directory_state
 from aaiclick.errors import ConnectionFailed, UsageError
+from aaiclick.peers import Peer
 
 
 def test_an_explicit_url_wins(tmp_path: Path) -> None:
@@ -21,6 +22,22 @@ def test_an_explicit_url_wins(tmp_path: Path) -> None:
     assert not target.embedded
     assert not target.missing
     assert "secret" not in repr(target)
+
+
+@pytest.mark.parametrize(
+    ("given", "there"),
+    [
+        ("clickhouse://u:p@h1:8123/app?compress=0", "clickhouse://u:p@h2:81/app?compress=0"),
+        ("clickhouse://h1/app", "clickhouse://h2:81/app"),
+        ("https://h1:8443", "https://h2:82"),
+    ],
+)
+def test_another_host_is_reached_at_its_own_port(tmp_path: Path, given: str, there: str) -> None:
+    target = resolve(given, {}, tmp_path)
+    assert at_peer(target, Peer("h2", 81, 82)) == there
+    assert at_peer(target, Peer("h2")) == given
+    command = f"aaiclick migrate --url {there}"
+    assert completed(f"Run: {command}", [("--url", given)]) == f"Run: {command}"
 
 
 @pytest.mark.parametrize("given", [None, ""])

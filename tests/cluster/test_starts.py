@@ -136,8 +136,11 @@ def test_a_host_that_lacks_something_is_named_and_made_whole_through_it(aaiclick
     assert status.differences[-1].endswith(": events is missing")
     with pytest.raises(ApplyError, match=r"this host lacks tables of .* that .* share: aaiclick migrate .*makes them"):
         validate_schema(two.database_url(place.database), schema)
-    with pytest.raises(ApplyError, match="not every host has what is declared"):
+    assert status.hosts[1].peer is not None
+    assert str(status.hosts[1].peer.http) in two.database_url("")
+    with pytest.raises(ApplyError, match="not every host has what is declared") as raised:
         place.start(place.schema(2, [events(V), seen]))
+    assert raised.value.through == status.hosts[1].peer
     for host in (0, 1):
         with pytest.raises(ApplyError, match=r"before anything is changed: host .* lacks events, which others have"):
             place.start(place.schema(2, [events(V, W), seen]), host)
@@ -146,6 +149,18 @@ def test_a_host_that_lacks_something_is_named_and_made_whole_through_it(aaiclick
     one.q(f"INSERT INTO {place.database}.events VALUES (1, 1)")
     place.cluster.sync(f"{place.database}.events")
     assert two.one(f"SELECT count() FROM {place.database}.events") == 1
+    # Whose view is the other one is told by the declaration: of two hosts none has what most have.
+    one.q(f"CREATE OR REPLACE VIEW {place.database}.seen AS SELECT 2 AS id")
+    status = validate_schema(two.database_url(place.database), schema)
+    assert [host.differs for host in status.hosts] == [("seen differs",), ()]
+    place.start(schema)
+    place.is_settled(schema)
+    two.q(f"DETACH TABLE {place.database}.events PERMANENTLY")
+    status = validate_schema(one.database_url(place.database), schema)
+    assert status.hosts[1].differs == ("events is detached (ATTACH TABLE `events` there brings it back)",)
+    assert status.hosts[1].peer is None
+    with pytest.raises(ApplyError, match="has events detached"):
+        place.start(schema, 1)
 
 
 @KINDS

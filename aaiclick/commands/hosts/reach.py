@@ -9,7 +9,8 @@ from aaiclick.apply.everywhere import pin
 from aaiclick.apply.replicated.conditions import require_replicas
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.every_host import Reach, Subject, troubles
-from aaiclick.commands.inspection.alike import settled, until_alike, usual
+from aaiclick.clickhouse.shared.proofs import answering_peers
+from aaiclick.commands.inspection.alike import attach_words, detached, settled, until_alike, usual
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.planning import PlannedMigration
 from aaiclick.commands.inspection.subjects import subjects_of
@@ -83,21 +84,34 @@ def _require_alike(planned: PlannedMigration, reach: Reach) -> Routine[None]:
     now = yield from settled(reach, Subject(found.catalog.database, names), absent=True)
     most = usual(now, names)
     wrong: list[str] = []
+    lacking: set[int] = set()
+    aside: dict[int, frozenset[str]] | None = None
     for place in sorted(reach.places & now.hosts.keys()):
         label = topology.at(place).label
         for name, digest, other in zip(names, now.digests(place, names), most, strict=True):
             there = any(now.hosts[each].get(name) for each in now.hosts)
             step = steps[name]
-            if not digest and there and not (place == reach.here and found.same_version and step.strategy == "create"):
-                wrong.append(f"host {label} lacks {name}, which others have")
+            if not digest and there:
+                if aside is None:
+                    aside = yield from detached(topology, Subject(found.catalog.database, names))
+                if name in aside.get(place, ()):
+                    wrong.append(f"host {label} has {name} detached ({attach_words(name)})")
+                elif not (place == reach.here and found.same_version and step.strategy == "create"):
+                    wrong.append(f"host {label} lacks {name}, which others have")
+                    lacking.add(place)
             elif digest and other and digest != other and step.strategy in ("alter", "mutate"):
                 wrong.append(f"host {label} has another {name} than the others")
     if wrong:
         version = f"v{found.live.number}" if found.live.number else "the version before"
-        raise ApplyError(
+        way = f": a start of {version} through the host that lacks something makes it there" if lacking else ""
+        error = ApplyError(
             f"hosts do not have the same before anything is changed: {'; '.join(wrong)}. Nothing was changed. Make "
-            f"them equal first: a start of {version} through the host that lacks something makes it there"
+            f"them equal first{way}"
         )
+        if lacking:
+            error.through = (yield from answering_peers(topology)).get(min(lacking))
+            error.version = found.live.number if found.live.number != found.schema.version else None
+        raise error
 
 
 def require_nothing_begun(owned: Owned) -> None:

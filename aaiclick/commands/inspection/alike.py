@@ -5,15 +5,17 @@ Settings and comments of tables are each replica's own, and may differ on purpos
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from aaiclick.clickhouse.every_host import Reach, Shown, Subject, allow, busy, show
-from aaiclick.clickhouse.topology import Topology, named
+from aaiclick.clickhouse.shared.proofs import answering_peers, servers
+from aaiclick.clickhouse.topology import LOOK, Topology, named
 from aaiclick.clickhouse.waiting import Wait, rest
-from aaiclick.errors import ApplyError
-from aaiclick.routine import Routine
+from aaiclick.errors import ApplyError, StatementError
+from aaiclick.routine import Query, Routine, number, text
+from aaiclick.sql.ddl import attach_again
 from aaiclick.sql.hex_text import hexed
-from aaiclick.sql.quoting import quote_string
+from aaiclick.sql.quoting import quote_name, quote_string
 
 _REPLICA = r"(ENGINE = Replicated\w*MergeTree)\('[^']*', '[^']*'"
 _FIRST = r"\1("
@@ -70,22 +72,71 @@ def until_alike(reach: Reach, subject: Subject, seconds: float = 60.0) -> Routin
             f"Nothing is recorded. Run again when it does, or go on without it: {allow(reach.topology, away)}"
         )
     names = sorted(subject.names)
-    most = usual(now, names)
-    lacking: list[str] = []
-    other: list[str] = []
+    # What the host that is connected to shows is as declared: that was looked at before.
+    here = reach.here or (yield from connected(reach.topology))
+    right = now.digests(here, names) if here in now.hosts else usual(now, names)
+    lacking: dict[int, list[str]] = {}
+    other: dict[int, list[str]] = {}
     for place in sorted(reach.places):
-        for name, here, there in zip(names, now.digests(place, names), most, strict=True):
-            if not here:
-                lacking.append(f"host {reach.topology.at(place).label} lacks {name}")
-            elif here != there:
-                other.append(f"{name} on host {reach.topology.at(place).label}")
-    if lacking:
-        raise ApplyError(
-            f"not every host has what is declared ({'; '.join(lacking)}). Nothing is recorded. A start through that "
-            "host makes it there"
+        for name, shown, declared in zip(names, now.digests(place, names), right, strict=True):
+            if shown != declared:
+                (other if shown else lacking).setdefault(place, []).append(name)
+    if not lacking and not other:
+        return
+    aside = yield from detached(reach.topology, subject)
+    raise (yield from unlike(reach, lacking, other, aside))
+
+
+def unlike(
+    reach: Reach,
+    lacking: Mapping[int, Collection[str]],
+    other: Mapping[int, Collection[str]],
+    aside: Mapping[int, frozenset[str]],
+) -> Routine[ApplyError]:
+    """The error that says what hosts lack or have otherwise, and through which of them a run puts it right."""
+    said: list[str] = []
+    for place in sorted({*lacking, *other}):
+        host = f"host {reach.topology.at(place).label}"
+        gone = [name for name in lacking.get(place, ()) if name not in aside.get(place, ())]
+        said += [f"{host} lacks {', '.join(gone)}"] if gone else []
+        said += [f"{host} has {name} detached: {attach_words(name)}" for name in sorted(aside.get(place, ()))]
+        said += [f"{host} has another definition of {', '.join(other[place])}"] if place in other else []
+    helped = [place for place in sorted({*lacking, *other}) if place not in aside]
+    way = "Attach it there, and run again" if not helped else "A run through that host puts it right there"
+    error = ApplyError(f"not every host has what is declared ({'; '.join(said)}). Nothing is recorded. {way}")
+    if helped:
+        error.through = (yield from answering_peers(reach.topology)).get(helped[0])
+    return error
+
+
+def connected(topology: Topology) -> Routine[int]:
+    """The place of the host that is connected to; 0 where nobody can tell."""
+    rows = yield Query("SELECT toString(serverUUID())")
+    found = yield from servers(topology)
+    same = [place for place, (uuid, _) in found.items() if uuid == text(rows[0][0])]
+    return min([place for place in same if topology.at(place).is_local] or same, default=0)
+
+
+def detached(topology: Topology, subject: Subject) -> Routine[dict[int, frozenset[str]]]:
+    """Which of these tables hosts have detached: a CREATE of their name is refused, and an ATTACH brings them back."""
+    if subject.kind:
+        return {}
+    try:
+        rows = yield Query(
+            f"SELECT toInt64(_shard_num), hex(table) FROM {topology.everywhere('system.detached_tables')} WHERE "
+            "database = unhex({db:String}) AND has(splitByChar(',', {names:String}), hex(table))",
+            {"db": hexed(subject.database), "names": ",".join(hexed(name) for name in sorted(subject.names))},
+            LOOK,
         )
-    if other:
-        raise ApplyError(
-            f"{', '.join(other)}: another definition than on the other hosts, and nothing is left to be carried out. "
-            "Nothing is recorded; aaiclick status shows what differs"
-        )
+    except StatementError:
+        return {}  # older releases do not tell
+    found: dict[int, set[str]] = {}
+    for place, digits in rows:
+        name = bytes.fromhex(text(digits)).decode("utf-8", "surrogateescape")
+        found.setdefault(number(place), set()).add(name)
+    return {place: frozenset(names) for place, names in found.items()}
+
+
+def attach_words(name: str) -> str:
+    """What brings a detached table back."""
+    return f"{attach_again(quote_name(name))} there brings it back"

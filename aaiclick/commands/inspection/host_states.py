@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aaiclick.clickhouse.every_host import Shown, Subject, troubles
+from aaiclick.clickhouse.shared.proofs import answering_peers
 from aaiclick.clickhouse.topology import LOOK, Topology
-from aaiclick.commands.inspection.alike import definitions, usual
+from aaiclick.commands.inspection.alike import attach_words, connected, definitions, detached, usual
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.subjects import objects_of, subjects_of
 from aaiclick.commands.report import HostStatus
@@ -14,10 +15,12 @@ from aaiclick.routine import Query, Routine, number, text
 from aaiclick.sql.hex_text import hexed
 
 
-def host_states(found: Inspection) -> Routine[tuple[HostStatus, ...]]:
+def host_states(found: Inspection, changed: frozenset[str] = frozenset()) -> Routine[tuple[HostStatus, ...]]:
     """The hosts in the order of the cluster; none where there is one host, or where they are not known.
 
-    A host that does not answer is told as such. Rows of a table are compared within a shard.
+    A host that does not answer is told as such. Rows of a table are compared within a shard. ``changed``: the objects
+    that the host that is connected to has otherwise than declared; by what it has of the others those of the other
+    hosts are judged.
     """
     topology, database = found.topology, found.catalog.database
     if topology.single or not topology.hosts:
@@ -25,8 +28,18 @@ def host_states(found: Inspection) -> Routine[tuple[HostStatus, ...]]:
     objects = objects_of(found.schema, database).names
     wrong = yield from troubles(topology, database, objects)
     differs: dict[int, list[str]] = {place: [] for place in range(1, len(topology.hosts) + 1)}
+    aside: dict[int, frozenset[str]] = {}
+    here = -1
     for subject in subjects_of(found.schema, database):
-        _compare((yield from definitions(topology, subject)), subject, differs)
+        shown = yield from definitions(topology, subject)
+        if len({shown.digests(place, subject.names) for place in shown.hosts}) <= 1:
+            continue
+        here = here if here >= 0 else (yield from connected(topology))
+        away = yield from detached(topology, subject)
+        aside = {place: aside.get(place, frozenset()) | names for place, names in away.items()}
+        _compare(shown, subject, differs, away, here, changed)
+    helped = {place for place, words in differs.items() if words and place not in aside}
+    peers = (yield from answering_peers(topology)) if helped else {}
     fewer = _fewer(topology, (yield from _rows(topology, database, objects)))
     return tuple(
         HostStatus(
@@ -36,20 +49,33 @@ def host_states(found: Inspection) -> Routine[tuple[HostStatus, ...]]:
             wrong.get(place, ""),
             tuple(differs[place]),
             tuple(fewer.get(place, ())),
+            peers.get(place) if place in helped else None,
         )
         for place, host in enumerate(topology.hosts, 1)
     )
 
 
-def _compare(shown: Shown, subject: Subject, differs: Mapping[int, list[str]]) -> None:
+def _compare(
+    shown: Shown,
+    subject: Subject,
+    differs: Mapping[int, list[str]],
+    aside: Mapping[int, frozenset[str]],
+    connected_to: int,
+    changed: frozenset[str],
+) -> None:
     names = sorted(subject.names)
     most = usual(shown, names)
+    if connected_to in shown.hosts and subject.kind != "DATABASE":
+        declared = shown.digests(connected_to, names)
+        most = tuple(
+            other if name in changed else here for name, here, other in zip(names, declared, most, strict=True)
+        )
     for place in shown.hosts:
         for name, here, other in zip(names, shown.digests(place, names), most, strict=True):
             if here != other:
-                differs[place].append(
-                    f"{name} is missing" if not here else f"{name} differs" if other else f"only it has {name}"
-                )
+                gone = f"{name} is detached ({attach_words(name)})"
+                missing = gone if name in aside.get(place, ()) else f"{name} is missing"
+                differs[place].append(missing if not here else f"{name} differs" if other else f"only it has {name}")
 
 
 def _rows(topology: Topology, database: str, names: tuple[str, ...]) -> Routine[dict[str, dict[int, int]]]:
