@@ -23,8 +23,9 @@ from aaiclick.metrics import instrument
 from aaiclick.metrics.catalogue import METRICS, UNFINISHED
 from aaiclick.metrics.prometheus import PrometheusSink
 from aaiclick.routine import run
+from aaiclick.tenants import ensure_tenants
 from aaiclick.testing import EngineServer
-from aaiclick.testing.engine import EmbeddedEngine
+from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 from tests.metrics.conftest import Registry
 from tests.metrics.schemas import V1, V2, V3, table
 from tests.support.session_connection import SessionConnection, session
@@ -122,6 +123,25 @@ def test_a_whole_life(registry: Registry, aaiclick_client: Client, aaiclick_engi
     assert registry.of("aaiclick_migrations_applied_total", **back) == 1
     assert registry.of("aaiclick_schema_version", **place) == 2
     assert registry.of("aaiclick_schema_in_sync", **place) == 0
+
+
+def test_each_of_many_databases_counts(registry: Registry, aaiclick_client: Client) -> None:
+    names = [f"{fresh_name('tenants')}_{number}" for number in range(2)]
+    for name in names:
+        aaiclick_client.command(f"CREATE DATABASE {name}")
+    try:
+        ensure_tenants(aaiclick_client, V1, names)
+        assert registry.of("aaiclick_migrations_applied_total", **MIGRATE) == 2
+        ensure_tenants(aaiclick_client, V1, names)
+        assert registry.of("aaiclick_migrations_applied_total", **MIGRATE) == 2
+        assert registry.of("aaiclick_warm_start_duration_seconds_count", **SHOP) is None
+        places = [{**SHOP, "database": name} for name in names]
+        assert [registry.of("aaiclick_schema_version", **place) for place in places] == [1, 1]
+        assert [registry.of("aaiclick_schema_in_sync", **place) for place in places] == [1, 1]
+        assert [registry.of("aaiclick_unfinished_work", **place) for place in places] == [0, 0]
+    finally:
+        for name in names:
+            aaiclick_client.command(f"DROP DATABASE {name}")
 
 
 def test_a_run_that_failed_half_way_leaves_work(registry: Registry, aaiclick_client: Client) -> None:
