@@ -19,9 +19,9 @@ from aaiclick.routine import Command, Effect
 from aaiclick.specs.schema import Schema
 from aaiclick.version import VERSION
 from tests.cluster.conftest import ClusterFactory
-from tests.cluster.copies import DROPPED, fill, is_whole, table, turned
-from tests.cluster.places import ONCE_PER_KIND, Place, place_on
-from tests.reliability.driving import Driver
+from tests.cluster.copies import DROPPED, fill, home, is_whole, table, turned
+from tests.cluster.places import ONCE_PER_KIND, Place, dead, killed_at_exchange, place_on
+from tests.reliability.driving import Driver, KilledError
 
 
 @pytest.fixture
@@ -141,3 +141,50 @@ def test_ctrl_c_lets_writers_in_on_all_hosts(place: Place) -> None:
     assert status.fenced == ()
     place.start(turned(2, place), 1, DROPPED)
     is_whole(place, 122)
+
+
+@pytest.mark.parametrize("exchanging", [False, True], ids=["copy", "exchange"])
+@QUEUE
+def test_a_mark_that_came_with_a_backup_is_known_by_its_tables(
+    place: Place, exchanging: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """RESTORE makes new storages: the mark names none that is there. Writers are let in, and the next copy goes on."""
+    place.start(turned(1, place))
+    fill(place, 20)
+    if exchanging:
+        killed_at_exchange(place, turned(2, place), 1, DROPPED)
+    else:
+        killed_behind_the_fence(place, turned(2, place))
+    notes = f"{home(place)}._aaiclick_notes"
+    one = place.cluster.hosts[0]
+    one.q(
+        f"INSERT INTO {notes} SELECT (SELECT max(seq) FROM {notes}) + 1, name, replaceRegexpAll(argMax(body, seq), "
+        "'-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-', '-0000-4000-8000-'), now() FROM "
+        f"{notes} WHERE startsWith(name, '_aaiclick_mark_') GROUP BY name HAVING argMax(body, seq) != ''"
+    )
+    report = place.start(turned(2, place), 1, DROPPED)
+    assert "It came with a backup" in caplog.text
+    assert [step.strategy for step in report.steps] == ["rebuild"]
+    left = one.q(
+        f"SELECT count() FROM system.tables WHERE database = '{place.database}' AND name LIKE '_aaiclick_new_%'"
+    )
+    assert int(left) == exchanging
+    for host in place.cluster.hosts:
+        host.q(FENCED.format(place.database))
+        assert host.one(f"SELECT uniqExact(id) FROM {place.database}.events") == 120
+
+
+def killed_behind_the_fence(place: Place, schema: Schema) -> None:
+    """A start whose process is killed before the first statement that follows the fence of its copy."""
+    fenced = False
+
+    def before(effect: Effect) -> None:
+        nonlocal fenced
+        if isinstance(effect, Command) and fenced:
+            raise KilledError
+        fenced = fenced or (isinstance(effect, Command) and "ADD CONSTRAINT _aaiclick_fence" in effect.sql)
+
+    opened = open_url(place.cluster.hosts[0].database_url(place.database))
+    with pytest.raises(KilledError):
+        Driver(opened, before=before).run(ensure(Run(schema, place.database, DROPPED, dead(), False, VERSION)))
+    opened.close()

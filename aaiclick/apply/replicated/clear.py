@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from aaiclick.apply.everywhere import QUEUE, shortly
 from aaiclick.apply.replicated.hosts import reached_workers
-from aaiclick.apply.replicated.shadow import drop_everywhere
+from aaiclick.apply.replicated.shadow import drop_everywhere, settle_settings
 from aaiclick.apply.replicated.shards import at_host, hosts_of_shard, several, shards_of, workers
 from aaiclick.apply.replicated.stop_merges import set_everywhere
 from aaiclick.apply.replicated.writers import admit_everywhere, open_by_log
@@ -107,6 +107,58 @@ def _open_here(database: str, name: str, uuid: str) -> Routine[None]:
     here = yield from physical(database, name)
     if here is not None and here.uuid == uuid and here.constrained:
         yield from open_by_log(here)
+
+
+def is_restored(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[bool]:
+    """True where no host has any storage that the mark names: it came with a backup, or all of them were dropped.
+
+    RESTORE makes new storages. False where a host does not answer: it may have one.
+    """
+    wanted = {uuid for uuid in (*mark.sources, mark.shadow) if uuid}
+    rows = yield Query(
+        f"SELECT toInt64(_shard_num), toInt64(1) FROM {reach.topology.everywhere('system.tables')} WHERE database = "
+        "unhex({db:String}) AND has(splitByChar(',', {uuids:String}), toString(uuid)) UNION ALL SELECT "
+        f"toInt64(_shard_num), toInt64(0) FROM {reach.topology.everywhere('system.one')}",
+        {"db": hexed(database), "uuids": ",".join(sorted(wanted))},
+        LOOK,
+    )
+    answered = {number(row[0]) for row in rows}
+    return answered >= reach.places and not any(number(row[1]) for row in rows)
+
+
+def settle_restored_everywhere(database: str, mark: ReplicatedMark, reach: Reach, seconds: float) -> Routine[str]:
+    """Let writers and merges of the table go on, found by its name alone; what became of it, for people.
+
+    What the run had copied goes where its exchange cannot have begun. From then on both tables are left: rows that came
+    late may be in one of them alone. The database with the staging tables is no part of a backup of this one: where
+    there is one of that name, it is that of a run of the database that was saved.
+    """
+    found = yield from tables_everywhere(reach, database, (mark.table, mark.shadow_name), mark.table)
+    live = {place: tables[mark.table].uuid for place, tables in found.items() if mark.table in tables}
+    # Writers first: no later error may leave them locked out.
+    if live.keys() == reach.places:
+        shards = yield from shards_of(reach, database, mark.table, live, (yield from reached_workers(reach)))
+        for shard in shards:
+            yield from at_host(shortly(remove_guards(shard.source)), shard.peer)
+        yield from admit_everywhere(reach, shards, seconds)
+        if mark.phase == "copy":
+            yield from set_everywhere(database, mark.table, mark.saved, reach)
+        else:
+            yield from settle_settings(database, mark.table, mark.work.form, reach)
+    said = (
+        f"{mark.table}: none of the tables that were there when its copy was begun is there any more. It came with a "
+        "backup, or somebody took them away: writers are let in"
+    )
+    if mark.phase == "copy":
+        yield from drop_everywhere(database, mark.shadow_name, reach)
+    elif any(mark.shadow_name in tables for tables in found.values()):
+        said += (
+            f". {mark.shadow_name} is the old one or the new one, whichever {mark.table} is not, and may have rows "
+            "that came late: look at it, and drop it"
+        )
+    yield from drop_replicated_mark(database, mark)
+    yield Emit(Note(said, "warning"))
+    return said
 
 
 def clear_everywhere(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[None]:

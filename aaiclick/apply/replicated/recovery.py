@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from aaiclick.apply.recovery import Leftover
-from aaiclick.apply.replicated.clear import undo_everywhere
+from aaiclick.apply.replicated.clear import is_restored, settle_restored_everywhere, undo_everywhere
 from aaiclick.apply.replicated.finish import finish_everywhere
 from aaiclick.apply.replicated.hosts import reached_workers
 from aaiclick.apply.replicated.shards import at_host, workers
@@ -33,6 +33,11 @@ def settle_marks(owned: Owned, reach: Reach, options: ApplyOptions) -> Routine[t
     """
     done: list[Leftover] = []
     for mark in owned.replicated_marks():
+        around = replace(reach, topology=reach.topology.apart) if mark.apart else reach
+        if (yield from is_restored(owned.database, mark, around)):
+            said = yield from settle_restored_everywhere(owned.database, mark, around, options.fence_seconds)
+            done.append(Leftover(mark.table, "undone", said))
+            continue
         labels = tuple(host.label for host in reach.topology.hosts)
         if labels != mark.hosts:
             raise ApplyError(
@@ -40,7 +45,6 @@ def settle_marks(owned: Owned, reach: Reach, options: ApplyOptions) -> Routine[t
                 f"{', '.join(labels)} now. Nothing was changed, and writers of {mark.table} may be refused until it is "
                 "brought to its end: give the cluster its hosts back, and run again"
             )
-        around = replace(reach, topology=reach.topology.apart) if mark.apart else reach
         if mark.phase == "copy":
             yield from undo_everywhere(owned.database, mark, around, options.fence_seconds)
             yield Emit(Note(f"{mark.table}: a copy that was killed on host {mark.worker} was undone on all hosts"))
