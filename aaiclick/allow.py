@@ -133,6 +133,27 @@ def change_function(function: str) -> Allow:
     return Allow(f"change-function {function}")
 
 
+def change_collection(collection: str) -> Allow:
+    """Add keys to a named collection of the server, which other databases may use, or change which are overridable."""
+    return Allow(f"change-collection {collection}")
+
+
+def set_values(collection: str, key: str | None = None) -> Allow:
+    """Set the values of a named collection, or of one of its keys, anew: what is declared, or in the environment now.
+    It is done as often as it is asked for."""
+    return Allow(f"set-values {collection}" if key is None else f"set-values {collection}.{key}")
+
+
+def drop_collection(collection: str) -> Allow:
+    """Drop a named collection that is no longer declared, with its values."""
+    return Allow(f"drop-collection {collection}")
+
+
+def drop_collection_key(collection: str, key: str) -> Allow:
+    """Take a key that is not declared from a named collection of the server."""
+    return Allow(f"drop-collection-key {collection}.{key}")
+
+
 def fill_from_the_rest(table: str) -> Allow:
     """Fill a new measure of an aggregate from the rows that a TTL has left."""
     return Allow(f"fill-from-the-rest {table}")
@@ -214,6 +235,7 @@ GROUPS: tuple[tuple[str, tuple[Callable[..., Allow], ...]], ...] = (
             retype,
         ),
     ),
+    ("Named collections", (change_collection, drop_collection, drop_collection_key, set_values)),
     ("Functions and aggregates", (change_function, fill_from_the_rest, rebuild_aggregate, start_empty)),
     ("Migrations", (run_sql, rerun, skip)),
     ("Writers during a rebuild", (keep_writers_out, reapply_deletes, wait_for_deletes, writers_stopped)),

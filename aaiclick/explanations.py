@@ -282,7 +282,7 @@ EXPLANATIONS: Mapping[int, Explanation] = {
     669: Explanation(
         "NAMED_COLLECTION_DOESNT_EXIST",
         "the server has no named collection that a definition refers to, or does not show it to this user",
-        "Make it there (CREATE NAMED COLLECTION, or the server's configuration), and run again",
+        "Declare it (NamedCollection), or make it there (CREATE NAMED COLLECTION, or the configuration), and run again",
     ),
     774: Explanation(
         "TABLE_IS_PERMANENTLY_READ_ONLY",

@@ -10,6 +10,7 @@ from typing_extensions import Self
 
 from aaiclick.errors import SpecError, UsageError
 from aaiclick.specs.base import Spec
+from aaiclick.specs.server_objects.collections import NamedCollection
 from aaiclick.specs.sql_objects import SqlObject
 
 __all__ = ["Variable"]
@@ -105,7 +106,7 @@ def values_of(
 
 def check_places(item: Spec, names: frozenset[str]) -> None:
     """Raise ``SpecError`` where a variable stands where none may, or one is used that is not listed."""
-    if isinstance(item, SqlObject):
+    if isinstance(item, SqlObject | NamedCollection):  # values of a collection take ${NAME}
         return
     head = f"{item.noun} {getattr(item, 'name', '')}".strip()
     for path, text in _texts(item):
@@ -126,6 +127,8 @@ def check_places(item: Spec, names: frozenset[str]) -> None:
 
 def substituted(item: S, values: Mapping[str, Value], in_settings: Mapping[str, Value] | None = None) -> S:
     """The declaration with these values. ``in_settings``: other ones for SETTINGS; None: the same."""
+    if isinstance(item, NamedCollection):
+        return item
     if isinstance(item, SqlObject):
         text = _filled(item.sql, values)
         return item if text == item.sql else item.model_copy(update={"sql": text})
@@ -135,6 +138,8 @@ def substituted(item: S, values: Mapping[str, Value], in_settings: Mapping[str, 
 def varying(item: Spec, names: frozenset[str]) -> frozenset[str]:
     """The clauses of a declaration that hold a variable: ``ttl``, ``settings.storage_policy``, ``created_at.ttl``;
     ``*`` for one that is declared as SQL, where any clause may."""
+    if isinstance(item, NamedCollection):
+        return frozenset()
     if isinstance(item, SqlObject):
         return frozenset({"*"}) if any(name in names for name in _HOLE.findall(item.sql)) else frozenset()
     return frozenset(_clause(path) for path, text in _texts(item) if any(name in names for name in _HOLE.findall(text)))

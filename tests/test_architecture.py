@@ -348,6 +348,7 @@ WRITES_STATEMENTS = {
     "sql/ddl.py",
     "sql/clauses.py",
     "commands/rights.py",  # names of privileges
+    "plan/server_objects/rights.py",  # names of privileges
     "engine_server",  # another program, which keeps temporary tables for each of its sessions
     "testing",  # databases for tests
 }

@@ -47,7 +47,7 @@ def _refused(error: ApplyError, schema: Schema) -> SpecError | None:
     why = f"the embedded engine, on which it is made for a release, refuses it: {said}"
     if said.code == NAMED_COLLECTION_DOESNT_EXIST:
         why += (
-            ". That engine has none of the server's named collections: declare what reads one in a Schema without "
-            "migrations, which needs no lock file"
+            ". That engine has none of the server's named collections: declare the collection, too, or what reads it "
+            "in a Schema without migrations, which needs no lock file"
         )
     return SpecError(f"{item.noun} {item.name}", why)

@@ -9,6 +9,7 @@ from typing_extensions import assert_never
 
 from aaiclick.apply.alter import apply_alter
 from aaiclick.apply.backfill.backfill import apply_backfill
+from aaiclick.apply.collection import apply_collection
 from aaiclick.apply.create import apply_create
 from aaiclick.apply.drop import apply_drop
 from aaiclick.apply.everywhere import everywhere
@@ -35,6 +36,7 @@ from aaiclick.plan.operations import (
     AttachWork,
     BackfillWork,
     CallableWork,
+    CollectionWork,
     CreateWork,
     DropWork,
     RebuildWork,
@@ -122,8 +124,8 @@ def apply_work(work: Work, site: Site) -> Routine[Done]:
     """Carry out one piece of work. Errors as they come."""
     database, options = site.database, site.options
     match work:
-        case CreateWork():
-            return (yield from apply_create(work, database))
+        case CreateWork() | ReplaceWork() | DropWork() | CollectionWork():
+            return (yield from _sent(work, site))
         case AlterWork():
             return (
                 yield from (
@@ -134,12 +136,8 @@ def apply_work(work: Work, site: Site) -> Routine[Done]:
             return (yield from apply_attach(work, site))
         case RebuildWork():
             return (yield from apply_rebuild(work, site))
-        case ReplaceWork():
-            return (yield from apply_replace(work, database))
         case BackfillWork():
             return (yield from apply_backfill(work, site))
-        case DropWork():
-            return (yield from apply_drop(work, database))
         case SqlWork() if options.runner is not None:
             yield from options.runner(work)
             return Done()
@@ -154,6 +152,19 @@ def apply_work(work: Work, site: Site) -> Routine[Done]:
             return Done()
         case _:
             assert_never(work)
+
+
+def _sent(work: CreateWork | ReplaceWork | DropWork | CollectionWork, site: Site) -> Routine[Done]:
+    """What is done by its statements alone."""
+    match work:
+        case CreateWork():
+            return (yield from apply_create(work, site.database))
+        case ReplaceWork():
+            return (yield from apply_replace(work, site.database))
+        case DropWork():
+            return (yield from apply_drop(work, site.database))
+        case CollectionWork():
+            return (yield from apply_collection(work, site.options.collections))
 
 
 def _free_ttl(work: AlterWork, database: str, options: ApplyOptions) -> Routine[Done]:

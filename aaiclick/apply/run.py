@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.plan.operations import CallableWork, SqlWork
 from aaiclick.routine import Routine
+from aaiclick.specs.server_objects.collections import NamedCollection
 from aaiclick.state.step_entries import StepEntries
 
 Runner = Callable[[CallableWork | SqlWork], Routine[None]]
@@ -58,6 +59,8 @@ class ApplyOptions:
     """What is entered in the journal of the steps; None: nothing."""
     runner: Runner | None = None
     """Carries out the statements and the data move of a migration."""
+    collections: Mapping[str, NamedCollection] = field(default_factory=dict[str, NamedCollection])
+    """The declared named collections, whose values stand in what is sent."""
     reach: Reach | None = None
     """The hosts that statements are sent to; None: the one that is connected to."""
 

@@ -208,6 +208,28 @@ class DatabaseForm:
 
 
 @dataclass(frozen=True, slots=True)
+class CollectionKey:
+    """A key of a named collection, without its value."""
+
+    name: str
+    """Name of the key, unquoted."""
+    overridable: str = ""
+    """``OVERRIDABLE`` or ``NOT OVERRIDABLE``; '' where nothing is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionForm:
+    """A named collection. Its values are secrets: no form has them."""
+
+    name: str
+    """Name of the collection, unquoted."""
+    collection_keys: tuple[CollectionKey, ...]
+    """Its keys, sorted."""
+    kind: Literal["named collection"] = "named collection"
+    """Tells the forms apart."""
+
+
+@dataclass(frozen=True, slots=True)
 class UnsupportedForm:
     """An object whose definition cannot be represented: it is reported with the reason, and never changed."""
 
@@ -217,10 +239,10 @@ class UnsupportedForm:
     kind: Literal["unsupported"] = "unsupported"
 
 
-SERVER_KINDS = frozenset({"function", "database"})
+SERVER_KINDS = frozenset({"function", "database", "named collection"})
 """Kinds of forms that no database's catalogue lists."""
 
-Form: TypeAlias = TableForm | ViewForm | DictionaryForm | FunctionForm | DatabaseForm | UnsupportedForm
+Form: TypeAlias = TableForm | ViewForm | DictionaryForm | FunctionForm | DatabaseForm | CollectionForm | UnsupportedForm
 
 
 @dataclass(frozen=True, slots=True)

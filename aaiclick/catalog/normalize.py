@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from aaiclick.catalog.forms import (
+    CollectionForm,
     ColumnForm,
     ConstraintForm,
     DatabaseForm,
@@ -87,7 +88,7 @@ def normal_form(form: Form) -> Form:
             )
         case DictionaryForm():
             return dataclasses.replace(form, clauses=tuple(sorted(_with_layout_of_key(form))))
-        case FunctionForm() | DatabaseForm() | UnsupportedForm():
+        case FunctionForm() | DatabaseForm() | CollectionForm() | UnsupportedForm():
             return form
 
 

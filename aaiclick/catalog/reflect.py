@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 
 from aaiclick.catalog.forms import (
     Catalog,
+    CollectionForm,
     ColumnForm,
     DatabaseForm,
     DictionaryForm,
@@ -29,6 +30,7 @@ from aaiclick.errors import SpecError, UnsupportedObjectError, UsageError
 from aaiclick.specs.columns import Column, ColumnFields, Constraint, Index, Projection
 from aaiclick.specs.functions import Function
 from aaiclick.specs.schema import Schema, SchemaObject
+from aaiclick.specs.server_objects.collections import NOT_OVERRIDABLE, OVERRIDABLE, NamedCollection
 from aaiclick.specs.server_objects.databases import DATABASE, Database, DatabaseFields
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, DictionaryFields, MaterializedView, MaterializedViewFields, View
@@ -99,6 +101,8 @@ def reflect_object(form: Form) -> SchemaObject:
                 return Function(form.name, form.text.partition(" AS ")[2])
             case DatabaseForm():
                 return _database(form)
+            case CollectionForm():
+                return _collection(form)
             case UnsupportedForm():
                 raise UnsupportedObjectError(form.name, form.reason)
     except SpecError as error:
@@ -206,6 +210,17 @@ def _database(form: DatabaseForm) -> Database:
     if form.database_comment is not None:
         fields["comment"] = form.database_comment or None
     return Database(**fields)
+
+
+def _collection(form: CollectionForm) -> NamedCollection:
+    """Keys without their values, which nobody shows."""
+    flags = {key.name: key.overridable for key in form.collection_keys}
+    return NamedCollection(
+        form.name,
+        dict.fromkeys(flags),
+        overridable=[key for key, flag in flags.items() if flag == OVERRIDABLE],
+        not_overridable=[key for key, flag in flags.items() if flag == NOT_OVERRIDABLE],
+    )
 
 
 def _materialized(name: str, fields: MaterializedViewFields) -> MaterializedView:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from aaiclick.catalog.forms import (
+    CollectionForm,
     ColumnForm,
     DatabaseForm,
     DictionaryForm,
@@ -18,7 +19,7 @@ from aaiclick.catalog.forms import (
     ViewForm,
 )
 from aaiclick.errors import UnsupportedObjectError
-from aaiclick.sql.ddl import comment_clause, create, create_table
+from aaiclick.sql.ddl import comment_clause, create, create_named_collection, create_table
 from aaiclick.sql.quoting import is_bare, quote_name
 from aaiclick.sql.secrets import HIDDEN
 from aaiclick.sql.tokens import TokenError, Tokens, identifier
@@ -71,6 +72,9 @@ def statement(form: Form, database: str, name: str, if_not_exists: bool = False)
         case DatabaseForm():
             engine = f"ENGINE = {form.database_engine}" if form.database_engine else ""
             return create("DATABASE", quote_name(database), engine, comment_clause(form.database_comment))
+        case CollectionForm():
+            pairs = (f"{quote_name(key.name)} = '{HIDDEN}' {key.overridable}".rstrip() for key in form.collection_keys)
+            return create_named_collection(quote_name(form.name), tuple(pairs))
         case UnsupportedForm():
             raise UnsupportedObjectError(form.name, form.reason)
 
@@ -159,6 +163,8 @@ def has_hidden(form: Form) -> bool:
     """True where the engine printed ``[HIDDEN]`` in place of a secret (comments do not count)."""
     if isinstance(form, UnsupportedForm | FunctionForm):
         return HIDDEN in form.text
+    if isinstance(form, CollectionForm):
+        return False  # it has no values
     if isinstance(form, DatabaseForm):
         return HIDDEN in form.database_engine
     return HIDDEN in statement(_without_comments(form), "", "")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from aaiclick.catalog.forms import (
     Catalog,
+    CollectionForm,
     DatabaseForm,
     DictionaryForm,
     FunctionForm,
@@ -105,7 +106,7 @@ def source_sql(scratch: Scratch, live: LiveObject) -> str:
                 f"PRIMARY KEY {clauses['PRIMARY KEY']}",
                 *kept,
             )
-        case ViewForm() | FunctionForm() | DatabaseForm() | UnsupportedForm():
+        case ViewForm() | FunctionForm() | DatabaseForm() | CollectionForm() | UnsupportedForm():
             return ""
 
 

@@ -20,10 +20,12 @@ from aaiclick.specs.ddl import (
 from aaiclick.specs.engines import Engine
 from aaiclick.specs.functions import Function, create_function_sql, function_order
 from aaiclick.specs.schema import AnyObject, Schema
+from aaiclick.specs.server_objects.collections import NamedCollection
 from aaiclick.specs.server_objects.databases import Database, create_database_sql
 from aaiclick.specs.sql_objects import SqlDatabase, SqlFunction, SqlObject
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, TableFamily, View
+from aaiclick.sql.ddl import create_named_collection
 from aaiclick.sql.quoting import qualified, quote_name
 
 _LOOKUP = re.compile(r"\b(?:dictGet|dictHas|dictIs|joinGet)", re.IGNORECASE)
@@ -72,6 +74,7 @@ def in_order(schema: Schema) -> tuple[AnyObject, ...]:
     outside = schema.server_objects
     left: list[AnyObject] = [
         *(item for item in outside if isinstance(item, Database | SqlDatabase)),
+        *schema.named_collections,
         *functions,
         *(item for item in outside if isinstance(item, SqlFunction)),
         *(item for item in schema.objects if item not in outside),
@@ -93,7 +96,7 @@ def _refers(item: AnyObject) -> str:
             return f"{item.query} {item.to or ''} {item.refresh or ''}"
         case Dictionary():
             return item.source
-        case TableFamily() | Function() | Database():
+        case TableFamily() | Function() | Database() | NamedCollection():
             return ""
         case SqlObject():
             return item.sql
@@ -126,6 +129,9 @@ def _create(item: AnyObject, database: str | None, schema: str) -> str:
             name = f"DICTIONARY {qualified(place, item.name)}"
         case Function():
             return create_function_sql(item)
+        case NamedCollection():
+            pairs = (f"{quote_name(key)} = {item.shown(key)} {item.flag(key)}".rstrip() for key in item.keys)
+            return create_named_collection(quote_name(item.name), tuple(pairs))
         case Database():
             return create_database_sql(item, database or schema)  # its name declares nothing
         case TableFamily():

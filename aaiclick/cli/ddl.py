@@ -33,7 +33,10 @@ def _ddl(frame: Frame) -> ExitCode:
     from aaiclick.sql.secrets import without_secrets
 
     statements = create_statements(declared, frame.given_database)
-    secret = [item.object for item in statements if without_secrets(item.sql) != item.sql]
+    named = {item.name for item in declared.named_collections}
+    secret = [item.object for item in statements if item.object not in named and without_secrets(item.sql) != item.sql]
+    if named:
+        frame.output.tell(f"note: values of named collections are not printed: {', '.join(sorted(named))}", "yellow")
     if secret:
         frame.output.tell(f"note: secrets are printed as they are declared: {', '.join(secret)}", "yellow")
     if frame.as_json:

@@ -11,6 +11,7 @@ from typing import cast
 from aaiclick.specs.base import Spec
 from aaiclick.specs.functions import Function
 from aaiclick.specs.schema import Schema
+from aaiclick.specs.server_objects.collections import NamedCollection
 from aaiclick.specs.server_objects.databases import Database
 
 WIDTH = 160
@@ -21,13 +22,18 @@ _POSITIONAL = {
     "Projection": ("name", "query"),
     "Engine": ("name", "arguments"),
     "TableFamily": ("pattern",),
+    "NamedCollection": ("name", "keys"),
 }
 
 _SAID = frozenset({"order_by", "replicated"})
 """Fields in which what is empty is no absence: no sort key has to be said, and ``replicated=""`` is another engine than
 none."""
 
-_ELSEWHERE: Mapping[type[Spec], str] = {Function: "aaiclick.specs", Database: "aaiclick.server_objects"}
+_ELSEWHERE: Mapping[type[Spec], str] = {
+    Function: "aaiclick.specs",
+    Database: "aaiclick.server_objects",
+    NamedCollection: "aaiclick.server_objects",
+}
 """Where declarations come from that are no public names of the package itself."""
 
 

@@ -102,6 +102,19 @@ def databases_shown(topology: Topology, names: Collection[str]) -> Routine[Shown
     )
 
 
+def collections_shown(topology: Topology, names: Collection[str]) -> Routine[Shown]:
+    """The same of named collections: their keys. No host shows values."""
+    return (
+        yield from show(
+            topology,
+            "SELECT toInt64(_shard_num), hex(name), '', toString(cityHash64(arraySort(mapKeys(collection)))) FROM "
+            f"{topology.everywhere('system.named_collections')} WHERE has(splitByChar(',', {{names:String}}), "
+            "hex(name))",
+            {"names": ",".join(hexed(name) for name in sorted(names))},
+        )
+    )
+
+
 def show(topology: Topology, sql: str, bound: Mapping[str, str | int]) -> Routine[Shown]:
     """Carry a question out whose rows are place, name (in hexadecimal digits), UUID and digest; hosts that answer with
     no row are there too."""
@@ -124,7 +137,7 @@ class Subject:
     names: tuple[str, ...]
     """Their names."""
     kind: str = ""
-    """FUNCTION or DATABASE; '' for objects of a database."""
+    """FUNCTION, DATABASE or NAMED COLLECTION; '' for objects of a database."""
 
     def look(self, topology: Topology) -> Routine[Shown]:
         """What the hosts show of them."""
@@ -141,6 +154,7 @@ class Subject:
 SERVER_LISTS: Mapping[str, Callable[[Topology, Collection[str]], Routine[Shown]]] = {
     "FUNCTION": functions_shown,
     "DATABASE": databases_shown,
+    "NAMED COLLECTION": collections_shown,
 }
 """What hosts show of each kind that no database's catalogue lists, by the word that stands in statements."""
 

@@ -15,11 +15,18 @@ from typing import cast
 FORMAT = "JSONCompactEachRowWithNamesAndTypes"
 
 
+def format_of(sql: str) -> str | None:
+    """The format that is written behind a query; None for the one kind that takes none: its answer is a number."""
+    return None if sql.startswith("CHECK GRANT ") else FORMAT
+
+
 def decode_rows(body: bytes) -> tuple[tuple[object, ...], ...]:
     """The rows of an answer. Bytes that are no UTF-8 become surrogates. Raises ``ValueError`` for an answer that was
     cut off, or begins with what another one left behind."""
     if not body:
         return ()
+    if body.strip().isdigit():  # without a format, and so without a line of types
+        return ((int(body),),)
     # Control characters are escaped inside JSON strings, so a newline always ends a row.
     lines = body.decode("utf-8", "surrogateescape").split("\n")
     if lines[-1]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol, TypeVar, cast
 
-from aaiclick.clients.answers import FORMAT, decode_rows
+from aaiclick.clients.answers import decode_rows, format_of
 from aaiclick.clients.connect import (
     ConnectClient,
     Settings,
@@ -75,7 +75,7 @@ class HttpConnection:
         body = self._send(
             effect.sql,
             effect.settings,
-            lambda settings: self._client.raw_query(effect.sql, parameters, settings, FORMAT),
+            lambda settings: self._client.raw_query(effect.sql, parameters, settings, format_of(effect.sql)),
             reading=True,
             bare=effect.bare,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
-from aaiclick.clients.answers import FORMAT, decode_rows
+from aaiclick.clients.answers import decode_rows, format_of
 from aaiclick.clients.connect import (
     ConnectAsyncClient,
     Settings,
@@ -45,7 +45,7 @@ class HttpAsyncConnection:
         body = await self._send(
             effect.sql,
             effect.settings,
-            lambda settings: self._client.raw_query(effect.sql, parameters, settings, FORMAT),
+            lambda settings: self._client.raw_query(effect.sql, parameters, settings, format_of(effect.sql)),
             reading=True,
             bare=effect.bare,
         )

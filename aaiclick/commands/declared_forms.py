@@ -12,20 +12,26 @@ from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.render import engine_tail
 from aaiclick.catalog.scratch import with_scratch
 from aaiclick.catalog.secrets import hidden_form
+from aaiclick.catalog.server_objects.collections import declared_collection
 from aaiclick.catalog.server_objects.databases import declared_database
 from aaiclick.catalog.server_objects.functions import read_functions
 from aaiclick.catalog.sql_declarations import read_sql
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.migrate import Run
-from aaiclick.errors import SpecError
+from aaiclick.error_codes import NAMED_COLLECTION_ALREADY_EXISTS
+from aaiclick.errors import SpecError, StatementError
 from aaiclick.lease.owner import Owner
 from aaiclick.plan.policy import Policy
-from aaiclick.routine import Query, Routine, text
+from aaiclick.routine import Command, Query, Routine, text
 from aaiclick.specs.engines import Engine, MergeTree
 from aaiclick.specs.schema import AnyObject, Schema
+from aaiclick.specs.server_objects.collections import NamedCollection
 from aaiclick.specs.server_objects.databases import Database
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import MaterializedView, TableFamily, View
+from aaiclick.sql.ddl import create_named_collection
+from aaiclick.sql.quoting import quote_name, quote_string
+from aaiclick.sql.secrets import secret_setting
 from aaiclick.version import VERSION
 from aaiclick.versions.lockfile import LockedForm
 
@@ -33,6 +39,18 @@ _NEED_A_SERVER = frozenset(
     {"AzureQueue", "FileLog", "Kafka", "KeeperMap", "MaterializedPostgreSQL", "NATS", "RabbitMQ", "S3Queue"}
 )
 """Engines that the embedded one knows by name alone: they need threads, a broker or Keeper, which it does not have."""
+
+
+_NOWHERE = {
+    "url": "https://nowhere.s3.amazonaws.com/file.csv",
+    "filename": "file.csv",
+    "format": "CSV",
+    "host": "localhost",
+    "hostname": "localhost",
+    "host:port": "localhost:1",
+    "addresses_expr": "localhost:1",
+}
+"""Values that look like what the key has to hold. For any other key 1 does: it is a number, a flag and a text."""
 
 
 def forms_of(declared: Schema) -> Routine[tuple[Schema, dict[str, LockedForm]]]:
@@ -45,9 +63,10 @@ def forms_of(declared: Schema) -> Routine[tuple[Schema, dict[str, LockedForm]]]:
     """
     schema = yield from read_sql(declared)
     here = schema.with_local_engines().objects
-    objects = [_by_anybody(item) for item in here if not isinstance(item, TableFamily | Database)]
+    objects = [_by_anybody(item) for item in here if not isinstance(item, TableFamily | Database | NamedCollection)]
     elsewhere = yield from _elsewhere(objects)
     made = [_stand_in(item) if isinstance(item, Table) and item in elsewhere else item for item in objects]
+    yield from _stand_in_collections(schema)
     alone = Schema(schema.name, version=None, objects=made)
     yield from ensure(Run(alone, None, Policy.everything(), Owner("", "", 0), True, VERSION))
     catalog = yield from read_catalog(None, tuple(item.name for item in objects))
@@ -59,6 +78,7 @@ def forms_of(declared: Schema) -> Routine[tuple[Schema, dict[str, LockedForm]]]:
     if elsewhere:
         forms |= yield from with_scratch(lambda scratch: canonical_tables(scratch, elsewhere))
     forms |= yield from read_functions(schema.function_names)
+    forms |= {item.name: declared_collection(item) for item in schema.named_collections}
     forms |= {item.name: declared_database(item) for item in schema.objects if isinstance(item, Database)}
     return schema, {name: hidden_form(form) for name, form in forms.items()}
 
@@ -78,6 +98,25 @@ def _elsewhere(objects: Sequence[AnyObject]) -> Routine[list[Table]]:
 def _stand_in(table: Table) -> Table:
     """A table with the same columns, for the views that read it."""
     return Table(table.name, table.columns, engine=MergeTree(order_by=[]), comment=table.comment)
+
+
+def _stand_in_collections(schema: Schema) -> Routine[None]:
+    """Make the declared named collections with values that lead nowhere, for the tables that name them."""
+    for item in schema.named_collections:
+        pairs = [f"{quote_name(key)} = {quote_string(_stand_in_value(key, item.keys[key]))}" for key in item.keys]
+        try:
+            yield Command(create_named_collection(quote_name(item.name), pairs))
+        except StatementError as error:
+            if error.code != NAMED_COLLECTION_ALREADY_EXISTS:
+                raise SpecError(f"named collection {item.name}", error.message) from None
+
+
+def _stand_in_value(key: str, value: object) -> str:
+    """What makes a table what it is has to be as declared; where it leads, and how one gets in, is not tried."""
+    elsewhere = key in _NOWHERE and key != "format"
+    if value is None or "${" in str(value) or secret_setting(key) or elsewhere:
+        return _NOWHERE.get(key, "1")
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _by_anybody(item: AnyObject) -> AnyObject:

@@ -104,7 +104,7 @@ def execute(planned: PlannedMigration, gate: Gate, site: Execution) -> Routine[E
             known = conversions(found.entries, found.pending, found.progress)
             start, numbered = _transition_start(planned, batch, site), _numbered(found)
             entries = StepEntries(found.scope, batch, start, _filled(planned), known, numbered)
-            options = replace(site.options, entries=entries, runner=runner_for(found))
+            options = _options(site, found, entries)
             # The version stays the same, so no entry of a transition would tell a later start that this run is not
             # finished.
             if start is None and entries.first_not_additive is not None:
@@ -134,8 +134,13 @@ def execute_stand_alone(planned: PlannedMigration, steps: tuple[Step, ...], site
     found = planned.inspection
     known = conversions(found.entries, found.pending, found.progress)
     entries = StepEntries(found.scope, steps, None, _filled(planned), known, _numbered(found))
-    options = replace(site.options, entries=entries, runner=runner_for(found))
+    options = _options(site, found, entries)
     yield from apply_steps(steps, site.database, site.nonce, options)
+
+
+def _options(site: Execution, found: Inspection, entries: StepEntries) -> ApplyOptions:
+    collections = {item.name: item for item in found.schema.named_collections}
+    return replace(site.options, entries=entries, runner=runner_for(found), collections=collections)
 
 
 def _gate_again(gate: Gate, planned: PlannedMigration, done: tuple[str, ...]) -> GateDecision:

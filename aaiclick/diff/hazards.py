@@ -35,7 +35,18 @@ ONE_NODE = "one-node"
 """What somebody allows who knows that there is one node only, whatever its catalogue says."""
 WITHOUT_OBJECT = frozenset({ONE_NODE})
 """Keys that are one word: they name no object."""
-OPTIONAL = frozenset({"drop-column", "drop-dictionary", "drop-table", "drop-view", "materialize"})
+OPTIONAL = frozenset(
+    {
+        "drop-collection",
+        "drop-collection-key",
+        "drop-column",
+        "drop-dictionary",
+        "drop-table",
+        "drop-view",
+        "materialize",
+    }
+    | {"set-values"}
+)
 """What optional steps are allowed by, as first words of keys: each of them needs at least one such key."""
 ALLOWABLE = WORDS
 """What can be allowed by name: the first word of a key."""

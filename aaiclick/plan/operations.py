@@ -209,6 +209,20 @@ class BackfillWork:
 
 
 @dataclass(frozen=True, slots=True)
+class CollectionWork:
+    """One CREATE or ALTER of a named collection. Its values come from the declaration when it is sent."""
+
+    name: str
+    """Name of the collection."""
+    pairs: tuple[tuple[str, str], ...]
+    """The keys that are set, each with ``OVERRIDABLE``, ``NOT OVERRIDABLE`` or ''."""
+    there: bool = False
+    """True: the collection is there, and altered."""
+    kind: Literal["named collection"] = "named collection"
+    """Tells the classes apart in JSON."""
+
+
+@dataclass(frozen=True, slots=True)
 class DropWork:
     """One DROP. It is planned only for what an earlier version declared, and carried out only where it is allowed by
     name."""
@@ -237,5 +251,14 @@ class CallableWork:
 
 
 Work: TypeAlias = (
-    CreateWork | AlterWork | AttachWork | RebuildWork | ReplaceWork | BackfillWork | DropWork | SqlWork | CallableWork
+    CreateWork
+    | AlterWork
+    | AttachWork
+    | RebuildWork
+    | ReplaceWork
+    | BackfillWork
+    | CollectionWork
+    | DropWork
+    | SqlWork
+    | CallableWork
 )

@@ -63,7 +63,7 @@ def plan_objects(
     """All steps between the live database and the declaration. Scratch is opened only where a declared object is there
     already. ``rehearsed``: what this run has tried before; it is added to."""
     require_aggregates(schema)
-    first = yield from plan_server_objects(schema, catalog)
+    first = yield from plan_server_objects(schema, catalog, path)
     # The recorded forms hold the former bodies of the functions.
     path = replace(path, recorded_forms={}) if first.changed else path
     # So does what was tried before, where somebody replaces a function between two looks.
@@ -81,7 +81,7 @@ def plan_objects(
     created = yield from create_tables(missing, catalog)
     others = [item for item in schema.objects if isinstance(item, View | MaterializedView | Dictionary)]
     families = [item for item in schema.objects if isinstance(item, TableFamily)]
-    dropped = _dropped(schema, catalog, sources, path)
+    dropped = (*_dropped(schema, catalog, sources, path), *first.dropped)
     present = [item for item in others if catalog.get(item.name) is not None]
     path = replace(path, replaced_views=path.replaced_views | passive_views(others, catalog))
     # The engine says whether a materialized view can be made, and whether its types are right.

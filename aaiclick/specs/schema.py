@@ -19,13 +19,14 @@ from aaiclick.specs.base import Spec
 from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.functions import Function
 from aaiclick.specs.migrations import Migration
+from aaiclick.specs.server_objects.collections import NamedCollection
 from aaiclick.specs.server_objects.databases import Database
 from aaiclick.specs.sql_objects import SqlDatabase, SqlFunction, SqlObject, SqlTable
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, TableFamily, View
 from aaiclick.variables import Value, Variable, check_places, substituted, values_of, varying
 
-ServerObject: TypeAlias = Function | Database
+ServerObject: TypeAlias = Function | Database | NamedCollection
 """What no database's catalogue lists."""
 SchemaObject = Table | MaterializedView | View | Dictionary | TableFamily | ServerObject
 AnyObject: TypeAlias = SchemaObject | SqlObject
@@ -58,7 +59,7 @@ class Schema(Spec):
     version: int | None = Field(default=None, ge=1)
     """Version of the declaration, from 1; None for development, where no version is checked."""
     objects: list[AnyObject] = Field(default_factory=list[AnyObject])
-    """The declared tables, views, dictionaries, families and functions, and the database itself."""
+    """The declared tables, views, dictionaries, families, functions and named collections, and the database itself."""
     migrations: str | list[Migration] | None = None
     """Dotted name of the package with the migrations, or a list of them; None for none."""
     unsupported: dict[str, str] = Field(default_factory=dict[str, str])
@@ -83,7 +84,8 @@ class Schema(Spec):
 
         name: Name of the schema, under which its version is recorded in the database.
         version: Version of the declaration, from 1; None for development, where no version is checked.
-        objects: The declared tables, views, dictionaries, families and functions, and the database itself.
+        objects: The declared tables, views, dictionaries, families, functions and named collections, and the database
+            itself.
         migrations: Dotted name of the package with the migrations, or a list of them; None for none.
         unsupported: Live objects that cannot be declared, each with the reason. Filled by ``reflect_schema``.
         cluster: The cluster whose hosts hold the objects, with or without macros: ``{cluster}``. None: what the server
@@ -138,7 +140,7 @@ class Schema(Spec):
         ``-- renamed_from: old`` above or behind a table or column gives its former name.
 
         Raises ``SpecError`` with file, line and statement for whatever is no plain CREATE of a table, view,
-        materialized view, dictionary, function or database.
+        materialized view, dictionary, function, named collection or database.
         """
         from aaiclick.specs.sql_source import sql_objects
 
@@ -183,9 +185,14 @@ class Schema(Spec):
 
     @property
     def server_objects(self) -> tuple[AnyObject, ...]:
-        """What is declared and listed in no database's catalogue: functions, the database itself."""
-        kinds = Function | SqlFunction | Database | SqlDatabase
+        """What is declared and listed in no database's catalogue: functions, named collections, the database itself."""
+        kinds = Function | SqlFunction | Database | SqlDatabase | NamedCollection
         return tuple(item for item in self.objects if isinstance(item, kinds))
+
+    @property
+    def named_collections(self) -> tuple[NamedCollection, ...]:
+        """The declared named collections, in order of declaration."""
+        return tuple(item for item in self.objects if isinstance(item, NamedCollection))
 
     @property
     def declares_database(self) -> bool:
@@ -236,10 +243,13 @@ class Schema(Spec):
 
     def resolved(self, environment: Mapping[str, str]) -> Schema:
         """The declaration with a value in place of each variable: what was given, else the environment's, else the
-        default. Raises ``UsageError``."""
+        default. Raises ``UsageError``. Values of named collections come from the environment, too."""
+        made = self
+        if self.named_collections:
+            made = self.model_copy(update={"objects": [_known(item, environment) for item in self.objects]})
         if not self.variables or self._template is not None:
-            return self
-        return self._with_values(values_of(self.variables, self._given, environment))
+            return made
+        return made._with_values(values_of(self.variables, self._given, environment))  # noqa: SLF001 - of this class
 
     def with_defaults(self, other: Mapping[str, Value] | None = None) -> Schema:
         """The declaration as it is released: with the defaults of its variables, whatever the environment says.
@@ -289,6 +299,10 @@ class Schema(Spec):
     def version_label(self) -> str:
         """``v5``, or ``development`` without a version."""
         return f"v{self.version}" if self.version is not None else "development"
+
+
+def _known(item: AnyObject, environment: Mapping[str, str]) -> AnyObject:
+    return item.resolved(environment) if isinstance(item, NamedCollection) else item
 
 
 def _local(item: AnyObject) -> AnyObject:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from aaiclick.errors import SpecError
+from aaiclick.specs.server_objects.collection_sql import read_collection
+from aaiclick.specs.server_objects.collections import NamedCollection
 from aaiclick.specs.server_objects.databases import DATABASE
 from aaiclick.specs.sql_objects import KINDS, Kind, SqlObject, place
 from aaiclick.specs.sql_remarks import Elements, Remarks
@@ -31,17 +33,12 @@ _KINDS: tuple[tuple[tuple[str, ...], Kind], ...] = (
     (("FUNCTION",), "function"),
     (("DATABASE",), "database"),
 )
-_COLLECTION = (
-    "a named collection belongs to the server and not to a database, and its values are secrets: whoever administers "
-    "the server makes it there. What is declared names it: ENGINE = S3(its_name)"
-)
 _RIGHTS = (
     "users, roles, policies, quotas and profiles belong to whoever administers the server: write them into what sets "
     "the server up"
 )
 _WORKLOADS = "workloads and resources belong to the server: write them into what sets it up"
 _ELSEWHERE: tuple[tuple[tuple[str, ...], str], ...] = (
-    (("NAMED", "COLLECTION"), _COLLECTION),
     (("USER",), _RIGHTS),
     (("ROLE",), _RIGHTS),
     (("ROW", "POLICY"), _RIGHTS),
@@ -55,7 +52,7 @@ _ELSEWHERE: tuple[tuple[tuple[str, ...], str], ...] = (
     (("INDEX",), "an index belongs to its table: write INDEX name expression TYPE ... into its CREATE TABLE"),
 )
 """What CREATE can make that is no part of a declared schema, and where it belongs."""
-_TAKEN = "a CREATE of a table, view, materialized view, dictionary, function or database"
+_TAKEN = "a CREATE of a table, view, materialized view, dictionary, function, named collection or database"
 _OPEN_TO_SECRETS = re.compile(
     r"(?:s3|gcs|oss|cosn|url|azureBlobStorage|hdfs|iceberg\w*|deltaLake\w*|hudi\w*|paimon\w*|mysql|postgresql|mongodb"
     r"|redis|odbc|jdbc|remote|remoteSecure|arrowFlight|ytsaurus)(?:Cluster)?",
@@ -74,17 +71,27 @@ class _Source:
     """The file as it was named; '' for none."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A declaration, and where it stands."""
+
+    item: SqlObject | NamedCollection
+    place: str
+    line: int
+
+
 def sql_object(kind: type[T], sql: str) -> T:
     """The declaration of a text that holds one CREATE of that kind. Raises ``SpecError``."""
     found = _objects(_Source(_plain(sql), ""))
     if len(found) != 1:
         raise SpecError(f"{kind.noun} as SQL", f"one CREATE statement is wanted, and the text holds {len(found)}")
-    if not isinstance(found[0], kind):
-        raise SpecError(found[0].place(), f"a CREATE of a {kind.noun} was expected")
-    return found[0]
+    item = found[0].item
+    if not isinstance(item, kind):
+        raise SpecError(found[0].place, f"a CREATE of a {kind.noun} was expected")
+    return item
 
 
-def sql_objects(path: str | PathLike[str], beside: str | None = None) -> list[SqlObject]:
+def sql_objects(path: str | PathLike[str], beside: str | None = None) -> list[SqlObject | NamedCollection]:
     """The declarations of a file, in its order. ``beside``: the file next to which a relative path is looked for.
 
     Raises ``SpecError`` with file, line and statement.
@@ -107,23 +114,29 @@ def sql_objects(path: str | PathLike[str], beside: str | None = None) -> list[Sq
         raise SpecError(named, "holds no CREATE statement")
     if len(set(re.findall(r"\r\n|\r|\n", decoded))) > 1:
         _require_plain_literals(found, decoded)
-    lines: dict[str, SqlObject] = {}
-    for item in found:
-        if (first := lines.setdefault(item.name, item)) is not item:
-            raise SpecError(item.place(), f"{item.name} is declared in line {first.line} already")
-    return found
+    lines: dict[str, _Read] = {}
+    for read in found:
+        if (first := lines.setdefault(read.item.name, read)) is not read:
+            raise SpecError(read.place, f"{read.item.name} is declared in line {first.line} already")
+    return [read.item for read in found]
 
 
-def _require_plain_literals(found: list[SqlObject], written: str) -> None:
+def _require_plain_literals(found: list[_Read], written: str) -> None:
     """A file that mixes line ends may mean the one inside a literal. Raises ``SpecError`` for such a literal."""
-    for item in found:
-        for token in Tokens(item.sql).items:
-            if token.kind == "string" and "\n" in token.text and token.text not in written:
+    for read in found:
+        for text in _literals(read.item):
+            if "\n" in text and text not in written:
                 raise SpecError(
-                    item.place(),
+                    read.place,
                     "a literal holds a carriage return, and lines of a file may end in any way: write it as \\r, and "
                     "the newline as \\n",
                 )
+
+
+def _literals(item: SqlObject | NamedCollection) -> list[str]:
+    if isinstance(item, SqlObject):
+        return [token.text for token in Tokens(item.sql).items if token.kind == "string"]
+    return [value for value in item.keys.values() if isinstance(value, str)]
 
 
 def _plain(text: str) -> str:
@@ -131,7 +144,7 @@ def _plain(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _objects(source: _Source) -> list[SqlObject]:
+def _objects(source: _Source) -> list[_Read]:
     try:
         statements = split_statements(source.text)
     except ScriptError as error:
@@ -143,7 +156,7 @@ def _objects(source: _Source) -> list[SqlObject]:
     return found
 
 
-def _object(source: _Source, blank: str, statement: Statement, remarks: Remarks) -> SqlObject:
+def _object(source: _Source, blank: str, statement: Statement, remarks: Remarks) -> _Read:
     end = statement.start + len(statement.text)
     sql = blank[statement.start : end]
     tokens = Tokens(sql)
@@ -155,6 +168,15 @@ def _object(source: _Source, blank: str, statement: Statement, remarks: Remarks)
         return SpecError(place(source.file, line, name or words), problem)
 
     cursor = Cursor(tokens)
+    if cursor.accept("CREATE", "NAMED", "COLLECTION"):
+        try:
+            collection = read_collection(cursor)
+        except ClauseError as error:
+            raise refused(cursor.position, str(error)) from None
+        except SpecError as error:
+            raise refused(0, str(error)) from None
+        where = place(source.file, statement.line, create("NAMED COLLECTION", collection.name))
+        return _Read(collection, where, statement.line)
     noun = _kind(cursor)
     if noun is None:
         raise refused(0, _refusal(cursor))
@@ -179,7 +201,8 @@ def _object(source: _Source, blank: str, statement: Statement, remarks: Remarks)
         name = DATABASE
     elements = Elements(tokens, cursor.position, statement.start, noun)
     said = remarks.of(elements, statement.start, end, noun, name)
-    return KINDS[noun](name, sql, source.file, statement.line, **said)
+    item = KINDS[noun](name, sql, source.file, statement.line, **said)
+    return _Read(item, item.place(), item.line)
 
 
 def _kind(cursor: Cursor) -> Kind | None:

@@ -14,7 +14,7 @@ Group: TypeAlias = Literal["log", "settings", "comments"]
 """How a command of an ALTER reaches the replicas of a table. ``log``: by the table's own log, sent once for each shard.
 ``settings``, ``comments``: they are each replica's own, and are sent to all."""
 
-_KINDS = ("MATERIALIZED VIEW", "TABLE", "TABLES", "VIEW", "DICTIONARY", "FUNCTION", "DATABASE")
+_KINDS = ("MATERIALIZED VIEW", "TABLE", "TABLES", "VIEW", "DICTIONARY", "FUNCTION", "DATABASE", "NAMED COLLECTION")
 _VERBS = frozenset({"CREATE", "ATTACH", "DROP", "ALTER", "TRUNCATE", "OPTIMIZE", "RENAME", "EXCHANGE"})
 _BETWEEN = (("OR", "REPLACE"), ("IF", "NOT", "EXISTS"), ("IF", "EXISTS"))
 _COMMANDS = frozenset(
@@ -35,7 +35,8 @@ class Head:
     verb: str
     """Its first word: CREATE, ALTER, DROP, SYSTEM, KILL ..."""
     kind: str
-    """What it is about: TABLE, VIEW, MATERIALIZED VIEW, DICTIONARY, FUNCTION or DATABASE; of SYSTEM its action."""
+    """What it is about: TABLE, VIEW, MATERIALIZED VIEW, DICTIONARY, FUNCTION, DATABASE or NAMED COLLECTION; of SYSTEM
+    its action."""
     names: tuple[tuple[str, ...], ...]
     """What is named, each as (database, name) or (name,): two for RENAME and EXCHANGE, none for KILL."""
     end: int

@@ -19,8 +19,8 @@ ALTER_TABLE = "ALTER TABLE"
 
 
 def create(kind: str, name: str, *clauses: str, if_not_exists: bool = False, or_replace: bool = False) -> str:
-    """CREATE of a ``kind`` (TABLE, VIEW, MATERIALIZED VIEW, DICTIONARY, DATABASE, FUNCTION). Clauses in the order of
-    the engine; empty ones are left out."""
+    """CREATE of a ``kind`` (TABLE, VIEW, MATERIALIZED VIEW, DICTIONARY, DATABASE, FUNCTION, NAMED COLLECTION).
+    Clauses in the order of the engine; empty ones are left out."""
     verb = f"CREATE {'OR REPLACE ' if or_replace else ''}{kind}{' IF NOT EXISTS' if if_not_exists else ''}"
     return _statement(verb, name, *clauses)
 
@@ -62,6 +62,21 @@ def alter_table(table: str, *commands: str, parentheses: bool = False) -> str:
 def alter_database(database: str, command: str) -> str:
     """ALTER DATABASE."""
     return _statement("ALTER DATABASE", database, command)
+
+
+def create_named_collection(name: str, pairs: Sequence[str]) -> str:
+    """CREATE NAMED COLLECTION with its ``key = value``."""
+    return create("NAMED COLLECTION", name, f"AS {', '.join(pairs)}")
+
+
+def alter_named_collection(name: str, pairs: Sequence[str], gone: Sequence[str] = ()) -> str:
+    """ALTER NAMED COLLECTION. ``gone``: keys that are taken away."""
+    return _statement(
+        "ALTER NAMED COLLECTION",
+        name,
+        f"SET {', '.join(pairs)}" if pairs else "",
+        f"DELETE {', '.join(gone)}" if gone else "",
+    )
 
 
 def alter_table_first(sql: str, table: str, commands: Sequence[str]) -> str:

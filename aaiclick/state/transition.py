@@ -87,7 +87,7 @@ class TransitionStart:
 
 def additive(step: Step) -> bool:
     """Whether code of the version before finds everything else as it was."""
-    if step.strategy == "create" and step.work.kind == "create":
+    if step.strategy == "create" and step.work.kind in ("create", "named collection"):
         return True
     added = all(_ADDED.match(change) for change in step.changes or (step.change,))
     return step.strategy == "alter" and isinstance(step.work, AlterWork) and not step.work.frees_ttl and added

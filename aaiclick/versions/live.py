@@ -171,9 +171,22 @@ def upgrade_path(
         former_names=names,
         pending_scripts=tuple(one for script in scripts if (one := _pending_script(script, progress)) is not None),
         once_declared=frozenset(former),
+        once_collections=_once_collections(found, recorded_forms),
         oldest_code={script.version: script.migration.oldest_code for script in scripts},
         dropped=_dropped_objects(scripts, schema),
     )
+
+
+def _once_collections(found: ReleaseHistory, recorded_forms: str) -> frozenset[str]:
+    """Named collections that earlier versions declared. A record leaves out what has its default, such as the kind."""
+    named = {
+        name
+        for name, form in _recorded_names(recorded_forms).items()
+        if isinstance(form, dict) and "collection_keys" in form
+    }
+    for locked in found.lock.versions if found.lock is not None else ():
+        named |= {name for name, form in locked.forms.items() if form.kind == "named collection"}
+    return frozenset(named)
 
 
 def _dropped_objects(scripts: Sequence[Script], schema: Schema) -> dict[str, tuple[int, str]]:

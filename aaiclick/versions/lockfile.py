@@ -25,13 +25,13 @@ from typing import Literal, TypeAlias, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from aaiclick.catalog.forms import DatabaseForm, DictionaryForm, FunctionForm, TableForm, ViewForm
+from aaiclick.catalog.forms import CollectionForm, DatabaseForm, DictionaryForm, FunctionForm, TableForm, ViewForm
 from aaiclick.errors import MigrationError
 from aaiclick.versions.text_file import read_text_file
 
 LOCK_FILE = "schema.lock.json"
 LOCK_FORMAT = 1
-LockedForm: TypeAlias = TableForm | ViewForm | DictionaryForm | FunctionForm | DatabaseForm
+LockedForm: TypeAlias = TableForm | ViewForm | DictionaryForm | FunctionForm | DatabaseForm | CollectionForm
 Variables: TypeAlias = Mapping[str, Mapping[str, tuple[str, ...]]]
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | bool | None"
 
@@ -126,7 +126,7 @@ def dump_lock(lock: Lock) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _ObjectFile:
-    kind: Literal["table", "view", "dictionary", "function", "database"]
+    kind: Literal["table", "view", "dictionary", "function", "database", "named collection"]
     form: dict[str, object]
 
 
@@ -154,6 +154,7 @@ def _adapters() -> tuple[TypeAdapter[_LockFile], dict[str, TypeAdapter[LockedFor
         "dictionary": TypeAdapter[LockedForm](DictionaryForm),
         "function": TypeAdapter[LockedForm](FunctionForm),
         "database": TypeAdapter[LockedForm](DatabaseForm),
+        "named collection": TypeAdapter[LockedForm](CollectionForm),
     }
     return TypeAdapter(_LockFile), forms
 

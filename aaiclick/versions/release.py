@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
-from aaiclick.catalog.forms import SERVER_KINDS, DatabaseForm, TableForm
+from aaiclick.catalog.forms import CollectionForm, DatabaseForm, TableForm
 from aaiclick.catalog.normalize import normal, normal_form
 from aaiclick.catalog.secrets import hidden_form
 from aaiclick.diff.compare import diff_table
@@ -25,7 +25,14 @@ _OF_A_COLUMN = frozenset({"drop-column", "add-column", "change-default", "relabe
 _OF_A_TABLE = frozenset(
     {"change-engine", "change-partition-key", "change-sort-key", "drop-rows", "leave-detached-parts", "replace-table"}
 )
-_OF_A_KIND = {"drop-table": "table", "drop-view": "view", "drop-dictionary": "dictionary"}
+_OF_A_KIND = {
+    "drop-table": "table",
+    "drop-view": "view",
+    "drop-dictionary": "dictionary",
+    "drop-collection": "named collection",
+}
+_STAYING = frozenset({"function", "database"})
+"""Kinds that no plan drops: what is no longer declared stays as it is."""
 _CLOSE = 0.75
 _CLOSED = {*_OF_A_COLUMN, *_OF_A_TABLE, *_OF_A_KIND, "change-ttl", "run-sql"}
 
@@ -70,7 +77,7 @@ def compare(
                 continue
             words.append(f"{name}: {released[name].kind} is no longer declared")
             # What no database's catalogue lists stays as it is.
-            if name not in drops and released[name].kind not in SERVER_KINDS:
+            if name not in drops and released[name].kind not in _STAYING:
                 undecided.append(f"{name} is no longer declared: --rename {name}=NEW_NAME, or --drop {name}")
         elif old is None:
             words.append(f"{name}: {new.kind} is new")
@@ -78,6 +85,8 @@ def compare(
             if old_name != name:
                 words.append(f"{name}: was {old_name}")
             words += _table(name, old, new, schema.get(name), known, drops, undecided)
+        elif isinstance(old, CollectionForm) and isinstance(new, CollectionForm):
+            words += _collection(name, old, new)
         elif isinstance(old, DatabaseForm) and isinstance(new, DatabaseForm):
             words += _database(name, old, new)
         elif old.kind != new.kind or normal_form(old) != normal_form(new):
@@ -98,13 +107,25 @@ def _database(name: str, old: DatabaseForm, new: DatabaseForm) -> list[str]:
     return words
 
 
+def _collection(name: str, old: CollectionForm, new: CollectionForm) -> list[str]:
+    before, now = ({key.name: key.overridable for key in form.collection_keys} for form in (old, new))
+    words = [f"{name}: key {key} is new" for key in sorted(set(now) - set(before))]
+    words += [f"{name}: key {key} is no longer declared" for key in sorted(set(before) - set(now))]
+    for key in sorted(set(before) & set(now)):
+        if before[key] != now[key]:
+            words.append(f"{name}: key {key} {before[key] or 'not marked'} -> {now[key] or 'not marked'}")
+    return words
+
+
 def _drop_key(name: str, released: Mapping[str, LockedForm]) -> str:
     """The name of the hazard; '' where nothing was released under that name."""
     table, _, column = name.partition(".")
     form = released.get(table)
     if form is None or column:
         return f"drop-column {name}" if form is not None else ""
-    return "" if form.kind in SERVER_KINDS else f"drop-{form.kind} {name}"
+    if form.kind == "named collection":
+        return f"drop-collection {name}"
+    return "" if form.kind in _STAYING else f"drop-{form.kind} {name}"
 
 
 def unknown_decisions(

@@ -11,6 +11,7 @@ from aaiclick.catalog.reflect import reflect_object
 from aaiclick.errors import UnsupportedObjectError, UsageError
 from aaiclick.specs.base import Spec
 from aaiclick.specs.schema import Schema, SchemaObject
+from aaiclick.specs.server_objects.collections import NamedCollection
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import TableFamily
 from aaiclick.versions.history import read_history
@@ -62,6 +63,10 @@ def _declared(
             f"{schema.name} as it was cannot be made of the lock file ({error}). Stop with the code of that version"
         ) from error
     item = _managed(item)
+    now = schema.get(form.name)
+    if isinstance(item, NamedCollection) and isinstance(now, NamedCollection):
+        # A lock file has no values: those of today are the ones that the server has to have.
+        item = item.with_keys({key: now.keys.get(key) for key in item.keys})
     if isinstance(item, Table) and form.name in former:
         item = item.model_copy(update={"renamed_from": former[form.name]})
     return item

@@ -101,6 +101,8 @@ class UpgradePath:
     changed_later: Mapping[str, str] = field(default_factory=dict[str, str])
     """For tables whose rows a pending script may change (``EVERY``: all) the label of that script. Their rows are only
     counted after it."""
+    once_collections: frozenset[str] = frozenset()
+    """Names of named collections that earlier versions declared."""
 
     def waits_for(self, names: Iterable[str]) -> str:
         """Label of the pending script after which a table with one of these names can be counted; '' for none."""

@@ -14,7 +14,10 @@ from aaiclick import (
     Table,
     View,
 )
-from aaiclick.server_objects import Database
+from aaiclick.clients.opening import open_url
+from aaiclick.plan.server_objects.collections import plan_collections
+from aaiclick.routine import run
+from aaiclick.server_objects import Database, NamedCollection
 from aaiclick.specs.functions import Function
 from tests.cluster.conftest import ClusterFactory
 from tests.cluster.places import Place, events, place_on
@@ -33,7 +36,7 @@ PLACES = [
 
 def everything(place: Place, version: int, *more: Column) -> Schema:
     """A table of each shard with the Distributed one over it, a view that fills another table, what reads them, a
-    function of the whole server and the comment of the database."""
+    function and a named collection of the whole server and the comment of the database."""
     name = f"factor_{place.database}"
     cluster = place.cluster.name if place.named else place.database
     columns = [Column("id", "UInt64"), Column("v", "UInt64"), *more]
@@ -42,6 +45,7 @@ def everything(place: Place, version: int, *more: Column) -> Schema:
         version,
         [
             Database(comment=f"at {version}"),
+            NamedCollection(f"outside_{place.database}", dict.fromkeys(["url", "format"][:version], "hush")),
             Function(name, f"x -> x * {version}"),
             events(*columns[1:]),
             Table(
@@ -64,20 +68,34 @@ def everything(place: Place, version: int, *more: Column) -> Schema:
 
 @pytest.mark.parametrize("place", PLACES, indirect=True)
 def test_every_kind_of_object(place: Place) -> None:
+    collection = f"outside_{place.database}"
     first, last = place.cluster.hosts[0], place.cluster.hosts[-1]
+    connection = open_url(first.database_url("", "tables_only", "secret"))
+    (blocked,) = run(plan_collections(everything(place, 1), (), ()), connection).steps
+    assert blocked.blocked.startswith(f"this user may not see it: GRANT SHOW NAMED COLLECTIONS ON `{collection}`")
+    connection.close()
     place.settle(everything(place, 1))
     for host in place.cluster.hosts[:: place.cluster.replicas]:
         share = 100 // place.cluster.shards
         host.q(f"INSERT INTO {place.database}.events (id, v) SELECT number, 1 FROM numbers({share})")
     place.cluster.sync(f"{place.database}.events")
-    allowed = (f"change-function factor_{place.database}", "replace-table events_all")
+    allowed = (
+        f"change-function factor_{place.database}",
+        f"change-collection {collection}",
+        "replace-table events_all",
+    )
     place.settle(everything(place, 2, Column("note", "String")), *allowed, host=len(place.cluster.hosts) - 1)
     for host in (first, last):
         assert host.rows(f"SELECT count(), sum(w), any(at) FROM {place.database}.seen") == [[100, 200, 2]]
         assert host.one(f"SELECT count() FROM {place.database}.events_all WHERE note = ''") == 100
     assert place.cluster.same(f"SELECT comment FROM system.databases WHERE name = '{place.database}'") == [["at 2"]]
+    listed = (
+        f"SELECT arrayStringConcat(mapKeys(collection), ' ') FROM system.named_collections WHERE name = '{collection}'"
+    )
+    assert sorted(str(place.cluster.same(listed)[0][0]).split()) == ["format", "url"]
     functions = f"SELECT create_query FROM system.functions WHERE name = 'factor_{place.database}'"
     try:
         assert "x * 2" in place.cluster.same(functions)[0][0]
     finally:
         place.cluster.everywhere(f"DROP FUNCTION IF EXISTS factor_{place.database}")
+        place.cluster.everywhere(f"DROP NAMED COLLECTION IF EXISTS {collection}")

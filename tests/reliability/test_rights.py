@@ -11,10 +11,11 @@ import pytest
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema
 from aaiclick.apply.rebuild import rebuild
+from aaiclick.clients.opening import open_url
 from aaiclick.commands.rights import missing_rights
 from aaiclick.errors import AaiclickError, ApplyError, StatementError
 from aaiclick.plan.model import Plan
-from aaiclick.routine import Query, Routine
+from aaiclick.routine import Query, Routine, run
 from aaiclick.testing import EngineServer
 
 TARGET = Schema(
@@ -66,6 +67,10 @@ def test_missing_rights_are_in_the_plan(plan: Plan) -> None:
 def test_the_server_understands_what_is_asked(plan: Plan, aaiclick_server: EngineServer) -> None:
     for sql in asked(plan, ())[0]:
         assert aaiclick_server.command(sql) == "1\n", sql
+    connection = open_url(aaiclick_server.url)
+    assert run(missing_rights(plan), connection) == ()
+    assert connection.query(Query("CHECK GRANT SELECT ON d.*")) == ((1,),)  # no other query takes no FORMAT
+    connection.close()
 
 
 def test_a_server_that_cannot_tell_is_not_asked_twice(plan: Plan) -> None:

@@ -13,6 +13,7 @@ from aaiclick.specs.columns import Column
 from aaiclick.specs.engines import Engine, MergeTree
 from aaiclick.specs.functions import Function
 from aaiclick.specs.schema import AnyObject, Schema
+from aaiclick.specs.server_objects.collections import NamedCollection
 from aaiclick.specs.server_objects.databases import Database
 from aaiclick.specs.sql_objects import SqlObject
 from aaiclick.specs.tables import Table
@@ -112,7 +113,7 @@ def _node(item: AnyObject) -> Node:
         case TableFamily():
             detail = _engine(item.engine) if item.engine is not None else ""
             return Node(item.name, "table family", detail, _columns(item.columns), item.comment or "")
-        case SqlObject() | Function() | Database():
+        case SqlObject() | Function() | Database() | NamedCollection():
             raise TypeError(f"{item.name}: its SQL is not read")
 
 

@@ -18,6 +18,12 @@ def objects_of(schema: Schema, database: str) -> Subject:
 def subjects_of(schema: Schema, database: str) -> tuple[Subject, ...]:
     """All that is declared, one subject for each kind of list that the server has."""
     functions = tuple(item.name for item in schema.objects if isinstance(item, Function))
+    collections = tuple(item.name for item in schema.named_collections)
     home = (database,) if schema.declares_database else ()
-    listed = (objects_of(schema, database), Subject("", functions, "FUNCTION"), Subject("", home, "DATABASE"))
+    listed = (
+        objects_of(schema, database),
+        Subject("", functions, "FUNCTION"),
+        Subject("", collections, "NAMED COLLECTION"),
+        Subject("", home, "DATABASE"),
+    )
     return tuple(subject for subject in listed if subject.names)

@@ -17,6 +17,8 @@ from aaiclick.sql.quoting import file_name_length
 
 # CREATE FUNCTION writes function_<name>.sql.tmp first. With a name of 239 to 242 it fails, and leaves the file behind.
 _LONGEST_FUNCTION = 238
+# CREATE and ALTER of a named collection write <name>.sql.tmp.
+_LONGEST_COLLECTION = 247
 # A mutation writes <name>_<number>.tmp_proj. With a longer name the table takes INSERTs, and no mutation ever ends.
 _LONGEST_PROJECTION = 243
 _COUNTED = "each byte but A-Z, a-z, 0-9 and _ counts three"
@@ -24,18 +26,18 @@ _PATTERN = re.compile(r"[*?{]")
 _NOT_IN_KEEPER = re.compile(r"[/{}\x00-\x1f\x7f]|\A\.{1,2}\Z")
 
 
-def require_names(
-    schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject], functions: Iterable[str]
-) -> None:
+def require_names(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject], missing: Iterable[str]) -> None:
     """Raise ``SpecError`` for the name of an object, or of a projection, that is to be made and cannot be.
 
-    ``sources``: the live tables by their declared names. ``functions``: names of those that are missing.
+    ``sources``: the live tables by their declared names. ``missing``: names of functions and named collections that
+    are to be made.
     """
-    for name in functions:
-        length = file_name_length(name)
-        if length > _LONGEST_FUNCTION:
-            problem = f"its name has {length} characters as a file ({_COUNTED}), and {_LONGEST_FUNCTION} are taken"
-            raise SpecError(f"function {name}", problem)
+    for name in missing:
+        function = name in schema.function_names
+        length, longest = file_name_length(name), _LONGEST_FUNCTION if function else _LONGEST_COLLECTION
+        if length > longest:
+            problem = f"its name has {length} characters as a file ({_COUNTED}), and {longest} are taken"
+            raise SpecError(f"{'function' if function else 'named collection'} {name}", problem)
     outside = schema.server_objects
     for item in schema.objects:
         if isinstance(item, TableFamily) or item in outside:

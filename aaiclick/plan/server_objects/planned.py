@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from aaiclick.catalog.forms import Catalog, Form
 from aaiclick.plan.model import Step
+from aaiclick.plan.server_objects.collections import plan_collections
 from aaiclick.plan.server_objects.database import plan_database
 from aaiclick.plan.server_objects.functions import plan_functions
 from aaiclick.routine import Routine
 from aaiclick.specs.functions import Function
 from aaiclick.specs.schema import Schema
+from aaiclick.versions.upgrade_path import UpgradePath
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,8 @@ class PlannedServerObjects:
 
     steps: tuple[Step, ...]
     """The steps, in the order in which they are carried out."""
+    dropped: tuple[Step, ...]
+    """Optional steps that come last of all: nothing names any more what they drop."""
     notes: tuple[str, ...]
     """Differences that are reported and left alone."""
     forms: Mapping[str, Form]
@@ -30,13 +34,19 @@ class PlannedServerObjects:
     """True where a step makes or changes what the definition of a table may name."""
 
 
-def plan_server_objects(schema: Schema, catalog: Catalog) -> Routine[PlannedServerObjects]:
+def plan_server_objects(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routine[PlannedServerObjects]:
     """Compare all of it with what is there."""
+    named = yield from plan_collections(schema, path.requested, path.once_collections)
     functions = yield from plan_functions(schema)
     home = yield from plan_database(schema, catalog)
-    forms: dict[str, Form] = dict(functions.forms or {})
+    forms: dict[str, Form] = {**(functions.forms or {}), **named.forms}
     if home.form is not None:
         forms[home.form.name] = home.form
     return PlannedServerObjects(
-        (*home.steps, *functions.steps), home.notes, forms, functions.changed, bool(functions.steps)
+        steps=(*home.steps, *named.steps, *functions.steps),
+        dropped=named.dropped,
+        notes=(*home.notes, *named.notes),
+        forms=forms,
+        changed=functions.changed,
+        makes=bool(named.steps or functions.steps),
     )

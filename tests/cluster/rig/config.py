@@ -102,6 +102,7 @@ _USERS = """\
 </clickhouse>
 """
 PASSWORD = "secret"
+_COLLECTIONS = "<named_collection_control>1</named_collection_control>"
 USERS: dict[str, str] = {
     "default": "",
     "reader": "SELECT, SHOW",
@@ -130,7 +131,7 @@ def write(place: Place, shards: Sequence[Sequence[Ports]]) -> Path:
         _USER.format(
             name=name,
             password=PASSWORD if rights else "",
-            grants=f"<grants><query>GRANT {rights} ON *.*</query></grants>" if rights else "",
+            grants=f"<grants><query>GRANT {rights} ON *.*</query></grants>" if rights else _COLLECTIONS,
         )
         for name, rights in USERS.items()
     )

@@ -1,0 +1,225 @@
+"""Named collections: made before what names them, compared by their keys, changed and dropped by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from aaiclick import (
+    Column,
+    Engine,
+    MergeTree,
+    Plan,
+    Policy,
+    Schema,
+    Table,
+    ensure_schema,
+    plan_schema,
+    validate_schema,
+)
+from aaiclick.allow import set_values
+from aaiclick.api.adopt import adopt_schema
+from aaiclick.api.revision import check_schema, revise
+from aaiclick.catalog.server_objects.collections import read_collections
+from aaiclick.errors import BlockedError, DoesNotFitError, SchemaVersionError, SpecError, UndecidedError
+from aaiclick.plan.server_objects.collections import plan_collections
+from aaiclick.routine import Query, Routine
+from aaiclick.server_objects import NamedCollection
+from aaiclick.sql.secrets import without_secrets
+from aaiclick.testing.engine import fresh_name
+from aaiclick.versions.until import schema_until
+from tests.migrations.projects import Project
+
+NAME = fresh_name("s3").replace("-", "_")
+URL = "https://hush.s3.amazonaws.com/x.csv"
+OUTSIDE = Table("outside", [Column("a", "UInt64")], engine=Engine("S3", NAME))
+TABLE = Table("t", [Column("a", "UInt64")], engine=MergeTree(order_by="a"))
+
+
+@pytest.fixture
+def client(aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    monkeypatch.setenv("S3_SECRET", "hush'hush")
+    yield aaiclick_client
+    for name in ("outside", "other"):
+        aaiclick_client.command(f"DROP TABLE IF EXISTS {name} SYNC")
+    aaiclick_client.command(f"DROP NAMED COLLECTION IF EXISTS {NAME}")
+
+
+def collection(**more: str) -> NamedCollection:
+    keys = {"url": URL, "format": "CSV", "access_key_id": "hush", "secret_access_key": "${S3_SECRET}", **more}
+    return NamedCollection(NAME, keys, not_overridable=["secret_access_key"])
+
+
+def schema(version: int, *objects: Table | NamedCollection) -> Schema:
+    return Schema("s", version=version, objects=[TABLE, *objects])
+
+
+def keys(client: Client) -> list[str]:
+    listed = f"SELECT arraySort(mapKeys(collection)) FROM system.named_collections WHERE name = '{NAME}'"
+    return [str(key) for row in client.query(listed).result_rows for key in row[0]]
+
+
+def test_it_is_made_before_the_table_that_names_it(client: Client) -> None:
+    wanted = schema(1, OUTSIDE, collection())
+    plan = plan_schema(client, wanted)
+    assert Plan.from_json(plan.to_json()).steps[0] == plan.steps[0]
+    assert keys(client) == []
+    report = ensure_schema(client, wanted, policy=Policy.safe())
+    assert [(step.object, step.strategy) for step in report.steps] == [
+        (NAME, "create"),
+        ("t", "create"),
+        ("outside", "create"),
+    ]
+    assert keys(client) == ["access_key_id", "format", "secret_access_key", "url"]
+    assert ensure_schema(client, wanted).steps == ()
+    assert plan_schema(client, wanted).steps == ()
+    recorded = client.query("SELECT * FROM schema_version").result_rows
+    comments = client.query("SELECT comment FROM system.tables WHERE database = currentDatabase()").result_rows
+    assert "hush" not in f"{plan} {plan.to_json()} {report} {recorded} {comments}"
+    # Another value is no difference, whoever set it.
+    client.command(f"ALTER NAMED COLLECTION {NAME} SET url = 'https://other.s3.amazonaws.com/x.csv'")
+    assert ensure_schema(client, wanted).steps == ()
+    # The server keeps what is named, and a key that is gone is seen by a start that has nothing else to do.
+    client.command(f"ALTER NAMED COLLECTION {NAME} DELETE format")
+    assert validate_schema(client, wanted).differences == (f"{NAME}: key format is missing",)
+    with pytest.raises(SchemaVersionError, match=f"--allow 'change-collection {NAME}'"):
+        ensure_schema(client, wanted, policy=Policy.lossless())
+    ensure_schema(client, wanted, policy=Policy.lossless().allow(f"change-collection {NAME}"))
+    assert keys(client) == ["access_key_id", "format", "secret_access_key", "url"]
+
+
+def test_a_value_that_is_not_known_stops_only_what_needs_it(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("S3_SECRET")
+    with pytest.raises(BlockedError, match="secret_access_key is in the environment variable S3_SECRET, which is not"):
+        ensure_schema(client, schema(1, collection()))
+    assert keys(client) == []
+    client.command(f"CREATE NAMED COLLECTION {NAME} AS url = 'x', format = 'x', access_key_id = 'x', by_hand = 1")
+    left = NamedCollection(NAME, {"url": None, "format": "CSV", "access_key_id": "${NOT_SET}"})
+    plan = plan_schema(client, schema(1, left))
+    assert [(step.change, step.optional) for step in plan.steps if step.object == NAME] == [
+        ("key by_hand is not declared", True)
+    ]
+    assert plan.notes == (f"{NAME}: key by_hand is not declared (left alone)",)
+    ensure_schema(client, schema(1, left))
+    assert "by_hand" in keys(client)
+    ensure_schema(client, schema(1, left), policy=Policy.lossless().allow(f"drop-collection-key {NAME}.by_hand"))
+    assert keys(client) == ["access_key_id", "format", "url"]
+
+
+def test_values_are_set_anew_and_flags_follow(client: Client) -> None:
+    def declared(number: int, *overridable: str) -> NamedCollection:
+        keys = {"url": "http://localhost:1/x", "format": f"Nosuch{number}"}
+        return NamedCollection(NAME, keys, overridable=list(overridable))
+
+    ensure_schema(client, schema(1, declared(1)))
+    assert plan_schema(client, schema(1, declared(2))).steps == ()
+    policy = Policy.lossless().allow(set_values(NAME, "format"))
+    (step,) = ensure_schema(client, schema(1, declared(2)), policy=policy).steps
+    assert (step.change, step.strategy) == ("values of format are set anew", "alter")
+    with pytest.raises(DatabaseError, match="Nosuch2"):
+        client.command(f"SELECT * FROM url({NAME}, structure = 'a UInt8')")
+    (step,) = plan_schema(client, schema(2, declared(2, "url"))).steps
+    assert step.change == "key url is not marked, OVERRIDABLE is declared"
+    third = schema(2, declared(3, "url", "format"))
+    ensure_schema(client, third, policy=Policy.everything())
+    assert plan_schema(client, third).steps == ()
+    with pytest.raises(DatabaseError, match="Nosuch3"):
+        client.command(f"SELECT * FROM url({NAME}, structure = 'a UInt8')")
+
+
+def test_it_is_dropped_by_name_alone(client: Client) -> None:
+    ensure_schema(client, schema(1, collection()))
+    ensure_schema(client, schema(2), policy=Policy.everything())
+    assert keys(client) != []
+    again = schema(1, collection())
+    client.command("TRUNCATE TABLE schema_version")
+    ensure_schema(client, again)
+    ensure_schema(client, schema(2), policy=Policy.lossless().allow(f"drop-collection {NAME}"))
+    assert keys(client) == []
+
+
+def test_what_the_server_says_is_told_without_values(client: Client) -> None:
+    client.command(f"CREATE NAMED COLLECTION {NAME} AS url = 'x'")
+    found: dict[str, object] = {}
+
+    def unseen(routine: Routine[object]) -> None:
+        """What a user without the right to see it plans: the CREATE is refused by the server."""
+        effect = next(routine)
+        while True:
+            assert isinstance(effect, Query)
+            rows = () if "named_collections" in effect.sql else ((0,),)
+            try:
+                effect = routine.send(rows)
+            except StopIteration as stop:
+                found["planned"] = stop.value
+                return
+
+    unseen(plan_collections(schema(1, collection()), (), ()))
+    (step,) = found["planned"].steps  # type: ignore[attr-defined]
+    assert step.blocked.startswith(f"this user may not see it: GRANT SHOW NAMED COLLECTIONS ON `{NAME}`")
+    sent = "CREATE NAMED COLLECTION c AS a = 'hush', b = hush, `c d` = 'hu''sh' OVERRIDABLE"
+    assert without_secrets(sent) == (
+        "CREATE NAMED COLLECTION c AS a = '[HIDDEN]', b = '[HIDDEN]', `c d` = '[HIDDEN]' OVERRIDABLE"
+    )
+
+
+def test_one_of_the_configuration_is_left_to_it() -> None:
+    def answered(flags: str, *wanted: NamedCollection) -> list[str]:
+        routine = plan_collections(Schema("s", objects=list(wanted)), (), ())
+        next(routine)
+        with pytest.raises(StopIteration) as stop:
+            routine.send(((NAME, '["url"]', "CONFIG", flags),))
+        return [step.blocked for step in stop.value.value.steps]
+
+    shown = f"CREATE NAMED COLLECTION {NAME} AS url = ''"
+    assert answered(shown, NamedCollection(NAME, {"url": "x"})) == []
+    (blocked,) = answered(shown, NamedCollection(NAME, {"url": "x", "format": "CSV"}))
+    assert blocked.startswith("it stands in the configuration of the server")
+
+
+def test_an_older_release_shows_no_flags() -> None:
+    routine = read_collections([NAME])
+    next(routine)
+    with pytest.raises(StopIteration) as stop:
+        routine.send(((NAME, '["url"]'),))
+    (live,) = stop.value.value.values()
+    assert (live.configured, live.shows_flags, [key.name for key in live.form.collection_keys]) == (
+        False,
+        False,
+        ["url"],
+    )
+
+
+def test_lock_file_check_revision_and_adopt(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    project = Project(tmp_path)
+
+    def declared(version: int, *objects: NamedCollection | Table) -> Schema:
+        return Schema("s", version=version, objects=[TABLE, *objects], migrations=project.package)
+
+    try:
+        revise(declared(1, collection(), OUTSIDE), "first")
+        lock = (project.folder / "schema.lock.json").read_text()
+        assert "hush" not in lock
+        form = json.loads(lock)["versions"]["1"]["objects"][NAME]["form"]
+        assert form["collection_keys"][2] == {"name": "secret_access_key", "overridable": "NOT OVERRIDABLE"}
+        assert check_schema(declared(1, collection(), OUTSIDE)).problems == ()
+        with pytest.raises(SpecError, match="Unexpected key `nosuch`"):
+            revise(declared(2, collection(nosuch="1"), OUTSIDE), "second")
+        client.command("CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a")
+        with pytest.raises(DoesNotFitError, match=f"{NAME}: named collection is missing"):
+            adopt_schema(client, declared(1, collection(), OUTSIDE), 1)
+        assert schema_until(declared(1, collection(), OUTSIDE), 1).named_collections[0].keys["url"] == URL
+        changed = revise(declared(2, collection(no_sign_request="0"), OUTSIDE), "second")
+        assert changed.changes == (f"{NAME}: key no_sign_request is new",)
+        with pytest.raises(UndecidedError, match=f"--drop {NAME}"):
+            revise(declared(3), "third", drops=["outside"])
+        revise(declared(3), "third", drops=["outside", NAME])
+        assert f"-- allow: drop-collection {NAME}" in (project.folder / "0003_third.sql").read_text()
+    finally:
+        project.forget()
