@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from aaiclick.catalog.forms import ViewForm
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.render import target_parts
-from aaiclick.routine import Query, Routine, text
+from aaiclick.clickhouse.topology import PROOF, SINGLE, Topology
+from aaiclick.routine import Query, Routine, Rows, text
 from aaiclick.sql.quoting import qualified
 from aaiclick.sql.tokens import split_top, unquote
 
@@ -23,13 +24,13 @@ STREAMS = frozenset({"AzureQueue", "FileLog", "Kafka", "MaterializedPostgreSQL",
 """Engines that hand rows to their views in the background."""
 _PASSING_ON = ("Buffer", "Distributed")
 _READ = (
-    "SELECT database, name, engine, engine_full, create_table_query, toString(uuid) FROM system.tables"
+    "SELECT {distinct}database, name, engine, engine_full, create_table_query, toString(uuid) FROM {tables}"
     " WHERE engine IN ('Buffer', 'Distributed', 'MaterializedView', 'AzureQueue', 'FileLog', 'Kafka', "
     "'MaterializedPostgreSQL', 'NATS', 'RabbitMQ', 'S3Queue')"
     " ORDER BY database, name"
 )
 _TRIGGERS = (
-    "SELECT database, name, place, view FROM system.tables ARRAY JOIN dependencies_database AS place, "
+    "SELECT {distinct}database, name, place, view FROM {tables} ARRAY JOIN dependencies_database AS place, "
     "dependencies_table AS view ORDER BY ALL"
 )
 
@@ -58,14 +59,23 @@ class _Source:
     refreshes: bool = False
 
 
-def find_feeders(database: str, table: str, *, with_views: bool = False) -> Routine[Feeders]:
+def find_feeders(
+    database: str, table: str, *, with_views: bool = False, topology: Topology = SINGLE
+) -> Routine[Feeders]:
     """Everything that brings rows into the table by itself; ``with_views``: also what passes on the rows of INSERTs
-    into other tables. One query where nothing of the kind is there."""
-    rows = yield Query(_READ)
-    sources = [
-        _source(text(place), text(name), text(engine), text(full), text(query), text(uuid))
-        for place, name, engine, full, query, uuid in rows
-    ]
+    into other tables. One query where nothing of the kind is there. ``topology``: the hosts, where one may have what
+    the others have not.
+
+    Raises StatementError where a host does not answer.
+    """
+    rows = yield from _ask(_READ, topology)
+    # The same table is there on each host, and may have another UUID.
+    sources = list(
+        dict.fromkeys(
+            _source(text(place), text(name), text(engine), text(full), text(query), text(uuid))
+            for place, name, engine, full, query, uuid in rows
+        )
+    )
     # A plain materialized view runs inside the INSERT that feeds it, and that is in system.processes anyway.
     ignored = ("",) if with_views else ("MaterializedView",)
     if all(source.engine in ignored and not source.refreshes for source in sources):
@@ -74,18 +84,24 @@ def find_feeders(database: str, table: str, *, with_views: bool = False) -> Rout
     for source in sources:
         if source.leads_to is not None:
             flows.setdefault(source.leads_to, set()).add(source.node)
-    for place, name, view_place, view in (yield Query(_TRIGGERS)):
+    for place, name, view_place, view in (yield from _ask(_TRIGGERS, topology)):
         flows.setdefault((text(view_place), text(view)), set()).add((text(place), text(name)))
     above = _upstream((database, table), flows)
     found = [source for source in sources if source.node in above]
 
     def named(*engines: str) -> tuple[str, ...]:
-        return tuple(qualified(*source.node) for source in found if source.engine in engines)
+        return tuple(dict.fromkeys(qualified(*source.node) for source in found if source.engine in engines))
 
-    refreshed = tuple(qualified(*source.node) for source in found if source.refreshes)
+    refreshed = tuple(dict.fromkeys(qualified(*source.node) for source in found if source.refreshes))
     passing = (source for source in found if source.engine == "MaterializedView" and not source.refreshes)
-    views = tuple(qualified(*source.node) for source in passing) if with_views else ()
+    views = tuple(dict.fromkeys(qualified(*source.node) for source in passing)) if with_views else ()
     return Feeders(named("Buffer"), refreshed, named(*sorted(STREAMS)), named("Distributed"), views)
+
+
+def _ask(sql: str, topology: Topology) -> Routine[Rows]:
+    if not topology.reached:
+        return (yield Query(sql.format(distinct="", tables="system.tables")))
+    return (yield Query(sql.format(distinct="DISTINCT ", tables=topology.everywhere("system.tables")), {}, PROOF))
 
 
 def _upstream(node: Node, flows: Mapping[Node, set[Node]]) -> set[Node]:

@@ -89,6 +89,16 @@ class Topology:
         listed = tuple(replace(host, shard=place, replica=1) for place, host in enumerate(self.hosts, 1))
         return replace(self, hosts=listed)
 
+    @property
+    def reached(self) -> bool:
+        """True where there are several hosts, and every one of them can be asked."""
+        return self.kind in ("queue", "database") and len(self.hosts) > 1
+
+    @property
+    def local(self) -> int:
+        """The place of the host that is connected to; 0 where the server does not say."""
+        return next((place for place, host in enumerate(self.hosts, 1) if host.is_local), 0)
+
     def everywhere(self, table: str) -> str:
         """A system table, read on every host. ``_shard_num`` is the place of the host that a row is of, from 1, in
         ``hosts``: every replica counts as a shard there."""
@@ -113,6 +123,8 @@ LOOK: dict[str, str | int] = {
     "max_execution_time": 30,
 }
 """Settings of a question to all hosts: one that does not answer is left out within seconds."""
+PROOF: dict[str, str | int] = {**LOOK, "skip_unavailable_shards": 0}
+"""Settings of a question that fails where a host does not answer."""
 
 _HOSTS = (
     "SELECT host_name, toInt64(port), toInt64(shard_num), toInt64(replica_num), toInt64(is_local) FROM system.clusters"

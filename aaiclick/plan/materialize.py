@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from aaiclick.catalog.forms import LiveObject, TableForm
+from aaiclick.clickhouse.topology import LOOK, SINGLE, Topology
 from aaiclick.diff.changes.base import Change
 from aaiclick.diff.changes.column_attributes import ChangeStatistics
 from aaiclick.diff.changes.indexes import ChangeIndex
@@ -38,8 +39,10 @@ def offered(diff: TableDiff, made: Step) -> tuple[Step, ...]:
     )
 
 
-def requested(database: str, live: LiveObject, keys: Collection[str]) -> Routine[tuple[Step, ...]]:
-    """The same for a table without a difference, where it is allowed by name and was not done yet."""
+def requested(
+    database: str, live: LiveObject, keys: Collection[str], topology: Topology = SINGLE
+) -> Routine[tuple[Step, ...]]:
+    """The same for a table without a difference, where it is allowed by name and was not done yet on all hosts."""
     form = live.form
     if not isinstance(form, TableForm) or not form.merge_tree or not live.rows:
         return ()
@@ -48,11 +51,16 @@ def requested(database: str, live: LiveObject, keys: Collection[str]) -> Routine
         return ()
     listed = [("index", each.name) for each in form.indexes] + [("projection", each.name) for each in form.projections]
     listed += [("statistics", each.name) for each in form.columns if each.statistics]
-    rows = yield Query(
-        "SELECT command FROM system.mutations WHERE is_done AND database = {database:String} AND table = "
-        "{table:String}",
-        {"database": database, "table": live.name},
-    )
+    these = "is_done AND database = {database:String} AND table = {table:String}"
+    sql, settings = f"SELECT command FROM system.mutations WHERE {these}", dict[str, "str | int"]()
+    if topology.reached:
+        # A host that does not answer has not said that it is done.
+        sql = (
+            f"SELECT command FROM {topology.everywhere('system.mutations')} WHERE {these} GROUP BY command HAVING "
+            f"uniqExact(_shard_num) = {len(topology.hosts)}"
+        )
+        settings = LOOK
+    rows = yield Query(sql, {"database": database, "table": live.name}, settings)
     # The server lists finished mutations for some time: a command that is there has filled the parts.
     done = {text(row[0]).strip("()").replace("`", "") for row in rows}
     return tuple(

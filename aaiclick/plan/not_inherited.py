@@ -6,46 +6,81 @@ is a copy of its own. What belongs to the storage itself stays with the old tabl
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from aaiclick.clickhouse.feeders import find_feeders
 from aaiclick.clickhouse.parts import detached_parts
+from aaiclick.clickhouse.shared.looks import detached_on_hosts
+from aaiclick.clickhouse.topology import named
 from aaiclick.diff.hazards import Hazard
+from aaiclick.errors import StatementError
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Routine
 
 _WINDOW = "non_replicated_deduplication_window"
 
 
-def not_inherited(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
-    """Hazards of every step that exchanges the table; ``data_name`` is what it is called now."""
+@dataclass(frozen=True, slots=True)
+class NotInherited:
+    """What stays behind when a new table takes the place of another one."""
+
+    hazards: tuple[Hazard, ...] = ()
+    """What that means for rows, readers and writers."""
+    blocked: str = ""
+    """Why nobody knows all of it; '' where it is known."""
+
+
+def not_inherited(diff: TableDiff, data_name: str) -> Routine[NotInherited]:
+    """Of every step that exchanges the table, on all hosts; ``data_name`` is what it is called now."""
     detached = yield from _detached(diff, data_name)
     streams = yield from _streams(diff, data_name)
-    return (*detached, *streams, *_tokens(diff))
+    hazards = (*detached.hazards, *streams.hazards, *_tokens(diff))
+    return NotInherited(hazards, detached.blocked or streams.blocked)
 
 
-def _detached(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
+def _detached(diff: TableDiff, data_name: str) -> Routine[NotInherited]:
     """The hazard of parts that somebody detached: they are in the old table's directory, and are dropped with it."""
-    count, example = yield from detached_parts(diff.database, data_name)
+    if diff.hosts.reached:
+        seen = yield from detached_on_hosts(diff.hosts, diff.database, data_name)
+        count, example = seen.count, seen.example
+        where = f" on {'hosts' if len(seen.places) > 1 else 'host'} {named(diff.hosts, seen.places)}"
+        if seen.away:
+            return NotInherited(
+                blocked=f"{diff.live.name}: host {named(diff.hosts, seen.away)} does not answer, and nobody knows "
+                "whether it has detached parts, which would not be carried over. Run again when it does"
+            )
+    else:
+        count, example = yield from detached_parts(diff.database, data_name)
+        where = ""
     if not count:
-        return ()
+        return NotInherited()
     message = (
-        f"{count:,} detached parts of {data_name} (such as {example}) are not carried over: they go when "
+        f"{count:,} detached parts of {data_name}{where} (such as {example}) are not carried over: they go when "
         "the old table is dropped"
     )
-    return (Hazard("loses-rows", message, f"leave-detached-parts {diff.live.name}"),)
+    return NotInherited((Hazard("loses-rows", message, f"leave-detached-parts {diff.live.name}"),))
 
 
-def _streams(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
+def _streams(diff: TableDiff, data_name: str) -> Routine[NotInherited]:
     """The hazard of streams into the table: what arrives at the moment of the exchange goes into the old table, and
     nothing tells when that is over."""
-    found = yield from find_feeders(diff.database, data_name)
+    try:
+        found = yield from find_feeders(diff.database, data_name, topology=diff.hosts)
+    except StatementError as error:
+        if not diff.hosts.reached or not error.code:
+            raise
+        return NotInherited(
+            blocked=f"{diff.live.name}: not every host answers ({error.message}), and nobody knows what brings rows "
+            "into it there. Run again when they do"
+        )
     if not found.streams:
-        return ()
+        return NotInherited()
     names = ", ".join(found.streams)
     message = (
         f"{names} may bring rows in the moment of the exchange, which are lost: stop "
         f"{'it' if len(found.streams) == 1 else 'them'} first (DETACH TABLE)"
     )
-    return (Hazard("loses-rows", message, f"writers-stopped {diff.live.name}"),)
+    return NotInherited((Hazard("loses-rows", message, f"writers-stopped {diff.live.name}"),))
 
 
 def _tokens(diff: TableDiff) -> tuple[Hazard, ...]:

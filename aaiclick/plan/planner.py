@@ -113,7 +113,9 @@ def plan_objects(
         early, replaced = dropped_first(cache.dropped_first, replaced, others, catalog)
         required = [step for step in found if not step.optional]
         optional = yield from guard_drops(
-            [step for step in found if step.optional], catalog, BeforeDrop(targets, replaced, queries)
+            [step for step in found if step.optional],
+            catalog,
+            BeforeDrop(targets, replaced, queries, path.topology),
         )
         moved = {live.name: name for name, live in tables.items() if live.name != name}
         followed = _anew(replaced) | (path.replaced_views - kept - frozenset(queries))
@@ -294,13 +296,13 @@ def _compared(
         from aaiclick.plan.table import renamed
 
         renaming = steps.rename_step(catalog.database, live.name, table.name)
-        found.append((yield from rename_with_policies(cache, catalog.database, live.name, renaming)))
+        found.append((yield from rename_with_policies(cache, catalog.database, live.name, renaming, path.topology)))
         live = renamed(live, table.name)
     assert isinstance(live.form, TableForm)
     if not in_sync and _differs(table, declared, live, path):
         differing.append(Differing(table, declared, live, live.form, data_name))
     elif path.requested:
-        found += yield from requested(catalog.database, live, path.requested)
+        found += yield from requested(catalog.database, live, path.requested, path.topology)
     return found
 
 

@@ -26,7 +26,7 @@ from aaiclick.plan.dependents.select_check import blocking_dependents
 from aaiclick.plan.guards.conditions import TableGuards, highest_block, of_counts, of_expressions
 from aaiclick.plan.materialize import offered
 from aaiclick.plan.model import Step
-from aaiclick.plan.not_inherited import not_inherited
+from aaiclick.plan.not_inherited import NotInherited, not_inherited
 from aaiclick.plan.old_parts.absent_columns import AbsentColumns, absent_columns
 from aaiclick.plan.old_parts.columns import held_columns
 from aaiclick.plan.old_parts.read_by_defaults import written_over_absent
@@ -91,9 +91,11 @@ def plan_differing(
         rewritten_views=path.rewritten_views,
         try_on_parts=path.try_on_parts,
         on_replicas=path.on_replicas,
-        max_read_bytes=0 if behind else path.max_read_bytes,
+        topology=path.topology,
+        max_read_bytes=0 if behind or data_name in path.unread else path.max_read_bytes,
     )
     planned = yield from plan_table(diff, data_name)
+    planned = tuple(_blind(step, path.unread.get(data_name, "")) for step in planned)
     going = {words for step in planned if not step.optional for words in step.differences}
     notes.extend(
         words for note in target.notes if (words := f"{table.name}: {note}").removesuffix(" (left alone)") not in going
@@ -235,6 +237,18 @@ def _joined(*sentences: str) -> str:
     return "; ".join(sentence for sentence in sentences if sentence)
 
 
+def _leaving(step: Step, behind: NotInherited) -> Step:
+    return _with(replace(step, blocked=step.blocked or behind.blocked), behind.hazards)
+
+
+def _blind(step: Step, lacks: str) -> Step:
+    """The step, blocked where it depends on rows that the host that is connected to has not."""
+    if not lacks or not step.unlooked or step.blocked:
+        return step
+    looks = "; ".join(step.unlooked)
+    return replace(step, blocked=f"{step.object}: what becomes of its rows depends on them ({looks}), and {lacks}")
+
+
 def _with(step: Step, hazards: tuple[Hazard, ...]) -> Step:
     return replace(step, hazards=(*step.hazards, *hazards))
 
@@ -289,7 +303,7 @@ def _tried(
         ):
             behind = yield from not_inherited(diff, data_name)
             return (
-                _with(
+                _leaving(
                     steps.attach_step(diff, table_guards.attach(attach.work, attach.sent), in_place.changes, blocked),
                     behind,
                 ),
@@ -312,7 +326,9 @@ def _tried(
         behind = yield from not_inherited(diff, data_name)
         return (
             *pinned,
-            _with(steps.rebuild_step(diff, table_guards.rebuild(rebuild.work), diff.changes, blocked, reason), behind),
+            _leaving(
+                steps.rebuild_step(diff, table_guards.rebuild(rebuild.work), diff.changes, blocked, reason), behind
+            ),
         )
     # The copy reports a conversion that fails with the name of its column, so the message of the ALTER is left out.
     return (
@@ -330,7 +346,7 @@ def _pin(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
     computed = [column for column in diff.form.columns if column.kind == "DEFAULT" and "(" in column.expression]
     if not computed or not diff.live.rows:
         return ()
-    held = yield from held_columns(diff.database, data_name)
+    held = yield from held_columns(diff.database, data_name, diff.hosts)
     absent = [
         column
         for column in computed

@@ -31,12 +31,15 @@ from aaiclick.plan.strategies.refusals import read_only
 from aaiclick.routine import Routine
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.ddl import alter_table
+from aaiclick.sql.tokens import TokenError, split_top
 
 
 def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
     """An optional step for each such column."""
-    if not diff.target.undeclared or not can_be_cloned(diff):
+    if not diff.target.undeclared:
         return ()
+    if not can_be_cloned(diff):
+        return _of_distributed(diff)
     # A view that stays as it is may still read the column. One with another query gets that before the drop, and the
     # query was analysed over the declared columns.
     diff = replace(diff, replaced_views=diff.rewritten_views, droppable_views=frozenset())
@@ -44,7 +47,7 @@ def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ..
     found: list[Step] = []
     mutations = 0
     held = (
-        (yield from held_columns(diff.database, data_name))
+        (yield from held_columns(diff.database, data_name, diff.hosts))
         if diff.live.rows and diff.form.merge_tree
         else PartColumns(data_name, 0, {})
     )
@@ -73,6 +76,36 @@ def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ..
                 or (yield from read_by_policies(diff, data_name, name))
             )
         found.append(steps.alter_step(diff, work, change, blocked, diff.live.bytes, label=f"drop-column:{name}"))
+    return tuple(found)
+
+
+def _of_distributed(diff: TableDiff) -> tuple[Step, ...]:
+    """The same for a Distributed table, of which there is no clone: only its columns are altered, and it holds no
+    values. Nothing for other engines."""
+    if not diff.form.engine == diff.target.form.engine == "Distributed":
+        return ()
+    try:
+        arguments = split_top(diff.form.arguments)
+    except TokenError:
+        return ()
+    key = arguments[3] if len(arguments) > 3 else ""
+    found: list[Step] = []
+    for name in diff.target.undeclared:
+        column = diff.target.form.column(name)
+        assert column is not None
+        change = DropColumn(diff.live.name, column)
+        work = AlterWork(
+            diff.live.name, tuple(Alter(alter_table(diff.name, command.text)) for command in change.commands)
+        )
+        blocked = (
+            f"the sharding key {key.strip()} of {diff.live.name} reads {name}: the servers would not start again"
+            if mentioned(key, [name])
+            else ""
+        )
+        step = steps.alter_step(diff, work, (change,), blocked, 0, label=f"drop-column:{name}")
+        words = f"code that reads or writes {name} through {diff.live.name} fails"
+        hazard = Hazard("old-code-breaks", words, f"drop-column {diff.live.name}.{name}")
+        found.append(replace(step, hazards=(hazard,)))
     return tuple(found)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from aaiclick.catalog.forms import TableForm
+from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.versions.compose import VersionChange
 
 EVERY = ""
@@ -96,6 +97,11 @@ class UpgradePath:
     """How many bytes of a table's columns may be read to find out what a change does; None: any number, 0: none."""
     on_replicas: bool = False
     """True: a new table may take the place of a replicated one on all hosts of its shard."""
+    topology: Topology = SINGLE
+    """The hosts that are asked about rows and parts: what one has says nothing of what the others have."""
+    unread: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Tables of which the host that is connected to has not all rows, and what it lacks, in words: none of them is
+    read."""
     requested: frozenset[str] = frozenset()
     """Keys of what the policy allows by name: ``materialize t.i``."""
     changed_later: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aaiclick import Column, MergeTree, Schema, Table
-from aaiclick.errors import ApplyError, BlockedError
+from aaiclick import Column, MergeTree, Schema, Table, plan_schema
+from aaiclick.errors import BlockedError, SchemaVersionError
 from tests.cluster.conftest import ClusterFactory
 from tests.cluster.copies import DROPPED, KILLED, is_whole, table
 from tests.cluster.places import PLACES, Place, killed_at, place_on
@@ -46,7 +46,7 @@ def test_the_host_with_rows_gives_its_parts(place: Place) -> None:
         place.start(place.schema(2, [table(("v", "id"))]), 1)
     other = place.cluster.hosts[1]
     other.q(f"INSERT INTO {place.database}.events (id) VALUES (1)")
-    with pytest.raises(ApplyError, match="have rows in tables of their own"):
+    with pytest.raises(BlockedError, match="have rows in tables of their own"):
         place.start(wanted, 1)
     other.q(f"TRUNCATE TABLE {place.database}.events")
     assert [step.strategy for step in place.start(wanted, 1).steps] == ["attach"]
@@ -55,6 +55,25 @@ def test_the_host_with_rows_gives_its_parts(place: Place) -> None:
         host.q(f"INSERT INTO {place.database}.events (id) VALUES ({number})")
         assert place.start(wanted, number).in_sync
     is_whole(place, rows + len(place.cluster.hosts), kept=1)
+
+
+@pytest.mark.parametrize("place", PLACES[:1], indirect=True)
+def test_parts_that_somebody_detached_are_asked_for_through_any_host(place: Place) -> None:
+    """The host with the rows has them, and the other one is asked. The plan says who gives its parts, and how many rows
+    there are."""
+    begin(place)
+    first = place.cluster.hosts[0]
+    first.q(f"ALTER TABLE {place.database}.events DETACH PARTITION tuple()")
+    first.q(f"INSERT INTO {place.database}.events (id) VALUES (1), (2)")
+    with pytest.raises(SchemaVersionError, match=r"2 detached parts of events on host .*'leave-detached-parts e"):
+        place.start(place.schema(2, [table()]), 1, DROPPED)
+    plan = plan_schema(place.cluster.hosts[1].database_url(place.database), place.schema(2, [table()]))
+    (step,) = plan.steps
+    assert step.rows == 2
+    label = first.one(
+        f"SELECT host_name || ':' || port FROM system.clusters WHERE cluster = '{place.cluster.name}' AND is_local"
+    )
+    assert f"-- on host {label}; the other hosts" in "\n".join(step.sql)
 
 
 @pytest.mark.proof

@@ -12,6 +12,7 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.operations import Alter, AttachWork, CopyColumn, Guard, RebuildWork
 
 FORM = TableForm("events", "ReplicatedMergeTree", (), order_by="id")
+PLAIN = TableForm("events", "MergeTree", (), order_by="id")
 COPY = RebuildWork("events", FORM, (CopyColumn("id", "`id`"),))
 GUARD = Guard("id = 0", "would be lost", "id")
 
@@ -42,6 +43,8 @@ def with_path(arguments: str) -> RebuildWork:
         (with_path("'/clickhouse/tables/{uuid}/{shard}', '{replica}'"), 1, ""),
         (with_path("'/own/{uuid}', '{replica}'"), 1, ""),
         (with_path("'/own/events', '{replica}'"), 1, ""),
+        (RebuildWork("events", PLAIN, COPY.columns), 2, "declare it with replicated='' in a version of its own first"),
+        (AttachWork("events", PLAIN), 2, "declare it with replicated='' in a version of its own first"),
     ],
 )
 def test_what_is_refused(work: RebuildWork | AttachWork, shards: int, said: str) -> None:

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from aaiclick.clickhouse.every_host import Reach
-from aaiclick.clickhouse.topology import LOOK, Topology, named
+from aaiclick.clickhouse.topology import LOOK, PROOF, Topology, named
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.clock import clock
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.routine import Peer, Query, Routine, Rows, number, text
 
-PROOF: Mapping[str, str | int] = {**LOOK, "skip_unavailable_shards": 0}
-"""Settings of a question that fails where a host does not answer."""
 AWAY_SECONDS = 15.0
 """How long a host may not answer while something waits for all of them."""
 

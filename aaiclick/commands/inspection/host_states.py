@@ -9,6 +9,7 @@ from aaiclick.clickhouse.shared.proofs import answering_peers
 from aaiclick.clickhouse.topology import LOOK, Topology
 from aaiclick.commands.inspection.alike import attach_words, connected, definitions, detached, usual
 from aaiclick.commands.inspection.inspect import Inspection
+from aaiclick.commands.inspection.shard_rows import HAVE_ROWS
 from aaiclick.commands.inspection.subjects import objects_of, subjects_of
 from aaiclick.commands.report import HostStatus
 from aaiclick.routine import Query, Routine, number, text
@@ -82,7 +83,7 @@ def _rows(topology: Topology, database: str, names: tuple[str, ...]) -> Routine[
     rows = yield Query(
         f"SELECT hex(name), toInt64(_shard_num), toInt64(total_rows) FROM {topology.everywhere('system.tables')} WHERE "
         "database = unhex({db:String}) AND has(splitByChar(',', {names:String}), hex(name)) AND total_rows IS NOT NULL "
-        "AND engine LIKE '%MergeTree'",
+        f"AND {HAVE_ROWS}",
         {"db": hexed(database), "names": ",".join(hexed(name) for name in sorted(names))},
         LOOK,
     )

@@ -13,10 +13,11 @@ from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.held_settings import SETTINGS, held_settings
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.recorded_forms import load_forms
-from aaiclick.commands.inspection.shard_rows import shard_sizes, with_all_rows
-from aaiclick.plan.clusters.copies import ShardSizes
+from aaiclick.commands.inspection.shard_rows import host_sizes, unread, with_all_rows
 from aaiclick.plan.clusters.distributed import in_step
+from aaiclick.plan.clusters.paired_drops import columns_apart, drops_in_step
 from aaiclick.plan.clusters.placed import copied_on_replicas, on_topology, placed_words
+from aaiclick.plan.clusters.sizes import HostSizes
 from aaiclick.plan.foreign_objects import without_foreign
 from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.planner import Planned, basis_of
@@ -61,10 +62,12 @@ def make_plan(
 def _planned(
     found: Inspection, max_read_bytes: int | None, clones: bool, before: PlannedMigration | None
 ) -> Routine[PlannedMigration]:
-    sizes: Mapping[str, ShardSizes] = {}
-    if found.topology.shards > 1:
-        sizes = yield from shard_sizes(found.catalog.database, found.topology)
-        found = replace(found, catalog=with_all_rows(found.catalog, sizes))
+    sizes: Mapping[str, HostSizes] = {}
+    lacks: Mapping[str, str] = {}
+    if found.topology.reached:
+        sizes = yield from host_sizes(found.catalog.database, found.topology)
+        found = replace(found, catalog=with_all_rows(found.catalog, sizes, found.topology))
+        lacks = unread(sizes, found.topology)
     schema, catalog = found.schema, found.catalog
     path = upgrade_path(schema, found.released, found.live, found.record.forms if found.record else "", found.progress)
     path = replace(
@@ -75,6 +78,8 @@ def _planned(
         try_on_parts=clones,
         requested=found.allowed,
         on_replicas=copied_on_replicas(found.topology),
+        topology=found.topology,
+        unread=lacks,
     )
     if found.topology.shards > 1:
         path = replace(path, max_read_bytes=0)  # the rows of one shard tell nothing of those of the others
@@ -94,6 +99,8 @@ def _planned(
     ordered = decided(planned.steps, [script.migration for script in found.pending])
     if not found.topology.single:
         ordered = in_step(ordered, catalog, planned.targets, found.topology)
+    ordered = drops_in_step(ordered, catalog, planned.targets, found.allowed)
+    ordered = (*columns_apart(schema, catalog), *ordered)
     plan = Plan(
         schema=schema.name,
         database=catalog.database,

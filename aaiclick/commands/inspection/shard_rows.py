@@ -1,5 +1,5 @@
-"""How many rows tables have on each shard: the host that is asked has those of its own only, and a table that is empty
-there may be full elsewhere."""
+"""How many rows tables have on each host: the one that is asked has its own only, and a table that is empty there may
+be full elsewhere."""
 
 from __future__ import annotations
 
@@ -8,39 +8,45 @@ from dataclasses import replace
 
 from aaiclick.catalog.forms import Catalog
 from aaiclick.clickhouse.topology import LOOK, Topology
-from aaiclick.plan.clusters.copies import ShardSizes
+from aaiclick.plan.clusters.sizes import COUNTED, HostSizes
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.sql.hex_text import hexed
 
+HAVE_ROWS = f"(engine LIKE '%MergeTree' OR engine IN ({', '.join(repr(name) for name in sorted(COUNTED))}))"
+"""Of tables that hold rows themselves. Others count those of the tables that they stand before."""
 
-def shard_sizes(database: str, topology: Topology) -> Routine[Mapping[str, ShardSizes]]:
-    """Rows and bytes of the tables of a database, by the number of the shard. Of the replicas of a shard the one
-    counts that has most."""
+
+def host_sizes(database: str, topology: Topology) -> Routine[Mapping[str, HostSizes]]:
+    """Rows and bytes of the tables of a database on every host that answers."""
     rows = yield Query(
-        "SELECT toInt64(_shard_num), hex(name), toInt64(total_rows), toInt64(ifNull(total_bytes, 0)) FROM "
-        f"{topology.everywhere('system.tables')} WHERE database = unhex({{db:String}}) AND total_rows IS NOT NULL AND "
-        "engine LIKE '%MergeTree'",
+        "SELECT toInt64(_shard_num), hex(name), toInt64(ifNull(total_rows, 0)), toInt64(ifNull(total_bytes, 0)), "
+        f"toInt64(startsWith(engine, 'Replicated') OR startsWith(engine, 'Shared')) FROM "
+        f"{topology.everywhere('system.tables')} WHERE database = unhex({{db:String}}) AND {HAVE_ROWS}",
         {"db": hexed(database)},
         LOOK,
     )
     found: dict[str, dict[int, tuple[int, int]]] = {}
-    for place, digits, count, size in rows:
+    plain: set[str] = set()
+    for place, digits, count, size, shared in rows:
         name = bytes.fromhex(text(digits)).decode("utf-8", "surrogateescape")
-        shards, shard = found.setdefault(name, {}), topology.at(number(place)).shard
-        shards[shard] = max(shards.get(shard, (0, 0)), (number(count), number(size)))
-    return found
+        found.setdefault(name, {})[number(place)] = (number(count), number(size))
+        if not number(shared):
+            plain.add(name)
+    return {name: HostSizes(hosts, name not in plain) for name, hosts in found.items()}
 
 
-def with_all_rows(catalog: Catalog, sizes: Mapping[str, ShardSizes]) -> Catalog:
-    """The catalogue with the rows and bytes of all shards."""
-    objects = {
-        name: replace(
-            live,
-            rows=sum(rows for rows, _ in sizes[name].values()),
-            bytes=sum(size for _, size in sizes[name].values()),
-        )
-        if name in sizes
-        else live
-        for name, live in catalog.objects.items()
-    }
+def with_all_rows(catalog: Catalog, sizes: Mapping[str, HostSizes], topology: Topology) -> Catalog:
+    """The catalogue with the rows and bytes of all hosts."""
+    objects = dict(catalog.objects)
+    for name, live in catalog.objects.items():
+        if name in sizes:
+            shards = sizes[name].shards(topology).values()
+            objects[name] = replace(live, rows=sum(rows for rows, _ in shards), bytes=sum(size for _, size in shards))
     return replace(catalog, objects=objects)
+
+
+def unread(sizes: Mapping[str, HostSizes], topology: Topology) -> Mapping[str, str]:
+    """Tables of which the host that is connected to has not all rows of its shard, and what it lacks."""
+    if topology.shards > 1:
+        return {}  # then no row is read at all
+    return {name: lacks for name, each in sizes.items() if (lacks := each.lacking(topology))}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
 from aaiclick.catalog.normalize import arguments_beside, normal
 from aaiclick.catalog.render import form_sql, local_family
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT
-from aaiclick.clickhouse.topology import Topology
+from aaiclick.clickhouse.topology import Topology, named
 from aaiclick.diff.hazards import Hazard
+from aaiclick.plan.clusters.sizes import ShardSizes
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.printable import size_text
@@ -19,13 +20,23 @@ from aaiclick.sql.cluster import divided, on_cluster
 from aaiclick.sql.ddl import alter_table, drop, exchange_tables
 from aaiclick.sql.quoting import qualified, quote_name
 
+Owners: TypeAlias = Mapping[int, Sequence[int]]
+"""For each shard the places of the hosts that have rows in tables of their own."""
 _WINDOW = "replicated_deduplication_window"
-ShardSizes: TypeAlias = Mapping[int, tuple[int, int]]
-"""Rows and bytes on disk of a table, by the number of the shard; empty where there is one shard."""
 
 
 def copy_refusal(name: str, work: RebuildWork | AttachWork, topology: Topology) -> str:
     """Why the copy is not made on these hosts; '' where it is."""
+    if not work.form.engine.startswith("Replicated"):
+        first = (
+            "declare it with replicated='' in a version of its own first, and make this change in the next one"
+            if topology.kind == "queue"
+            else "do it by hand, on all hosts"
+        )
+        return (
+            f"{name} is not replicated: each host has rows of its own, and a new table takes the place of another one "
+            f"on clusters only where replicas hold them to each other: {first}"
+        )
     if topology.shards > 1 and topology.kind == "database":
         return (
             f"{name}: a Replicated database with {topology.shards} shards sends parts that a new table takes over to "
@@ -45,12 +56,28 @@ def copy_refusal(name: str, work: RebuildWork | AttachWork, topology: Topology) 
     return ""
 
 
-def placed_copy(step: Step, topology: Topology, sizes: ShardSizes) -> Step:
+def several_owners(name: str, topology: Topology, owners: Owners) -> str:
+    """Why a table of which each host has its own cannot become that of all; '' where one host of each shard has
+    rows."""
+    for places in owners.values():
+        if len(places) > 1:
+            return (
+                f"{name}: hosts {named(topology, places)} have rows in tables of their own, and as replicas of one "
+                "table they would have the same: nobody can tell which rows count. Bring the rows together on one of "
+                "them, empty the table on the others, and run again"
+            )
+    return ""
+
+
+def placed_copy(step: Step, topology: Topology, sizes: ShardSizes, owners: Owners | None = None) -> Step:
     """The step with what is sent to which hosts, and what that means for writers, disks and network. ``sizes``: of the
-    table, where there are several shards."""
+    table, where there are several shards. ``owners``: the hosts with rows, where each has its own; None: where not."""
     work = step.work
     assert isinstance(work, RebuildWork | AttachWork)
     workers = _workers(topology)
+    if owners:
+        # A shard of which no host has rows gives none, whichever host it is.
+        workers |= {shard: topology.at(places[0]).label for shard, places in owners.items() if places}
     hosts = len(topology.hosts)
     worker = f"{'hosts' if len(workers) > 1 else 'host'} {', '.join(workers.values())}"
     table = f"inserts into {step.object}"

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 from aaiclick.clickhouse.every_host import SERVER_LISTS
 from aaiclick.clickhouse.topology import Topology
-from aaiclick.plan.clusters.copies import ShardSizes, copy_refusal, placed_copy
+from aaiclick.plan.clusters.copies import copy_refusal, placed_copy, several_owners
+from aaiclick.plan.clusters.sizes import OWN_ROWS, HostSizes
 from aaiclick.plan.clusters.statements import statements_refusal
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AlterWork, AttachWork, RebuildWork, SqlWork
 from aaiclick.plan.replicas import SUPPORTED
-from aaiclick.specs.engines import MergeTree
+from aaiclick.specs.engines import Engine, MergeTree
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import MaterializedView
@@ -33,15 +34,19 @@ def copied_on_replicas(topology: Topology) -> bool:
 
 
 def on_topology(
-    steps: Iterable[Step], schema: Schema, topology: Topology, sizes: Mapping[str, ShardSizes]
+    steps: Iterable[Step], schema: Schema, topology: Topology, sizes: Mapping[str, HostSizes]
 ) -> tuple[Step, ...]:
     """The steps as they are carried out on these hosts: with the cluster in their statements, and blocked where they
-    are not carried out there. The same steps on one host. ``sizes``: of tables, where there are several shards."""
+    are not carried out there. The same steps on one host. ``sizes``: of tables that hold rows, host by host."""
     if topology.single:
         return tuple(steps)
-    plain = {item.name for item in schema.objects if isinstance(item, Table | MaterializedView) and _plain(item)}
+    plain = {
+        item.name: _way_out(item)
+        for item in schema.objects
+        if isinstance(item, Table | MaterializedView) and _plain(item)
+    }
     shared = {item.name for item in schema.objects if isinstance(item, Table) and _replicated(item)}
-    return tuple(_placed(step, topology, plain, sizes.get(step.object, {}), shared) for step in steps)
+    return tuple(_placed(step, topology, plain, sizes.get(step.object), shared) for step in steps)
 
 
 def placed_words(topology: Topology) -> str:
@@ -51,12 +56,17 @@ def placed_words(topology: Topology) -> str:
     return f"{topology.words}; statements go ON CLUSTER, and a step is done when every host shows it"
 
 
-def _placed(step: Step, topology: Topology, plain: set[str], sizes: ShardSizes, shared: set[str]) -> Step:
+def _placed(
+    step: Step, topology: Topology, plain: Mapping[str, str], sizes: HostSizes | None, shared: set[str]
+) -> Step:
     blocked = step.blocked or _refusal(step, topology, plain)
     if isinstance(step.work, SqlWork) and not blocked:
         blocked = statements_refusal(step.work.statements, topology, shared)
     if isinstance(step.work, RebuildWork | AttachWork):
-        return replace(placed_copy(step, topology, sizes), blocked=blocked)
+        shards = sizes.shards(topology) if sizes is not None and topology.shards > 1 else {}
+        owners = sizes.owners(topology) if sizes is not None and not sizes.replicated else None
+        blocked = blocked or several_owners(step.object, topology, owners or {})
+        return replace(placed_copy(step, topology, shards, owners), blocked=blocked)
     rows = isinstance(step.work, SqlWork)
     lines = [line for sql in step.sql for line in _lines(sql, topology, once=rows and statement_kind(sql) == "rows")]
     return replace(step, sql=lines, blocked=blocked)
@@ -73,16 +83,14 @@ def _lines(sql: str, topology: Topology, *, once: bool = False) -> Sequence[str]
     return parts
 
 
-def _refusal(step: Step, topology: Topology, plain: set[str]) -> str:
+def _refusal(step: Step, topology: Topology, plain: Mapping[str, str]) -> str:
     """Why a step is not carried out on these hosts; '' where it is."""
     name, work = step.object, step.work
     if work.kind in _NOT_YET:
         return f"{name}: {_NOT_YET[work.kind]}, and that is not done on clusters yet: do it by hand, on all hosts"
     if name in plain and topology.replicas > 1 and step.strategy in _OF_TABLES:
-        return (
-            f"{name} is not replicated, and each of its {topology.replicas} replicas would hold other rows: declare it "
-            "with replicated=''"
-        )
+        each = f"each of its {topology.replicas} replicas would hold other rows"
+        return f"{name} is not replicated, and {each}: {plain[name]}"
     if step.unlooked and topology.shards > 1 and isinstance(work, AlterWork | RebuildWork | AttachWork):
         return (
             f"{name}: what becomes of its rows depends on them ({'; '.join(step.unlooked)}), and those of other shards "
@@ -99,9 +107,23 @@ def _refusal(step: Step, topology: Topology, plain: set[str]) -> str:
 
 
 def _replicated(item: Table) -> bool:
-    return isinstance(item.engine, MergeTree) and item.engine.replicated is not None
+    if isinstance(item.engine, MergeTree):
+        return item.engine.replicated is not None
+    return item.engine.name.startswith(("Replicated", "Shared")) and item.engine.name.endswith("MergeTree")
+
+
+def _way_out(item: Table | MaterializedView) -> str:
+    """What to declare in place of a table that is not replicated."""
+    if isinstance(item.engine, Engine) and item.engine.name in OWN_ROWS:
+        return f"a table of engine {item.engine.name} cannot be replicated; declare it as MergeTree with replicated=''"
+    return "declare it with replicated=''"
 
 
 def _plain(item: Table | MaterializedView) -> bool:
     """True for an object that holds rows of its own in tables that are not replicated."""
-    return isinstance(item.engine, MergeTree) and item.engine.replicated is None
+    if isinstance(item.engine, MergeTree):
+        return item.engine.replicated is None
+    if not isinstance(item.engine, Engine):
+        return False  # a view that writes into a table of its own declaration
+    name = item.engine.name
+    return name in OWN_ROWS or (name.endswith("MergeTree") and not name.startswith(("Replicated", "Shared")))

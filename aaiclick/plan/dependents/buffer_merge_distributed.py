@@ -27,12 +27,12 @@ def front_dependents(
     # A front table that the plan changes itself is taken with its new columns.
     columns = (following.get(name) or form).columns if place == database else form.columns
     for table in sorted(following):
-        if (place, name) != (database, table) and _before(form, place, database, table):
+        if (place, name) != (database, table) and stands_before(form, place, database, table):
             query = f"SELECT * FROM {qualified(database, table)}"
             yield Dependent(place, name, definition, query, columns, None, uuid, f"{form.engine} table")
 
 
-def _before(form: TableForm, own: str, database: str, table: str) -> bool:
+def stands_before(form: TableForm, own: str, database: str, table: str) -> bool:
     """True where the arguments of its engine name the table."""
     try:
         arguments = split_top(form.arguments)

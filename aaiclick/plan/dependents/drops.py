@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.clickhouse.messages import first_line
+from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, affected, effects, names_read, reading
 from aaiclick.plan.dependents.dependents import Dependent, Place, read_views, recreate_view, spans
 from aaiclick.plan.dependents.dictionaries import read_dictionaries
+from aaiclick.plan.dependents.fronts_left import DROP, guard_fronts
 from aaiclick.plan.dependents.plain_views import display_name
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork, CreateWork, ReplaceWork
@@ -22,20 +24,20 @@ from aaiclick.plan.steps import statements_step
 from aaiclick.routine import Routine
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
-_DROP = ":drop-column:"
-
 
 @dataclass(frozen=True, slots=True)
 class BeforeDrop:
     """The state before a column is dropped.
 
     ``targets`` are the tables that differ, as they are then. ``views`` are the steps that give views another
-    definition, ``queries`` the queries that they get.
+    definition, ``queries`` the queries that they get, ``topology`` the hosts whose front tables are looked at.
     """
 
     targets: Mapping[str, TableForm]
     views: Sequence[Step]
     queries: Mapping[str, str]
+    topology: Topology = SINGLE
+    """The hosts, each of which may have a table in front of one that loses a column."""
 
     def recreated(self, dependents: Sequence[Dependent], database: str) -> dict[str, Step]:
         """Plain views that are replaced, each with its step."""
@@ -52,8 +54,9 @@ class BeforeDrop:
 def guard_drops(steps: Sequence[Step], catalog: Catalog, ahead: BeforeDrop) -> Routine[list[Step]]:
     """The optional steps, blocked where they would break something. After a drop come steps for views that show the
     column with all others."""
+    steps = yield from guard_fronts(steps, catalog, ahead.targets, ahead.topology)
     database = catalog.database
-    tables = tuple(sorted({step.object for step in steps if _DROP in step.id and not step.blocked}))
+    tables = tuple(sorted({step.object for step in steps if DROP in step.id and not step.blocked}))
     if not tables:
         return list(steps)
     dependents = yield from read_views(database)
@@ -76,7 +79,7 @@ def guard_drops(steps: Sequence[Step], catalog: Catalog, ahead: BeforeDrop) -> R
     found: list[Step] = []
     for step in steps:
         guarded = _guarded(step, others, database)
-        again = (yield from _shown(guarded, readers)) if _DROP in step.id and not guarded.blocked else ()
+        again = (yield from _shown(guarded, readers)) if DROP in step.id and not guarded.blocked else ()
         found += [
             next((each for each in again if each.blocked), guarded),
             *(each for each in again if not each.blocked),
@@ -121,7 +124,7 @@ def _readers(
 def _shown(step: Step, readers: _Readers) -> Routine[tuple[Step, ...]]:
     """Steps for views that read ``SELECT *`` but store the column in their list; or the drop itself with the reason
     against it."""
-    table, _, column = step.id.partition(_DROP)
+    table, _, column = step.id.partition(DROP)
     before, recreated, chosen = readers.before, readers.recreated, readers.of_table.get(table, ())
     form, database = before.tables.get(table), before.catalog.database
     if form is None or not any(
@@ -186,7 +189,7 @@ def _names(effect: Effect) -> list[str]:
 
 
 def _guarded(step: Step, dependents: Sequence[Dependent], database: str) -> Step:
-    _, found, column = step.id.partition(_DROP)
+    _, found, column = step.id.partition(DROP)
     if not found or step.blocked:
         return step
     place = (database, step.object)

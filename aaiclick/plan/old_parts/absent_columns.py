@@ -75,7 +75,7 @@ def absent_columns(diff: TableDiff, data_name: str) -> Routine[AbsentColumns]:
     dropped = [column.name for column in diff.target.unholdable]
     if not touched and not dropped:
         return AbsentColumns(diff.changes)
-    held = yield from held_columns(diff.database, data_name)
+    held = yield from held_columns(diff.database, data_name, diff.hosts)
     lacked = tuple(f"old parts without {old.name}" for old, _ in touched if held.lacking(old.name))
     if diff.reads_no_rows and lacked:
         return AbsentColumns(diff.changes, open=lacked)

@@ -45,7 +45,7 @@ def written_over_absent(diff: TableDiff, data_name: str, changes: Sequence[Chang
         if (old := live_column(diff.form, diff.target.renames, name)) is not None and old.name not in written
     }
     if there:
-        held = yield from held_columns(diff.database, data_name)
+        held = yield from held_columns(diff.database, data_name, diff.hosts)
         absent |= {name for name, old in there.items() if held.lacking(old)}
     return tuple(
         replace(change, written=True)

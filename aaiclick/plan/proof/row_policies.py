@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from aaiclick.clickhouse.parts import EVERY_ROW
 from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.topology import PROOF, Topology
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.model import Step
 from aaiclick.plan.proof.changed import changed_columns
@@ -36,7 +37,7 @@ def held_to_policies(diff: TableDiff, data_name: str, step: Step, cost: Cost) ->
     reading = diff.live.rows > 0 and (bool(cost.columns) or step.strategy != "alter")
     if step.blocked or not (reading or _concerned(diff)):
         return step
-    known = yield from _listed(diff.cache, diff.database)
+    known = yield from _listed(diff.cache, diff.database, diff.topology)
     policies = [policy for policy in known.policies if policy.table in ("", data_name)]
     if reading and (policies or not known.complete):
         hidden = yield from hidden_rows(diff.database, data_name)
@@ -46,10 +47,12 @@ def held_to_policies(diff: TableDiff, data_name: str, step: Step, cost: Cost) ->
     return replace(step, hazards=(*step.hazards, *harmed), unlooked=(*step.unlooked, *unlooked))
 
 
-def rename_with_policies(cache: RehearsalCache, database: str, old: str, step: Step) -> Routine[Step]:
+def rename_with_policies(
+    cache: RehearsalCache, database: str, old: str, step: Step, topology: Topology
+) -> Routine[Step]:
     """The step that renames a table, with what has to be allowed by name: a row policy stays behind under ``old``, and
     what it hid is read from then on."""
-    known = yield from _listed(cache, database)
+    known = yield from _listed(cache, database, topology)
     left = tuple(
         Hazard(
             "readers-see-gap",
@@ -64,7 +67,7 @@ def rename_with_policies(cache: RehearsalCache, database: str, old: str, step: S
 
 def read_by_policies(diff: TableDiff, data_name: str, column: str) -> Routine[str]:
     """Why a column cannot be dropped: a row policy reads it; '' where none does."""
-    known = yield from _listed(diff.cache, diff.database)
+    known = yield from _listed(diff.cache, diff.database, diff.topology)
     names = [
         policy.name
         for policy in known.policies
@@ -75,14 +78,19 @@ def read_by_policies(diff: TableDiff, data_name: str, column: str) -> Routine[st
     )
 
 
-def _listed(cache: RehearsalCache, database: str) -> Routine[ListedPolicies]:
+def _listed(cache: RehearsalCache, database: str, topology: Topology) -> Routine[ListedPolicies]:
+    """Those of all hosts: each keeps its own."""
     if cache.row_policies is not None:
         return cache.row_policies
+    source, settings = "system.row_policies", dict[str, "str | int"]()
+    if topology.reached:
+        source, settings = topology.everywhere(source), PROOF
     rows = yield from answered(
         Query(
-            "SELECT short_name, table, ifNull(select_filter, '') FROM system.row_policies WHERE database = "
+            f"SELECT DISTINCT short_name, table, ifNull(select_filter, '') FROM {source} WHERE database = "
             "{database:String} ORDER BY table, short_name",
             {"database": database},
+            settings,
         )
     )
     listed = () if rows is None else tuple(RowPolicy(text(row[0]), text(row[1]), text(row[2])) for row in rows)

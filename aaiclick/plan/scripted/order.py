@@ -106,6 +106,8 @@ def _expand(
                 replaced_views=plain_views(schema),
                 try_on_parts=path.try_on_parts,
                 max_read_bytes=path.max_read_bytes,
+                topology=path.topology,
+                unread=path.unread,
                 changed_later=path.changed_later,
             ),
         )

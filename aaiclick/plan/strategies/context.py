@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 from aaiclick.catalog.forms import LiveObject, ServerFacts, TableForm
 from aaiclick.catalog.normalize import normal
 from aaiclick.catalog.render import local_family, scratch_unfit
+from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.diff.changes.base import Change
 from aaiclick.diff.target import Target, is_prefix
 from aaiclick.plan.rehearsal.cache import RehearsalCache
@@ -66,8 +67,18 @@ class TableDiff:
     """True where statements may be tried on clones with parts of the live table."""
     on_replicas: bool = False
     """True where a new table may take the place of a replicated one on all hosts of its shard."""
+    topology: Topology = SINGLE
+    """The hosts that have the table."""
     max_read_bytes: int | None = None
     """How many bytes of live columns may be read before anything is changed; None: any number, 0: none."""
+
+    @property
+    def hosts(self) -> Topology:
+        """The hosts that are asked about its parts. Of a table that is not replicated each has its own: then each is a
+        shard of its own."""
+        if self.live.predicted or not self.topology.reached:
+            return SINGLE  # an earlier step makes it: no host has it yet
+        return self.topology if self.as_spelled.engine.startswith("Replicated") else self.topology.apart
 
     @property
     def reads_no_rows(self) -> bool:

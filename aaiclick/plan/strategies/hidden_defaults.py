@@ -55,7 +55,7 @@ def may_change(diff: TableDiff, data_name: str) -> Routine[str]:
     retyped = [change.new.name for change in diff.changes if isinstance(change, RetypeColumn)]
     if not retyped or not diff.live.rows:
         return ""
-    held = yield from held_columns(diff.database, data_name)
+    held = yield from held_columns(diff.database, data_name, diff.hosts)
     old = {new: name for name, new in diff.target.renames}
     for name in diff.hidden_defaults:
         column = diff.target.form.column(name)

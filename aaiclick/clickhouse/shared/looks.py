@@ -1,0 +1,72 @@
+"""Questions of the planner that one host cannot answer for the others: parts that somebody detached, columns that parts
+hold, rows. Every host is asked, and which of them did not answer is a part of the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aaiclick.clickhouse.shared.proofs import servers
+from aaiclick.clickhouse.topology import LOOK, PROOF, Topology
+from aaiclick.errors import StatementError
+from aaiclick.routine import Query, Routine, Rows, number, text
+from aaiclick.sql.hex_text import hexed
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What hosts answered."""
+
+    rows: Rows
+    """Of all that answered."""
+    away: frozenset[int] = frozenset()
+    """The places of those that did not: what they have nobody knows."""
+
+
+def ask_hosts(topology: Topology, sql: str, bound: Mapping[str, str | int]) -> Routine[Looked]:
+    """Ask every host, and those that answer where one does not. Raises StatementError where the server refuses the
+    question itself."""
+    for last in (False, True):
+        try:
+            return Looked((yield Query(sql, bound, PROOF)))
+        except StatementError as error:
+            if not error.code:
+                raise
+            away = frozenset(range(1, len(topology.hosts) + 1)) - frozenset((yield from servers(topology)))
+            if away:
+                return Looked((yield Query(sql, bound, LOOK)), away)
+            # All of them are there: one may have come back since.
+            if last:
+                raise
+    raise AssertionError("not reached")
+
+
+@dataclass(frozen=True, slots=True)
+class Detached:
+    """Parts of a table that somebody detached, on all hosts."""
+
+    count: int = 0
+    """How many; a part that two replicas have set aside counts for each of them."""
+    example: str = ""
+    """The name of one; '' for none."""
+    places: tuple[int, ...] = ()
+    """The hosts that have some, by their places; empty where there is one host."""
+    away: frozenset[int] = frozenset()
+    """The hosts that did not answer."""
+
+
+def detached_on_hosts(topology: Topology, database: str, name: str) -> Routine[Detached]:
+    """The parts that somebody detached, as each host has them in its own directory."""
+    looked = yield from ask_hosts(
+        topology,
+        "SELECT toInt64(_shard_num), toInt64(count()), min(name) FROM "
+        f"{topology.everywhere('system.detached_parts')} WHERE database = unhex({{db:String}}) AND table = "
+        "unhex({name:String}) AND reason = '' GROUP BY ALL ORDER BY ALL",
+        {"db": hexed(database), "name": hexed(name)},
+    )
+    return Detached(
+        sum(number(row[1]) for row in looked.rows),
+        next((text(row[2]) for row in looked.rows), ""),
+        tuple(number(row[0]) for row in looked.rows),
+        looked.away,
+    )

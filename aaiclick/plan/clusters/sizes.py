@@ -1,0 +1,69 @@
+"""How many rows tables have on each host, and what that says about shards. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from aaiclick.clickhouse.topology import Topology
+
+ShardSizes: TypeAlias = Mapping[int, tuple[int, int]]
+"""Rows and bytes on disk of a table, by the number of the shard."""
+OWN_ROWS = frozenset(
+    {
+        *("Log", "StripeLog", "TinyLog", "Memory", "Set", "Join"),
+        *("EmbeddedRocksDB", "File", "SQLite", "TimeSeries"),
+        *("DeltaLakeLocal", "IcebergLocal", "PaimonLocal"),
+    }
+)
+"""Engines beside the MergeTree family that keep rows on the host itself, so that each host has others. Not among them
+are those that pass rows on or keep them in another place (Buffer, Distributed, Kafka, KeeperMap, MySQL, Null, S3)."""
+COUNTED = frozenset({"Log", "StripeLog", "TinyLog", "Memory", "Set", "Join"})
+"""Those of them whose rows the server counts."""
+_ALL = 0.9
+"""A replica with fewer of the rows than this has not come by the others yet: some are always under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostSizes:
+    """The rows of a table on each host that answered."""
+
+    hosts: Mapping[int, tuple[int, int]]
+    """Rows and bytes, by the place of the host."""
+    replicated: bool = True
+    """False where each host has rows of its own."""
+
+    def shards(self, topology: Topology) -> ShardSizes:
+        """Of each shard. Of replicas the one counts that has most; hosts with rows of their own are added up."""
+        found: dict[int, tuple[int, int]] = {}
+        for place, (rows, size) in sorted(self.hosts.items()):
+            shard = topology.at(place).shard
+            before = found.get(shard, (0, 0))
+            found[shard] = max(before, (rows, size)) if self.replicated else (before[0] + rows, before[1] + size)
+        return found
+
+    def owners(self, topology: Topology) -> Mapping[int, tuple[int, ...]]:
+        """For each shard the places of the hosts that have rows."""
+        found: dict[int, tuple[int, ...]] = {host.shard: () for host in topology.hosts}
+        for place, (rows, _) in sorted(self.hosts.items()):
+            if rows:
+                found[topology.at(place).shard] += (place,)
+        return found
+
+    def lacking(self, topology: Topology) -> str:
+        """What the host that is connected to has not, in words; '' where it has all rows of the table, but for those
+        that are under way."""
+        local = topology.local
+        counts = [rows for rows, _ in self.hosts.values()]
+        # Where nobody says which one is connected to, it may be the one with the fewest.
+        here = self.hosts.get(local, (0, 0))[0] if local else min(counts, default=0)
+        if not self.replicated:
+            others = [place for place, (rows, _) in sorted(self.hosts.items()) if rows and place != local]
+            where = ", ".join(topology.at(place).label for place in others)
+            return f"the rows of {'hosts' if len(others) > 1 else 'host'} {where} are not looked at" if others else ""
+        most = max(counts, default=0)
+        if here >= most * _ALL:
+            return ""
+        label = topology.at(local).label if local else "that is connected to"
+        return f"host {label} has {here:,} of {most:,} rows: run again when it has come by the others"

@@ -1,0 +1,93 @@
+"""A column that goes from a table and from the Distributed table over it."""
+
+from __future__ import annotations
+
+import pytest
+
+from aaiclick import Column, MergeTree, Migration, Policy, Schema, Table, plan_schema
+from aaiclick.errors import BlockedError, SchemaVersionError
+from tests.cluster.conftest import ClusterFactory
+from tests.cluster.copies import paired
+from tests.cluster.places import PLACES, Place, place_on
+
+ID, V, NOTE, MORE = (
+    Column("id", "UInt64"),
+    Column("v", "UInt32"),
+    Column("note", "String"),
+    Column("more", "String"),
+)
+PAIR = pytest.mark.parametrize("place", PLACES[:1], indirect=True)
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, aaiclick_cluster: ClusterFactory) -> Place:
+    return place_on(aaiclick_cluster, request.param)
+
+
+def local(*columns: Column) -> Table:
+    return Table("events", list(columns), engine=MergeTree(order_by=["id"], replicated=""))
+
+
+def shown(place: Place) -> list[list[str]]:
+    """The columns of both tables, the same on every host."""
+    columns = "SELECT groupArray(name) FROM (SELECT * FROM system.columns WHERE database = '{db}' AND table = '{t}')"
+    tables = ("events", "events_all")
+    return [place.cluster.same(columns.format(db=place.database, t=table))[0][0] for table in tables]
+
+
+@PAIR
+def test_one_permission_takes_it_from_both(place: Place) -> None:
+    """The Distributed table loses it first: by the line of a migration, and by what the caller allows."""
+    place.start(paired(place, 1, local(ID, V, NOTE, MORE)))
+
+    def released(version: int, *columns: Column) -> Schema:
+        objects = list(paired(place, version, local(*columns)).objects)
+        decided = Migration(version=2, allow=["drop-column events.more"])
+        later = [Migration(version=3)] if version == 3 else []
+        return Schema("shop", version=version, objects=objects, cluster=place.named, migrations=[decided, *later])
+
+    drops = ["events_all:drop-column:{0}", "events:drop-column:{0}"]
+    assert [step.id for step in place.start(released(2, ID, V, NOTE)).steps] == [step.format("more") for step in drops]
+    bare = released(3, ID, V)
+    assert not place.start(bare).steps
+    pending = plan_schema(place.cluster.hosts[1].database_url(place.database), bare).steps
+    assert [(step.id, step.optional) for step in pending] == [(step.format("note"), True) for step in drops]
+    report = place.start(bare, 1, Policy.lossless().allow("drop-column events.note"))
+    assert [step.id for step in report.steps] == [step.format("note") for step in drops]
+    assert shown(place) == [["id", "v"], ["id", "v"]]
+    place.cluster.hosts[0].q(f"INSERT INTO {place.database}.events_all (id) VALUES (1)")
+
+
+@PAIR
+def test_one_that_is_left_in_the_distributed_table_is_asked_for(place: Place) -> None:
+    """As it is every INSERT into it is refused by the shards."""
+    place.start(paired(place, 1, local(ID, V, NOTE)))
+    cluster, url = place.cluster, place.cluster.hosts[1].database_url(place.database)
+    cluster.hosts[0].q(f"ALTER TABLE {place.database}.events DROP COLUMN note", alter_sync=2)
+    bare = paired(place, 2, local(ID, V))
+    assert not plan_schema(url, bare).in_sync
+    with pytest.raises(
+        SchemaVersionError, match=r"events has no column note|has no column note.*drop-column events_all"
+    ):
+        place.start(bare)
+    report = place.start(bare, 0, Policy.lossless().allow("drop-column events_all.note"))
+    assert [step.id for step in report.steps] == ["events_all:drop-column:note"]
+    assert shown(place) == [["id", "v"], ["id", "v"]]
+
+
+@PAIR
+def test_one_that_another_table_keeps_is_not_taken_away(place: Place) -> None:
+    """A Distributed table that nobody declared, on one host only; and one whose declaration keeps it."""
+    place.start(place.schema(1, [local(ID, V, NOTE)]))
+    other, db = place.cluster.hosts[1], place.database
+    over = f"ENGINE = Distributed('{place.cluster.name}', '{db}', 'events', id)"
+    other.q(f"CREATE TABLE {db}.beside (id UInt64, v UInt32, note String) {over}")
+    allowed = Policy.lossless().allow("drop-column events.note")
+    with pytest.raises(BlockedError, match="the Distributed table beside has the column too, and keeps it"):
+        place.start(place.schema(2, [local(ID, V)]), 0, allowed)
+    other.q(f"DROP TABLE {db}.beside SYNC")
+    place.start(paired(place, 2, local(ID, V, NOTE)))
+    with pytest.raises(BlockedError, match="the Distributed table events_all has the column too, and keeps it"):
+        place.start(paired(place, 3, local(ID, V), ID, V, NOTE), 0, allowed)
+    with pytest.raises(BlockedError, match="events_all is declared with column more, which events, the table that it"):
+        place.start(paired(place, 3, local(ID, V, NOTE), ID, V, NOTE, MORE))

@@ -1,0 +1,64 @@
+"""What the planner asks of all hosts: the one that is connected to says nothing of what others have."""
+
+from __future__ import annotations
+
+import pytest
+
+from aaiclick import Column, Engine, MergeTree, Table
+from aaiclick.errors import BlockedError, SchemaVersionError
+from tests.cluster.conftest import ClusterFactory
+from tests.cluster.copies import DROPPED, table
+from tests.cluster.places import PLACES, Place, place_on
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, aaiclick_cluster: ClusterFactory) -> Place:
+    return place_on(aaiclick_cluster, request.param)
+
+
+PAIR = pytest.mark.parametrize("place", PLACES[:1], indirect=True)
+SHARDS = pytest.mark.parametrize("place", PLACES[2:], indirect=True)
+
+
+@PAIR
+def test_parts_that_another_host_has_detached_are_asked_for(place: Place) -> None:
+    """For a copy and for parts that are taken over, through the host that has none."""
+    place.start(place.schema(1, [table()]))
+    name, (first, other) = f"{place.database}.events", place.cluster.hosts
+    first.q(f"INSERT INTO {name} (id) VALUES (1)")
+    place.cluster.sync(name)
+    first.q(f"ALTER TABLE {name} DETACH PARTITION tuple()", alter_sync=2)
+    first.q(f"ALTER TABLE {name} DROP DETACHED PARTITION ALL", allow_drop_detached=1)
+    assert other.one(f"SELECT count() FROM system.detached_parts WHERE database = '{place.database}'") == 1
+    for wanted in (table(("v", "id")), table(index_granularity=1024)):
+        with pytest.raises(SchemaVersionError, match=r"1 detached parts of events on host .*'leave-detached-parts e"):
+            place.start(place.schema(2, [wanted]), 0, DROPPED)
+
+
+@PAIR
+def test_tables_of_which_each_replica_would_have_other_rows_are_not_made(place: Place) -> None:
+    """Those that keep no rows are."""
+    a = [Column("a", "UInt8")]
+    kept = [Engine(name) for name in ("Log", "Memory", "Set")]
+    for engine in (*kept, Engine("Join", "ANY, LEFT, a"), Engine("ReplacingMergeTree", order_by="a")):
+        made = Table("t", a, engine=engine)
+        with pytest.raises(BlockedError, match="t is not replicated, and each of its 2 replicas would hold other rows"):
+            place.start(place.schema(1, [made]))
+    null = Table("nothing", a, engine=Engine("Null"))
+    front = Table("front", a, engine=Engine("Buffer", "'', 'nothing', 1, 1, 1, 1, 1, 1, 1"))
+    place.start(place.schema(1, [null, front]))
+
+
+@SHARDS
+def test_old_parts_of_another_shard_keep_their_values(place: Place) -> None:
+    """A column that they lack reads its default: another default would change what they give."""
+    id_, v = Column("id", "UInt64"), Column("v", "UInt32", default="7")
+    engine = MergeTree(order_by=["id"], replicated="")
+    place.start(place.schema(1, [Table("events", [id_], engine=engine)]))
+    name, hosts = f"{place.database}.events", place.cluster.hosts
+    hosts[2].q(f"INSERT INTO {name} (id) VALUES (1)")
+    place.start(place.schema(2, [Table("events", [id_, v], engine=engine)]))
+    hosts[0].q(f"INSERT INTO {name} (id) VALUES (2)")
+    other = Column("v", "UInt32", default="8")
+    with pytest.raises(BlockedError, match="old parts without v"):
+        place.start(place.schema(3, [Table("events", [id_, other], engine=engine)]))

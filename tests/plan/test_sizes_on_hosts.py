@@ -1,0 +1,40 @@
+"""Rows host by host: what shards have, who gives its parts, and what the host that is asked has not."""
+
+from __future__ import annotations
+
+from aaiclick.clickhouse.topology import Host, Topology
+from aaiclick.plan.clusters.copies import placed_copy, several_owners
+from aaiclick.plan.clusters.sizes import HostSizes
+from aaiclick.plan.model import Step
+from aaiclick.plan.operations import AttachWork
+from tests.plan.test_copies_on_clusters import FORM, hosts
+
+PAIR, SHARDS = hosts("queue"), hosts("queue", 2)
+UNSAID = Topology("database", "c", tuple(Host(f"h{each}", 9000, 1, each) for each in (1, 2)), "shop")
+
+
+def test_replicas_count_once_and_hosts_with_rows_of_their_own_are_added_up() -> None:
+    seen = {1: (5, 50), 2: (10, 90), 3: (7, 70)}
+    assert HostSizes(seen).shards(SHARDS) == {1: (10, 90), 2: (7, 70)}
+    assert HostSizes(seen, replicated=False).shards(SHARDS) == {1: (15, 140), 2: (7, 70)}
+
+
+def test_the_host_with_rows_gives_its_parts_whoever_is_asked() -> None:
+    only = HostSizes({1: (0, 0), 2: (10, 90), 3: (0, 0), 4: (0, 0)}, replicated=False).owners(SHARDS)
+    assert only == {1: (2,), 2: ()}
+    step = Step("events:attach", "events", "becomes replicated", "attach", [], AttachWork("events", FORM))
+    assert "-- on hosts h2, h3; the other hosts" in "\n".join(placed_copy(step, SHARDS, {}, only).sql)
+    assert several_owners("events", SHARDS, only) == ""
+    both = HostSizes({1: (1, 9), 2: (10, 90)}, replicated=False).owners(PAIR)
+    assert "hosts h1, h2 have rows in tables of their own" in several_owners("events", PAIR, both)
+
+
+def test_a_host_that_has_not_all_rows_is_not_asked_about_them() -> None:
+    assert HostSizes({1: (95, 1), 2: (100, 1)}).lacking(PAIR) == ""
+    assert HostSizes({1: (100, 1), 2: (0, 0)}).lacking(PAIR) == ""
+    assert "host h1 has 2 of 2,000 rows" in HostSizes({1: (2, 1), 2: (2000, 1)}).lacking(PAIR)
+    assert HostSizes({1: (100, 1), 2: (100, 1)}).lacking(UNSAID) == ""
+    assert "that is connected to has 1 of 100 rows" in HostSizes({1: (100, 1), 2: (1, 1)}).lacking(UNSAID)
+    own = HostSizes({1: (9, 1), 2: (8, 1)}, replicated=False)
+    assert own.lacking(PAIR) == "the rows of host h2 are not looked at"
+    assert HostSizes({1: (9, 1), 2: (0, 0)}, replicated=False).lacking(PAIR) == ""
