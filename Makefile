@@ -19,7 +19,7 @@ bom: ## dist/aaiclick.cdx.json: every package that a run needs, with its release
 	$(PYTHON) -m cyclonedx_py environment --pyproject pyproject.toml --mc-type library --output-reproducible -o dist/aaiclick.cdx.json .bom/bin/python
 	rm -rf .bom
 
-check: lint type test package ## everything that has to pass before a commit
+check: lint type test package ## everything that has to pass before a commit; before a pull request `test-long`, too
 
 docs: ## the site, strict, in build/site
 	$(PYTHON) -m mkdocs build --strict

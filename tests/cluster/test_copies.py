@@ -110,8 +110,9 @@ def test_writers_of_every_host_lose_no_row(place: Place, changes: int) -> None:
         )
         ways["buffered"] = {}
     fill(place)
-    writers = Writers(place, ways)
-    waiting = Writers(place, {"events": {"async_insert": 1, "wait_for_async_insert": 1}}, first=50)
+    pause = 0.5 if changes == 1 else 0.2  # processor time
+    writers = Writers(place, ways, pause=pause)
+    waiting = Writers(place, {"events": {"async_insert": 1, "wait_for_async_insert": 1}}, first=50, pause=pause)
 
     def change() -> None:
         place.start(place.schema(2, [table(("v", "id"))]), 0)

@@ -28,6 +28,8 @@ class Writers:
     divided: frozenset[str] = frozenset()
     """Targets of which a refused INSERT may be there in part: a Distributed table writes rows of its host's own shard at
     once, and keeps those of others to send them later."""
+    pause: float = 0.2
+    """Seconds between two INSERTs of one client."""
     acknowledged: set[int] = field(default_factory=set[int])
     unknown: set[int] = field(default_factory=set[int])
     refused: dict[int, int] = field(default_factory=dict[int, int])
@@ -73,7 +75,7 @@ class Writers:
                     if target in self.divided:
                         self.unknown.update(rows)
                     self.refused[answer] = self.refused.get(answer, 0) + 1
-            time.sleep(0.2)
+            time.sleep(self.pause)
 
     @staticmethod
     def _sent(host: Host, sql: str, settings: dict[str, int]) -> int:
