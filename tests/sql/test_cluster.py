@@ -25,6 +25,10 @@ BUILT = {
     "create_view": [ddl.create_view(D, "SELECT 1 AS `ON CLUSTER`", "`ON CLUSTER` UInt8")],
     "replacing": [ddl.replacing(ddl.create_table(D, "a UInt8", "ENGINE = Null"))],
     "attach_table": [ddl.attach_table(D, "00000000-0000-0000-0000-000000000001", "(a UInt8) ENGINE = Log")],
+    "attach_again": [ddl.attach_again(D)],
+    "alter_database": [ddl.alter_database(D, "MODIFY COMMENT 'ON CLUSTER'")],
+    "create_named_collection": [ddl.create_named_collection(D, ["a = 'ON CLUSTER'", "b = 1"])],
+    "alter_named_collection": [ddl.alter_named_collection(D, ["a = 'AS'"], ["b"])],
     "alter_table": [
         ddl.alter_table(D, clauses.add_column("a UInt8"), clauses.drop_column("b"), parentheses=True),
         ddl.alter_table(D, clauses.modify_settings((("a", 1), ("b", 2)))),
@@ -70,7 +74,7 @@ def test_every_builder_is_here() -> None:
 @pytest.mark.parametrize("name", HARD)
 def test_the_engine_reads_the_same_with_the_cluster(aaiclick_engine: EmbeddedEngine, statement: str, name: str) -> None:
     """What the engine reads with the clause is what it reads without, and the clause."""
-    if "DATABASE" in statement or "FUNCTION" in statement:
+    if any(word in statement for word in ("DATABASE", "FUNCTION", "NAMED COLLECTION")):
         sql = statement.replace(D, quote_name(name))
     else:
         sql = named(statement, name)
