@@ -21,6 +21,7 @@ from aaiclick.commands.migrate import Run
 from aaiclick.error_codes import NAMED_COLLECTION_ALREADY_EXISTS
 from aaiclick.errors import SpecError, StatementError
 from aaiclick.lease.owner import Owner
+from aaiclick.plan.declaration.names import refused_name
 from aaiclick.plan.policy import Policy
 from aaiclick.routine import Command, Query, Routine, text
 from aaiclick.specs.engines import Engine, MergeTree
@@ -29,7 +30,7 @@ from aaiclick.specs.server_objects.collections import NamedCollection
 from aaiclick.specs.server_objects.databases import Database
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import MaterializedView, TableFamily, View
-from aaiclick.sql.ddl import create_named_collection
+from aaiclick.sql.ddl import create, create_named_collection
 from aaiclick.sql.quoting import quote_name, quote_string
 from aaiclick.sql.secrets import secret_setting
 from aaiclick.version import VERSION
@@ -39,6 +40,9 @@ _NEED_A_SERVER = frozenset(
     {"AzureQueue", "FileLog", "Kafka", "KeeperMap", "MaterializedPostgreSQL", "NATS", "RabbitMQ", "S3Queue"}
 )
 """Engines that the embedded one knows by name alone: they need threads, a broker or Keeper, which it does not have."""
+
+_SHORT = "d"
+"""A database whose name leaves most room for those of tables."""
 
 
 _NOWHERE = {
@@ -68,8 +72,9 @@ def forms_of(declared: Schema) -> Routine[tuple[Schema, dict[str, LockedForm]]]:
     made = [_stand_in(item) if isinstance(item, Table) and item in elsewhere else item for item in objects]
     yield from _stand_in_collections(schema)
     alone = Schema(schema.name, version=None, objects=made)
-    yield from ensure(Run(alone, None, Policy.everything(), Owner("", "", 0), True, VERSION))
-    catalog = yield from read_catalog(None, tuple(item.name for item in objects))
+    database = yield from _database_for(objects)
+    yield from ensure(Run(alone, database, Policy.everything(), Owner("", "", 0), True, VERSION))
+    catalog = yield from read_catalog(database, tuple(item.name for item in objects))
     forms: dict[str, LockedForm] = {}
     for name, live in sorted(catalog.objects.items()):
         if isinstance(live.form, UnsupportedForm):
@@ -81,6 +86,14 @@ def forms_of(declared: Schema) -> Routine[tuple[Schema, dict[str, LockedForm]]]:
     forms |= {item.name: declared_collection(item) for item in schema.named_collections}
     forms |= {item.name: declared_database(item) for item in schema.objects if isinstance(item, Database)}
     return schema, {name: hidden_form(form) for name, form in forms.items()}
+
+
+def _database_for(objects: Sequence[AnyObject]) -> Routine[str | None]:
+    """The engine's own database, where a declaration may name it; another one for names that only this one refuses."""
+    if not any(refused_name(item.name, "default", "Overlay") for item in objects):
+        return None
+    yield Command(create("DATABASE", quote_name(_SHORT), "ENGINE = Atomic"))
+    return _SHORT
 
 
 def _elsewhere(objects: Sequence[AnyObject]) -> Routine[list[Table]]:

@@ -42,7 +42,9 @@ def require_names(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveOb
     for item in schema.objects:
         if isinstance(item, TableFamily) or item in outside:
             continue
-        if catalog.get(item.name) is None and (problem := _refused(item.name, catalog)):
+        if catalog.get(item.name) is None and (
+            problem := refused_name(item.name, catalog.database, catalog.database_engine)
+        ):
             raise SpecError(f"{item.noun} {item.name}", problem)
     for table in schema.tables:
         live = sources.get(table.name)
@@ -53,18 +55,18 @@ def require_names(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveOb
                 raise SpecError(f"{table.name}: projection {projection.name}", problem)
 
 
-def _refused(name: str, catalog: Catalog) -> str:
+def refused_name(name: str, database: str, engine: str) -> str:
     """Why the database takes nothing of that name; '' where it does."""
-    length, longest = file_name_length(name), longest_table_name(catalog.database, catalog.database_engine)
+    length, longest = file_name_length(name), longest_table_name(database, engine)
     if longest is not None and length > longest:
         return (
             f"its name has {length} characters as a file ({_COUNTED}), and ClickHouse takes {max(longest, 0)} in "
-            f"database {catalog.database}: a shorter name is needed"
+            f"database {database}: a shorter name is needed"
         )
     # Behind the tables that are there it looks for files, and takes the name for a pattern of theirs.
-    if catalog.database_engine == "Overlay" and (found := _PATTERN.search(name)):
+    if engine == "Overlay" and (found := _PATTERN.search(name)):
         return (
-            f"database {catalog.database} is the embedded engine's own, which also shows files as tables: a name with "
+            f"database {database} is the embedded engine's own, which also shows files as tables: a name with "
             f"{found[0]} in it is a pattern of file names there. Take another name, or another database"
         )
     return ""

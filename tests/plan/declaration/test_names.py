@@ -9,7 +9,8 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, Dictionary, MaterializedView, MergeTree, Projection, Schema, Table, View, ensure_schema
-from aaiclick.catalog.forms import Catalog, ServerFacts
+from aaiclick.api.declared_forms import declared_forms
+from aaiclick.catalog.forms import Catalog, ServerFacts, ViewForm
 from aaiclick.clickhouse.names import longest_table_name, taken_table
 from aaiclick.errors import ApplyError, BlockedError, SpecError, UsageError
 from aaiclick.plan.declaration.names import require_names
@@ -194,3 +195,15 @@ def test_declared_as_sql(aaiclick_engine: EmbeddedEngine) -> None:
     made = Table.from_sql("CREATE TABLE `a{b` (k UInt64) ENGINE = MergeTree ORDER BY k")
     assert isinstance(made, SqlTable)
     assert refused(aaiclick_engine.client(), OWN, made).startswith("line 1, CREATE TABLE a{b: database default is")
+
+
+def test_a_release_may_hold_what_only_the_embedded_engines_own_database_refuses() -> None:
+    long = "x" * 210
+    reading = View("reading", query="SELECT k FROM `a{b`")
+    _, forms = declared_forms(Schema("names", version=1, objects=[table("a{b"), table(long), reading]))
+    assert list(forms) == ["a{b", "reading", long]
+    form = forms["reading"]
+    assert isinstance(form, ViewForm)
+    assert form.query == "SELECT k FROM `a{b`"
+    with pytest.raises(SpecError, match=r"table y+: its name has 213 characters as a file .* takes 212 in"):
+        declared_forms(Schema("names", version=1, objects=[table("y" * 213)]))
