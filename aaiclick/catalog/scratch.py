@@ -26,12 +26,17 @@ from aaiclick.error_codes import (
 )
 from aaiclick.errors import OutcomeUnknownError, StatementError
 from aaiclick.routine import Command, Interruption, Nonce, Query, Routine, text
-from aaiclick.sql.ddl import create, drop
-from aaiclick.sql.quoting import file_name_length, qualified, quote_name
+from aaiclick.sql.ddl import create, drop, everywhere
+from aaiclick.sql.quoting import file_name_length, qualified, quote_name, quote_string
 
 T = TypeVar("T")
 PREFIX = "_aaiclick_scratch_"
 STALE_SECONDS = 3600
+_QUEUE: Mapping[str, str | int] = {
+    "distributed_ddl_task_timeout": 5,
+    "distributed_ddl_output_mode": "null_status_on_timeout",
+}
+"""A host that is away drops it when it is back: nobody waits for that."""
 # A file name has 255 bytes, and the server names the file of a dropped table after database, table and UUID.
 _LONGEST_FILE_NAME = 170
 _NAME = re.compile(PREFIX + r"(?P<made>[0-9a-f]{8})[0-9a-f]{12}(?P<holder>[0-9a-z]{1,12})?(?:_|\Z)")
@@ -207,13 +212,16 @@ class ScratchPlaces:
 
 
 def sweep_stale_scratch(
-    places: ScratchPlaces, database: str, *, embedded: bool = False, ended: Ended | None = None
+    places: ScratchPlaces, database: str, *, embedded: bool = False, ended: Ended | None = None, cluster: str = ""
 ) -> Routine[tuple[str, ...]]:
     """Drop scratch databases, and scratch tables in ``database``, that nobody uses any more; their names.
 
     That is those older than an hour, and those of lease holders that ``ended`` knows to be gone. ``embedded``: also
-    those older than the engine's start, because only one process at a time has the engine.
+    those older than the engine's start, because only one process at a time has the engine. ``cluster``: databases are
+    those of all its hosts, and are dropped on every one.
     """
+    if cluster:
+        places = yield from scratch_on_hosts(places, cluster)
     seconds = yield from clock()
     holders = {
         holder for name in (*places.databases, *(name for name, _ in places.tables)) if (holder := _holder(name))
@@ -226,10 +234,22 @@ def sweep_stale_scratch(
     ]
     # IF EXISTS, because another process may sweep at the same time.
     for name in stale:
-        yield Command(drop("DATABASE", quote_name(name), if_exists=True, sync=True))
+        there = everywhere(quote_name(name), cluster) if cluster else quote_name(name)
+        yield Command(drop("DATABASE", there, if_exists=True, sync=True), settings=_QUEUE if cluster else {})
     old = [(name, engine) for name, engine in places.tables if _holder(name) in gone or _is_stale(name, seconds)]
     yield from _drop(database, old)
     return (*stale, *(name for name, _ in old))
+
+
+def scratch_on_hosts(here: ScratchPlaces, cluster: str) -> Routine[ScratchPlaces]:
+    """What one host has, with the scratch databases of all hosts of the cluster that answer."""
+    rows = yield Query(
+        f"SELECT DISTINCT name FROM clusterAllReplicas({quote_string(cluster)}, system.databases) WHERE "
+        "startsWith(name, {scratch:String}) ORDER BY name",
+        {"scratch": PREFIX},
+        {"skip_unavailable_shards": 1},
+    )
+    return replace(here, databases=tuple(text(row[0]) for row in rows))
 
 
 def next_stale(places: ScratchPlaces) -> int | None:

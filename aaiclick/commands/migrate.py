@@ -14,7 +14,7 @@ from aaiclick.apply.run import ApplyOptions
 from aaiclick.apply.running_mutations import wait_for_running_mutations
 from aaiclick.catalog.forms import Form
 from aaiclick.catalog.read import read_catalog
-from aaiclick.catalog.scratch import next_stale, sweep_stale_scratch
+from aaiclick.catalog.scratch import next_stale, scratch_on_hosts, sweep_stale_scratch
 from aaiclick.catalog.server_objects.functions import sweep_stand_ins
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, read_bookkeeping
@@ -187,10 +187,12 @@ def _clear_away(held: _Held, recorded: RecordedState) -> Routine[_Held]:
     """What earlier runs left beside the copies of tables."""
     ours = held.owned
     yield from finish_backfills(ours, held.options)
+    cluster = (yield from read_bookkeeping(held.database)).cluster
+    ended = partial(_ended, held.database, held.nonce)
     yield from sweep_stale_scratch(
-        ours.scratch, held.database, embedded=held.run.embedded, ended=partial(_ended, held.database, held.nonce)
+        ours.scratch, held.database, embedded=held.run.embedded, ended=ended, cluster=cluster
     )
-    if (yield from read_bookkeeping(held.database)).shared:
+    if cluster:
         return held  # what one host has kept for itself stays
     yield from collect_listed(held.database, ours.tombstones, ours.at, LEASE_SECONDS)
     # Where no table is kept, what a new one had for the sake of one goes.
@@ -332,8 +334,9 @@ def _due(database: str, left: Owned | None, nonce: str, seconds: float) -> Routi
     taken over, or of this run where a heartbeat was late. ``left``: what is there at the end; None: nothing to be
     dropped. ``seconds``: how long this run took.
     """
-    if (yield from read_bookkeeping(database)).shared:
-        moments = (next_stale(left.scratch), next_expiry(left.kept_on_replicas())) if left is not None else ()
+    if cluster := (yield from read_bookkeeping(database)).cluster:
+        scratch = (yield from scratch_on_hosts(left.scratch, cluster)) if left is not None else None
+        moments = (next_stale(scratch), next_expiry(left.kept_on_replicas())) if left and scratch else ()
         return min((at for at in moments if at is not None), default=None)
     own = None if 0 <= seconds < LEASE_SECONDS else (yield from own_collection(database, nonce))
     later = (

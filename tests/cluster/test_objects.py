@@ -9,10 +9,13 @@ from aaiclick import (
     Dictionary,
     Engine,
     MaterializedView,
+    MergeTree,
+    ReplacingMergeTree,
     Schema,
     SummingMergeTree,
     Table,
     View,
+    plan_schema,
 )
 from aaiclick.clients.opening import open_url
 from aaiclick.plan.server_objects.collections import plan_collections
@@ -64,6 +67,27 @@ def everything(place: Place, version: int, *more: Column) -> Schema:
             ),
         ],
     )
+
+
+@pytest.mark.parametrize(
+    "place", [pytest.param((1, 2, "queue"), id="queue"), pytest.param((1, 2, "database"), id="database")], indirect=True
+)
+def test_a_view_that_every_host_would_refresh_is_refused(place: Place) -> None:
+    """A Replicated database has one host refresh for all."""
+
+    def blocked(refresh: str, engine: MergeTree) -> str:
+        target = Table("totals", [Column("id", "UInt64")], engine=engine)
+        view = MaterializedView("fill", query="SELECT 1 AS id", to="totals", refresh=refresh)
+        url = place.cluster.hosts[0].database_url(place.database)
+        (step,) = (step for step in plan_schema(url, place.schema(1, [target, view])).steps if step.object == "fill")
+        return step.blocked
+
+    plain, last = MergeTree(order_by=["id"], replicated=""), ReplacingMergeTree(order_by=["id"], replicated="")
+    said = [blocked("EVERY 1 HOUR", plain), blocked("EVERY 1 HOUR APPEND", plain), blocked("EVERY 1 HOUR APPEND", last)]
+    assert [bool(words) for words in said] == ([True, True, False] if place.named else [False] * 3)
+    if place.named:
+        assert "a refresh replaces totals on one host" in said[0]
+        assert "totals would get every row from each of them" in said[1]
 
 
 @pytest.mark.parametrize("place", PLACES, indirect=True)

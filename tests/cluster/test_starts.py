@@ -153,7 +153,11 @@ def test_a_host_that_lacks_something_is_named_and_made_whole_through_it(aaiclick
     one.q(f"CREATE OR REPLACE VIEW {place.database}.seen AS SELECT 2 AS id")
     status = validate_schema(two.database_url(place.database), schema)
     assert [host.differs for host in status.hosts] == [("seen differs",), ()]
+    # What a run left on another host that was killed long ago goes with the next one.
+    scratch = f"_aaiclick_scratch_{1:08x}{1:012x}"
+    two.q(f"CREATE DATABASE {scratch}")
     place.start(schema)
+    assert place.cluster.same(f"SELECT count() FROM system.databases WHERE name = '{scratch}'") == [[0]]
     place.is_settled(schema)
     two.q(f"DETACH TABLE {place.database}.events PERMANENTLY")
     status = validate_schema(one.database_url(place.database), schema)
@@ -161,6 +165,29 @@ def test_a_host_that_lacks_something_is_named_and_made_whole_through_it(aaiclick
     assert status.hosts[1].peer is None
     with pytest.raises(ApplyError, match="has events detached"):
         place.start(schema, 1)
+
+
+def test_records_of_a_database_that_was_dropped_are_not_taken_for_those_of_a_new_one(
+    aaiclick_cluster: ClusterFactory,
+) -> None:
+    """One that was restored has its tables; it keeps its records, whatever its UUID is."""
+    place = place_on(aaiclick_cluster, (1, 2, "database"))
+    name, (one, two) = place.database, place.cluster.hosts
+    schema = place.schema(1, [events(V)])
+    place.start(schema)
+    for host in (one, two):
+        host.q(f"DROP DATABASE {name} SYNC")
+    place.cluster.everywhere(
+        f"CREATE DATABASE {name} ENGINE = Replicated('/databases/{name}_2', '{{shard}}', '{{replica}}')"
+    )
+    with pytest.raises(UsageError, match=f"is of another one of that name.*: DROP DATABASE .*{name}`.*") as raised:
+        place.start(schema, 1)
+    one.q(f"CREATE TABLE {name}.events (id UInt64, v UInt64) ENGINE = ReplicatedMergeTree ORDER BY id")
+    assert validate_schema(two.database_url(name), schema).live_version == 1
+    one.q(f"DROP TABLE {name}.events SYNC")
+    one.q(str(raised.value).rpartition(": ")[2])
+    assert validate_schema(two.database_url(name), schema).live_version == 0
+    place.settle(schema, host=1)
 
 
 @KINDS

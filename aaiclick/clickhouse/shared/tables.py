@@ -11,13 +11,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping
+from aaiclick.clickhouse.shared.whose import whose_comment
 from aaiclick.clickhouse.statements import CREATE, merged
 from aaiclick.clickhouse.topology import GLANCE
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.error_codes import ACCESS_DENIED
 from aaiclick.errors import ApplyError, StatementError, UsageError
 from aaiclick.routine import Command, Query, Routine, number, text
-from aaiclick.sql.ddl import create, create_table, everywhere
+from aaiclick.sql.ddl import comment_clause, create, create_table, everywhere
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 
@@ -87,9 +88,11 @@ def make_home(books: Bookkeeping) -> Routine[None]:
     """The Atomic database beside a Replicated one. Raises UsageError, with the statement, where this user may not."""
     if not books.beside:
         return
-    sql = create("DATABASE", everywhere(quote_name(books.home), books.cluster), "ENGINE = Atomic", if_not_exists=True)
+    home = everywhere(quote_name(books.home), books.cluster)
+    sql = create("DATABASE", home, "ENGINE = Atomic", if_not_exists=True)
+    whose = comment_clause((yield from whose_comment(books)))
     try:
-        yield Command(sql, settings=QUEUE)
+        yield Command(create("DATABASE", home, "ENGINE = Atomic", whose, if_not_exists=True), settings=QUEUE)
     except StatementError as error:
         if error.code != ACCESS_DENIED:
             raise

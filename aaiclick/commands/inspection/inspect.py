@@ -9,6 +9,7 @@ from aaiclick.catalog.forms import Catalog
 from aaiclick.catalog.read import read_catalog, server_facts
 from aaiclick.clickhouse.features import require_database, require_server
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, bookkeeping_of, keeping
+from aaiclick.clickhouse.shared.whose import require_own
 from aaiclick.clickhouse.topology import SINGLE, Topology, read_topology
 from aaiclick.commands.inspection.where_recorded import WhereRecorded, shared_already, where_recorded
 from aaiclick.diff.hazards import ONE_NODE
@@ -163,6 +164,8 @@ def inspect_database(
     if topology.single and schema.replicate == "where-possible":
         schema = schema.with_local_engines()
     where = yield from where_recorded(owned, topology)
+    if where.books.beside and not where.unopened and not catalog.objects:
+        yield from require_own(where.books)
     if where.unopened and not where.readable and not opening:
         raise ApplyError(f"{where.unopened}. Nothing was changed")
     if recorded is None and where.readable:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from aaiclick.clickhouse.every_host import SERVER_LISTS
 from aaiclick.clickhouse.topology import Topology
 from aaiclick.plan.clusters.copies import copy_refusal, placed_copy, several_owners
+from aaiclick.plan.clusters.refreshed import refresh_refusal
 from aaiclick.plan.clusters.sizes import OWN_ROWS, HostSizes
 from aaiclick.plan.clusters.statements import statements_refusal
 from aaiclick.plan.model import Step
@@ -46,7 +47,8 @@ def on_topology(
         if isinstance(item, Table | MaterializedView) and _plain(item)
     }
     shared = {item.name for item in schema.objects if isinstance(item, Table) and _replicated(item)}
-    return tuple(_placed(step, topology, plain, sizes.get(step.object), shared) for step in steps)
+    seen = (replace(step, blocked=step.blocked or refresh_refusal(step, schema, topology)) for step in steps)
+    return tuple(_placed(step, topology, plain, sizes.get(step.object), shared) for step in seen)
 
 
 def placed_words(topology: Topology) -> str:

@@ -1,0 +1,73 @@
+"""Which database the tables beside a Replicated one belong to: they outlive a DROP DATABASE, and a new database may get
+the old name.
+
+The database that holds them says in its comment which UUIDs the other one had, on each host another. An earlier release
+wrote no comment, and a host that joined later may have a UUID of its own: so they belong to another database only where
+none of the UUIDs is there any more. One that was restored has other UUIDs, too, and its tables: nothing is held against
+those.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from aaiclick.clickhouse.names import PREFIX
+from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping
+from aaiclick.clickhouse.topology import LOOK
+from aaiclick.errors import UsageError
+from aaiclick.routine import Query, Routine, text
+from aaiclick.sql.ddl import drop, everywhere
+from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.quoting import quote_name, quote_string
+
+_KEY = "databases"
+
+
+def whose_comment(books: Bookkeeping) -> Routine[str]:
+    """What the comment of the database beside says: the UUIDs that the other one has on the hosts that answer."""
+    rows = yield Query(
+        f"SELECT DISTINCT toString(uuid) AS id FROM {_everywhere(books)} WHERE name = unhex({{db:String}}) ORDER BY id",
+        {"db": hexed(books.database)},
+        LOOK,
+    )
+    return json.dumps({_KEY: [text(row[0]) for row in rows]})
+
+
+def require_own(books: Bookkeeping) -> Routine[None]:
+    """To be asked where nothing that is declared is there. Raises ``UsageError`` where the database is empty and is not
+    the one that the tables beside it were made for."""
+    everywhere_named = f"FROM {_everywhere(books)} WHERE name = unhex"
+    rows = yield Query(
+        "SELECT 'holds', name FROM system.tables WHERE database = unhex({db:String}) AND NOT startsWith(name, "
+        f"{{prefix:String}}) UNION ALL SELECT 'has', toString(uuid) {everywhere_named}({{db:String}}) UNION ALL "
+        f"SELECT 'said', comment {everywhere_named}({{home:String}})",
+        {"db": hexed(books.database), "home": hexed(books.home), "prefix": PREFIX},
+        LOOK,
+    )
+    said = _uuids(text(row[1]) for row in rows if text(row[0]) == "said")
+    has = {text(row[1]) for row in rows if text(row[0]) == "has"}
+    if not said or said & has or any(text(row[0]) == "holds" for row in rows):
+        return
+    statement = drop("DATABASE", everywhere(quote_name(books.home), books.cluster), if_exists=True)
+    raise UsageError(
+        f"database {books.database} is empty, and what is recorded in {books.home} is of another one of that name, "
+        "which was dropped since (it had another UUID). Nothing was changed. Where nobody needs those records any "
+        f"more: {statement}"
+    )
+
+
+def _everywhere(books: Bookkeeping) -> str:
+    return f"clusterAllReplicas({quote_string(books.cluster)}, system.databases)"
+
+
+def _uuids(comments: Iterable[str]) -> set[str]:
+    found: set[str] = set()
+    for comment in comments:
+        try:
+            said: object = json.loads(comment)
+        except ValueError:
+            continue  # no comment, or somebody else's
+        if isinstance(said, dict) and isinstance(listed := said.get(_KEY), list):
+            found |= {each for each in listed if isinstance(each, str)}
+    return found
