@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from aaiclick.apply.run import Done
 from aaiclick.clickhouse.statements import DDL, send
-from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
+from aaiclick.errors import ApplyError, StatementError
 from aaiclick.plan.operations import CollectionWork
 from aaiclick.routine import Command, Routine
 from aaiclick.specs.server_objects.collections import NamedCollection
@@ -15,27 +16,40 @@ from aaiclick.sql.quoting import quote_name
 from aaiclick.sql.secrets import HIDDEN, without_secrets
 from aaiclick.sql.tokens import unquote
 
+Told: TypeAlias = StatementError | ApplyError
+
 
 def apply_collection(work: CollectionWork, declared: Mapping[str, NamedCollection]) -> Routine[Done]:
-    """Send it with the values of the declaration. Raises ``ApplyError`` where one is not known any more, and the
-    server's error without the values."""
+    """Send it with the values of the declaration. Raises ``ApplyError`` where one is not known any more."""
     item = declared.get(work.name)
     unknown = item.unknown(key for key, _ in work.pairs) if item is not None else ("it is not declared",)
     if item is None or unknown:
         raise ApplyError(f"{work.name}: {'; '.join(unknown)}")
     pairs = tuple(f"{quote_name(key)} = {item.values[key]} {flag}".rstrip() for key, flag in work.pairs)
     make = alter_named_collection if work.there else create_named_collection
-    try:
-        yield from send(Command(make(quote_name(work.name), pairs), settings=dict(DDL)))
-    except StatementError as error:
-        raise _hidden(error, item) from None
+    yield from send(Command(make(quote_name(work.name), pairs), settings=dict(DDL)))
     return Done()
 
 
-def _hidden(error: StatementError, item: NamedCollection) -> StatementError:
-    message = error.message
-    for literal in sorted(item.values.values(), key=len, reverse=True):
-        for text in (literal, unquote(literal)):
-            message = message.replace(text, HIDDEN) if len(text) > 2 else message
-    kind = OutcomeUnknownError if isinstance(error, OutcomeUnknownError) else StatementError
-    return kind(without_secrets(message), error.code, error.name, without_secrets(error.sql))
+def without_values(error: Told, declared: Mapping[str, NamedCollection]) -> Told:
+    """The error, and what it comes from, without values of named collections: the server tells some of them, as in what
+    it says of a URL. The very same where there are none."""
+    literals = {literal for item in declared.values() for literal in item.values.values()}
+    texts = {text for literal in literals for text in (literal, unquote(literal)) if len(text) > 3}
+    return _without(error, sorted(texts, key=len, reverse=True)) if texts else error
+
+
+def _without(error: Told, texts: Sequence[str]) -> Told:
+    def hidden(message: str) -> str:
+        for text in texts:
+            message = message.replace(text, HIDDEN)
+        return without_secrets(message)
+
+    made: Told
+    if isinstance(error, StatementError):
+        made = type(error)(hidden(error.message), error.code, error.name, hidden(error.sql))
+    else:
+        made = type(error)(hidden(str(error)))
+    cause = error.__cause__
+    made.__cause__ = _without(cause, texts) if isinstance(cause, StatementError | ApplyError) else None
+    return made

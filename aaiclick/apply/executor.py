@@ -9,7 +9,7 @@ from typing_extensions import assert_never
 
 from aaiclick.apply.alter import apply_alter
 from aaiclick.apply.backfill.backfill import apply_backfill
-from aaiclick.apply.collection import apply_collection
+from aaiclick.apply.collection import apply_collection, without_values
 from aaiclick.apply.create import apply_create
 from aaiclick.apply.drop import apply_drop
 from aaiclick.apply.everywhere import everywhere
@@ -90,12 +90,15 @@ def apply_steps(
                 step = yield from enter_begun(chosen.entries, step)
             done = yield from _carried_out(step.work, Site(database, nonce, chosen))
         # The statement may still run, so merges by TTL stay stopped until the next run has looked.
-        except OutcomeUnknownError:
+        except OutcomeUnknownError as error:
+            if chosen.collections:
+                raise without_values(error, chosen.collections) from None
             raise
         except (StatementError, ApplyError) as error:
             for table in sorted({*saved, *held}):
                 yield from everywhere(_start_ttl(database, table, stopped.get(table)), chosen.reach)
-            raise _named(error, step, outcomes) from error
+            told = without_values(error, chosen.collections)
+            raise _named(told, step, outcomes) from told
         seconds = (yield from clock()) - begun
         if chosen.entries is not None:
             yield from enter_done(chosen.entries, step)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.reflect import reflect_catalog
+from aaiclick.catalog.server_objects.named_in import with_named_collections
 from aaiclick.clickhouse.shared.bookkeeping import keeping
 from aaiclick.commands.inspection.held_settings import SETTINGS, held_settings, without_held
 from aaiclick.commands.inspection.where_recorded import recorded_here
@@ -21,12 +22,14 @@ def reflect(
 ) -> Routine[Schema]:
     """The objects of a database; the schema is called as the database, where no ``name`` is given.
 
-    Settings that tables have because of this library are left out.
+    Settings that tables have because of this library are left out. Named collections that are named come with it, an
+    environment variable in place of each value.
     """
     catalog = yield from read_catalog(database)
     if any(isinstance(live.form, TableForm) and _sets_ours(live.form) for live in catalog.objects.values()):
         catalog = yield from _without_ours(catalog)
-    return reflect_catalog(catalog, name or catalog.database, only, exclude)
+    schema = reflect_catalog(catalog, name or catalog.database, only, exclude)
+    return (yield from with_named_collections(schema, exclude))
 
 
 def _sets_ours(form: TableForm) -> bool:

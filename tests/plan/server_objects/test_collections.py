@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,13 +21,15 @@ from aaiclick import (
     Table,
     ensure_schema,
     plan_schema,
+    reflect_schema,
     validate_schema,
 )
 from aaiclick.allow import set_values
 from aaiclick.api.adopt import adopt_schema
 from aaiclick.api.revision import check_schema, revise
 from aaiclick.catalog.server_objects.collections import read_collections
-from aaiclick.errors import BlockedError, DoesNotFitError, SchemaVersionError, SpecError, UndecidedError
+from aaiclick.cli.create import sql_file
+from aaiclick.errors import ApplyError, BlockedError, DoesNotFitError, SchemaVersionError, SpecError, UndecidedError
 from aaiclick.plan.server_objects.collections import plan_collections
 from aaiclick.routine import Query, Routine
 from aaiclick.server_objects import NamedCollection
@@ -141,6 +144,36 @@ def test_it_is_dropped_by_name_alone(client: Client) -> None:
     ensure_schema(client, again)
     ensure_schema(client, schema(2), policy=Policy.lossless().allow(f"drop-collection {NAME}"))
     assert keys(client) == []
+
+
+def test_what_the_server_says_of_a_value_is_hidden(client: Client) -> None:
+    wrong = NamedCollection(NAME, {"url": "https://hu.s3.amazonaws.com/hushhush.csv", "format": "CSV"})
+    with pytest.raises(ApplyError, match=r"Bucket name length is out of bounds .*\[HIDDEN\]") as caught:
+        ensure_schema(client, schema(1, OUTSIDE, wrong))
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "hushhush" not in shown.replace("wrong = ", "")
+    assert "step outside:create" in shown
+
+
+def test_reflect_writes_those_that_are_named(client: Client, tmp_path: Path) -> None:
+    ensure_schema(client, schema(1, OUTSIDE, collection()))
+    client.command(
+        f"CREATE DICTIONARY far (a UInt64, b String) PRIMARY KEY a SOURCE(HTTP(NAME {NAME} FORMAT 'CSV')) "
+        "LIFETIME(0) LAYOUT(FLAT())"
+    )
+    try:
+        found = reflect_schema(client)
+        (read,) = found.named_collections
+        assert (read.name, read.keys["url"]) == (NAME, f"${{{NAME.upper()}_URL}}")
+        assert read.not_overridable == ["secret_access_key"]
+        path = tmp_path / "schema.sql"
+        path.write_text(sql_file(found))
+        assert "hush" not in path.read_text()
+        assert plan_schema(client, Schema.from_sql(path, name="other")).steps == ()
+        assert reflect_schema(client, only=["t"]).named_collections == ()
+        assert reflect_schema(client, only=["far"]).named_collections == (read,)
+    finally:
+        client.command("DROP DICTIONARY far SYNC")
 
 
 def test_what_the_server_says_is_told_without_values(client: Client) -> None:
