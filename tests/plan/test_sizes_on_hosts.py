@@ -19,6 +19,13 @@ def test_replicas_count_once_and_hosts_with_rows_of_their_own_are_added_up() -> 
     assert HostSizes(seen, replicated=False).shards(SHARDS) == {1: (15, 140), 2: (7, 70)}
 
 
+def test_room_is_that_of_the_host_with_most() -> None:
+    assert HostSizes({1: (3, 30), 2: (3, 30), 3: (1, 10), 4: (1, 10)}).largest(SHARDS) == 0.75
+    assert HostSizes({1: (3, 30), 2: (1, 10)}, replicated=False).largest(PAIR) == 0.75
+    assert HostSizes({1: (3, 30), 2: (3, 30)}).largest(PAIR) == 1.0
+    assert HostSizes({1: (0, 0), 2: (0, 0)}).largest(PAIR) == 1.0
+
+
 def test_the_host_with_rows_gives_its_parts_whoever_is_asked() -> None:
     only = HostSizes({1: (0, 0), 2: (10, 90), 3: (0, 0), 4: (0, 0)}, replicated=False).owners(SHARDS)
     assert only == {1: (2,), 2: ()}

@@ -51,7 +51,7 @@ def require_resting_streams(source: Physical, options: ApplyOptions) -> Routine[
     """
     if source.name in options.writers_stopped:
         return
-    found = yield from find_feeders(source.database, source.name)
+    found = yield from find_feeders(source.database, source.name, topology=options.topology)
     if found.streams:
         raise ApplyError(
             f"{', '.join(found.streams)} {'brings' if len(found.streams) == 1 else 'bring'} rows into {source.name} "

@@ -95,7 +95,7 @@ def require_replicas(work: RebuildWork | AttachWork, database: str, options: App
         yield from require_one_owner(spread, source)
     yield from require_servers(reach, source)
     peers = yield from reached(reach)
-    feeders = yield from _require_feeders(source, bool(peers))
+    feeders = yield from _require_feeders(source, spread.topology, bool(peers))
     uuids = {place: there[place].uuid for place in sorted(reach.places)}
     shards = yield from shards_of(reach, database, table, uuids, peers)
     copies = shards
@@ -144,13 +144,14 @@ def _require_form(source: Physical, work: RebuildWork | AttachWork, topology: To
         )
 
 
-def _require_feeders(source: Physical, reachable: bool) -> Routine[Feeders]:
-    """What brings rows into the table by itself. Raises ApplyError where some of it cannot be kept out for a moment.
+def _require_feeders(source: Physical, topology: Topology, reachable: bool) -> Routine[Feeders]:
+    """What brings rows into the table by itself, on any host. Raises ApplyError where some of it cannot be kept out
+    for a moment.
 
     While the table refuses writers, the source of a materialized view has taken the rows already that the view passes
     on: whoever sends them again doubles them there.
     """
-    found = yield from find_feeders(source.database, source.name, with_views=True)
+    found = yield from find_feeders(source.database, source.name, with_views=True, topology=topology)
     not_yet = "that is not done on clusters yet. Nothing was changed. Do it by hand, on all hosts"
     if found.views or source.name.startswith(".inner"):
         view = found.views[0] if found.views else source.name

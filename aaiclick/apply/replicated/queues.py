@@ -17,6 +17,7 @@ from aaiclick.clickhouse.feeders import find_feeders
 from aaiclick.clickhouse.shared.proofs import ask_all
 from aaiclick.clickhouse.statements import MUTATION, ask, send
 from aaiclick.clickhouse.waiting import Wait, rest
+from aaiclick.error_codes import UNKNOWN_TABLE
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import AlterWork, RebuildWork, Work
 from aaiclick.routine import Command, Routine, number, text
@@ -38,7 +39,7 @@ def flush_before(work: Work, site: Site, reach: Reach) -> Routine[None]:
         return
     if isinstance(work, RebuildWork) and not (yield from _loses_columns(work, site.database)):
         return
-    found = yield from find_feeders(site.database, work.table)
+    found = yield from find_feeders(site.database, work.table, topology=reach.topology)
     if found.queues:
         # An INSERT that began before the Distributed table was changed writes its file when it ends.
         reason = "Nothing was changed. Run again when they have ended"
@@ -67,6 +68,8 @@ def _flush(table: str, queue: str, reach: Reach) -> Routine[None]:
             except OutcomeUnknownError:
                 raise
             except StatementError as error:
+                if error.code == UNKNOWN_TABLE:
+                    break  # it stands on other hosts only
                 if wait.waited > _SECONDS:
                     raise ApplyError(
                         f"{table}: host {label} has inserts into {queue} that wait to be sent and cannot be "

@@ -11,8 +11,9 @@ from aaiclick.apply.replicated.shards import at_host, workers
 from aaiclick.apply.rollback.columns import Link
 from aaiclick.apply.rollback.inspect import Restore, inspect_kept
 from aaiclick.clickhouse.every_host import Reach, troubles
+from aaiclick.clickhouse.shared.looks import detached_on_hosts
 from aaiclick.clickhouse.statements import send
-from aaiclick.clickhouse.topology import Topology
+from aaiclick.clickhouse.topology import Topology, named
 from aaiclick.errors import ApplyError, SchemaError, StatementError
 from aaiclick.plan.operations import RebuildWork
 from aaiclick.routine import Command, Routine
@@ -83,10 +84,31 @@ def inspect_on_shards(database: str, chain: Sequence[Link], reach: Reach, *, rea
         sum(each.unfit for each in found),
         tuple(dict.fromkeys(words for each in found for words in each.unproven)),
         first.notes,
-        _joined([each.detached for each in found]),
+        (yield from _detached(reach.topology, database, [*(link.row.name for link in chain), chain[0].row.kept.table])),
         _joined([each.blocked for each in found]),
         tuple(each.work for each in found),
     )
+
+
+def _detached(topology: Topology, database: str, names: Sequence[str]) -> Routine[str]:
+    """The parts of these tables that somebody detached on any host. ``names``: the kept tables, and the live one last,
+    which is kept then in its turn."""
+    found: list[str] = []
+    for name in names:
+        seen = yield from detached_on_hosts(topology, database, name)
+        if seen.away:
+            raise ApplyError(
+                f"{name}: host {named(topology, seen.away)} does not answer, and nobody knows whether it has detached "
+                "parts, which are not carried over. Nothing was changed. Run again when it does"
+            )
+        if seen.count:
+            when = "when its time is over" if name == names[-1] else "at once"
+            where = f"{'hosts' if len(seen.places) > 1 else 'host'} {named(topology, seen.places)}"
+            found.append(
+                f"{seen.count:,} detached parts of {name} on {where} (such as {seen.example}) are not carried over: "
+                f"they go {when}"
+            )
+    return "; ".join(found)
 
 
 def _joined(said: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from aaiclick.catalog.forms import Catalog, LiveObject
 from aaiclick.catalog.read import REPLICATED_DATABASES
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.clickhouse.shared.bookkeeping import keeping
-from aaiclick.commands.costs.disks import disks_of, part_sizes
+from aaiclick.commands.costs.disks import disks_of, least_free, part_sizes
 from aaiclick.commands.costs.estimate import estimated
 from aaiclick.commands.costs.expiring import Expiring, counted_step, live_of
 from aaiclick.commands.costs.measure import measure
@@ -42,6 +42,8 @@ def _with_costs(planned: PlannedMigration, max_read_bytes: int | None, keep_seco
     tables = {step.id: live for step in plan.steps if (live := live_of(step, planned)) is not None}
     names = sorted({live.name for live in tables.values()})
     disks = yield from disks_of(catalog.database, names)
+    if found.topology.reached:
+        disks = yield from least_free(disks, found.topology)
     mutated = sorted({tables[step.id].name for step in plan.steps if step.strategy == "mutate" and step.id in tables})
     sizes = yield from part_sizes(catalog.database, mutated)
     rates = yield from _rates(plan.steps, tables, catalog, max_read_bytes, found.topology.single)
@@ -56,6 +58,9 @@ def _with_costs(planned: PlannedMigration, max_read_bytes: int | None, keep_seco
             disks.get(live.name) if live is not None else None,
             keep_seconds,
             sizes.get(live.name) if live is not None else None,
+            planned.sizes[live.name].largest(found.topology)
+            if live is not None and live.name in planned.sizes
+            else 1.0,
         )
         steps.append((yield from counted_step(priced, planned, counted, max_read_bytes != 0)))
     return replace(plan, steps=tuple(steps))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.topology import LOOK, Topology
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.sql.hex_text import hex_literal, hexed
 
@@ -45,6 +46,30 @@ class Disks:
 
     names: str
     free: int | None
+
+
+def least_free(disks: Mapping[str, Disks], topology: Topology) -> Routine[dict[str, Disks]]:
+    """The same with what is free on the host of a cluster that has least: each stores its own copy. A host that does
+    not answer is left out."""
+    if not disks:
+        return {}
+    rows = yield from answered(
+        Query(
+            f"SELECT toInt64(_shard_num), name, toUInt64(least(unreserved_space, {LIMITLESS})) FROM "
+            f"{topology.everywhere('system.disks')}",
+            {},
+            LOOK,
+        )
+    )
+    free: dict[int, dict[str, int]] = {}
+    for place, name, unreserved in rows or ():
+        free.setdefault(number(place), {})[text(name)] = number(unreserved)
+    found: dict[str, Disks] = {}
+    for table, each in disks.items():
+        sums = [sum(there.get(name, 0) for name in each.names.split(", ")) for there in free.values()]
+        least = min(sums, default=LIMITLESS)
+        found[table] = Disks(each.names, least if least < LIMITLESS else each.free)
+    return found
 
 
 def disks_of(database: str, tables: Sequence[str]) -> Routine[dict[str, Disks]]:

@@ -26,9 +26,11 @@ def estimated(
     disks: Disks | None,
     keep_seconds: float,
     parts: PartSizes | None = None,
+    share: float = 1.0,
 ) -> Step:
     """The step with seconds and room. ``rate``: None for a step that reads no rows. ``size``: bytes of its table.
-    ``parts``: of its table; None where they are not known."""
+    ``parts``: of its table; None where they are not known. ``share``: how much of the table one host has at most: the
+    room is that on each host."""
     if step.strategy in _UNKNOWN or step.blocked:
         return step  # nobody knows what statements of a migration do, and a blocked step does nothing
     low, usual, high = _STATEMENTS.get(step.strategy, _METADATA)
@@ -42,7 +44,7 @@ def estimated(
         seconds=round(usual, 1),
         seconds_range=(round(low, 1), round(high, 1)),
         seconds_from=origin,
-        room=_room(step, size, disks, keep_seconds, parts),
+        room=_room(replace(step, bytes=int(step.bytes * share)), int(size * share), disks, keep_seconds, parts),
     )
 
 

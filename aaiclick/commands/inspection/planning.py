@@ -37,14 +37,15 @@ _UNDECLARED = re.compile(r"(.+): setting (\w+) = .+ is not declared \(left alone
 @dataclass(frozen=True, slots=True)
 class PlannedMigration:
     """What was found, with its plan; ``forms`` are the canonical forms of what is declared, as far as they had to be
-    worked out, ``targets`` what tables that differ become. ``rehearsed``: what was tried for it, for the next plan of
-    the run."""
+    worked out, ``targets`` what tables that differ become, ``sizes`` the rows of tables on each host of a cluster.
+    ``rehearsed``: what was tried for it, for the next plan of the run."""
 
     inspection: Inspection
     plan: Plan
     forms: Mapping[str, Form]
     rehearsed: Rehearsed = field(default_factory=Rehearsed, compare=False)
     targets: Mapping[str, TableForm] = field(default_factory=dict[str, TableForm])
+    sizes: Mapping[str, HostSizes] = field(default_factory=dict[str, HostSizes])
 
 
 def make_plan(
@@ -113,7 +114,7 @@ def _planned(
         library=VERSION,
     )
     plan = without_foreign(plan, schema, {name: owner.label for name, owner in found.owners.items()})
-    return PlannedMigration(found, plan, planned.forms, rehearsed, planned.targets)
+    return PlannedMigration(found, plan, planned.forms, rehearsed, planned.targets, sizes)
 
 
 def _without_done(found: Inspection, steps: Sequence[Step], notes: Sequence[str]) -> tuple[str, ...]:

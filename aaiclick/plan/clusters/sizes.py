@@ -43,6 +43,11 @@ class HostSizes:
             found[shard] = max(before, (rows, size)) if self.replicated else (before[0] + rows, before[1] + size)
         return found
 
+    def largest(self, topology: Topology) -> float:
+        """Which part of the table the host has that has most of it; 1 where nothing is counted."""
+        whole = sum(size for _, size in self.shards(topology).values())
+        return max(size for _, size in self.hosts.values()) / whole if whole else 1.0
+
     def owners(self, topology: Topology) -> Mapping[int, tuple[int, ...]]:
         """For each shard the places of the hosts that have rows."""
         found: dict[int, tuple[int, ...]] = {host.shard: () for host in topology.hosts}
