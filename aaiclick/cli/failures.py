@@ -153,7 +153,9 @@ def _sentence(error: Exception, advice: Advice) -> tuple[str, str]:
 
 def _untouched(said: str) -> bool:
     """Whether there is nothing from which another run could go on."""
-    return "nothing was changed" in said.lower() and "Done before:" not in said
+    return (
+        "nothing was changed" in said.lower() or "no object was changed" in said.lower()
+    ) and "Done before:" not in said
 
 
 def _full(command: str, advice: Advice, refused: bool = False) -> str:

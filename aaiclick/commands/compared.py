@@ -48,6 +48,11 @@ def compare(
         return Compared(nothing, found.schema, found.catalog.objects, {})
     made = yield from make_plan(found, max_read_bytes)
     planned = made.plan if keep_seconds is None else (yield from with_costs(made, max_read_bytes, keep_seconds))
+    if not found.topology.single and found.topology.hosts:
+        from aaiclick.commands.inspection.host_states import words_of_hosts
+
+        apart = yield from words_of_hosts(found, frozenset(step.object for step in planned.steps))
+        planned = replace(planned, notes=(*planned.notes, *apart))
     # An embedded engine has one user, who may do everything.
     if not embedded:
         planned = replace(planned, notes=(*planned.notes, *(yield from missing_rights(planned))))

@@ -7,7 +7,16 @@ import time
 
 import pytest
 
-from aaiclick import Column, Policy, Schema, View, ensure_schema, rollback_schema, validate_schema
+from aaiclick import (
+    Column,
+    Policy,
+    Schema,
+    View,
+    ensure_schema,
+    plan_schema,
+    rollback_schema,
+    validate_schema,
+)
 from aaiclick.api.adopt import adopt_schema
 from aaiclick.api.history import schema_history
 from aaiclick.clients.opening import open_url
@@ -141,6 +150,8 @@ def test_a_host_that_lacks_something_is_named_and_made_whole_through_it(aaiclick
     with pytest.raises(ApplyError, match="not every host has what is declared") as raised:
         place.start(place.schema(2, [events(V), seen]))
     assert raised.value.through == status.hosts[1].peer
+    notes = plan_schema(one.database_url(place.database), place.schema(2, [events(V, W), seen])).notes
+    assert notes[-1].endswith(": events is missing")
     for host in (0, 1):
         with pytest.raises(ApplyError, match=r"before anything is changed: host .* lacks events, which others have"):
             place.start(place.schema(2, [events(V, W), seen]), host)

@@ -167,7 +167,8 @@ def _bring_over(books: Bookkeeping, former: _Former) -> Routine[None]:
     if lacking:
         raise ApplyError(_other_rows(books, former, lacking))
     if former.rows:
-        words = f"{former.rows} rows of {table.name} that host {former.host} had for itself are shared by all hosts now"
+        lines = "1 row" if former.rows == 1 else f"{former.rows} rows"
+        words = f"{lines} of {table.name} that host {former.host} had for itself: all hosts share them now"
         yield Emit(Note(f"database {books.database}: {words}"))
     dropped = drop("TABLE", name if books.beside else everywhere(name, books.cluster), if_exists=True)
     yield Command(dropped, settings={} if books.beside else QUEUE)

@@ -85,6 +85,7 @@ def _require_alike(planned: PlannedMigration, reach: Reach) -> Routine[None]:
     most = usual(now, names)
     wrong: list[str] = []
     lacking: set[int] = set()
+    by_hand: list[str] = []
     aside: dict[int, frozenset[str]] | None = None
     for place in sorted(reach.places & now.hosts.keys()):
         label = topology.at(place).label
@@ -98,15 +99,20 @@ def _require_alike(planned: PlannedMigration, reach: Reach) -> Routine[None]:
                     wrong.append(f"host {label} has {name} detached ({attach_words(name)})")
                 elif not (place == reach.here and found.same_version and step.strategy == "create"):
                     wrong.append(f"host {label} lacks {name}, which others have")
-                    lacking.add(place)
+                    live = found.catalog.get(name)
+                    if live is not None and live.engine.endswith("MergeTree") and not live.replicas:
+                        by_hand.append(name)  # it is each host's own: no version of the schema is made on a cluster so
+                    else:
+                        lacking.add(place)
             elif digest and other and digest != other and step.strategy in ("alter", "mutate"):
                 wrong.append(f"host {label} has another {name} than the others")
     if wrong:
         version = f"v{found.live.number}" if found.live.number else "the version before"
-        way = f": a start of {version} through the host that lacks something makes it there" if lacking else ""
+        ways = [f"a start of {version} through the host that lacks something makes it there"] if lacking else []
+        ways += [f"make {', '.join(by_hand)} there, as the others have it (SHOW CREATE TABLE)"] if by_hand else []
         error = ApplyError(
-            f"hosts do not have the same before anything is changed: {'; '.join(wrong)}. Nothing was changed. Make "
-            f"them equal first{way}"
+            f"hosts do not have the same before anything is changed: {'; '.join(wrong)}. No object was changed. Make "
+            f"them equal first{': ' if ways else ''}{'; '.join(ways)}"
         )
         if lacking:
             error.through = (yield from answering_peers(topology)).get(min(lacking))

@@ -28,17 +28,7 @@ def host_states(found: Inspection, changed: frozenset[str] = frozenset()) -> Rou
         return ()
     objects = objects_of(found.schema, database).names
     wrong = yield from troubles(topology, database, objects)
-    differs: dict[int, list[str]] = {place: [] for place in range(1, len(topology.hosts) + 1)}
-    aside: dict[int, frozenset[str]] = {}
-    here = -1
-    for subject in subjects_of(found.schema, database):
-        shown = yield from definitions(topology, subject)
-        if len({shown.digests(place, subject.names) for place in shown.hosts}) <= 1:
-            continue
-        here = here if here >= 0 else (yield from connected(topology))
-        away = yield from detached(topology, subject)
-        aside = {place: aside.get(place, frozenset()) | names for place, names in away.items()}
-        _compare(shown, subject, differs, away, here, changed)
+    differs, aside = yield from _differences(found, changed)
     helped = {place for place, words in differs.items() if words and place not in aside}
     peers = (yield from answering_peers(topology)) if helped else {}
     fewer = _fewer(topology, (yield from _rows(topology, database, objects)))
@@ -54,6 +44,33 @@ def host_states(found: Inspection, changed: frozenset[str] = frozenset()) -> Rou
         )
         for place, host in enumerate(topology.hosts, 1)
     )
+
+
+def words_of_hosts(found: Inspection, changed: frozenset[str]) -> Routine[tuple[str, ...]]:
+    """What hosts lack or have otherwise, one sentence each."""
+    differs, _ = yield from _differences(found, changed)
+    return tuple(
+        f"host {found.topology.at(place).label}: {words}" for place, said in sorted(differs.items()) for words in said
+    )
+
+
+def _differences(
+    found: Inspection, changed: frozenset[str]
+) -> Routine[tuple[dict[int, list[str]], dict[int, frozenset[str]]]]:
+    """For each host what it lacks or has otherwise, and which tables it has detached."""
+    topology, database = found.topology, found.catalog.database
+    differs: dict[int, list[str]] = {place: [] for place in range(1, len(topology.hosts) + 1)}
+    aside: dict[int, frozenset[str]] = {}
+    here = -1
+    for subject in subjects_of(found.schema, database):
+        shown = yield from definitions(topology, subject)
+        if len({shown.digests(place, subject.names) for place in shown.hosts}) <= 1:
+            continue
+        here = here if here >= 0 else (yield from connected(topology))
+        away = yield from detached(topology, subject)
+        aside = {place: aside.get(place, frozenset()) | names for place, names in away.items()}
+        _compare(shown, subject, differs, away, here, changed)
+    return differs, aside
 
 
 def _compare(

@@ -30,6 +30,19 @@ def plan(*steps: Step) -> Plan:
     return Plan("s", "db", 1, 2, steps, "b", "f", library="1.0")
 
 
+def by_host(host: str) -> Plan:
+    """As the plan of a copy on a cluster names the host that copies."""
+    copied = Hazard(
+        "rewrites-data", f"shard 1: host {host} copies 1,000 rows (1 KiB), and each of 2 replicas stores the copy"
+    )
+    sql = [f"-- on hosts {host}, c, in chunks, into MergeTree tables:", f"-- on host {host}; the other hosts link:"]
+    return plan(replace(step("t", "rebuild", copied), sql=sql))
+
+
+def test_which_host_of_a_shard_copies_is_no_part_of_it() -> None:
+    assert changed_since(by_host("a"), by_host("b.example:9001")) == ()
+
+
 ONE = plan(step("t", "rebuild", COPIED), step("u", "alter"))
 FIRST, SECOND = ONE.steps
 
