@@ -11,6 +11,7 @@ from aaiclick.clickhouse.shared.opening import open_tables
 from aaiclick.commands.inspection.where_recorded import TABLES
 from aaiclick.errors import LeaseLostError
 from aaiclick.lease.acquire import INTERRUPTIONS, StillNeeded, acquire, guarded, let_go, release
+from aaiclick.lease.guard import forget_cache
 from aaiclick.lease.owner import Owner
 from aaiclick.lease.renew import Lease
 from aaiclick.routine import Routine
@@ -69,7 +70,8 @@ def _under_lease(
             yield from release(lease)
             raise
         done = True
-        yield from release(lease)
+        if not (yield from release(lease)):
+            yield from forget_cache(lease)
     except INTERRUPTIONS:
         # Python raises a Ctrl-C anywhere, between two statements too: all that follows the lease is inside of this.
         if lease is not None and not done:

@@ -24,7 +24,7 @@ from aaiclick.errors import AaiclickError, LeaseLostError, OutcomeUnknownError, 
 from aaiclick.lease.lock import tagged, while_held
 from aaiclick.lease.renew import RENEWALS, Lease, check, ended_by_successor, renew, renew_loop_step
 from aaiclick.routine import Beside, Command, Effect, Nonce, Peer, Query, Routine, Sleep, number, text
-from aaiclick.sql.clauses import drop_constraint
+from aaiclick.sql.clauses import drop_constraint, modify_comment
 from aaiclick.sql.ddl import alter_table, drop, is_alter, system
 from aaiclick.sql.quoting import qualified
 
@@ -99,6 +99,16 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
         return cast("T", stop.value)
     finally:
         routine.close()
+
+
+def forget_cache(held: Lease) -> Routine[None]:
+    """Empty the cache of the warm start, after a run whose lease turned out to be lost when all was done: what it wrote
+    last may have come behind its successor, and say nothing of what that one is about, or has left. Without a cache
+    each start looks at everything, and the next that has the lease writes it anew."""
+    with suppress(AaiclickError):
+        if (yield from _no_room(held, None)) is None:
+            emptied = alter_table(qualified(held.database, RECORDS), modify_comment(""))
+            yield Command(tagged(held.nonce, emptied))
 
 
 def _look_whether_lost(held: Lease, effect: Effect, error: Exception, sent: Sequence[Command]) -> Routine[None]:

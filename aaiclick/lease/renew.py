@@ -134,18 +134,18 @@ def check(lease: Lease) -> Routine[None]:
         raise lost_error(lease, seen.holder.owner if seen.holder is not None else None)
 
 
-def release(lease: Lease) -> Routine[None]:
-    """Give the lease back. One that was lost meanwhile is only noted: there is nothing left to stop."""
+def release(lease: Lease) -> Routine[bool]:
+    """Give the lease back; False where it was lost meanwhile, which is only noted: there is nothing left to stop."""
     if lease.shared is not None:
         yield from lease.shared.release(lease)
-        return
+        return True
     seen = yield from look(lease.database)
     ended: int | None = None
     if seen.holder is not None and seen.holder.nonce == lease.nonce:
         ended = yield from end_lock(lease.database, lease.nonce, lease.nonce)
     if ended is None:
         yield Emit(taken_over_note(lease))
-        return
+        return False
     try:
         # Heartbeats that were all in time mean that no contender ever saw this incarnation expired: nobody is about to
         # rename its lock, so its tombstone has nothing to guard. None can have been late within the first lease time.
@@ -159,6 +159,7 @@ def release(lease: Lease) -> Routine[None]:
                 f"the lease on database {lease.database} was given back, its remains are left to the next run: {error}"
             )
         )
+    return True
 
 
 def _in_time(lease: Lease, ended: int) -> Routine[bool]:

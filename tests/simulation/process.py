@@ -290,6 +290,9 @@ class Process(Actor):
         self.execution = self.beside = None
         if self.late is not None:
             self._silence(self.late)
+        # Of a start that goes no way to the lease nobody else may come by what it leaves.
+        scene = self.scene
+        scene.overdue = scene.overdue or len(scene.world.server.databases) > 1
         self.routine.close()
 
     def _silence(self, late: str) -> None:
