@@ -9,9 +9,11 @@ import pytest
 from aaiclick import Column, MergeTree, Policy, Schema, Table
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.read import MOST_NAMES
+from aaiclick.clickhouse.names import RECORDS
 from aaiclick.clients.opening import Opened, open_url
 from aaiclick.commands.inspection.warm import warm
 from aaiclick.errors import StatementError
+from aaiclick.lease.names import LOCK
 from aaiclick.routine import Command, Effect, Query, Rows
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.reliability.driving import Driver, KilledError, ensuring
@@ -103,6 +105,20 @@ def test_who_changes_nothing_is_not_asked_whether_he_might(killed: Killed) -> No
         sent = killed.start(policy=Policy.check())
         assert len(sent) > 1
         assert not any("CHECK GRANT" in sql or "_aaiclick_lock" in sql for sql in sent)
+
+
+def test_what_a_run_wrote_when_its_lease_was_lost_is_not_believed(killed: Killed) -> None:
+    """It may have come behind a successor that was killed, whose scratch database it says nothing of."""
+
+    def lose(effect: Effect) -> None:
+        if isinstance(effect, Command) and "MODIFY COMMENT" in effect.sql and '"due":' in effect.sql:
+            killed.connection.command(Command(f"DROP TABLE IF EXISTS {killed.database}.{LOCK} SYNC"))
+
+    killed.start(Driver(killed.connection, before=lose))
+    comment = f"SELECT comment FROM system.tables WHERE database = '{killed.database}' AND name = '{RECORDS}'"
+    assert killed.connection.query(Query(comment)) == (("",),)
+    assert len(killed.start()) > 1
+    assert len(killed.start()) == 1
 
 
 @pytest.mark.parametrize(

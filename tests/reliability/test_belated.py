@@ -354,25 +354,6 @@ def test_rows_of_a_table_that_the_new_version_made_are_not_converted(lab: Lab, m
     assert lab.rows("SELECT id, price FROM {db}.t") == ((1, 3),)
 
 
-def test_what_a_run_wrote_for_the_warm_start_when_its_lease_was_lost_is_not_believed(lab: Lab) -> None:
-    """It may have come behind a successor that was killed, whose scratch database it says nothing of."""
-
-    def lose(effect: Effect) -> None:
-        if isinstance(effect, Command) and "MODIFY COMMENT" in effect.sql and '"due":null' in effect.sql:
-            lab.sql(f"DROP TABLE IF EXISTS {LOCK} SYNC")
-
-    def sent(driver: Driver) -> int:
-        return sum(isinstance(effect, Query | Command) for effect in driver.seen)
-
-    lab.sql("ALTER TABLE t MODIFY SETTING merge_with_ttl_timeout = 4321")
-    start(lab, OLD, before=lose)
-    assert (
-        lab.value(f"SELECT comment FROM system.tables WHERE database = '{lab.database}' AND name = '{RECORDS}'") == ""
-    )
-    assert sent(start(lab, OLD)) > 1
-    assert sent(start(lab, OLD)) == 1
-
-
 @pytest.mark.parametrize("refuses", [False, True])
 def test_a_constraint_that_reached_another_table_is_dropped_wherever_that_is_now(lab: Lab, refuses: bool) -> None:
     """An operator exchanged the table away before the ALTER, the run was killed before its look at the UUID, and he
