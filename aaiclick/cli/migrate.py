@@ -35,7 +35,7 @@ from aaiclick.errors import ApplyError, SchemaAheadError, UsageError
 from aaiclick.printable import seconds_text
 
 if TYPE_CHECKING:
-    from aaiclick.commands.report import Report
+    from aaiclick.commands.report import Report, Status
     from aaiclick.plan.policy import Policy
 
 DryRun = Annotated[
@@ -205,7 +205,7 @@ def _migrate(frame: Frame, hooks: Hooks, policy: Policy, file: str | None, ask: 
         # The record alone said so. Whether a migration or released form was edited since is looked at here, where there
         # is time for it.
         try:
-            calls.validate(target.url, declared, frame.database)
+            _tell_of_hosts(frame, calls.validate(target.url, declared, frame.database))
         except ApplyError as error:
             # A host of a cluster that has no session with Keeper: nothing has to be done, as far as it can tell.
             frame.output.tell(f"note: whether a migration was edited since could not be looked at: {error}", "yellow")
@@ -214,6 +214,14 @@ def _migrate(frame: Frame, hooks: Hooks, policy: Policy, file: str | None, ask: 
     else:
         _print(frame, report)
     return hooks.after(ExitCode.DONE if report.in_sync else ExitCode.PENDING, report)
+
+
+def _tell_of_hosts(frame: Frame, found: Status) -> None:
+    """What other hosts of a cluster have otherwise: the start did not look there."""
+    for host in found.hosts:
+        if host.differs:
+            way = f". Run: {frame.through(host.peer)}" if host.peer is not None else ""
+            frame.output.tell(f"note: host {host.host}: {'; '.join(host.differs)}{way}", "yellow")
 
 
 def _create_database(frame: Frame) -> None:

@@ -10,9 +10,11 @@ from typer.testing import CliRunner
 
 from aaiclick import cli
 from aaiclick.cli.main import build
-from aaiclick.errors import SchemaVersionError
+from aaiclick.commands.report import HostStatus
+from aaiclick.errors import ApplyError, SchemaVersionError
 from aaiclick.events import Event, PlanReady, StepDone, StepStarted
 from aaiclick.oplog import OPLOG
+from aaiclick.peers import Peer
 from aaiclick.plan.model import Plan
 from aaiclick.plan.policy import Policy
 from aaiclick.specs import Column, MergeTree, Schema, Table
@@ -171,6 +173,31 @@ def test_migrate_with_nothing_to_do(run: Run, script: Script) -> None:
     script.report, script.status = report(), status()
     ran = run("migrate")
     assert (ran.code, ran.stdout, ran.stderr) == (0, "✓ oplog is at v5: nothing to do\n", "")
+
+
+ELSEWHERE = "aaiclick migrate --url clickhouse://h2:81/app"
+H2 = HostStatus("h2", 1, 2, "", ("mv differs",), (), Peer("h2", 81))
+
+
+def test_what_another_host_has_otherwise_is_told_with_the_command_for_it(run: Run, script: Script) -> None:
+    script.report, script.status = report(), status(hosts=(H2,), differences=("host h2: mv differs",), state="drift")
+    ran = run("migrate", "--url", "clickhouse://h1/app")
+    assert ran.code == 0
+    assert ran.stderr == f"note: host h2: mv differs. Run: {ELSEWHERE}\n"
+    assert run("status", "--url", "clickhouse://h1/app").stdout.splitlines()[-1] == f"run: {ELSEWHERE}"
+    script.status = status(hosts=(H2,), differences=("host h2: mv differs", "u: view is missing"), state="drift")
+    assert run("status", "--json", "--url", "clickhouse://h1/app").document["next"].endswith("clickhouse://h1/app")
+    error = ApplyError("not every host has what is declared")
+    error.through = H2.peer
+    script.report = error
+    assert run("migrate", "--url", "clickhouse://h1/app").stderr.splitlines()[-1] == f"run: {ELSEWHERE}"
+
+
+def test_migrate_with_nothing_to_do_ends_well_where_nobody_can_look_further(run: Run, script: Script) -> None:
+    script.report, script.status = report(), ApplyError("the host has no session with Keeper")
+    ran = run("migrate")
+    assert (ran.code, ran.stdout) == (0, "✓ oplog is at v5: nothing to do\n")
+    assert "could not be looked at: the host has no session with Keeper" in ran.stderr
 
 
 def test_migrate_offers_what_nobody_asked_for(run: Run, script: Script) -> None:

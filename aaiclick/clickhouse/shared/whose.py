@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import cast
 
 from aaiclick.clickhouse.names import PREFIX
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping
@@ -68,6 +69,7 @@ def _uuids(comments: Iterable[str]) -> set[str]:
             said: object = json.loads(comment)
         except ValueError:
             continue  # no comment, or somebody else's
-        if isinstance(said, dict) and isinstance(listed := said.get(_KEY), list):
-            found |= {each for each in listed if isinstance(each, str)}
+        listed = cast("dict[str, object]", said).get(_KEY) if isinstance(said, dict) else None
+        if isinstance(listed, list):
+            found |= {each for each in cast("list[object]", listed) if isinstance(each, str)}
     return found

@@ -12,6 +12,7 @@ from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.shard_rows import HAVE_ROWS
 from aaiclick.commands.inspection.subjects import objects_of, subjects_of
 from aaiclick.commands.report import HostStatus
+from aaiclick.peers import Peer
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.sql.hex_text import hexed
 
@@ -30,7 +31,9 @@ def host_states(found: Inspection, changed: frozenset[str] = frozenset()) -> Rou
     wrong = yield from troubles(topology, database, objects)
     differs, aside = yield from _differences(found, changed)
     helped = {place for place, words in differs.items() if words and place not in aside}
-    peers = (yield from answering_peers(topology)) if helped else {}
+    peers: Mapping[int, Peer] = {}
+    if helped:
+        peers = yield from answering_peers(topology)
     fewer = _fewer(topology, (yield from _rows(topology, database, objects)))
     return tuple(
         HostStatus(
