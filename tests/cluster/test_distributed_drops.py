@@ -86,6 +86,10 @@ def test_one_that_another_table_keeps_is_not_taken_away(place: Place) -> None:
     with pytest.raises(BlockedError, match="the Distributed table beside has the column too, and keeps it"):
         place.start(place.schema(2, [local(ID, V)]), 0, allowed)
     other.q(f"DROP TABLE {db}.beside SYNC")
+    other.q(f"CREATE VIEW {db}.notes AS SELECT id, note FROM {db}.events")
+    with pytest.raises(BlockedError, match="the view notes may read or write note, and stands on host"):
+        place.start(place.schema(2, [local(ID, V)]), 0, allowed)
+    other.q(f"DROP VIEW {db}.notes SYNC")
     place.start(paired(place, 2, local(ID, V, NOTE)))
     with pytest.raises(BlockedError, match="the Distributed table events_all has the column too, and keeps it"):
         place.start(paired(place, 3, local(ID, V), ID, V, NOTE), 0, allowed)
