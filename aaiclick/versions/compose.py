@@ -142,7 +142,12 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
         if name in renames.values():
             problem = f"{change.label} drops column {name}, whose name another column gets later. {_stop(change)}"
         elif name not in columns and column is not None and column.stored:
-            columns[name] = _added(column, cells, change.label).text
+            # Where the last but one drops it only the last can make it anew: its default reads what is declared.
+            known = _as_declared(cells, declared) if change in changes[-2:] else cells
+            try:
+                columns[name] = _added(column, known, change.label).text
+            except _Unknown as error:
+                problem = problem or str(error)
     # The engine refuses to rename two columns to each other in one ALTER (error 48), and by way of a third name a run
     # that is killed in between could not tell how far it came.
     swapped = circle(renames)
@@ -383,6 +388,16 @@ def _last_name(name: str, changes: Sequence[VersionChange]) -> str:
     for change in changes:
         name = with_leaves(change.renames, (name,)).get(name, name)
     return name
+
+
+def _as_declared(cells: Mapping[str, _Cell], declared: TableForm) -> dict[str, _Cell]:
+    """The columns as the last version has them: whichever version changed a type, it is the declared one by then."""
+    found = dict(cells)
+    for name, cell in cells.items():
+        column = declared.column(name)
+        if not cell.sure and column is not None:
+            found[name] = replace(cell, text=_cast(cell.text, column.type), type=column.type, sure=True)
+    return found
 
 
 def _unsure(cell: _Cell, last: ColumnForm | None) -> _Cell:

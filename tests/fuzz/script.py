@@ -105,6 +105,7 @@ def script(world: World, title: str) -> str:
         "from datetime import timedelta",
         "import clickhouse_connect",
         "from aaiclick import *",
+        "from aaiclick.specs import Function",
         "from aaiclick.specs.engines import *",
         "from aaiclick.specs.columns import *",
         "from aaiclick.errors import AaiclickError",
