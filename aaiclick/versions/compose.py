@@ -8,88 +8,16 @@ shadowing and subcolumns in there by its own rules. Replacing names in the text 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.diff.conversion.convert import conversion
 from aaiclick.errors import MigrationError
-from aaiclick.specs.migrations import Rebuild
 from aaiclick.specs.renames import applicable, circle, with_leaves
 from aaiclick.sql.column_names import bind_names, names_in
 from aaiclick.sql.quoting import quote_name, quote_string
 from aaiclick.versions.earlier_defaults import Added, is_another
-
-
-@dataclass(frozen=True, slots=True)
-class VersionChange:
-    """What one version does to one table."""
-
-    version: int
-    """The number of the version."""
-    label: str
-    """What people call its migration: ``0002_sort_key.sql``; ``version 2`` where it has none."""
-    table: str
-    """Name of the table from this version on."""
-    before: str
-    """Name of the table until this version."""
-    renames: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Renames of columns that its migration lists, old -> new."""
-    rebuild: Rebuild | None = None
-    """Expressions and filter of its migration; None where it has none, or the copy was made already."""
-    in_place: bool = False
-    """True where the migration says ``strategy: alter``: anything but an ALTER is refused."""
-    form: TableForm | None = None
-    """The released form of the table; None where no lock file has it, and for the newest version, whose form is the
-    declaration."""
-    doubt: str = ""
-    """Why nobody knows whether the copy was made already; '' where it was not."""
-    allow: str = ""
-    """The key that allows it all the same."""
-    dropped: frozenset[str] = frozenset()
-    """Columns that its migration allows to drop. They are gone with it where its form lacks them."""
-    gone: bool = False
-    """True where its migration drops the whole table: what a later version makes under the name begins empty."""
-
-
-@dataclass(frozen=True, slots=True)
-class Composed:
-    """The changes of several versions put together, for one copy."""
-
-    columns: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Expression over the live columns for each column of the declaration that a migration fills."""
-    renames: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Renames over all versions: live name -> declared name."""
-    where: str = ""
-    """Condition on the live rows, as SQL; '' for all rows."""
-    back: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Expression over the declared columns for live columns, for a rollback; empty where no migration says how."""
-    rebuilds: tuple[VersionChange, ...] = ()
-    """The versions whose expressions are in it."""
-    in_place: tuple[VersionChange, ...] = ()
-    """The versions that allow no copy."""
-    problem: str = ""
-    """Why the versions cannot be put into one copy; '' where they can."""
-    defaults: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Columns that a version added with another default than the declared one, and what people call that version."""
-    anew: Mapping[str, Drop] = field(default_factory=dict[str, "Drop"])
-    """Columns that a version drops and a later one adds again: none of their values stays."""
-    emptied: str = ""
-    """What people call the version that drops the table, which a later one makes anew; '' where none does."""
-
-    @property
-    def fills(self) -> bool:
-        """True where only a copy gives the columns what the versions between say."""
-        return bool(self.rebuilds or self.defaults)
-
-
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """A column that a migration drops by name."""
-
-    label: str
-    """What people call the version."""
-    column: str
-    """The name that the column had then."""
+from aaiclick.versions.version_changes import Composed, Drop, VersionChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +135,10 @@ def _walked(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
                 dropped[cells[name].origin or name] = (change, name)
                 del cells[name]
         if change.form is not None and not last:
-            cells = _released(cells, change.form, change.label)
+            try:
+                cells = _released(cells, change.form, change.label)
+            except _Unknown as error:
+                problem = problem or str(error)
         elif not last:
             cells = {
                 name: _unsure(cell, declared.column(_last_name(name, changes[place + 1 :])))

@@ -10,12 +10,12 @@ from typing import Literal, TypeAlias, cast
 from aaiclick.catalog.forms import Catalog, Form, TableForm
 from aaiclick.specs.migrations import Migration
 from aaiclick.specs.schema import Schema
-from aaiclick.versions.compose import VersionChange
 from aaiclick.versions.history import ReleaseHistory
 from aaiclick.versions.lockfile import Lock
 from aaiclick.versions.recognition import Recognition, recognise
 from aaiclick.versions.scripts import Script, statements_of
 from aaiclick.versions.upgrade_path import Doubt, PendingScript, UpgradePath
+from aaiclick.versions.version_changes import VersionChange
 
 Origin: TypeAlias = Literal["recorded", "recognised", "empty", "unrecorded"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from aaiclick.catalog.forms import TableForm
 from aaiclick.clickhouse.topology import SINGLE, Topology
-from aaiclick.versions.compose import VersionChange
+from aaiclick.versions.version_changes import VersionChange
 
 EVERY = ""
 """Stands for the name of every table."""

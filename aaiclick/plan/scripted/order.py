@@ -31,9 +31,9 @@ from aaiclick.specs.columns import Column
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
-from aaiclick.versions.compose import VersionChange
 from aaiclick.versions.history import ReleaseHistory
 from aaiclick.versions.upgrade_path import EVERY, PendingScript, UpgradePath
+from aaiclick.versions.version_changes import VersionChange
 
 
 def plan_upgrade(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import RebuildWork
-from aaiclick.versions.compose import Composed, Drop
+from aaiclick.versions.version_changes import Composed, Drop
 
 
 def _dropped(drop: Drop, name: str) -> str:
