@@ -65,7 +65,9 @@ def _placed(
     if isinstance(step.work, SqlWork) and not blocked:
         blocked = statements_refusal(step.work.statements, topology, shared)
     if isinstance(step.work, RebuildWork | AttachWork):
-        shards = sizes.shards(topology) if sizes is not None and topology.shards > 1 else {}
+        shards: Mapping[int, tuple[int, int]] = {}
+        if sizes is not None and topology.shards > 1:
+            shards = sizes.shards(topology)
         owners = sizes.owners(topology) if sizes is not None and not sizes.replicated else None
         blocked = blocked or several_owners(step.object, topology, owners or {})
         return replace(placed_copy(step, topology, shards, owners), blocked=blocked)
