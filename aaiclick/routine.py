@@ -22,7 +22,7 @@ from aaiclick.events import FIGURES_WANTED, Event
 from aaiclick.memory_limit import smaller_blocks
 from aaiclick.peers import Peer, require_peers
 from aaiclick.processes import is_gone
-from aaiclick.user_function import Reply, Row, Rows, Scalar, UserFunction, scalar_rows
+from aaiclick.user_function import Reply, Row, Rows, Scalar, Shown, UserFunction, scalar_rows
 
 __all__ = ["Peer", "Reply", "Row", "Rows", "Scalar", "scalar_rows"]  # and what is defined here
 
@@ -36,8 +36,8 @@ class Beside:
     step: Callable[[], Routine[float]]
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+@dataclass(frozen=True, slots=True, repr=False)
+class Query(Shown):
     """A statement that answers with rows of String, integer, Float64 and Nullable columns."""
 
     sql: str
@@ -56,8 +56,8 @@ class Query:
     """The host that it is for; None: the one that the connection leads to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+@dataclass(frozen=True, slots=True, repr=False)
+class Command(Shown):
     """A statement without rows (DDL, INSERT SELECT, SYSTEM ...)."""
 
     sql: str

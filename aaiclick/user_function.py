@@ -1,4 +1,5 @@
-"""Functions of the user that run beside a routine, and the plain values that they and a database exchange."""
+"""Functions of the user that run beside a routine, the plain values that they and a database exchange, and how the
+statements look where somebody collects the variables of a traceback."""
 
 from __future__ import annotations
 
@@ -9,6 +10,18 @@ Scalar: TypeAlias = str | int | float | bool | None
 Row: TypeAlias = tuple[Scalar, ...]
 Rows: TypeAlias = tuple[Row, ...]
 Reply: TypeAlias = Rows | Exception | None
+
+
+class Shown:
+    """Shows the text of a statement without what may be a secret in it, and nothing else."""
+
+    __slots__ = ()
+    sql: str
+
+    def __repr__(self) -> str:
+        from aaiclick.sql.secrets import without_secrets
+
+        return f"{type(self).__name__}({without_secrets(self.sql)!r})"
 
 
 class UserFunction(Protocol):

@@ -52,7 +52,7 @@ def spec_error(
     if isinstance(whole, BaseModel) and len(where) > 1 and isinstance(where[1], int):
         where, value = where[:1], whole  # pydantic takes a model for a list of its fields
         problem = f"a list is wanted: {field}=[{type(whole).__name__}(...)]"
-    elif field == "engine":
+    elif field == "engine" and noun != "database":
         where, problem = where[:1], _engine(value)
     elif field == "objects":
         where, problem = where[:2], _object(value)
@@ -73,10 +73,10 @@ def too_many(model: type[BaseModel], noun: str, names: Sequence[str], given: Seq
 
 def no_utf8(noun: str, label: object, field: str, error: UnicodeEncodeError) -> SpecError:
     """For text that cannot be sent to a server: half of a surrogate pair, such as a file name that is no UTF-8."""
-    shown = str(label).encode("utf-8", "backslashreplace").decode()
+    shown = f"{noun} {label}".rstrip().encode("utf-8", "backslashreplace").decode()
     sign = error.object[error.start]
     problem = f"U+{ord(sign):04X} at character {error.start + 1} is no character of its own and cannot be sent"
-    return SpecError(f"{noun} {shown}: {field}", problem)
+    return SpecError(f"{shown}: {field}", problem)
 
 
 def _unknown(model: type[BaseModel], noun: str, field: str) -> str:

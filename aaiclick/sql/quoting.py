@@ -43,6 +43,16 @@ def is_bare(name: str) -> bool:
     return _BARE.match(name) is not None
 
 
+def is_utf8(text: str) -> bool:
+    """False for text that cannot be sent: with half of a surrogate pair, as of bytes of a file name or of an
+    environment variable that are no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def file_name_length(name: str) -> int:
     """Length of the name as a file: ClickHouse writes every byte that is no ASCII word character as ``%XX``."""
     return len(name) + sum(

@@ -61,7 +61,7 @@ _SECRET_WORD = re.compile(
     r"(?i)password|secret|token|credential|access_key|session|signature|account_key|connection_str"
 )
 _COLLECTION = re.compile(r"(?is)\b(?:CREATE|ALTER)\s+NAMED\s+COLLECTION\b.*")
-_KEY_VALUE = re.compile(rf"(=\s*)(?:{_STRING}|[^\s,;'`\"]+)")
+_KEY_VALUE = re.compile(rf"(=\s*)(?:{_STRING}?|[^\s,;'`\"]+)")
 _WORTH_LOOKING = re.compile(
     r"(?i)://|named\s+collection|crypt|hmac|keyed|password|secret|token|access_key|credential|api_key|value|headers|pwd=|accountkey"
     r"|shared|nkey|s3|gcs|oss|cosn|iceberg|deltalake|hudi|paimon|azure|mysql|postgresql|mongodb|remote|arrowflight"

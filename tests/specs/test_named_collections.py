@@ -122,3 +122,30 @@ def test_wrong_declarations_are_refused_without_their_values(
     with pytest.raises(SpecError, match=said) as caught:
         NamedCollection("c", keys, **fields)
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"": "hush"}, "a key has no name"),
+        ({"a\udc80": "hush"}, "the name of a key is no UTF-8"),
+        ({"a": "hush\udc80"}, "the value of a is no UTF-8"),
+        ({"a": 2**64}, "the value of a has more digits"),
+        ({"a": 10**5000}, "the value of a has more digits"),
+        ({"a": float("inf")}, "the value of a is no finite number"),
+    ],
+)
+def test_what_no_statement_can_hold_is_refused_without_its_value(
+    keys: dict[str, str | int | float | bool | None], said: str
+) -> None:
+    with pytest.raises(SpecError, match=f"named collection c: {said}") as caught:
+        NamedCollection("c", keys)
+    assert "hush" not in str(caught.value)
+
+
+def test_an_environment_variable_that_cannot_be_sent_counts_as_not_known() -> None:
+    item = NamedCollection("c", {"a": "x ${ODD}", "b": 2**64 - 1, "c": -(2**63)}).resolved({"ODD": "hush\udc80"})
+    assert dict(item.values) == {"b": str(2**64 - 1), "c": str(-(2**63))}
+    assert item.unknown(item.keys) == (
+        "the value of a is in the environment variable ODD, which is no UTF-8 and cannot be sent",
+    )

@@ -100,7 +100,9 @@ def _change(item: NamedCollection, live: LiveCollection, requested: Collection[s
             Hazard("old-code-breaks", f"{_EVERYWHERE}uses the new values from then on", key)
             for key in ([allow] if allow else [f"{SET} {item.name}.{key}" for key in again])
         )
-        known = [key for key in again if item.keys[key] is not None]
+        # Of all keys, those whose values are somebody else's stay; what is asked for by name, or alone, is told.
+        named = {key for key in again if f"{SET} {item.name}.{key}" in requested}
+        known = [key for key in again if item.keys[key] is not None or key in named] or again
         said = f"values of {', '.join(known)} are set anew"
         steps.append(_set(item, SET, [said], known, hazards, obstacle, optional=True))
     for key in undeclared if not obstacle else ():

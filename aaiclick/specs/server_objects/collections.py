@@ -6,6 +6,7 @@ it is no part of what a declaration is compared by, written down as, or shown as
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, TypedDict, cast
@@ -15,12 +16,13 @@ from typing_extensions import Unpack
 
 from aaiclick.errors import SpecError
 from aaiclick.specs.base import Spec
-from aaiclick.sql.quoting import quote_string
+from aaiclick.sql.quoting import is_utf8, quote_string
 from aaiclick.sql.secrets import HIDDEN
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _VARIABLE = re.compile(r"[A-Za-z_]\w*")
 _WHOLE = re.compile(r"\$\{\w+\}")
+_LARGEST = 2**64 - 1
 OVERRIDABLE = "OVERRIDABLE"
 NOT_OVERRIDABLE = "NOT OVERRIDABLE"
 
@@ -50,8 +52,8 @@ class NamedCollection(Spec):
     """Keys that no query may override, whatever the server's default."""
     _values: dict[str, str] = PrivateAttr(default_factory=dict[str, str])
     """The literals of those values that are known."""
-    _unset: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict[str, tuple[str, ...]])
-    """For keys whose value is not known the environment variables that are not set."""
+    _unknown: dict[str, str] = PrivateAttr(default_factory=dict[str, str])
+    """For keys whose value is in the environment and is not known: why, a sentence."""
 
     def __init__(
         self,
@@ -67,12 +69,13 @@ class NamedCollection(Spec):
         overridable: Keys that a query may override, whatever the server's default.
         not_overridable: Keys that no query may override, whatever the server's default.
         _values: The literals of those values that are known.
-        _unset: For keys whose value is not known the environment variables that are not set.
+        _unknown: For keys whose value is in the environment and is not known: why, a sentence.
         """
         head = f"named collection {name}"
         if not _are_keys(keys):  # what pydantic says of a wrong field shows it
             wanted = "its keys are a dictionary of texts and numbers: {'url': '...', 'password': '${NAME}'}"
             raise SpecError(head, wanted)
+        _check_keys(head, keys)
         self._construct(name, {"name": name, "keys": dict(keys), **fields})
         if not name.strip():
             raise SpecError("named collection", "the name is empty")
@@ -110,11 +113,10 @@ class NamedCollection(Spec):
         return NamedCollection(self.name, keys, overridable=self.overridable, not_overridable=self.not_overridable)
 
     def _resolve(self, environment: Mapping[str, str]) -> None:
-        self._values, self._unset = {}, {}
+        self._values, self._unknown = {}, {}
         for key, value in self.keys.items():
-            missing = tuple(name for name in _variables(value) if name not in environment)
-            if missing:
-                self._unset[key] = missing
+            if why := _not_there(value, environment):
+                self._unknown[key] = f"the value of {key} is in the environment variable {why}"
             elif isinstance(value, str):
                 self._values[key] = quote_string(_filled(value, environment))
             elif value is not None:
@@ -129,9 +131,8 @@ class NamedCollection(Spec):
         """Why values of these keys cannot be set, a sentence each; empty where all are known."""
         said: list[str] = []
         for key in keys:
-            if key in self._unset:
-                names = ", ".join(self._unset[key])
-                said.append(f"the value of {key} is in the environment variable {names}, which is not set")
+            if key in self._unknown:
+                said.append(self._unknown[key])
             elif key not in self._values:
                 said.append(f"no value is given for {key}")
         return tuple(said)
@@ -150,6 +151,31 @@ def _are_keys(given: object) -> bool:
         return False
     pairs = cast("Mapping[object, object]", given).items()
     return all(isinstance(key, str) and (value is None or isinstance(value, str | int | float)) for key, value in pairs)
+
+
+def _check_keys(head: str, keys: Mapping[str, object]) -> None:
+    """Raise ``SpecError``, without the value, for what no statement can hold: what the server, or a driver, says of
+    such a statement shows it."""
+    for key, value in keys.items():
+        if not key:
+            raise SpecError(head, "a key has no name")
+        if not is_utf8(key):
+            raise SpecError(head, "the name of a key is no UTF-8 and cannot be sent")
+        if isinstance(value, str) and not is_utf8(value):
+            raise SpecError(head, f"the value of {key} is no UTF-8 and cannot be sent")
+        if isinstance(value, int) and not -(_LARGEST >> 1) - 1 <= value <= _LARGEST:
+            raise SpecError(head, f"the value of {key} has more digits than a number of ClickHouse: write it as text")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise SpecError(head, f"the value of {key} is no finite number: write it as text")
+
+
+def _not_there(value: object, environment: Mapping[str, str]) -> str:
+    """The environment variables without which a value is not known, and why; '' where it is."""
+    names = _variables(value)
+    if unset := [name for name in names if name not in environment]:
+        return f"{', '.join(unset)}, which is not set"
+    broken = [name for name in names if not is_utf8(environment[name])]
+    return f"{', '.join(broken)}, which is no UTF-8 and cannot be sent" if broken else ""
 
 
 def _variables(value: object) -> list[str]:

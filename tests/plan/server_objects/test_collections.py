@@ -112,6 +112,12 @@ def test_a_value_that_is_not_known_stops_only_what_needs_it(client: Client, monk
     assert "by_hand" in keys(client)
     ensure_schema(client, schema(1, left), policy=Policy.lossless().allow(f"drop-collection-key {NAME}.by_hand"))
     assert keys(client) == ["access_key_id", "format", "url"]
+    # Whose value is somebody else's is not set with the others, and told where it is asked for.
+    (step,) = plan_schema(client, schema(1, left), allow=[f"set-values {NAME}.url"]).steps
+    assert (step.change, step.blocked) == ("values of url are set anew", "no value is given for url")
+    alone = NamedCollection(NAME, dict.fromkeys(left.keys))
+    with pytest.raises(BlockedError, match="no value is given for url"):
+        ensure_schema(client, schema(1, alone), policy=Policy.lossless().allow(set_values(NAME)))
 
 
 def test_values_are_set_anew_and_flags_follow(client: Client) -> None:
@@ -153,6 +159,28 @@ def test_what_the_server_says_of_a_value_is_hidden(client: Client) -> None:
     shown = "".join(traceback.format_exception(caught.value))
     assert "hushhush" not in shown.replace("wrong = ", "")
     assert "step outside:create" in shown
+
+
+def test_a_piece_of_a_value_that_the_server_shows_is_hidden(client: Client) -> None:
+    """Of a statement that it cannot read, a server shows the next 160 characters: values end in the middle."""
+    long = NamedCollection(NAME, {"url": "hush" * 70_000})
+    with pytest.raises(ApplyError, match=r"Max query size exceeded .*position \d+ \[HIDDEN\]") as caught:
+        ensure_schema(client, schema(1, long))
+    assert "hush" not in "".join(traceback.format_exception(caught.value))
+    assert "hush" not in repr(_locals(caught.value))
+    cut = without_secrets(f"failed: CREATE NAMED COLLECTION {NAME} AS url = 'hush")
+    assert cut.endswith("AS url = '[HIDDEN]'")
+
+
+def _locals(error: BaseException) -> list[dict[str, object]]:
+    """What collectors of errors send, of the frames of this library."""
+    found: list[dict[str, object]] = []
+    shown: BaseException | None = error
+    while shown is not None:
+        frames = traceback.walk_tb(shown.__traceback__)
+        found += [frame.f_locals for frame, _ in frames if frame.f_code.co_filename != __file__]
+        shown = shown.__cause__
+    return found
 
 
 def test_reflect_writes_those_that_are_named(client: Client, tmp_path: Path) -> None:
