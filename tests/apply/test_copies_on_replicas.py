@@ -10,6 +10,7 @@ import pytest
 
 from aaiclick.apply.rebuild.copy_chunk import Job
 from aaiclick.apply.replicated.chunks import divided
+from aaiclick.apply.replicated.clear import settle_restored_everywhere
 from aaiclick.apply.replicated.swap import Standing, aside, standings
 from aaiclick.catalog.forms import TableForm
 from aaiclick.clickhouse.every_host import Reach
@@ -101,6 +102,15 @@ def test_each_host_has_its_own_standing() -> None:
 def test_a_host_with_anything_else_under_the_names_is_named(second: list[tuple[Any, ...]]) -> None:
     with pytest.raises(ApplyError, match=r"host h2 has .* hosts that have the old storage refuse writers"):
         standing_of(rows(1, live="new", shadow="old1"), second)
+
+
+def test_a_restored_table_that_a_host_lacks_keeps_its_mark() -> None:
+    """Without it nobody would let the writers of the others in."""
+    routine = settle_restored_everywhere("shop", MARK, Reach(HOSTS, here=1), 1.0)
+    assert isinstance(next(routine), Clock)
+    assert isinstance(routine.send(((0.0,),)), Query)
+    with pytest.raises(ApplyError, match=r"host h2 does not have it.*Nothing was changed. Restore it there too"):
+        routine.send(tuple(rows(1, live="restored")))
 
 
 def test_a_mark_is_read_back_and_nothing_else_is_taken_for_one() -> None:

@@ -132,11 +132,20 @@ def settle_restored_everywhere(database: str, mark: ReplicatedMark, reach: Reach
     What the run had copied goes where its exchange cannot have begun. From then on both tables are left: rows that came
     late may be in one of them alone. The database with the staging tables is no part of a backup of this one: where
     there is one of that name, it is that of a run of the database that was saved.
+
+    Raises ApplyError where some hosts have the table and others have not: without the mark nobody would let its
+    writers in.
     """
     found = yield from tables_everywhere(reach, database, (mark.table, mark.shadow_name), mark.table)
     live = {place: tables[mark.table].uuid for place, tables in found.items() if mark.table in tables}
+    if live and live.keys() != reach.places:
+        lacking = named(reach.topology, reach.places - live.keys())
+        raise ApplyError(
+            f"{mark.table} was restored while its copy was unfinished, and host {lacking} does not have it. Where it "
+            "is writers may be refused. Nothing was changed. Restore it there too, or drop it on all hosts, and run again"
+        )
     # Writers first: no later error may leave them locked out.
-    if live.keys() == reach.places:
+    if live:
         shards = yield from shards_of(reach, database, mark.table, live, (yield from reached_workers(reach)))
         for shard in shards:
             yield from at_host(shortly(remove_guards(shard.source)), shard.peer)
@@ -147,7 +156,12 @@ def settle_restored_everywhere(database: str, mark: ReplicatedMark, reach: Reach
             yield from settle_settings(database, mark.table, mark.work.form, reach)
     said = (
         f"{mark.table}: none of the tables that were there when its copy was begun is there any more. It came with a "
-        "backup, or somebody took them away: writers are let in"
+        "backup, or somebody took them away: "
+    ) + (
+        "writers are let in"
+        if live
+        else "no host has it now. One that is attached again may refuse writers (a constraint of ours): ALTER TABLE "
+        "... DROP CONSTRAINT"
     )
     if mark.phase == "copy":
         yield from drop_everywhere(database, mark.shadow_name, reach)

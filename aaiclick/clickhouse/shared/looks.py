@@ -32,13 +32,19 @@ def ask_hosts(topology: Topology, sql: str, bound: Mapping[str, str | int]) -> R
         except StatementError as error:
             if not error.code:
                 raise
-            away = frozenset(range(1, len(topology.hosts) + 1)) - frozenset((yield from servers(topology)))
+            away = yield from _away(topology)
             if away:
-                return Looked((yield Query(sql, bound, LOOK)), away)
+                rows = yield Query(sql, bound, LOOK)
+                # One that went in between has not answered either.
+                return Looked(rows, away | (yield from _away(topology)))
             # All of them are there: one may have come back since.
             if last:
                 raise
     raise AssertionError("not reached")
+
+
+def _away(topology: Topology) -> Routine[frozenset[int]]:
+    return frozenset(range(1, len(topology.hosts) + 1)) - frozenset((yield from servers(topology)))
 
 
 @dataclass(frozen=True, slots=True)
