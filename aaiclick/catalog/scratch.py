@@ -255,7 +255,9 @@ def scratch_on_hosts(here: ScratchPlaces, cluster: str) -> Routine[ScratchPlaces
 def next_stale(places: ScratchPlaces) -> int | None:
     """When the newest of these may be removed by anybody, in Unix seconds; None where there is none. Runs that are at
     work remove their own."""
-    made = [at for name in (*places.databases, *(name for name, _ in places.tables)) if (at := _made(name)) is not None]
+    made = [
+        at for name in (*places.databases, *(name for name, _ in places.tables)) if (at := made_at(name)) is not None
+    ]
     return max(made) + STALE_SECONDS + 1 if made else None
 
 
@@ -266,17 +268,17 @@ def _holder(name: str) -> str:
 
 
 def _is_stale(name: str, seconds: float) -> bool:
-    made = _made(name)
+    made = made_at(name)
     return made is not None and seconds - made > STALE_SECONDS
 
 
 def _is_of_before(name: str, places: ScratchPlaces) -> bool:
     """Whether it is from before the server's start. uptime() counts whole seconds, and so does the name."""
-    made = _made(name)
+    made = made_at(name)
     return made is not None and places.at - made > places.uptime + 2
 
 
-def _made(name: str) -> int | None:
+def made_at(name: str) -> int | None:
     """When it was made, in Unix seconds by the maker's clock; None for a name that is none of ours."""
     match = _NAME.match(name)
     return int(match["made"], 16) if match is not None else None

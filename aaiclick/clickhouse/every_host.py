@@ -241,7 +241,8 @@ def busy(reach: Reach, subject: Subject) -> Routine[bool]:
     """True where a host has still to carry something out: an entry of the DDL queue, or of the log of these tables."""
     if subject.database and (yield from _logs_behind(reach, subject)):
         return True
-    if reach.topology.kind != "queue":
+    # A Replicated database has a log of its own; what no database's catalogue lists goes by the queue there too.
+    if reach.topology.kind != "queue" and not subject.kind:
         return False
     return bool((yield from unfinished(reach, 0)))
 

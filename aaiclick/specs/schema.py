@@ -94,9 +94,6 @@ class Schema(Spec):
         replicate: ``where-possible``: where there is one host, replicated tables are made of the local engine.
             ``as-declared``: nowhere.
         variables: What differs between installs of one version: see ``aaiclick.variables``.
-        _template: The declaration with its variables, of one in which values stand for them.
-        _given: Values that were given in the code.
-        _until: The version that this one stops at, of a project that has released newer ones; None: it is the newest.
         """
         self._construct(name, {"name": name, **fields})
         if not name.strip():

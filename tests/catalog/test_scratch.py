@@ -16,6 +16,7 @@ from aaiclick.catalog.scratch import (
     sweep_stale_scratch,
     with_scratch,
 )
+from aaiclick.catalog.server_objects.functions import sweep_stand_ins
 from aaiclick.errors import StatementError
 from aaiclick.routine import Clock, Command, Connection, Nonce, Query, Routine, Row, run
 from aaiclick.state.owned import read_owned
@@ -121,6 +122,17 @@ def test_long_names_stay_within_a_file_name(connection: Connection) -> None:
     assert run(with_scratch(body), connection).startswith("long_")
     assert Scratch("d", "n").name("plain") == "plain"
     assert Scratch("d", "n").name(long) != Scratch("d", "n").name(long + "x")
+
+
+def test_a_function_that_is_only_called_like_ours_is_left_alone(connection: Connection) -> None:
+    """Of a killed run's the name says when it was made."""
+    theirs, ours = f"{PREFIX}theirs", f"{PREFIX}60000000aaaaaaaaaaaa_0"
+    for name in (theirs, ours):
+        connection.command(Command(f"CREATE FUNCTION {name} AS x -> x"))
+    run(sweep_stand_ins(), connection)
+    left = connection.query(Query(f"SELECT name FROM system.functions WHERE startsWith(name, '{PREFIX}')"))
+    connection.command(Command(f"DROP FUNCTION {theirs}"))
+    assert [row[0] for row in left] == [theirs]
 
 
 def sweep(connection: Connection, database: str, ended: Ended | None = None) -> Routine[tuple[str, ...]]:

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SPECS = Path(__file__).parent.parent.parent / "aaiclick" / "specs"
-FILES = ("tables", "columns", "engines", "views", "schema", "migrations", "functions")
+OUTSIDE = ("server_objects/collections", "server_objects/databases")
+FILES = ("tables", "columns", "engines", "views", "schema", "migrations", "functions", *OUTSIDE)
 INDENT = " " * 8
 
 
@@ -43,6 +44,7 @@ def fields(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
         if (
             isinstance(statement, ast.AnnAssign)
             and isinstance(statement.target, ast.Name)
+            and not statement.target.id.startswith("_")
             and "ClassVar" not in ast.unparse(statement.annotation)
             and isinstance(below, ast.Expr)
             and isinstance(below.value, ast.Constant)

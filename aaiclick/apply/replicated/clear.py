@@ -142,7 +142,8 @@ def settle_restored_everywhere(database: str, mark: ReplicatedMark, reach: Reach
         lacking = named(reach.topology, reach.places - live.keys())
         raise ApplyError(
             f"{mark.table} was restored while its copy was unfinished, and host {lacking} does not have it. Where it "
-            "is writers may be refused. Nothing was changed. Restore it there too, or drop it on all hosts, and run again"
+            "is, writers may be refused. Nothing was changed. Restore it there too, or drop it on all hosts; then run "
+            "again"
         )
     # Writers first: no later error may leave them locked out.
     if live:

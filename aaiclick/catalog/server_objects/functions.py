@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import FunctionForm
-from aaiclick.catalog.scratch import PREFIX, STALE_SECONDS, Scratch
+from aaiclick.catalog.scratch import PREFIX, STALE_SECONDS, Scratch, made_at
 from aaiclick.catalog.scratch_objects import formatted
 from aaiclick.clock import clock
 from aaiclick.error_codes import ACCESS_DENIED
@@ -91,14 +91,9 @@ def sweep_stand_ins() -> Routine[None]:
         "ORDER BY name",
         {"prefix": PREFIX},
     )
-    yield from _drop([name for name in (text(row[0]) for row in rows) if _made(name) < seconds - STALE_SECONDS])
-
-
-def _made(name: str) -> int:
-    try:
-        return int(name[len(PREFIX) : len(PREFIX) + 8], 16)
-    except ValueError:
-        return 0
+    names = [text(row[0]) for row in rows]
+    # A name alone makes no function ours: one without our time in it is somebody else's.
+    yield from _drop([name for name in names if (made := made_at(name)) is not None and made < seconds - STALE_SECONDS])
 
 
 def _drop(names: Sequence[str], quiet: bool = False) -> Routine[None]:

@@ -68,8 +68,6 @@ class NamedCollection(Spec):
             the key is there, and its value is none of this declaration's business.
         overridable: Keys that a query may override, whatever the server's default.
         not_overridable: Keys that no query may override, whatever the server's default.
-        _values: The literals of those values that are known.
-        _unknown: For keys whose value is in the environment and is not known: why, a sentence.
         """
         head = f"named collection {name}"
         if not _are_keys(keys):  # what pydantic says of a wrong field shows it
