@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
-from aaiclick.catalog.forms import CollectionForm, DatabaseForm, TableForm
+from aaiclick.catalog.forms import SERVER_KINDS, CollectionForm, DatabaseForm, TableForm
 from aaiclick.catalog.normalize import normal, normal_form
 from aaiclick.catalog.secrets import hidden_form
 from aaiclick.diff.compare import diff_table
@@ -78,7 +78,8 @@ def compare(
             words.append(f"{name}: {released[name].kind} is no longer declared")
             # What no database's catalogue lists stays as it is.
             if name not in drops and released[name].kind not in _STAYING:
-                undecided.append(f"{name} is no longer declared: --rename {name}=NEW_NAME, or --drop {name}")
+                rename = "" if released[name].kind in SERVER_KINDS else f"--rename {name}=NEW_NAME, or "
+                undecided.append(f"{name} is no longer declared: {rename}--drop {name}")
         elif old is None:
             words.append(f"{name}: {new.kind} is new")
         elif isinstance(old, TableForm) and isinstance(new, TableForm):
@@ -142,6 +143,9 @@ def unknown_decisions(
         there = form is not None and (not column or (isinstance(form, TableForm) and form.column(column) is not None))
         if not there:
             wrong.append(f"{what}: the last released version has no such {'column' if column else 'table'}")
+        elif form is not None and form.kind in SERVER_KINDS and what in renames:
+            left = f", and --drop {what} drops the old one" if form.kind not in _STAYING else ", and the old one stays"
+            wrong.append(f"{what}: a {form.kind} is not renamed: the one that is declared is made{left}")
     for what, new in renames.items():
         table, _, column = what.partition(".")
         form = declared.get(renames.get(table, table) if column else new)

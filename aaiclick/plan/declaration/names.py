@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from aaiclick.catalog.forms import Catalog, LiveObject, TableForm
+from aaiclick.catalog.reflect import OWN_PREFIX, RECORD_TABLE
 from aaiclick.clickhouse.names import longest_table_name
 from aaiclick.errors import SpecError
 from aaiclick.specs.columns import Projection
@@ -42,6 +43,9 @@ def require_names(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveOb
     for item in schema.objects:
         if isinstance(item, TableFamily) or item in outside:
             continue
+        if item.name.startswith(OWN_PREFIX) or item.name == RECORD_TABLE:
+            problem = f"{RECORD_TABLE}, and what begins with {OWN_PREFIX}, are names of this library's own tables"
+            raise SpecError(f"{item.noun} {item.name}", f"{problem}: take another name")
         if catalog.get(item.name) is None and (
             problem := refused_name(item.name, catalog.database, catalog.database_engine)
         ):

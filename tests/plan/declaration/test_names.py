@@ -57,6 +57,14 @@ KINDS: Sequence[Callable[[str], Table | View | MaterializedView | Dictionary]] =
 ]
 
 
+@pytest.mark.parametrize("name", ["schema_version", "_aaiclick_lease"])
+def test_names_of_tables_of_this_library(name: str, aaiclick_client: Client, aaiclick_database: str) -> None:
+    for make in (table, view):
+        assert f"{make(name).noun} {name}: schema_version, and what begins" in refused(
+            aaiclick_client, aaiclick_database, make(name)
+        )
+
+
 def test_a_pattern_of_file_names_in_the_embedded_engines_own_database(aaiclick_client: Client) -> None:
     for kind, name in zip(KINDS, ("a{b", "a*b", "what?", "{uuid}"), strict=True):
         made = kind(name)

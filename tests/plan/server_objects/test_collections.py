@@ -29,7 +29,15 @@ from aaiclick.api.adopt import adopt_schema
 from aaiclick.api.revision import check_schema, revise
 from aaiclick.catalog.server_objects.collections import read_collections
 from aaiclick.cli.create import sql_file
-from aaiclick.errors import ApplyError, BlockedError, DoesNotFitError, SchemaVersionError, SpecError, UndecidedError
+from aaiclick.errors import (
+    ApplyError,
+    BlockedError,
+    DoesNotFitError,
+    SchemaVersionError,
+    SpecError,
+    UndecidedError,
+    UsageError,
+)
 from aaiclick.plan.server_objects.collections import plan_collections
 from aaiclick.routine import Query, Routine
 from aaiclick.server_objects import NamedCollection
@@ -280,6 +288,8 @@ def test_lock_file_check_revision_and_adopt(client: Client, tmp_path: Path, monk
         assert changed.changes == (f"{NAME}: key no_sign_request is new",)
         with pytest.raises(UndecidedError, match=f"--drop {NAME}"):
             revise(declared(3), "third", drops=["outside"])
+        with pytest.raises(UsageError, match=f"a named collection is not renamed: .* --drop {NAME} drops the old"):
+            revise(declared(3, NamedCollection("c", {"a": "1"})), "third", renames={NAME: "c"}, drops=["outside"])
         revise(declared(3), "third", drops=["outside", NAME])
         assert f"-- allow: drop-collection {NAME}" in (project.folder / "0003_third.sql").read_text()
     finally:
