@@ -18,6 +18,9 @@ from aaiclick.sql.secrets import HIDDEN, without_secrets
 from aaiclick.sql.tokens import unquote
 
 Told: TypeAlias = StatementError | ApplyError
+_BETWEEN = re.compile(r"[\s/:?#@&=;,'\"]+")
+_LONG = 8
+"""Characters of a part of a value that is hidden by itself, such as the host, the password or a key of a URL."""
 _EXCERPT = re.compile(r"(?s)(failed at position \d+).*")
 
 
@@ -44,10 +47,11 @@ def _without_excerpt(error: StatementError) -> StatementError:
 
 
 def without_values(error: Told, declared: Mapping[str, NamedCollection]) -> Told:
-    """The error, and what it comes from, without values of named collections: the server tells some of them, as in what
-    it says of a URL. The very same where there are none."""
+    """The error, and what it comes from, without values of named collections, and without longer parts of them: the
+    server tells some, as in what it says of a URL. The very same where there are none."""
     literals = {literal for item in declared.values() for literal in item.values.values()}
     texts = {text for literal in literals for text in (literal, unquote(literal)) if len(text) > 3}
+    texts |= {part for text in texts for part in _BETWEEN.split(text) if len(part) >= _LONG}
     return _without(error, sorted(texts, key=len, reverse=True)) if texts else error
 
 

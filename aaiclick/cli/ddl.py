@@ -18,7 +18,8 @@ def ddl(
 ) -> None:
     """Print the declared schema as SQL.
 
-    CREATE statements in an order in which they can be run, with the secrets that are declared. Needs no database.
+    CREATE statements in an order in which they can be run, with the secrets that are declared; values of named
+    collections have to be put in. Needs no database.
 
     Exit code 0, or 2 where the schema cannot be imported.
     """
@@ -36,12 +37,13 @@ def _ddl(frame: Frame) -> ExitCode:
     named = {item.name for item in declared.named_collections}
     secret = [item.object for item in statements if item.object not in named and without_secrets(item.sql) != item.sql]
     if named:
-        frame.output.tell(f"note: values of named collections are not printed: {', '.join(sorted(named))}", "yellow")
+        listed = ", ".join(sorted(named))
+        frame.output.tell(f"note: values of named collections are not printed, put them in: {listed}", "yellow")
     if secret:
         frame.output.tell(f"note: secrets are printed as they are declared: {', '.join(secret)}", "yellow")
     if frame.as_json:
-        listed = [{"object": item.object, "kind": item.kind, "sql": item.sql} for item in statements if item.sql]
-        frame.output.result({"schema": declared.name, "version": declared.version, "statements": listed})
+        printed = [{"object": item.object, "kind": item.kind, "sql": item.sql} for item in statements if item.sql]
+        frame.output.result({"schema": declared.name, "version": declared.version, "statements": printed})
         return ExitCode.DONE
     head = f"-- {declared.name} {declared.version_label}"
     texts = [

@@ -130,6 +130,7 @@ def test_wrong_declarations_are_refused_without_their_values(
         ({"": "hush"}, "a key has no name"),
         ({"a\udc80": "hush"}, "the name of a key is no UTF-8"),
         ({"a": "hush\udc80"}, "the value of a is no UTF-8"),
+        ({"a": "[HIDDEN]"}, r"the value of a is \[HIDDEN\], which is printed in place"),
         ({"a": 2**64}, "the value of a has more digits"),
         ({"a": 10**5000}, "the value of a has more digits"),
         ({"a": float("inf")}, "the value of a is no finite number"),

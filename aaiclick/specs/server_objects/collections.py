@@ -161,6 +161,8 @@ def _check_keys(head: str, keys: Mapping[str, object]) -> None:
             raise SpecError(head, "the name of a key is no UTF-8 and cannot be sent")
         if isinstance(value, str) and not is_utf8(value):
             raise SpecError(head, f"the value of {key} is no UTF-8 and cannot be sent")
+        if isinstance(value, str) and HIDDEN in value:
+            raise SpecError(head, f"the value of {key} is {HIDDEN}, which is printed in place of a value")
         if isinstance(value, int) and not -(_LARGEST >> 1) - 1 <= value <= _LARGEST:
             raise SpecError(head, f"the value of {key} has more digits than a number of ClickHouse: write it as text")
         if isinstance(value, float) and not math.isfinite(value):

@@ -178,6 +178,9 @@ def test_a_piece_of_a_value_that_the_server_shows_is_hidden(client: Client) -> N
     assert "hush" not in repr(_locals(caught.value))
     cut = without_secrets(f"failed: CREATE NAMED COLLECTION {NAME} AS url = 'hush")
     assert cut.endswith("AS url = '[HIDDEN]'")
+    wrong = NamedCollection(NAME, {"url": "hush-hush://x/y.csv", "format": "CSV"})
+    with pytest.raises(ApplyError, match=r"Unknown protocol in the URL: \[HIDDEN\]"):
+        ensure_schema(client, schema(1, OUTSIDE, wrong))
 
 
 def _locals(error: BaseException) -> list[dict[str, object]]:
