@@ -17,6 +17,7 @@ from aaiclick.plan.backfill.view_steps import change_aggregate, create_aggregate
 from aaiclick.plan.declaration.dictionaries import loads, require_attributes, trial
 from aaiclick.plan.declaration.materialized_views import check_views
 from aaiclick.plan.dependents.dependent_steps import DependentSteps, queries_of
+from aaiclick.plan.dependents.dropped_first import keeping
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import CreateWork, ReplaceWork
 from aaiclick.plan.steps import obstacle_step, statements_step, unreadable_step
@@ -222,9 +223,9 @@ def _replace(
     if not item.security and before.security and before.materialized == after.materialized:
         item = item.model_copy(update={"security": before.security})  # what is not declared stays
     if before.materialized != after.materialized:
-        return _of_another_kind(item, before, "; ".join(words), database)
+        return _of_another_kind(keeping(item, before), before, "; ".join(words), database)
     if isinstance(item, View):
-        sql = replacing(create_sql(item, database))
+        sql = replacing(create_sql(keeping(item, before), database))
         return statements_step(f"{item.name}:replace", item.name, "; ".join(words), (sql,))
     aggregate_step = (
         (yield from change_aggregate(item, before, after, forms, catalog)) if isinstance(item, AggregateView) else None
@@ -235,6 +236,7 @@ def _replace(
     if alters:
         blocked = _unwritten(item, after, forms, catalog)
         return statements_step(f"{item.name}:replace", item.name, "; ".join(words), alters, blocked=blocked)
+    item = keeping(item, before)
     backfill = yield from replaced(item, live, after, database)
     if backfill is not None:
         return (yield from replace_step(item, words, backfill))

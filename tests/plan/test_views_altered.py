@@ -12,6 +12,7 @@ from aaiclick import (
     Policy,
     Schema,
     Table,
+    View,
     ensure_schema,
     plan_schema,
 )
@@ -109,3 +110,27 @@ def test_a_view_follows_a_renamed_column(
     for refresh in ["SYSTEM REFRESH VIEW m", "SYSTEM WAIT VIEW m"] if becomes else []:
         aaiclick_client.command(refresh)
     assert (2, 2) in aaiclick_client.query("SELECT k, a FROM m").result_rows
+
+
+def test_a_comment_that_is_not_declared_stays_on_a_view_that_is_made_anew(aaiclick_client: Client) -> None:
+    """One that is replaced, one that becomes a materialized view, and one that gets another target."""
+
+    def version(number: int, query: str, to: str) -> Schema:
+        columns = [Column("k", "UInt64"), Column("a", "UInt8")]
+        tables = [Table(name, columns, engine=MergeTree(order_by=["k"])) for name in ("t", "g", "h")]
+        turned = View("turned", query=QUERY) if number == 1 else MaterializedView("turned", to="h", query=QUERY)
+        views = [View("plain", query=query), turned, MaterializedView("moved", to=to, query=QUERY)]
+        return Schema("views", version=number, objects=[*tables, *views])
+
+    ensure_schema(aaiclick_client, version(1, QUERY, "g"))
+    for name in ("plain", "turned", "moved"):
+        aaiclick_client.command(f"ALTER TABLE {name} MODIFY COMMENT 'by hand'")
+    policy = Policy.lossless().allow("replace-view turned", "replace-view moved")
+    assert ensure_schema(aaiclick_client, version(2, LATER, "h"), policy=policy).in_sync
+    said = (
+        "SELECT name, comment FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%View' ORDER BY 1"
+    )
+    assert [tuple(row) for row in aaiclick_client.query(said).result_rows] == [
+        (name, "by hand") for name in ("moved", "plain", "turned")
+    ]
+    assert plan_schema(aaiclick_client, version(2, LATER, "h")).steps == ()

@@ -15,8 +15,8 @@ from typing import cast
 
 from aaiclick.clickhouse.names import PREFIX
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping
-from aaiclick.clickhouse.topology import LOOK
-from aaiclick.errors import UsageError
+from aaiclick.clickhouse.topology import LOOK, PROOF
+from aaiclick.errors import StatementError, UsageError
 from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.ddl import drop, everywhere
 from aaiclick.sql.hex_text import hexed
@@ -39,13 +39,19 @@ def require_own(books: Bookkeeping) -> Routine[None]:
     """To be asked where nothing that is declared is there. Raises ``UsageError`` where the database is empty and is not
     the one that the tables beside it were made for."""
     everywhere_named = f"FROM {_everywhere(books)} WHERE name = unhex"
-    rows = yield Query(
+    question = Query(
         "SELECT 'holds', name FROM system.tables WHERE database = unhex({db:String}) AND NOT startsWith(name, "
         f"{{prefix:String}}) UNION ALL SELECT 'has', toString(uuid) {everywhere_named}({{db:String}}) UNION ALL "
         f"SELECT 'said', comment {everywhere_named}({{home:String}})",
         {"db": hexed(books.database), "home": hexed(books.home), "prefix": PREFIX},
-        LOOK,
+        PROOF,
     )
+    try:
+        rows = yield question
+    except StatementError as error:
+        if not error.code:
+            raise
+        return  # a host that does not answer may have the database that they are of
     said = _uuids(text(row[1]) for row in rows if text(row[0]) == "said")
     has = {text(row[1]) for row in rows if text(row[0]) == "has"}
     if not said or said & has or any(text(row[0]) == "holds" for row in rows):

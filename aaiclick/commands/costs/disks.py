@@ -66,7 +66,9 @@ def least_free(disks: Mapping[str, Disks], topology: Topology) -> Routine[dict[s
         free.setdefault(number(place), {})[text(name)] = number(unreserved)
     found: dict[str, Disks] = {}
     for table, each in disks.items():
-        sums = [sum(there.get(name, 0) for name in each.names.split(", ")) for there in free.values()]
+        names = each.names.split(", ")
+        # A host that calls its disks otherwise says nothing of them.
+        sums = [sum(there[name] for name in names) for there in free.values() if there.keys() >= set(names)]
         least = min(sums, default=LIMITLESS)
         found[table] = Disks(each.names, least if least < LIMITLESS else each.free)
     return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar, cast
 
 from aaiclick.catalog.forms import Catalog, ViewForm
 from aaiclick.diff.hazards import Hazard
@@ -93,13 +94,21 @@ def dropped_first(
     return tuple(early), tuple(late)
 
 
-def _create(item: View | MaterializedView, before: ViewForm, database: str) -> str:
-    """Its CREATE. What is not declared stays."""
+V = TypeVar("V", bound=View | MaterializedView)
+
+
+def keeping(item: V, live: ViewForm) -> V:
+    """The declaration, with what is not declared as the live view has it: that stays where the view is made anew."""
     kept: dict[str, object] = {}
-    if not item.declares("comment") and before.comment:
-        kept["comment"] = before.comment
+    if not item.declares("comment") and live.comment:
+        kept["comment"] = live.comment
+    # Of another kind nobody has said who the rows are written as.
+    if not item.security and live.security and live.materialized == issubclass(type(item), MaterializedView):
+        kept["security"] = live.security
+    return cast("V", item.model_copy(update=kept)) if kept else item
+
+
+def _create(item: View | MaterializedView, before: ViewForm, database: str) -> str:
     if isinstance(item, View):
-        return create_view_sql(item.model_copy(update=kept), database)
-    if not item.security and before.security:
-        kept["security"] = before.security
-    return create_materialized_view_sql(item.model_copy(update=kept), database)
+        return create_view_sql(keeping(item, before), database)
+    return create_materialized_view_sql(keeping(item, before), database)
