@@ -21,7 +21,6 @@ Told: TypeAlias = StatementError | ApplyError
 _BETWEEN = re.compile(r"[\s/:?#@&=;,'\"]+")
 _LONG = 8
 """Characters of a part of a value that is hidden by itself, such as the host, the password or a key of a URL."""
-_EXCERPT = re.compile(r"(?s)(failed at position \d+).*")
 
 
 def apply_collection(work: CollectionWork, declared: Mapping[str, NamedCollection]) -> Routine[Done]:
@@ -32,18 +31,8 @@ def apply_collection(work: CollectionWork, declared: Mapping[str, NamedCollectio
         raise ApplyError(f"{work.name}: {'; '.join(unknown)}")
     pairs = tuple(f"{quote_name(key)} = {item.values[key]} {flag}".rstrip() for key, flag in work.pairs)
     make = alter_named_collection if work.there else create_named_collection
-    try:
-        yield from send(Command(make(quote_name(work.name), pairs), settings=dict(DDL)))
-    except StatementError as error:
-        raise _without_excerpt(error) from None
+    yield from send(Command(make(quote_name(work.name), pairs), settings=dict(DDL)))
     return Done()
-
-
-def _without_excerpt(error: StatementError) -> StatementError:
-    """A server that cannot read the statement shows a piece of it, which may end within a value: such a piece is not
-    found again by the value."""
-    message = _EXCERPT.sub(rf"\1 {HIDDEN}", error.message)
-    return error if message == error.message else type(error)(message, error.code, error.name, error.sql)
 
 
 def without_values(error: Told, declared: Mapping[str, NamedCollection]) -> Told:

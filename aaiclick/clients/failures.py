@@ -30,6 +30,7 @@ _OUTER_HEADS = re.compile(r"\A(?:Code:\s*\d+\.\s*DB::Exception:\s*)+(?=Code:\s*\
 _VERSION = re.compile(r"\s*\(version (?:[^()]|\([^()]*\))*\)")
 _URL_TRAILER = re.compile(r"\s*\(for url [^)]*\)\s*\Z")
 _REPEATED_NAME = re.compile(r"(\([A-Z][A-Z0-9_]+\))(?:\.?\s*\1)+")
+_EXCERPT = re.compile(r"(?s)(failed at position \d+)(?:.*(?=Expected one of: )|.*)")
 _STACK = re.compile(r",?\s*Stack trace(?: \(when copying.*?\))?:.*", re.DOTALL)
 _SETTING = re.compile(r"(?:Unknown s|\bS)etting '?([A-Za-z_][A-Za-z0-9_]*)'?")
 
@@ -40,7 +41,17 @@ def statement_error(text: str, sql: str, code: int = 0, name: str = "") -> State
         code = int(found[1])
     if not name and (names := _NAME.findall(text)):
         name = str(names[-1])
-    return StatementError(tidy(text), code, name, sql)
+    return StatementError(_without_excerpt(tidy(text), sql), code, name, sql)
+
+
+def _without_excerpt(message: str, sql: str) -> str:
+    """Of a statement that it cannot read the server shows a piece, from where it stopped to the middle of anything:
+    whatever may be a secret there is not recognised any more."""
+    if _EXCERPT.search(message) is None:
+        return message
+    from aaiclick.sql.secrets import HIDDEN, without_secrets
+
+    return _EXCERPT.sub(rf"\1 {HIDDEN}. ", message).rstrip() if without_secrets(sql) != sql else message
 
 
 def tidy(text: str) -> str:

@@ -60,10 +60,11 @@ _PLAIN = re.compile(
 _SECRET_WORD = re.compile(
     r"(?i)password|secret|token|credential|access_key|session|signature|account_key|connection_str"
 )
+_IDENTIFIED = re.compile(rf"(?i)(\bIDENTIFIED\b[^';]*?\bBY\s*){_STRING}?")
 _COLLECTION = re.compile(r"(?is)\b(?:CREATE|ALTER)\s+NAMED\s+COLLECTION\b.*")
 _KEY_VALUE = re.compile(rf"(=\s*)(?:{_STRING}?|[^\s,;'`\"]+)")
 _WORTH_LOOKING = re.compile(
-    r"(?i)://|named\s+collection|crypt|hmac|keyed|password|secret|token|access_key|credential|api_key|value|headers|pwd=|accountkey"
+    r"(?i)://|identified|named\s+collection|crypt|hmac|keyed|password|secret|token|access_key|credential|api_key|value|headers|pwd=|accountkey"
     r"|shared|nkey|s3|gcs|oss|cosn|iceberg|deltalake|hudi|paimon|azure|mysql|postgresql|mongodb|remote|arrowflight"
     r"|ytsaurus|redis"
 )
@@ -72,7 +73,7 @@ _WORTH_LOOKING = re.compile(
 def without_secrets(sql: str, *, source: bool = False) -> str:
     """The text with ``[HIDDEN]`` for whatever may be a secret: keys of functions, the user and every query value of a
     URL, values of headers, passwords and keys of engines, table functions, sources and settings, all values of named
-    collections.
+    collections, passwords of users.
 
     ``source``: it is the source of a dictionary, without that word.
     """
@@ -82,6 +83,7 @@ def without_secrets(sql: str, *, source: bool = False) -> str:
     with suppress(TokenError):  # words, or a part of a statement: what is no call is hidden all the same
         sql = _in_calls(sql)
     sql = _COLLECTION.sub(lambda found: _KEY_VALUE.sub(rf"\1{_LITERAL}", found[0]), sql)
+    sql = _IDENTIFIED.sub(rf"\1{_LITERAL}", sql)
     sql = _URL.sub(lambda found: _QUERY_VALUE.sub(rf"\1{HIDDEN}", found[0]), sql)
     sql = _USER.sub(lambda found: f"{found[1] or found[2]}{HIDDEN}@", sql)
     sql = _SETTING.sub(rf"\1{_LITERAL}", _CONNECTION.sub(rf"\1{HIDDEN}", sql))

@@ -124,3 +124,14 @@ def test_quoted_integers_and_bytes() -> None:
     body = b'["a","b","c","d"]\n["UInt64","LowCardinality(Nullable(Int64))","String","IntervalDay"]\n'
     body += b'["18446744073709551615","-5","\xff","7"]\n[1,null,"\\u0000",null]\n'
     assert decode_rows(body) == ((2**64 - 1, -5, "\udcff", "7"), (1, None, "\0", None))
+
+
+def test_a_piece_of_a_statement_is_not_shown_where_the_statement_holds_a_secret() -> None:
+    """The server shows 160 characters from where it stopped: within a value, as often as not."""
+    text = "Code: 62. DB::Exception: Syntax error: failed at position 44 (=): = 'hush', b = 'hu... Expected one of: name. (SYNTAX_ERROR)"
+    secret = statement_error(text, "CREATE NAMED COLLECTION c AS = 'hush', b = 'hush'")
+    assert "failed at position 44 [HIDDEN]. Expected one of: name." in secret.message
+    assert "hu" not in secret.message
+    short = statement_error(text.partition("Expected")[0], "CREATE USER u IDENTIFIED BY 'hush' HOSTT")
+    assert short.message.endswith("failed at position 44 [HIDDEN].")
+    assert "= 'hush'" in statement_error(text, "SELECT a = 'hush'").message

@@ -35,6 +35,11 @@ from aaiclick.sql.secrets import without_secrets
             "AzureBlobStorage('AccountName=x;AccountKey=S;E=y')",
             "AzureBlobStorage('AccountName=x;AccountKey=[HIDDEN];E=y')",
         ),
+        (
+            "ALTER USER u IDENTIFIED WITH sha256_password BY 'P' HOST IP '::1'",
+            "ALTER USER u IDENTIFIED WITH sha256_password BY '[HIDDEN]' HOST IP '::1'",
+        ),
+        ("CREATE NAMED COLLECTION c AS a = 'S' b = 'S", "CREATE NAMED COLLECTION c AS a = '[HIDDEN]' b = '[HIDDEN]'"),
         ("url('http://u:P@h/x' is no statement", "url('http://u:[HIDDEN]@h/x' is no statement"),
     ],
 )
