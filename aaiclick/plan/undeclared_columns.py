@@ -102,6 +102,11 @@ def _of_distributed(diff: TableDiff) -> tuple[Step, ...]:
             if mentioned(key, [name])
             else ""
         )
+        # No clone shows it: the server refuses to drop what another column reads.
+        reader = next((each for each in diff.target.form.columns if mentioned(each.expression, [name])), None)
+        if reader is not None and not blocked:
+            blocked = f"the server refuses to drop {name}: column {reader.name} of {diff.live.name} reads it"
+            blocked += _kept_reader(diff.target, name) or f". Drop {reader.name} first"
         step = steps.alter_step(diff, work, (change,), blocked, 0, label=f"drop-column:{name}")
         words = f"code that reads or writes {name} through {diff.live.name} fails"
         hazard = Hazard("old-code-breaks", words, f"drop-column {diff.live.name}.{name}")

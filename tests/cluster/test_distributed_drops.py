@@ -59,6 +59,19 @@ def test_one_permission_takes_it_from_both(place: Place) -> None:
 
 
 @PAIR
+def test_an_alias_that_only_the_distributed_table_has_stays_and_keeps_what_it_reads(place: Place) -> None:
+    place.start(paired(place, 1, local(ID, V, NOTE, MORE)))
+    for host in place.cluster.hosts:
+        host.q(f"ALTER TABLE {place.database}.events_all ADD COLUMN twice String ALIAS concat(note, note)")
+    bare = paired(place, 2, local(ID, V))
+    drops = Policy.lossless().allow("drop-column events.more")
+    assert [step.object for step in place.start(bare, 0, drops).steps] == ["events_all", "events"]
+    with pytest.raises(BlockedError, match=r"refuses to drop note: column twice of .*Drop twice first"):
+        place.start(bare, 0, Policy.lossless().allow("drop-column events.note"))
+    assert shown(place) == [["id", "v", "note"], ["id", "v", "note", "twice"]]
+
+
+@PAIR
 def test_one_that_is_left_in_the_distributed_table_is_asked_for(place: Place) -> None:
     """As it is every INSERT into it is refused by the shards."""
     place.start(paired(place, 1, local(ID, V, NOTE)))

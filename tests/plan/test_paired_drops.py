@@ -71,6 +71,17 @@ def test_one_that_is_left_over_is_required() -> None:
     assert drops_in_step((STEPS[1],), catalog("id", "note"), {}, ()) == (STEPS[1],)
 
 
+def test_an_alias_of_the_distributed_table_alone_is_its_own_affair() -> None:
+    """No INSERT sends it to a shard."""
+    pair = catalog("id")
+    form = pair.objects["all"].form
+    assert isinstance(form, TableForm)
+    columns = (form.columns[0], ColumnForm("note", "String", "ALIAS", "toString(id)"))
+    own = replace(pair.objects["all"], form=replace(form, columns=columns))
+    beside = replace(pair, objects={**pair.objects, "all": own})
+    assert drops_in_step((STEPS[1],), beside, {}, ()) == (STEPS[1],)
+
+
 def test_a_declaration_with_a_column_that_the_local_table_has_not_is_told() -> None:
     id_, note = Column("id", "UInt64"), Column("note", "String")
 

@@ -41,7 +41,11 @@ def drops_in_step(
         goes = next((each for each in ordered if _loses(each, local, column, targets)), None)
         if goes is not None:
             _pair(ordered, step, goes, column, allowed)
-        elif there.form.column(column) is None and (local not in targets or targets[local].column(column) is None):
+        elif (
+            _sent(form, column)
+            and there.form.column(column) is None
+            and (local not in targets or targets[local].column(column) is None)
+        ):
             ordered[ordered.index(step)] = _broken(step, local, column)
     return tuple(ordered)
 
@@ -72,6 +76,12 @@ def columns_apart(schema: Schema, catalog: Catalog) -> tuple[Step, ...]:
             words = f"has {said}, and {local.name} has not"
             found.append(Step(f"{name}:columns", name, words, "alter", [], AlterWork(name, ()), blocked=why))
     return tuple(found)
+
+
+def _sent(form: TableForm, column: str) -> bool:
+    """Whether an INSERT into the Distributed table sends the column to shards: an ALIAS, say, is its own affair."""
+    found = form.column(column)
+    return found is not None and found.kind in ("", "DEFAULT")
 
 
 def _has(column: str, there: Collection[str]) -> bool:
