@@ -252,7 +252,9 @@ class ForeignTableError(SchemaError):
         self.schema = schema
         self.owners = owners
         self.differences = differences
-        self.next_command = " ".join(["aaiclick adopt", *(f"--take-over {name}" for name, _ in owners)])
+        from shlex import quote
+
+        self.next_command = " ".join(["aaiclick adopt", *(f"--take-over {quote(name)}" for name, _ in owners)])
         listed = "; ".join(f"{name} belongs to {owner}" for name, owner in owners)
         super().__init__(
             f"{listed}, and schema {schema} declares it differently: {'; '.join(differences)}. Each start of one "

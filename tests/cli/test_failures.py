@@ -117,6 +117,17 @@ CASES: list[Case] = [
         "aaiclick adopt --take-over t --database app",
     ),
     (
+        ForeignTableError("oplog", (("(database)", "schema shop"),), (DIFFERENCE,)),
+        1,
+        (
+            f"(database) belongs to schema shop, and schema oplog declares it differently: {DIFFERENCE}. "
+            "Each start of one would undo the other's."
+            " Declare it in one of them, or the same in both, or take it over. Run: aaiclick adopt --take-over "
+            "'(database)' --database app"
+        ),
+        "aaiclick adopt --take-over '(database)' --database app",
+    ),
+    (
         UnknownConversionError("oplog", 2, 1, ("0002_cents.sql: column price of t (3 rows)",)),
         1,
         (
