@@ -60,11 +60,12 @@ _PLAIN = re.compile(
 _SECRET_WORD = re.compile(
     r"(?i)password|secret|token|credential|access_key|session|signature|account_key|connection_str"
 )
-_IDENTIFIED = re.compile(rf"(?i)(\bIDENTIFIED\b[^';]*?\bBY\s*){_STRING}?")
-_COLLECTION = re.compile(r"(?is)\b(?:CREATE|ALTER)\s+NAMED\s+COLLECTION\b.*")
-_KEY_VALUE = re.compile(rf"(=\s*)(?:{_STRING}?|[^\s,;'`\"]+)")
+_IDENTIFIED = re.compile(rf"(?i)(\bIDENTIFIED\b[^';]{{0,200}}?\bBY\s*){_STRING}?")
+_SPACE = r"(?:\s|/\*.{0,500}?\*/|--[^\n]*\n)+"
+_COLLECTION = re.compile(rf"(?is)\b(?:CREATE|ALTER){_SPACE}NAMED{_SPACE}COLLECTION\b.*")
+_KEY_VALUE = re.compile(rf"(?s)(={_SPACE[:-1]}*)(?:{_STRING}?|\$(\w*)\$.*?\$\2\$|[^\s,;'`\"]+)")
 _WORTH_LOOKING = re.compile(
-    r"(?i)://|identified|named\s+collection|crypt|hmac|keyed|password|secret|token|access_key|credential|api_key|value|headers|pwd=|accountkey"
+    r"(?i)://|identified|\bnamed\b|crypt|hmac|keyed|password|secret|token|access_key|credential|api_key|value|headers|pwd=|accountkey"
     r"|shared|nkey|s3|gcs|oss|cosn|iceberg|deltalake|hudi|paimon|azure|mysql|postgresql|mongodb|remote|arrowflight"
     r"|ytsaurus|redis"
 )

@@ -40,6 +40,10 @@ from aaiclick.sql.secrets import without_secrets
             "ALTER USER u IDENTIFIED WITH sha256_password BY '[HIDDEN]' HOST IP '::1'",
         ),
         ("CREATE NAMED COLLECTION c AS a = 'S' b = 'S", "CREATE NAMED COLLECTION c AS a = '[HIDDEN]' b = '[HIDDEN]'"),
+        (
+            "CREATE /* c */ NAMED -- d\nCOLLECTION c AS a = /* e */ 'S', b = $x$S S$x$, c = 5",
+            "CREATE /* c */ NAMED -- d\nCOLLECTION c AS a = /* e */ '[HIDDEN]', b = '[HIDDEN]', c = '[HIDDEN]'",
+        ),
         ("url('http://u:P@h/x' is no statement", "url('http://u:[HIDDEN]@h/x' is no statement"),
     ],
 )
