@@ -4,6 +4,7 @@ touches none."""
 from __future__ import annotations
 
 from aaiclick.api.located import locate
+from aaiclick.apply.collection import without_values
 from aaiclick.clients.temporary_engine import temporary_engine
 from aaiclick.commands.declared_forms import forms_of
 from aaiclick.error_codes import NAMED_COLLECTION_DOESNT_EXIST
@@ -31,14 +32,15 @@ def forms_with_values(schema: Schema) -> tuple[Schema, dict[str, LockedForm]]:
             locate(error, schema)
             raise
         except ApplyError as error:
-            refused = _refused(error, schema)
+            told = without_values(error, {item.name: item for item in schema.named_collections})
+            refused = _refused(told, schema)
             if refused is None:
-                raise
+                raise told from told.__cause__
             locate(refused, schema)
-            raise refused from error
+            raise refused from told
 
 
-def _refused(error: ApplyError, schema: Schema) -> SpecError | None:
+def _refused(error: ApplyError | StatementError, schema: Schema) -> SpecError | None:
     """What the engine says of one object. Nothing was begun that another run could go on with."""
     said = error.__cause__
     item = next((item for item in schema.objects if str(error).startswith(f"step {item.name}:create (")), None)

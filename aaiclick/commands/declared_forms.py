@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from aaiclick.apply.collection import without_values
 from aaiclick.catalog.declared_tables import canonical_tables
 from aaiclick.catalog.forms import TableForm, UnsupportedForm, ViewForm
 from aaiclick.catalog.normalize import inner_form
@@ -121,7 +122,8 @@ def _stand_in_collections(schema: Schema) -> Routine[None]:
             yield Command(create_named_collection(quote_name(item.name), pairs))
         except StatementError as error:
             if error.code != NAMED_COLLECTION_ALREADY_EXISTS:
-                raise SpecError(f"named collection {item.name}", error.message) from None
+                told = without_values(error, {item.name: item})
+                raise SpecError(f"named collection {item.name}", str(told)) from None
 
 
 def _stand_in_value(key: str, value: object) -> str:

@@ -283,6 +283,9 @@ def test_lock_file_check_revision_and_adopt(client: Client, tmp_path: Path, monk
         assert check_schema(declared(1, collection(), OUTSIDE)).problems == ()
         with pytest.raises(SpecError, match="Unexpected key `nosuch`"):
             revise(declared(2, collection(nosuch="1"), OUTSIDE), "second")
+        with pytest.raises(SpecError, match=r"Unknown format \[HIDDEN\]") as caught:
+            revise(declared(2, collection(format="HushHush"), OUTSIDE), "second")
+        assert "HushHush" not in repr(_locals(caught.value))
         client.command("CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a")
         with pytest.raises(DoesNotFitError, match=f"{NAME}: named collection is missing"):
             adopt_schema(client, declared(1, collection(), OUTSIDE), 1)
