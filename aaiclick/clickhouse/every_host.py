@@ -79,37 +79,25 @@ def shown(topology: Topology, database: str, names: Collection[str]) -> Routine[
 
 def functions_shown(topology: Topology, names: Collection[str]) -> Routine[Shown]:
     """The same of SQL functions."""
-    return (
-        yield from show(
-            topology,
-            "SELECT toInt64(_shard_num), hex(name), '', toString(cityHash64(create_query)) FROM "
-            f"{topology.everywhere('system.functions')} WHERE origin = 'SQLUserDefined' AND has(splitByChar(',', "
-            "{names:String}), hex(name))",
-            {"names": ",".join(hexed(name) for name in sorted(names))},
-        )
-    )
+    return (yield from _listed(topology, names, "create_query", "functions", "origin = 'SQLUserDefined' AND "))
 
 
 def databases_shown(topology: Topology, names: Collection[str]) -> Routine[Shown]:
     """The same of databases: their comments. The engine of each host's is its own affair."""
-    return (
-        yield from show(
-            topology,
-            "SELECT toInt64(_shard_num), hex(name), '', toString(cityHash64(comment)) FROM "
-            f"{topology.everywhere('system.databases')} WHERE has(splitByChar(',', {{names:String}}), hex(name))",
-            {"names": ",".join(hexed(name) for name in sorted(names))},
-        )
-    )
+    return (yield from _listed(topology, names, "comment", "databases"))
 
 
 def collections_shown(topology: Topology, names: Collection[str]) -> Routine[Shown]:
     """The same of named collections: their keys. No host shows values."""
+    return (yield from _listed(topology, names, "arraySort(mapKeys(collection))", "named_collections"))
+
+
+def _listed(topology: Topology, names: Collection[str], digested: str, table: str, which: str = "") -> Routine[Shown]:
     return (
         yield from show(
             topology,
-            "SELECT toInt64(_shard_num), hex(name), '', toString(cityHash64(arraySort(mapKeys(collection)))) FROM "
-            f"{topology.everywhere('system.named_collections')} WHERE has(splitByChar(',', {{names:String}}), "
-            "hex(name))",
+            f"SELECT toInt64(_shard_num), hex(name), '', toString(cityHash64({digested})) FROM "
+            f"{topology.everywhere(f'system.{table}')} WHERE {which}has(splitByChar(',', {{names:String}}), hex(name))",
             {"names": ",".join(hexed(name) for name in sorted(names))},
         )
     )
