@@ -24,7 +24,8 @@ def exposition(schema: str, found: Mapping[str, Status | None], now: float, labe
     seconds. Where there are more than ``label_values`` databases, those that somebody should look at have lines of
     their own first, then others by name; the rest is told together."""
     values = {database: _values(status, now) for database, status in found.items()}
-    ordered = sorted(found, key=lambda database: (_is_well(found[database]), database))
+    # One that is called as the rest is told with the rest: of two lines with the same labels a reader takes none.
+    ordered = sorted(found, key=lambda database: (database == OTHER, _is_well(found[database]), database))
     own, rest = sorted(ordered[:label_values]), ordered[label_values:]
     text = ""
     for metric in IN_FILE:

@@ -190,3 +190,10 @@ def test_many_databases_are_in_one_file(
         assert f'aaiclick_up{{schema="shop",database="{first}*"}} 0' in target.read_text(encoding="utf-8")
     finally:
         aaiclick_server_client.command(f"DROP DATABASE `{names[1]}`")
+
+
+def test_a_database_that_is_called_as_the_rest_has_no_second_line() -> None:
+    text = exposition("shop", dict.fromkeys(["other", "x", "y", "z"]), 0.0, label_values=2)
+    assert [line.split('"')[3] for line in text.splitlines() if line.startswith("aaiclick_up")] == ["x", "y", "other"]
+    text = exposition("shop", dict.fromkeys(["other", "x"]), 0.0, label_values=2)
+    assert [line.split('"')[3] for line in text.splitlines() if line.startswith("aaiclick_up")] == ["other", "x"]
