@@ -19,7 +19,7 @@ from aaiclick.variables import Variable
 SAID = r"""-- Where it lies.
 CREATE NAMED COLLECTION IF NOT EXISTS `s3 shop` AS
     url = 'https://hush/it''s', `secret key` = '${SHOP_SECRET}' NOT OVERRIDABLE, -- by the environment
-    retries = -3 OVERRIDABLE, ratio = 1.5, plain = true, odd = 'a$${b\'';
+    kafka.retries = -3 OVERRIDABLE, ratio = 1.5, plain = true, odd = 'a$${b\'';
 """
 
 
@@ -35,12 +35,12 @@ def test_the_text_is_the_declaration(tmp_path: Path) -> None:
     keys: dict[str, str | int | float | bool | None] = {
         "url": "https://hush/it's",
         "secret key": "${SHOP_SECRET}",
-        "retries": -3,
+        "kafka.retries": -3,
         "ratio": 1.5,
         "plain": True,
         "odd": "a$${b'",
     }
-    said = NamedCollection("s3 shop", keys, overridable=["retries"], not_overridable=["secret key"])
+    said = NamedCollection("s3 shop", keys, overridable=["kafka.retries"], not_overridable=["secret key"])
     assert item.keys == keys
     assert schema.fingerprint == Schema("shop", version=1, objects=[said]).fingerprint
     assert item.unknown(item.keys) == (
@@ -51,7 +51,7 @@ def test_the_text_is_the_declaration(tmp_path: Path) -> None:
     assert dict(known.values) == {
         "url": r"'https://hush/it\'s'",
         "secret key": r"'hu\'sh'",
-        "retries": "-3",
+        "kafka.retries": "-3",
         "ratio": "1.5",
         "plain": "true",
         "odd": r"'a${b\''",
@@ -63,7 +63,7 @@ def test_values_are_nowhere_else(tmp_path: Path) -> None:
     (statement,) = create_statements(schema)
     assert statement.sql == (
         "CREATE NAMED COLLECTION `s3 shop` AS `url` = '[HIDDEN]', `secret key` = '${SHOP_SECRET}' NOT OVERRIDABLE, "
-        "`retries` = '[HIDDEN]' OVERRIDABLE, `ratio` = '[HIDDEN]', `plain` = '[HIDDEN]', `odd` = '[HIDDEN]'"
+        "`kafka.retries` = '[HIDDEN]' OVERRIDABLE, `ratio` = '[HIDDEN]', `plain` = '[HIDDEN]', `odd` = '[HIDDEN]'"
     )
     shown = f"{schema!r} {schema} {schema.objects[0]!s} {schema.model_dump()} {schema.model_dump_json()}"
     assert "hush" not in shown

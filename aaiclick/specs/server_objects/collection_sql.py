@@ -25,6 +25,8 @@ def read_collection(cursor: Cursor) -> NamedCollection:
         if not cursor.tokens.is_kind(cursor.position, "word", "name"):
             raise ClauseError("the name of a key was expected")
         key = cursor.name()
+        while cursor.accept_op("."):  # kafka.security_protocol, which the server shows without quotes
+            key += f".{cursor.name()}"
         if key in keys:
             raise ClauseError(f"key {key} is there twice")
         if not cursor.accept_op("="):
