@@ -363,7 +363,12 @@ def _time_left(me: _Contender, holder: Holder, seen: Look, wait: _Wait) -> Routi
     beats = yield from newest_beats(me.database, holder.nonce)
     last = beats[0] if beats else Beat(-1, holder.since, holder.seconds, False)
     if not wait.seen or (wait.beats_of, wait.beat) != (holder.nonce, last.count):
-        wait = replace(wait, beats_of=holder.nonce, beat=last.count, seen=seen.now)
+        first = seen.now
+        if last.at > first:
+            # It came behind that look at the clock, before which this process may have stood still for any time, or the
+            # clock was set back. The clock behind the heartbeat tells which.
+            first = (yield from look(me.database)).now
+        wait = replace(wait, beats_of=holder.nonce, beat=last.count, seen=first)
     elsewhere = (holder.owner.host, holder.owner.pid) != (me.owner.host, me.owner.pid)
     if me.embedded and (elsewhere or last.at < seen.engine_started):
         return wait, 0.0

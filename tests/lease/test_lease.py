@@ -89,6 +89,33 @@ def test_the_second_waits_says_for_whom_and_goes_on_after_the_first(connection: 
     assert connection.tables(db) == {BEATS}
 
 
+def test_who_stood_still_between_two_looks_takes_no_living_holder_for_dead(
+    connection: SessionConnection, db: str
+) -> None:
+    first = Driver(connection)
+    lease = take(first, db, seconds=1.0)
+    seen: list[str] = []
+
+    def in_between(effect: Effect) -> None:
+        if isinstance(effect, Query) and BEATS in effect.sql and not seen:
+            # The clock was read. Before it reads the heartbeats it stands still, and the holder renews in time, twice.
+            for _ in range(2):
+                time.sleep(0.6)
+                first.run(renew(lease))
+            seen.append("stood still")
+        if isinstance(effect, Sleep) and seen[-1] != "released":
+            seen.append("waits")
+            if seen.count("waits") == 2:
+                first.run(check(lease))
+                first.run(release(lease))
+                seen.append("released")
+
+    second = Driver(connection, before=in_between)
+    successor = take(second, db, BERT, seconds=1.0)
+    assert seen == ["stood still", "waits", "waits", "released"]
+    second.run(release(successor))
+
+
 def test_a_loser_whose_work_was_done_by_the_winner_takes_no_lease(connection: SessionConnection, db: str) -> None:
     first, second = Driver(connection), Driver(connection)
     lease = take(first, db)
