@@ -55,6 +55,8 @@ class Killed:
 
         with pytest.raises(KilledError):
             Driver(connection, before=kill).run(ensuring(schema(1), database, Policy.lossless()))
+        # Its process is this one, so that a start would wait for the end of its lease.
+        connection.command(Command(f"DROP TABLE {database}.{LOCK} SYNC"))
 
     def start(self, driver: Driver | None = None, policy: Policy | None = None) -> list[str]:
         """What a start sends."""

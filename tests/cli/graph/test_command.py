@@ -29,6 +29,7 @@ def test_mermaid(run: Run) -> None:
         '  n2[["seen#60;#47;title#62;#60;script#62;alert#40;5#41;#60;#47;script#62;<br>materialized view"]]',
         '  n3(["shown<br>view"])',
         '  n4[("lookup<br>dictionary · flat")]',
+        f'  n5["{hostile.LONG}<br>table · MergeTree"]',
         '  n0 -->|"reads"| n2',
         '  n2 ==>|"feeds"| n1',
         '  n1 -->|"reads"| n3',
