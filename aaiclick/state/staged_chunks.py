@@ -119,12 +119,21 @@ def sources(parts: Iterable[Part]) -> tuple[Source, ...]:
 def divide(
     staged: Iterable[StagedChunk], present: Iterable[Part]
 ) -> tuple[tuple[StagedChunk, ...], tuple[StagedChunk, ...]]:
-    """The chunks whose parts are all there unchanged, and those with rows that were deleted or changed since."""
+    """The chunks whose parts are all there unchanged, and those with rows that were deleted or changed since.
+
+    Two runs may have copied the same parts: one that was paused for longer than its lease and went on, and its
+    successor. Each part counts in one chunk alone, else its rows would be there twice; the other chunks are stale.
+    """
     there = set(sources(present))
+    taken: set[Source] = set()
     good: list[StagedChunk] = []
     stale: list[StagedChunk] = []
     for filled in staged:
-        (good if there.issuperset(filled.parts) else stale).append(filled)
+        if there.issuperset(filled.parts) and taken.isdisjoint(filled.parts):
+            taken.update(filled.parts)
+            good.append(filled)
+        else:
+            stale.append(filled)
     return tuple(good), tuple(stale)
 
 

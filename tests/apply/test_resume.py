@@ -243,3 +243,18 @@ def test_killed_while_it_goes_on(lab: Lab) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_killed_while_it_goes_on_again_and_again(lab: Lab, seed: int) -> None:
     assert resume_sweep(lab, 30, seed) > 40
+
+
+def test_chunks_of_two_runs_over_the_same_parts_are_not_both_taken(lab: Lab) -> None:
+    """One was paused for longer than its lease, and filled chunks beside its successor."""
+    expected = make(lab)
+    work = rebuild(lab, "t", NEW)
+    killed_after(lab, work, 4)
+    first = [name for name in sorted(lab.ours()) if name.startswith(("_aaiclick_stage_", "_aaiclick_mark_"))]
+    lab.sql(*(f"RENAME TABLE {name} TO away{place}" for place, name in enumerate(first)))
+    killed_after(lab, work, 5)
+    lab.sql(*(f"RENAME TABLE away{place} TO {name}" for place, name in enumerate(first)))
+    again, _ = go_on(lab, work)
+    assert again == 1
+    check_clean(lab, expected, kept=False)
+    assert lab.clean() == ()
