@@ -13,10 +13,11 @@ from aaiclick.cli.interrupts import Interrupts
 
 # Waiting for a mutex is like a statement of the engine: other threads run, and no signal ends it. A line on stdin does.
 BUSY = """
-import ctypes, sys, threading
+import ctypes, signal, sys, threading
 from aaiclick.cli import calls
 from aaiclick.cli.main import main
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell started in the background ignores it
 threads = ctypes.CDLL(None)
 mutex = ctypes.create_string_buffer(256)
 threads.pthread_mutex_init(mutex, None)
