@@ -39,6 +39,10 @@ class RawConnection(Protocol):
 def connector(path: str) -> Callable[[], RawConnection]:
     """What opens connections to the engine on ``path`` with the chdb that is installed here."""
     chdb = import_module("chdb")
+    if path != ":memory:":
+        # chdb 3.7 starts the task that carries out drops only over a directory that has this folder already: without
+        # the task, DROP ... SYNC never returns.
+        os.makedirs(os.path.join(path, "metadata"), exist_ok=True)
     connect = cast("Callable[[str], RawConnection] | None", getattr(chdb, "connect", None))
     if connect is None:
         return _Turns(_engine_for_each(path, cast("Callable[..., Result]", chdb.query)), repeat_always=True).connection

@@ -35,8 +35,8 @@ class OldEngine:
         self.release = ".".join(server.version.split(".")[:2])
 
     def command(self, sql: str) -> str:
-        """One statement; a server takes no second one, so the SET before it goes along as settings. These chdb finish
-        no DROP: they would wait for it (25.8), or give up (24.8, code 341)."""
+        """One statement; a server takes no second one, so the SET before it goes along as settings. The chdb of 24.8
+        finishes no DROP of a table: with SYNC it gives up (code 341)."""
         return with_settings(self.server, sql.removesuffix(" SYNC"))
 
     def client(self, database: str | None = None) -> Client:
