@@ -35,9 +35,8 @@ class OldEngine:
         self.release = ".".join(server.version.split(".")[:2])
 
     def command(self, sql: str) -> str:
-        """One statement; a server takes no second one, so the SET before it goes along as settings. The chdb of 24.8
-        finishes no DROP of a table: with SYNC it gives up (code 341)."""
-        return with_settings(self.server, sql.removesuffix(" SYNC"))
+        """One statement; a server takes no second one, so the SET before it goes along as settings."""
+        return with_settings(self.server, sql)
 
     def client(self, database: str | None = None) -> Client:
         return self.server.client(database)
