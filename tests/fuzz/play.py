@@ -181,7 +181,9 @@ def _fill(ground: Ground, old: Table, new: Table, rebuilt: tuple[tuple[str, str]
     for was, column in copied(old, new):
         if was.type != column.type and column.name not in dict(rebuilt):
             try:
-                found = ground.rows(f"SELECT min({kept(was, column)}), count() FROM {source}")[0]
+                # What a migration's filter leaves out has no value that could change.
+                those = f"{source} WHERE {where}" if where else source
+                found = ground.rows(f"SELECT min({kept(was, column)}), count() FROM {those}")[0]
                 look.kept[column.name] = int(found[0]) if found[1] != "0" else 2
             except Refused:
                 look.kept[column.name] = -1
