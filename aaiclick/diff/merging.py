@@ -7,7 +7,7 @@ import re
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.catalog.normalize import key_elements, without_direction
 from aaiclick.catalog.render import local_family
-from aaiclick.diff.conversion.combining import ordered_alike
+from aaiclick.diff.conversion.combining import combined_by, ordered_alike
 from aaiclick.diff.conversion.numbers import decimal, floating, holds, numeric, whole
 from aaiclick.diff.conversion.shapes import bare
 from aaiclick.sql.column_names import mentioned
@@ -39,6 +39,8 @@ _IN_ANY_ORDER = frozenset(
     ]
 )
 """Aggregate functions whose result does not depend on the order of the rows."""
+_SAME_TWICE = frozenset(["any", "anylast", "groupbitand", "groupbitor", "max", "min"])
+"""Functions of SimpleAggregateFunction that make of a value and the same value that value."""
 KEEPS_ONE = "keep one value of {}"
 _KEEPS_FIRST = "keep the first value of {}"
 _KEEPS_LAST = "keep the last value of {}"
@@ -144,6 +146,15 @@ def _adds_alike(old: TypeText, new: TypeText) -> bool:
     one, other = decimal(old), decimal(new)
     kinds = (whole(old) is not None and whole(new) is not None) or (floating(old) and floating(new))
     return holds(old, new) and (kinds or (one is not None and other is not None and one[1] == other[1]))
+
+
+def repeats_count(form: TableForm, column: ColumnForm) -> bool:
+    """True where two rows of one key with the same value of the column are not combined to that value."""
+    said = role(form, column)
+    if not said:
+        return False
+    function = combined_by(column.type)
+    return function.lower() not in _SAME_TWICE if function else said in (_ADDS, _MAP)
 
 
 def order_matters(form: TableForm) -> bool:

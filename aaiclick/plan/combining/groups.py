@@ -17,6 +17,7 @@ from aaiclick.diff.hazards import Hazard
 from aaiclick.diff.merging import added_up, altered, engine_of
 from aaiclick.diff.renamed_columns import renamed_form
 from aaiclick.diff.target import live_column
+from aaiclick.plan.combining.key_columns import combined_otherwise
 from aaiclick.plan.combining.partition_order import reordered_partitions
 from aaiclick.plan.combining.refilled import refilled, refills
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
@@ -91,6 +92,8 @@ def _keys(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
     elif apart:
         old_parts = _elements(diff.form.partition_by), _elements(wanted.partition_by)
         found += yield from reordered_partitions(diff, data_name, _sort_key(diff.form), *old_parts)
+    if not found:
+        found += yield from combined_otherwise(diff, data_name, _sort_key(diff.form), new)
     return tuple(found)
 
 

@@ -1,0 +1,69 @@
+"""Columns that leave the key of an engine that adds up, or come into it: by name where rows of one key are there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aaiclick import Column, Policy, Schema, Table, ensure_schema, plan_schema
+from aaiclick.specs.engines import AggregatingMergeTree, MergeTree, ReplacingMergeTree, SummingMergeTree
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+X = {
+    "SummingMergeTree": "UInt64",
+    "AggregatingMergeTree": "SimpleAggregateFunction(sum, UInt64)",
+    "ReplacingMergeTree": "UInt64",
+}
+
+
+def _schema(engine: MergeTree, kind: str = "") -> Schema:
+    columns = [Column("k", "UInt8"), Column("x", kind or X[engine.engine_name])]
+    return Schema("s", version=None, objects=[Table("t", columns, engine=engine)])
+
+
+def _fill(client: Client, schema: Schema, *values: str) -> None:
+    ensure_schema(client, schema)
+    client.command("SYSTEM STOP MERGES t")
+    for row in values:
+        client.command(f"INSERT INTO t VALUES {row}")
+
+
+@pytest.mark.parametrize("engine", [SummingMergeTree, AggregatingMergeTree])
+@pytest.mark.parametrize("leaves", [True, False], ids=["leaves", "comes in"])
+def test_equal_rows_ask_by_name(aaiclick_client: Client, engine: type[MergeTree], leaves: bool) -> None:
+    keys = (["k", "x"], ["k"]) if leaves else (["k"], ["k", "x"])
+    before, after = (_schema(engine(order_by=key)) for key in keys)
+    _fill(aaiclick_client, before, "(1, 3)", "(2, 3)", "(1, 3)")
+    (step,) = plan_schema(aaiclick_client, after).required
+    (asked,) = [hazard for hazard in step.hazards if hazard.allow]
+    assert (asked.kind, asked.allow) == ("changes-values", "change-sort-key t")
+    what = "leaves the sort key, and its values are combined" if leaves else "comes into the sort key"
+    assert f"x {what}" in asked.message
+    assert "(1 rows of t stand beside others of their key)" in asked.message
+    ensure_schema(aaiclick_client, after, policy=Policy.lossless().allow("change-sort-key t"))
+    shown = aaiclick_client.query("SELECT k, toUInt64(x) FROM t FINAL ORDER BY k").result_rows
+    assert shown == [(1, 6 if leaves else 3), (2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("engine", "kind", "values"),
+    [
+        (SummingMergeTree, "UInt64", ("(1, 3)", "(2, 3)")),
+        (SummingMergeTree, "String", ("(1, 3)", "(1, 3)")),
+        (AggregatingMergeTree, "SimpleAggregateFunction(max, UInt64)", ("(1, 3)", "(1, 3)")),
+        (ReplacingMergeTree, "UInt64", ("(1, 3)", "(1, 3)")),
+    ],
+    ids=["rows of their own", "not added up", "max", "kept"],
+)
+def test_nothing_is_asked_where_the_values_stay(
+    aaiclick_client: Client, engine: type[MergeTree], kind: str, values: tuple[str, ...]
+) -> None:
+    _fill(aaiclick_client, _schema(engine(order_by=["k", "x"]), kind), *values)
+    right = aaiclick_client.query("SELECT * FROM t FINAL ORDER BY k").result_rows
+    after = _schema(engine(order_by=["k"]), kind)
+    assert not [hazard for hazard in plan_schema(aaiclick_client, after).hazards if hazard.allow]
+    ensure_schema(aaiclick_client, after)
+    assert aaiclick_client.query("SELECT * FROM t FINAL ORDER BY k").result_rows == right
