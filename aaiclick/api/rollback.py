@@ -10,6 +10,7 @@ from aaiclick.api.client import Make, check_arguments, placed, policy_for, run_o
 from aaiclick.commands.report import Report
 from aaiclick.commands.rollback.rollback import Rollback, rollback
 from aaiclick.lease.owner import this_process
+from aaiclick.plan.policy import Policy
 from aaiclick.routine import AsyncConnection, Connection, OnEvent, Routine
 from aaiclick.specs.schema import Schema
 
@@ -38,8 +39,9 @@ def rollback_schema(
 
     Deploy the code of the older version first: the newer one would migrate forward again at its next start.
 
-    Raises ``SchemaError`` where no rollback is possible, ``HazardNotAllowedError`` where something has to be allowed,
-    ``ApplyError`` where carrying it out failed (run again).
+    Raises ``UsageError`` for a key that names no hazard, ``SchemaError`` where no rollback is possible,
+    ``HazardNotAllowedError`` where something has to be allowed, ``ApplyError`` where carrying it out failed (run
+    again).
     """
     check_arguments("rollback_schema", schema)
     return run_on_client(
@@ -72,6 +74,8 @@ def _make(
     dry_run: bool,
     keep_old: timedelta | None,
 ) -> Make[Report]:
+    allowed = Policy.check().allow(*allow).allowed
+
     def make(connection: Connection | AsyncConnection) -> Routine[Report]:
         kept = keep_old if keep_old is not None else policy_for(None, connection.embedded).keep_old
         keep = int(kept.total_seconds())
@@ -80,7 +84,7 @@ def _make(
                 placed(schema),
                 database,
                 to,
-                frozenset(str(key) for key in allow),
+                allowed,
                 dry_run,
                 this_process(),
                 connection.embedded,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -201,6 +202,7 @@ def _migrate(frame: Frame, hooks: Hooks, policy: Policy, file: str | None, ask: 
             raise
         raise _beyond(error, to) from error
     watch.close()
+    report = _with_spare_keys(report, policy)
     if report.in_sync and not report.steps and not report.pending:
         # The record alone said so. Whether a migration or released form was edited since is looked at here, where there
         # is time for it.
@@ -214,6 +216,14 @@ def _migrate(frame: Frame, hooks: Hooks, policy: Policy, file: str | None, ask: 
     else:
         _print(frame, report)
     return hooks.after(ExitCode.DONE if report.in_sync else ExitCode.PENDING, report)
+
+
+def _with_spare_keys(report: Report, policy: Policy) -> Report:
+    """Whoever types a key is told where nothing asked for it. An application's keys stay where they are."""
+    from aaiclick.commands.inspection.idle_keys import unneeded
+
+    spare = unneeded(policy.allowed, (*report.steps, *report.pending), report.notes)
+    return replace(report, notes=(*report.notes, *spare)) if spare else report
 
 
 def _tell_of_hosts(frame: Frame, found: Status) -> None:

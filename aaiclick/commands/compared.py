@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import Form, LiveObject
 from aaiclick.commands.costs.costs import with_costs
+from aaiclick.commands.inspection.idle_keys import unneeded
 from aaiclick.commands.inspection.inspect import inspect_database
 from aaiclick.commands.inspection.planning import make_plan
 from aaiclick.commands.newer_version import plan_of_newer
@@ -53,6 +54,8 @@ def compare(
 
         apart = yield from words_of_hosts(found, frozenset(step.object for step in planned.steps))
         planned = replace(planned, notes=(*planned.notes, *apart))
+    spare = unneeded(allowed, planned.steps, planned.notes)
+    planned = replace(planned, notes=(*planned.notes, *spare))
     # An embedded engine has one user, who may do everything.
     if not embedded:
         planned = replace(planned, notes=(*planned.notes, *(yield from missing_rights(planned))))

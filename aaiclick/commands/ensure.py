@@ -8,6 +8,7 @@ from aaiclick.commands.approval.approved import as_approved, require_approved, r
 from aaiclick.commands.approval.stand_alone import stand_alone
 from aaiclick.commands.decide import Decision, compared, decide, gate, obstacle
 from aaiclick.commands.inspection.fresh_database import untouched
+from aaiclick.commands.inspection.idle_keys import names_declared
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
 from aaiclick.commands.inspection.warm import Warm, warm
@@ -27,7 +28,7 @@ def ensure(run: Run) -> Routine[Report]:
     seen = yield from warm(run.schema, run.database)
     if seen.database:  # '' in a database without a table, where nobody named one
         require_database(run.approved, seen.database)
-    if seen.in_sync and not asks_for_more(run.policy):
+    if seen.in_sync and not _looks_further(run):
         return nothing_to_do(run.schema, seen, (yield from clock()) - started)
     # A newer version is on its way and this code may run beside it: no lease is needed to say so.
     if seen.overtaken and seen.entry is not None and seen.entry.running is not None:
@@ -72,6 +73,12 @@ def ensure(run: Run) -> Routine[Report]:
     if (yield from _settled(run, planned, seen)):
         return report_of(planned.plan, gate(planned, run.policy), (yield from clock()) - started)
     return (yield from migrate(run, database, planned, started, books=found.books))
+
+
+def _looks_further(run: Run) -> bool:
+    """Whether a start that has nothing to do looks at more than its first question: for optional steps, and to tell
+    whoever allows something by name that nothing is called so."""
+    return asks_for_more(run.policy) or not all(names_declared(run.schema, key) for key in run.policy.allowed)
 
 
 def _approved(run: Run, planned: PlannedMigration) -> Routine[PlannedMigration]:

@@ -6,6 +6,7 @@ lease, so no two writers count at once.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import cast
 
@@ -138,6 +139,28 @@ def history(database: str, schema: str | None = None) -> Routine[tuple[Record, .
         else ("schema = unhex({schema:String})", {"schema": hexed(schema)})
     )
     return (yield from _select(database, condition, parameters, "ASC"))
+
+
+def mentioned(database: str, schema: str, keys: Mapping[str, tuple[str, str]]) -> Routine[frozenset[str]]:
+    """Those keys of a policy that are about something that is over: a plan of the schema that was carried out asks for
+    the key, or a version had the object with the part that it names (``('', '')``: only plans are looked at)."""
+    if not keys:
+        return frozenset()
+    books = yield from read_bookkeeping(database)
+    yield from read_ready(books, RECORDS)
+    named = [(key, _json(key), name, f'"name":{_json(part)}') for key, (name, part) in sorted(keys.items())]
+    listed = ", ".join(f"({', '.join(map(hex_literal, each))})" for each in named)
+    rows = yield Query(
+        f"SELECT DISTINCT hex(w.1) FROM {qualified(books.home, RECORDS)} ARRAY JOIN [{listed}] AS w WHERE schema = "
+        "unhex({schema:String}) AND (position(plan, w.2) > 0 OR (w.3 != '' AND position(JSONExtractRaw(forms, w.3), "
+        "w.4) > 0))",
+        {"schema": hexed(schema)},
+    )
+    return frozenset(bytes.fromhex(text(row[0])).decode() for row in rows)
+
+
+def _json(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def append(

@@ -11,6 +11,7 @@ from aaiclick.catalog.render import has_hidden
 from aaiclick.clickhouse.shared.bookkeeping import keeping
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.held_settings import SETTINGS, held_settings
+from aaiclick.commands.inspection.idle_keys import idle_keys
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.recorded_forms import load_forms
 from aaiclick.commands.inspection.shard_rows import host_sizes, unread, with_all_rows
@@ -113,6 +114,8 @@ def _planned(
         notes=(*_without_done(found, ordered, _without_ours(found, planned.notes)), *doubt.notes, *said, *many),
         library=VERSION,
     )
+    if found.allowed:
+        plan = replace(plan, notes=(*plan.notes, *(yield from idle_keys(found, plan.steps))))
     plan = without_foreign(plan, schema, {name: owner.label for name, owner in found.owners.items()})
     return PlannedMigration(found, plan, planned.forms, rehearsed, planned.targets, sizes)
 

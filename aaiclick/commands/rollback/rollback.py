@@ -22,6 +22,7 @@ from aaiclick.commands.report import Report
 from aaiclick.commands.rollback.plan import RollbackPlan, find_rollback
 from aaiclick.commands.rollback.unfinished_rollback import returned
 from aaiclick.commands.session import under_lease
+from aaiclick.diff.hazards import WITHOUT_OBJECT
 from aaiclick.errors import HazardNotAllowedError, SchemaError
 from aaiclick.events import StepDone, StepStarted
 from aaiclick.lease.owner import Owner
@@ -75,7 +76,7 @@ def rollback(back: Rollback) -> Routine[Report]:
     if back.dry_run or not found.owned.unfinished:
         way = yield from keeping(find_rollback(found, back.to), found.where.books)
         if back.dry_run:
-            return _report(way, (yield from clock()) - started, done=False)
+            return _report(back, way, (yield from clock()) - started, done=False)
         _require_allowed(back, way)
 
     def body(lease: Lease) -> Routine[Report]:
@@ -159,10 +160,10 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     others = {name: each for name, each in left.cache().items() if name != back.schema.name}
     certain = found.unfinished_migration is None
     yield from write_cache(database, {**others, back.schema.name: entry} if certain else others)
-    return _report(way, (yield from clock()) - started, done=True, said=tuple(said))
+    return _report(back, way, (yield from clock()) - started, done=True, said=tuple(said))
 
 
-def _report(way: RollbackPlan, seconds: float, *, done: bool, said: tuple[str, ...] = ()) -> Report:
+def _report(back: Rollback, way: RollbackPlan, seconds: float, *, done: bool, said: tuple[str, ...] = ()) -> Report:
     return Report(
         schema=way.found.schema.name,
         database=way.database,
@@ -171,10 +172,17 @@ def _report(way: RollbackPlan, seconds: float, *, done: bool, said: tuple[str, .
         steps=way.steps if done else (),
         pending=() if done else way.steps,
         reasons=() if done else tuple(_reason(way, step.object) for step in way.steps),
-        notes=(*_partly(way, done=done), *way.notes, *said),
+        notes=(*_partly(way, done=done), *way.notes, *said, *_not_needed(back, way)),
         in_sync=done,
         duration=seconds,
     )
+
+
+def _not_needed(back: Rollback, way: RollbackPlan) -> tuple[str, ...]:
+    """Keys that nothing asks for: a misspelt one is one of them."""
+    asked = {key for key, _ in way.refusals}
+    left = sorted(key for key in back.allow - asked if key not in WITHOUT_OBJECT)
+    return tuple(f"{key!r} was not needed: nothing asks for it" for key in left)
 
 
 def _partly(way: RollbackPlan, *, done: bool) -> tuple[str, ...]:
