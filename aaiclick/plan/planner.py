@@ -23,6 +23,7 @@ from aaiclick.plan.declaration.names import require_names
 from aaiclick.plan.dependents.dependent_steps import PlannedChanges, in_order, plan_dependents
 from aaiclick.plan.dependents.dropped_first import droppable_views, dropped_first, passive_views
 from aaiclick.plan.dependents.drops import BeforeDrop, guard_drops
+from aaiclick.plan.dependents.stopped_views import stopped_again
 from aaiclick.plan.families import family_tables
 from aaiclick.plan.materialize import requested
 from aaiclick.plan.model import Step
@@ -112,11 +113,8 @@ def plan_objects(
         replaced = yield from plan_views(schema, others, catalog, scratch, forms, notes, queries)
         early, replaced = dropped_first(cache.dropped_first, replaced, others, catalog)
         required = [step for step in found if not step.optional]
-        optional = yield from guard_drops(
-            [step for step in found if step.optional],
-            catalog,
-            BeforeDrop(targets, replaced, queries, path.topology),
-        )
+        before = BeforeDrop(targets, replaced, queries, path.topology)
+        optional = yield from guard_drops([step for step in found if step.optional], catalog, before)
         moved = {live.name: name for name, live in tables.items() if live.name != name}
         followed = _anew(replaced) | (path.replaced_views - kept - frozenset(queries))
         around = yield from plan_dependents(
@@ -124,11 +122,11 @@ def plan_objects(
         )
         notes += around.notes
         around, replaced = made_anew(around, replaced, others, catalog.database)
-        plain = tuple(step for step in replaced if step.strategy == "replace" and step.object in path.replaced_views)
-        views = (*plain, *around.behind, *(step for step in replaced if step not in plain))
+        views = _in_turn(replaced, around.behind, path)
         # Functions first, because anything may call them; new tables before what reads them; a view that stores types
         # before its table gets wider ones; drops last, when nothing needs the object any more.
         changed = (*early, *around.before, *in_order(required, around), *views)
+        changed = yield from stopped_again(changed, path.topology, notes)
         listed = (*first.steps, *created, *changed, *optional, *dropped)
         return Planned(steps.with_ways_out(listed, path.dropped), tuple(notes), {**forms, **forms_of}, targets)
 
@@ -157,6 +155,12 @@ def _with_views(
         rewritten_views=rewritten,
         droppable_views=droppable_views(queried, catalog) - kept,
     )
+
+
+def _in_turn(replaced: Sequence[Step], behind: Sequence[Step], path: UpgradePath) -> tuple[Step, ...]:
+    """Steps of declared views: those that break while their tables change go before those that follow the tables."""
+    plain = tuple(step for step in replaced if step.strategy == "replace" and step.object in path.replaced_views)
+    return (*plain, *behind, *(step for step in replaced if step not in plain))
 
 
 def _fallback(catalog: Catalog) -> str | None:

@@ -1,0 +1,49 @@
+"""Refreshable views that an operator has stopped (SYSTEM STOP VIEW), and that the plan makes anew.
+
+A new view is refreshed at once and from then on: whoever stopped it would not know. It is stopped again right behind
+its CREATE. Where several hosts have it, each may be stopped or not: there the plan says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.topology import Topology
+from aaiclick.plan.model import Step
+from aaiclick.plan.operations import ReplaceWork
+from aaiclick.routine import Query, Routine, text
+from aaiclick.sql.ddl import create, system
+from aaiclick.sql.quoting import qualified
+
+_STOPPED = "SELECT database, view FROM system.view_refreshes WHERE status = 'Disabled' ORDER BY database, view"
+
+
+def stopped_again(steps: Sequence[Step], topology: Topology, notes: list[str]) -> Routine[tuple[Step, ...]]:
+    """The steps, with a SYSTEM STOP VIEW behind each CREATE of a view that is stopped now. ``notes`` are added to."""
+    if not any(_refreshed(step) for step in steps):
+        return tuple(steps)
+    rows = yield from answered(Query(_STOPPED))
+    stopped = [qualified(text(database), text(view)) for database, view in rows or ()]
+    found: list[Step] = []
+    for step in steps:
+        name = next((name for name in stopped if _refreshed(step, name)), "")
+        if name and not topology.single:
+            notes.append(f"{name} is stopped (SYSTEM STOP VIEW) and made anew: it is refreshed from then on")
+        if not name or not topology.single:
+            found.append(step)
+            continue
+        assert isinstance(step.work, ReplaceWork)
+        stop = system("STOP VIEW", name)
+        work = replace(step.work, statements=(*step.work.statements, stop))
+        found.append(replace(step, sql=[*step.sql, stop], work=work))
+    return tuple(found)
+
+
+def _refreshed(step: Step, name: str = "") -> bool:
+    """The step makes a refreshable view: any, or the one of this quoted name."""
+    head = create("MATERIALIZED VIEW", name, "").rstrip() if name else "CREATE MATERIALIZED VIEW"
+    return isinstance(step.work, ReplaceWork) and any(
+        sql.startswith(f"{head} ") and " REFRESH " in sql for sql in step.work.statements
+    )

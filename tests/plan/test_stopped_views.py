@@ -1,0 +1,39 @@
+"""A refreshable view that is stopped, and made anew: it is stopped again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aaiclick import Column, MaterializedView, Policy, Schema, Table, ensure_schema, plan_schema
+from aaiclick.specs.engines import MergeTree
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+
+def _schema(kind: str, query: str) -> Schema:
+    table = Table("t", [Column("k", kind)], engine=MergeTree(order_by=[]))
+    view = MaterializedView("v", query=query, engine=MergeTree(order_by=["k"]), refresh="EVERY 1 YEAR")
+    return Schema("s", version=None, objects=[table, view])
+
+
+def _status(client: Client) -> str:
+    rows = client.query("SELECT status FROM system.view_refreshes WHERE database = currentDatabase()").result_rows
+    return str(rows[0][0])
+
+
+@pytest.mark.parametrize("stopped", [True, False], ids=["stopped", "running"])
+def test_it_stays_as_the_operator_left_it(aaiclick_client: Client, stopped: bool) -> None:
+    client = aaiclick_client
+    ensure_schema(client, _schema("Date", "SELECT k FROM t"))
+    if stopped:
+        client.command("SYSTEM STOP VIEW v")
+    changed = _schema("Date32", "SELECT k, k + 1 AS next FROM t")
+    plan = plan_schema(client, changed)
+    (step,) = [step for step in plan.required if step.object == "v"]
+    assert [sql.split()[0] for sql in step.sql] == ["DROP", "CREATE", *(["SYSTEM"] if stopped else [])]
+    ensure_schema(client, changed, policy=Policy.lossless().allow("replace-view v"))
+    assert (_status(client) == "Disabled") is stopped
+    assert not plan_schema(client, changed).required
