@@ -113,8 +113,11 @@ def plan_objects(
         replaced = yield from plan_views(schema, others, catalog, scratch, forms, notes, queries)
         early, replaced = dropped_first(cache.dropped_first, replaced, others, catalog)
         required = [step for step in found if not step.optional]
-        before = BeforeDrop(targets, replaced, queries, path.topology)
-        optional = yield from guard_drops([step for step in found if step.optional], catalog, before)
+        optional = yield from guard_drops(
+            [step for step in found if step.optional],
+            catalog,
+            BeforeDrop(targets, replaced, queries, path.topology),
+        )
         moved = {live.name: name for name, live in tables.items() if live.name != name}
         followed = _anew(replaced) | (path.replaced_views - kept - frozenset(queries))
         around = yield from plan_dependents(

@@ -43,7 +43,7 @@ def stopped_again(steps: Sequence[Step], topology: Topology, notes: list[str]) -
 
 def _refreshed(step: Step, name: str = "") -> bool:
     """The step makes a refreshable view: any, or the one of this quoted name."""
-    head = create("MATERIALIZED VIEW", name, "").rstrip() if name else "CREATE MATERIALIZED VIEW"
+    head = create("MATERIALIZED VIEW", name).rstrip() + " "
     return isinstance(step.work, ReplaceWork) and any(
-        sql.startswith(f"{head} ") and " REFRESH " in sql for sql in step.work.statements
+        sql.startswith(head) and " REFRESH " in sql for sql in step.work.statements
     )
