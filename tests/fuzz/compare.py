@@ -173,14 +173,22 @@ def pruned(ground: Ground, name: str, table: Table, asked: Sequence[str] | None 
         )[0]
     except Refused:
         return []  # a comparison that the engine does not make
-    counts = ground.rows(
-        "SELECT " + ", ".join(f"(SELECT count() FROM {name} WHERE {condition})" for condition in asked)
-    )[0]
+    counts = _by_index(ground, name, asked)
     return [
         Failure("answers", f"{condition} on {name}: {got} rows by index, {right} without", condition)
         for condition, got, right in zip(asked, counts, plain, strict=True)
         if got != right
     ]
+
+
+def _by_index(ground: Ground, name: str, asked: Sequence[str]) -> list[str]:
+    """The counts. A release may refuse to look into a key that it computes from a LowCardinality(Nullable): then each
+    condition by itself, so that it can be seen whether the table that was created directly is refused, too."""
+    counted = [f"(SELECT count() FROM {name} WHERE {condition})" for condition in asked]
+    try:
+        return list(ground.rows(f"SELECT {', '.join(counted)}")[0])
+    except Refused as error:
+        return [str(error)] if len(asked) == 1 else [got for each in asked for got in _by_index(ground, name, [each])]
 
 
 def projected(ground: Ground, name: str, table: Table) -> list[Failure]:
