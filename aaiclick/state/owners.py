@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from aaiclick.routine import Routine
 from aaiclick.state.journal import Action, Entry, ensure_journal, outcome
-from aaiclick.state.record import Claim
+from aaiclick.state.record import Claim, Space
 
 RUN = "owners"
 _TAKEN = "take over:"
@@ -31,17 +31,21 @@ class TableOwner:
         return f"schema {self.schema}" + (f" (recorded at v{self.version})" if self.version is not None else "")
 
 
-def owners_of(claims: Iterable[Claim], taken: Mapping[str, Collection[str]], schema: str) -> Mapping[str, TableOwner]:
-    """The tables (and views) of this database that belong to another schema than this one. ``claims``: what each
-    schema's last record holds; ``taken``: the schemas that took a table over, the last one first."""
-    by_name: dict[str, list[Claim]] = {}
+def owners_of(
+    claims: Iterable[Claim], taken: Mapping[str, Collection[str]], schema: str
+) -> Mapping[tuple[Space, str], TableOwner]:
+    """What of this database belongs to another schema than this one. ``claims``: what each schema has recorded, of
+    which its last record counts; ``taken``: the schemas that took a name over, the last one first."""
+    by_name: dict[tuple[Space, str], list[Claim]] = {}
     for claim in claims:
-        by_name.setdefault(claim.name, []).append(claim)
-    found: dict[str, TableOwner] = {}
-    for name, listed in by_name.items():
-        owner = _owner(listed, taken.get(name, ()), schema) if any(claim.schema != schema for claim in listed) else None
+        if claim.present:
+            by_name.setdefault((claim.space, claim.name), []).append(claim)
+    found: dict[tuple[Space, str], TableOwner] = {}
+    for key, listed in by_name.items():
+        others = any(claim.schema != schema for claim in listed)
+        owner = _owner(listed, taken.get(key[1], ()), schema) if others else None
         if owner is not None and owner.schema != schema:
-            found[name] = owner
+            found[key] = owner
     return found
 
 

@@ -8,6 +8,9 @@ from typing import Literal, TypeAlias, cast
 
 State: TypeAlias = Literal["applied", "adopted", "rolled back", "failed"]
 
+Space: TypeAlias = Literal["", "function", "named collection", "database"]
+"""What may have the same name and is another object: '' tables, views and dictionaries, which share their names."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -53,12 +56,13 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A table (or view) that a schema has recorded."""
+    """An object that a schema has recorded: its name is one of those of ``space``."""
 
     schema: str
     version: int | None
     """The schema's last recorded version; None: developed without versions."""
     name: str
+    space: Space
     first: int
     """``seq`` of the first record that holds it."""
     present: bool

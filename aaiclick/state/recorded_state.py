@@ -15,7 +15,7 @@ from aaiclick.state.journal import Entry
 from aaiclick.state.owned import Owned
 from aaiclick.state.owners import TableOwner, owners_of, take_overs
 from aaiclick.state.progress import JournalScope, own_entries, read_journal
-from aaiclick.state.record import Record
+from aaiclick.state.record import Record, Space
 from aaiclick.state.records import read_records
 
 
@@ -25,14 +25,19 @@ class RecordedState:
 
     record: Record | None = None
     """The transition that the present version comes from; None where there is none."""
-    names: frozenset[str] = frozenset()
-    """Every name that some version of the schema had here."""
-    owners: Mapping[str, TableOwner] = field(default_factory=dict[str, TableOwner])
-    """The tables (and views) of this database that belong to another schema."""
+    names: frozenset[tuple[Space, str]] = frozenset()
+    """Every object that some version of the schema had here."""
+    owners: Mapping[tuple[Space, str], TableOwner] = field(default_factory=dict[tuple[Space, str], TableOwner])
+    """What belongs to another schema of this database."""
     entries: tuple[Entry, ...] = ()
     """What the journal holds of this generation, in the order in which it was said."""
     block_numbers: Mapping[str, str] = field(default_factory=dict[str, str])
     """The storages that keep block numbers because of us, by UUID, with the name that each had then."""
+
+    @property
+    def relations(self) -> frozenset[str]:
+        """The names of what the catalogue of the database lists: tables, views and dictionaries."""
+        return frozenset(name for space, name in self.names if not space)
 
 
 def journal_scope(database: str, schema: str, record: Record | None) -> JournalScope:
@@ -49,10 +54,10 @@ def read_recorded_state(owned: Owned, schema: str, *, journal: bool = True) -> R
 
     Raises UnsupportedObjectError where ``schema_version`` is somebody else's table.
     """
-    record, names, claims = (
-        (yield from read_records(owned.database, schema)) if owned.recorded else (None, frozenset[str](), ())
-    )
+    record, claims = (yield from read_records(owned.database, schema)) if owned.recorded else (None, ())
     scope = journal_scope(owned.database, schema, record)
     entries = (yield from read_journal(scope)) if owned.journal else ()
     own = own_entries(entries) if journal else ()
-    return RecordedState(record, names, owners_of(claims, take_overs(entries), schema), own, block_numbers_in(entries))
+    names = frozenset((claim.space, claim.name) for claim in claims if claim.schema == schema)
+    owners = owners_of(claims, take_overs(entries), schema)
+    return RecordedState(record, names, owners, own, block_numbers_in(entries))

@@ -20,7 +20,7 @@ from aaiclick.routine import Command, Query, Routine, Row, Scalar, number, text
 from aaiclick.sql.ddl import create_table
 from aaiclick.sql.hex_text import hex_literal, hexed, size_setting
 from aaiclick.sql.quoting import qualified, quote_string
-from aaiclick.state.record import Claim, Record, State
+from aaiclick.state.record import Claim, Record, Space, State
 
 _COLUMNS = (
     ("seq", "UInt64", "counts the transitions of this database"),
@@ -60,6 +60,11 @@ _READ = (
 
 _OPENS = "state = 'rolled back' OR (state = 'adopted' AND JSONHas(plan, 'adopted'))"
 """A version that was recognised is recorded as adopted as well, without a plan."""
+_SPACE = (
+    "multiIf(JSONHas(forms, name, 'collection_keys'), 'named collection', JSONHas(forms, name, 'database_engine'), "
+    "'database', JSONHas(forms, name, 'text') AND NOT JSONHas(forms, name, 'reason'), 'function', '')"
+)
+"""A form leaves out what has its default, such as the kind, so the fields that it must have tell it."""
 _GENERATION = f"maxIf(seq, {_OPENS}) OVER ()"
 
 
@@ -86,9 +91,9 @@ def read_latest(database: str, schema: str) -> Routine[Record | None]:
     return records[0] if records else None
 
 
-def read_records(database: str, schema: str) -> Routine[tuple[Record | None, frozenset[str], tuple[Claim, ...]]]:
-    """In one question what ``read_latest`` reads, every name that some version of the schema had here, and which
-    schemas hold which names by their last record. The server takes the names out of the forms."""
+def read_records(database: str, schema: str) -> Routine[tuple[Record | None, tuple[Claim, ...]]]:
+    """In one question what ``read_latest`` reads, every object that some version of the schema had here, and which
+    schemas hold which by their last record. The server takes the names out of the forms."""
     books = yield from read_bookkeeping(database)
     yield from read_ready(books, RECORDS)
     table = qualified(books.home, RECORDS)
@@ -99,36 +104,36 @@ def read_records(database: str, schema: str) -> Routine[tuple[Record | None, fro
     )
     newest, version = (f"{what} OVER (PARTITION BY schema)" for what in ("max(seq)", "argMax(version, seq)"))
     forms = (
-        f"SELECT schema, seq, {newest} AS newest, {version} AS last_version, JSONExtractKeys(forms) AS names FROM "
-        f"{table}"
+        f"SELECT schema, seq, forms, {newest} AS newest, {version} AS last_version, JSONExtractKeys(forms) AS names "
+        f"FROM {table}"
     )
     names = (
-        f"SELECT schema, seq, newest, last_version, arrayJoin(names) AS name FROM ({forms} WHERE state != 'failed' "
-        "AND forms != '')"
+        f"SELECT schema, seq, newest, last_version, arrayJoin(names) AS name, {_SPACE} AS space FROM ({forms} WHERE "
+        "state != 'failed' AND forms != '')"
     )
     # As many columns as a record has, so that both come in one answer.
     held = (
-        "SELECT 'name', hex(schema), any(last_version), hex(name), '', '', '', '', '', toFloat64(0), '', '', NULL, "
-        "NULL, '', min(seq), toInt64(0),"
-        f" toUInt64(max(seq) = newest) FROM ({names}) GROUP BY schema, name, newest HAVING max(seq) = newest OR {own}"
+        "SELECT 'name', hex(schema), any(last_version), hex(name), space, '', '', '', '', toFloat64(0), '', '', NULL, "
+        "NULL, '', min(seq), toInt64(0), toUInt64(max(seq) = newest) "
+        f"FROM ({names}) GROUP BY schema, name, space, newest HAVING max(seq) = newest OR {own}"
     )
     try:
         rows = yield Query(f"SELECT 'record', * FROM ({latest}) UNION ALL {held}", {"schema": hexed(schema)})
     except StatementError as error:
         if error.code == UNKNOWN_TABLE and not books.shared:
-            return None, frozenset(), ()
+            return None, ()
         raise in_the_way(database, RECORDS, error) from error
     records = [_record(row[1:]) for row in rows if row[0] == "record"]
-    claims = sorted(
-        (_claim(row) for row in rows if row[0] == "name"), key=lambda claim: (claim.first, claim.schema, claim.name)
+    claims = (_claim(row) for row in rows if row[0] == "name")
+    return (
+        records[0] if records else None,
+        tuple(sorted(claims, key=lambda claim: (claim.first, claim.schema, claim.name, claim.space))),
     )
-    declared = frozenset(claim.name for claim in claims if claim.schema == schema)
-    return records[0] if records else None, declared, tuple(claim for claim in claims if claim.present)
 
 
 def _claim(row: Row) -> Claim:
     schema, name = (bytes.fromhex(text(row[place])).decode() for place in (1, 3))
-    return Claim(schema, _optional(row[2]), name, number(row[15]), bool(number(row[17])))
+    return Claim(schema, _optional(row[2]), name, cast("Space", text(row[4])), number(row[15]), bool(number(row[17])))
 
 
 def history(database: str, schema: str | None = None) -> Routine[tuple[Record, ...]]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, cast
 
-from aaiclick.catalog.forms import Catalog, Form, TableForm
+from aaiclick.catalog.forms import SERVER_KINDS, Catalog, Form, TableForm
 from aaiclick.specs.migrations import Migration
 from aaiclick.specs.schema import Schema
 from aaiclick.versions.history import ReleaseHistory
@@ -154,8 +154,6 @@ def upgrade_path(
 ) -> UpgradePath:
     """The path from the live version to the declared one, from migrations, lock file, record, and what is done
     already."""
-    former = set(found.lock.names) if found.lock is not None else set[str]()
-    former |= set(_recorded_names(recorded_forms))
     scripts = scripts_between(schema, found, live)
     changes: dict[str, tuple[VersionChange, ...]] = {}
     names: dict[str, tuple[str, ...]] = {}
@@ -170,11 +168,24 @@ def upgrade_path(
         changes=changes,
         former_names=names,
         pending_scripts=tuple(one for script in scripts if (one := _pending_script(script, progress)) is not None),
-        once_declared=frozenset(former),
+        once_declared=_once_declared(found, recorded_forms),
         once_collections=_once_collections(found, recorded_forms),
         oldest_code={script.version: script.migration.oldest_code for script in scripts},
         dropped=_dropped_objects(scripts, schema),
     )
+
+
+def _once_declared(found: ReleaseHistory, recorded_forms: str) -> frozenset[str]:
+    """Tables, views and dictionaries that earlier versions declared. A table that is only called like a function or
+    named collection of one is somebody else's."""
+    others = {"collection_keys", "database_engine", "text"}  # each of those forms has one of these
+    released = found.lock.versions if found.lock is not None else ()
+    named = {name for each in released for name, form in each.forms.items() if form.kind not in SERVER_KINDS}
+    return frozenset(named) | {
+        name
+        for name, form in _recorded_names(recorded_forms).items()
+        if not (isinstance(form, dict) and others & form.keys() and "reason" not in form)
+    }
 
 
 def _once_collections(found: ReleaseHistory, recorded_forms: str) -> frozenset[str]:

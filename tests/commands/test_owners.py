@@ -6,9 +6,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aaiclick import Column, MergeTree, Policy, Schema, Table, View, ensure_schema, plan_schema, validate_schema
+from aaiclick import (
+    Column,
+    MergeTree,
+    Policy,
+    Schema,
+    Table,
+    View,
+    ensure_schema,
+    plan_schema,
+    validate_schema,
+)
 from aaiclick.api.adopt import take_over_tables
 from aaiclick.errors import ForeignTableError, UsageError
+from aaiclick.server_objects import NamedCollection
+from aaiclick.specs.functions import Function
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -115,3 +127,31 @@ def test_renaming_a_table_of_another_is_not_free_either(aaiclick_client: Client)
     moved = Table("moved", [Column("id", "UInt64"), N32], engine=MergeTree(order_by=["id"]), renamed_from="t")
     with pytest.raises(ForeignTableError, match="t belongs to schema shop"):
         ensure_schema(aaiclick_client, Schema("stats", version=1, objects=[moved]))
+
+
+def test_a_table_is_not_a_named_collection_or_function_of_that_name(
+    aaiclick_client: Client, aaiclick_database: str
+) -> None:
+    name = f"x_{aaiclick_database}"
+    own = Table(name, [Column("id", "UInt64")], engine=MergeTree(order_by=["id"]))
+    keys = NamedCollection(name, {"url": "http://localhost/x.csv"})
+    function = Function(name, "(a) -> a + 1")
+    sides = [Schema(kind, version=1, objects=[item]) for kind, item in (("k", keys), ("f", function), ("t", own))]
+    more = [
+        Schema("k", version=2, objects=[keys.model_copy(update={"keys": {"url": "", "format": "CSV"}})]),
+        Schema("f", version=2, objects=[Function(name, "(a) -> a + 2")]),
+        Schema("t", version=2, objects=[table(N32, name=name)]),
+    ]
+    try:
+        for schema in (*sides, *sides[:2]):
+            assert ensure_schema(aaiclick_client, schema).notes == ()
+        policy = Policy.lossless().allow(f"change-collection {name}", f"change-function {name}")
+        for schema in more:
+            assert [step.object for step in ensure_schema(aaiclick_client, schema, policy=policy).steps] == [name]
+        # What is no longer declared is offered as what it was: the table is another schema's.
+        empty = Schema("k", version=3, objects=[table(name="rest")])
+        (offered,) = [step for step in plan_schema(aaiclick_client, empty).steps if step.optional]
+        assert [hazard.allow for hazard in offered.hazards if hazard.allow] == [f"drop-collection {name}"]
+    finally:
+        aaiclick_client.command(f"DROP NAMED COLLECTION IF EXISTS {name}")
+        aaiclick_client.command(f"DROP FUNCTION IF EXISTS {name}")

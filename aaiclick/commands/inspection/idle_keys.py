@@ -170,7 +170,8 @@ def _targets(schema: Schema) -> set[str]:
 def _known(found: Inspection) -> Mapping[str, set[str]]:
     """Every object that some version has, had or feeds, with its columns, indexes, projections or keys."""
     schema, database = found.schema, found.catalog.database
-    names: dict[str, set[str]] = {name: set() for name in (*found.recorded.names, *_targets(schema))}
+    names: dict[str, set[str]] = {name: set() for name in _targets(schema)}
+    names |= {name: set() for _, name in found.recorded.names}
     lock = found.released.lock
     forms: list[Form] = [form for locked in lock.versions for form in locked.forms.values()] if lock is not None else []
     forms += load_forms(found.record.forms).values() if found.record is not None else ()

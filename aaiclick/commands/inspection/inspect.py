@@ -21,7 +21,7 @@ from aaiclick.state.journal import Entry
 from aaiclick.state.owned import Owned, read_owned_here, with_notes
 from aaiclick.state.owners import TableOwner
 from aaiclick.state.progress import JournalScope, progress_of, put_elsewhere
-from aaiclick.state.record import Record
+from aaiclick.state.record import Record, Space
 from aaiclick.state.recorded_state import RecordedState, journal_scope, read_recorded_state
 from aaiclick.state.transition import (
     UnfinishedMigration,
@@ -40,6 +40,13 @@ from aaiclick.versions.live import (
     statement_doubt,
 )
 from aaiclick.versions.scripts import Script
+
+SPACES: Mapping[str, Space] = {
+    "function": "function",
+    "named collection": "named collection",
+    "database": "database",
+}
+"""The nouns of declarations that share no names with tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +98,14 @@ class Inspection:
 
     @property
     def owners(self) -> Mapping[str, TableOwner]:
-        """What belongs to another schema of this database."""
-        return self.recorded.owners
+        """What belongs to another schema of this database, by its name. What this schema calls so counts, or called so
+        once: a table and a named collection of one name are two things."""
+        declared = {item.name: SPACES.get(item.noun, "") for item in self.schema.objects}
+        ours = {(space, name) for space, name in self.recorded.names if name not in declared}
+        ours |= {(space, name) for name, space in declared.items()}
+        known = {name for _, name in ours}
+        owners = self.recorded.owners.items()
+        return {key[1]: owner for key, owner in owners if key in ours or (not key[0] and key[1] not in known)}
 
     @property
     def overtaken(self) -> bool:
@@ -193,7 +206,7 @@ def inspect_database(
         progress = _decided(known, progress, skipped)
     undeclared: frozenset[str] = frozenset()
     if record is not None:
-        catalog, undeclared = yield from _undeclared(recorded.names, catalog, names)
+        catalog, undeclared = yield from _undeclared(recorded.relations, catalog, names)
     forward, back = find_unfinished_migration(entries, live.number), find_unfinished_rollback(entries)
     return Inspection(
         schema, catalog, known, live, owned, recorded, progress, undeclared, forward, back, skipped, topology, where

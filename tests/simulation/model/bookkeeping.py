@@ -102,8 +102,17 @@ def _former(run: str, least: int) -> bool:
     return run.startswith("from ") and run[5:].isdigit() and int(run[5:]) >= least
 
 
-def _names(line: Line) -> list[str]:
-    return list(json.loads(line["forms"])) if line["forms"] else []
+def _names(line: Line) -> list[tuple[str, str]]:
+    forms: dict[str, dict[str, object]] = json.loads(line["forms"]) if line["forms"] else {}
+    return [(name, _space(form)) for name, form in forms.items()]
+
+
+def _space(form: dict[str, object]) -> str:
+    if "collection_keys" in form:
+        return "named collection"
+    if "database_engine" in form:
+        return "database"
+    return "function" if "text" in form and "reason" not in form else ""
 
 
 def past(server: Server, found: Found, given: Given, database: str) -> Rows:
@@ -119,15 +128,17 @@ def past(server: Server, found: Found, given: Given, database: str) -> Rows:
         (line for line in every if line["state"] != "failed" and line["forms"]), key=lambda line: int(line["seq"])
     )
     newest = {line["schema"]: line for line in with_forms}
-    held: dict[tuple[str, str], list[int]] = {}
+    held: dict[tuple[str, str, str], list[int]] = {}
     for line in with_forms:
-        for name in _names(line):
-            held.setdefault((line["schema"], name), []).append(line["seq"])
-    for (schema, name), seqs in held.items():
+        for name, space in _names(line):
+            held.setdefault((line["schema"], name, space), []).append(line["seq"])
+    for (schema, name, space), seqs in held.items():
         present = max(seqs) == newest[schema]["seq"]
         if present or schema == unhexed(given["schema"]):
             digits = (schema.encode().hex().upper(), newest[schema]["version"], name.encode().hex().upper())
-            rows.append(("name", *digits, "", "", "", "", "", 0.0, "", "", None, None, "", min(seqs), 0, int(present)))
+            rows.append(
+                ("name", *digits, space, "", "", "", "", 0.0, "", "", None, None, "", min(seqs), 0, int(present))
+            )
     return tuple(rows)
 
 
