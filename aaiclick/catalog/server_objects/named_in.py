@@ -18,16 +18,25 @@ from aaiclick.sql.tokens import Tokens, unquote
 
 def with_named_collections(schema: Schema, exclude: Sequence[str] = ()) -> Routine[Schema]:
     """The schema with the collections that its tables and dictionaries name, as far as this user may see them. In place
-    of each value stands an environment variable. One of the server's configuration is the configuration's."""
+    of each value stands an environment variable, each with one of its own. One of the server's configuration is the
+    configuration's. One that is called like an object of the schema is among what cannot be declared."""
     names = [name for name in _named(schema) if not any(fnmatchcase(name, pattern) for pattern in exclude)]
     if not names:
         return schema
     live = yield from read_collections(names)
-    found = [_declared(each) for each in live.values() if not each.configured]
     declared = {item.name for item in schema.objects}
-    return schema.model_copy(
-        update={"objects": [*(item for item in found if item.name not in declared), *schema.objects]}
-    )
+    found: list[NamedCollection] = []
+    unsupported = dict(schema.unsupported)
+    taken: set[str] = set()
+    for each in live.values():
+        if each.form.name in declared and not each.configured:
+            unsupported[f"named collection {each.form.name}"] = (
+                "another object here is called so, and a schema declares each name once: declare it in a schema of its "
+                "own"
+            )
+        elif not each.configured:
+            found.append(_declared(each, taken))
+    return schema.model_copy(update={"objects": [*found, *schema.objects], "unsupported": unsupported})
 
 
 def _named(schema: Schema) -> list[str]:
@@ -48,16 +57,24 @@ def _named(schema: Schema) -> list[str]:
     return sorted(found)
 
 
-def _declared(live: LiveCollection) -> NamedCollection:
+def _declared(live: LiveCollection, taken: set[str]) -> NamedCollection:
     name, flags = live.form.name, {key.name: key.overridable for key in live.form.collection_keys}
     return NamedCollection(
         name,
-        {key: f"${{{_variable(name, key)}}}" for key in flags},
+        {key: f"${{{_variable(name, key, taken)}}}" for key in flags},
         overridable=[key for key, flag in flags.items() if flag == OVERRIDABLE],
         not_overridable=[key for key, flag in flags.items() if flag == NOT_OVERRIDABLE],
     )
 
 
-def _variable(name: str, key: str) -> str:
-    word = re.sub(r"\W", "_", f"{name}_{key}", flags=re.ASCII).upper()
-    return word if not word[0].isdigit() else f"_{word}"
+def _variable(name: str, key: str, taken: set[str]) -> str:
+    """The keys ``a b`` and ``A_B`` of one collection, or of two, must not get the value of each other: who comes later
+    has a number behind the name. ``taken``: the names that are given."""
+    plain = re.sub(r"\W", "_", f"{name}_{key}", flags=re.ASCII).upper()
+    word = plain = plain if not plain[0].isdigit() else f"_{plain}"
+    number = 1
+    while word in taken:
+        number += 1
+        word = f"{plain}_{number}"
+    taken.add(word)
+    return word

@@ -216,6 +216,35 @@ def test_reflect_writes_those_that_are_named(client: Client, tmp_path: Path) -> 
         client.command("DROP DICTIONARY far SYNC")
 
 
+def test_each_value_has_a_variable_of_its_own_where_it_is_reflected(client: Client) -> None:
+    """Two keys of one collection, and two collections, that only differ in what no variable's name may hold."""
+    more = {f"{NAME} x": "other", f"{NAME}_x": "outside"}
+    try:
+        for name, table in more.items():
+            client.command(f"CREATE NAMED COLLECTION `{name}` AS url = '{URL}', format = 'CSV', `f g` = 'x', f_g = 'y'")
+            client.command(
+                f"CREATE DICTIONARY {table} (a UInt64) PRIMARY KEY a SOURCE(HTTP(NAME `{name}`)) LIFETIME(0) LAYOUT(FLAT())"
+            )
+        found = reflect_schema(client)
+    finally:
+        for name, table in more.items():
+            client.command(f"DROP DICTIONARY IF EXISTS {table} SYNC")
+            client.command(f"DROP NAMED COLLECTION IF EXISTS `{name}`")
+    variables = [str(value) for item in found.named_collections for value in item.keys.values()]
+    assert len(found.named_collections) == 2
+    assert len(set(variables)) == len(variables) == 8
+    assert {f"${{{NAME.upper()}_X_F_G}}", f"${{{NAME.upper()}_X_F_G_4}}"} <= set(variables)
+
+
+def test_a_collection_that_is_called_like_a_table_is_told_as_not_declared(client: Client) -> None:
+    client.command(f"CREATE NAMED COLLECTION {NAME} AS url = '{URL}', format = 'CSV'")
+    client.command(f"CREATE TABLE {NAME} (a UInt64) ENGINE = S3({NAME})")
+    found = reflect_schema(client)
+    assert [item.name for item in found.objects] == [NAME]
+    assert list(found.unsupported) == [f"named collection {NAME}"]
+    client.command(f"DROP TABLE {NAME} SYNC")
+
+
 def test_what_the_server_says_is_told_without_values(client: Client) -> None:
     client.command(f"CREATE NAMED COLLECTION {NAME} AS url = 'x'")
     found: dict[str, object] = {}
