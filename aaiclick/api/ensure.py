@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from aaiclick.api import once as memory
 from aaiclick.api.client import Make, check_arguments, placed, policy_for, run_on_client, run_on_client_async
-from aaiclick.commands.approval.approved import check_plan
 from aaiclick.commands.ensure import ensure
-from aaiclick.commands.migrate import Run
 from aaiclick.commands.report import Report
+from aaiclick.commands.start.run import Run
 from aaiclick.lease.owner import this_process
-from aaiclick.plan.model import Plan
 from aaiclick.plan.policy import Policy
 from aaiclick.routine import AsyncConnection, Connection, OnEvent, Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.version import VERSION
+
+if TYPE_CHECKING:
+    from aaiclick.plan.model import Plan
 
 
 def ensure_schema(
@@ -39,7 +42,7 @@ def ensure_schema(
     (run again), ``ConnectionFailed``.
     """
     check_arguments("ensure_schema", schema, policy)
-    check_plan("ensure_schema", plan, schema.name)
+    _check_plan("ensure_schema", plan, schema)
     known = memory.recall(client, placed(schema), database) if once else None
     if known is not None:
         return known
@@ -60,7 +63,7 @@ async def ensure_schema_async(
 ) -> Report:
     """The async twin of ``ensure_schema``; takes async clients as well as sync ones (those run in a thread)."""
     check_arguments("ensure_schema_async", schema, policy)
-    check_plan("ensure_schema_async", plan, schema.name)
+    _check_plan("ensure_schema_async", plan, schema)
     known = memory.recall(client, placed(schema), database) if once else None
     if known is not None:
         return known
@@ -79,3 +82,10 @@ def _make(schema: Schema, policy: Policy | None, database: str | None, plan: Pla
         return ensure(Run(placed(schema), database, chosen, owner, connection.embedded, VERSION, plan))
 
     return make
+
+
+def _check_plan(caller: str, plan: object, schema: Schema) -> None:
+    if plan is not None:
+        from aaiclick.commands.approval.approved import check_plan
+
+        check_plan(caller, plan, schema.name)

@@ -18,7 +18,7 @@ from aaiclick.catalog.server_objects.databases import declared_database
 from aaiclick.catalog.server_objects.functions import read_functions
 from aaiclick.catalog.sql_declarations import read_sql
 from aaiclick.commands.ensure import ensure
-from aaiclick.commands.migrate import Run
+from aaiclick.commands.start.run import Run
 from aaiclick.error_codes import NAMED_COLLECTION_ALREADY_EXISTS
 from aaiclick.errors import SpecError, StatementError
 from aaiclick.lease.owner import Owner

@@ -1,140 +1,43 @@
-"""What a start does: the warm start, else an inspection and one decision. Every change is made under the lease
-(``migrate``)."""
+"""What a start does: the warm start, and everything else (``start/inspecting.py``) only where that does not end it:
+it is loaded then."""
 
 from __future__ import annotations
 
 from aaiclick.clock import clock
-from aaiclick.commands.approval.approved import as_approved, require_approved, require_database
-from aaiclick.commands.approval.stand_alone import stand_alone
-from aaiclick.commands.decide import Decision, compared, decide, gate, obstacle
-from aaiclick.commands.inspection.fresh_database import untouched
-from aaiclick.commands.inspection.idle_keys import names_declared
-from aaiclick.commands.inspection.inspect import Inspection, inspect_database
-from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
 from aaiclick.commands.inspection.warm import Warm, warm
-from aaiclick.commands.migrate import Run, asks_for_more, is_recorded, migrate
-from aaiclick.commands.newer_version import coming_back, newer, running_beside
-from aaiclick.commands.report import Report, report_of
-from aaiclick.commands.rights import may_write
-from aaiclick.plan.replicas import refusal, unsupported
-from aaiclick.routine import Emit, Routine
+from aaiclick.commands.report import Report
+from aaiclick.commands.start.run import Run, asks_for_more
+from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
-from aaiclick.state.cache import CacheEntry
 
 
 def ensure(run: Run) -> Routine[Report]:
     """Bring the database to the declared version, or raise the one sentence that says why not."""
     started = yield from clock()
     seen = yield from warm(run.schema, run.database)
-    if seen.database:  # '' in a database without a table, where nobody named one
+    if run.approved is not None and seen.database:  # '' in a database without a table, where nobody named one
+        from aaiclick.commands.approval.approved import require_database
+
         require_database(run.approved, seen.database)
     if seen.in_sync and not _looks_further(run):
         return nothing_to_do(run.schema, seen, (yield from clock()) - started)
-    # A newer version is on its way and this code may run beside it: no lease is needed to say so.
-    if seen.overtaken and seen.entry is not None and seen.entry.running is not None:
-        ended = yield from clock()
-        return running_beside(
-            run.schema.name,
-            seen.database,
-            seen.entry.version,
-            run.schema.version,
-            seen.entry.running.to,
-            ended - started,
-        )
-    # Where nothing of the schema is there an inspection would find nothing: the lease comes first.
-    fresh = (yield from untouched(run.schema, run.database, seen)) if run.policy.level != "check" else None
-    if fresh is not None:
-        require_database(run.approved, fresh.database)
-        return (yield from migrate(run, fresh.database, None, started, fresh.names))
-    opening = run.policy.level != "check"
-    found = yield from inspect_database(run.schema, run.database, run.policy.allowed, opening=opening)
-    database = found.catalog.database
-    require_database(run.approved, database)
-    match decide(found, run.policy):
-        case Decision.ONLY_LOOK:
-            return (yield from _only_look(run, found, started))
-        case Decision.RECOVER:
-            return (yield from migrate(run, database, None, started, books=found.books))
-        case Decision.NEITHER_VERSION:
-            assert found.unfinished_rollback is not None
-            raise coming_back(found, found.unfinished_rollback)
-        case Decision.NEWER:
-            return newer(found, (yield from clock()) - started)
-        case Decision.PLAN:
-            pass
-    if run.approved is not None and run.policy.level != "check":
-        # Only the plan made under the lease counts, and that one looks at all that the approved one looked at.
-        return (yield from migrate(run, database, None, started, books=found.books))
-    # What has to be looked at in the rows is looked at once, under the lease, by one of many starts.
-    planned = yield from make_plan(found, max_read_bytes=0, clones=run.policy.tries_on_parts)
-    yield Emit(compared(planned))
-    planned = yield from _approved(run, planned)
-    # Nothing to do under the lease, or a policy that changes nothing: the lease is left alone.
-    if (yield from _settled(run, planned, seen)):
-        return report_of(planned.plan, gate(planned, run.policy), (yield from clock()) - started)
-    return (yield from migrate(run, database, planned, started, books=found.books))
+    from aaiclick.commands.start.inspecting import start
+
+    return (yield from start(run, seen, started))
 
 
 def _looks_further(run: Run) -> bool:
     """Whether a start that has nothing to do looks at more than its first question: for optional steps, and to tell
     whoever allows something by name that nothing is called so."""
-    return asks_for_more(run.policy) or not all(names_declared(run.schema, key) for key in run.policy.allowed)
+    if asks_for_more(run.policy):
+        return True
+    if not run.policy.allowed:
+        return False
+    from aaiclick.commands.inspection.idle_keys import names_declared
 
-
-def _approved(run: Run, planned: PlannedMigration) -> Routine[PlannedMigration]:
-    """Whether the plan still holds comes before what the policy says to it: else it is told to run a stale one."""
-    if run.approved is None or obstacle(planned) is not None:
-        return planned
-    planned = yield from as_approved(planned)
-    require_approved(run.approved, planned)
-    return planned
+    return not all(names_declared(run.schema, key) for key in run.policy.allowed)
 
 
 def nothing_to_do(schema: Schema, seen: Warm, seconds: float) -> Report:
     """The report of a warm start: the database is as it is recorded."""
     return Report(schema.name, seen.database, schema.version, schema.version, (), (), (), (), True, seconds)
-
-
-def _settled(run: Run, planned: PlannedMigration, seen: Warm) -> Routine[bool]:
-    """Whether there is nothing to be done under the lease. Raises what the gate raises."""
-    if stand_alone(planned, run.policy):
-        return False  # they are carried out first, and then it raises
-    verdict = gate(planned, run.policy)
-    if run.policy.level == "check":
-        return True
-    entry = seen.entry
-    if verdict.run or not is_recorded(planned, seen.digest) or entry is None or not _kept(entry, planned, seen.at):
-        return False
-    if (entry.version, entry.objects) == (run.schema.version, seen.digest):
-        return True
-    # A run was killed between the record and the cache. Until that is written again each start takes this long look,
-    # which is all that a user who cannot write it needs.
-    return not (yield from may_write(planned.inspection.books.home))
-
-
-def _only_look(run: Run, found: Inspection, started: float) -> Routine[Report]:
-    """Where there is more than one replica, nothing is changed: not the tables, and not what is written down here of a
-    migration."""
-    words = unsupported(found.catalog, run.policy.allowed, found.topology)
-    if found.unfinished_rollback is not None or found.owned.unfinished:
-        raise refusal(found.schema.name, words, ("a migration was begun and is not finished",))
-    if found.ahead or found.overtaken:
-        return newer(found, (yield from clock()) - started)
-    planned = yield from make_plan(found, max_read_bytes=0, clones=False)
-    yield Emit(compared(planned))
-    if planned.plan.required:
-        raise refusal(found.schema.name, words, planned.plan.differences([item.name for item in found.schema.objects]))
-    verdict = gate(planned, run.policy)
-    if verdict.run:
-        raise refusal(found.schema.name, words, tuple(f"{step.object}: {step.change}" for step in verdict.run))
-    return report_of(planned.plan, verdict, (yield from clock()) - started)
-
-
-def _kept(entry: CacheEntry, planned: PlannedMigration, at: int) -> bool:
-    """False also where a kept table has expired: it is dropped under the lease. So is the mark of a transition that has
-    ended."""
-    return (
-        entry.running is None
-        and entry.spec == planned.inspection.schema.fingerprint
-        and (entry.due is None or at < entry.due)
-    )

@@ -36,12 +36,11 @@ from aaiclick.commands.newer_version import newer
 from aaiclick.commands.report import Report, report_of
 from aaiclick.commands.rollback.unfinished_rollback import settle_back
 from aaiclick.commands.session import under_lease
-from aaiclick.diff.hazards import OPTIONAL
+from aaiclick.commands.start.run import Run, asks_for_more
 from aaiclick.errors import ApplyError, DriftRemainsError
 from aaiclick.lease.acquire import LEASE_SECONDS
 from aaiclick.lease.generations import holders as generation_holders
 from aaiclick.lease.lock import former_holders
-from aaiclick.lease.owner import Owner
 from aaiclick.lease.renew import Lease
 from aaiclick.lease.tombstones import collect_listed, last_collection, own_collection
 from aaiclick.plan.gate import GateDecision
@@ -50,7 +49,6 @@ from aaiclick.plan.planner import basis_of
 from aaiclick.plan.policy import Policy
 from aaiclick.plan.replicas import refusal, unsupported
 from aaiclick.routine import Emit, Routine
-from aaiclick.specs.schema import Schema
 from aaiclick.state.cache import CacheEntry, write_cache
 from aaiclick.state.kept_tables import drop_expired, next_expiry
 from aaiclick.state.owned import Owned, read_owned
@@ -58,32 +56,6 @@ from aaiclick.state.progress import carry_over, enter_finished_rebuilds
 from aaiclick.state.record import Record
 from aaiclick.state.recorded_state import RecordedState, read_recorded_state
 from aaiclick.state.records import append, ensure_tables
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What one call of ``ensure_schema`` was given."""
-
-    schema: Schema
-    """What the code declares."""
-    database: str | None
-    """Name of the database; None: the connection's own."""
-    policy: Policy
-    """What may be done."""
-    owner: Owner
-    """The process that calls."""
-    embedded: bool
-    """The engine runs inside this process."""
-    library: str
-    """Version of aaiclick."""
-    approved: Plan | None = None
-    """The plan that was approved; None: what the policy allows is done."""
-
-
-def asks_for_more(policy: Policy) -> bool:
-    """Whether optional steps may be wanted. A warm start does not see them: an undeclared object is no difference.
-    A key that no optional step needs says how something required is done, and here nothing is required."""
-    return policy.level == "everything" or any(key.partition(" ")[0] in OPTIONAL for key in policy.allowed)
 
 
 def migrate(

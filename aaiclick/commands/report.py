@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from aaiclick.peers import Peer
-from aaiclick.plan.gate import GateDecision
-from aaiclick.plan.model import Plan, Step
+if TYPE_CHECKING:
+    from aaiclick.peers import Peer
+    from aaiclick.plan.gate import GateDecision
+    from aaiclick.plan.model import Plan, Step
 
 
 @dataclass(frozen=True, slots=True)

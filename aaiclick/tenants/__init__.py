@@ -20,9 +20,9 @@ from typing import Generic, TypeAlias, TypeVar
 from aaiclick.api.client import check_arguments, placed, policy_for, run_on_client, run_on_connection
 from aaiclick.clients import open_connection
 from aaiclick.commands.ensure import ensure
-from aaiclick.commands.migrate import Run, asks_for_more
 from aaiclick.commands.plan import plan
 from aaiclick.commands.report import Report, Status
+from aaiclick.commands.start.run import Run, asks_for_more
 from aaiclick.commands.validate import validate
 from aaiclick.errors import AaiclickError, ConnectionFailed, TenantsFailedError, UsageError
 from aaiclick.events import Event

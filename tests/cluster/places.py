@@ -22,7 +22,7 @@ from aaiclick import (
 from aaiclick.api.history import schema_history
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.ensure import ensure
-from aaiclick.commands.migrate import Run
+from aaiclick.commands.start.run import Run
 from aaiclick.lease.owner import Owner, this_process
 from aaiclick.routine import Command, Effect
 from aaiclick.specs.schema import SchemaObject

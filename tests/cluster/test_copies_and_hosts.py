@@ -10,7 +10,7 @@ import pytest
 from aaiclick import validate_schema
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.ensure import ensure
-from aaiclick.commands.migrate import Run
+from aaiclick.commands.start.run import Run
 from aaiclick.errors import AaiclickError
 from aaiclick.events import ChunkDone, Event, WritersRefused
 from aaiclick.routine import Command, Effect

@@ -10,8 +10,8 @@ import pytest
 from aaiclick import ensure_schema, validate_schema
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.ensure import ensure
-from aaiclick.commands.migrate import Run
 from aaiclick.commands.report import Report
+from aaiclick.commands.start.run import Run
 from aaiclick.errors import ApplyError
 from aaiclick.events import Event, WritersRefused
 from aaiclick.lease.owner import this_process

@@ -21,7 +21,7 @@ from aaiclick.api.adopt import adopt_schema
 from aaiclick.api.history import schema_history
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.ensure import ensure
-from aaiclick.commands.migrate import Run
+from aaiclick.commands.start.run import Run
 from aaiclick.errors import ApplyError, SchemaError, UsageError
 from aaiclick.lease.owner import this_process
 from aaiclick.routine import Query

@@ -10,7 +10,7 @@ import pytest
 from aaiclick import Column, MergeTree, Plan, Policy, Schema, Table, ensure_schema, ensure_schema_async, plan_schema
 from aaiclick.clients.opening import Opened
 from aaiclick.commands.ensure import ensure
-from aaiclick.commands.migrate import Run
+from aaiclick.commands.start.run import Run
 from aaiclick.errors import SchemaVersionError, StalePlanError, UsageError
 from aaiclick.lease.owner import this_process
 from aaiclick.plan.operations import AlterWork

@@ -10,9 +10,9 @@ from aaiclick import Column, MergeTree, Policy, Schema, Table
 from aaiclick.catalog.forms import Catalog, LiveObject, ServerFacts, UnsupportedForm
 from aaiclick.commands.adopt import adopt
 from aaiclick.commands.ensure import ensure
-from aaiclick.commands.migrate import Run
 from aaiclick.commands.report import Report
 from aaiclick.commands.rollback.rollback import Rollback, rollback
+from aaiclick.commands.start.run import Run
 from aaiclick.errors import HazardNotAllowedError, StatementError, UsageError
 from aaiclick.lease.owner import this_process
 from aaiclick.plan.replicas import several

@@ -16,7 +16,7 @@ from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.reflect import reflect_catalog
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.ensure import ensure
-from aaiclick.commands.migrate import Run
+from aaiclick.commands.start.run import Run
 from aaiclick.commands.validate import validate
 from aaiclick.errors import UnsupportedObjectError
 from aaiclick.lease.owner import this_process

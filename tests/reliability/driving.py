@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 
 from aaiclick.clients.opening import Opened
 from aaiclick.commands.ensure import ensure
-from aaiclick.commands.migrate import Run
+from aaiclick.commands.start.run import Run
 from aaiclick.events import Event
 from aaiclick.lease.owner import Owner, this_process
 from aaiclick.plan.policy import Policy

@@ -18,7 +18,7 @@ from aaiclick.apply.rebuild.resume import settings_before
 from aaiclick.clickhouse.names import RECORDS
 from aaiclick.clickhouse.tables import require_table
 from aaiclick.commands.ensure import ensure
-from aaiclick.commands.migrate import Run
+from aaiclick.commands.start.run import Run
 from aaiclick.errors import AaiclickError, LeaseLostError, OutcomeUnknownError, SchemaVersionError, StatementError
 from aaiclick.events import Note
 from aaiclick.lease.acquire import acquire

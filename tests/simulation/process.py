@@ -11,8 +11,8 @@ from typing import Any, Literal, cast
 
 from aaiclick.clickhouse.names import PREFIX, RECORDS
 from aaiclick.commands.ensure import ensure
-from aaiclick.commands.migrate import Run
 from aaiclick.commands.report import Report
+from aaiclick.commands.start.run import Run
 from aaiclick.errors import AaiclickError, LeaseLostError, OutcomeUnknownError, SchemaVersionError, StatementError
 from aaiclick.lease.names import BEATS, LOCK
 from aaiclick.lease.owner import Owner

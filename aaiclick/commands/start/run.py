@@ -1,0 +1,40 @@
+"""What a call of ``ensure_schema`` was given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aaiclick.diff.hazards import OPTIONAL
+from aaiclick.lease.owner import Owner
+from aaiclick.plan.policy import Policy
+from aaiclick.specs.schema import Schema
+
+if TYPE_CHECKING:
+    from aaiclick.plan.model import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one call of ``ensure_schema`` was given."""
+
+    schema: Schema
+    """What the code declares."""
+    database: str | None
+    """Name of the database; None: the connection's own."""
+    policy: Policy
+    """What may be done."""
+    owner: Owner
+    """The process that calls."""
+    embedded: bool
+    """The engine runs inside this process."""
+    library: str
+    """Version of aaiclick."""
+    approved: Plan | None = None
+    """The plan that was approved; None: what the policy allows is done."""
+
+
+def asks_for_more(policy: Policy) -> bool:
+    """Whether optional steps may be wanted. A warm start does not see them: an undeclared object is no difference.
+    A key that no optional step needs says how something required is done, and here nothing is required."""
+    return policy.level == "everything" or any(key.partition(" ")[0] in OPTIONAL for key in policy.allowed)
