@@ -13,7 +13,8 @@ from functools import lru_cache
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.catalog.normalize import normal
 from aaiclick.catalog.render import engine_name
-from aaiclick.sql.tokens import TokenError, Tokens, identifier
+from aaiclick.sql.column_names import renamed_columns
+from aaiclick.sql.tokens import TokenError
 
 
 def renamed_text(text: str, names: Mapping[str, str]) -> str:
@@ -23,23 +24,10 @@ def renamed_text(text: str, names: Mapping[str, str]) -> str:
 
 @lru_cache(maxsize=4096)
 def _renamed(text: str, pairs: tuple[tuple[str, str], ...]) -> str:
-    names = dict(pairs)
     try:
-        tokens = Tokens(text)
+        return renamed_columns(text, [(old, engine_name(new)) for old, new in pairs])
     except TokenError:
         return text
-    pieces: list[str] = []
-    copied = position = 0
-    while position < len(tokens):
-        parts, behind = identifier(tokens, position)
-        called = tokens.is_op(behind, "(")
-        # The longest beginning that is a column: ``n.x`` is one, and so is the ``t`` of its subcolumn ``t.a``.
-        length = next((count for count in range(len(parts), 0, -1) if ".".join(parts[:count]) in names), 0)
-        if length and not (called and length == len(parts)):
-            pieces += [text[copied : tokens.items[position].start], engine_name(names[".".join(parts[:length])])]
-            copied = tokens.items[position + 2 * (length - 1)].end
-        position = max(behind, position + 1)
-    return "".join([*pieces, text[copied:]])
 
 
 def renamed_form(form: TableForm, renames: tuple[tuple[str, str], ...]) -> TableForm:

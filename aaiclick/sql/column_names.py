@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from aaiclick.sql.quoting import quote_name
 from aaiclick.sql.tokens import TokenError, Tokens, identifier, unquote
 
+_PARAMETER = "_aaiclick_name_"
 _EVERYTHING = frozenset({"COLUMNS", "APPLY"})
 
 
@@ -47,12 +48,35 @@ def _multiplies(tokens: Tokens, position: int) -> bool:
 def bound(expression: str, texts: Mapping[str, str]) -> str:
     """The expression with names bound to other expressions.
 
-    Raises ``ValueError`` for a column of a Nested: its name has a dot, and a lambda's parameter cannot.
+    A name with a dot (a column of a Nested, or one that is only called so) gets a plain one first, because a parameter
+    of a lambda can have none. Raises ``ValueError`` where the expression cannot be read for that.
     """
     mentioned = [name for name in names_in(expression) if texts.get(name, quote_name(name)) != quote_name(name)]
-    if any("." in name for name in mentioned):
-        raise ValueError(f"{expression}: a part of a Nested column cannot be bound")
-    return bind_names(expression, mentioned, [texts[name] for name in mentioned]) if mentioned else expression
+    plain = {name: f"{_PARAMETER}{place}" for place, name in enumerate(mentioned) if "." in name}
+    if not mentioned:
+        return expression
+    if plain:
+        expression = renamed_columns(expression, tuple(plain.items()))
+    return bind_names(expression, [plain.get(name, name) for name in mentioned], [texts[name] for name in mentioned])
+
+
+def renamed_columns(expression: str, names: Sequence[tuple[str, str]]) -> str:
+    """The expression with columns renamed: pairs of a column's name and the text that takes its place. Raises
+    ``TokenError``."""
+    texts = dict(names)
+    tokens = Tokens(expression)
+    pieces: list[str] = []
+    copied = position = 0
+    while position < len(tokens):
+        parts, behind = identifier(tokens, position)
+        called = tokens.is_op(behind, "(")
+        # The longest beginning that is a column: ``n.x`` is one, and so is the ``t`` of its subcolumn ``t.a``.
+        length = next((count for count in range(len(parts), 0, -1) if ".".join(parts[:count]) in texts), 0)
+        if length and not (called and length == len(parts)):
+            pieces += [expression[copied : tokens.items[position].start], texts[".".join(parts[:length])]]
+            copied = tokens.items[position + 2 * (length - 1)].end
+        position = max(behind, position + 1)
+    return "".join([*pieces, expression[copied:]])
 
 
 def mentions(expression: str, name: str) -> bool:

@@ -2,7 +2,7 @@
 
 A constraint can read only stored columns, and no subquery. So an ALIAS is replaced by its expression and a converted
 column by its conversion, each bound to its name (see ``aaiclick/versions/compose.py``). Functions raise
-``ValueError`` where a name cannot be bound: a column of a Nested.
+``ValueError`` where an expression cannot be read.
 """
 
 from __future__ import annotations

@@ -1,0 +1,34 @@
+"""Names in expressions, bound to other expressions."""
+
+from __future__ import annotations
+
+import pytest
+
+from aaiclick.sql.column_names import bound, renamed_columns
+from aaiclick.testing.engine import EmbeddedEngine
+
+
+@pytest.mark.parametrize(
+    ("expression", "texts", "value"),
+    [
+        ("k + 1", {"k": "toUInt8(4)"}, "5"),
+        ("`g.h` + 1", {"g.h": "4"}, "5"),
+        ("g.h + `g.h` * k", {"g.h": "4", "k": "2"}, "12"),
+        ("arraySum(n.p) + length(n.q)", {"n.p": "[1, 2]", "n.q": "['a']"}, "4"),
+        ("plus(k, 1)", {"plus": "9", "k": "1"}, "2"),
+        ("t.a + 1", {"t": "tuple(3)::Tuple(a UInt8)"}, "4"),
+    ],
+)
+def test_what_is_bound_is_read(
+    aaiclick_engine: EmbeddedEngine, expression: str, texts: dict[str, str], value: str
+) -> None:
+    assert aaiclick_engine.command(f"SELECT {bound(expression, texts)}").strip() == value
+
+
+def test_nothing_is_bound_where_nothing_is_named() -> None:
+    assert bound("a + b.c", {"a": "`a`", "b.c": "`b.c`", "d": "1"}) == "a + b.c"
+
+
+def test_columns_are_renamed_and_functions_are_not() -> None:
+    pairs = [("n.x", "other"), ("t", "`a b`"), ("f", "g")]
+    assert renamed_columns("f(n.x, `t`.a, 't') + f", pairs) == "f(other, `a b`.a, 't') + g"
