@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from aaiclick.catalog.forms import ColumnForm, ConstraintForm, TableForm
 from aaiclick.catalog.normalize import key_elements, normal, replica_literals, same_replicas
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT, GUARD
+from aaiclick.diff.guessed_format import with_guessed_format
 from aaiclick.diff.renamed_columns import renamed_form
 from aaiclick.specs.columns import Column
 from aaiclick.specs.engines import MergeTree
@@ -81,7 +82,7 @@ def make_target(
         form = replace(_keys(form, engine, declared, stays), arguments=_arguments(declared, live))
     elif live.engine == declared.engine:
         unsaid = [key for key in ("partition_by", "primary_key", "order_by") if not engine.declares(key)]
-        form = replace(form, **{key: getattr(stays, key) for key in unsaid})
+        form = with_guessed_format(replace(form, **{key: getattr(stays, key) for key in unsaid}), live)
     form = replace(form, settings=_settings(table, declared, live, notes))
     for what, wanted, found in (
         ("TTL", form.ttl, declared.ttl),

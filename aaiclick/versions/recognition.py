@@ -20,6 +20,7 @@ from aaiclick.catalog.secrets import hidden_form
 from aaiclick.catalog.server_objects.databases import database_changes
 from aaiclick.diff.changes.columns import MoveColumn
 from aaiclick.diff.compare import diff_table
+from aaiclick.diff.guessed_format import with_guessed_format
 from aaiclick.diff.target import Target
 from aaiclick.sql.security import same_security
 from aaiclick.versions.lockfile import Lock, LockedForm, LockedVersion
@@ -196,7 +197,7 @@ def _tolerant(live: TableForm, released: TableForm, variables: Mapping[str, tupl
         for clause in variables
         if "." not in clause and _matches(getattr(live, clause), variables[clause])
     }
-    return replace(tolerated, **varied)
+    return replace(with_guessed_format(tolerated, live), **varied)
 
 
 def _tolerant_column(

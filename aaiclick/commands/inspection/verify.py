@@ -13,6 +13,7 @@ from aaiclick.commands.inspection.given_values import as_given_here
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.recorded_forms import load_forms
 from aaiclick.diff.compare import diff_table
+from aaiclick.diff.guessed_format import with_guessed_format
 from aaiclick.diff.target import Target, make_target
 from aaiclick.plan.planner import live_source
 from aaiclick.specs.schema import Schema
@@ -62,7 +63,7 @@ def spec_differences(found: Inspection, forms: Mapping[str, Form]) -> tuple[str,
         old, new = recorded[name], forms.get(name)
         if isinstance(old, TableForm) and isinstance(new, TableForm):
             old = as_given_here(old, new, found.schema.varying(name))
-            target = Target(normal(new), (), (), (), free_primary_key=False)
+            target = Target(with_guessed_format(normal(new), normal(old)), (), (), (), free_primary_key=False)
             words += [f"{name}: {change.words}" for change in diff_table(old, target)]
             kept = {column.name for column in new.columns}
             words += [
