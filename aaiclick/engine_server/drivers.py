@@ -90,6 +90,18 @@ def _engine_for_each(path: str, query: Callable[..., Result]) -> Callable[[str, 
     return run
 
 
+def _joined(state: list[str]) -> list[str]:
+    """The statements, with a SET that follows another one written as one: each statement costs as much as a query."""
+    found: list[str] = []
+    for text in state:
+        both = [found[-1] if found else "", text]
+        if all(each[:4].upper() == "SET " and not each[4:].lstrip().startswith("param_") for each in both):
+            found[-1] += f", {text[4:]}"
+        else:
+            found.append(text)
+    return found
+
+
 class _Turns:
     """Lets connections take turns on an engine that has room for one."""
 
@@ -117,11 +129,8 @@ class _Turns:
             else set()
         )
         self._last = None
-        for text in [
-            "USE default",
-            *(f"SET {name} = DEFAULT" for name in names if not name.startswith("param_")),
-            *turn.state,
-        ]:
+        back = [f"{name} = DEFAULT" for name in names if not name.startswith("param_")]
+        for text in [*([f"SET {', '.join(back)}"] if back else []), "USE default", *_joined(turn.state)]:
             self._query(text, "TabSeparated")
         self._last = turn
 

@@ -156,9 +156,11 @@ class Connection:
     def _lay_over(self, wanted: Mapping[str, str]) -> None:
         """Sets what the URL asks for and takes back what the last request of this session laid over."""
         back = [name for name in self._laid_over if name not in wanted]
-        for name in back:
-            previous = self._laid_over.pop(name)[1]
-            self.execute(f"SET {name} = {'DEFAULT' if previous is None else _quote(previous)}")
+        if back:
+            former = [(name, self._laid_over.pop(name)[1]) for name in back]
+            self.execute(
+                "SET " + ", ".join(f"{name} = {'DEFAULT' if was is None else _quote(was)}" for name, was in former)
+            )
         new = {name: value for name, value in wanted.items() if self._laid_over.get(name, (None,))[0] != value}
         if not new:
             return
