@@ -23,6 +23,7 @@ _DROP, _SYNC = (
     re.compile(r"\s*(/\*.*?\*/\s*)?DROP\b", re.IGNORECASE | re.DOTALL),
     re.compile(r"\s+SYNC(?=\s*(/\*.*?\*/\s*)?;?\s*$)", re.IGNORECASE | re.DOTALL),
 )
+_STRING = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
 _SET_NAMES = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s*=")
 
 
@@ -90,6 +91,13 @@ def _engine_for_each(path: str, query: Callable[..., Result]) -> Callable[[str, 
     return run
 
 
+def _sets(text: str) -> frozenset[str]:
+    """The settings that a SET sets; USE for a USE."""
+    if text[:3].upper() == "USE":
+        return frozenset({"USE"})
+    return frozenset(_SET_NAMES.findall(_STRING.sub("''", text)))
+
+
 def _joined(state: list[str]) -> list[str]:
     """The statements, with a SET that follows another one written as one: each statement costs as much as a query."""
     found: list[str] = []
@@ -124,7 +132,7 @@ class _Turns:
 
     def _switch(self, turn: _Turn) -> None:
         names = sorted(
-            {name for text in self._last.state for name in _SET_NAMES.findall(text)}
+            {name for text in self._last.state for name in _sets(text) if name != "USE"}
             if self._last is not None
             else set()
         )
@@ -150,12 +158,9 @@ class _Turn:
         result = self._engine.run(self, sql, format)
         if _STATE.match(sql.encode()):
             text = sql.strip().rstrip(";")
-            self.state = [
-                kept
-                for kept in self.state
-                if kept != text and not (text[:3].upper() == "USE" and kept[:3].upper() == "USE")
-            ]
-            self.state.append(text)
+            # What it sets anew need not be set before: a session that lasts would have more and more to repeat.
+            sets = _sets(text)
+            self.state = [*(kept for kept in self.state if not _sets(kept) or not _sets(kept) <= sets), text]
         return result
 
     def close(self) -> None:
