@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar, cast
 
+from aaiclick.catalog.normalize import replica_literals
 from aaiclick.catalog.read import NIL_UUID
 from aaiclick.catalog.scratch import PREFIX as SCRATCH
 from aaiclick.clickhouse.every_host import SERVER_LISTS, Reach, Shown, Subject, busy, has_reached, until_shown
@@ -21,6 +22,8 @@ from aaiclick.error_codes import CANNOT_ASSIGN_ALTER
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.routine import Command, Effect, Query, Routine, Rows, text
 from aaiclick.sql.cluster import Head, divided, head_of, on_cluster, with_uuid
+from aaiclick.sql.quoting import refused_by_keeper
+from aaiclick.sql.tokens import Tokens
 
 T = TypeVar("T")
 
@@ -135,8 +138,23 @@ def _spread(command: Command, head: Head, reach: Reach) -> Routine[None]:
         )
         return
     subject = _subject(command, head)
+    if head.verb in ("CREATE", "ATTACH") and (problem := never_made(command.sql)):
+        raise ApplyError(f"{subject.words}: {problem}. Nothing was sent: hosts would try it again and again, for ever")
     for part in divided(command.sql):
         yield from _send(replace(command, sql=part), subject, reach)
+
+
+def never_made(sql: str) -> str:
+    """Why Keeper takes no table of that definition: its own error is tried again by the DDL queue, behind which
+    everything else waits."""
+    tokens = Tokens(sql)
+    engines = (
+        place + 1
+        for place in range(len(tokens) - 1)
+        if tokens.items[place].text.startswith("Replicated") and tokens.is_op(place + 1, "(")
+    )
+    found = (replica_literals(tokens.slice(place + 1, tokens.match[place]))[0] for place in engines)
+    return next((problem for each in found if len(each) > 1 and (problem := refused_by_keeper(*each))), "")
 
 
 def _subject(command: Command, head: Head) -> Subject:

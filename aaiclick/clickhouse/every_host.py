@@ -185,7 +185,8 @@ def until_shown(reach: Reach, subject: Subject, before: Shown, seconds: float = 
                 _require_alike(reach, subject, before, now)
                 return has_reached(reach, subject, before, now)
         if wait.waited >= seconds:
-            raise ApplyError(_late(reach, subject, now))
+            stands = (yield from unfinished(reach, int(seconds))) if reach.topology.kind == "queue" else ()
+            raise ApplyError(_late(reach, subject, now, stands))
         wait = yield from rest(wait, f"all hosts to show {subject.words}" if wait.waited > 1 else "")
 
 
@@ -207,16 +208,28 @@ def others(reach: Reach, subject: Subject, now: Shown) -> str:
     return named(reach.topology, [place for place, each in seen.items() if each != usual]) or "no host"
 
 
-def _late(reach: Reach, subject: Subject, now: Shown) -> str:
+def _late(reach: Reach, subject: Subject, now: Shown, stands: Collection[QueueEntry]) -> str:
     away = reach.places - now.hosts.keys()
     if away:
         return (
             f"{subject.words}: host {named(reach.topology, away)} does not answer, so nobody knows whether it is there."
             f" Run again when it does, or go on without it: {allow(reach.topology, away)}"
         )
+    entries = ", ".join(dict.fromkeys(entry.entry for entry in stands))
+    queue = (
+        f" Where a host tries {entries} of the DDL queue again and again, its log says why, and nothing behind it is "
+        "carried out (SELECT * FROM system.distributed_ddl_queue WHERE status != 'Finished')."
+        if entries
+        else ""
+    )
+    if len({now.of(place, subject.names) for place in reach.places}) == 1:
+        return (
+            f"{subject.words}: no host shows yet what was sent to all. It is carried out as soon as the hosts come to "
+            f"it.{queue} Run again then"
+        )
     return (
         f"{subject.words}: host {others(reach, subject, now)} does not show yet what was sent to all. It is carried "
-        "out there as soon as that host comes to it. Run again then"
+        f"out there as soon as that host comes to it.{queue} Run again then"
     )
 
 

@@ -58,3 +58,33 @@ def file_name_length(name: str) -> int:
     return len(name) + sum(
         3 * len(found.encode("utf-8", "surrogatepass")) - 1 for found in _ESCAPED_IN_FILES.findall(name)
     )
+
+
+NOT_IN_KEEPER = "\x00-\x1f\x7f-\x9f\ud800-\uf8ff\ufff0-\U0010ffff"
+"""Characters that cannot be in a path in Keeper, for a regular expression in brackets. ClickHouse Keeper takes more of
+them than ZooKeeper."""
+_IN_PATH = re.compile(f"[{NOT_IN_KEEPER}]")
+
+
+def refused_by_keeper(path: str, replica: str) -> str:
+    """Why Keeper takes no replicated table under that path, or replica of that name; '' where it does, as far as that
+    can be told without the server's macros.
+
+    ON CLUSTER such a CREATE is tried again and again by every host, and whatever stands behind it in their queue waits
+    for ever: it has to be refused before it is sent.
+    """
+    # A Keeper of its own may be named in front; the server takes the slash at the end away.
+    plain = re.sub(r"\A\w+:(?=/)", "", path)
+    parts = (plain.removesuffix("/") if plain != "/" else plain).split("/")[1:]
+    if not plain.startswith("/"):
+        return f"the path {path!r} in Keeper has to begin with '/'"
+    if "" in parts:
+        return f"a part of the path {path!r} in Keeper is empty"
+    for what, part in (*(("the path", part) for part in parts), ("the replica", replica)):
+        if part in (".", ".."):
+            return f"{what} {(path if what == 'the path' else replica)!r} in Keeper has a part {part!r}"
+        if found := _IN_PATH.search(part):
+            return f"{found[0]!r} cannot be in {what} {(path if what == 'the path' else replica)!r} in Keeper"
+    if not replica or "/" in replica:
+        return f"the replica is called {replica!r}: one name without '/' is wanted, such as '{{replica}}'"
+    return ""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema
-from aaiclick.errors import HazardNotAllowedError
+from aaiclick import Column, MergeTree, Migration, Policy, Schema, Table, ensure_schema
+from aaiclick.errors import ApplyError, HazardNotAllowedError, SpecError
 from tests.cluster.conftest import ClusterFactory
 
 COLUMNS = "SELECT name FROM system.columns WHERE database = '{}' AND table = 'events' ORDER BY position"
@@ -33,3 +33,23 @@ def test_a_host_that_is_away_is_named_and_follows_when_it_is_back(aaiclick_clust
     assert one.q(COLUMNS.format(database)) == "id\nv"
     two.start()
     assert cluster.same(COLUMNS.format(database)) == [["id"], ["v"]]
+
+
+def test_a_path_that_keeper_does_not_take_never_comes_into_the_queue(aaiclick_cluster: ClusterFactory) -> None:
+    """Hosts try such an entry for ever, and carry out nothing that comes behind it."""
+    cluster = aaiclick_cluster(1, 2)
+    database = cluster.atomic_database()
+    url = cluster.hosts[0].database_url(database)
+    wrong = MergeTree(order_by=["id"], replicated="'/t//events', '{replica}'")
+    table = Table("events", [Column("id", "UInt64")], engine=wrong)
+    with pytest.raises(SpecError, match="table events: a part of the path '/t//events' in Keeper is empty"):
+        ensure_schema(url, Schema("shop", version=1, objects=[table], cluster="{cluster}"))
+    sql = "CREATE TABLE more (id UInt64) ENGINE = ReplicatedMergeTree('/t/./more', '{replica}') ORDER BY id"
+    ensure_schema(url, events(1))
+    script = Schema(
+        "shop", version=2, objects=events(2).objects, cluster="{cluster}", migrations=[Migration(2, sql=[sql])]
+    )
+    with pytest.raises(ApplyError, match=r"more: the path '/t/\./more' in Keeper has a part '\.'. Nothing was sent"):
+        ensure_schema(url, script, Policy.lossless())
+    unfinished = "SELECT count() FROM system.distributed_ddl_queue WHERE status != 'Finished'"
+    assert cluster.hosts[0].q(unfinished) == "0"

@@ -6,15 +6,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from aaiclick.catalog.forms import Catalog, LiveObject, TableForm
+from aaiclick.catalog.normalize import replica_literals
 from aaiclick.catalog.reflect import OWN_PREFIX, RECORD_TABLE
 from aaiclick.clickhouse.names import longest_table_name
 from aaiclick.errors import SpecError
 from aaiclick.specs.columns import Projection
-from aaiclick.specs.engines import MergeTree
+from aaiclick.specs.engines import AnyEngine, MergeTree
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
-from aaiclick.specs.views import TableFamily
-from aaiclick.sql.quoting import file_name_length
+from aaiclick.specs.views import MaterializedView, TableFamily
+from aaiclick.sql.quoting import NOT_IN_KEEPER, file_name_length, refused_by_keeper
 
 # CREATE FUNCTION writes function_<name>.sql.tmp first. With a name of 239 to 242 it fails, and leaves the file behind.
 _LONGEST_FUNCTION = 238
@@ -24,7 +25,7 @@ _LONGEST_COLLECTION = 247
 _LONGEST_PROJECTION = 243
 _COUNTED = "each byte but A-Z, a-z, 0-9 and _ counts three"
 _PATTERN = re.compile(r"[*?{]")
-_NOT_IN_KEEPER = re.compile(r"[/{}\x00-\x1f\x7f]|\A\.{1,2}\Z")
+_NOT_IN_KEEPER = re.compile(rf"[/{{}}{NOT_IN_KEEPER}]|\A\.{{1,2}}\Z")
 
 
 def require_names(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject], missing: Iterable[str]) -> None:
@@ -50,6 +51,7 @@ def require_names(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveOb
             problem := refused_name(item.name, catalog.database, catalog.database_engine)
         ):
             raise SpecError(f"{item.noun} {item.name}", problem)
+    _require_places(schema, catalog, sources)
     for table in schema.tables:
         live = sources.get(table.name)
         if live is None and (problem := _no_path(table, catalog.database)):
@@ -57,6 +59,17 @@ def require_names(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveOb
         for projection in _new_projections(table, live):
             if problem := _no_directory(projection.name):
                 raise SpecError(f"{table.name}: projection {projection.name}", problem)
+
+
+def _require_places(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject]) -> None:
+    """Raise ``SpecError`` where Keeper takes no replicated table under the path, or replica, that is written."""
+    for item in schema.objects:
+        live = sources.get(item.name) or catalog.get(item.name)
+        engine = item.engine if isinstance(item, Table | MaterializedView) else None
+        if engine is None or (live is not None and live.engine.startswith(("Replicated", "Materialized"))):
+            continue
+        if problem := _no_place(engine):
+            raise SpecError(f"{item.noun} {item.name}", problem)
 
 
 def refused_name(name: str, database: str, engine: str) -> str:
@@ -87,6 +100,16 @@ def _no_path(table: Table, database: str) -> str:
                 f"take another name, or a path without {macro}"
             )
     return ""
+
+
+def _no_place(engine: AnyEngine) -> str:
+    """Why Keeper does not take the path or the replica as they are written; '' where it does."""
+    if isinstance(engine, MergeTree):
+        written = engine.replicated or ""
+    else:
+        written = engine.arguments if engine.name.startswith("Replicated") else ""
+    literals, _ = replica_literals(written)
+    return refused_by_keeper(*literals[:2]) if len(literals) > 1 else ""
 
 
 def _new_projections(table: Table, live: LiveObject | None) -> Iterator[Projection]:

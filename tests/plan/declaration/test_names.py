@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, Dictionary, MaterializedView, MergeTree, Projection, Schema, Table, View, ensure_schema
 from aaiclick.api.declared_forms import declared_forms
+from aaiclick.apply.everywhere import never_made
 from aaiclick.catalog.forms import Catalog, ServerFacts, ViewForm
 from aaiclick.clickhouse.names import longest_table_name, taken_table
 from aaiclick.errors import ApplyError, BlockedError, SpecError, UsageError
@@ -17,6 +19,7 @@ from aaiclick.plan.declaration.names import require_names
 from aaiclick.specs.engines import Engine
 from aaiclick.specs.functions import Function
 from aaiclick.specs.schema import AnyObject
+from aaiclick.sql.quoting import quote_string
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 
 FIRST = Table("first", [Column("k", "UInt64")], engine=MergeTree(order_by=["k"]))
@@ -195,6 +198,50 @@ def test_names_in_a_path_in_keeper(name: str, database: str, macro: str, sign: s
     for plain in (path.replace("{table}", "x").replace("{database}", "d"), ""):
         free = MergeTree(order_by=["k"], replicated=plain)
         require_names(Schema("s", objects=[table(name, engine=free)]), catalog, {}, ())
+
+
+@pytest.mark.parametrize(
+    ("path", "replica", "said"),
+    [
+        ("/t//x", "r", "a part of the path '/t//x' in Keeper is empty"),
+        ("//t", "r", "is empty"),
+        ("/", "r", "is empty"),
+        ("t/x", "r", "the path 't/x' in Keeper has to begin with '/'"),
+        ("/t/../x", "r", "the path '/t/../x' in Keeper has a part '..'"),
+        ("/t/a\tb", "r", r"'\t' cannot be in the path"),
+        ("/t/a\x7fb", "r", r"'\x7f' cannot be in the path"),
+        ("/t/😀", "r", "'😀' cannot be in the path"),
+        ("/t/x", ".", "the replica '.' in Keeper has a part '.'"),
+        ("/t/x", "a/b", "the replica is called 'a/b': one name without '/' is wanted"),
+        ("/t/x", "", "the replica is called ''"),
+    ],
+)
+def test_a_path_that_keeper_does_not_take_is_refused_before_it_is_sent(path: str, replica: str, said: str) -> None:
+    """ON CLUSTER it would stand in the queue of all hosts for ever."""
+    catalog = Catalog("d", "Atomic", ServerFacts((26, 9), "26.9", "shop", "default", "UTC"), {})
+    written = f"{quote_string(path)}, {quote_string(replica)}"
+    own = MergeTree(order_by=["k"], replicated=written)
+    view = MaterializedView("t", query="SELECT 1 AS k", engine=own)
+    sql = f"CREATE TABLE d.t (k UInt8) ENGINE = ReplicatedMergeTree({written}) ORDER BY k"
+    for item in (
+        table("t", engine=own),
+        table("t", engine=Engine("ReplicatedMergeTree", written, order_by=["k"])),
+        view,
+    ):
+        with pytest.raises(SpecError, match=re.escape(said)):
+            require_names(Schema("s", objects=[item]), catalog, {}, ())
+    assert said in never_made(sql)
+
+
+@pytest.mark.parametrize(
+    "written", ["", "'/t/{shard}/x/', '{replica}'", "'other:/t/ä b', 'ö'", "'/t/{uuid}', 'r', v", "'/t/.../x', 'r.1'"]
+)
+def test_paths_that_keeper_takes(written: str) -> None:
+    catalog = Catalog("d", "Atomic", ServerFacts((26, 9), "26.9", "shop", "default", "UTC"), {})
+    require_names(
+        Schema("s", objects=[table("t", engine=MergeTree(order_by=["k"], replicated=written))]), catalog, {}, ()
+    )
+    assert never_made(f"CREATE TABLE t (k UInt8) ENGINE ReplicatedReplacingMergeTree({written}) ORDER BY k") == ""
 
 
 def test_half_of_a_surrogate_pair() -> None:
