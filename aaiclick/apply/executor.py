@@ -24,6 +24,7 @@ from aaiclick.apply.run import ApplyOptions, Done, Site, StepOutcome
 from aaiclick.apply.script import apply_sql
 from aaiclick.apply.spread_script import spread_script
 from aaiclick.clickhouse.merges import start_merges_of
+from aaiclick.clickhouse.shared.bookkeeping import KEEPER_ADVICE, WITHOUT_KEEPER
 from aaiclick.clickhouse.statements import system_merges
 from aaiclick.clickhouse.tables import Physical, physicals
 from aaiclick.clock import clock
@@ -98,7 +99,7 @@ def apply_steps(
             for table in sorted({*saved, *held}):
                 yield from everywhere(_start_ttl(database, table, stopped.get(table)), chosen.reach)
             told = without_values(error, chosen.collections)
-            raise _named(told, step, outcomes) from told
+            raise _named(told, step, outcomes, chosen.reach is not None) from told
         seconds = (yield from clock()) - begun
         if chosen.entries is not None:
             yield from enter_done(chosen.entries, step)
@@ -184,20 +185,26 @@ def _start_ttl(database: str, table: str, stopped: Physical | None) -> Routine[N
         yield from start_merges_of(database, table, stopped.uuid if stopped is not None else "")
 
 
-def _named(error: StatementError | ApplyError, step: Step, outcomes: Sequence[StepOutcome]) -> ApplyError:
-    """The error with the step it belongs to; its kind stays."""
+def _named(
+    error: StatementError | ApplyError, step: Step, outcomes: Sequence[StepOutcome], on_hosts: bool
+) -> ApplyError:
+    """The error with the step it belongs to; its kind stays. ``on_hosts``: it was carried out on a cluster."""
     done = (
         f" Done before: {', '.join(outcome.step for outcome in outcomes)}. The next run goes on from there."
         if outcomes
         else ""
     )
+    advice = _advice(error, step, on_hosts)
     kind = type(error) if isinstance(error, ApplyError) else ApplyError
-    return kind(f"step {step.id} ({step.object}: {step.change}): {str(error).rstrip('.')}.{_advice(error, step)}{done}")
+    return kind(f"step {step.id} ({step.object}: {step.change}): {str(error).rstrip('.')}.{advice}{done}")
 
 
-def _advice(error: StatementError | ApplyError, step: Step) -> str:
+def _advice(error: StatementError | ApplyError, step: Step, on_hosts: bool) -> str:
     """What can be done about what no look at the catalogue shows: a detached table is in none of its lists of tables
-    that are there, nor are files that the embedded engine shows as tables."""
+    that are there, nor are files that the embedded engine shows as tables. Nor does the catalogue of a host show what
+    it could not ask of Keeper."""
+    if on_hosts and isinstance(error, StatementError) and error.code in WITHOUT_KEEPER:
+        return f" {KEEPER_ADVICE}."
     if not isinstance(error, StatementError) or error.code != TABLE_ALREADY_EXISTS:
         return ""
     if "(detached" in str(error):

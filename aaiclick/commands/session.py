@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from aaiclick.apply.interrupted import end_interrupted
-from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, keeping
+from aaiclick.clickhouse.shared.bookkeeping import KEEPER_ADVICE, WITHOUT_KEEPER, Bookkeeping, keeping
 from aaiclick.clickhouse.shared.opening import open_tables
 from aaiclick.commands.inspection.where_recorded import TABLES
-from aaiclick.errors import LeaseLostError
-from aaiclick.lease.acquire import INTERRUPTIONS, StillNeeded, acquire, guarded, let_go, release
+from aaiclick.errors import ApplyError, LeaseLostError, StatementError
+from aaiclick.lease.acquire import INTERRUPTIONS, StillNeeded, acquire, give_up, guarded, let_go, release
 from aaiclick.lease.guard import forget_cache
 from aaiclick.lease.owner import Owner
 from aaiclick.lease.renew import Lease
@@ -66,8 +66,10 @@ def _under_lease(
         except LeaseLostError:
             raise
         # Marks and journal say what is left: whoever has the lease next finds it.
-        except Exception:
-            yield from release(lease)
+        except Exception as error:
+            yield from give_up(lease)
+            if books is not None and isinstance(error, StatementError) and error.code in WITHOUT_KEEPER:
+                raise ApplyError(f"{str(error).rstrip('.')}. {KEEPER_ADVICE}") from error
             raise
         done = True
         if not (yield from release(lease)):

@@ -19,7 +19,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping
+from aaiclick.clickhouse.shared.bookkeeping import NOT_NOW, Bookkeeping
 from aaiclick.clock import clock
 from aaiclick.errors import AaiclickError, LeaseLostError, LockHeldError, StatementError
 from aaiclick.events import LeaseTakenOver, LeaseWaited, Note, Waiting
@@ -30,7 +30,15 @@ from aaiclick.lease.keeper import KeeperLease, Watch, known, watched, win
 from aaiclick.lease.lock import Beat, Holder, Look, create_beats, create_lock, look, newest_beats, tagged
 from aaiclick.lease.older import older_holder
 from aaiclick.lease.owner import Owner, this_process
-from aaiclick.lease.renew import Lease, check, ended_by_successor, release, renew, renew_loop_step
+from aaiclick.lease.renew import (
+    Lease,
+    check,
+    ended_by_successor,
+    not_given_back_note,
+    release,
+    renew,
+    renew_loop_step,
+)
 from aaiclick.lease.tombstones import collect, end_lock
 from aaiclick.routine import Emit, Interruption, Nonce, ProcessGone, Routine, Sleep, flag, text
 
@@ -40,6 +48,7 @@ __all__ = [
     "Owner",
     "acquire",
     "check",
+    "give_up",
     "guarded",
     "let_go",
     "release",
@@ -206,7 +215,7 @@ def _acquire_shared(
         sent = yield from clock()
         lease = Lease(me.database, nonce, me.owner, me.seconds, 0, sent, store, base + 1)
         me.tried[:] = [lease]
-        won = yield from win(store.books, base, nonce, me.owner, me.seconds)
+        won = yield from _won(store.books, base, nonce, me)
         if won:
             try:
                 return (yield from _enter(me, wait, lease, still_needed, max_wait, collecting=False))
@@ -216,6 +225,17 @@ def _acquire_shared(
         else:
             lost_number = base + 1
             wait = yield from _not_yet(me, wait, f"another process begins to migrate {me.database}", now, max_wait)
+
+
+def _won(books: Bookkeeping, base: int, nonce: str, me: _Contender) -> Routine[bool]:
+    """Whether the next generation is this one's. Where the host does not know, the next look tells: a generation that
+    was won all the same is followed by another one."""
+    try:
+        return (yield from win(books, base, nonce, me.owner, me.seconds))
+    except StatementError as error:
+        if error.code not in NOT_NOW:
+            raise
+        return False
 
 
 def _not_yet(me: _Contender, wait: _Wait, why: str, now: float, max_wait: float) -> Routine[_Wait]:
@@ -301,7 +321,7 @@ def _create(me: _Contender, now: int) -> Routine[Lease | None]:
     except Exception as error:
         if (yield from ended_by_successor(lease, error)):
             return None
-        yield from _give_up(lease)
+        yield from give_up(lease)
         raise
 
 
@@ -322,7 +342,7 @@ def _enter(
     except Exception as error:
         if (yield from ended_by_successor(lease, error)):
             raise LeaseLostError(f"the migration lease on database {lease.database} was lost at once") from error
-        yield from _give_up(lease)
+        yield from give_up(lease)
         raise
     if needed:
         return lease
@@ -338,19 +358,15 @@ def let_go(lease: Lease) -> Routine[None]:
         yield from release(lease)
     except AaiclickError as error:
         if not isinstance(error, LeaseLostError):
-            yield Emit(_not_given_back(lease, error))
+            yield Emit(not_given_back_note(lease, error))
 
 
-def _not_given_back(lease: Lease, error: AaiclickError) -> Note:
-    return Note(f"the migration lease on database {lease.database} could not be given back: {error}", "warning")
-
-
-def _give_up(lease: Lease) -> Routine[None]:
+def give_up(lease: Lease) -> Routine[None]:
     """Release the lease after an error. A second error is ignored: the lock then runs out by itself."""
     try:
         yield from release(lease)
     except AaiclickError as error:
-        yield Emit(_not_given_back(lease, error))
+        yield Emit(not_given_back_note(lease, error))
 
 
 def _time_left(me: _Contender, holder: Holder, seen: Look, wait: _Wait) -> Routine[tuple[_Wait, float]]:

@@ -241,7 +241,8 @@ def _renew_or_check(held: Lease, proven: float, effect: Effect) -> Routine[tuple
             # Within the lease time nothing is lost yet; the next statement tries again.
             if not 0 <= now - held.clock < held.seconds:
                 raise LeaseLostError(
-                    f"the migration lease on database {held.database} could not be renewed in time: {error}"
+                    f"the migration lease on database {held.database} could not be renewed in time: "
+                    f"{str(error).rstrip('.')}. Run again: what was begun is undone, or brought to its end"
                 ) from error
     if isinstance(effect, Command) and not 0 <= now - proven < held.seconds / PROOFS:
         yield from check(held)

@@ -29,10 +29,13 @@ from aaiclick.lease.generations import (
 )
 from aaiclick.lease.lock import tagged
 from aaiclick.lease.owner import Owner
-from aaiclick.lease.renew import Lease, lost_error, taken_over_note
-from aaiclick.routine import Command, Emit, Query, Routine, text
+from aaiclick.lease.renew import Lease, lost_error, not_given_back_note, taken_over_note
+from aaiclick.routine import Command, Emit, Query, Routine, Sleep, text
 from aaiclick.sql.ddl import kill_everywhere
 from aaiclick.sql.quoting import quote_string
+
+_PAUSE = 0.2
+_LONGEST_PAUSE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +78,33 @@ class KeeperLease:
             self._compare(lease, (yield from read_local(self.books, now)))
 
     def release(self, lease: Lease) -> Routine[None]:
-        """Say that the generation has ended."""
+        """Say that the generation has ended. A host that does not know is asked again until the lease has run out by
+        itself; it is no error of what was done under it."""
+        pause = _PAUSE
+        while True:
+            try:
+                yield from self._end(lease, again=pause > _PAUSE)
+            except StatementError as error:
+                if error.code not in NOT_NOW and not isinstance(error, OutcomeUnknownError):
+                    raise
+                now = yield from clock()
+                if not 0 <= now - lease.clock < lease.seconds:
+                    yield Emit(not_given_back_note(lease, error))
+                    return
+            else:
+                return
+            yield Sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _end(self, lease: Lease, *, again: bool) -> Routine[None]:
         seen = yield from look(self.books)
-        if seen.nonce != lease.nonce or seen.ended:
-            yield Emit(taken_over_note(lease))
+        if again and seen.nonce == lease.nonce and seen.ended:
+            return  # by a line that was not answered
+        if seen.nonce == lease.nonce and not seen.ended:
+            # The token is that of the number: sent again, it is one row.
+            yield from announce(self.books, seen.number, lease.nonce, "ended", lease.owner, lease.seconds)
             return
-        yield from announce(self.books, seen.number, lease.nonce, "ended", lease.owner, lease.seconds)
+        yield Emit(taken_over_note(lease))
 
     def running(self, tag: str, nonce: str) -> Routine[tuple[str, ...]]:
         """Statements of others on every host that answers; a host that is down runs none."""

@@ -188,6 +188,11 @@ def taken_over_note(lease: Lease) -> Note:
     )
 
 
+def not_given_back_note(lease: Lease, error: AaiclickError) -> Note:
+    """The note for a lease that runs out by itself: whoever wants it waits for that."""
+    return Note(f"the migration lease on database {lease.database} could not be given back: {error}", "warning")
+
+
 def lost_error(lease: Lease, successor: Owner | None) -> LeaseLostError:
     """The error of a holder that is one no longer."""
     by = f"{successor} took over" if successor is not None else "its lock is gone"

@@ -15,6 +15,7 @@ from aaiclick.clickhouse.names import JOURNAL
 from aaiclick.clickhouse.shared import bookkeeping
 from aaiclick.clickhouse.shared.tables import SharedTable, make_everywhere
 from aaiclick.errors import LeaseLostError, LockHeldError, OutcomeUnknownError, StatementError
+from aaiclick.events import Event
 from aaiclick.lease.acquire import acquire, check, guarded, release, renew
 from aaiclick.lease.names import BEATS, GENERATIONS, HEARTBEATS, LOCK
 from aaiclick.routine import Command, Routine, run
@@ -127,6 +128,38 @@ def test_an_answer_that_is_lost_decides_nothing(aaiclick_cluster: ClusterFactory
         run(release(lease), one)
     rows = cluster.same(f"SELECT generation, count() FROM {books.home}.{GENERATIONS} GROUP BY generation ORDER BY 1")
     assert rows == [[1, 2], [2, 2]]
+
+
+def test_a_host_without_keeper_ends_no_run(aaiclick_cluster: ClusterFactory) -> None:
+    """Whoever contends looks again; whoever gives the lease back sends that again, and where it is in vain the lease runs
+    out by itself."""
+    cluster = aaiclick_cluster(1, 2)
+    books = books_in(cluster, cluster.atomic_database())
+    one = Disturbed(cluster.hosts[0], books.database)
+    lost = StatementError("Table is in readonly mode", 242, "TABLE_IS_READ_ONLY")
+    run(release(take(one, books)), one)
+    looks = list[str]()
+
+    def after_the_insert(sql: str) -> None:
+        looks.extend([sql] if f"INSERT INTO `{books.home}`.`{GENERATIONS}`" in sql or looks else [])
+        if len(looks) == 2:
+            raise lost
+
+    one.before = after_the_insert
+    lease = take(one, books)
+    assert lease.generation == 3  # the second was won, and nobody knew
+    one.before = raising(lost, GENERATIONS, 3)
+    run(release(lease), one)
+    assert cluster.same(f"SELECT kind FROM {books.home}.{GENERATIONS} WHERE generation = 3 ORDER BY 1") == [
+        ["ended"],
+        ["held"],
+    ]
+    one.before = nothing
+    lease = take(one, books, seconds=1.0)
+    one.before = raising(lost, GENERATIONS, 100)
+    said = list[Event]()
+    run(release(lease), one, said.append)
+    assert ["could not be given back" in str(event) for event in said] == [True]
 
 
 def test_a_generation_that_is_there_twice_is_nobodys(aaiclick_cluster: ClusterFactory) -> None:

@@ -14,6 +14,8 @@ from tests.cluster.rig.errors import AwayError, RefusedError
 from tests.cluster.rig.host import Host
 
 REFUSED = 469
+DOUBTFUL = frozenset({319, 999})
+"""Answers to an INSERT of which nobody knows whether it was carried out: Keeper was lost in its middle."""
 
 
 @dataclass
@@ -69,7 +71,7 @@ class Writers:
                 if answer == 0:
                     self.acknowledged.update(rows)
                     self.longest, taken = max(self.longest, now - taken), now
-                elif answer < 0:
+                elif answer < 0 or answer in DOUBTFUL:
                     self.unknown.update(rows)
                 else:
                     if target in self.divided:

@@ -172,6 +172,13 @@ PARTS: tuple[Part, ...] = (
         "every row once on every replica of its shard, the next start, through another host, went to the end",
         600,
     ),
+    Part(
+        "copies on clusters, Keeper away for ten seconds or forty before every few commands",
+        ("tests/cluster/test_keeper_away.py::test_keeper_is_away_at_every_step",),
+        "every acknowledged row once on every replica; the run waited, or said what to do, and the next start went to "
+        "the end",
+        600,
+    ),
 )
 OTHERS = Part("other proofs", (), "passed")
 

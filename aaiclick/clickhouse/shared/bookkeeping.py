@@ -43,17 +43,21 @@ T = TypeVar("T")
 HOME_PREFIX = f"{PREFIX}books_"
 SYNC_SECONDS = 10
 """How long a host may take to show what others have written."""
-NOT_NOW = frozenset(
+WITHOUT_KEEPER = frozenset({KEEPER_EXCEPTION, NO_ZOOKEEPER, TABLE_IS_READ_ONLY, UNKNOWN_STATUS_OF_INSERT})
+"""What a host answers that has no session with Keeper, or has lost it while it worked: the statement may have been
+carried out."""
+KEEPER_ADVICE = (
+    "Keeper did not answer this host, or answered too late. What was begun is written down for all hosts: run again, "
+    "through any of them, when SELECT * FROM system.replicas WHERE is_readonly shows nothing there. That undoes it or "
+    "brings it to its end; until then writers may be refused"
+)
+NOT_NOW = WITHOUT_KEEPER | frozenset(
     {
         ABORTED,
-        KEEPER_EXCEPTION,
         NETWORK_ERROR,
-        NO_ZOOKEEPER,
         SOCKET_TIMEOUT,
-        TABLE_IS_READ_ONLY,
         TIMEOUT_EXCEEDED,
         TOO_FEW_LIVE_REPLICAS,
-        UNKNOWN_STATUS_OF_INSERT,
         UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE,
     }
 )

@@ -1,0 +1,174 @@
+"""Copies of replicated tables while Keeper is away for ten seconds, which is longer than a session lasts, or for forty,
+which is longer than a lease. Clients write through both hosts meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+import pytest
+
+from aaiclick import Schema
+from aaiclick.apply.everywhere import relayed
+from aaiclick.clients.opening import open_url
+from aaiclick.commands.ensure import ensure
+from aaiclick.commands.start.run import Run
+from aaiclick.errors import AaiclickError
+from aaiclick.events import Event
+from aaiclick.routine import Command, Effect, Routine, Rows, run
+from aaiclick.version import VERSION
+from tests.cluster.conftest import ClusterFactory
+from tests.cluster.copies import DROPPED, fill, is_whole, regrained, turned
+from tests.cluster.places import ONCE_PER_KIND, Place, dead, place_on
+from tests.cluster.rig.waiting import wait_until
+from tests.cluster.writing import DOUBTFUL, REFUSED, Writers
+from tests.reliability.counts import note
+
+AWAY = "copies on clusters, Keeper away for ten seconds or forty before every few commands"
+"""The part of the long proofs that counts them."""
+SECONDS = 10
+READ_ONLY = 242
+CLOSED = "SELECT count() FROM system.replicas WHERE is_readonly OR is_session_expired"
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, aaiclick_cluster: ClusterFactory) -> Place:
+    return place_on(aaiclick_cluster, request.param)
+
+
+QUEUE = pytest.mark.parametrize("place", ONCE_PER_KIND[:1], indirect=True)
+KINDS = pytest.mark.parametrize("place", ONCE_PER_KIND, indirect=True)
+Moment = Callable[[str], bool]
+"""Whether Keeper goes before a command that is about to be sent; asked once for each."""
+
+
+def nth(wanted: int, word: str = "") -> Moment:
+    """Before the command with this number, from 0; of those that have the word."""
+    left = wanted
+
+    def moment(sql: str) -> bool:
+        nonlocal left
+        left -= word in sql
+        return left < 0
+
+    return moment
+
+
+class Outage:
+    """Keeper goes once: killed, or standing still. It is back after some seconds."""
+
+    def __init__(self, place: Place, moment: Moment, how: str, seconds: float) -> None:
+        self._zookeeper = place.cluster.zookeeper
+        self._moment = moment
+        self._how = how
+        self._seconds = seconds
+        self._timer: threading.Timer | None = None
+        self.happened = False
+
+    def carry(self, effect: Effect) -> Routine[Rows]:
+        if isinstance(effect, Command) and not self.happened and self._moment(effect.sql):
+            self._begin()
+        return (yield effect)
+
+    def _begin(self) -> None:
+        self.happened = True
+        (self._zookeeper.kill if self._how == "kill" else self._zookeeper.pause)()
+        self._timer = threading.Timer(self._seconds, self._back)
+        self._timer.start()
+
+    def _back(self) -> None:
+        (self._zookeeper.start if self._how == "kill" else self._zookeeper.resume)()
+
+    def end(self) -> None:
+        if self._timer is not None:
+            self._timer.join()
+
+
+def ended(place: Place, schema: Schema, host: int, outage: Outage) -> str:
+    """A start through a host with an outage in its middle; what its error said, '' where it went to its end."""
+    opened = open_url(place.cluster.hosts[host].database_url(place.database))
+    start = ensure(Run(schema, place.database, DROPPED, dead(), False, VERSION))
+    try:
+        run(relayed(start, outage.carry), opened, _unheard)
+    except AaiclickError as error:
+        return str(error)
+    finally:
+        opened.close()
+        outage.end()
+    return ""
+
+
+def _unheard(event: Event) -> None:
+    """Nobody listens."""
+
+
+@contextmanager
+def written(place: Place, first: int) -> Generator[Writers]:
+    """Clients write; afterwards every host has its session again, and every row that was acknowledged is there once."""
+    writers = Writers(place, {"events": {}}, first=first)
+    with writers:
+        yield writers
+        wait_until(lambda: all(not host.one(CLOSED) for host in place.cluster.hosts), "every host has Keeper", 90)
+        acknowledged = len(writers.acknowledged)
+        wait_until(lambda: len(writers.acknowledged) > acknowledged, "writers go on", 60)
+    assert writers.refused.keys() <= {REFUSED, READ_ONLY} | DOUBTFUL
+    place.cluster.sync(f"{place.database}.events")
+    writers.are_there_once()
+
+
+def survived(place: Place, schema: Schema, host: int, outage: Outage, rows: int) -> tuple[str, int]:
+    """A start with an outage, and where it ended with an error the next one through the other host. What the first one
+    said, and the rows that are there then: every one once on both hosts, and nothing left of the copy."""
+    with written(place, 10 * (schema.version or 1)) as writers:
+        said = ended(place, schema, host, outage)
+        if said:
+            assert "un again" in said, said
+            wait_until(lambda: all(not each.one(CLOSED) for each in place.cluster.hosts), "every host has Keeper", 90)
+            place.start(schema, 1 - host, DROPPED)
+    rows += writers.rows("events")
+    is_whole(place, rows)
+    return said, rows
+
+
+@pytest.mark.slow
+@QUEUE
+def test_keeper_is_away_for_ten_seconds_behind_the_fence(place: Place) -> None:
+    """In the moment in which every host refuses writers, before the exchange of the second host."""
+    place.start(turned(1, place))
+    fill(place, 20)
+    outage = Outage(place, nth(1, "EXCHANGE TABLES"), "kill", SECONDS)
+    survived(place, turned(2, place), 0, outage, 120)
+    assert outage.happened
+    place.is_settled(turned(2, place))
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(("how", "seconds"), [("kill", SECONDS), ("pause", SECONDS), ("kill", 4 * SECONDS)])
+@pytest.mark.parametrize(
+    ("versions", "step"),
+    [
+        pytest.param(turned, 23, marks=pytest.mark.long),
+        pytest.param(turned, 5, marks=pytest.mark.proof),
+        pytest.param(regrained, 7, marks=pytest.mark.proof),
+    ],
+)
+@KINDS
+def test_keeper_is_away_at_every_step(
+    place: Place, versions: Callable[[int, Place], Schema], step: int, how: str, seconds: float
+) -> None:
+    """Before every few commands of the run."""
+    place.start(versions(1, place))
+    fill(place, 20)
+    version, rows, outages, errors = 1, 120, 0, 0
+    for commands in range(step - 1, 400, step):
+        version += 1
+        outage = Outage(place, nth(commands), how, seconds)
+        said, rows = survived(place, versions(version, place), version % 2, outage, rows)
+        if not outage.happened:
+            break
+        outages += 1
+        errors += bool(said)
+    place.is_settled(versions(version, place))
+    assert outages > 60 / step
+    note(AWAY, outages=outages, errors=errors, rows=rows)

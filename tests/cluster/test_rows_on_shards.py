@@ -1,0 +1,68 @@
+"""Changes on several shards that depend on rows, or change them: what a look at one shard cannot tell is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from aaiclick import Migration, Rebuild, Schema
+from aaiclick.errors import BlockedError
+from tests.cluster.conftest import ClusterFactory
+from tests.cluster.copies import DROPPED, fill, table
+from tests.cluster.places import PLACES, Place, place_on
+
+ROWS = "SELECT sum(v), count(), uniqExact(id) FROM {}.events"
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, aaiclick_cluster: ClusterFactory) -> Place:
+    return place_on(aaiclick_cluster, request.param)
+
+
+SHARDS = pytest.mark.parametrize("place", PLACES[2:], indirect=True)
+
+
+def migrated(place: Place, *migrations: Migration, order_by: Sequence[str] = ("id",), v: str = "UInt32") -> Schema:
+    last = 1 + len(migrations)
+    return Schema("shop", version=last, objects=[table(order_by, v)], migrations=list(migrations), cluster=place.named)
+
+
+def filled(expression: str, where: str | None = None) -> Migration:
+    return Migration(2, rebuild={"events": Rebuild(columns={"v": expression}, where=where)}, oldest_code=1)
+
+
+def moved(client: object) -> None:
+    """Never called."""
+
+
+def per_shard(place: Place) -> list[list[int]]:
+    hosts = place.cluster.hosts[:: place.cluster.replicas]
+    return [host.rows(ROWS.format(place.database))[0] for host in hosts]
+
+
+@SHARDS
+def test_what_one_shard_cannot_tell_is_refused(place: Place) -> None:
+    """The value that does not fit is on the shard that the start is not connected to. Expressions, and statements that
+    change rows, would have to be carried out once on each shard."""
+    place.start(migrated(place))
+    fill(place, 5)
+    four = place.cluster.hosts[3]
+    four.q(f"INSERT INTO {place.database}.events (id, v, s) VALUES (1000, 70000, 'large')")
+    place.cluster.sync(f"{place.database}.events")
+    before, shown = per_shard(place), place.shows()
+    looks, once = "those of other shards are not looked at", "has the rows of its own shard only"
+    refused = [
+        (migrated(place, Migration(2), v="UInt16"), looks),
+        (migrated(place, filled("toUInt32(v + 1)")), looks),
+        (migrated(place, filled("toUInt32(v + (SELECT max(v) FROM events))")), looks),
+        (migrated(place, filled("v", where="v < 70000")), looks),
+        (migrated(place, Migration(2, sql=["ALTER TABLE events UPDATE v = v + 1 WHERE 1"], oldest_code=1)), once),
+        (migrated(place, Migration(2, sql=["INSERT INTO events SELECT * FROM events"], oldest_code=1)), once),
+        (migrated(place, Migration(2, move=moved, oldest_code=1)), "a function sends statements of its own"),
+    ]
+    for schema, said in refused:
+        with pytest.raises(BlockedError, match=said):
+            place.start(schema, 0, DROPPED.allow("drop-rows events"))
+    assert per_shard(place) == before
+    assert place.shows() == shown
