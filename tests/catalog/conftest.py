@@ -8,7 +8,7 @@ import pytest
 
 from aaiclick.clients.opening import open_url
 from aaiclick.routine import Connection
-from aaiclick.testing.engine import EmbeddedEngine, fresh_name
+from aaiclick.testing.engine import EmbeddedEngine
 
 
 @pytest.fixture(scope="module")
@@ -16,12 +16,3 @@ def connection(aaiclick_engine: EmbeddedEngine) -> Iterator[Connection]:
     opened = open_url(aaiclick_engine.url)
     yield opened
     opened.close()
-
-
-@pytest.fixture(scope="module")
-def module_database(aaiclick_engine: EmbeddedEngine) -> Iterator[str]:
-    """One database for all tests of a module."""
-    name = fresh_name()
-    aaiclick_engine.command(f"CREATE DATABASE `{name}`")
-    yield name
-    aaiclick_engine.command(f"DROP DATABASE IF EXISTS `{name}` SYNC")

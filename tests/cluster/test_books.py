@@ -97,7 +97,7 @@ def test_lines_of_a_former_holder_are_refused(aaiclick_cluster: ClusterFactory) 
     cluster = aaiclick_cluster(1, 2)
     books = placed(cluster, "database")
     one, two = (At(cluster, host, books) for host in (0, 1))
-    lease = take(one.connection, books, seconds=0.5)
+    lease = take(one.connection, books, seconds=3)  # a busy machine opens the tables in that
     one(guarded(open_tables(books, TABLES), lease))
     one(guarded(append(books.database, RECORD, 0), lease))
     take(two.connection, books, BERT)

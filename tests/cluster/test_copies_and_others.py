@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from aaiclick import ensure_schema, validate_schema
+from aaiclick import ensure_schema, rollback_schema, validate_schema
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.report import Report
 from aaiclick.commands.start.run import Run
-from aaiclick.errors import ApplyError
+from aaiclick.errors import AaiclickError, ApplyError
 from aaiclick.events import Event, WritersRefused
 from aaiclick.lease.owner import this_process
 from aaiclick.routine import Command, Effect
@@ -78,15 +78,16 @@ def test_rows_that_are_deleted_or_merged_meanwhile_are_copied_again(place: Place
 
 @QUEUE
 def test_what_cannot_be_kept_out_is_refused_before_anything_is_sent(place: Place) -> None:
-    db, cluster = place.database, place.cluster.name
-    one, two = place.cluster.hosts
+    """Also what another host alone has: a view that fills the table, other settings; and, on the way back, parts that were
+    detached since it was replaced."""
+    db, (one, two) = place.database, place.cluster.hosts
     place.start(place.schema(1, [table()]))
     changed = place.schema(2, [table(("v", "id"))])
-    one.q(f"CREATE TABLE {db}.raw ON CLUSTER {cluster} (id UInt64) ENGINE = Null")
-    one.q(f"CREATE MATERIALIZED VIEW {db}.into ON CLUSTER {cluster} TO {db}.events AS SELECT id FROM {db}.raw")
-    with pytest.raises(ApplyError, match=r"the materialized view .*into.* writes into it"):
+    two.q(f"CREATE TABLE {db}.raw (id UInt64) ENGINE = Null")
+    two.q(f"CREATE MATERIALIZED VIEW {db}.feed TO {db}.events AS SELECT id FROM {db}.raw")
+    with pytest.raises(ApplyError, match=r"the materialized view .*feed.* writes into it"):
         place.start(changed)
-    one.q(f"DROP VIEW {db}.into ON CLUSTER {cluster} SYNC")
+    two.q(f"DROP VIEW {db}.feed SYNC")
     two.q(f"ALTER TABLE {db}.events MODIFY SETTING parts_to_throw_insert = 5000")
     with pytest.raises(ApplyError, match=r"has other settings \(parts_to_throw_insert\)"):
         place.start(changed)
@@ -94,7 +95,13 @@ def test_what_cannot_be_kept_out_is_refused_before_anything_is_sent(place: Place
     client = one.client(db)
     with pytest.raises(ApplyError, match="this connection leads to one host only: give the address of a host as a URL"):
         ensure_schema(client, changed, DROPPED)
-    assert place.start(changed, 0, DROPPED).steps
+    assert place.start(changed).steps
+    one.q(f"INSERT INTO {db}.events (id) VALUES (1)")
+    place.cluster.sync(f"{db}.events")
+    one.q(f"ALTER TABLE {db}.events DETACH PARTITION tuple()", alter_sync=2)
+    one.q(f"ALTER TABLE {db}.events DROP DETACHED PARTITION ALL", allow_drop_detached=1)
+    with pytest.raises(AaiclickError, match=r"1 detached parts of events on host .*'leave-detached-parts events'"):
+        rollback_schema(one.database_url(db), changed)
 
 
 @pytest.mark.proof

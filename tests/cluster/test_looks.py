@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aaiclick import Column, Engine, MergeTree, Table, rollback_schema
-from aaiclick.errors import AaiclickError, ApplyError, BlockedError, SchemaVersionError
+from aaiclick import Column, Engine, MergeTree, Table
+from aaiclick.errors import BlockedError, SchemaVersionError
 from tests.cluster.conftest import ClusterFactory
 from tests.cluster.copies import DROPPED, table
 from tests.cluster.places import PLACES, Place, place_on
@@ -62,23 +62,3 @@ def test_old_parts_of_another_shard_keep_their_values(place: Place) -> None:
     other = Column("v", "UInt32", default="8")
     with pytest.raises(BlockedError, match="old parts without v"):
         place.start(place.schema(3, [Table("events", [id_, other], engine=engine)]))
-
-
-@PAIR
-def test_what_another_host_alone_has_is_seen_by_a_copy_and_by_the_way_back(place: Place) -> None:
-    """A materialized view that writes into the table; and parts that were detached since it was replaced."""
-    place.start(place.schema(1, [table()]))
-    db, (first, other) = place.database, place.cluster.hosts
-    other.q(f"CREATE TABLE {db}.source (id UInt64) ENGINE = Memory")
-    other.q(f"CREATE MATERIALIZED VIEW {db}.feed TO {db}.events AS SELECT id FROM {db}.source")
-    newer = place.schema(2, [table(("v", "id"))])
-    with pytest.raises(ApplyError, match=r"the materialized view .*feed.* writes into it"):
-        place.start(newer)
-    other.q(f"DROP VIEW {db}.feed SYNC")
-    place.start(newer)
-    first.q(f"INSERT INTO {db}.events (id) VALUES (1)")
-    place.cluster.sync(f"{db}.events")
-    first.q(f"ALTER TABLE {db}.events DETACH PARTITION tuple()", alter_sync=2)
-    first.q(f"ALTER TABLE {db}.events DROP DETACHED PARTITION ALL", allow_drop_detached=1)
-    with pytest.raises(AaiclickError, match=r"1 detached parts of events on host .*'leave-detached-parts events'"):
-        rollback_schema(first.database_url(db), newer)
