@@ -7,7 +7,7 @@ from functools import partial
 from aaiclick.apply.run import Done
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.clickhouse.messages import first_line
-from aaiclick.clickhouse.statements import CREATE, merged, send
+from aaiclick.clickhouse.statements import CREATE, merged, send_permissively
 from aaiclick.error_codes import ACCESS_DENIED
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import ReplaceWork
@@ -22,7 +22,9 @@ def apply_replace(work: ReplaceWork, database: str) -> Routine[Done]:
         # First: the engine replaces a dictionary without loading it, and a later start would find what is declared.
         yield from with_scratch(partial(_try, work), fallback=database)
     for sql in work.statements:
-        yield from send(Command(sql, settings=merged(CREATE, dict(work.settings)), database=database))
+        # What is there already may hold types that this user's settings do not let anybody create.
+        command = Command(sql, settings=merged(CREATE, dict(work.settings)), database=database)
+        yield from send_permissively(command, creates=True)
     return Done()
 
 

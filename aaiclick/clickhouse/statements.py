@@ -126,16 +126,17 @@ def ddl(sql: str, settings: Mapping[str, str | int] | None = None) -> Routine[No
     yield from send_permissively(Command(sql, settings=merged(DDL, settings or {})))
 
 
-def send_permissively(command: Command) -> Routine[None]:
+def send_permissively(command: Command, *, creates: bool = False) -> Routine[None]:
     """Send a statement; an ALTER that is refused is sent once more with the permissive settings that cure the refusal.
 
     With every ALTER the engine checks all types and defaults of the table anew. So a table that was created under a
-    permissive setting can only be altered under that setting. Raises StatementError.
+    permissive setting can only be altered under that setting. ``creates``: so is a CREATE that replaces a view, whose
+    columns are those of its table. Raises StatementError.
     """
     try:
         yield from send(command)
     except StatementError as error:
-        extra = (yield from permissive("ddl")) if is_alter(command.sql) and curable(error) else {}
+        extra = (yield from permissive("ddl")) if (creates or is_alter(command.sql)) and curable(error) else {}
         if not extra:
             raise
         yield from send(replace(command, settings=merged(extra, command.settings)))
