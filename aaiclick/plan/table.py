@@ -39,6 +39,7 @@ from aaiclick.plan.proof.nondeterministic import nondeterministic, written_down
 from aaiclick.plan.proof.row_policies import held_to_policies
 from aaiclick.plan.rehearsal.cache import RehearsalCache
 from aaiclick.plan.rehearsal.empty_clone import Clone
+from aaiclick.plan.rehearsal.fills import fills_that_run
 from aaiclick.plan.rehearsal.on_parts import alter_refused, attach_refused, copy_refused
 from aaiclick.plan.scripted.steps import scripted_steps
 from aaiclick.plan.strategies.alter import propose_alter
@@ -156,7 +157,7 @@ def plan_table(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
             diff = fewer
             required = yield from _required(diff, data_name)
         found.extend(unhidden(diff, step) for step in required)
-        found.extend(offered(diff, found[-1]))
+        found.extend((yield from fills_that_run(diff, offered(diff, found[-1]))))
     found.extend((yield from drop_column_steps(diff, data_name)))
     return tuple(found)
 

@@ -61,6 +61,11 @@ def materialize(kind: str, name: str) -> str:
     return f"MATERIALIZE {kind} {name}"
 
 
+def delete_where(condition: str) -> str:
+    """A mutation that deletes rows."""
+    return f"DELETE WHERE {condition}"
+
+
 def materialize_projection(name: str) -> str:
     """A projection is written for the rows that are there, without those that a lightweight delete has hidden: from
     wide parts the server would take these too. Parts without such rows are not rewritten for it."""
