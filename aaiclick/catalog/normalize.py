@@ -293,4 +293,6 @@ def _whole_names(text: str, dotted: frozenset[str]) -> str:
 
 
 def _query(tokens: Tokens, position: int) -> bool:
-    return tokens.is_word(position, "SELECT") or tokens.is_word(position, "WITH")
+    """Some releases print a column that is called ``select`` without quotes: nothing of a query stands behind it."""
+    named = tokens.is_op(position + 1, ",") or tokens.is_op(position + 1, ")")
+    return (tokens.is_word(position, "SELECT") or tokens.is_word(position, "WITH")) and not named

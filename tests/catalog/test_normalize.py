@@ -66,6 +66,8 @@ def test_the_elements_of_a_key() -> None:
     assert key_elements("(a, f(b, c), (d, e))") == ("a", "f(b, c)", "(d, e)")
     assert key_elements("f(b, c)") == ("f(b, c)",)
     assert key_elements("tuple()") == ()
+    assert key_elements("(select, `ü`)") == ("select", "`ü`")
+    assert key_elements("(SELECT a, b FROM t)") == ("(SELECT a, b FROM t)",)
 
 
 def test_order_matters_in_a_key() -> None:
