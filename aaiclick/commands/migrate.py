@@ -40,9 +40,10 @@ from aaiclick.commands.start.run import Run, asks_for_more
 from aaiclick.errors import ApplyError, DriftRemainsError
 from aaiclick.lease.acquire import LEASE_SECONDS
 from aaiclick.lease.generations import holders as generation_holders
+from aaiclick.lease.late_cache import shut_out
 from aaiclick.lease.lock import former_holders
 from aaiclick.lease.renew import Lease
-from aaiclick.lease.tombstones import collect_listed, last_collection, own_collection
+from aaiclick.lease.tombstones import collect_listed, former_runs, last_collection, own_collection
 from aaiclick.plan.gate import GateDecision
 from aaiclick.plan.model import Plan
 from aaiclick.plan.planner import basis_of
@@ -144,6 +145,7 @@ def _apply(
     if (yield from read_bookkeeping(database)).shared:
         ours = yield from settle_on_hosts(run.schema, ours, options)
     elif ours.remains or ours.tombstones:
+        yield from shut_out(database, former_runs(ours.tombstones))
         done = yield from clean_leftovers(ours, options, resume=True)
         options = replace(options, resumable=frozenset(each.object for each in done if each.action == "waiting"))
         ours = (yield from read_owned(database, absent)) if done else ours

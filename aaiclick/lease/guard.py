@@ -21,6 +21,7 @@ from aaiclick.clickhouse.names import GUARD, JOURNAL, NOTES, PREFIX, RECORDS
 from aaiclick.clock import clock
 from aaiclick.error_codes import FUNCTION_THROW_IF_VALUE_IS_NON_ZERO, NOT_ENOUGH_SPACE
 from aaiclick.errors import AaiclickError, LeaseLostError, OutcomeUnknownError, StatementError
+from aaiclick.lease.late_cache import is_refused, only_of
 from aaiclick.lease.lock import tagged, while_held
 from aaiclick.lease.renew import RENEWALS, Lease, check, ended_by_successor, renew, renew_loop_step
 from aaiclick.routine import Beside, Command, Effect, Nonce, Peer, Query, Routine, Sleep, number, text
@@ -125,6 +126,9 @@ def _look_whether_lost(held: Lease, effect: Effect, error: Exception, sent: Sequ
         raise LeaseLostError(
             f"this run's statement was ended by the one that took over the migration of database {held.database}"
         ) from error
+    if isinstance(effect, Command) and is_refused(effect.sql, error):
+        yield from _undo_last(late, held.nonce)
+        raise LeaseLostError(f"another run has taken over the migration of database {held.database}") from error
     if (
         isinstance(error, StatementError)
         and error.code == FUNCTION_THROW_IF_VALUE_IS_NON_ZERO
@@ -211,7 +215,8 @@ def _tagged(effect: Query | Command, held: Lease) -> Query | Command:
     The last line of the journal or the records counts. If a paused process could add one after its successor, an
     expression could be applied to its rows a second time. So the server takes it only while the lock is this run's.
     """
-    sql = tagged(held.nonce, effect.sql)
+    own = only_of(effect.sql, held.database, held.nonce) if held.shared is None else effect.sql
+    sql = tagged(held.nonce, own)
     if _is_line(effect, held):
         # Such a line is written by INSERT ... SELECT max(seq) + 1 ...: an aggregate over no rows is still a row, so a
         # WHERE would not keep it from being written. A HAVING does.

@@ -18,6 +18,7 @@ from typing import TypeAlias
 
 from aaiclick.error_codes import TABLE_ALREADY_EXISTS, UNKNOWN_TABLE
 from aaiclick.errors import StatementError
+from aaiclick.lease.late_cache import shut_out
 from aaiclick.lease.lock import Holder, newest_beats, parse_holder, tagged
 from aaiclick.lease.names import LOCK, TOMBSTONE_PREFIX, nonce_of_tombstone, tombstone
 from aaiclick.routine import Command, Query, Routine, Scalar, number, text
@@ -67,7 +68,14 @@ def collect(database: str, seconds: float, by: str) -> Routine[None]:
     rows = yield _tables("startsWith(name, {name:String})", database, TOMBSTONE_PREFIX)
     listed = [(text(name), text(comment), text(uuid)) for name, comment, uuid, _ in rows]
     if rows:
+        yield from shut_out(database, former_runs(listed), by)
         yield from collect_listed(database, listed, number(rows[0][3]), seconds, by)
+
+
+def former_runs(tombstones: Sequence[LeaseRow]) -> tuple[str, ...]:
+    """The nonces of those that nobody has marked yet: what their runs send late is not kept out yet."""
+    holders = (_read((name, comment, uuid, 0))[1] for name, comment, uuid in tombstones)
+    return tuple(holder.nonce for holder in holders if holder is not None and holder.ended is None)
 
 
 def collect_listed(

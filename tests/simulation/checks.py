@@ -107,7 +107,7 @@ def _held(scene: Scene) -> list[str]:
             setting for setting in (FENCE, *(setting for setting, _ in MERGES_STOPPED)) if setting in storage.settings
         ]
         wrong += [f"{name} is left with {setting}" for setting in left]
-        wrong += [f"{name} is left with {guard}" for guard in storage.constraints]
+        wrong += [f"{name} is left with {guard}" for guard in storage.constraints if name != RECORDS]
         if storage.uuid in scene.stopped:
             continue
         # SYSTEM STOP TTL MERGES comes before the mark: a table that is exchanged behind it, by a run that is killed

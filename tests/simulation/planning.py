@@ -17,9 +17,10 @@ import pytest
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.clients.opening import Opened
-from aaiclick.commands import ensure, execute, migrate
+from aaiclick.commands import execute, migrate
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
+from aaiclick.commands.start import inspecting
 from aaiclick.plan.planner import basis_of
 from aaiclick.routine import Command, Routine, run
 from aaiclick.sql.quoting import quote_name
@@ -97,7 +98,7 @@ def _key(found: Inspection, max_read_bytes: int | None, clones: bool) -> tuple[o
 def planned_by(planner: Planner) -> Iterator[None]:
     """As long as this is open."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (ensure, migrate, execute):
+        for module in (inspecting, migrate, execute):
             patch.setattr(module, "make_plan", planner.plan)
         # A copy of several chunks, of tables of a few rows.
         patch.setattr(migrate, "ApplyOptions", partial(ApplyOptions, chunk_rows=8))

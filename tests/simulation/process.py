@@ -104,7 +104,7 @@ class Process(Actor):
         """Of what a disturbed run leaves of its lease the next one takes care, where there is one: whoever writes the
         cache sees to it."""
         scene = self.scene
-        writes = f"`{RECORDS}` MODIFY COMMENT " in effect.sql
+        writes = f"`{RECORDS}` " in effect.sql and "MODIFY COMMENT " in effect.sql
         self.cached = self.cached or writes
         if fate is not Fate.GO:
             scene.disturbed = True

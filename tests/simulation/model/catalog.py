@@ -196,7 +196,12 @@ def copies(server: Server, given: Given, sql: str) -> Rows:
 
 
 def guarded(server: Server, given: Given, sql: str) -> Rows:
-    return tuple((name,) for name, each in tables(server, bound(given, "db")) if each.merge_tree and each.constraints)
+    begin = str(given["guard"])
+    return tuple(
+        (name,)
+        for name, each in tables(server, bound(given, "db"))
+        if each.merge_tree and any(guard.startswith(begin) for guard in each.constraints)
+    )
 
 
 def columns(server: Server, given: Given, sql: str) -> Rows:

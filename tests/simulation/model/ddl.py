@@ -82,14 +82,17 @@ def alter(server: Server, found: re.Match[str], database: str) -> None:
     storage = server.need(place, name)
     listed = found["commands"]
     commands = [piece[1:-1] for piece in pieces(listed)] if listed.startswith("(") else [listed]
+    if "CONSTRAINT _aaiclick_ended_" in listed:
+        commands = pieces(listed)
     if listed.startswith("MODIFY COMMENT") and ", RESET SETTING " in listed:
         raise UnmodelledError(listed)
     for command in commands:
         if _refused(storage, command):
             raise refusal(774, "Table is in readonly mode")
     # All of them or none.
+    here = dict(storage.constraints)
     for command in commands:
-        _check(storage, command)
+        _check(storage, command, here)
     for command in commands:
         _change(server, storage, command, place)
     storage.changed = server.now
@@ -100,15 +103,18 @@ def _refused(storage: Storage, command: str) -> bool:
     return storage.fenced and not re.match(r"(MODIFY|RESET) SETTING|DROP CONSTRAINT \w+\Z", command)
 
 
-def _check(storage: Storage, command: str) -> None:
+def _check(storage: Storage, command: str, here: dict[str, str]) -> None:
+    """``here``: the constraints with what the commands before it have changed."""
     dropped = re.fullmatch(r"DROP CONSTRAINT (\w+)", command)
-    if dropped is not None and dropped[1] not in storage.constraints:
+    if dropped is not None and here.pop(dropped[1], None) is None:
         raise refusal(36, f"Wrong constraint name. Cannot find constraint `{dropped[1]}` to drop")
     if storage.fenced and dropped is not None:
         raise refusal(774, "Table is in readonly mode")
     added = re.match(r"ADD CONSTRAINT (\w+)", command)
-    if added is not None and added[1] in storage.constraints:
+    if added is not None and added[1] in here:
         raise refusal(44, f"Cannot add constraint {added[1]}: constraint with this name already exists")
+    if added is not None:
+        here[added[1]] = ""
 
 
 def _change(server: Server, storage: Storage, command: str, database: str) -> None:

@@ -1,0 +1,62 @@
+"""The cache of the warm start takes nothing from a run that lost its lease, however late that is sent.
+
+The cache is a comment, and an ALTER is sent by name: paused between the proof of its lease and the sending, a run could
+overwrite what its successor has noted there (a transition that is under way, a newer version), and be killed before it
+empties the cache. So each ALTER of the cache adds and drops a constraint with the name of its run, which changes
+nothing, and the successor leaves a constraint of that name there: from then on the server refuses such an ALTER as a
+whole. On a cluster the cache is a line, which the server takes from the holder of the lease alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from aaiclick.clickhouse.names import PREFIX, RECORDS
+from aaiclick.clickhouse.tables import create_query
+from aaiclick.error_codes import ILLEGAL_COLUMN
+from aaiclick.errors import StatementError
+from aaiclick.lease.lock import tagged
+from aaiclick.routine import Command, Routine
+from aaiclick.sql.clauses import add_constraint, drop_constraint, modify_comment
+from aaiclick.sql.ddl import alter_table
+from aaiclick.sql.quoting import qualified
+
+_ENDED = f"{PREFIX}ended_"
+_NAMED = re.compile(rf"{_ENDED}([0-9a-z]+)")
+_NOTHING = "ASSUME 1"
+"""Looked at by no INSERT."""
+_MOST = 20
+"""So many former runs are told apart: those before them are long over."""
+
+
+def only_of(sql: str, database: str, nonce: str) -> str:
+    """A statement as the run sends it: with its constraint, where it is about the cache."""
+    table = qualified(database, RECORDS)
+    writes = alter_table(table, modify_comment("")).removesuffix("''")
+    if not sql.startswith(writes):
+        return sql
+    own = (add_constraint(f"{_ENDED}{nonce}", _NOTHING), drop_constraint(f"{_ENDED}{nonce}"))
+    return alter_table(table, *own, sql.removeprefix(alter_table(table, "")).lstrip())
+
+
+def is_refused(sql: str, error: Exception) -> bool:
+    """Whether the server refused such a statement because a successor has shut its run out."""
+    return isinstance(error, StatementError) and error.code == ILLEGAL_COLUMN and _ENDED in sql
+
+
+def shut_out(database: str, nonces: Collection[str], by: str = "") -> Routine[None]:
+    """Leave a constraint for each former run, before this one's first effect. ``by``: the nonce the statements are
+    tagged with; '' under the guard of the lease, which tags them itself."""
+    if not nonces:
+        return
+    definition = yield from create_query(database, RECORDS)
+    there = tuple(dict.fromkeys(_NAMED.findall(definition)))
+    missing = sorted(set(nonces) - set(there))
+    if not definition or not missing:
+        return
+    old = there[: max(0, len(there) + len(missing) - _MOST)]
+    commands = [add_constraint(f"{_ENDED}{nonce}", _NOTHING) for nonce in missing]
+    commands += [drop_constraint(f"{_ENDED}{nonce}") for nonce in old]
+    sql = alter_table(qualified(database, RECORDS), *commands)
+    yield Command(tagged(by, sql) if by else sql)

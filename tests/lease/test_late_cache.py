@@ -1,0 +1,96 @@
+"""What a run that lost its lease sends late never gets into the cache of the warm start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from aaiclick import Column, MergeTree, Migration, Policy, Schema, Table
+from aaiclick.clickhouse.names import RECORDS
+from aaiclick.clickhouse.tables import create_query
+from aaiclick.clients.opening import Opened, open_url
+from aaiclick.errors import LeaseLostError, SchemaAheadError, SchemaVersionError
+from aaiclick.lease.late_cache import shut_out
+from aaiclick.routine import Command, Effect, run
+from aaiclick.testing.engine import EmbeddedEngine
+from tests.reliability.driving import DEAD, Driver, KilledError, ensuring
+
+TABLE = Table("t", [Column("id", "UInt64"), Column("n", "UInt64")], engine=MergeTree(order_by=["id"]))
+ONE = Schema("app", version=1, objects=[TABLE])
+# Nothing in the definitions tells the two versions apart.
+TWO = Schema(
+    "app", version=2, objects=[TABLE], migrations=[Migration(2, sql=["ALTER TABLE t UPDATE n = n + 1 WHERE 1"])]
+)
+POLICY = Policy.lossless()
+
+
+@pytest.fixture
+def connection(aaiclick_engine: EmbeddedEngine) -> Iterator[Opened]:
+    opened = open_url(aaiclick_engine.url)
+    yield opened
+    opened.close()
+
+
+def writes_cache(effect: Effect) -> bool:
+    return isinstance(effect, Command) and RECORDS in effect.sql and "MODIFY COMMENT" in effect.sql
+
+
+@pytest.mark.parametrize("killed", ["", "UPDATE n"], ids=["the successor has ended", "and one that was killed"])
+def test_it_is_refused_and_older_code_does_not_start(connection: Opened, aaiclick_database: str, killed: str) -> None:
+    """The first run is paused between the proof of its lease and the cache, and killed when it has sent it."""
+    said: list[Exception] = []
+
+    def stop(effect: Effect) -> None:
+        # Not where the statement is tried in scratch.
+        if killed and isinstance(effect, Command) and "aaiclick:" in effect.sql and killed in effect.sql:
+            raise KilledError
+
+    def pause(effect: Effect) -> None:
+        if not writes_cache(effect) or said:
+            return
+        successor = Driver(connection, before=stop)
+        try:
+            successor.run(ensuring(TWO, aaiclick_database, POLICY))
+        except KilledError:
+            assert killed
+        assert isinstance(effect, Command)
+        try:
+            connection.command(effect)
+        except Exception as error:
+            said.append(error)
+        raise KilledError
+
+    with pytest.raises(KilledError):
+        Driver(connection, before=pause).run(ensuring(ONE, aaiclick_database, POLICY, owner=DEAD))
+    assert "constraint with this name already exists" in str(said)
+    with pytest.raises(SchemaAheadError):
+        Driver(connection).run(ensuring(ONE, aaiclick_database, POLICY))
+    if killed:
+        with pytest.raises(SchemaVersionError, match="statement 1 of migration 2 was under way"):
+            Driver(connection).run(ensuring(TWO, aaiclick_database, POLICY))
+    else:
+        assert Driver(connection).run(ensuring(TWO, aaiclick_database, POLICY)).in_sync
+
+
+def test_the_run_that_sent_it_hears_that_its_lease_is_lost(connection: Opened, aaiclick_database: str) -> None:
+    done: list[Effect] = []
+
+    def pause(effect: Effect) -> None:
+        if writes_cache(effect) and not done:
+            done.append(effect)
+            Driver(connection).run(ensuring(TWO, aaiclick_database, POLICY))
+
+    with pytest.raises(LeaseLostError, match="another run has taken over"):
+        Driver(connection, before=pause).run(ensuring(ONE, aaiclick_database, POLICY, owner=DEAD))
+
+
+def test_few_of_the_former_runs_are_remembered(connection: Opened, aaiclick_database: str) -> None:
+    Driver(connection).run(ensuring(ONE, aaiclick_database, POLICY))
+    for place in range(0, 30, 3):
+        run(shut_out(aaiclick_database, [f"run{place + more:02}" for more in range(3)]), connection)
+    run(shut_out(aaiclick_database, ["run29"]), connection)
+    text = run(create_query(aaiclick_database, RECORDS), connection)
+    assert [name for name in (f"run{place:02}" for place in range(30)) if name in text] == [
+        f"run{place:02}" for place in range(10, 30)
+    ]
