@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from aaiclick.catalog.forms import ColumnForm
 from aaiclick.diff.changes.columns import AddColumn
-from aaiclick.plan.data_checks.expressions import failure, hashed
+from aaiclick.plan.data_checks.expressions import failure, hashed, no_conversion
 from aaiclick.plan.proof.cost import Cost, cost_of
 from aaiclick.plan.proof.rows import future_rows
 from aaiclick.plan.strategies.context import TableDiff
@@ -36,8 +36,10 @@ def failing_defaults(diff: TableDiff, data_name: str) -> Routine[tuple[str, Cost
     for column, value in zip(new, values, strict=True):
         one = f"SELECT {hashed(value)} FROM {future_rows(diff, data_name, [value], {}).source}"
         said = yield from failure(one)
-        # Over no rows only the analysis can fail: an earlier step of the plan makes what the expression needs.
-        if said and not (yield from failure(f"{one} WHERE 0")):
+        # Over no rows only the analysis can fail: an earlier step of the plan makes what the expression needs. No step
+        # makes a conversion that the engine does not have.
+        analysed = (yield from failure(f"{one} WHERE 0")) if said else ""
+        if said and (not analysed or no_conversion(analysed)):
             found.append(
                 f"the default {column.expression} of the new column {column.name} cannot be computed for the rows that "
                 f"are there (the engine: {said.partition(': while executing')[0]})"

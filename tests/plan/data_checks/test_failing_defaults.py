@@ -23,8 +23,13 @@ def client(aaiclick_client: Client) -> Client:
 
 @pytest.mark.parametrize(
     ("default", "kind"),
-    [("concat(s, '-x')", "String"), ("toUInt32(s)", "UInt32"), ("intDiv(7, k - 1)", "Nullable(UInt64)")],
-    ids=["null", "parsed", "divided"],
+    [
+        ("concat(s, '-x')", "String"),
+        ("toUInt32(s)", "UInt32"),
+        ("intDiv(7, k - 1)", "Nullable(UInt64)"),
+        ("toInt64(k)", "IPv4"),
+    ],
+    ids=["null", "parsed", "divided", "no conversion"],
 )
 def test_a_default_that_fails_on_a_row_blocks(client: Client, default: str, kind: str) -> None:
     with pytest.raises(BlockedError, match=r"t: the default .* of the new column w cannot be computed for the rows"):
