@@ -81,9 +81,9 @@ def _peers(topology: Topology, settings: Mapping[str, str | int]) -> Routine[Map
 
 def servers(topology: Topology) -> Routine[Mapping[int, tuple[str, str]]]:
     """The UUID and the release of the server on each host that answers."""
+    # Functions are carried out by each host; a scalar subquery would be by the one that is asked, for all of them.
     rows = yield Query(
-        "SELECT toInt64(_shard_num), toString(serverUUID()), (SELECT value FROM system.build_options WHERE name = "
-        f"'VERSION_FULL') FROM {topology.everywhere('system.one')}",
+        f"SELECT toInt64(_shard_num), toString(serverUUID()), version() FROM {topology.everywhere('system.one')}",
         {},
         LOOK,
     )
