@@ -56,20 +56,19 @@ def test_a_run_stops_there_and_the_code_of_that_version_is_content(aaiclick_clie
     assert "toIntervalDay(70)" in shown
     assert "INDEX own" in shown
     assert ensure_schema(aaiclick_client, schema_until(newest, 2)).steps == ()
-    shutil.rmtree(project.folder)
-    (project.home / "older").rename(project.folder)
+    newer = project.folder.rename(project.home / "newer")
+    older = (project.home / "older").rename(project.folder)
     project.forget()
     assert validate_schema(aaiclick_client, schema(project, 2).given(ttl_days=70)).in_sync
-
-
-def test_from_there_it_goes_to_the_newest(aaiclick_client: Client, project: Project) -> None:
-    newest = released(project)
-    ensure_schema(aaiclick_client, schema_until(newest, 2))
+    # From there it goes to the newest.
+    shutil.rmtree(older)
+    newer.rename(project.folder)
+    project.forget()
     plan = plan_schema(aaiclick_client, newest)
     assert (plan.from_version, plan.to_version) == (2, 3)
     assert ensure_schema(aaiclick_client, newest, policy=Policy.safe()).in_sync
     versions = aaiclick_client.query("SELECT version FROM schema_version ORDER BY seq").result_rows
-    assert [row[0] for row in versions] == [2, 3]
+    assert [row[0] for row in versions] == [1, 2, 3]
 
 
 def test_what_the_project_does_not_know_is_an_error(project: Project) -> None:
