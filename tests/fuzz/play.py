@@ -511,7 +511,20 @@ def _compared(ground: Ground, look: Before, keys: tuple[str, ...], when: str) ->
         columns=tuple(column for column in look.new.columns if column.name not in look.unread),
         indexes=tuple(item for item in look.new.indexes if not any(quoted(name) in item.expr for name in look.unread)),
     )
-    return [*found, *compare.answered(ground, live, want, seen)]
+    answers = compare.answered(ground, live, want, seen)
+    unsure = _misread(look)
+    return [*found, *(failure for failure in answers if not any(quoted(name) in failure.about for name in unsure))]
+
+
+def _misread(look: Before) -> list[str]:
+    """Columns that parts lack whose default reads another column that they lack: the engine gives one value where only
+    the first is read, and another where both are, before any change."""
+    late = {column.name for column in look.old.columns if column.late}
+    return [
+        new.name
+        for old, new in copied(look.old, look.new)
+        if old.late and any(quoted(name) in old.expr for name in late - {old.name})
+    ]
 
 
 def _merged_before(ground: Ground, table: Table) -> bool:
