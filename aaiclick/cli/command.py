@@ -203,9 +203,16 @@ class Frame:
             raise UsageError(f"nothing says which schema is meant: {NOWHERE}")
         return schema
 
-    def declared_or_oplog(self) -> Schema:
-        """The schema that was asked for, else the oplog. Raises ``UsageError``."""
-        return self._configured() or self._given(load_schema(DEFAULT), strict=False)
+    def declared_or_oplog(self, *, telling: bool = True) -> Schema:
+        """The schema that was asked for, else the oplog; ``telling``: and a note that it is that. Raises
+        ``UsageError``."""
+        schema = self._configured()
+        if schema is None:
+            schema = self._given(load_schema(DEFAULT), strict=False)
+            if telling:
+                said = f"note: this is the {schema.name} of aaiclick itself. For another schema {NOWHERE}"
+                self.output.tell(said, "yellow")
+        return schema
 
     def _configured(self) -> Schema | None:
         said = self.settings.value("schema")

@@ -237,7 +237,7 @@ def _tell_of_hosts(frame: Frame, found: Status) -> None:
 def _create_database(frame: Frame) -> None:
     from aaiclick.versions.history import read_history
 
-    declared = frame.declared_or_oplog()
+    declared = frame.declared_or_oplog(telling=False)
     read_history(declared)  # what is wrong there is said before anything is made
     cluster = os.environ.get("AAICLICK_CLUSTER")
     if cluster is None:

@@ -43,6 +43,9 @@ def python_source(schema: Schema, brief: bool = False) -> str:
     ``brief`` also leaves out what is None or empty: it is then no longer managed either.
     """
     shown = _without_empty(schema) if brief else schema
+    if not schema.unsupported:
+        shown = shown.model_copy()
+        shown.model_fields_set.discard("unsupported")  # that nothing was left out needs no words
     kinds = {type(spec) for spec in _specs(shown)}
     used = sorted(kind.__name__ for kind in kinds if kind not in _ELSEWHERE)
     body = f"{constant_name(schema.name)} = {_call(shown, 0, len(constant_name(schema.name)) + 3)}"

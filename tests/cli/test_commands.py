@@ -205,6 +205,7 @@ def test_migrate_offers_what_nobody_asked_for(run: Run, script: Script) -> None:
     ran = run("migrate", "--allow", "drop-rows t")
     assert ran.code == 0
     assert ran.stdout.splitlines()[1:] == [
+        "note: 'drop-rows t' was not needed: no step asks for it",
         "left alone: operation_log: column args is no longer declared",
         f"to do it too, run: aaiclick migrate --allow 'drop-rows t' --allow '{ALLOW}'",
     ]
@@ -366,6 +367,8 @@ def test_reflect(run: Run, script: Script, tmp_path: Path) -> None:
 def test_ddl_needs_no_database(run: Run, script: Script) -> None:
     ran = run("ddl")
     assert ran.code == 0
+    assert ran.stderr.startswith("note: this is the oplog of aaiclick itself. For another schema give --schema ")
+    assert run("ddl", "--schema", "aaiclick.oplog:OPLOG").stderr == ""
     assert ran.stdout.startswith(
         "-- oplog v5\n\nCREATE TABLE `operation_log` (\n    `id` UInt64 DEFAULT generateSnowflakeID(),\n"
     )

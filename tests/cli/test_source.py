@@ -42,6 +42,12 @@ def test_the_source_gives_the_same_schema(schema: Schema) -> None:
     assert same(executed(python_source(schema)), schema)
 
 
+def test_that_nothing_was_left_out_needs_no_words() -> None:
+    schema = Schema("s", version=1, unsupported={})
+    assert "unsupported" not in python_source(schema)
+    assert "unsupported" in schema.model_fields_set
+
+
 def test_unset_and_none_are_told_apart() -> None:
     for engine in (MergeTree(order_by=[]), MergeTree(order_by=[], partition_by=None)):
         schema = Schema("s", objects=[Table("t", [Column("id", "UInt64")], engine=engine)])

@@ -82,6 +82,8 @@ def _graph(frame: Frame, kind: GraphFormat, columns: bool, live: bool, only: tup
     from aaiclick.cli.graph.svg import picture_svg
     from aaiclick.cli.graph.text import dot, mermaid
 
+    if frame.url is not None and not live:
+        raise UsageError("--url goes with --live: without it the picture is of what is declared")
     schema = _live(frame) if live else _declared(frame)
     picture = picture_of(schema, schema.name if live else frame.database)
     if only:

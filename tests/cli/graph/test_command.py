@@ -93,6 +93,12 @@ def test_json_and_a_choice(run: Run) -> None:
     assert (ran.code, ran.stderr) == (2, "error: --only nothing*: nothing in the picture is called so\n")
 
 
+def test_a_url_without_live_is_no_picture_of_something_else(run: Run) -> None:
+    ran = run("graph", *AT, "--url", "chdb://memory")
+    assert (ran.code, ran.stdout) == (2, "")
+    assert ran.stderr == "error: --url goes with --live: without it the picture is of what is declared\n"
+
+
 def test_the_live_database_is_asked_where_that_is_wanted(run: Run, script: Script) -> None:
     script.schema = hostile.V1.model_copy(update={"unsupported": {"odd": "nobody knows its engine"}})
     found = run("graph", "--live", "--json", "--database", "app").document
