@@ -144,13 +144,14 @@ def test_keeper_is_away_for_ten_seconds_behind_the_fence(place: Place) -> None:
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize(("how", "seconds"), [("kill", SECONDS), ("pause", SECONDS), ("kill", 4 * SECONDS)])
 @pytest.mark.parametrize(
-    ("versions", "step"),
+    ("versions", "step", "how", "seconds"),
     [
-        pytest.param(turned, 23, marks=pytest.mark.long),
-        pytest.param(turned, 5, marks=pytest.mark.proof),
-        pytest.param(regrained, 7, marks=pytest.mark.proof),
+        pytest.param(turned, 23, "kill", SECONDS, marks=pytest.mark.long),
+        pytest.param(turned, 23, "pause", SECONDS, marks=pytest.mark.proof),
+        pytest.param(turned, 23, "kill", 4 * SECONDS, marks=pytest.mark.proof),
+        pytest.param(turned, 5, "kill", SECONDS, marks=pytest.mark.proof),
+        pytest.param(regrained, 7, "kill", SECONDS, marks=pytest.mark.proof),
     ],
 )
 @KINDS
