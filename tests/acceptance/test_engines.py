@@ -8,6 +8,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from aaiclick import Column, Index, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema, validate_schema
 from aaiclick.oplog import init_oplog_tables
+from aaiclick.testing.process import EngineServer
 from tests.acceptance.old_engines import PYTHONS, OldEngine
 from tests.oplog.reading import all_rows, execute, rows
 from tests.oplog.states import PLAIN, State
@@ -149,3 +150,13 @@ def test_rows_that_the_release_cannot_hash_are_copied_and_compared(client: Clien
     assert before[0][0] == 1000
     assert validate_schema(client, changed).in_sync
     old_engine.note("strategy", "odd rows")
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("python", PYTHONS)
+def test_a_drop_in_memory_that_is_waited_for_ends(python: str) -> None:
+    """So ``aaiclick check --engines`` does, which stood still at its first scratch table over chdb 3.7."""
+    with EngineServer(":memory:", python=python) as server:
+        server.command("CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a")
+        server.command("DROP TABLE t SYNC")
+        server.command("CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a")
