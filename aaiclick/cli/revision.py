@@ -195,7 +195,7 @@ def _check(frame: Frame, releases: list[str]) -> ExitCode:
     if releases:
         from aaiclick.testing.on_releases import check_on_releases
 
-        on_releases = check_on_releases(declared, releases)
+        on_releases = check_on_releases(declared, releases, frame.output.tell)
     _tell_check(frame, found, on_releases)
     return ExitCode.PENDING if found.problems or any(each.problems for each in on_releases) else ExitCode.DONE
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from aaiclick.api.ensure import ensure_schema
@@ -32,14 +32,17 @@ class ReleaseCheck:
     """What the release refuses, and in which of these; none where all is well."""
 
 
-def check_on_releases(schema: Schema, releases: Sequence[str]) -> tuple[ReleaseCheck, ...]:
+def check_on_releases(
+    schema: Schema, releases: Sequence[str], tell: Callable[[str], object] = lambda _: None
+) -> tuple[ReleaseCheck, ...]:
     """Create the schema on an embedded engine of each release, and upgrade it there from every locked version, without
-    rows. Replicated tables are made of the local engine.
+    rows. Replicated tables are made of the local engine. ``tell`` is called with a sentence before an engine is
+    fetched.
 
     Raises ``UsageError`` for a release that is not known, ``ConnectionFailed`` where its engine cannot be fetched or
     started.
     """
-    pythons = [python_of(release) for release in releases]
+    pythons = [python_of(release, tell) for release in releases]
     return tuple(_check(schema, release, str(python)) for release, python in zip(releases, pythons, strict=True))
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -16,9 +17,10 @@ WHEELS = {"24.8": "chdb==3.0.1", "25.8": "chdb==3.7.2", "26.9": "chdb==4.4.0"}
 _WHEEL = re.compile(r"chdb==[0-9][0-9.]*\Z")
 
 
-def python_of(release: str) -> Path:
+def python_of(release: str, tell: Callable[[str], object] = lambda _: None) -> Path:
     """The Python that has the engine of a release (``25.8``) or of a wheel (``chdb==3.7.2``). The first call fetches it
     with pip, which may take a minute; it stays in ``AAICLICK_ENGINES_CACHE``, else in the user's cache folder.
+    ``tell`` is called with a sentence before it is fetched.
 
     Raises ``UsageError`` for a release whose wheel is not known, ``ConnectionFailed`` where it cannot be fetched.
     """
@@ -32,6 +34,7 @@ def python_of(release: str) -> Path:
     home = _cache() / wheel.replace("==", "-")
     python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not python.exists():
+        tell(f"fetching {wheel} with pip, once, into {home}: about 1 GB when it is unpacked")
         _fetch(wheel, home)
     return python
 

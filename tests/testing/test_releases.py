@@ -48,6 +48,8 @@ def test_a_wheel_that_cannot_be_fetched_leaves_nothing_half_done(
     monkeypatch.setenv("AAICLICK_ENGINES_CACHE", str(tmp_path))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    said: list[str] = []
     with pytest.raises(ConnectionFailed, match=r"chdb==0\.0\.1 cannot be fetched into .*PIP_FIND_LINKS=folder"):
-        releases.python_of("chdb==0.0.1")
+        releases.python_of("chdb==0.0.1", said.append)
+    assert [each.partition(", once, into ")[0] for each in said] == ["fetching chdb==0.0.1 with pip"]
     assert list(tmp_path.iterdir()) == []
