@@ -98,7 +98,7 @@ def test_every_kind_of_object(place: Place) -> None:
     (blocked,) = run(plan_collections(everything(place, 1), (), ()), connection).steps
     assert blocked.blocked.startswith(f"this user may not see it: GRANT SHOW NAMED COLLECTIONS ON `{collection}`")
     connection.close()
-    place.settle(everything(place, 1))
+    place.start(everything(place, 1))
     for host in place.cluster.hosts[:: place.cluster.replicas]:
         share = 100 // place.cluster.shards
         host.q(f"INSERT INTO {place.database}.events (id, v) SELECT number, 1 FROM numbers({share})")
