@@ -19,12 +19,12 @@ from typing import TypeVar, cast
 
 from aaiclick.clickhouse.names import GUARD, JOURNAL, NOTES, PREFIX, RECORDS
 from aaiclick.clock import clock
-from aaiclick.error_codes import FUNCTION_THROW_IF_VALUE_IS_NON_ZERO, NOT_ENOUGH_SPACE
+from aaiclick.error_codes import FUNCTION_THROW_IF_VALUE_IS_NON_ZERO, NOT_ENOUGH_SPACE, QUERY_IS_PROHIBITED
 from aaiclick.errors import AaiclickError, LeaseLostError, OutcomeUnknownError, StatementError
 from aaiclick.lease.late_cache import is_refused, only_of
 from aaiclick.lease.lock import tagged, while_held
 from aaiclick.lease.renew import RENEWALS, Lease, check, ended_by_successor, renew, renew_loop_step
-from aaiclick.routine import Beside, Command, Effect, Nonce, Peer, Query, Routine, Sleep, number, text
+from aaiclick.routine import Beside, Command, Effect, Nonce, Peer, Query, Routine, Rows, Sleep, number, text
 from aaiclick.sql.clauses import drop_constraint, modify_comment
 from aaiclick.sql.ddl import alter_table, drop, is_alter, system
 from aaiclick.sql.quoting import qualified
@@ -76,14 +76,14 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
             ):
                 effect = routine.throw(full)
                 continue
-            rest = 0.0
+            rest, asked = 0.0, effect
             if isinstance(effect, Query | Command):
                 effect = _tagged(effect, held)
             elif isinstance(effect, Sleep) and effect.seconds > held.seconds / RENEWALS:
                 rest = effect.seconds - held.seconds / RENEWALS
                 effect = Sleep(held.seconds / RENEWALS)
             try:
-                rows = yield effect
+                rows = yield from _sent(effect, asked, held)
             except Exception as error:
                 yield from _look_whether_lost(held, effect, error, sent)
                 effect = routine.throw(error)
@@ -100,6 +100,20 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
         return cast("T", stop.value)
     finally:
         routine.close()
+
+
+def _sent(effect: Effect, asked: Effect, held: Lease) -> Routine[Rows]:
+    """Send it. A Replicated database takes no ALTER of two kinds: there the cache is written without the constraint of
+    the run, and a run that finds out that it has lost its lease empties it (``forget_cache``)."""
+    try:
+        return (yield effect)
+    except StatementError as error:
+        if error.code != QUERY_IS_PROHIBITED or not isinstance(effect, Command) or not isinstance(asked, Command):
+            raise
+        plain = tagged(held.nonce, asked.sql)
+        if plain == effect.sql or _is_line(asked, held):
+            raise
+    return (yield replace(effect, sql=plain))
 
 
 def forget_cache(held: Lease) -> Routine[None]:
