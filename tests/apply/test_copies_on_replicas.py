@@ -11,10 +11,12 @@ import pytest
 from aaiclick.apply.rebuild.copy_chunk import Job
 from aaiclick.apply.replicated.chunks import divided
 from aaiclick.apply.replicated.clear import settle_restored_everywhere
+from aaiclick.apply.replicated.hosts import require_servers
 from aaiclick.apply.replicated.swap import Standing, aside, standings
 from aaiclick.catalog.forms import TableForm
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.parts import Part
+from aaiclick.clickhouse.tables import Physical
 from aaiclick.clickhouse.topology import Host, Topology
 from aaiclick.errors import ApplyError, UsageError
 from aaiclick.plan.operations import RebuildWork
@@ -102,6 +104,16 @@ def test_each_host_has_its_own_standing() -> None:
 def test_a_host_with_anything_else_under_the_names_is_named(second: list[tuple[Any, ...]]) -> None:
     with pytest.raises(ApplyError, match=r"host h2 has .* hosts that have the old storage refuse writers"):
         standing_of(rows(1, live="new", shadow="old1"), second)
+
+
+def test_hosts_of_two_releases_make_no_copy() -> None:
+    """Each says its own: a scalar subquery would be answered once, by the host that is asked, for all of them."""
+    routine = require_servers(Reach(HOSTS, here=1), Physical("shop", "events", "old1", "ReplicatedMergeTree"))
+    question = next(routine)
+    assert isinstance(question, Query)
+    assert question.sql.count("SELECT") == 1
+    with pytest.raises(ApplyError, match=r"its hosts run different releases \(26.7, 26.9\).*Nothing was changed"):
+        routine.send(((1, "server1", "26.9"), (2, "server2", "26.7")))
 
 
 def test_a_restored_table_that_a_host_lacks_keeps_its_mark() -> None:
