@@ -19,7 +19,12 @@ from typing import TypeVar, cast
 
 from aaiclick.clickhouse.names import GUARD, JOURNAL, NOTES, PREFIX, RECORDS
 from aaiclick.clock import clock
-from aaiclick.error_codes import FUNCTION_THROW_IF_VALUE_IS_NON_ZERO, NOT_ENOUGH_SPACE, QUERY_IS_PROHIBITED
+from aaiclick.error_codes import (
+    ACCESS_DENIED,
+    FUNCTION_THROW_IF_VALUE_IS_NON_ZERO,
+    NOT_ENOUGH_SPACE,
+    QUERY_IS_PROHIBITED,
+)
 from aaiclick.errors import AaiclickError, LeaseLostError, OutcomeUnknownError, StatementError
 from aaiclick.lease.late_cache import is_refused, only_of
 from aaiclick.lease.lock import tagged, while_held
@@ -103,12 +108,17 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
 
 
 def _sent(effect: Effect, asked: Effect, held: Lease) -> Routine[Rows]:
-    """Send it. A Replicated database takes no ALTER of two kinds: there the cache is written without the constraint of
-    the run, and a run that finds out that it has lost its lease empties it (``forget_cache``)."""
+    """Send it. A Replicated database takes no ALTER of two kinds, and some users may write comments and no constraints:
+    there the cache is written without the constraint of the run, and a run that finds out that it has lost its lease
+    empties it (``forget_cache``)."""
     try:
         return (yield effect)
     except StatementError as error:
-        if error.code != QUERY_IS_PROHIBITED or not isinstance(effect, Command) or not isinstance(asked, Command):
+        if (
+            error.code not in (QUERY_IS_PROHIBITED, ACCESS_DENIED)
+            or not isinstance(effect, Command)
+            or not isinstance(asked, Command)
+        ):
             raise
         plain = tagged(held.nonce, asked.sql)
         if plain == effect.sql or _is_line(asked, held):
