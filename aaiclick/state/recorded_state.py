@@ -58,6 +58,8 @@ def read_recorded_state(owned: Owned, schema: str, *, journal: bool = True) -> R
     scope = journal_scope(owned.database, schema, record)
     entries = (yield from read_journal(scope)) if owned.journal else ()
     own = own_entries(entries) if journal else ()
-    names = frozenset((claim.space, claim.name) for claim in claims if claim.schema == schema)
+    names: frozenset[tuple[Space, str]] = frozenset(
+        (claim.space, claim.name) for claim in claims if claim.schema == schema
+    )
     owners = owners_of(claims, take_overs(entries), schema)
     return RecordedState(record, names, owners, own, block_numbers_in(entries))
