@@ -6,7 +6,7 @@ from __future__ import annotations
 from aaiclick.clock import clock
 from aaiclick.commands.inspection.warm import Warm, warm
 from aaiclick.commands.report import Report
-from aaiclick.commands.start.run import Run, asks_for_more
+from aaiclick.commands.start.run import Run, looks_further
 from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
 
@@ -19,23 +19,11 @@ def ensure(run: Run) -> Routine[Report]:
         from aaiclick.commands.approval.approved import require_database
 
         require_database(run.approved, seen.database)
-    if seen.in_sync and not _looks_further(run):
+    if seen.in_sync and not looks_further(run.schema, run.policy):
         return nothing_to_do(run.schema, seen, (yield from clock()) - started)
     from aaiclick.commands.start.inspecting import start
 
     return (yield from start(run, seen, started))
-
-
-def _looks_further(run: Run) -> bool:
-    """Whether a start that has nothing to do looks at more than its first question: for optional steps, and to tell
-    whoever allows something by name that nothing is called so."""
-    if asks_for_more(run.policy):
-        return True
-    if not run.policy.allowed:
-        return False
-    from aaiclick.commands.inspection.idle_keys import names_declared
-
-    return not all(names_declared(run.schema, key) for key in run.policy.allowed)
 
 
 def nothing_to_do(schema: Schema, seen: Warm, seconds: float) -> Report:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from aaiclick.peers import Peer
+
 if TYPE_CHECKING:
-    from aaiclick.peers import Peer
     from aaiclick.plan.gate import GateDecision
     from aaiclick.plan.model import Plan, Step
 

@@ -20,13 +20,11 @@ from typing import TypeVar, cast
 from aaiclick.clickhouse.names import GUARD, JOURNAL, NOTES, PREFIX, RECORDS
 from aaiclick.clock import clock
 from aaiclick.error_codes import (
-    ACCESS_DENIED,
     FUNCTION_THROW_IF_VALUE_IS_NON_ZERO,
     NOT_ENOUGH_SPACE,
-    QUERY_IS_PROHIBITED,
 )
 from aaiclick.errors import AaiclickError, LeaseLostError, OutcomeUnknownError, StatementError
-from aaiclick.lease.late_cache import is_refused, only_of
+from aaiclick.lease.late_cache import WITHOUT_CONSTRAINTS, is_refused, only_of
 from aaiclick.lease.lock import tagged, while_held
 from aaiclick.lease.renew import RENEWALS, Lease, check, ended_by_successor, renew, renew_loop_step
 from aaiclick.routine import Beside, Command, Effect, Nonce, Peer, Query, Routine, Rows, Sleep, number, text
@@ -114,11 +112,7 @@ def _sent(effect: Effect, asked: Effect, held: Lease) -> Routine[Rows]:
     try:
         return (yield effect)
     except StatementError as error:
-        if (
-            error.code not in (QUERY_IS_PROHIBITED, ACCESS_DENIED)
-            or not isinstance(effect, Command)
-            or not isinstance(asked, Command)
-        ):
+        if error.code not in WITHOUT_CONSTRAINTS or not isinstance(effect, Command) or not isinstance(asked, Command):
             raise
         plain = tagged(held.nonce, asked.sql)
         if plain == effect.sql or _is_line(asked, held):
@@ -150,7 +144,7 @@ def _look_whether_lost(held: Lease, effect: Effect, error: Exception, sent: Sequ
         raise LeaseLostError(
             f"this run's statement was ended by the one that took over the migration of database {held.database}"
         ) from error
-    if isinstance(effect, Command) and is_refused(effect.sql, error):
+    if isinstance(effect, Command) and is_refused(effect.sql, held.nonce, error):
         yield from _undo_last(late, held.nonce)
         raise LeaseLostError(f"another run has taken over the migration of database {held.database}") from error
     if (

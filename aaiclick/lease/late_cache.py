@@ -14,7 +14,7 @@ from collections.abc import Collection
 
 from aaiclick.clickhouse.names import PREFIX, RECORDS
 from aaiclick.clickhouse.tables import create_query
-from aaiclick.error_codes import ILLEGAL_COLUMN
+from aaiclick.error_codes import ACCESS_DENIED, ILLEGAL_COLUMN, QUERY_IS_PROHIBITED
 from aaiclick.errors import StatementError
 from aaiclick.lease.lock import tagged
 from aaiclick.routine import Command, Routine
@@ -26,6 +26,8 @@ _ENDED = f"{PREFIX}ended_"
 _NAMED = re.compile(rf"{_ENDED}([0-9a-z]+)")
 _NOTHING = "ASSUME 1"
 """Looked at by no INSERT."""
+WITHOUT_CONSTRAINTS = frozenset({ACCESS_DENIED, QUERY_IS_PROHIBITED})
+"""What a user who may not change constraints hears, and a Replicated database that takes no ALTER of two kinds."""
 _MOST = 20
 """So many former runs are told apart: those before them are long over."""
 
@@ -40,9 +42,9 @@ def only_of(sql: str, database: str, nonce: str) -> str:
     return alter_table(table, *own, sql.removeprefix(alter_table(table, "")).lstrip())
 
 
-def is_refused(sql: str, error: Exception) -> bool:
-    """Whether the server refused such a statement because a successor has shut its run out."""
-    return isinstance(error, StatementError) and error.code == ILLEGAL_COLUMN and _ENDED in sql
+def is_refused(sql: str, nonce: str, error: Exception) -> bool:
+    """Whether the server refused such a statement of the run because a successor has shut it out."""
+    return isinstance(error, StatementError) and error.code == ILLEGAL_COLUMN and f"{_ENDED}{nonce} " in sql
 
 
 def shut_out(database: str, nonces: Collection[str], by: str = "") -> Routine[None]:
@@ -56,7 +58,13 @@ def shut_out(database: str, nonces: Collection[str], by: str = "") -> Routine[No
     if not definition or not missing:
         return
     old = there[: max(0, len(there) + len(missing) - _MOST)]
-    commands = [add_constraint(f"{_ENDED}{nonce}", _NOTHING) for nonce in missing]
-    commands += [drop_constraint(f"{_ENDED}{nonce}") for nonce in old]
+    # A run that gives its lease back late shuts itself out, beside its successor, which does the same.
+    commands = [add_constraint(f"{_ENDED}{nonce}", _NOTHING, if_not_exists=True) for nonce in missing]
+    commands += [drop_constraint(f"{_ENDED}{nonce}", if_exists=True) for nonce in old]
     sql = alter_table(qualified(database, RECORDS), *commands)
-    yield Command(tagged(by, sql) if by else sql)
+    try:
+        yield Command(tagged(by, sql) if by else sql)
+    except StatementError as error:
+        # Who may write comments and no constraints goes on without: the cache is written so, too.
+        if error.code not in WITHOUT_CONSTRAINTS:
+            raise

@@ -97,9 +97,9 @@ def drop_projection(name: str) -> str:
     return f"DROP PROJECTION {name}"
 
 
-def add_constraint(name: str, body: str) -> str:
+def add_constraint(name: str, body: str, *, if_not_exists: bool = False) -> str:
     """A new constraint. ``body``: CHECK or ASSUME and its condition."""
-    return f"ADD CONSTRAINT {name} {body}"
+    return f"ADD CONSTRAINT {'IF NOT EXISTS ' if if_not_exists else ''}{name} {body}"
 
 
 def drop_constraint(name: str, *, if_exists: bool = False) -> str:

@@ -61,8 +61,8 @@ _READ = (
 _OPENS = "state = 'rolled back' OR (state = 'adopted' AND JSONHas(plan, 'adopted'))"
 """A version that was recognised is recorded as adopted as well, without a plan."""
 _SPACE = (
-    "multiIf(JSONHas(forms, name, 'collection_keys'), 'named collection', JSONHas(forms, name, 'database_engine'), "
-    "'database', JSONHas(forms, name, 'text') AND NOT JSONHas(forms, name, 'reason'), 'function', '')"
+    "multiIf(JSONHas(form.2, 'collection_keys'), 'named collection', JSONHas(form.2, 'database_engine'), 'database', "
+    "JSONHas(form.2, 'text') AND NOT JSONHas(form.2, 'reason'), 'function', '')"
 )
 """A form leaves out what has its default, such as the kind, so the fields that it must have tell it."""
 _GENERATION = f"maxIf(seq, {_OPENS}) OVER ()"
@@ -104,12 +104,13 @@ def read_records(database: str, schema: str) -> Routine[tuple[Record | None, tup
     )
     newest, version = (f"{what} OVER (PARTITION BY schema)" for what in ("max(seq)", "argMax(version, seq)"))
     forms = (
-        f"SELECT schema, seq, forms, {newest} AS newest, {version} AS last_version, JSONExtractKeys(forms) AS names "
-        f"FROM {table}"
+        f"SELECT schema, seq, {newest} AS newest, {version} AS last_version, "
+        f"JSONExtractKeysAndValuesRaw(forms) AS found FROM {table}"
     )
+    # All forms of a record are read once: read anew for each name they would be copied as often.
     names = (
-        f"SELECT schema, seq, newest, last_version, arrayJoin(names) AS name, {_SPACE} AS space FROM ({forms} WHERE "
-        "state != 'failed' AND forms != '')"
+        f"SELECT schema, seq, newest, last_version, arrayJoin(found) AS form, form.1 AS name, {_SPACE} AS space FROM "
+        f"({forms} WHERE state != 'failed' AND forms != '')"
     )
     # As many columns as a record has, so that both come in one answer.
     held = (

@@ -10,7 +10,8 @@ from aaiclick import Column, MergeTree, Migration, Policy, Schema, Table
 from aaiclick.clickhouse.names import RECORDS
 from aaiclick.clickhouse.tables import create_query
 from aaiclick.clients.opening import Opened, open_url
-from aaiclick.errors import LeaseLostError, SchemaAheadError, SchemaVersionError
+from aaiclick.error_codes import ACCESS_DENIED
+from aaiclick.errors import LeaseLostError, SchemaAheadError, SchemaVersionError, StatementError
 from aaiclick.lease.late_cache import shut_out
 from aaiclick.routine import Command, Effect, run
 from aaiclick.testing.engine import EmbeddedEngine
@@ -83,6 +84,54 @@ def test_the_run_that_sent_it_hears_that_its_lease_is_lost(connection: Opened, a
 
     with pytest.raises(LeaseLostError, match="another run has taken over"):
         Driver(connection, before=pause).run(ensuring(ONE, aaiclick_database, POLICY, owner=DEAD))
+
+
+def fresh_from_a_killed_run(connection: Opened, database: str) -> None:
+    """Its lock becomes a tombstone of which nobody knows yet."""
+
+    def stop(effect: Effect) -> None:
+        if writes_cache(effect):
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        Driver(connection, before=stop).run(ensuring(ONE, database, POLICY, owner=DEAD))
+
+
+def shuts_out(effect: Effect) -> bool:
+    return isinstance(effect, Command) and "_aaiclick_ended_" in effect.sql and not writes_cache(effect)
+
+
+def test_a_former_run_that_shuts_itself_out_meanwhile_does_not_end_its_successor(
+    connection: Opened, aaiclick_database: str
+) -> None:
+    """Whoever gives its lease back late does so without it, beside the next one."""
+    fresh_from_a_killed_run(connection, aaiclick_database)
+    done: list[Effect] = []
+
+    def before(effect: Effect) -> None:
+        if shuts_out(effect) and not done:
+            done.append(effect)
+            assert isinstance(effect, Command)
+            connection.command(effect)
+
+    assert Driver(connection, before=before).run(ensuring(ONE, aaiclick_database, POLICY)).in_sync
+    assert done
+
+
+def test_a_user_who_may_not_change_constraints_goes_on_after_a_killed_run(
+    connection: Opened, aaiclick_database: str
+) -> None:
+    fresh_from_a_killed_run(connection, aaiclick_database)
+    refused: list[Effect] = []
+
+    def before(effect: Effect) -> None:
+        if isinstance(effect, Command) and "CONSTRAINT" in effect.sql:
+            refused.append(effect)
+            raise StatementError("Not enough privileges", ACCESS_DENIED, "ACCESS_DENIED")
+
+    assert Driver(connection, before=before).run(ensuring(TWO, aaiclick_database, POLICY)).in_sync
+    assert any(shuts_out(effect) for effect in refused)
+    assert any(writes_cache(effect) for effect in refused)
 
 
 def test_few_of_the_former_runs_are_remembered(connection: Opened, aaiclick_database: str) -> None:

@@ -16,7 +16,7 @@ from aaiclick.routine import Command, run
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.state.cache import CacheEntry, cache_comment, parse_cache, update_cache, write_cache
 from aaiclick.state.record import Record
-from aaiclick.state.records import append, ensure_tables, history, read_latest
+from aaiclick.state.records import append, ensure_tables, history, read_latest, read_records
 from tests.support.session_connection import SessionConnection
 
 HOSTILE = 'quo\'te "d" back\\slash `tick` tab\t new\nline {x:String} %s größe\u2603 \\x41 --'
@@ -148,6 +148,26 @@ def test_plans_longer_than_a_statement_may_be_by_default(connection: SessionConn
     record = run(read_latest(db, "oplog"), connection)
     assert record is not None
     assert record.forms == record.plan == large
+
+
+def test_many_versions_of_many_objects_are_read_in_little_memory(connection: SessionConnection, db: str) -> None:
+    forms = {f"t{number}": {"text": "x" * 1000, **({"reason": ""} if number % 2 else {})} for number in range(300)}
+    run(append(db, replace(FIRST, forms=json.dumps(forms))), connection)
+    table = qualified(db, RECORDS)
+    connection.command(
+        Command(f"INSERT INTO {table} SELECT s.* REPLACE (x.number + 2 AS seq) FROM {table} AS s, numbers(19) AS x")
+    )
+    connection.command(Command("SET max_memory_usage = 200000000"))
+    try:
+        record, claims = run(read_records(db, "oplog"), connection)
+    finally:
+        connection.command(Command("SET max_memory_usage = DEFAULT"))
+    assert record is not None
+    assert record.seq == 20
+    assert {(claim.name, claim.space) for claim in claims} == {
+        (name, "" if "reason" in form else "function") for name, form in forms.items()
+    }
+    assert {(claim.first, claim.present) for claim in claims} == {(1, True)}
 
 
 @pytest.mark.parametrize("columns", ["version String, applied_at DateTime", "schema String, state String, seq UInt64"])

@@ -38,3 +38,15 @@ def asks_for_more(policy: Policy) -> bool:
     """Whether optional steps may be wanted. A warm start does not see them: an undeclared object is no difference.
     A key that no optional step needs says how something required is done, and here nothing is required."""
     return policy.level == "everything" or any(key.partition(" ")[0] in OPTIONAL for key in policy.allowed)
+
+
+def looks_further(schema: Schema, policy: Policy) -> bool:
+    """Whether a start that has nothing to do looks at more than its first question: for optional steps, and to tell
+    whoever allows something by name that nothing is called so."""
+    if asks_for_more(policy):
+        return True
+    if not policy.allowed:
+        return False
+    from aaiclick.commands.inspection.idle_keys import names_declared
+
+    return not all(names_declared(schema, key) for key in policy.allowed)

@@ -110,17 +110,17 @@ def _check(storage: Storage, command: str, here: dict[str, str]) -> None:
         raise refusal(36, f"Wrong constraint name. Cannot find constraint `{dropped[1]}` to drop")
     if storage.fenced and dropped is not None:
         raise refusal(774, "Table is in readonly mode")
-    added = re.match(r"ADD CONSTRAINT (\w+)", command)
-    if added is not None and added[1] in here:
-        raise refusal(44, f"Cannot add constraint {added[1]}: constraint with this name already exists")
+    added = re.match(r"ADD CONSTRAINT (IF NOT EXISTS )?(\w+)", command)
+    if added is not None and not added[1] and added[2] in here:
+        raise refusal(44, f"Cannot add constraint {added[2]}: constraint with this name already exists")
     if added is not None:
-        here[added[1]] = ""
+        here[added[2]] = ""
 
 
 def _change(server: Server, storage: Storage, command: str, database: str) -> None:
     if command.startswith("ADD CONSTRAINT "):
-        _, _, name, _, what = command.split(" ")
-        storage.constraints[name] = what
+        name, _, what = command.removeprefix("ADD CONSTRAINT ").removeprefix("IF NOT EXISTS ").split(" ")
+        storage.constraints.setdefault(name, what)
     elif command.startswith("DROP CONSTRAINT "):
         storage.constraints.pop(plain(command.rsplit(" ", 1)[1]), None)
     elif command.startswith("MODIFY SETTING "):
