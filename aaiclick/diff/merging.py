@@ -39,7 +39,9 @@ _IN_ANY_ORDER = frozenset(
     ]
 )
 """Aggregate functions whose result does not depend on the order of the rows."""
-_SAME_TWICE = frozenset(["any", "anylast", "groupbitand", "groupbitor", "max", "min"])
+_SAME_TWICE = frozenset(
+    ["any", "any_respect_nulls", "anylast", "anylast_respect_nulls", "groupbitand", "groupbitor", "max", "min"]
+)
 """Functions of SimpleAggregateFunction that make of a value and the same value that value."""
 KEEPS_ONE = "keep one value of {}"
 _KEEPS_FIRST = "keep the first value of {}"
@@ -96,13 +98,18 @@ def _special(engine: str, arguments: tuple[str, ...]) -> dict[str, str]:
 
 
 def _summed(form: TableForm, column: ColumnForm, arguments: tuple[str, ...]) -> str:
-    listed = {name.strip("`") for argument in arguments for name in key_elements(argument)}
+    listed = _listed(arguments)
     prefix, dot, _ = column.name.partition(".")
     if dot and prefix.endswith("Map") and column.type.startswith("Array("):
         return _MAP
     if listed and column.name not in listed:
         return KEEPS_ONE
     return _ADDS if summable(column.type) else KEEPS_ONE
+
+
+def _listed(arguments: tuple[str, ...]) -> frozenset[str]:
+    """The columns that the engine's arguments name."""
+    return frozenset(name.strip("`") for argument in arguments for name in key_elements(argument))
 
 
 def summable(type_text: str) -> bool:
@@ -150,11 +157,30 @@ def _adds_alike(old: TypeText, new: TypeText) -> bool:
 
 def repeats_count(form: TableForm, column: ColumnForm) -> bool:
     """True where two rows of one key with the same value of the column are not combined to that value."""
+    if function := combined_by(column.type):
+        return function.lower() not in _SAME_TWICE and _by_its_function(form, column)
     said = role(form, column)
-    if not said:
-        return False
-    function = combined_by(column.type)
-    return function.lower() not in _SAME_TWICE if function else said in (_ADDS, _MAP)
+    if said != _MAP:
+        return said == _ADDS
+    beside = f"{column.name.partition('.')[0]}."
+    return any(other.name.startswith(beside) and other.name != column.name for other in form.columns)
+
+
+def _by_its_function(form: TableForm, column: ColumnForm) -> bool:
+    """Whether merges combine a SimpleAggregateFunction column by that function.
+
+    An AggregatingMergeTree does it with every one that is not itself an element of the sort key, the partition key's
+    among them. Those that add up or coalesce leave alone what a key computes something from, and what they do not list.
+    """
+    match engine_of(form):
+        case "AggregatingMergeTree":
+            return column.name not in {_bare(element) for element in key_elements(form.order_by)}
+        case "SummingMergeTree" | "CoalescingMergeTree":
+            listed = _listed(tuple(split_top(local_family(form).arguments)))
+            read = mentioned(f"{form.order_by} {form.partition_by}", [column.name])
+            return not read and (not listed or column.name in listed)
+        case _:
+            return False
 
 
 def order_matters(form: TableForm) -> bool:

@@ -74,9 +74,10 @@ def refused_by_keeper(path: str, replica: str) -> str:
     for ever: it has to be refused before it is sent.
     """
     # A Keeper of its own may be named in front; the server takes the slash at the end away.
-    plain = re.sub(r"\A\w+:(?=/)", "", path)
-    parts = (plain.removesuffix("/") if plain != "/" else plain).split("/")[1:]
-    if not plain.startswith("/"):
+    plain = re.sub(r"\A\w+:(?=[/{])", "", path)
+    parts = (plain.removesuffix("/") if plain != "/" else plain).removeprefix("/").split("/")
+    # A macro in front may hold the slash: the server looks behind its expansion.
+    if not plain.startswith(("/", "{")):
         return f"the path {path!r} in Keeper has to begin with '/'"
     if "" in parts:
         return f"a part of the path {path!r} in Keeper is empty"

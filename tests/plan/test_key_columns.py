@@ -8,6 +8,7 @@ import pytest
 
 from aaiclick import Column, Policy, Schema, Table, ensure_schema, plan_schema
 from aaiclick.specs.engines import AggregatingMergeTree, MergeTree, ReplacingMergeTree, SummingMergeTree
+from aaiclick.specs.sql_objects import SqlTable
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -67,3 +68,43 @@ def test_nothing_is_asked_where_the_values_stay(
     assert not [hazard for hazard in plan_schema(aaiclick_client, after).hazards if hazard.allow]
     ensure_schema(aaiclick_client, after)
     assert aaiclick_client.query("SELECT * FROM t FINAL ORDER BY k").result_rows == right
+
+
+_SUM = "SimpleAggregateFunction(sum, UInt64)"
+_ONE = "s Int8 DEFAULT 1"
+_OTHERWISE = [
+    ("AggregatingMergeTree PARTITION BY x", _SUM, "", "(k, x)", "k"),
+    ("SummingMergeTree", _SUM, "", "(k, x + 1)", "k"),
+]
+_ALIKE = [
+    ("SummingMergeTree", _SUM, "", "(k, x)", "(k, x + 1)"),
+    ("SummingMergeTree(s)", _SUM, _ONE, "(k, x)", "k"),
+    ("ReplacingMergeTree", _SUM, "", "(k, x)", "k"),
+    ("AggregatingMergeTree", "SimpleAggregateFunction(any_respect_nulls, UInt64)", "", "(k, x)", "k"),
+    ("SummingMergeTree(s)", "UInt8", f"{_ONE}, `xMap.a` Array(UInt8) DEFAULT [1]", "(k, xMap.a)", "k"),
+    ("VersionedCollapsingMergeTree(s, x)", "UInt64", _ONE, "(k, x)", "k"),
+]
+
+
+def test_it_is_asked_where_the_engine_makes_another_value(aaiclick_client: Client) -> None:
+    client, tables, before = aaiclick_client, list[SqlTable](), list[object]()
+    for place, (engine, kind, beside, now, later) in enumerate([*_OTHERWISE, *_ALIKE]):
+        name = f"t{place}"
+        made = f"CREATE TABLE {name} (k UInt8, x {kind}{beside and ', '}{beside}) ENGINE = {engine} ORDER BY "
+        client.command(made + now, settings={"allow_suspicious_primary_key": 1})
+        client.command(f"SYSTEM STOP MERGES {name}")
+        for value in (3, 4) if engine.startswith("Versioned") else (3, 3):
+            client.command(f"INSERT INTO {name} (k, x) VALUES (1, {value})")
+        before.append(_merged(client, name))
+        tables.append(Table.from_sql(made + later))
+    assert all(before)
+    schema = Schema("s", version=None, objects=tables)
+    asked = {hazard.allow for hazard in plan_schema(client, schema).hazards if hazard.allow}
+    assert asked == {f"change-sort-key t{place}" for place in range(len(_OTHERWISE))}
+    ensure_schema(client, schema, policy=Policy.lossless().allow(*asked))
+    changed = [place for place, rows in enumerate(before) if _merged(client, f"t{place}") != rows]
+    assert changed == list(range(len(_OTHERWISE)))
+
+
+def _merged(client: Client, table: str) -> object:
+    return client.query(f"SELECT * FROM {table} FINAL ORDER BY ALL").result_rows

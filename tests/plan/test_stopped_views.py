@@ -37,3 +37,11 @@ def test_it_stays_as_the_operator_left_it(aaiclick_client: Client, stopped: bool
     ensure_schema(client, changed, policy=Policy.lossless().allow("replace-view v"))
     assert (_status(client) == "Disabled") is stopped
     assert not plan_schema(client, changed).required
+
+
+def test_one_that_stays_as_it_is_over_a_table_that_changes_is_stopped_again(aaiclick_client: Client) -> None:
+    ensure_schema(aaiclick_client, _schema("Date", "SELECT k FROM t"))
+    aaiclick_client.command("SYSTEM STOP VIEW v")
+    changed = _schema("Date32", "SELECT k FROM t")
+    ensure_schema(aaiclick_client, changed, policy=Policy.lossless().allow("replace-view v"))
+    assert _status(aaiclick_client) == "Disabled"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.normalize import key_elements, without_direction
+from aaiclick.catalog.render import local_family
 from aaiclick.clickhouse.refusable import answered
 from aaiclick.diff.changes.column_type import RetypeColumn
 from aaiclick.diff.changes.columns import AddColumn
@@ -25,6 +26,7 @@ from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import quote_name
+from aaiclick.sql.tokens import split_top
 
 _OLD = "_aaiclick_old_group"
 _ZERO = "_aaiclick_was_zero"
@@ -155,6 +157,9 @@ def _elements(key: str) -> tuple[str, ...]:
 
 def _sort_key(form: TableForm) -> tuple[str, ...]:
     """What rows that are combined have in common."""
+    if engine_of(form) == "VersionedCollapsingMergeTree":
+        # The server puts the version behind the sort key where it is not in it.
+        return tuple(dict.fromkeys((*_elements(form.order_by), *split_top(local_family(form).arguments)[1:2])))
     return _elements(form.order_by) or ((_ROW,) if engine_of(form) in _APART else ())
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aaiclick.clickhouse.refusable import answered
+from aaiclick.diff.conversion.combining import combined_by
 from aaiclick.diff.hazards import Hazard
 from aaiclick.diff.merging import engine_of, repeats_count, role
 from aaiclick.diff.target import live_column
@@ -55,8 +56,13 @@ def _moved(diff: TableDiff) -> tuple[list[str], list[str]]:
         before = live_column(diff.form, diff.target.renames, column.name)
         if before is None or not (before.stored and column.stored):
             continue
-        if not role(diff.form, before) and repeats_count(diff.target.form, column):
+        # Between two roles outside of the keys it is another hazard, unless the type has a function of its own.
+        apart = role(diff.form, before) and role(diff.target.form, column)
+        if apart and not combined_by(before.type) == combined_by(column.type) != "":
+            continue
+        was, is_now = repeats_count(diff.form, before), repeats_count(diff.target.form, column)
+        if is_now and not was:
             leaving.append(column.name)
-        if not role(diff.target.form, column) and repeats_count(diff.form, before):
+        if was and not is_now:
             entering.append(column.name)
     return leaving, entering

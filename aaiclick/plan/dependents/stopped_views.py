@@ -14,7 +14,8 @@ from aaiclick.clickhouse.topology import Topology
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import ReplaceWork
 from aaiclick.routine import Query, Routine, text
-from aaiclick.sql.ddl import create, system
+from aaiclick.sql.cluster import head_of
+from aaiclick.sql.ddl import system
 from aaiclick.sql.quoting import qualified
 
 _STOPPED = "SELECT database, view FROM system.view_refreshes WHERE status = 'Disabled' ORDER BY database, view"
@@ -25,10 +26,10 @@ def stopped_again(steps: Sequence[Step], topology: Topology, notes: list[str]) -
     if not any(_refreshed(step) for step in steps):
         return tuple(steps)
     rows = yield from answered(Query(_STOPPED))
-    stopped = [qualified(text(database), text(view)) for database, view in rows or ()]
+    stopped = {(text(database), text(view)) for database, view in rows or ()}
     found: list[Step] = []
     for step in steps:
-        name = next((name for name in stopped if _refreshed(step, name)), "")
+        name = next((qualified(*parts) for parts in _refreshed(step) if parts in stopped), "")
         if name and not topology.single:
             notes.append(f"{name} is stopped (SYSTEM STOP VIEW) and made anew: it is refreshed from then on")
         if not name or not topology.single:
@@ -41,9 +42,9 @@ def stopped_again(steps: Sequence[Step], topology: Topology, notes: list[str]) -
     return tuple(found)
 
 
-def _refreshed(step: Step, name: str = "") -> bool:
-    """The step makes a refreshable view: any, or the one of this quoted name."""
-    head = create("MATERIALIZED VIEW", name).rstrip() + " "
-    return isinstance(step.work, ReplaceWork) and any(
-        sql.startswith(head) and " REFRESH " in sql for sql in step.work.statements
-    )
+def _refreshed(step: Step) -> list[tuple[str, ...]]:
+    """The refreshable views that the step makes, each as (database, name). Here it is quoted, and there it is not."""
+    if not isinstance(step.work, ReplaceWork):
+        return []
+    heads = [head_of(sql) for sql in step.work.statements if " REFRESH " in sql]
+    return [head.names[0] for head in heads if head and (head.verb, head.kind) == ("CREATE", "MATERIALIZED VIEW")]

@@ -234,7 +234,16 @@ def test_a_path_that_keeper_does_not_take_is_refused_before_it_is_sent(path: str
 
 
 @pytest.mark.parametrize(
-    "written", ["", "'/t/{shard}/x/', '{replica}'", "'other:/t/ä b', 'ö'", "'/t/{uuid}', 'r', v", "'/t/.../x', 'r.1'"]
+    "written",
+    [
+        "",
+        "'/t/{shard}/x/', '{replica}'",
+        "'other:/t/ä b', 'ö'",
+        "'/t/{uuid}', 'r', v",
+        "'/t/.../x', 'r.1'",
+        "'{prefix}/t', '{replica}'",
+        "'other:{prefix}/t', 'r'",
+    ],
 )
 def test_paths_that_keeper_takes(written: str) -> None:
     catalog = Catalog("d", "Atomic", ServerFacts((26, 9), "26.9", "shop", "default", "UTC"), {})
