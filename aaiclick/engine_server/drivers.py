@@ -104,7 +104,10 @@ def _joined(state: list[str]) -> list[str]:
     found: list[str] = []
     for text in state:
         both = [found[-1] if found else "", text]
-        if all(each[:4].upper() == "SET " and not each[4:].lstrip().startswith("param_") for each in both):
+        # What sets no setting stands alone: SET ROLE takes nothing behind it.
+        if all(
+            each[:4].upper() == "SET " and _sets(each) and not each[4:].lstrip().startswith("param_") for each in both
+        ):
             found[-1] += f", {text[4:]}"
         else:
             found.append(text)
@@ -161,7 +164,8 @@ class _Turn:
             text = sql.strip().rstrip(";")
             # What it sets anew need not be set before: a session that lasts would have more and more to repeat.
             sets = _sets(text)
-            self.state = [*(kept for kept in self.state if not _sets(kept) or not _sets(kept) <= sets), text]
+            before = (kept for kept in self.state if kept != text and (not _sets(kept) or not _sets(kept) <= sets))
+            self.state = [*before, text]
         return result
 
     def close(self) -> None:

@@ -40,6 +40,17 @@ def test_a_drop_ends_that_is_waited_for(client: Client, old_engine: OldEngine) -
     assert client.query("SELECT count() FROM system.tables WHERE database = currentDatabase()").result_rows == [(0,)]
 
 
+def test_what_a_session_has_set_stays_whatever_it_was(client: Client, old_engine: OldEngine) -> None:
+    """Sessions take turns on these engines, and what each has set is said again."""
+    one = old_engine.server.client(session_id="it has set a role")
+    for sql in ("SET ROLE NONE", "SET max_threads = 3", "SET ROLE NONE", "SET max_block_size = 5000"):
+        one.command(sql)
+    client.command("SELECT 1")
+    settings = "getSetting('max_threads'), getSetting('max_block_size')"
+    assert one.query(f"SELECT {settings}").result_rows == [(3, 5000)]
+    one.close()
+
+
 BEFORE = Table(
     "t",
     [Column("id", "UInt64"), Column("name", "String"), Column("day", "Date")],
