@@ -293,6 +293,13 @@ def _whole_names(text: str, dotted: frozenset[str]) -> str:
 
 
 def _query(tokens: Tokens, position: int) -> bool:
-    """Some releases print a column that is called ``select`` without quotes: nothing of a query stands behind it."""
-    named = tokens.is_op(position + 1, ",") or tokens.is_op(position + 1, ")")
-    return (tokens.is_word(position, "SELECT") or tokens.is_word(position, "WITH")) and not named
+    """Whether a query stands in the parenthesis that is opened before the position. A column that is called ``with`` is
+    printed without quotes, by some releases one that is called ``select``, too: nothing of a query stands behind it."""
+    if tokens.is_op(position + 1, ",") or tokens.is_op(position + 1, ")"):
+        return False
+    if not tokens.is_word(position, "WITH"):
+        return tokens.is_word(position, "SELECT")
+    end = tokens.match.get(position - 1, len(tokens))
+    while position < end and not tokens.is_word(position, "SELECT"):
+        position = tokens.match.get(position, position) + 1
+    return position < end

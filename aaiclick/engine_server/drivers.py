@@ -24,6 +24,10 @@ _DROP, _SYNC = (
     re.compile(r"\s+SYNC(?=\s*(/\*.*?\*/\s*)?;?\s*$)", re.IGNORECASE | re.DOTALL),
 )
 _STRING = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
+# Settings alone: no SET ROLE, no parameter, and no comment, behind which the next one would be lost.
+_LIST = re.compile(
+    r"SET (?!\s*(?:param_|ROLE\b|DEFAULT\b))((?!--|/\*|#).)*=((?!--|/\*|#).)*", re.IGNORECASE | re.DOTALL
+)
 _SET_NAMES = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s*=")
 
 
@@ -99,15 +103,11 @@ def _sets(text: str) -> frozenset[str]:
     return frozenset(_SET_NAMES.findall(_STRING.sub("''", text)))
 
 
-def _joined(state: list[str]) -> list[str]:
+def joined(state: list[str]) -> list[str]:
     """The statements, with a SET that follows another one written as one: each statement costs as much as a query."""
     found: list[str] = []
     for text in state:
-        both = [found[-1] if found else "", text]
-        # What sets no setting stands alone: SET ROLE takes nothing behind it.
-        if all(
-            each[:4].upper() == "SET " and _sets(each) and not each[4:].lstrip().startswith("param_") for each in both
-        ):
+        if found and _LIST.fullmatch(found[-1]) and _LIST.fullmatch(text):
             found[-1] += f", {text[4:]}"
         else:
             found.append(text)
@@ -142,7 +142,7 @@ class _Turns:
         )
         self._last = None
         back = [f"{name} = DEFAULT" for name in names if not name.startswith("param_")]
-        for text in [*([f"SET {', '.join(back)}"] if back else []), "USE default", *_joined(turn.state)]:
+        for text in [*([f"SET {', '.join(back)}"] if back else []), "USE default", *joined(turn.state)]:
             self._query(text, "TabSeparated")
         self._last = turn
 

@@ -67,6 +67,9 @@ def test_the_elements_of_a_key() -> None:
     assert key_elements("f(b, c)") == ("f(b, c)",)
     assert key_elements("tuple()") == ()
     assert key_elements("(select, `ü`)") == ("select", "`ü`")
+    assert key_elements("(with % 10, a)") == ("with % 10", "a")
+    assert key_elements("(with.1, (WITH 1 AS x SELECT x))") == ("with.1", "(WITH 1 AS x SELECT x)")
+    assert key_elements("(WITH 1 AS x, 2 AS y SELECT x)") == ("(WITH 1 AS x, 2 AS y SELECT x)",)
     assert key_elements("(SELECT a, b FROM t)") == ("(SELECT a, b FROM t)",)
 
 
