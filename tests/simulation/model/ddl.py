@@ -82,7 +82,7 @@ def alter(server: Server, found: re.Match[str], database: str) -> None:
     storage = server.need(place, name)
     listed = found["commands"]
     commands = [piece[1:-1] for piece in pieces(listed)] if listed.startswith("(") else [listed]
-    if "CONSTRAINT _aaiclick_ended_" in listed:
+    if "_aaiclick_ended_" in listed:
         commands = pieces(listed)
     if listed.startswith("MODIFY COMMENT") and ", RESET SETTING " in listed:
         raise UnmodelledError(listed)
