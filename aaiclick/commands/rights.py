@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from aaiclick.errors import StatementError
 from aaiclick.plan.model import Plan
 from aaiclick.routine import Query, Routine, number
+from aaiclick.sql.ddl import system
 from aaiclick.sql.quoting import quote_name
 
 _SCRATCH = "_aaiclick_scratch_any"
@@ -46,6 +47,7 @@ def _needed(plan: Plan) -> Iterator[tuple[str, str]]:
         return
     database = quote_name(plan.database)
     copies = any(step.strategy in _COPIES for step in plan.steps)
+    stops = any(sql.startswith(system("STOP VIEW")) for step in plan.steps for sql in step.sql)
     for right in _EVERYTHING:
         yield (
             f"{right} ON {database}.*",
@@ -65,6 +67,14 @@ def _needed(plan: Plan) -> Iterator[tuple[str, str]]:
         "KILL QUERY ON *.*",
         "this user may not KILL QUERY: statements that a killed run left on the server are waited for, not ended",
     )
+    if stops:
+        yield (
+            f"SYSTEM VIEWS ON {database}.*",
+            (
+                f"this user may not SYSTEM STOP VIEW in {plan.database}: a view that is stopped now and is made anew "
+                "is refreshed from then on, and the run ends there with an error"
+            ),
+        )
     if copies:
         yield (
             f"SYSTEM MERGES ON {database}.*",

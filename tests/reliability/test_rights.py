@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,11 @@ def test_missing_rights_are_in_the_plan(plan: Plan) -> None:
         "this user may not KILL QUERY",
         f"this user may not SYSTEM STOP MERGES in {plan.database}",
     ]
+    stops = replace(plan.steps[0], sql=["SYSTEM STOP VIEW `d`.`v`"])
+    _, said = asked(replace(plan, steps=(stops,)), ("SYSTEM VIEWS",))
+    assert [sentence.partition(":")[0] for sentence in said] == [
+        f"this user may not SYSTEM STOP VIEW in {plan.database}"
+    ]
     _, said = asked(plan, ("INSERT",))
     assert said == (
         f"this user may not INSERT in {plan.database}: nothing of this plan can be carried out before that is granted",
@@ -65,7 +71,7 @@ def test_missing_rights_are_in_the_plan(plan: Plan) -> None:
 
 
 def test_the_server_understands_what_is_asked(plan: Plan, aaiclick_server: EngineServer) -> None:
-    for sql in asked(plan, ())[0]:
+    for sql in (*asked(plan, ())[0], "CHECK GRANT SYSTEM VIEWS ON d.*"):
         assert aaiclick_server.command(sql) == "1\n", sql
     connection = open_url(aaiclick_server.url)
     assert run(missing_rights(plan), connection) == ()
