@@ -18,17 +18,20 @@ from aaiclick.sql.clauses import delete_where
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import quote_name, quote_string
 
+_SUSPICIOUS = ("LowCardinality(", "Variant(")
 _FAILED = frozenset({UNFINISHED, SUSPICIOUS_TYPE_FOR_LOW_CARDINALITY})
 
 
 def fills_that_run(diff: TableDiff, steps: Sequence[Step]) -> Routine[tuple[Step, ...]]:
     """The steps, blocked with the server's reason where a mutation fails on such a table."""
-    suspects = [column for column in diff.form.columns if column.kind == "ALIAS" and "LowCardinality(" in column.type]
+    aliases = [column.type for column in diff.form.columns if column.kind == "ALIAS"]
+    suspects = [kind for kind in aliases if any(word in kind for word in _SUSPICIOUS)]
     stored = next((column for column in diff.form.columns if column.kind in ("", "DEFAULT")), None)
     if not steps or not suspects or stored is None:
         return tuple(steps)
-    # It is the table that matters and not its rows: one of defaults is enough.
-    clone = yield from diff.make_clone(replace(diff.as_spelled, name=diff.form.name), "filled")
+    # It is the table that matters and not its rows: one of defaults is enough, which no constraint may refuse.
+    form = replace(diff.as_spelled, name=diff.form.name, constraints=())
+    clone = yield from diff.make_clone(form, "filled")
     name, settings = quote_name(stored.name), {**REHEARSE, **dict(clone.settings), "mutations_sync": 1}
     row = f"INSERT INTO {clone.name} ({name}) SELECT defaultValueOfTypeName({quote_string(stored.type)})"
     try:
