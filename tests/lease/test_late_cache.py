@@ -52,7 +52,8 @@ def test_it_is_refused_and_older_code_does_not_start(connection: Opened, aaiclic
             return
         successor = Driver(connection, before=stop)
         try:
-            successor.run(ensuring(TWO, aaiclick_database, POLICY))
+            # Of a dead process, so that nobody waits for its lease.
+            successor.run(ensuring(TWO, aaiclick_database, POLICY, owner=DEAD))
         except KilledError:
             assert killed
         assert isinstance(effect, Command)
