@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -52,8 +53,8 @@ def test_it_is_refused_and_older_code_does_not_start(connection: Opened, aaiclic
             return
         successor = Driver(connection, before=stop)
         try:
-            # Of a dead process, so that nobody waits for its lease.
-            successor.run(ensuring(TWO, aaiclick_database, POLICY, owner=DEAD))
+            # Of another dead process, so that nobody waits for its lease.
+            successor.run(ensuring(TWO, aaiclick_database, POLICY, owner=replace(DEAD, pid=2)))
         except KilledError:
             assert killed
         assert isinstance(effect, Command)
