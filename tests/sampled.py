@@ -216,7 +216,6 @@ SHOWN_BY: dict[str, str] = {
     "tests/cluster/test_rig.py::test_a_killed_host_catches_up": "tests/cluster/test_trouble.py::test_a_host_that_is_away_is_named_and_follows_when_it_is_back",
     "tests/cluster/test_rig_without_hosts.py::test_the_logs_of_a_failed_test_are_kept": "::test_without_zookeeper_a_test_is_skipped_unless_it_is_required",
     "tests/cluster/test_rollbacks.py::test_what_cannot_be_told_apart_is_refused": "tests/reliability/test_rollback.py::test_what_was_deleted_or_changed_since_has_to_be_allowed",
-    "tests/cluster/test_rollbacks.py::test_what_is_kept_is_pruned_on_every_host": "tests/cluster/test_copies.py::test_a_table_is_replaced_on_all_hosts",
     "tests/cluster/test_starts.py::test_what_is_adopted_through_one_host_counts_for_all": "tests/cluster/test_books.py::test_every_host_reads_what_another_one_has_written",
     "tests/commands/test_given_values.py::test_the_lock_file_tolerates_what_may_differ": "tests/migrations/test_history.py::test_the_first_revision_makes_the_package_and_the_lock_file",
     "tests/commands/test_sql_declarations.py::test_lock_file_check_and_revision": "tests/migrations/test_history.py::test_the_first_revision_makes_the_package_and_the_lock_file",

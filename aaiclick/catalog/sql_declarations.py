@@ -33,6 +33,7 @@ from aaiclick.sql.tokens import Tokens
 
 _NOWHERE = "_aaiclick_nowhere"
 """The database of a text that names none."""
+_WHOLE = "flatten_nested"
 _AT_ONCE = 60_000
 """Length of the statements that go into one question."""
 
@@ -164,6 +165,10 @@ def _table(item: SqlObject, table: Table) -> Table:
     if isinstance(engine, Engine):
         unsaid = {key: None for key in ("order_by", "partition_by", "primary_key") if not engine.declares(key)}
         engine = engine.model_copy(update=unsaid)
+    # The text is a person's: a server makes a column for each part of a Nested in it.
+    if _WHOLE in engine.settings and _WHOLE not in item.sql:
+        others = {key: value for key, value in engine.settings.items() if key != _WHOLE}
+        engine = engine.model_copy(update={"settings": others})
     columns = [_renamed(column, item.column_renames.get(column.name)) for column in table.columns]
     fields: TableFields = {
         "engine": engine,

@@ -129,6 +129,22 @@ def test_a_view_over_a_type_that_a_release_does_not_allow_yet_follows_its_table(
     assert client.query("SELECT a FROM v").result_rows == [(300,)]
 
 
+def test_a_table_with_an_alias_of_such_a_type_is_changed(client: Client, old_engine: OldEngine) -> None:
+    """The server refuses to read anything of it before the type is allowed."""
+    if old_engine.release == "24.8":
+        pytest.skip("24.8 has no Time")
+    client.command(
+        "CREATE TABLE t (a UInt8, at Time ALIAS CAST('1:02:03', 'Time'), INDEX i a TYPE minmax) ENGINE = MergeTree "
+        "ORDER BY a",
+        settings={"enable_time_time64_type": 1},
+    )
+    client.command("INSERT INTO t (a) VALUES (1)", settings={"enable_time_time64_type": 1})
+    columns = [Column("a", "UInt8"), Column("at", "Time", alias="CAST('1:02:03', 'Time')")]
+    changed = Schema("app", objects=[Table("t", columns, engine=MergeTree(order_by=["a"]))])
+    ensure_schema(client, changed, policy=Policy.lossless())
+    assert plan_schema(client, changed).steps == ()
+
+
 ODD = [
     Column("id", "UInt64"),
     Column("note", "Nullable(String)"),

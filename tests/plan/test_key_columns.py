@@ -108,3 +108,17 @@ def test_it_is_asked_where_the_engine_makes_another_value(aaiclick_client: Clien
 
 def _merged(client: Client, table: str) -> object:
     return client.query(f"SELECT * FROM {table} FINAL ORDER BY ALL").result_rows
+
+
+def test_another_partition_key_does_not_hide_it(aaiclick_client: Client) -> None:
+    columns = [Column("p", "UInt8"), Column("k", "UInt8"), Column("x", "UInt64")]
+    before, after = (
+        Schema("s", version=None, objects=[Table("t", columns, engine=engine)])
+        for engine in (
+            SummingMergeTree(order_by=["k", "x"], partition_by="p"),
+            SummingMergeTree(order_by=["k"], partition_by="intDiv(p, 2)"),
+        )
+    )
+    _fill(aaiclick_client, before, "(1, 1, 3)", "(1, 1, 3)")
+    keys = {hazard.allow for hazard in plan_schema(aaiclick_client, after).hazards if hazard.allow}
+    assert keys == {"change-partition-key t", "change-sort-key t"}

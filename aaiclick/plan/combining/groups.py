@@ -94,7 +94,7 @@ def _keys(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
     elif apart:
         old_parts = _elements(diff.form.partition_by), _elements(wanted.partition_by)
         found += yield from reordered_partitions(diff, data_name, _sort_key(diff.form), *old_parts)
-    if not found:
+    if not any(hazard.allow == f"change-sort-key {diff.live.name}" for hazard in found):
         found += yield from combined_otherwise(diff, data_name, _sort_key(diff.form), new)
     return tuple(found)
 

@@ -13,6 +13,7 @@ from aaiclick.clickhouse.parts import EVERY_ROW
 from aaiclick.clickhouse.refusable import answered
 from aaiclick.clickhouse.topology import PROOF, Topology
 from aaiclick.diff.hazards import Hazard
+from aaiclick.plan.data_checks.checks import asked
 from aaiclick.plan.model import Step
 from aaiclick.plan.proof.changed import changed_columns
 from aaiclick.plan.proof.column_uses import through_aliases
@@ -22,7 +23,7 @@ from aaiclick.plan.rehearsal.cache import ListedPolicies, RehearsalCache, RowPol
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.sql.column_names import mentioned
-from aaiclick.sql.quoting import qualified
+from aaiclick.sql.quoting import qualified, quote_string
 
 _LOOKS = 5
 """How often the rows are counted again while parts come and go."""
@@ -104,14 +105,12 @@ def hidden_rows(database: str, name: str) -> Routine[str]:
     for _ in range(_LOOKS):
         # The parts first: rows that come in meanwhile are then only read. Parts count the rows that lightweight
         # deletes have hidden, so these are read, too.
-        rows = yield Query(
+        sql = (
             "SELECT (SELECT (hex(sum(cityHash64(name, hash_of_all_files))), sum(rows)) FROM system.parts WHERE active "
-            "AND database = {database:String} AND table = {table:String} AND NOT startsWith(partition_id, 'patch-')) "
-            f"AS held, held.1, held.2, count() FROM {qualified(database, name)}",
-            {"database": database, "table": name},
-            dict(EVERY_ROW),
-            long=True,
+            f"AND database = {quote_string(database)} AND table = {quote_string(name)} AND NOT "
+            f"startsWith(partition_id, 'patch-')) AS held, held.1, held.2, count() FROM {qualified(database, name)}"
         )
+        rows = yield from asked(sql, EVERY_ROW, long=True)
         parts, held, seen = text(rows[0][1]), number(rows[0][2]), number(rows[0][3])
         if seen >= held:
             return ""
