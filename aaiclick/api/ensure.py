@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from aaiclick.api import once as memory
 from aaiclick.api.client import Make, check_arguments, placed, policy_for, run_on_client, run_on_client_async
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.report import Report
 from aaiclick.commands.start.run import Run
 from aaiclick.lease.owner import this_process
+from aaiclick.plan.model import Plan
 from aaiclick.plan.policy import Policy
 from aaiclick.routine import AsyncConnection, Connection, OnEvent, Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.version import VERSION
-
-if TYPE_CHECKING:
-    from aaiclick.plan.model import Plan
 
 
 def ensure_schema(

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from aaiclick.peers import Peer
-
-if TYPE_CHECKING:
-    from aaiclick.plan.gate import GateDecision
-    from aaiclick.plan.model import Plan, Step
+from aaiclick.plan.gate import GateDecision
+from aaiclick.plan.model import Plan, Step  # loaded for who reads the types of a report at run time
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import typing
+
+from pydantic import TypeAdapter
 
 from aaiclick import Column, MergeTree, Schema, Table, ensure_schema
 from aaiclick.testing import EngineServer
@@ -21,7 +24,6 @@ print(*sorted(name for name in sys.modules if name.startswith("aaiclick.")))
 LATER = (
     "aaiclick.apply",
     "aaiclick.plan.planner",
-    "aaiclick.plan.model",
     "aaiclick.commands.migrate",
     "aaiclick.lease.acquire",
 )
@@ -42,3 +44,9 @@ def test_what_a_warm_start_loads(aaiclick_server: EngineServer) -> None:
     assert not [module for module in loaded if module.startswith(LATER)]
     assert len(loaded) <= 125, len(loaded)
     ensure_schema(url, SCHEMA)
+
+
+def test_the_types_of_what_is_public_can_be_read_at_run_time() -> None:
+    report = ensure_schema.__annotations__["return"]
+    assert typing.get_type_hints(ensure_schema)["return"].__name__ == report == "Report"
+    assert TypeAdapter(typing.get_type_hints(ensure_schema)["return"]).core_schema
