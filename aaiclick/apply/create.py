@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from aaiclick.apply.rebuild.staging import send_create
 from aaiclick.apply.run import Done
 from aaiclick.clickhouse.messages import first_line
-from aaiclick.clickhouse.statements import CREATE, ddl, merged, send
+from aaiclick.clickhouse.statements import CREATE, ddl, merged, send, send_permissively
 from aaiclick.error_codes import ACCESS_DENIED
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import CreateWork
@@ -16,7 +15,7 @@ def apply_create(work: CreateWork, database: str) -> Routine[Done]:
     """Send it. Raises StatementError 57 where somebody else has made the object meanwhile, and ApplyError where it
     cannot be loaded."""
     # Without IF NOT EXISTS: an object that somebody else made meanwhile is not taken for the declared one.
-    yield from send_create(Command(work.sql, settings=merged(CREATE, dict(work.settings)), database=database), database)
+    yield from send_permissively(Command(work.sql, settings=merged(CREATE, dict(work.settings)), database=database))
     if work.load:
         yield from _load(work, database)
     return Done()

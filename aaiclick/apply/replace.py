@@ -24,7 +24,7 @@ def apply_replace(work: ReplaceWork, database: str) -> Routine[Done]:
     for sql in work.statements:
         # What is there already may hold types that this user's settings do not let anybody create.
         command = Command(sql, settings=merged(CREATE, dict(work.settings)), database=database)
-        yield from send_permissively(command, creates=True)
+        yield from send_permissively(command)
     return Done()
 
 

@@ -123,20 +123,21 @@ def send(command: Command, codes: frozenset[int] = PATIENCE) -> Routine[None]:
 
 def ddl(sql: str, settings: Mapping[str, str | int] | None = None) -> Routine[None]:
     """Send a statement that changes metadata."""
-    yield from send_permissively(Command(sql, settings=merged(DDL, settings or {})))
+    command = Command(sql, settings=merged(DDL, settings or {}))
+    yield from (send_permissively if is_alter(sql) else send)(command)
 
 
-def send_permissively(command: Command, *, creates: bool = False) -> Routine[None]:
-    """Send a statement; an ALTER that is refused is sent once more with the permissive settings that cure the refusal.
+def send_permissively(command: Command) -> Routine[None]:
+    """Send an ALTER or a CREATE; where it is refused for want of a permissive setting, send it once more with these
+    settings.
 
-    With every ALTER the engine checks all types and defaults of the table anew. So a table that was created under a
-    permissive setting can only be altered under that setting. ``creates``: so is a CREATE that replaces a view, whose
-    columns are those of its table. Raises StatementError.
+    A declaration with a suspicious type or codec asks for that, and what is there may have been created that way: with
+    every ALTER the engine checks all types and defaults of the table anew. Raises StatementError.
     """
     try:
         yield from send(command)
     except StatementError as error:
-        extra = (yield from permissive("ddl")) if (creates or is_alter(command.sql)) and curable(error) else {}
+        extra = (yield from permissive("ddl")) if curable(error) else {}
         if not extra:
             raise
         yield from send(replace(command, settings=merged(extra, command.settings)))

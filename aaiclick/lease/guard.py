@@ -19,10 +19,7 @@ from typing import TypeVar, cast
 
 from aaiclick.clickhouse.names import GUARD, JOURNAL, NOTES, PREFIX, RECORDS
 from aaiclick.clock import clock
-from aaiclick.error_codes import (
-    FUNCTION_THROW_IF_VALUE_IS_NON_ZERO,
-    NOT_ENOUGH_SPACE,
-)
+from aaiclick.error_codes import FUNCTION_THROW_IF_VALUE_IS_NON_ZERO, NOT_ENOUGH_SPACE
 from aaiclick.errors import AaiclickError, LeaseLostError, OutcomeUnknownError, StatementError
 from aaiclick.lease.late_cache import WITHOUT_CONSTRAINTS, is_refused, only_of
 from aaiclick.lease.lock import tagged, while_held

@@ -12,12 +12,11 @@ from dataclasses import replace
 
 from aaiclick.catalog.forms import Settings, TableForm
 from aaiclick.catalog.render import form_sql
-from aaiclick.catalog.scratch import curable, permissive
 from aaiclick.clickhouse.merges import NO_MERGES, ROOMY
 from aaiclick.clickhouse.parts import parts
-from aaiclick.clickhouse.statements import CREATE, ask, ddl, drop_table, merged, send
+from aaiclick.clickhouse.statements import CREATE, ask, ddl, drop_table, merged, send_permissively
 from aaiclick.clickhouse.tables import Physical, physical, require_table
-from aaiclick.errors import ApplyError, StatementError
+from aaiclick.errors import ApplyError
 from aaiclick.routine import Command, Routine, text
 from aaiclick.sql.clauses import attach_partition_from, move_partition
 from aaiclick.sql.ddl import alter_table
@@ -55,24 +54,9 @@ def may_merge(form: TableForm) -> bool:
 def create_from(form: TableForm, database: str, name: str, settings: Settings) -> Routine[None]:
     """Make a table of that form; one of that name is dropped first (its run is over, or it is this run's own)."""
     yield from drop_table(database, name)
-    yield from send_create(
-        Command(form_sql(form, database, name), settings=merged(CREATE, dict(settings)), database=database), name
+    yield from send_permissively(
+        Command(form_sql(form, database, name), settings=merged(CREATE, dict(settings)), database=database)
     )
-
-
-def send_create(command: Command, name: str) -> Routine[None]:
-    """Send a CREATE; where it is refused for want of a permissive setting, send it once more with these settings.
-
-    A declaration with a suspicious type or codec asks for that, and the live table may have been created that way.
-    ``name`` is anything that is not empty. Raises StatementError.
-    """
-    try:
-        yield from send(command)
-    except StatementError as error:
-        extra = (yield from permissive(name)) if curable(error) else {}
-        if not extra:
-            raise
-        yield from send(replace(command, settings=merged(extra, command.settings)))
 
 
 def move_all(

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from aaiclick.apply.everywhere import everywhere, shortly
-from aaiclick.apply.rebuild.staging import send_create
 from aaiclick.apply.replicated.conditions import Replicas
 from aaiclick.apply.replicated.shards import Shard, at_host, several
 from aaiclick.apply.replicated.stop_merges import saved, set_everywhere
@@ -25,7 +24,7 @@ from aaiclick.clickhouse.merges import NO_MERGES, ROOMY
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT
 from aaiclick.clickhouse.shared.proofs import is_long, require_all
 from aaiclick.clickhouse.shared.replicas import parts_on_hosts, tables_by_name, tables_everywhere
-from aaiclick.clickhouse.statements import CREATE, ask, ddl, drop_table, merged
+from aaiclick.clickhouse.statements import CREATE, ask, ddl, drop_table, merged, send_permissively
 from aaiclick.clickhouse.tables import require_table
 from aaiclick.clickhouse.topology import named
 from aaiclick.clickhouse.waiting import Wait, rest
@@ -59,7 +58,7 @@ def make_shadow_everywhere(replicas: Replicas, mark: ReplicatedMark) -> Routine[
         settings=merged(CREATE, dict(work.settings)),
         database=database,
     )
-    yield from everywhere(send_create(command, mark.shadow_name), reach)
+    yield from everywhere(send_permissively(command), reach)
     found = yield from tables_everywhere(reach, database, (mark.shadow_name,), mark.table)
     uuids = {tables[mark.shadow_name].uuid for tables in found.values() if mark.shadow_name in tables}
     if len(uuids) != 1:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from aaiclick.diff.hazards import OPTIONAL
 from aaiclick.lease.owner import Owner
+from aaiclick.plan.model import Plan
 from aaiclick.plan.policy import Policy
 from aaiclick.specs.schema import Schema
-
-if TYPE_CHECKING:
-    from aaiclick.plan.model import Plan
 
 
 @dataclass(frozen=True, slots=True)
