@@ -68,10 +68,6 @@ def alter_storage(table: Physical, commands: Sequence[str]) -> Routine[None]:
         yield from raise_refused(table, error)
 
 
-_WHOLE: dict[str, str | int] = {"flatten_nested": 0}
-"""25.8 looks at a new constraint over the columns that this setting would make: a Nested in one column is not there."""
-
-
 def add_guards(table: Physical, bodies: Sequence[str]) -> Routine[tuple[str, ...]]:
     """Add constraints with these bodies to this storage; their names.
 
@@ -81,7 +77,7 @@ def add_guards(table: Physical, bodies: Sequence[str]) -> Routine[tuple[str, ...
     guards = tuple(f"{GUARD}{nonce}{f'n{place}' if place else ''}" for place in range(len(bodies)))
     added = [add_constraint(guard, body) for guard, body in zip(guards, bodies, strict=True)]
     try:
-        yield from ddl(alter_table(qualified(table.database, table.name), *added, parentheses=True), _WHOLE)
+        yield from ddl(alter_table(qualified(table.database, table.name), *added, parentheses=True))
     except StatementError as error:
         if error.code != UNKNOWN_TABLE:
             raise

@@ -49,10 +49,11 @@ def bound(expression: str, texts: Mapping[str, str]) -> str:
     """The expression with names bound to other expressions.
 
     A name with a dot (a column of a Nested, or one that is only called so) gets a plain one first, because a parameter
-    of a lambda can have none. Raises ``ValueError`` where the expression cannot be read for that.
+    of a lambda can have none; so does ``select``, which 25.8 writes without quotes, and reads ``(select IS NULL)`` as a
+    query. Raises ``ValueError`` where the expression cannot be read for that.
     """
     mentioned = [name for name in names_in(expression) if texts.get(name, quote_name(name)) != quote_name(name)]
-    plain = {name: f"{_PARAMETER}{place}" for place, name in enumerate(mentioned) if "." in name}
+    plain = {name: f"{_PARAMETER}{place}" for place, name in enumerate(mentioned) if "." in name or query_word(name)}
     if not mentioned:
         return expression
     if plain:
@@ -77,6 +78,11 @@ def renamed_columns(expression: str, names: Sequence[tuple[str, str]]) -> str:
             copied = tokens.items[position + 2 * (length - 1)].end
         position = max(behind, position + 1)
     return "".join([*pieces, expression[copied:]])
+
+
+def query_word(name: str) -> bool:
+    """True for a name with which a query begins, whatever its case."""
+    return name.upper() == "SELECT"
 
 
 def mentions(expression: str, name: str) -> bool:

@@ -145,6 +145,43 @@ def test_a_table_with_an_alias_of_such_a_type_is_changed(client: Client, old_eng
     assert plan_schema(client, changed).steps == ()
 
 
+WATCHED = [
+    ("`select` Nullable(String)", "1, '7'", Column("select", "UInt32"), "mutate", [(1, 7)]),
+    ("`select` Variant(String, UInt8)", "1, 7", Column("select", "String"), "mutate", [(1, "7")]),
+    ("n Nested(p String, q UInt8)", "1, [('7', 2)]", Column("n", "Nested(p Decimal(18, 4), q UInt8)"), "rebuild", []),
+]
+
+
+@pytest.mark.parametrize(("before", "row", "column", "strategy", "after"), WATCHED, ids=["null", "variant", "nested"])
+def test_a_conversion_is_watched_by_a_constraint_that_the_release_reads(
+    client: Client,
+    old_engine: OldEngine,
+    before: str,
+    row: str,
+    column: Column,
+    strategy: str,
+    after: list[tuple[object, ...]],
+) -> None:
+    """25.8 writes a column called ``select`` without quotes, and with every ALTER takes the session's
+    ``flatten_nested`` for the table's own."""
+    old_engine.skip_what_it_cannot_hold(
+        "strategy", before, f"CREATE TABLE {{db}}.t (k UInt8, {before}) ENGINE = MergeTree ORDER BY k"
+    )
+    whole = {"flatten_nested": 0}
+    client.command(f"CREATE TABLE t (k UInt8, {before}) ENGINE = MergeTree ORDER BY k", settings=whole)
+    client.command(f"INSERT INTO t VALUES ({row})")
+    # Another key makes a copy of what would be a mutation.
+    key = ["k + 0"] if strategy == "rebuild" else ["k"]
+    engine = MergeTree(order_by=key, settings=whole if strategy == "rebuild" else {})
+    changed = Schema("app", objects=[Table("t", [Column("k", "UInt8"), column], engine=engine)])
+    plan = plan_schema(client, changed)
+    assert [step.strategy for step in plan.required] == [strategy], str(plan)
+    assert not any(hazard.allow for hazard in plan.hazards)
+    ensure_schema(client, changed, policy=Policy.lossless())
+    assert plan_schema(client, changed).steps == ()
+    assert not after or client.query("SELECT * FROM t").result_rows == after
+
+
 ODD = [
     Column("id", "UInt64"),
     Column("note", "Nullable(String)"),

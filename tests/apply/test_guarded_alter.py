@@ -13,6 +13,7 @@ import pytest
 from aaiclick import ensure_schema
 from aaiclick.apply.executor import apply_steps
 from aaiclick.clickhouse.names import GUARD
+from aaiclick.clickhouse.statements import ddl
 from aaiclick.clickhouse.storages import add_guards
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.commands.inspection.inspect import inspect_database
@@ -374,3 +375,7 @@ def test_a_guard_over_a_nested_in_one_column_is_looked_at_as_one_column() -> Non
         "ALTER TABLE `d`.`t` ADD CONSTRAINT _aaiclick_guard_7 CHECK length(n) < 5",
         0,
     )
+    # So is every other ALTER as long as the guard is there.
+    fence = next(ddl("ALTER TABLE d.t MODIFY COMMENT ''"))
+    assert isinstance(fence, Command)
+    assert fence.settings["flatten_nested"] == 0

@@ -26,8 +26,8 @@ between drops and the next one declares again. Row policies and profiles of user
 
 The table counts the seeds whose outcomes were kept. Seeds 3843 to 19048 on 26.9, and 83 to 310 on 25.8, were played as well, over many states of the
 code, and of these only the failures are known: each that was still open, 31 on 26.9 and six on 25.8, was played again and passes.
-What fails on 25.8 is refused while it runs, with nothing changed: over a column that is called `select`, 25.8 writes `isNull` of it as `select IS NULL`,
-and reads a query in that; and a constraint that watches a conversion inside a Nested that is one column (`flatten_nested = 0`) cannot read it there.
+The two failures that the table counts on 25.8 were refused while they ran, with nothing changed, and are mended: a conversion that a constraint
+watches, of a column that is called `select`, and inside a Nested that is one column (`flatten_nested = 0`).
 """
 
 

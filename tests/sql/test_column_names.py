@@ -17,12 +17,18 @@ from aaiclick.testing.engine import EmbeddedEngine
         ("arraySum(n.p) + length(n.q)", {"n.p": "[1, 2]", "n.q": "['a']"}, "4"),
         ("plus(k, 1)", {"plus": "9", "k": "1"}, "2"),
         ("t.a + 1", {"t": "tuple(3)::Tuple(a UInt8)"}, "4"),
+        ("(`select` IS NULL) OR (SELECT.a > 1)", {"select": "NULL", "SELECT": "tuple(1)::Tuple(a UInt8)"}, "1"),
     ],
 )
 def test_what_is_bound_is_read(
     aaiclick_engine: EmbeddedEngine, expression: str, texts: dict[str, str], value: str
 ) -> None:
     assert aaiclick_engine.command(f"SELECT {bound(expression, texts)}").strip() == value
+
+
+def test_a_column_called_select_begins_no_bracket() -> None:
+    """25.8 writes it without quotes, and reads a query in that."""
+    assert "(`select` IS NULL)" not in bound("(`select` IS NULL) AND k", {"select": "identity(`select`)"})
 
 
 def test_nothing_is_bound_where_nothing_is_named() -> None:

@@ -12,14 +12,16 @@ from collections.abc import Mapping
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.plan.strategies.rebuild import copy_columns
-from aaiclick.sql.column_names import bound, mentions
-from aaiclick.sql.quoting import quote_string
+from aaiclick.sql.column_names import bound, mentions, query_word
+from aaiclick.sql.quoting import quote_name, quote_string
 
 
 def over_live(form: TableForm, expression: str) -> str:
     """The expression with ALIAS columns of the live table replaced."""
     aliases = {column.name: column for column in form.columns if column.kind == "ALIAS"}
-    return _bound(expression, {}, aliases)
+    # Bound to another name: 25.8 reads ``(select IS NULL)`` in a constraint as a query.
+    queries = [column.name for column in form.columns if query_word(column.name) and column.name not in aliases]
+    return _bound(expression, {name: f"identity({quote_name(name)})" for name in queries}, aliases)
 
 
 def over_target(diff: TableDiff, expression: str) -> str:
