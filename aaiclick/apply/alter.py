@@ -123,6 +123,7 @@ def set_ttl(on: Altered, alter: Alter) -> Routine[None]:
         yield from _give_up(on, stuck, alter)
     # Only now do all parts hold expiry times of the new TTL.
     yield from system_merges(on.database, on.table, "START TTL MERGES")
+    # Where the table sets it itself it is the user's own, and stays.
     if not alter.recalculating:
         yield from ddl(alter_table(table, reset_setting(RECALCULATE)))
 

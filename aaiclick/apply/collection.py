@@ -39,8 +39,10 @@ def without_values(error: Told, declared: Mapping[str, NamedCollection]) -> Told
     """The error, and what it comes from, without values of named collections, and without longer parts of them: the
     server tells some, as in what it says of a URL. The very same where there are none."""
     literals = {literal for item in declared.values() for literal in item.values.values()}
+    # As it is quoted and as it is: the server quotes both. Values of three characters would be found in ordinary words.
     texts = {text for literal in literals for text in (literal, unquote(literal)) if len(text) > 3}
     texts |= {part for text in texts for part in _BETWEEN.split(text) if len(part) >= _LONG}
+    # The longest first: replaced after a part of itself, a value would leave the rest of it to be read.
     return _without(error, sorted(texts, key=len, reverse=True)) if texts else error
 
 

@@ -184,6 +184,7 @@ def _send(command: Command, subject: Subject, reach: Reach) -> Routine[None]:
         except OutcomeUnknownError as error:
             unknown = error  # whether it was carried out is asked of the hosts
         except StatementError as error:
+            # The server refuses with 517 before it does anything, so the ALTER may be sent again.
             if error.code == CANNOT_ASSIGN_ALTER and attempt + 1 < _AGAIN:
                 yield from _caught_up(reach, subject)
                 continue
@@ -194,6 +195,7 @@ def _send(command: Command, subject: Subject, reach: Reach) -> Routine[None]:
         break
     changed = yield from until_shown(reach, subject, before)
     if unknown is not None and not changed:
+        # Nobody acknowledged it, and no host shows anything new or has anything left to do.
         raise unknown
 
 

@@ -93,6 +93,7 @@ def apply_steps(
         # The statement may still run, so merges by TTL stay stopped until the next run has looked.
         except OutcomeUnknownError as error:
             if chosen.collections:
+                # Without the chain of causes: the errors below it still quote the statement with its values.
                 raise without_values(error, chosen.collections) from None
             raise
         except (StatementError, ApplyError) as error:
@@ -112,12 +113,15 @@ def _carried_out(work: Work, site: Site) -> Routine[Done]:
     """Copies are seen to on each host by itself; everything else is sent to all of them, as it is sent to one."""
     reach = site.options.reach
     if reach is not None:
+        # Before anything of the step: rows that wait in files with a column that the step takes away could never be
+        # sent.
         yield from flush_before(work, site, reach)
     if reach is not None and isinstance(work, RebuildWork):
         return (yield from rebuild_on_replicas(work, site))
     if reach is not None and isinstance(work, AttachWork):
         return (yield from attach_on_replicas(work, site))
     if reach is not None and isinstance(work, SqlWork) and site.options.runner is not None:
+        # Definitions among them go to every host, what changes rows goes to one: neither way does for both.
         sent = site.options.runner(work)
         yield from spread_script(sent, work.statements, site.database, reach)
         return Done()
@@ -174,6 +178,7 @@ def _sent(work: CreateWork | ReplaceWork | DropWork | CollectionWork, site: Site
 def _free_ttl(work: AlterWork, database: str, options: ApplyOptions) -> Routine[Done]:
     """Merges that read the old TTL before the ALTER are cancelled; those that begin after it know the new one."""
     yield from system_merges(database, work.table, "STOP TTL MERGES")
+    # Where this fails, ``apply_steps`` starts the TTL merges again.
     done = yield from apply_alter(work, database, options)
     yield from system_merges(database, work.table, "START TTL MERGES")
     return done

@@ -30,6 +30,7 @@ def run_move(
 ) -> Routine[None]:
     """Let the function run to its end. Raises ApplyError with the migration's name where it fails: the next run goes on
     at its bookmark. ``attempt`` is the number of this call, and is entered before it begins."""
+    # Before the function is called: after a kill the next run sees that there was a call, and counts on from it.
     yield from enter_start(scope, f"{version}:move", {"attempt": attempt})
     started = yield from clock()
     reply: Reply = None
@@ -43,6 +44,7 @@ def run_move(
                     f"{label}: {name} failed: {said}. v{version} is not recorded; the next run goes on at its bookmark"
                 ) from error
             request = rows[0]
+            # Nothing stands between this and the entry of the end: see the head of this file.
             if request[0] == "done":
                 break
             reply = yield from _carry_out(request, scope, version, label, started)
@@ -57,6 +59,7 @@ def _enter_end(scope: JournalScope, version: int, label: str, name: str) -> Rout
         try:
             return (yield from enter_end(scope, f"{version}:move"))
         except LeaseLostError:
+            # Another run may be calling the function by now: its entry is its own.
             raise
         except AaiclickError as error:
             if pause is None:

@@ -46,6 +46,8 @@ def watch(table: Physical, guards: Sequence[Guard], seen: int, options: ApplyOpt
     # meet.
     names = yield from add_guards(table, [f"CHECK NOT ifNull(({guard.condition}) != 0, 0)" for guard in guards])
     try:
+        # First the constraint, then the wait, then the count: an INSERT that the constraint did not check has ended by
+        # the time its rows are counted.
         yield from drain_all(table, options.drain_seconds, _PATIENCE)
         # An update that was sent before may still be changing rows.
         yield from require_settled(
@@ -53,6 +55,7 @@ def watch(table: Physical, guards: Sequence[Guard], seen: int, options: ApplyOpt
         )
         yield from count_newer(table, guards, seen)
     except OutcomeUnknownError:
+        # The connection is in trouble: the constraints are left to the next run (``drop_left_guards``).
         raise
     except Exception:
         yield from unwatch(table)
@@ -110,6 +113,7 @@ def count_newer(table: Physical, guards: Sequence[Guard], seen: int) -> Routine[
                 long=True,
             )
         except StatementError as error:
+            # 0: nothing came back from the server. Neither of the two says anything about the rows.
             if error.code in (0, UNKNOWN_TABLE):
                 raise
             raise ApplyError(

@@ -37,6 +37,7 @@ def end_interrupted(lease: Lease) -> Routine[None]:
     run: until it is known which rows came late, no merge may put them into a part with copied ones.
     """
     try:
+        # A run that has lost its lease leaves the marks alone: its successor is at work on them.
         yield from check(lease)
         owned = yield from read_owned(lease.database)
         for mark in owned.marks():
@@ -71,12 +72,14 @@ def _admit(database: str, mark: ReplicatedMark) -> Routine[None]:
         yield from open_somehow(database, mark, replace(reach, here=local))
         return
     here = yield from physical(database, mark.table)
+    # Under the name may be somebody else's table by now, whose constraints are none of ours.
     if here is not None and here.uuid in mark.sources:
         yield from open_by_log(here)
 
 
 def _lift(database: str, mark: Mark) -> Routine[None]:
     table = yield from storage(database, mark.source)
+    # Under its kept name the old table refuses writers on purpose.
     if table is not None and table.name in (mark.table, mark.shadow_name) and table.fenced:
         yield from lift_fence(table)
     yield from open_shadow(database, mark, _A_MOMENT)

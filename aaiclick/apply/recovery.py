@@ -68,7 +68,9 @@ def clean_leftovers(
             result.append(Leftover(found, "left", "its comment cannot be read: a newer version of aaiclick made it"))
             continue
         result.append((yield from _settle(database, found, chosen, resume)))
+    # A mark that cannot be read may name any of these tables, so then none of them is dropped.
     if not any(leftover.action == "left" for leftover in result):
+        # Settling a mark has renamed and dropped tables since they were read.
         owned = (yield from read_owned(database)) if result else owned
         result += yield from _unmarked(
             owned, {label(leftover.object) for leftover in result if leftover.action == "waiting"}
@@ -103,6 +105,7 @@ def _settled(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> 
     found = yield from whereabouts(database, mark)
     # Before the exchange every row is in the old table, so dropping what was built loses nothing.
     if not found.exchanged or found.stranger is not None:
+        # A copy goes on only where its table still has its name: plans find tables by name.
         untouched = found.source is not None and (found.source.database, found.source.name) == (database, mark.table)
         if untouched and resume and (yield from suspend(database, mark)):
             return Leftover(mark.table, "waiting")

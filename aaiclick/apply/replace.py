@@ -34,6 +34,7 @@ def _try(work: ReplaceWork, scratch: Scratch) -> Routine[None]:
         yield Command(
             create("DICTIONARY", name, work.trial.removeprefix(" ")), settings=merged(CREATE, dict(work.settings))
         )
+        # CREATE DICTIONARY succeeds without reading its source: only this shows whether it can be loaded.
         yield Command(system("RELOAD DICTIONARY", name))
     except OutcomeUnknownError:
         raise

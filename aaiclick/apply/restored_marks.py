@@ -37,12 +37,14 @@ def settle_restored(database: str, mark: Mark) -> Routine[str]:
     """
     named = yield from physicals(database, (mark.table, mark.shadow_name))
     live, other = named.get(mark.table), named.get(mark.shadow_name)
+    # Only the old table has the settings that stop merges. They tell which of the two has the name.
     before = live is not None and (mark.phase == "copy" or saved_settings(live) == MERGES_STOPPED)
     # Writers first: no later error may leave them locked out.
     if live is not None and before:
         yield from restart_merges(database, live.uuid, mark.saved)
     elif live is not None and live.fenced:
         yield from lift_fence(live)
+    # Each row of a staging table is in the table that it was read from as well.
     for name in (yield from staging_tables(database, mark)):
         yield from drop_table(database, name)
     said = "as it was before the copy" if before else "the new one"
@@ -58,6 +60,7 @@ def settle_restored(database: str, mark: Mark) -> Routine[str]:
 
 def _kept(mark: Mark, old: Physical) -> Routine[str]:
     reason = "it came with a backup that was made at the end of its copy, and rows that came late may be in it alone"
+    # Without ``base``: a rollback that counted by the block numbers of before the RESTORE would count wrong rows.
     return (yield from keep(replace(mark, source=old.uuid, base=None), old, reason))
 
 

@@ -15,6 +15,7 @@ from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
 from aaiclick.sql.statement_kinds import statement_kind
 
+# SYSTEM SYNC REPLICA waits as long as this setting says.
 _SECONDS: dict[str, str | int] = {"receive_timeout": 60}
 
 
@@ -24,6 +25,7 @@ def spread_script(work: Routine[None], statements: tuple[str, ...], database: st
     once = frozenset(sql for sql in statements if statement_kind(sql) == "rows")
     every_block: Sent = {}
     if once:
+        # Before the first statement: an INSERT SELECT or an UPDATE sees the rows of this host alone.
         yield from _come_by(database)
         every_block = yield from _every_block()
 

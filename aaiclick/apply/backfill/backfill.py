@@ -1,7 +1,7 @@
 """Creates a materialized view between two INSERTs, and brings the rows that were there before into its target
 (``BackfillWork``).
 
-    mark -> [hold merges] -> refuse writers, wait for those that run -> note the last block -> the view
+    mark -> [stop merges] -> refuse writers, wait for those that run -> note the last block -> the view
          -> let writers in -> [fill]
 
 An INSERT builds its way through the views of its table before it writes: one that began before the view was there never
@@ -45,6 +45,7 @@ def apply_backfill(work: BackfillWork, site: Site) -> Routine[Done]:
     were."""
     database, options = site.database, site.options
     sources = yield from _sources(work, database)
+    # Read before merges are stopped, and entered with the mark: afterwards the table shows our settings.
     saved = next(
         (saved_settings(source) for source in sources if work.fill is not None and source.name == work.fill.source), ()
     )
@@ -88,6 +89,7 @@ def finish_backfills(owned: Owned, options: ApplyOptions) -> Routine[tuple[str, 
         if (yield from is_restored(database, found)):
             yield from settle_restored_backfill(database, found)
             continue
+        # No statement about the view was sent yet.
         if found.phase == "closing":
             yield from undo_backfill(database, found)
             continue
@@ -104,6 +106,7 @@ def let_writers_in(owned: Owned) -> Routine[None]:
     """
     for mark in owned.backfill_marks():
         if isinstance(mark, BackfillMark):
+            # Only the fence is up: the view is as it was.
             if mark.phase == "closing":
                 yield from _lift(owned.database, mark)
             else:

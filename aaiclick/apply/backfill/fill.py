@@ -2,7 +2,7 @@
 into a staging table, then MOVE PARTITION into the target.
 
 An INSERT into the target would set off the views that read it in turn, and could not be told from one that is sent
-again. A chunk is a range of block numbers: merges of the source are held, so no part lies across its borders, and a
+again. A chunk is a range of block numbers: merges of the source are stopped, so no part lies across its borders, and a
 part that a mutation renamed meanwhile makes its chunk begin again. The mark names a staging table only when it is
 complete; from then on it is moved and never filled again.
 """
@@ -52,6 +52,8 @@ def fill_up(
     yield from stop_merges(source)
     started, rows, restarts, level = (yield from clock()), 0, 0, 0
     for turn in itertools.count():
+        # What an earlier turn or a killed run has filled goes first: the next chunk is chosen from what is left after
+        # that.
         mark = yield from _moved(database, mark, fill)
         present = yield from parts(source)
         due = [part for part in present if part.last > mark.done and part.first <= mark.high and not part.patch]
@@ -94,6 +96,8 @@ def fill_up(
                 "policy or a setting of this user hides"
                 " the others. Run again without it: it goes on"
             )
+        # Only now, when its parts are known to have stayed as they were: from here on the staging table is moved, never
+        # filled again.
         mark = yield from update_backfill_mark(
             database, replace(mark, filled=staging, filled_high=highest(chunk.parts))
         )
@@ -155,6 +159,7 @@ def _own_table(database: str, view: str) -> Routine[str]:
 def _insert(database: str, fill: Fill, chunk: Chunk, staging: str, blocks: Mapping[str, str | int]) -> Routine[None]:
     names = ", ".join(quote_name(name) for name, _ in fill.columns)
     sql = f"INSERT INTO {qualified(database, staging)} ({names}) {_question(database, fill, chunk, names)}"
+    # The names of up to a thousand parts stand in the statement. 262144 is what the server allows by itself.
     size: Sent = {"max_query_size": 2 * len(sql) + 262144, "max_bytes_before_external_group_by": EXTERNAL_BYTES}
     yield Command(sql, settings=merged(COPY, size, blocks), database=database, long=True)
 
@@ -180,5 +185,6 @@ def _selected(chunk: Chunk) -> str:
 
 
 def _still_there(source: Physical, chunk: Chunk) -> Routine[bool]:
+    # By name: a mutation gives a part that it rewrites another one.
     names = {part.name for part in (yield from parts(source))}
     return all(part.name in names for part in chunk.parts)

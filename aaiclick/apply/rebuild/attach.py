@@ -69,6 +69,7 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
         yield from system_merges(database, mark.shadow_name, "STOP MERGES")
         # From here to the exchange nobody writes: the parts that are attached are all that there are.
         yield from raise_fence(source, options.fence_seconds)
+        # Behind the fence: no row that meets a guard can come in after this count.
         yield from count_newer(source, work.guards, work.seen)
         present = yield from parts(source)
         rows = yield from _attach(work, source, present, mark.shadow_name)
@@ -100,6 +101,7 @@ def attach_filler(work: AttachWork, site: Site) -> Filler:
 
     def filler(old: Physical, late: Sequence[Part]) -> Routine[tuple[str, int]]:
         present = yield from parts(old)
+        # ATTACH takes whole partitions: with copied parts among them their rows would be there twice.
         if tuple(late) == present:
             staging = staging_table(site.nonce, next(numbers), work.table)
             try:

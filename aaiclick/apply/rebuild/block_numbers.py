@@ -38,6 +38,7 @@ def remember_blocks(database: str, mark: Mark, declared: Settings, source: Physi
         return replace(mark, counts=True, numbered=(yield from set_by_us(database, mark.source)))
     if not (yield from knows_table_setting(NUMBERS)):
         return mark
+    # While the table is empty: parts that were written without the setting lose their numbers in the first merge.
     yield from ddl(alter_table(qualified(database, mark.shadow_name), modify_setting(NUMBERS, 1)))
     return replace(mark, counts=True, numbered=True)
 

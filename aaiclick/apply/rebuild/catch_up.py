@@ -94,6 +94,7 @@ def copy_until_complete(
                 continue
             state = yield from _pass(job, state, seen, there, missing)
         elif len(state.attached) < len(state.staged):
+            # Put together while writers go on: they are refused only for what came after this.
             state = yield from _attach(job, state)
         elif (fenced and not state.closed) or (seen.pending and (yield from _has_to_close(job, state))):
             yield from close_source(job.source, job.site.options)
@@ -106,6 +107,7 @@ def copy_until_complete(
     # Any other engine may have brought rows of one key together since: its count says nothing.
     if job.work.form.engine == "MergeTree":
         yield from _require_rows(job, state.mark, (already or 0) + sum(filled.rows for filled in state.staged))
+    # With 'swap' goes all that ``finish`` needs: whoever reads it cannot ask the run that copied any more.
     mark = replace(state.mark, phase="swap", high=highest(there), rows=rows_of(there), known=tuple(sorted(seen.known)))
     mark = yield from at_exchange(job.site.database, mark)
     return (yield from update_mark(job.site.database, mark)), state.written

@@ -63,12 +63,16 @@ def hashable(source: str, columns: Sequence[Projected], settings: Mapping[str, s
     checked = [column for column in columns if column.checked]
     try:
         yield Query(
-            f"SELECT {hash_sql([column.read for column in checked])} FROM {source} WHERE 0", {}, merged(READ, settings)
+            # No row is read: whether a type can be hashed is known before that.
+            f"SELECT {hash_sql([column.read for column in checked])} FROM {source} WHERE 0",
+            {},
+            merged(READ, settings),
         )
         return tuple(column.target for column in checked)
     except StatementError as error:
         if error.code != ILLEGAL_TYPE_OF_ARGUMENT:
             raise
+    # One of them is refused: which, only one question for each tells.
     able: list[str] = []
     for column in checked:
         try:

@@ -11,6 +11,7 @@ from aaiclick.clickhouse.parts import Part
 SMALL_ROWS = 1_000_000
 """Partitions below one insert block share a chunk: one block gives one part per target partition either way."""
 SMALL_BYTES = 64 << 20
+"""The same in bytes on disk."""
 MOST_PARTS = 1000
 """Parts in one chunk; their names stand in the statement."""
 FEW_CHUNKS = 16
@@ -58,6 +59,7 @@ def cut_chunks(
     because the order of rows decides which of them survives. No chunk then reaches over a part of ``between`` (those
     that other chunks hold).
     """
+    # A patch part has no rows of its own: what it changes is read with the rows that it changes.
     copied = [part for part in parts if not part.patch]
     if ordered:
         return tuple(chunk for run in _runs(copied, between) for chunk in _pack(run, rows, size))

@@ -104,6 +104,7 @@ def volatile_columns(table: Physical) -> Routine[frozenset[str]]:
         "'%deterministic'"
     )
     if not flags:
+        # This server does not say which functions are deterministic: none of these columns is compared.
         return frozenset(name for name, _ in computed)
     changing = yield from ask(
         f"SELECT lower(name) FROM system.functions WHERE NOT coalesce({quote_name(text(flags[0][0]))}, 0)"
@@ -125,6 +126,7 @@ def volatile_columns(table: Physical) -> Routine[frozenset[str]]:
         "unhex({name:String})",
         names,
     )
+    # Where every part holds the column its values are read from disk, and are the same each time.
     full = {text(column) for column, count in held if number(count) == number(total[0][0])}
     return frozenset(suspects - full) if number(total[0][0]) else frozenset()
 

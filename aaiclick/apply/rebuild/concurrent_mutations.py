@@ -18,10 +18,14 @@ from aaiclick.routine import Routine, Sleep, number
 from aaiclick.sql.hex_text import hexed
 
 _POLL = 0.005
+"""Seconds: short mutations leave only short moments between two of them."""
 _LONGEST_POLL = 1.0
 _CLOSINGS = 300
+"""How often a fence is put up that meets a mutation which has just begun."""
 _CLOSING_SECONDS = 120.0
+"""How long each of these times may wait for a moment between two mutations."""
 _TAKES = 60
+"""Looks, 0.3 s in all, at whether parts that were being rewritten when the fence went up are done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,8 @@ def require_rows_only(name: str, listed: Sequence[Mutation], known: frozenset[st
 
 
 def run_pending(table: Physical, listed: Sequence[Mutation], options: ApplyOptions) -> Routine[None]:
-    """Wait for these mutations only, and hold all later ones again. Settings hold merges; only STOP MERGES holds
-    mutations as well."""
+    """Wait for these mutations only, and stop all later ones again. The table's settings stop merges; only STOP MERGES
+    stops mutations as well."""
     pending = {each.id for each in listed if not each.done}
 
     def over(now: Sequence[Mutation]) -> Routine[bool]:
@@ -105,6 +109,7 @@ def _wait(
         if (yield from over(listed)):
             return
         left = [each for each in listed if not each.done]
+        # A mutation that our own STOP MERGES has interrupted is no failed one.
         failed = next((each for each in left if each.failure and not each.interrupted), None)
         failing = failing + wait.pause if failed is not None else 0.0
         if failed is not None and (failed.fails_on_data or failing > options.stuck_seconds):
@@ -152,6 +157,7 @@ def close_source(table: Physical, options: ApplyOptions) -> Routine[None]:
             if all(each.done for each in (yield from mutations(table.database, table.name))):
                 yield from system_merges(table.database, table.name, "STOP MERGES")
                 return
+            # A mutation was sent between the last look and the fence, and behind it it would never end.
             yield from lift_fence(table)
     raise ApplyError(
         f"{table.name}: deletes or updates came in {_CLOSINGS} times while writers were being locked out. Run again"

@@ -113,6 +113,7 @@ def fill(job: Job, chunk: Chunk) -> Routine[tuple[str, int]]:
             yield from _insert(job, chunk, staging, _settings(job))
             break
         except OutcomeUnknownError:
+            # The INSERT may still be writing. The next run ends that statement first, and drops the table then.
             raise
         except StatementError as error:
             if error.code != MEMORY_LIMIT_EXCEEDED or job.block_size.level + 1 == len(BLOCKS):
@@ -148,6 +149,7 @@ def _insert(job: Job, chunk: Chunk, staging: str, settings: Sent) -> Routine[Non
             sql += f" AND _part_offset >= {piece[0]} AND _part_offset < {piece[1]}"
         elif job.work.ordered:
             sql += _in_order(selected)
+        # The names of up to a thousand parts stand in the statement. 262144 is what the server allows by itself.
         size: Sent = {"max_query_size": 2 * len(sql) + 262144}
         yield Command(sql, settings=merged(settings, size), long=True)
         rows = sum(part.rows for part in selected)
@@ -169,6 +171,7 @@ def _compare(job: Job, chunk: Chunk, staging: str) -> Routine[int]:
     """Rows in staging, once both sides were found equal."""
     source, target = qualified(job.site.database, job.source.name), qualified(job.place, staging)
     checked = [column for column in job.columns if column.checked] if job.site.options.verify else []
+    # The limit that the INSERT met is the same for the comparison.
     threads: Sent = {"max_threads": 1} if job.block_size.level else {}
     where = condition(job, chunk.parts)
     room = 2 * (len(where) + sum(len(column.read) for column in job.columns)) + 262144
@@ -177,6 +180,7 @@ def _compare(job: Job, chunk: Chunk, staging: str) -> Routine[int]:
     found = yield from sums(target, "", [quote_name(column.target) for column in checked], settings)
     names: tuple[str, ...] = ()
     if expected != found and expected.rows == found.rows:
+        # A second reading of both sides, for the message only.
         names = yield from differing(source, where, target, job.columns, settings)
     # Asked last: a part that is still there with the same content did not change while both sides were read.
     present = {part.name: part.content for part in (yield from parts(job.source))}

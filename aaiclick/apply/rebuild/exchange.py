@@ -32,7 +32,9 @@ from aaiclick.state.owned import staging_tables
 from aaiclick.state.rebuild_mark import Mark, drop_mark
 
 _PROBES = 5
+"""Looks at the two names after an EXCHANGE that got no answer."""
 _PAUSE = 0.5
+"""Seconds between two of them."""
 
 
 def require_exchange(database: str) -> Routine[None]:
@@ -55,6 +57,7 @@ def exchange(database: str, mark: Mark) -> Routine[None]:
     put under the name in the last moment is put back. Where views read the table, the new one refuses writers until
     ``finish``. Raises ApplyError, StatementError.
     """
+    # A second EXCHANGE would undo the first.
     if (yield from swapped(database, mark)):
         raise ApplyError(f"{mark.table}: its storage is the new one already")
     # The old table has its fence already. Both refuse writers while the server takes their views out of its register.
@@ -181,6 +184,7 @@ def clear_rebuild(database: str, mark: Mark) -> Routine[None]:
         yield from drop_table(database, name)
     shadow = yield from find_shadow(database, mark)
     if shadow is not None and shadow.uuid == mark.source:
+        # The user's rows are under the new table's name: an EXCHANGE has come since this began.
         raise BelatedError(mark.table)
     if shadow is not None and is_shadow(mark, shadow):
         # In phase 'swap' the new table may have been live for a moment: rows of that moment are in it alone.

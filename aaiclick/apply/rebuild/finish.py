@@ -53,6 +53,7 @@ class Finished:
 
 def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Routine[Finished]:
     """Bring a swapped rebuild to its end. Can be begun again after a crash at any point."""
+    # Writers first: they need not wait for rows that come across late.
     yield from open_shadow(database, mark, options.fence_seconds)
     old = yield from _old_storage(database, mark)
     if old is None:
@@ -109,6 +110,8 @@ def _move_late_rows(database: str, mark: Mark, old: Physical, fill: Filler) -> R
             if mark.filled in named:
                 new = named.get(mark.table)
                 if new is None or new.uuid != mark.shadow:
+                    # Somebody has renamed the new table, or put another one under its name: the rows follow the
+                    # storage.
                     new = yield from storage(database, mark.shadow)
                 if new is None:
                     return rows, mark, _NEW_GONE
@@ -142,6 +145,7 @@ def _move_late_rows(database: str, mark: Mark, old: Physical, fill: Filler) -> R
                 ),
             )
         staging, count = yield from fill(old, late)
+        # Before they are moved: from here on this staging table is moved, and these parts are never read again.
         mark = yield from update_mark(
             database,
             replace(mark, filled=staging, filled_high=highest(late), filled_rows=sum(part.rows for part in late)),
@@ -160,7 +164,7 @@ def _changed(mark: Mark, old: Physical, options: ApplyOptions) -> Routine[str]:
         if old.fenced:
             # Nobody knows this table any more, and behind a fence no mutation is carried out.
             yield from lift_fence(old)
-        # Mutations only: the table's settings still hold merges.
+        # Mutations only: the table's settings still stop merges.
         yield from system_merges(old.database, old.name, "START MERGES")
         yield from require_settled(
             old.database, old.name, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds

@@ -1,6 +1,6 @@
 """A new table is filled chunk by chunk and takes the name of the old one (``RebuildWork``).
 
-    mark -> hold merges -> guards -> shadow -> chunks into staging tables
+    mark -> stop merges -> guards -> shadow -> chunks into staging tables
          -> parts of those into the shadow (see ``catch_up``)
          -> exchange -> entry in the journal -> [drain, late parts] -> old kept or dropped
 
@@ -55,10 +55,12 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
     database, options = site.database, site.options
     source = yield from require_table(database, work.table)
     earlier = yield from earlier_marks(source, options)
+    # Whatever can refuse the copy is asked before there is a mark: until then nothing has to be undone.
     fenced = yield from preflight(work, source, options)
     yield from require_room(source, (yield from _bytes_to_copy(source, earlier)), options.disk_factor)
     # The mark is there before anything is made or changed: whatever a kill leaves, somebody finds a mark that names it.
     mark = yield from settings_before(database, new_mark(work, source, site.nonce, site.options.keep_old_seconds))
+    # The table still has the settings of the killed copy. What they were before is in its mark alone.
     mark = yield from write_mark(
         database, replace(mark, saved=earlier[0].saved, stopped=earlier[0].stopped) if earlier else mark
     )
@@ -98,6 +100,7 @@ def _bytes_to_copy(source: Physical, earlier: Sequence[Mark]) -> Routine[int]:
     if earlier:
         nonces = {mark.nonce for mark in earlier}
         staged = (yield from read_owned(source.database)).staged(source.name, source.uuid, nonces)
+        # These chunks are on the disk already.
         _, present = covered([filled for _, filled in staged if filled is not None], present)
     return sum(part.bytes for part in present)
 
@@ -114,14 +117,16 @@ def preflight(work: RebuildWork, source: Physical, options: ApplyOptions) -> Rou
 
 
 def prepare(work: RebuildWork, source: Physical, mark: Mark, site: Site) -> Routine[tuple[Mark, Job, tuple[str, ...]]]:
-    """Make the shadow of a held table; the mark with its UUID, the copy that is to be made, and notes on it."""
+    """Make the shadow of a table whose merges are stopped; the mark with its UUID, the copy that is to be made, and
+    notes on it."""
     mark = yield from make_shadow(site.database, mark, work)
     job, notes = yield from make_job(work, source, site)
     return mark, job, notes
 
 
 def make_job(work: RebuildWork, source: Physical, site: Site) -> Routine[tuple[Job, tuple[str, ...]]]:
-    """What the copy needs to know about a source whose merges are held; and notes on what the checksum leaves out."""
+    """What the copy needs to know about a source whose merges are stopped; and notes on what the checksum does not
+    cover."""
     types, declared = yield from column_types(source)
     columns, notes = projected(work, (yield from volatile_columns(source)), types)
     able = yield from hashable(qualified(site.database, source.name), columns, dict(work.settings))

@@ -45,11 +45,13 @@ def suspend(database: str, mark: Mark) -> Routine[bool]:
     found = (yield from read_owned(database)).staged(mark.table, mark.source, {mark.nonce})
     if not any(filled is not None and filled.source == mark.source for _, filled in found):
         return False
+    # First of all: behind it the EXCHANGE of a paused run meets no table any more, and writers can be let in.
     yield from put_shadow_away(database, mark)
-    # Before the settings that hold merges go: with neither in force one could begin in between.
+    # Before the settings that stop merges go: with neither in force one could begin in between.
     yield from system_merges(database, mark.table, "STOP MERGES")
     yield from restore_settings(database, mark.source, mark.saved)
     for name, filled in found:
+        # Killed while it was filled: nobody knows which of its rows are there.
         if filled is None:
             yield from drop_table(database, name)
     # The new table can be put together again from the filled staging tables, so it need not be kept.
@@ -83,8 +85,8 @@ def abandon_quietly(database: str, options: ApplyOptions) -> Routine[None]:
 
 
 def earlier_marks(source: Physical, options: ApplyOptions) -> Routine[tuple[Mark, ...]]:
-    """The marks of killed copies of this table that may go on; its merges are held by settings then, so that mutations
-    can go on."""
+    """The marks of killed copies of this table that may go on; its merges are stopped by settings alone then, so that
+    mutations can go on."""
     if source.name not in options.resumable:
         return ()
     found = tuple(
@@ -93,15 +95,17 @@ def earlier_marks(source: Physical, options: ApplyOptions) -> Routine[tuple[Mark
         if mark.table == source.name and mark.source == source.uuid
     )
     if found:
+        # Settings first, then START MERGES: the other way round a merge could begin in between, and make new parts of
+        # copied ones.
         yield from stop_merges(source)
         yield from system_merges(source.database, source.name, "START MERGES")
     return found
 
 
 def settings_before(database: str, mark: Mark) -> Routine[Mark]:
-    """The mark of a copy that is about to begin, where another run holds the merges of the table: one that was taken
-    for dead, since the server's clock was set, and is still at work. What the settings were is in its mark, and not
-    in the table."""
+    """The mark of a copy that is about to begin, where another run has stopped the merges of the table: one that
+    was taken for dead, since the server's clock was set, and is still at work. What the settings were is in its mark,
+    and not in the table."""
     if mark.saved != MERGES_STOPPED:
         return mark
     marks = (yield from read_owned(database)).marks()
@@ -122,6 +126,7 @@ def take_over_chunks(job: Job, earlier: Sequence[Mark]) -> Routine[tuple[StagedC
         for _, filled in found
         if filled is not None and filled.source == job.source.uuid and filled.digest == job.digest
     ]
+    # Writers, deletes and updates went on between the two runs: a chunk counts only while its parts are as they were.
     good, _ = divide(fitting, (yield from parts(job.source)))
     taken: list[StagedChunk] = []
     wanted = {filled.name: filled for filled in good}

@@ -24,6 +24,8 @@ from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.staged_chunks import BEGUN, StagedCopy
 
+# Settings of the new table that a staging table does without, or has otherwise. With a deduplication window the server
+# would drop a block that equals an earlier one; behind a fence nothing could be written.
 _OWN: frozenset[str] = frozenset(
     {
         "non_replicated_deduplication_window",
@@ -53,6 +55,7 @@ def may_merge(form: TableForm) -> bool:
 
 def create_from(form: TableForm, database: str, name: str, settings: Settings) -> Routine[None]:
     """Make a table of that form; one of that name is dropped first (its run is over, or it is this run's own)."""
+    # A table that is there already may hold rows of a fill that was cut off, and a second fill would double them.
     yield from drop_table(database, name)
     yield from send_permissively(
         Command(form_sql(form, database, name), settings=merged(CREATE, dict(settings)), database=database)
@@ -112,5 +115,6 @@ def attach_all(
         partitions.setdefault(text(name), []).append(text(partition))
     for name in names:
         for partition in partitions.get(name, ()):
+            # One partition at a time: 24.8 does not know ATTACH PARTITION ALL FROM.
             attached = attach_partition_from(partition, qualified(database, name))
             yield from ddl(alter_table(qualified(database, target), attached), settings)

@@ -69,6 +69,7 @@ def undo_everywhere(database: str, mark: ReplicatedMark, reach: Reach, seconds: 
                 "warning",
             )
         )
+    # Only when writers and merges go on: until then the new table does no harm.
     yield from drop_everywhere(database, mark.shadow_name, reach)
     yield from clear_everywhere(database, mark, reach)
 

@@ -92,6 +92,7 @@ def require_replicas(work: RebuildWork | AttachWork, database: str, options: App
     _require_same_settings(table, reach, source, there)
     yield from require_well(reach, source)
     if reach is not spread:
+        # By the real shards: as replicas of one table these hosts would have the same rows.
         yield from require_one_owner(spread, source)
     yield from require_servers(reach, source)
     peers = yield from reached(reach)
@@ -190,7 +191,7 @@ def _require_order(source: Physical, work: RebuildWork | AttachWork) -> Routine[
 
 
 def _require_same_settings(table: str, reach: Reach, source: Physical, there: Mapping[int, Placed]) -> None:
-    """What holds merges is put back on all hosts at once, to one and the same."""
+    """The settings that stop merges are put back on all hosts at once, to one and the same."""
     mine = saved_settings(source)
     for place, placed in sorted(there.items()):
         other = saved_settings(Physical("", table, "", source.engine, placed.definition))

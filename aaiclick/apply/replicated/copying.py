@@ -119,13 +119,15 @@ def copy_on_replicas(
             state = yield from _drop_stale(jobs, replicas, state, index, looked)
             state = yield from _advance(job, shard, state, index, looked, kept[index] if kept else None)
             seen.append(looked)
+        # Something was copied or attached in this round: all shards are looked at once more.
         if state != before:
             continue
+        # Writers are refused on all hosts, and no shard lacks anything.
         if state.closed:
             break
         yield from close(replicas, options)
         state = replace(state, closed=True)
-    # Merges are held, but for those of expired rows.
+    # Merges are stopped, but for those of expired rows.
     if not state.mark.expiring:
         for index, (shard, copied) in enumerate(zip(replicas.shards, state.shards, strict=True)):
             brought = (yield from _rows_of(kept[index])) if kept else 0
@@ -164,7 +166,7 @@ def close(replicas: Replicas, options: ApplyOptions) -> Routine[None]:
     Raises ApplyError with the fence still up.
     """
     name = qualified(replicas.source.database, replicas.source.name)
-    # With what it already lacks it would fetch for long while writers wait.
+    # First, while writers go on, what the host lacks already: fetched behind the fence, it would keep them waiting.
     with_patience: dict[str, str | int] = {"receive_timeout": _SYNC_SECONDS}
     replicated = replicas.source.engine.startswith("Replicated")
     for shard in replicas.shards if replicated else ():
@@ -187,6 +189,8 @@ def at_swap(replicas: Replicas, mark: ReplicatedMark, seen: Sequence[Source]) ->
     their order."""
     table, reach = replicas.source, replicas.reach
     for shard in replicas.copies:
+        # Every host has to have all parts of the new table before the first one exchanges: where some are missing
+        # readers would miss rows.
         yield from until_complete(shard, mark.shadow_name)
     blocks = yield from highest_blocks(reach, table.database, table.name)
     copied: list[CopiedShard] = []
@@ -240,9 +244,11 @@ def _drop_stale(jobs: Sequence[Job], replicas: Replicas, state: Copying, index: 
     said = f"{job.work.table}: rows were deleted or changed while they were copied: they are copied again"
     yield Emit(Note(said, "warning"))
     if state.closed:
+        # Chunks have to be filled anew: writers need not wait for that.
         yield from admit_everywhere(replicas.reach, replicas.shards, job.site.options.fence_seconds)
         state = replace(state, closed=False)
     if names & set(copied.attached):
+        # The new table has rows of a stale chunk, and no statement takes them out again: it is made anew on all hosts.
         mark = yield from make_shadow_everywhere(replicas, state.mark)
         state = replace(
             state, mark=mark, shards=tuple(replace(each, attached=(), begun=False) for each in state.shards)

@@ -89,6 +89,7 @@ def _settle_old(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[En
     there = yield from tables_everywhere(reach, database, (old, kept), mark.table)
     if not any(old in tables for tables in there.values()):
         return Ended(kept if any(kept in tables for tables in there.values()) else "")
+    # Looked at under a name that no other run knows, and with its constraint still up: no row comes in behind this.
     reason = yield from _missing(database, mark, reach, old)
     if not reason and not mark.keep_old_seconds:
         yield from drop_everywhere(database, old, reach)
@@ -134,7 +135,7 @@ def _missing(database: str, mark: ReplicatedMark, reach: Reach, old: str) -> Rou
     joined = sum(max(0, total - list(shard_of.values()).count(shard)) for shard, total in totals.items())
     if joined > 0:
         return f"{joined} more replicas of the old table were made meanwhile, on hosts that the cluster does not name"
-    # Merges of expired rows are not held.
+    # Merges of expired rows are not stopped.
     if not mark.expiring:
         seen = yield from parts_on_hosts(reach.topology, database, old)
         for place, there in sorted(seen.hosts.items()):

@@ -1,6 +1,6 @@
 """RebuildWork on replicas: a new table on all hosts, filled on one of each shard, takes the name of the old one.
 
-    note -> settings that hold merges, everywhere -> new table, everywhere -> chunks into staging tables of that host
+    note -> settings that stop merges, everywhere -> new table, everywhere -> chunks into staging tables of that host
          -> their parts into the new table (see ``copying``) -> fence, drain, the rest -> note: swap
          -> exchange host by host -> old table aside -> writers -> old kept or dropped -> note gone
 
@@ -116,16 +116,20 @@ def replace_on_replicas(
         mark = yield from _counting_blocks(mark, replicas)
     mark = replace(mark, expiring=expires(work.form) or " TTL " in (yield from create_query(database, work.table)))
     yield from write_replicated_mark(database, mark)
+    # Before anybody is refused: what has failed until now is none of this copy's doing.
     before = yield from failed_flushes(reach)
     try:
         for shard in replicas.shards:
+            # After the note, which names it: whatever a kill leaves, the next run knows where to look.
             yield from at_host(_make_staging(mark.staged_in), shard.peer)
+        # Before the first part is read: a merge would make one part of a copied and an uncopied one.
         yield from stop_merges_everywhere(replicas.source, reach)
         mark = yield from make_shadow_everywhere(replicas, mark)
         mark, rows = yield from fill(mark)
         if options.entries is not None:
             yield from enter_exchange(options.entries, work.table, replicas.source.uuid, mark.shadow)
     except Exception as error:
+        # As 'copy', whatever the note says by now: EXCHANGE is sent below, and by nobody before that.
         yield from undo_quietly(database, replace(mark, phase="copy"), replicas, options, error)
         raise
     end = yield from finish_everywhere(database, mark, reach, options)

@@ -52,6 +52,7 @@ def settle_marks(owned: Owned, reach: Reach, options: ApplyOptions) -> Routine[t
             continue
         said = f"{mark.table}: an exchange that was begun is not finished, and hosts with the old table refuse writers"
         found = yield from tables_everywhere(around, owned.database, (mark.table, mark.shadow_name), said)
+        # Before the exchange is gone on with: a row that the old storage takes now is nowhere else.
         yield from _close_again(owned.database, mark, around, found, options)
         ended = yield from finish_everywhere(owned.database, mark, around, options)
         yield Emit(Note(f"{mark.table}: the exchange that a killed run had begun was finished on all hosts"))

@@ -128,6 +128,7 @@ def attach_one(shard: Shard, mark: ReplicatedMark, partition: str, source: str, 
 
 
 def _attach(database: str, mark: ReplicatedMark, partition: str, source: str, settings: Settings) -> Routine[None]:
+    # By UUID: ATTACH takes a name, and what another table got could not be taken out again.
     yield from require_table(database, mark.shadow_name, mark.shadow)
     attached = attach_partition_from(partition, source)
     yield from shortly(ddl(alter_table(qualified(database, mark.shadow_name), attached), dict(settings)))

@@ -1,7 +1,7 @@
 """Stops the merges of a replicated table on every host while its parts are copied, by settings alone.
 
 All replicas are leaders: one that may still merge does it for all. ``SYSTEM STOP MERGES`` is not used: merges would be
-assigned all the same, and the table's log would wait for them. Settings do not hold merges of expired rows, nor
+assigned all the same, and the table's log would wait for them. Settings do not stop merges of expired rows, nor
 OPTIMIZE: what these change is copied again.
 """
 

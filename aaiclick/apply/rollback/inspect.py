@@ -114,6 +114,7 @@ def inspect_kept(database: str, chain: Sequence[Link], *, read_by_views: bool = 
         happened = yield from since_then(database, link, tables[place], table, parts_of)
         said.append(happened.words)
         blocked.append(happened.blocked)
+        # Rows of the copy that came back under later numbers are in the kept table, and would be there twice.
         wheres[place] += happened.left_out
         counts.append((yield from count(database, table.name, f"{wheres[place]}{parts_of}")))
         unfit += yield from _unfit(database, old, table, came[place].columns, f"{wheres[place]}{parts_of}")
@@ -183,7 +184,7 @@ def _form(database: str, name: str) -> Routine[TableForm]:
 
 
 def _settings(old: TableForm, kept: KeptComment) -> tuple[tuple[str, str], ...]:
-    """The settings that the old table had before its merges were held, in the same order."""
+    """The settings that the old table had before its merges were stopped, in the same order."""
     saved = {name: value for name, value in kept.saved if value}
     ours = {name for name, _ in MERGES_STOPPED} | {FENCE}
     present = {name for name, _ in old.settings}

@@ -60,6 +60,7 @@ def inspect_on_shards(database: str, chain: Sequence[Link], reach: Reach, *, rea
         own = [replace(link, row=replace(link.row, kept=link.row.kept.of_shard(shard))) for link in chain]
         peer = None if place == reach.here else peers[place]
         for name in (chain[0].row.kept.table, *(link.row.name for link in chain)):
+            # What is counted below is what this host has: it needs all that the others have written.
             sync = Command(
                 system("SYNC REPLICA", f"{qualified(database, name)} LIGHTWEIGHT"), settings=_SECONDS, at=peer
             )
@@ -71,6 +72,7 @@ def inspect_on_shards(database: str, chain: Sequence[Link], reach: Reach, *, rea
                     f"({error.message}). Nothing was changed"
                 ) from error
         found.append((yield from at_host(inspect_kept(database, own, read_by_views=read_by_views), peer)))
+    # Definitions are the same in every shard, so the first one speaks for all; rows are added up.
     first = found[0]
     return RestoreOnShards(
         first.name,

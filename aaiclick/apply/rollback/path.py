@@ -149,6 +149,7 @@ def linked(rows: Sequence[KeptRow], listed: Sequence[Transition]) -> tuple[Link,
         own = [each for each in own if not (isinstance(each, RebuildWork) and _lacks_a_secret(each))]
         work = next((each for each in own if isinstance(each, RebuildWork)), None)
         known = any(isinstance(each, RebuildWork | AttachWork) for each in own)
+        # The table that took its place was live until then; later renames are of that one's successor.
         until = rows[place + 1].kept.earliest if place + 1 < len(rows) else None
         later = [
             each

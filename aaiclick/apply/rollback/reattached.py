@@ -71,6 +71,7 @@ def find_reattached(
     # As text: a NULL among the arguments of a hash makes the whole of it NULL.
     was, now_is = f"sipHash128(toString(tuple({before})))", f"sipHash128(toString(tuple({after})))"
     source, target = qualified(database, old[0]), qualified(database, new[0])
+    # Counted, not only looked up: of several equal rows one may be missing.
     missing = (
         f"SELECT h FROM (SELECT {was} AS h, count() AS c FROM {source} WHERE 1{old[2]} GROUP BY h) AS was LEFT JOIN"
         f" (SELECT {now_is} AS h, count() AS c FROM {target} WHERE {BLOCK} <= {base}{new[2]} GROUP BY h) AS there ON "
@@ -89,6 +90,7 @@ def find_reattached(
         return Reattached(problem=str(error))
     if len(rows) > MOST_BLOCKS:
         return Reattached(problem=f"there are more than {MOST_BLOCKS} blocks of them")
+    # A part that was attached again is a block of its own, in which every row is one that the copy lacks.
     whole = [(number(block), number(found)) for block, count, found in rows if number(count) == number(found)]
     mixed = sum(number(found) for _, count, found in rows if number(count) != number(found))
     return Reattached(tuple(block for block, _ in whole), sum(found for _, found in whole), mixed)

@@ -40,6 +40,7 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
     Raises ApplyError, VerificationError, StatementError.
     """
     database, options, work = site.database, site.options, found.work
+    # By UUID: the counts that were agreed to are those of this storage and of no other.
     source = yield from require_table(database, work.table, found.live)
     fenced = yield from preflight(work, source, options)
     mark = yield from settings_before(database, new_mark(work, source, site.nonce, site.options.keep_old_seconds))
@@ -94,6 +95,7 @@ def _between(found: Restore, target: str, site: Site) -> Routine[int]:
     for each in found.between:
         source = yield from require_table(site.database, each.name, each.kept.uuid)
         job, _ = yield from make_job(replace(found.work, columns=each.columns, where=each.where), source, site)
+        # What came later than its copy reached the next table as well, and is counted there.
         present = [part for part in (yield from parts(source)) if part.last <= each.kept.copied]
         if any(part.patch for part in present):
             raise ApplyError(

@@ -50,6 +50,7 @@ def since_then(database: str, link: Link, before: ChainTable, table: ChainTable,
     if kept.base is None:
         return SinceThen(words)
     if table.form.engine.removeprefix("Replicated") != "MergeTree" or link.filtered:
+        # Merges of such an engine, or a filter, leave fewer rows as well: a count would say nothing.
         gone = yield from _gone_partition(database, link, before, table, live)
         return SinceThen("; ".join(each for each in (words, gone) if each))
     left = yield from count(database, table.name, f"{BLOCK} <= {base_sql(kept.base, kept.bases)}{parts_of}")
