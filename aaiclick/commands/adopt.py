@@ -84,6 +84,7 @@ def adopt(
     )
 
     def body(lease: Lease) -> Routine[Record]:
+        # Read again under the lease: the other tool may have applied something since.
         if ledger is not None and entry != (yield from read_foreign(where, ledger.tool, ledger.table)):
             raise ApplyError(f"{ledger.tool} went on meanwhile: nothing was recorded")
         site = Execution(where, lease.nonce, ApplyOptions(), str(this_process()), VERSION, frozenset())

@@ -108,6 +108,7 @@ def status_of(planned: PlannedMigration) -> tuple[str, tuple[str, ...]]:
     """How the database stands to the code, as ``Status.state`` and ``Status.differences`` say it: what a start would
     say, without a policy."""
     found = planned.inspection
+    # Differences from a newer version lead backwards: nobody is told to migrate by them.
     if found.ahead or found.overtaken:
         problem = ahead_error(found)
         if problem is None:

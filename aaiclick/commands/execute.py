@@ -201,6 +201,7 @@ def _numbered(found: Inspection) -> bool:
 def _put_back(found: Inspection, verdict: GateDecision, reach: Reach | None) -> Routine[None]:
     """Undo what a dead run left of a change of a TTL, unless this run makes that change again."""
     held = found.progress.held
+    # Without a pending migration nothing was read of this; the setting on a table shows that a run did not end.
     if not held and any(sets(live.text, RECALCULATE) for live in found.catalog.objects.values()):
         held = yield from read_held(found.scope)
     again = {

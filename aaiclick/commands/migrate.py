@@ -81,6 +81,7 @@ def migrate(
     def body(lease: Lease) -> Routine[Report]:
         return _apply(run, database, planned, lease.nonce, started, absent)
 
+    # collecting=False: tombstones are dropped further down, with what else earlier runs left.
     report = yield from under_lease(
         database, run.owner, body, embedded=run.embedded, still_needed=still_needed, books=books, collecting=False
     )
@@ -145,6 +146,7 @@ def _apply(
     if (yield from read_bookkeeping(database)).shared:
         ours = yield from settle_on_hosts(run.schema, ours, options)
     elif ours.remains or ours.tombstones:
+        # A client that was killed does not end its statement: it could still write into what is put right here.
         yield from shut_out(database, former_runs(ours.tombstones))
         done = yield from clean_leftovers(ours, options, resume=True)
         options = replace(options, resumable=frozenset(each.object for each in done if each.action == "waiting"))
@@ -215,6 +217,7 @@ def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routin
         max_read_bytes,
         run.approved,
     )
+    # What was approved is carried out as a whole, or not at all.
     if run.approved is None and (alone := stand_alone(planned, run.policy)):
         yield from execute_stand_alone(planned, alone, site)
         raise refused_besides(planned, run.policy, alone)
@@ -282,6 +285,7 @@ def _record_it(held: _Held, found: Inspection, carried: Executed) -> Routine[Non
         yield from ensure_tables(database)
     seconds = (yield from clock()) - held.started
     if carried.verdict.run or not is_recorded(carried.first, digest):
+        # Of the last look: a version that was recognised was recorded on the way here.
         before = carried.last.inspection.record
         record = _record(run, carried, forms, digest, seconds)
         # The server takes it only if the last record is still the one that this run has read, and each storage with

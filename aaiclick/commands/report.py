@@ -120,6 +120,6 @@ def report_of(plan: Plan, verdict: GateDecision, seconds: float) -> Report:
 
 
 def _is_pending(note: str, verdict: GateDecision) -> bool:
-    """A undeclared column is a pending step (or was just dropped), and need not be said twice."""
+    """An undeclared column is a pending step (or was just dropped), and need not be said twice."""
     said = [refusal.step for refusal in verdict.pending] + list(verdict.run)
     return any(note == f"{step.object}: {step.change} (left alone)" for step in said)

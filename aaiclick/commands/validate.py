@@ -27,10 +27,10 @@ def validate(schema: Schema, database: str | None) -> Routine[Status]:
         mark if isinstance(mark, str) else f"a {mark.work.kind} of {mark.table} was not finished"
         for mark in found.owned.marks()
     ]
-    feeds = found.owned.backfill_marks()
+    backfills = found.owned.backfill_marks()
     waiting += [
         mark if isinstance(mark, str) else f"the materialized view {mark.work.view} was not brought to its end"
-        for mark in feeds
+        for mark in backfills
     ]
     waiting += _begun(found)
     hosts: tuple[HostStatus, ...] = ()

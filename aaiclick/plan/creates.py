@@ -37,12 +37,14 @@ def create_tables(tables: Sequence[Table], catalog: Catalog) -> Routine[tuple[St
 
 def _reaches_out(table: Table) -> bool:
     engine = table.engine
+    # A setting disk = disk(type = s3, ...) can name the keys of a bucket.
     if any(
         value is not None and setting_literal(value).startswith("disk")
         for name, value in engine.settings.items()
         if name == "disk"
     ):
         return True
+    # What cannot be made in scratch reaches out (MySQL, S3, Kafka), and its arguments may hold a password.
     return (
         isinstance(engine, Engine) and not takes_its_columns(table) and not instantiable(engine.name, engine.arguments)
     )

@@ -26,6 +26,7 @@ def pattern_regex(pattern: str) -> str:
         or (character if character.isalnum() or character == "_" or ord(character) > 127 else f"\\{character}")
         for character in pattern
     )
+    # (?s), because a name may hold a line break, which a dot would not match.
     return f"(?s)^{escaped}$"
 
 
@@ -33,6 +34,7 @@ def belongs(family: TableFamily, name: str) -> bool:
     """True where a table of that name is of the family. Tables of this library and inner tables of views never are."""
     return (
         not name.startswith((OWN_PREFIX, ".inner"))
+        # The record table has no prefix of ours, and a pattern of * alone would take it.
         and name != RECORD_TABLE
         and re.match(pattern_regex(family.pattern), name) is not None
     )
@@ -51,6 +53,7 @@ def family_tables(family: TableFamily, catalog: Catalog, taken: frozenset[str], 
         if isinstance(family.engine, MergeTree) and not live.form.merge_tree:
             notes.append(f"{name} (of {family.pattern}) is a table of engine {live.form.engine} and was left alone")
             continue
+        # The server shows [HIDDEN] in its place: a declaration that is made of this text would store that word.
         if has_hidden(live.form):
             notes.append(
                 f"{name} (of {family.pattern}) was left alone: its definition holds a secret that the server does "
@@ -83,6 +86,7 @@ def family_stamp(families: Iterable[TableFamily], database: str | None) -> Routi
         f" AND NOT startsWith(name, '{OWN_PREFIX}') AND NOT startsWith(name, '.inner') AND name != '{RECORD_TABLE}'"
     )
     rows = yield Query(
+        # XOR, because the server lists tables in any order.
         "SELECT toString(groupBitXor(cityHash64(name, toString(uuid), toString(metadata_modification_time)))), "
         "toUInt64(count()),"
         f" toUInt64(countIf(toString(uuid) = '{_NIL}')), toUInt8(max(metadata_modification_time) >= now() - 1), "
@@ -105,6 +109,7 @@ def family_stamp(families: Iterable[TableFamily], database: str | None) -> Routi
 def _declaration(family: TableFamily, form: TableForm) -> Table:
     """A live table with the columns that the family declares; all others as they are."""
     own = reflect_table(form)
+    # pop: what is left in wanted afterwards are columns that the live table lacks. They come behind its own.
     wanted = {column.name: column for column in family.columns}
     columns = [wanted.pop(column.name, column) for column in own.columns]
     fields: TableFields = {"engine": _engine(family, own)}

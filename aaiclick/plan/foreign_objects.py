@@ -33,6 +33,7 @@ def without_foreign(plan: Plan, schema: Schema, owners: Mapping[str, str]) -> Pl
         f"{name} belongs to {owners[name]} and is declared here as well; nothing differs"
         for name in sorted(declared & owners.keys() - changed(plan, schema, owners))
     )
+    # The other schema declares what this one leaves alone there: to call that undeclared would be wrong.
     said = {note for note in plan.notes if note.partition(":")[0] in owners and note.endswith("(left alone)")}
     return replace(plan, steps=steps, notes=(*(note for note in plan.notes if note not in said), *shared))
 

@@ -77,9 +77,11 @@ def refuse(step: Step, policy: Policy) -> Refusal | None:
         )
         return None if named or swept else Refusal(step, why, missing)
     # Hazards are decided first: what may destroy something is never allowed by being cheap.
+    # A hazard without a key is told and never refused: nobody could allow it.
     dangers = [hazard for hazard in step.hazards if hazard.allow in missing and hazard.allow]
     if dangers and policy.level != "everything":
         said = dangers[0].message
+        # The migration has decided already. What is missing is a policy that may do it, so no key is offered.
         if released.issuperset(missing):
             return Refusal(step, f"{said}; the migration allows that, and only metadata is changed", ())
         return Refusal(step, said, tuple(key for key in missing if key not in released))

@@ -198,6 +198,7 @@ class Plan:
             plan = _plan().validate_json(text)
         except (ValidationError, RecursionError) as error:
             raise UsageError(f"this is no plan: {_why(error)}") from None
+        # Of the text, not of the plan that was read: fields that this release does not know count, too.
         if plan.seal and plan.format == PLAN_FORMAT and plan.seal != seal_of(text):
             raise UsageError("the plan was edited after it was made: what it says is not what would be carried out")
         return plan

@@ -71,7 +71,7 @@ def _alter(diff: TableDiff) -> Routine[tuple[AlterWork | None, str]]:
         proposal = yield from propose_alter(diff)
         return proposal.work, _sentence(diff, proposal.refusal)
     only = all(isinstance(change, ChangeComment | ChangeColumnComment) for change in diff.changes)
-    # Its ALTERs change columns and nothing else; what waits on disk to be sent stays.
+    # An ALTER of a Distributed table changes its definition alone: blocks that wait on disk to be sent stay.
     columns = diff.on_replicas and diff.form.engine == diff.target.form.engine == "Distributed"
     columns = columns and all(change.commands for change in diff.changes)
     if diff.changes and (only or columns):
@@ -104,10 +104,12 @@ def _replace(diff: TableDiff, blocked: str) -> Step | None:
     if engine not in HOLDS_NOTHING and engine not in _HOLDS_A_LITTLE:
         return None
     form, declared = diff.target.form, diff.declared
+    # With 1, the default, the server would take a Nested apart that the form has as one column.
     settings: dict[str, str | int] = {"flatten_nested": 0}
     sql = form_sql(form, diff.database, name) if not (diff.hidden_defaults or has_hidden(form)) else ""
     if not sql:
         # The server hides the secret, so only the declaration has it.
+        # It has no columns that nobody declared: they would be gone with their values.
         if declared is None or diff.target.undeclared:
             return None
         sql, settings = create_table_sql(declared, diff.database, name), create_settings(declared)

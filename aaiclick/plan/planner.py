@@ -84,8 +84,10 @@ def plan_objects(
     families = [item for item in schema.objects if isinstance(item, TableFamily)]
     dropped = (*_dropped(schema, catalog, sources, path), *first.dropped)
     present = [item for item in others if catalog.get(item.name) is not None]
+    # No INSERT meets these views, so they may break for a moment while their tables change.
     path = replace(path, replaced_views=path.replaced_views | passive_views(others, catalog))
     # The engine says whether a materialized view can be made, and whether its types are right.
+    # Nothing is there that could differ from its declaration, so no scratch database is made.
     if not sources and not present and not families and not any(isinstance(item, MaterializedView) for item in others):
         for item in others:
             if isinstance(item, Dictionary):
@@ -105,7 +107,9 @@ def plan_objects(
                 tables[table.name] = catalog.objects[table.name]
         targets: dict[str, TableForm] = {}
         cache = RehearsalCache(rehearsed=tried)
+        # Asked before the tables are planned: their changes may break a view that is replaced, and none that stays.
         kept, with_views = yield from _with_views(path, present, catalog)
+        # Before the views: these are made in scratch over the declared tables, which are there from now on.
         found, forms = yield from _plan_tables(
             declared, tables, catalog, scratch, with_views, cache, bool(others), notes, targets
         )
@@ -113,6 +117,7 @@ def plan_objects(
         replaced = yield from plan_views(schema, others, catalog, scratch, forms, notes, queries)
         early, replaced = dropped_first(cache.dropped_first, replaced, others, catalog)
         required = [step for step in found if not step.optional]
+        # Optional drops are carried out last, so they are judged by what the steps before them leave.
         optional = yield from guard_drops(
             [step for step in found if step.optional],
             catalog,

@@ -17,6 +17,7 @@ from aaiclick.printable import size_text
 Level: TypeAlias = Literal["check", "safe", "lossless", "everything"]
 ENVIRONMENT = "AAICLICK_SCHEMA_POLICY"
 EMBEDDED_MAX_BYTES = 1 << 30
+"""How many bytes one step may read or rewrite on an embedded engine, where nothing else is said."""
 KEEP_OLD = timedelta(days=1)
 """How long the old table of a copy is kept for a rollback."""
 KEEP_ENVIRONMENT = "AAICLICK_KEEP_OLD"

@@ -225,6 +225,7 @@ def attach_step(diff: TableDiff, work: AttachWork, changes: Sequence[Change], bl
         work,
         hazards,
         diff.live.rows,
+        # Hard links: no row is read, and no byte is written.
         0,
         blocked=blocked,
         changes=each(changes),

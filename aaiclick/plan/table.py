@@ -93,10 +93,12 @@ def plan_differing(
         try_on_parts=path.try_on_parts,
         on_replicas=path.on_replicas,
         topology=path.topology,
+        # A script that runs first may change these rows: a count of now would be about other ones.
         max_read_bytes=0 if behind or data_name in path.unread else path.max_read_bytes,
     )
     planned = yield from plan_table(diff, data_name)
     planned = tuple(_blind(step, path.unread.get(data_name, "")) for step in planned)
+    # A note on something that a required step removes would contradict the plan.
     going = {words for step in planned if not step.optional for words in step.differences}
     notes.extend(
         words for note in target.notes if (words := f"{table.name}: {note}").removesuffix(" (left alone)") not in going
@@ -153,6 +155,7 @@ def plan_table(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
         return (steps.impossible_step(diff, diff.changes, too_old),) if diff.changes or diff.must_copy else ()
     if diff.changes or diff.must_copy:
         required = yield from _required(diff, data_name)
+        # Only for a step that is blocked: it takes a clone for each column to find out which ones are in the way.
         if required[-1].blocked and (fewer := (yield from unholdable(diff))) is not None:
             diff = fewer
             required = yield from _required(diff, data_name)
@@ -173,7 +176,9 @@ def _required(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
     unknown = hidden_change(diff) or (yield from may_change(diff, data_name))
     if unknown:
         return (steps.impossible_step(diff, diff.changes, unknown, whole=True),)
+    # Before any count: whatever the rows are, such a constraint is a mistake in the declaration.
     yield from require_conditions(diff.live.name, diff.target.form, new_constraints(diff))
+    # Views before rows: their queries are tried over empty clones, and what blocks the step saves the counts.
     found = yield from blocking_dependents(diff, diff.target.form)
     cost = Cost()
     # Before the counts: a row that is inserted in between is then counted twice, and never left out.
@@ -194,6 +199,7 @@ def _required(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
     made = yield from _cheapest(diff, data_name, proof, table_guards, _joined(found.blocked, proof.blocked))
     cost = cost.plus(proof.cost)
     hazards = (*found.hazards, *proof.hazards, *combines, *(yield from nulls_refused(diff)))
+    # Last, when it is known whether rows were read: those that a policy hides from this user were not among them.
     held_to = yield from held_to_policies(diff, data_name, _with(made[-1], hazards), cost)
     return (*made[:-1], _costing(held_to, cost))
 
@@ -227,6 +233,7 @@ def _costing(step: Step, cost: Cost) -> Step:
 
 def _proof(diff: TableDiff, data_name: str, blocked: str) -> Routine[InPlaceProof]:
     """Whether the rows allow a change in place. Where they block the change anyway, that is left for later."""
+    # The migration says what the new rows are. No change in place gives that, so there is nothing to prove.
     if diff.must_copy and diff.form.merge_tree and diff.target.form.merge_tree:
         return InPlaceProof(False)
     if blocked or not (diff.form.merge_tree and diff.target.form.merge_tree):
@@ -292,6 +299,7 @@ def _tried(
     if diff.hidden_defaults or has_hidden(diff.target.form):
         why = "a new table cannot be made: its definition holds a secret that the server does not show"
         return (steps.impossible_step(diff, diff.changes, _joined(refusal, why)),)
+    # Only from here on a new table would have to take the place of the live one: an ALTER needs none of this.
     unfit = exchange_refusal(diff)
     if unfit:
         return (steps.impossible_step(diff, diff.changes, _joined(refusal, unfit), whole=not refusal),)
@@ -344,6 +352,7 @@ def _pin(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
 
     Else each read would compute them anew, and the checksum of the copy would never match.
     """
+    # Without a call, an expression gives the same value at every read.
     computed = [column for column in diff.form.columns if column.kind == "DEFAULT" and "(" in column.expression]
     if not computed or not diff.live.rows:
         return ()

@@ -43,6 +43,7 @@ def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ..
     # A view that stays as it is may still read the column. One with another query gets that before the drop, and the
     # query was analysed over the declared columns.
     diff = replace(diff, replaced_views=diff.rewritten_views, droppable_views=frozenset())
+    # As the required steps leave the table: drops are carried out behind them.
     clone = yield from diff.make_clone(diff.target.form, "undeclared")
     found: list[Step] = []
     mutations = 0
@@ -88,6 +89,7 @@ def _of_distributed(diff: TableDiff) -> tuple[Step, ...]:
         arguments = split_top(diff.form.arguments)
     except TokenError:
         return ()
+    # Distributed(cluster, database, table, sharding key, policy).
     key = arguments[3] if len(arguments) > 3 else ""
     found: list[Step] = []
     for name in diff.target.undeclared:

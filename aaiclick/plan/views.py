@@ -58,6 +58,7 @@ def create_order(items: Sequence[Viewlike], catalog: Catalog) -> tuple[Step, ...
     ordered: list[Viewlike] = []
     while waiting:
         names = {item.name for item in waiting}
+        # Its own name in its text is no reason to wait: a column may be called like that.
         ready = next((item for item in waiting if not (_reads(item) & names) - {item.name}), None)
         if ready is None:
             raise SpecError(
@@ -120,6 +121,7 @@ def plan_views(
     if queries is not None:
         queries.update(queries_of(catalog, {name: form for name, form in wanted.items() if isinstance(form, ViewForm)}))
     for item in items:
+        # One that is there and does not change is left alone, even if it was at odds with its table before.
         known = catalog.get(item.name)
         if isinstance(item, Dictionary) and (known is None or _changes(known.form, wanted.get(item.name))):
             yield from require_attributes(item, schema, catalog, forms)
@@ -217,6 +219,7 @@ def _replace(
     words = _differences(item, before, after)
     if not words:
         return None
+    # Nothing else differs, and MODIFY SQL SECURITY leaves no moment without the view.
     if words == [_reads_as(before, after)]:
         alter = alter_table(name, modify_security(after.security))
         return statements_step(f"{item.name}:replace", item.name, words[0], (alter,))
@@ -232,6 +235,7 @@ def _replace(
     )
     if aggregate_step is not None:
         return aggregate_step
+    # In place where that is possible, then between two INSERTs, and with a gap only where neither is.
     alters = _in_place(item, before, after, name)
     if alters:
         blocked = _unwritten(item, after, forms, catalog)

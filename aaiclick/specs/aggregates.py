@@ -247,6 +247,7 @@ class Aggregate:
         neutral = tuple(
             name
             for name, measure in self.measures.items()
+            # A state of no values adds nothing to others, and neither does NULL.
             if measure.simple is None or measure.function in NEUTRAL or "Nullable(" in measure.simple
         )
         return AggregateView.model_validate(
@@ -267,6 +268,7 @@ class Aggregate:
         own = quoted_where_needed(self.name)
         named = {quoted_where_needed(column): measure for column, measure in self.measures.items()}
         reads = [
+            # With the table in front: else the server would read the alias of that name, which is the result itself.
             f"{measure.called('' if measure.simple is not None else 'Merge', f'{own}.{column}')} AS {column}"
             for column, measure in named.items()
         ]

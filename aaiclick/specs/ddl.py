@@ -85,6 +85,7 @@ def key_sql(key: Key, columns: frozenset[str]) -> str:
     parts = [_element(part, columns) for part in key]
     if not parts:
         return "tuple()"
+    # Without brackets, as the server keeps what it is given: ORDER BY (a) and ORDER BY a are two texts.
     return parts[0] if len(parts) == 1 else f"({', '.join(parts)})"
 
 

@@ -158,6 +158,7 @@ def _class_type(annotation: type, metadata: tuple[object, ...], where: str) -> s
             "a timedelta has no type of its own in ClickHouse: say with types= in which unit it is kept (Int64, "
             "IntervalSecond)",
         )
+    # The very class first: a bool is an int as well, and a datetime is a date.
     found = next((kind for known, kind in _SCALARS.items() if annotation is known), None)
     if found is None:
         found = next(

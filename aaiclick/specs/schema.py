@@ -206,6 +206,7 @@ class Schema(Spec):
     def read_as(self, objects: Sequence[SchemaObject]) -> Schema:
         """The same declaration with its SQL read by an engine: it keeps its fingerprint."""
         read = self.model_copy(update={"objects": list(objects)})
+        # Of the text, not of what the engine makes of it: another release of the server may write it in other words.
         vars(read)["fingerprint"] = self.fingerprint
         return read
 

@@ -62,6 +62,7 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
         name: cell.text
         for name, cell in cells.items()
         if not cell.origin
+        # A column that is only new needs no copy: it is filled here where one is made in any case.
         and (rebuilds or defaults or cell.added is None)
         and (declared.column(name) is not None or live.column(name) is not None)
     }
@@ -275,6 +276,7 @@ def _step(
 
 def bind(expression: str, cells: Mapping[str, _Cell], change: VersionChange) -> str:
     """The expression with each column that an earlier version changed bound to what that made of it."""
+    # A column that is still itself is not bound, so an expression over such columns stays as it was written.
     bound = {name: cell for name, cell in cells.items() if cell.text != quote_name(name) or not cell.sure}
     mentioned = [name for name in names_in(expression) if name in bound]
     for name in mentioned:

@@ -45,6 +45,7 @@ def unproven_conversions(catalog: Catalog, found: ReleaseHistory, live: LiveVers
     notes: list[str] = []
     before = 0
     for script in scripts:
+        # Where tables are at different versions each has its own: what is still to come there is not taken as done.
         here = tuple(name for name in _tables(script) if script.version <= live.levels.get(name, live.number))
         explicit = script.migration.explicit and script.version <= live.number
         rows = sum(

@@ -192,6 +192,7 @@ class _Reader:
         if not self.item or self.rebuild is None:
             return
         text, self.item = "\n".join(self.item), []
+        # An error in an item names the line where it began.
         now, self.line = self.line, self.item_line
         found = _ITEM.match(text)
         table, lines = self.rebuild

@@ -125,6 +125,7 @@ def check_applied(schema: str, recorded: str, applied: int | None, found: Releas
     """
     for key, checksum in sorted(_recorded(recorded).items()):
         form, _, digits = key.rpartition(" ")
+        # "level t" is no checksum, and what is above the version that counts here is not in this code.
         if not digits.isdigit() or (applied is not None and int(digits) > applied):
             continue
         version = int(digits)

@@ -228,6 +228,7 @@ def _changes_of(
             before = next(
                 (old for old, new in sorted(migration.renames.items()) if "." not in old and new == name), name
             )
+        # A table may be further than the database: what its version did is not done to it again.
         if version <= _level(before, live):
             break
         changes.append(_version_change(version, name, before, script, found, progress, last=version == schema.version))
@@ -335,6 +336,7 @@ def _recorded_levels(recorded: str) -> Mapping[str, int]:
 def _pending_script(script: Script, progress: MigrationProgress) -> PendingScript | None:
     version, migration = script.version, script.migration
     statements = statements_of(migration)
+    # In order: behind the first that is not done all are sent, whatever the journal says of them.
     sent = next(
         (place for place in range(len(statements)) if f"{version}:sql:{place + 1}" not in progress.done),
         len(statements),

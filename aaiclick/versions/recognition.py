@@ -175,6 +175,7 @@ def _tolerant(live: TableForm, released: TableForm, variables: Mapping[str, tupl
         released,
         name=live.name,
         engine=live.engine if family == released.engine else released.engine,
+        # The arguments of a Replicated engine begin with the path and the replica of that install.
         arguments=live.arguments if family != live.engine and family == released.engine else released.arguments,
         columns=(*columns, *(column for column in live.columns if column.name not in names)),
         indexes=(
@@ -210,6 +211,7 @@ def _tolerant_column(
         for clause, texts in variables.items()
         if clause.rpartition(".")[0] == released.name
     }
+    # An operator may have given a column a default. One that was released has to be there.
     added_default = live.kind == "DEFAULT" and not released.kind
     tolerated = replace(
         released,
@@ -217,6 +219,7 @@ def _tolerant_column(
         expression=live.expression if added_default else released.expression,
         codec=released.codec or live.codec,
         comment=released.comment or live.comment,
+        # A TTL that was not released is not tolerated: it deletes rows.
         ttl=released.ttl,
         settings=tuple(sorted({**dict(released.settings), **dict(live.settings)}.items())),
         statistics=released.statistics or live.statistics,

@@ -63,8 +63,8 @@ def compare(
     longer declared and were not renamed."""
     released = {name: hidden_form(form) for name, form in released.items()}
     declared = {name: hidden_form(form) for name, form in declared.items()}
-    hinted = {table.renamed_from: table.name for table in schema.tables if table.renamed_from}
-    moved = {old: new for old, new in renames.items() if "." not in old} | hinted
+    renamed_tables = {table.renamed_from: table.name for table in schema.tables if table.renamed_from}
+    moved = {old: new for old, new in renames.items() if "." not in old} | renamed_tables
     back = {new: old for old, new in moved.items()}
     words: list[str] = []
     undecided: list[str] = []

@@ -165,6 +165,7 @@ def checksum_of(migration: Migration, source: str = "") -> str:
         "oldest_code": migration.oldest_code,
         "move": _named(migration.move, source),
     }
+    # Left out where there is none: so checksums that earlier releases recorded stay the same.
     if migration.allow:
         content["allow"] = sorted(migration.allow)
     encoded = json.dumps(content, sort_keys=True, separators=(",", ":"))

@@ -103,6 +103,7 @@ def _managed(spec: S) -> S:
         for field in spec.model_fields_set
         if field == "order_by" or getattr(spec, field) not in (None, "", [], {})
     }
+    # Exactly these fields are set: what a declaration leaves unset is not managed.
     return type(spec).model_construct(set(kept), **kept)  # type: ignore[return-value]
 
 

@@ -30,6 +30,7 @@ def varying_texts(
     used = [each for each in schema.variables if _outside_settings(schema, each)]
     if not used:
         return {}
+    # Each variable has a number of its own, so the engine's text shows which one stands where.
     numbers = {each: _MARK - place for place, each in enumerate(used) if not each.choices}
     for each in numbers:
         if isinstance(each.default, str):

@@ -29,6 +29,7 @@ def stand_alone(planned: PlannedMigration, policy: Policy) -> tuple[Step, ...]:
     verdict = judge(planned.plan, policy)
     if not verdict.refused:
         return ()
+    # A table that is also changed in another way waits, with all of its steps.
     busy = {step.object for step in planned.plan.required if not additive(step)}
     may = {step.id for step in verdict.run}
     return tuple(

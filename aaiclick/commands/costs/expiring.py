@@ -104,6 +104,7 @@ def _count(step: Step, planned: PlannedMigration, name: str, form: TableForm, wa
     if planned.inspection.topology.shards > 1:
         return Expiring(None, f"the rows are on {planned.inspection.topology.shards} shards")
     source = _rows(planned.inspection.catalog.database, name, form, wanted, sources, past)
+    # A row that is past the old TTL as well goes in any case, and does not count.
     hit = " OR ".join(f"(_aaiclick_past_{place} AND NOT _aaiclick_old_{place})" for place in range(len(past)))
     rows = yield from answered(
         Query(

@@ -27,6 +27,7 @@ def measure(scratch: Scratch, database: str, live: LiveObject, work: RebuildWork
     if not isinstance(form, TableForm) or not live.rows or not live.bytes:
         return None
     columns = work.columns if work is not None else _as_they_are(form)
+    # Whatever a row takes on disk, the sample stays small.
     rows = min(live.rows, SAMPLE_ROWS, max(1, live.rows * SAMPLE_BYTES // live.bytes))
     names = ", ".join(quote_name(column.target) for column in columns)
     expressions = ", ".join(column.expression for column in columns)

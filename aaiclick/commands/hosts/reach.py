@@ -81,6 +81,7 @@ def _require_alike(planned: PlannedMigration, reach: Reach) -> Routine[None]:
     names = tuple(sorted(name for name in steps if name not in outside))
     if not names:
         return
+    # What no host has yet is created by a step.
     now = yield from settled(reach, Subject(found.catalog.database, names), absent=True)
     most = usual(now, names)
     wrong: list[str] = []
@@ -104,6 +105,7 @@ def _require_alike(planned: PlannedMigration, reach: Reach) -> Routine[None]:
                         by_hand.append(name)  # it is each host's own: no version of the schema is made on a cluster so
                     else:
                         lacking.add(place)
+            # A copy looks at every replica by itself; an ALTER of two definitions would end in two definitions.
             elif digest and other and digest != other and step.strategy in ("alter", "mutate"):
                 wrong.append(f"host {label} has another {name} than the others")
     if wrong:

@@ -22,6 +22,7 @@ def settle_on_hosts(schema: Schema, owned: Owned, options: ApplyOptions) -> Rout
     require_nothing_begun(owned)
     if not owned.replicated_marks():
         return owned
+    # No object is needed to find the hosts: only the database and its engine.
     catalog = yield from read_catalog(owned.database, ())
     topology = yield from read_topology(catalog, schema.cluster or "")
     reach = yield from pin(Reach(topology))

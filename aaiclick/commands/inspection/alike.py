@@ -17,6 +17,7 @@ from aaiclick.sql.ddl import attach_again
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import quote_name, quote_string
 
+# Path and replica name in the arguments may be written out, and are then each host's own.
 _REPLICA = r"(ENGINE = Replicated\w*MergeTree)\('[^']*', '[^']*'"
 _FIRST = r"\1("
 _COMMENT = r" COMMENT '([^'\\]|\\.)*'"
@@ -51,6 +52,7 @@ def settled(reach: Reach, subject: Subject, seconds: float = 60.0, *, absent: bo
     ``absent``: an object that none of them has is the same, too."""
     wait = Wait(0.05, 1.0)
     while True:
+        # Not on the first look: mostly all are alike, and then no queue has to be asked about.
         idle = wait.waited > 0 and not (yield from busy(reach, subject))
         now = yield from definitions(reach.topology, subject)
         away = reach.places - now.hosts.keys()
@@ -114,6 +116,7 @@ def connected(topology: Topology) -> Routine[int]:
     rows = yield Query("SELECT toString(serverUUID())")
     found = yield from servers(topology)
     same = [place for place, (uuid, _) in found.items() if uuid == text(rows[0][0])]
+    # One server can stand in a cluster twice; the place that the server itself calls local counts.
     return min([place for place in same if topology.at(place).is_local] or same, default=0)
 
 

@@ -165,7 +165,9 @@ def inspect_database(
     known = read_history(schema)
     former = former_names(known.scripts)
     names = None if any(isinstance(item, TableFamily) for item in schema.objects) else names_of(schema, known)
+    # Where certainly nothing is there, no definition is asked for: each costs the server half a millisecond.
     catalog = yield from _catalog(database, () if empty else names)
+    # The engine reads declarations that are SQL, so that needs a connection, and the name of the database.
     if schema.declared_as_sql:
         from aaiclick.catalog.sql_declarations import read_sql
 
@@ -186,6 +188,7 @@ def inspect_database(
         recorded = yield from keeping(read_recorded_state(owned, schema.name), where.books)
     recorded = recorded if recorded is not None else RecordedState()
     record, entries = recorded.record, recorded.entries
+    # A newer database has migrations that this code does not know: those up to its own version are compared.
     if record is not None and record.version is not None and schema.version is not None and not trusting:
         check_applied(schema.name, record.migrations, min(record.version, schema.version), known)
     live = live_version(

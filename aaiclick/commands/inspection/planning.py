@@ -98,6 +98,7 @@ def _planned(
     many = (note_of(words),) if (words := unsupported(catalog, found.allowed, found.topology)) else ()
     if not many and not found.topology.single:
         many = (placed_words(found.topology),)
+    # First of all: a drop that a migration allows is required, and is then put in its place among the others.
     ordered = decided(planned.steps, [script.migration for script in found.pending])
     if not found.topology.single:
         ordered = in_step(ordered, catalog, planned.targets, found.topology)
@@ -108,6 +109,7 @@ def _planned(
         database=catalog.database,
         from_version=found.live.number,
         to_version=schema.version,
+        # After everything that reads the steps: it writes the cluster into the text of their statements.
         steps=on_topology(ordered, schema, found.topology, sizes),
         basis=basis_of(catalog),
         fingerprint=schema.fingerprint,

@@ -28,6 +28,7 @@ def replaced_since(
     converted = any(step.migrations or (step.work.kind == "create" and step.object in filled) for step in steps)
     if not converted and not conversions(found.entries, pending, found.progress):
         return (), {}
+    # Read again: what this run has converted stands in the journal by now.
     entries = yield from read_entries(found.scope)
     displaced = displaced_by(entries, catalog, pending)
     labels = {script.version: script.label for script in pending}

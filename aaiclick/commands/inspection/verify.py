@@ -58,6 +58,7 @@ def spec_differences(found: Inspection, forms: Mapping[str, Form]) -> tuple[str,
     forms = {name: hidden_form(form) for name, form in forms.items()}
     declared = {item.name for item in found.schema.objects if not isinstance(item, TableFamily)}
     words = [f"{name}: is no longer declared" for name in sorted(set(recorded) - declared)]
+    # A record may have no forms (of a version that was adopted without a lock file): then nothing is new.
     words += [f"{name}: is new in the declaration" for name in sorted(declared - set(recorded))] if recorded else []
     for name in sorted(declared & set(recorded)):
         old, new = recorded[name], forms.get(name)

@@ -55,6 +55,7 @@ def warm(schema: Schema, database: str | None) -> Routine[Warm]:
     if database is not None:
         where = "database IN ({database:String}, {home:String})"
         parameters.update({"database": database, "home": home_beside(database)})
+    # More names than that make too long a question: then all tables of the database are read.
     if len(wanted) <= MOST_NAMES:
         where += f" AND name IN ({', '.join(f'{{n{place}:String}}' for place in range(len(wanted)))})"
         parameters.update({f"n{place}": name for place, name in enumerate(wanted)})
@@ -63,6 +64,7 @@ def warm(schema: Schema, database: str | None) -> Routine[Warm]:
     found = text(own[0][3]) if own else database or ""
     comment = next((text(row[2]) for row in own if row[0] == RECORDS), "")
     homes = {text(row[3]) for row in rows if row[0] == RECORDS and is_shared(text(row[1]))}
+    # Where no database is named, the homes of all databases were asked for: only that of this one counts.
     homes &= {found, home_beside(found)}
     for home in homes:
         comment = yield from _noted(home)

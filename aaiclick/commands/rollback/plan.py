@@ -176,6 +176,7 @@ def _look(found: Inspection, recorded: int) -> Routine[_KeptTables]:
 
     def behind(uuid: str, table: str) -> tuple[KeptRow, ...]:
         listed: list[KeptRow] = []
+        # Each once, whatever comments of tables say: the search has to end.
         while (row := older.get(uuid)) is not None and row.kept.table == table and row not in listed:
             listed.append(row)
             uuid = row.kept.uuid

@@ -22,6 +22,7 @@ def settle_back(found: Inspection, going: UnfinishedRollback, who: str) -> Routi
     """
     database = found.catalog.database
     live = yield from physicals(database, tuple(sorted(going.tables)))
+    # Under the name is another storage than the one that was to go: so this table is back.
     back = [name for name, uuid in going.tables.items() if name in live and live[name].uuid not in ("", uuid)]
     if going.tables and not back:
         yield from forget_back(found.scope, going, found.unfinished_migration)

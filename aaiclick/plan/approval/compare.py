@@ -93,6 +93,7 @@ def _step_changes(before: Step, now: Step, begun: bool) -> Iterator[str]:
         yield f"{name}: {now.change}: it is {'a clean-up' if now.optional else 'required'} now"
     elif not hazards and (now.allowed, now.migrations) != (before.allowed, before.migrations):
         yield f"{name}: {now.change}: the migrations say something else about it"
+    # What is left of a step that was begun is less than what was approved. A function is the same one or another.
     elif not hazards and (not begun or now.work.kind == "callable") and _work_text(before) != _work_text(now):
         yield f"{name}: {now.change}: it is carried out in another way than was approved"
     yield from hazards

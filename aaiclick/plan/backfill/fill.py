@@ -73,6 +73,7 @@ def split_query(query: str) -> ViewQuery | str:
         return "it has a subquery" if selects else "it is no SELECT"
     end = len(tokens)
     found = next((word for word in _DEPENDS_ON_OTHER_ROWS for place in range(end) if tokens.is_word(place, word)), "")
+    # ARRAY JOIN makes rows of one row alone: it is the only JOIN that depends on no other row.
     array = any(tokens.is_word(place, "ARRAY", "JOIN") for place in range(end))
     joins = [place for place in range(end) if tokens.is_word(place, "JOIN") and not tokens.is_word(place - 1, "ARRAY")]
     if found and not (found == "JOIN" and array and not joins):
@@ -85,6 +86,7 @@ def split_query(query: str) -> ViewQuery | str:
     if start is None:
         return "it reads no table"
     source, behind = identifier(tokens, start + 1)
+    # A table function, or tables behind a comma.
     if not source or tokens.is_op(behind, "(") or tokens.is_op(behind, ","):
         return "it does not read one table"
     where, group = _top(tokens, "WHERE", behind), _top(tokens, "GROUP", behind)
@@ -121,6 +123,7 @@ def create_view(
     ``forms`` are declared tables that are there, ``targets`` tables that views write into, ``declared`` the names of
     all declared tables.
     """
+    # A refreshable view is filled by its first refresh.
     if item.refresh is not None or not isinstance(wanted, ViewForm):
         return create
     parsed = split_query(wanted.query)

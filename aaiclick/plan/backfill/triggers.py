@@ -5,6 +5,7 @@ from __future__ import annotations
 from aaiclick.clickhouse.features import is_fenced
 from aaiclick.routine import Query, Routine, text
 
+# dependencies_* of a table name the materialized views that an INSERT into it sets off.
 _SOURCES = (
     "SELECT database, name, engine, engine_full FROM system.tables"
     " WHERE arrayExists((d, n) -> d = unhex({database:String}) AND n = unhex({view:String}), dependencies_database, "

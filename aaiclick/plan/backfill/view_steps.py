@@ -66,12 +66,14 @@ def replaced(item: MaterializedView, live: LiveObject, wanted: ViewForm, databas
     """DROP and CREATE of a view with a target of its own (TO), without missing an INSERT; None where that is not
     possible."""
     before = live.form
+    # Without TO the rows are in a table that goes with the view; and no INSERT sets off a refreshable view.
     if not isinstance(before, ViewForm) or not (before.to and wanted.to) or before.refresh or wanted.refresh:
         return None
     sources = yield from fenced_sources(database, item.name)
     if not sources:
         return None
     statements = (
+        # IF EXISTS: a run that goes on where another was killed may find the view dropped.
         drop("VIEW", qualified(database, item.name), if_exists=True),
         create_materialized_view_sql(item, database),
     )
@@ -106,6 +108,7 @@ def create_aggregate(item: AggregateView, forms: Mapping[str, Form], catalog: Ca
             "create",
             [create],
             CreateWork(create),
+            # A Null or Kafka table keeps no rows, so none are missing.
             (hazard,) if raw.engine not in ("Null", "Kafka") else (),
         )
     work = BackfillWork(item.name, (create,), (item.raw,), _fill(item, dict(item.columns), empty=True))
@@ -147,6 +150,7 @@ def change_aggregate(
         return None
     rows, size = (source.rows, source.bytes) if source is not None else (0, 0)
     kept = [name for name in item.measures if name in columns]
+    # In these a row without a value would count (0 for min), so they are filled once more beside the new ones.
     again = [name for name in kept if name not in item.neutral]
     held = bool(added) and (yield from _held(item, added, catalog))
     if (

@@ -104,6 +104,7 @@ def placed_copy(step: Step, topology: Topology, sizes: ShardSizes, owners: Owner
                 "twice",
             )
         )
+    # What the step says of writers is about one host: the sentences above take its place.
     kept = [hazard for hazard in step.hazards if hazard.kind != "holds-up-writers" or hazard.allow]
     return replace(step, sql=_lines(step, work, topology, worker), hazards=(*kept, *extra))
 
@@ -155,6 +156,7 @@ def _lines(step: Step, work: RebuildWork | AttachWork, topology: Topology, worke
         ]
     lines += [
         f"-- on all hosts: no INSERT into {name} from here on; those that run are waited for; then the rest",
+        # It refuses every INSERT (469). A constraint, because the table's own log takes it to all replicas.
         alter_table(live, add_constraint(FENCE_CONSTRAINT, "CHECK 0")),
     ]
     if isinstance(work, AttachWork):

@@ -82,6 +82,7 @@ def _lines(sql: str, topology: Topology, *, once: bool = False) -> Sequence[str]
     if head is None:
         return (sql,)
     parts = divided(sql)
+    # The log of a Replicated database takes its own DDL to all hosts. Functions, collections and SYSTEM are none of it.
     if topology.kind == "queue" or head.kind in SERVER_LISTS or head.verb == "SYSTEM":
         return [on_cluster(part, topology.cluster) for part in parts]
     return parts

@@ -86,6 +86,7 @@ def _keys(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
         groups = yield from _counted(diff, data_name, _sort_key(diff.form), new)
         found.extend(_of_sort_key(diff, groups, longer=set(old) < set(new) and not filled))
     other = before.partition_by != wanted.partition_by
+    # Where the partition follows from the sort key, rows that are combined are in one partition before and after.
     apart = _ROW not in new and not (_within(wanted, wanted) and (not other or _within(before, wanted)))
     if apart and (other or refills(diff, f"tuple({wanted.partition_by})")):
         groups = yield from _counted(diff, data_name, _everything(diff.form), _everything(wanted))
@@ -94,6 +95,7 @@ def _keys(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
     elif apart:
         old_parts = _elements(diff.form.partition_by), _elements(wanted.partition_by)
         found += yield from reordered_partitions(diff, data_name, _sort_key(diff.form), *old_parts)
+    # That hazard says more, and is allowed by the same key.
     if not any(hazard.allow == f"change-sort-key {diff.live.name}" for hazard in found):
         found += yield from combined_otherwise(diff, data_name, _sort_key(diff.form), new)
     return tuple(found)

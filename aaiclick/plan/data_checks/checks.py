@@ -98,6 +98,7 @@ def _count(table: str, check: DataCheck) -> Routine[tuple[str, Hazard | None, bo
     """A sentence, a hazard, and whether rows were found. A count that the engine cannot make counts as found."""
     hazard: Hazard | None = None
     condition = check.condition
+    # Twice at most: the whole condition, and the one that only converts forward.
     for _ in range(2):
         try:
             rows = yield from asked(f"SELECT count() FROM {table} WHERE {condition}")

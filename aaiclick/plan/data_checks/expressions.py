@@ -32,6 +32,7 @@ _NOT_THE_ROWS = frozenset(
 )
 _FRACTION = re.compile(r"(?:Nullable\()?(?:B?Float|Decimal)")
 _VALUE = "_value"
+# A time limit must not stop the count, and with final it would pass by rows that the copy reads.
 _PATIENT: dict[str, str | int] = {"max_execution_time": 0, "final": 0}
 
 
@@ -124,6 +125,7 @@ def _wrapped(column: _Column, source: str, where: str, clear: list[tuple[str, st
         found = number(rows[0][0])
         if not found:
             problem = f"give a value of {column.name} = {column.raw} that {column.type} cannot hold"
+            # A constraint has no subquery, so the value is bound to its name by a lambda.
             clear.append((f"arrayMap({_VALUE} -> ({cut}), [{column.raw}])[1]", f"tuple({column.raw})", problem))
             return ""
         example = yield from asked(f"SELECT toString(tuple({_VALUE})) FROM {values} WHERE {cut} LIMIT 1", _PATIENT)

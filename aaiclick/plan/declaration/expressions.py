@@ -30,6 +30,7 @@ _CONDITION = re.compile(r"(?:LowCardinality\()?(?:Nullable\()?(?:UInt8|Bool)\)*\
 
 def require_creatable(tables: Sequence[Table], catalog: Catalog) -> Routine[None]:
     """Raise ``SpecError`` where one of these missing tables could not be created."""
+    # A table without expressions is asked about as well: null(...) checks the types of its columns.
     asked = [(table, _expressions(table) or ["1"]) for table in tables if isinstance(table.engine, MergeTree)]
     for start in range(0, len(asked), _AT_ONCE):
         yield from _require(asked[start : start + _AT_ONCE], catalog)

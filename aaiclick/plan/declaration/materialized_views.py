@@ -142,6 +142,7 @@ def require_triggerable(scratch: Scratch, item: MaterializedView, view: ViewForm
     listed = ", ".join(column_form_sql(column) for column in view.columns)
     place = f"{item.name}~target"
     error = yield from make(scratch, create_table(scratch.sql_name(place), listed, "ENGINE = Null"), replay=True)
+    # No table can have these columns, which says nothing about the query.
     if error is not None:
         return
     trigger = scratch.sql_name(f"{item.name}~trigger")

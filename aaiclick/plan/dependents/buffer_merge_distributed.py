@@ -56,6 +56,7 @@ def stands_before(form: TableForm, own: str, database: str, table: str) -> bool:
 
 def _matches(pattern: str, name: str) -> bool:
     try:
+        # The server searches as well: a pattern of a Merge table need not match the whole name.
         return re.search(pattern, name) is not None
     except re.error:
         return False

@@ -216,6 +216,7 @@ def _effect(scratch: Scratch, dependent: Dependent, after: DatabaseAfter, moved:
         if declared or dependent.form is not None
         else _columns(dependent.columns, fresh, now or {}, "*" in dependent.query)
     )
+    # What reads this view reads the types that it stores, not those of its query.
     if columns != fresh and columns:
         listed = ", ".join(column_form_sql(column) for column in columns)
         yield Command(drop("VIEW", scratch.sql_name(name)))

@@ -94,6 +94,7 @@ def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[S
         tuple(before),
         tuple(behind),
         tuple(notes),
+        # Along a chain of views the last target gets wider first, so none is narrower than what is written into it.
         tuple(dict.fromkeys(name for name in reversed(first) if name)),
         frozenset(unchecked),
     )

@@ -160,4 +160,5 @@ def relocated(query: str, moved: Mapping[Place, Place]) -> str:
 
 def _needs_alias(query: str, start: int, end: int) -> bool:
     before, behind = query[:start].rstrip().upper(), query[end:].lstrip().upper()
+    # Only a table behind FROM or JOIN takes an alias.
     return before.endswith(("FROM", "JOIN")) and not behind.startswith("AS ")

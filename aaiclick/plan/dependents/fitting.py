@@ -40,6 +40,7 @@ def _fits(old: TypeText, new: TypeText, old_text: str, new_text: str) -> bool:
             fits(old.arguments[0], inner) if old.name == "Nullable" else old_text == "Nothing" or fits(old_text, inner)
         )
     if old.name == "Nullable":
+        # These two hold NULL by themselves.
         return new.name in ("Dynamic", "Variant") and fits(old.arguments[0], new_text)
     if new.name == "Variant":
         return old_text in new.arguments
@@ -76,6 +77,7 @@ def _number_fits(bits: tuple[bool, int], new: TypeText, new_text: str) -> bool:
     other = _bits(new.name)
     if other is not None:
         more_signed, more = other
+        # A Bool is 1 for every number but 0. A type with a sign needs one bit more for the numbers of one without.
         return new.name != "Bool" and (more >= width if more_signed == signed else more_signed and more > width)
     if new.name in _MANTISSA:
         return width - signed <= _MANTISSA[new.name]

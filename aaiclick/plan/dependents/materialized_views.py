@@ -77,6 +77,7 @@ def materialized_steps(
         if each.yields != effect.now.get(each.column)
         or (each.kept != today.get(each.column) and fits(each.yields, today.get(each.column, "")))
     ]
+    # The types of a declared view were compared with its target before (require_fit).
     if declared:
         found = [each for each in found if not each.kept]
     if found:

@@ -84,6 +84,7 @@ def _from(tokens: Tokens) -> int:
 def _sources(query: str) -> Routine[Sources | None]:
     """What the engine resolves the names to; None where it cannot analyse the query."""
     rows = yield from answered(
+        # The first pass resolves the names; later ones would rewrite the query.
         Query(f"EXPLAIN QUERY TREE run_passes = 1, passes = 1 {query}", {}, {"max_execution_time": _SECONDS})
     )
     if rows is None:

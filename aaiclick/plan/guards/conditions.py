@@ -59,6 +59,7 @@ def of_counts(diff: TableDiff, clear: Sequence[PassedCheck]) -> tuple[ChangeGuar
         change = each.change
         if not isinstance(change, RetypeColumn):
             continue
+        # The constraint will be one of the live table, whose columns still have their old names.
         name = old_names.get(change.new.name, change.new.name)
         check = replace(change, old=replace(change.old, name=name), new=replace(change.new, name=name)).checks[
             each.place
@@ -94,6 +95,7 @@ def of_constraints(diff: TableDiff, constraints: Sequence[ConstraintForm]) -> tu
             change for change in diff.changes if isinstance(change, ChangeConstraint) and change.new == constraint
         )
         try:
+            # NULL counts as violated, as it does for the server.
             condition = f"NOT ifNull(({over_target(diff, constraint.expression)}) != 0, 0)"
         except ValueError:
             continue
@@ -132,8 +134,10 @@ def of_comparison(diff: TableDiff, comparison: Comparison, what: str) -> ChangeG
         new = [over_target(diff, expression) for expression in comparison.new]
     except ValueError:
         return None
+    # Bytes are compared, as in the count of the proof: NaN equals itself, and -0 is not 0.
     condition = f"formatRow('RowBinary', {', '.join(old)}) != formatRow('RowBinary', {', '.join(new)})"
     if comparison.partition:
+        # Equal bytes in another type may be another partition.
         condition = f"({condition} OR partitionID({', '.join(old)}) != partitionID({', '.join(new)}))"
     return ChangeGuard(
         Guard(condition, f"give another value for {what}", f"tuple({', '.join(old)})"), _retypes(diff, comparison.old)

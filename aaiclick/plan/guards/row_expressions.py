@@ -40,5 +40,6 @@ def _bound(expression: str, texts: Mapping[str, str], computed: Mapping[str, Col
 def _computed(column: ColumnForm, texts: Mapping[str, str], computed: Mapping[str, ColumnForm]) -> str:
     if not column.expression:
         return f"defaultValueOfTypeName({quote_string(column.type)})"
+    # A column is not made from itself: without its own name in it, this comes to an end.
     rest = {name: other for name, other in computed.items() if name != column.name}
     return f"CAST({_bound(column.expression, texts, rest)}, {quote_string(column.type)})"

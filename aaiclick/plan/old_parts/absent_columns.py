@@ -115,13 +115,16 @@ def _touched(diff: TableDiff) -> tuple[tuple[ColumnForm, ColumnForm], ...]:
     pairs = [(old, new) for new in wanted.columns if (old := live_column(live, renames, new.name)) is not None]
     kept = {old.name for old, _ in pairs}
     changed = {name for old, new in pairs for name in (old.name, new.name) if _said(old) != _said(new)}
+    # A column that goes, or comes, changes what a default reads under its name.
     changed |= {column.name for column in live.columns if column.name not in kept}
     changed |= {column.name for column in wanted.columns if live.column(column.name) is None}
     reached = reached_by(changed, live, wanted)
     found: list[tuple[ColumnForm, ColumnForm]] = []
     for old, new in pairs:
+        # An ALIAS that becomes MATERIALIZED is compared over all rows by the proof (once_stored).
         if not new.stored or old.kind == "EPHEMERAL" or (old.kind == "ALIAS" and new.kind == "MATERIALIZED"):
             continue
+        # In a part without the column an array of a Nested has as many elements as the other columns of that Nested.
         sizes = {leaf.name for leaf in leaves_of(old.name, live)} != {leaf.name for leaf in leaves_of(new.name, wanted)}
         if _said(old)[1:] != _said(new)[1:] or sizes or old.name in reached or new.name in reached:
             found.append((old, new))
@@ -144,6 +147,7 @@ def _reads_differently(look: _Rows, old: ColumnForm, new: ColumnForm) -> Routine
         wanted,
         renames,
         look.source,
+        # No part has values of an ALIAS: every row computes it.
         "1" if old.kind == "ALIAS" else lacking(diff.database, look.held.table, old.name),
     )
     condition = differs(quote_name(new.name), computed(new, wanted))
@@ -164,6 +168,7 @@ def _unfit(look: _Rows, old: ColumnForm) -> Routine[str]:
             f"rows of old parts would read another {old.name}, and to write it down would compute stored values anew "
             f"that {old.expression} does not give"
         )
+    # MATERIALIZE COLUMN of a DEFAULT writes into parts that lack it, and leaves explicit values as they are.
     elif old.kind:
         wrong, where, why = "0", without, ""
     else:

@@ -68,6 +68,7 @@ def _keepers(form: TableForm, given_up: Collection[str]) -> Sequence[ColumnForm]
         for column in form.columns
         if column.kind in ("", "DEFAULT") and column.name not in given_up and not mentioned(keys, [column.name])
     ]
+    # One with a DEFAULT first: any other needs a DEFAULT for the moment. One without a call before one that may fail.
     return sorted(free, key=lambda column: (column.kind == "", "(" in column.expression))
 
 

@@ -201,6 +201,7 @@ def touched(
 def _read(table: str, expressions: Collection[str], columns: Collection[str]) -> Routine[bool]:
     """True where the engine resolves a name in these expressions to one of the columns."""
     rows = yield from answered(
+        # The first pass resolves the names; later ones would rewrite the expressions.
         Query(f"EXPLAIN QUERY TREE run_passes = 1, passes = 1 SELECT {', '.join(expressions)} FROM {table}")
     )
     if rows is None:

@@ -127,6 +127,7 @@ def prove(diff: TableDiff, data_name: str) -> Routine[InPlaceProof]:
         return InPlaceProof(not reasons, "; ".join(reasons), tuple(found.remade), cost=cost)
     # All of it in one pass over the rows. What does not differ now is held to by guards until the change is made.
     seen = yield from evaluate(diff, data_name, left.comparisons)
+    # The results of the expressions come first, those of the columns behind them.
     for use, what in zip(left.uses, seen, strict=False):
         yield from _judge(diff, data_name, use, what, outdated(diff.form, use, changed), found)
     for column, what in zip(left.columns, seen[len(left.uses) :], strict=True):

@@ -46,6 +46,7 @@ def keeps_bytes(old: str, new: str) -> bool:
     """True where the bytes of any value of ``old``, read as ``new``, are its conversion."""
     if same_kind(old, new):
         return keeps_labels(old, new)
+    # Into the number behind it goes every value; back only where every number is a value (see _clocks).
     return _shape(old, _ordered) == _shape(new, _erased) or _shape(old, _erased) == _shape(new, _clocks)
 
 
@@ -54,6 +55,7 @@ def widens(old: str, new: str) -> bool:
     before, after = _INTEGER.match(old), _INTEGER.match(new)
     if before is None or after is None:
         return False
+    # A signed number has room for an unsigned one only if it has more bits, and none the other way round.
     return int(after[2]) > int(before[2]) and (before[1] == after[1] or not after[1])
 
 

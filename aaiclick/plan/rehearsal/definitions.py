@@ -34,6 +34,7 @@ def declared_forms(
     tables in scratch, so all of them have to be there. Raises what ``canonical_tables`` raises."""
     if read:
         return (yield from canonical_tables(scratch, tables, catalog, live))
+    # A declaration is loaded, not created, where its live table can only be loaded: so the text of that counts, too.
     keys = {table.name: (create_table_sql(table, ""), live[table.name].text) for table in tables}
     known = {name: rehearsed.declared[key] for name, key in keys.items() if key in rehearsed.declared}
     rest = [table for table in tables if table.name not in known]

@@ -67,16 +67,20 @@ def attempt(clone: Clone, sql: str, extra: Mapping[str, str | int] | None = None
     try:
         yield Command(sql, settings=plain)
     except StatementError as error:
+        # Without a code it is no answer of the server: the connection failed, and that says nothing about the
+        # statement.
         if error.code == 0:
             raise
         refusal = Outcome(False, code=error.code, message=str(error))
         if not (clone.settings and curable(error)):
             return refusal
         try:
+            # The rehearsal's own settings come last and win.
             yield Command(sql, settings={**clone.settings, **plain})
         except StatementError as again:
             if again.code == 0:
                 raise
+            # The first message: it is about the statement as it would be sent.
             return refusal
         needed = tuple((name, str(value)) for name, value in sorted(clone.settings.items()))
     return Outcome(True, settings=needed)

@@ -35,7 +35,9 @@ def fills_that_run(diff: TableDiff, steps: Sequence[Step]) -> Routine[tuple[Step
     name, settings = quote_name(stored.name), {**REHEARSE, **dict(clone.settings), "mutations_sync": 1}
     row = f"INSERT INTO {clone.name} ({name}) SELECT defaultValueOfTypeName({quote_string(stored.type)})"
     try:
+        # Written at once: the mutation behind it has to meet a row.
         yield Command(row, settings={**settings, "async_insert": 0})
+        # ignore() is 0 for every row: nothing is deleted, but the mutation has to read the column.
         yield Command(alter_table(clone.name, delete_where(f"ignore({name})")), settings=settings)
     except StatementError as error:
         if error.code == 0:

@@ -61,12 +61,14 @@ def attach_refused(diff: TableDiff, source: str, work: AttachWork, sent: Sequenc
         return ""
     loaded = yield from load(diff, source, "attach-parts")
     if isinstance(loaded, NoPartsClone):
+        # Parts that fit into no other table are no reason against an ALTER, but they are one against this.
         return loaded.refusal
     return (yield from _attached(diff, loaded, work, sent))
 
 
 def _attached(diff: TableDiff, loaded: PartsClone, work: AttachWork, sent: Sequence[AcceptedBatch]) -> Routine[str]:
     outcome = yield from replay_alters(diff, loaded, sent)
+    # Mutations do not run on such a clone, so its parts are not those that the live table would attach from.
     if outcome.accepted and not (loaded.pending and any(each.mutates for each in sent)):
         target = yield from diff.make_clone(work.form, "attached-parts")
         outcome = yield from attach_parts(loaded, target)

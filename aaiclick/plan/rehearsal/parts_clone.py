@@ -55,6 +55,7 @@ def load(diff: TableDiff, source: str, label: str) -> Routine[PartsClone | NoPar
         return NoPartsClone(
             "it has updates that are not applied yet (patch parts), which cannot be attached" if patched else ""
         )
+    # In the server's own spelling: ATTACH compares the texts of two definitions.
     form = replace(diff.as_spelled, name=diff.form.name)
     clone = yield from diff.make_clone(_still(form), label)
     for partition in chosen:
@@ -67,7 +68,9 @@ def load(diff: TableDiff, source: str, label: str) -> Routine[PartsClone | NoPar
         except StatementError as error:
             if error.code == 0:
                 raise
+            # A missing right or a time limit says nothing about the parts.
             return NoPartsClone("" if error.code in (ACCESS_DENIED, READONLY, TIMEOUT_EXCEEDED) else str(error))
+    # ATTACH gives parts new names, so those of the clone have to be asked for.
     attached = yield from live_parts(clone.database, clone.table, len(parts), columns)
     # Only whole partitions can be attached, so the parts that are not needed are dropped from the clone again.
     stays = smallest_of_each_kind(attached)
@@ -85,6 +88,7 @@ def replay_alters(diff: TableDiff, loaded: PartsClone, sent: Sequence[AcceptedBa
     nothing."""
     clone = loaded.clone
     for each in sent:
+        # On a clone whose merges are stopped no mutation ends: waiting for one would take all of the time limit.
         sync = 0 if loaded.pending else 1
         settings: dict[str, str | int] = {
             **REHEARSE,

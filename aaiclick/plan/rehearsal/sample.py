@@ -78,6 +78,7 @@ def partitions(parts: Sequence[LivePart], columns: int) -> tuple[str, ...]:
     """
     # A wide part has about two files for each column, and each hard link is an entry in the directory.
     most = min(MOST_PARTS, MOST_FILES // (2 * columns + 8))
+    # A patch partition is called patch-<hash of the columns>-<id of the partition whose rows it updates>.
     patched = {part.partition.split("-", 2)[-1] for part in parts if part.patch}
     inside: dict[str, list[LivePart]] = {}
     for part in parts:

@@ -117,6 +117,7 @@ def _explain(sql: str) -> Routine[tuple[list[str], str]]:
             return [], ""
         else:
             lines = "\n".join(text(row[0]) for row in rows).splitlines()
+            # That line comes from the FORMAT that was added.
             return [line for line in lines if line != " Identifier Null"], ""
     return [], refusal
 
@@ -193,6 +194,7 @@ def _rehearsable(lines: Sequence[str], tables: Collection[str], readable: Collec
     match kind:
         case "AlterQuery":
             commands = [line.split()[1] for line in lines if line.strip().startswith("AlterCommand ")]
+            # The first word is the database, and is empty where the statement names none.
             return not first and second in tables and bool(commands) and set(commands) <= _IN_PLACE
         case "InsertQuery":
             return (

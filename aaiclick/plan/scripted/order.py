@@ -43,6 +43,7 @@ def plan_upgrade(
     run has tried before; it is added to where there are no scripts."""
     if not path.pending_scripts:
         return (yield from plan_ttl_first(schema, catalog, path, rehearsed))
+    # Before all scripts: while these run, merges would go on to delete rows by the old TTL.
     freed = yield from ttl_steps(schema, catalog, path)
     planned = yield from _plan_scripts(schema, freed.catalog, path, found)
     return replace(planned, steps=(*freed.steps, *planned.steps))
@@ -53,6 +54,7 @@ def _plan_scripts(schema: Schema, catalog: Catalog, path: UpgradePath, found: Re
     first = path.pending_scripts[0]
     # The catalogue is what the steps so far leave: each next part is planned over that, not over what is there now.
     steps, notes, catalog, path, blocked = yield from _expand(schema, catalog, path, found, first)
+    # Views behind the tables that they read, and before the statements that read them.
     shown = yield from plan_script_views(schema, catalog, found, first)
     steps, notes, catalog = [*steps, *shown.steps], [*notes, *shown.notes], shown.catalog
     blocked = "; ".join(part for part in (blocked, shown.blocked) if part)
@@ -81,6 +83,7 @@ def _expand(
     in_views = named_in_views(schema, catalog, found, first)
     for table in _tables_at(schema, path, found, first.version):
         changes = path.changes_of(table.declared.name) if table.declared is not None else ()
+        # Under each name that the table has had: an early script knows it by an early one.
         names = {table.spec.name, *(change.before for change in changes), *(change.table for change in changes)}
         if not names & in_views and not _mentions(first, names):
             continue
@@ -113,6 +116,7 @@ def _expand(
         )
         # A table may get steps before several scripts: the version keeps their ids apart.
         required = [replace(step, id=f"{step.id}@{first.version:04d}") for step in planned.steps if not step.optional]
+        # What is left alone is said once, by the plan that follows the scripts.
         notes += [note for note in planned.notes if "left alone" not in note]
         steps += required
         if required:
@@ -137,6 +141,7 @@ class _At:
 
 def _tables_at(schema: Schema, path: UpgradePath, found: ReleaseHistory, version: int) -> list[_At]:
     prior = _locked(found, version - 1)
+    # The lock file gets a version when it is released; until then its tables are those of the declaration.
     own = _locked(found, version) if version != schema.version else {}
     if not own:
         return [
@@ -204,6 +209,7 @@ def _wanted(
             return None
         return spec, tuple(replace(change, rebuild=None, table=spec.name) for change in until), changes
     left = tuple(replace(change, rebuild=None) if change.version < first.version else change for change in changes)
+    # Where the declaration covers this version, the table goes to its end at once: one rewrite in place of two.
     covered = (
         declared is not None
         and _covers(declared, table.spec)

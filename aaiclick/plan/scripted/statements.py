@@ -82,6 +82,7 @@ def plan_script(script: PendingScript, catalog: Catalog, path: UpgradePath, bloc
 def _sql_step(
     script: PendingScript, catalog: Catalog
 ) -> Routine[tuple[Step, Mapping[str, TableForm | None], tuple[str, ...]]]:
+    # A Merge table shows rows of other tables, and newer servers let it write to one.
     tables = frozenset(
         name
         for name, live in catalog.objects.items()
@@ -94,6 +95,7 @@ def _sql_step(
     for sql in script.statements:
         effect = yield from statement_effects(sql, known, databases)
         effects.append(effect)
+        # The next statement may name a table that this one makes.
         if effect.rehearsable:
             known |= made_by([sql])
     refused = [
@@ -103,6 +105,7 @@ def _sql_step(
     ]
     after: Mapping[str, TableForm | None] = {}
     blocked, notes = "; ".join(refused), list[str]()
+    # All or none: behind a statement that was not tried nobody knows which tables the next one would meet.
     if not refused and all(effect.rehearsable for effect in effects):
         after, blocked, tried = yield from _rehearse(script, catalog)
     else:
@@ -200,6 +203,7 @@ def _rehearse(script: PendingScript, catalog: Catalog) -> Routine[tuple[Mapping[
             except (StatementError, UnsupportedObjectError):
                 return {}, "", False
             cloned.append(name)
+        # As scratch writes them: only what differs from that afterwards was done by the statements.
         untouched = yield from read_forms(scratch, cloned)
         refusal, tried = yield from _send(script, catalog, scratch)
         if refusal or not tried:

@@ -35,6 +35,7 @@ def plan_functions(schema: Schema) -> Routine[PlannedFunctions]:
     forms: dict[str, FunctionForm] = {}
     steps: list[Step] = []
     changed: list[Function] = []
+    # Called ones come before their callers, so that a caller of a changed function counts as changed.
     for function in declared:
         form = yield from function_form(function)
         forms[function.name] = form

@@ -128,16 +128,17 @@ def alters_of(diff: TableDiff, sent: Sequence[AcceptedBatch]) -> tuple[Alter, ..
 
 
 def _alter(diff: TableDiff, batch: Batch, mutates: bool) -> Alter:
+    # Without a mutation the ALTER is done or refused as a whole, so there is nothing to put back.
     recovery = alter_table(diff.name, batch.recovery) if batch.recovery and mutates else ""
     declared = (
         diff.declared.engine.settings.get("materialize_ttl_recalculate_only") if diff.declared is not None else None
     )
-    retimes = any(command.sets_ttl for command in batch.commands)
+    sets_ttl = any(command.sets_ttl for command in batch.commands)
     return Alter(
         batch.sql(diff.name, diff.parenthesise),
         mutates,
         batch.risky and mutates,
         recovery,
-        retimes,
-        retimes and bool(declared),
+        sets_ttl,
+        sets_ttl and bool(declared),
     )

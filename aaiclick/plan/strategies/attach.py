@@ -51,6 +51,7 @@ def propose_attach(diff: TableDiff) -> Routine[AttachProposal | None]:
     if prepared is None or any(each.batch.risky and each.mutates for each in prepared.sent):
         return None  # a mutation that can fail on the data is a step of its own
     clone = qualified(prepared.clone.database, prepared.clone.table)
+    # The server compares the texts of keys, so the spelling of the live table is tried where ours is refused.
     spelled = spelled_as(diff.target.form, diff.as_spelled)
     for form, label in ((diff.target.form, "attached"), (spelled, "attached-spelled")):
         wanted = yield from diff.make_clone(form, label)

@@ -134,6 +134,7 @@ def reached(form: object, target: Target) -> bool:
 def comparable(form: TableForm, target: Target) -> TableForm:
     """The form without what does not matter."""
     form = normal(form)
+    # MODIFY ORDER BY writes the former primary key into a definition that had none of its own.
     free = target.free_primary_key and is_prefix(form.primary_key, form.order_by)
     return replace(
         form,
