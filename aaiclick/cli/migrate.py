@@ -38,6 +38,7 @@ from aaiclick.printable import seconds_text
 if TYPE_CHECKING:
     from aaiclick.commands.report import Report, Status
     from aaiclick.plan.policy import Policy
+    from aaiclick.specs.schema import Schema
 
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Print the plan as SQL, with what each step costs and risks. Changes nothing.")
@@ -202,8 +203,10 @@ def _migrate(frame: Frame, hooks: Hooks, policy: Policy, file: str | None, ask: 
             raise
         raise _beyond(error, to) from error
     watch.close()
-    report = _with_spare_keys(report, policy)
-    if report.in_sync and not report.steps and not report.pending:
+    if not report.in_sync or report.steps or report.pending:
+        report = _with_spare_keys(report, policy)
+    else:
+        report = _with_idle_keys(frame, declared, report, policy)
         # The record alone said so. Whether a migration or released form was edited since is looked at here, where there
         # is time for it.
         try:
@@ -224,6 +227,15 @@ def _with_spare_keys(report: Report, policy: Policy) -> Report:
 
     spare = unneeded(policy.allowed, (*report.steps, *report.pending), report.notes)
     return replace(report, notes=(*report.notes, *spare)) if spare else report
+
+
+def _with_idle_keys(frame: Frame, declared: Schema, report: Report, policy: Policy) -> Report:
+    """The same where there was nothing to do: a start does not look for what its keys may have meant."""
+    if not policy.allowed:
+        return report
+    notes = calls.plan(frame.target().url, declared, frame.database, policy, quick=True).notes
+    said = (note for note in notes if any(note.startswith(f"{key!r} ") for key in policy.allowed))
+    return replace(report, notes=tuple(dict.fromkeys((*report.notes, *said))))
 
 
 def _tell_of_hosts(frame: Frame, found: Status) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from aaiclick.clock import clock
 from aaiclick.commands.inspection.warm import Warm, warm
 from aaiclick.commands.report import Report
-from aaiclick.commands.start.run import Run, looks_further
+from aaiclick.commands.start.run import Run, asks_for_more
 from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
 
@@ -14,12 +14,12 @@ from aaiclick.specs.schema import Schema
 def ensure(run: Run) -> Routine[Report]:
     """Bring the database to the declared version, or raise the one sentence that says why not."""
     started = yield from clock()
-    seen = yield from warm(run.schema, run.database)
+    seen = yield from warm(run.schema, run.database, run.policy.allowed)
     if run.approved is not None and seen.database:  # '' in a database without a table, where nobody named one
         from aaiclick.commands.approval.approved import require_database
 
         require_database(run.approved, seen.database)
-    if seen.in_sync and not looks_further(run.schema, run.policy):
+    if seen.in_sync and not asks_for_more(run.policy, seen):
         return nothing_to_do(run.schema, seen, (yield from clock()) - started)
     from aaiclick.commands.start.inspecting import start
 

@@ -75,8 +75,8 @@ def migrate(
     """
 
     def still_needed() -> Routine[bool]:
-        seen = yield from warm(run.schema, database)
-        return not seen.in_sync or asks_for_more(run.policy)
+        seen = yield from warm(run.schema, database, run.policy.allowed)
+        return not seen.in_sync or asks_for_more(run.policy, seen)
 
     def body(lease: Lease) -> Routine[Report]:
         return _apply(run, database, planned, lease.nonce, started, absent)

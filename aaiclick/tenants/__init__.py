@@ -22,7 +22,7 @@ from aaiclick.clients import open_connection
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.plan import plan
 from aaiclick.commands.report import Report, Status
-from aaiclick.commands.start.run import Run, looks_further
+from aaiclick.commands.start.run import Run
 from aaiclick.commands.validate import validate
 from aaiclick.errors import AaiclickError, ConnectionFailed, TenantsFailedError, UsageError
 from aaiclick.events import Event
@@ -142,7 +142,7 @@ def ensure_tenants(
 
     def one(connection: Connection, database: str) -> Report:
         chosen = policy_for(policy, connection.embedded)
-        known = None if looks_further(declared, chosen) else in_sync.report(connection, database)
+        known = in_sync.report(connection, database, chosen)
         run = Run(declared, database, chosen, this_process(), connection.embedded, VERSION)
         start = _ready(known) if known is not None else ensure(run)
         return run_on_connection(connection, lambda _: start, "ensure_tenants", told, schema)

@@ -11,6 +11,7 @@ from aaiclick.commands.inspection.warm import Warm
 from aaiclick.commands.inspection.warm_many import AT_ONCE, warm_many
 from aaiclick.commands.report import Report
 from aaiclick.errors import AaiclickError
+from aaiclick.plan.policy import Policy
 from aaiclick.routine import Connection, run
 from aaiclick.specs.schema import Schema
 
@@ -35,7 +36,7 @@ class InSync:
         self._databases = tuple(databases)
         self._place = {name: place for place, name in enumerate(self._databases)}
 
-    def report(self, connection: Connection, database: str) -> Report | None:
+    def report(self, connection: Connection, database: str, policy: Policy) -> Report | None:
         """The report for one in which there is nothing to do; None where its own start has to look."""
         begun = monotonic()
         with self._lock:
@@ -44,7 +45,7 @@ class InSync:
                 chunk = self._databases[place : place + AT_ONCE]
                 self._at, self._asked = begun, frozenset(chunk)
                 try:
-                    self._found = run(warm_many(self._schema, chunk), connection)
+                    self._found = run(warm_many(self._schema, chunk, policy), connection)
                 except AaiclickError:
                     self._found = {}  # the start of each says what is wrong
             seen = self._found.get(database)

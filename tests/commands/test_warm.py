@@ -127,8 +127,8 @@ def test_what_a_run_wrote_when_its_lease_was_lost_is_not_believed(killed: Killed
     ("policy", "warm"),
     [
         (Policy.lossless().allow("keep-writers-out t0", "run-sql migration 2", "rerun migration 2:1"), True),
-        (Policy.lossless().allow("drop-column t0.b"), False),
-        (Policy.lossless().allow("materialize t0.b"), False),
+        (Policy.lossless().allow("drop-column t0.a"), False),
+        (Policy.lossless().allow("materialize t0.a"), False),
         (Policy.everything(), False),
     ],
     ids=["required", "drop", "materialize", "everything"],
@@ -141,4 +141,37 @@ def test_a_key_for_something_required_is_no_reason_to_look(
         driver = Driver(connection)
         assert driver.run(ensuring(schema(1), aaiclick_database, policy)).in_sync
     assert (sum(isinstance(effect, Query | Command) for effect in driver.seen) == 1) == warm
+    connection.close()
+
+
+STANDING = (
+    "drop-table t1",
+    "drop-column t0.props",
+    "drop-column gone.x",
+    "drop-collection gone",
+    "materialize gone.y",
+    "retype gone.z",
+    "drop-table t0",
+)
+
+
+def test_keys_whose_work_is_done_cost_a_start_nothing_until_there_is_some_again(
+    aaiclick_engine: EmbeddedEngine, aaiclick_database: str
+) -> None:
+    connection, policy = open_url(aaiclick_engine.url), Policy.lossless().allow(*STANDING)
+    second = Schema("s", version=2, objects=schema(1).objects)
+
+    def started(keys: Policy) -> tuple[list[str], int]:
+        driver = Driver(connection)
+        done = driver.run(ensuring(second, aaiclick_database, keys))
+        return [step.strategy for step in done.steps], len([each for each in driver.seen if isinstance(each, Query)])
+
+    Driver(connection).run(ensuring(schema(2), aaiclick_database, policy))
+    assert started(policy)[0] == ["drop"]
+    assert started(policy) == ([], 2)  # no list of tables shows a named collection
+    without = Policy.lossless().allow(*(key for key in STANDING if "collection" not in key))
+    assert started(without) == ([], 1)
+    connection.command(Command(f"ALTER TABLE {aaiclick_database}.t0 ADD COLUMN props String"))
+    assert started(without)[0] == ["mutate"]
+    assert started(without) == ([], 1)
     connection.close()

@@ -37,7 +37,8 @@ The first of these:
 For a step that has to be done, a key permits the hazard, never the cost: under `safe` a copy stays refused even if its hazard is allowed. An optional step (dropping what is no longer
 declared, `materialize`) is done whenever its key is given, except under `check`.
 
-A key that is about nothing any version declares, or declared, does nothing, and a note says so with the key that was probably meant, in the plan and in the report of the start. A key that
+A key that is about nothing any version declares, or declared, does nothing, and a note says so with the key that was probably meant, in the plan and in the
+report of a start that has something to look at. Keys stay where they are, such as in the code of an application: while nothing is there that they are about, a start with nothing to do is one query. A key that
 has done its work may stay in the arguments of a job: `ensure_schema` says nothing of it, while `aaiclick plan` and `migrate` tell that no step asks for it. A first word that does not exist
 is an error.
 

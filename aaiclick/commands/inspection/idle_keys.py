@@ -42,16 +42,6 @@ _WHILE_COPYING = frozenset({"keep-writers-out", "reapply-deletes", "wait-for-del
 _ALIKE = 0.6
 
 
-def names_declared(schema: Schema, key: str) -> bool:
-    """Whether the key is about an object that the schema declares now, as far as its name tells; True where a name does
-    not tell."""
-    word, _, what = key.partition(" ")
-    if word in WITHOUT_OBJECT | ROLLBACK | _OF_A_MIGRATION | {WITHOUT_HOST}:
-        return True
-    names = {item.name for item in schema.objects} | _targets(schema)
-    return _object(what, names) != "" or _of_a_family(schema, what)
-
-
 def idle_keys(found: Inspection, steps: Iterable[Step]) -> Routine[tuple[str, ...]]:
     """A sentence for each key of the policy that is about nothing that any version declares, or declared."""
     listed = tuple(hazard.allow for step in steps for hazard in step.hazards if hazard.allow)

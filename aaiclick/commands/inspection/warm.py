@@ -3,8 +3,8 @@ that all hosts share."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.read import MOST_NAMES
@@ -41,16 +41,19 @@ class Warm:
     """When it was asked; Unix seconds, by the server's clock; 0: nothing was there."""
     shared: bool = False
     """All hosts of a cluster share what is recorded here."""
+    more: bool = False
+    """What the policy allows by name, and nothing requires, may be there."""
 
 
-def warm(schema: Schema, database: str | None) -> Routine[Warm]:
+def warm(schema: Schema, database: str | None, keys: Collection[str] = ()) -> Routine[Warm]:
     """Ask for the definitions of what is declared and for the cache in the comment of ``schema_version``, in one query.
-    On a cluster the cache is a note, which is asked for in a second one.
+    On a cluster the cache is a note, which is asked for in a second one. ``keys``: what is allowed by name; whether
+    something optional is there that they are about is found out on the way.
 
     The tables themselves are always looked at, because somebody may have dropped one. Nothing is locked or written.
     """
     where = f"(database = currentDatabase() OR startsWith(database, '{HOME_PREFIX}'))"
-    wanted = [RECORDS, *(item.name for item in schema.objects)]
+    wanted = names_wanted(schema, keys)
     parameters: dict[str, str | int] = {}
     if database is not None:
         where = "database IN ({database:String}, {home:String})"
@@ -70,7 +73,22 @@ def warm(schema: Schema, database: str | None) -> Routine[Warm]:
         comment = yield from _noted(home)
     families = yield from family_stamp(families_of(schema), database)
     stamps = yield from server_stamps(schema, database)
-    return seen(schema, found, own, comment, (families, *stamps), shared=bool(homes))
+    answer = seen(schema, found, own, comment, (families, *stamps), shared=bool(homes), keys=keys)
+    if keys and not answer.more:
+        from aaiclick.commands.inspection.standing_keys import collection_left
+
+        return replace(answer, more=(yield from collection_left(schema, keys)))
+    return answer
+
+
+def names_wanted(schema: Schema, keys: Collection[str]) -> list[str]:
+    """What is asked for by name: what is declared, and what these keys may be about."""
+    wanted = [RECORDS, *(item.name for item in schema.objects)]
+    if keys:
+        from aaiclick.commands.inspection.standing_keys import named_in
+
+        wanted += sorted(named_in(keys).difference(wanted))
+    return wanted
 
 
 def definitions(where: str, parameters: Mapping[str, str | int]) -> Query:
@@ -93,9 +111,10 @@ def seen(
     stamps: tuple[str, ...] = (),
     *,
     shared: bool = False,
+    keys: Collection[str] = (),
 ) -> Warm:
     """What the answer says of one database. ``rows`` are its own, ``comment`` holds the cache, ``stamps`` are of what
-    is no definition."""
+    is no definition, ``keys`` are allowed by name."""
     declared = frozenset(item.name for item in schema.objects)
     texts = {text(row[0]): text(row[1]) for row in rows if row[0] in declared}
     entry = parse_cache(comment).get(schema.name)
@@ -116,16 +135,12 @@ def seen(
         and running.to > schema.version
         and running.bears(schema.version)
     )
-    return Warm(
-        database,
-        digest,
-        entry,
-        in_sync and running is None,
-        len(texts),
-        overtaken,
-        at,
-        shared,
-    )
+    more = False
+    if keys:
+        from aaiclick.commands.inspection.standing_keys import something_left
+
+        more = something_left(schema, keys, {text(row[0]): text(row[1]) for row in rows})
+    return Warm(database, digest, entry, in_sync and running is None, len(texts), overtaken, at, shared, more)
 
 
 def is_shared(definition: str) -> bool:

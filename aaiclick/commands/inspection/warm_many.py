@@ -8,7 +8,8 @@ from aaiclick.catalog.read import MOST_NAMES
 from aaiclick.clickhouse.names import RECORDS
 from aaiclick.clickhouse.shared.bookkeeping import home_beside
 from aaiclick.commands.inspection.digests import families_of
-from aaiclick.commands.inspection.warm import Warm, definitions, is_shared, seen
+from aaiclick.commands.inspection.warm import Warm, definitions, is_shared, names_wanted, seen
+from aaiclick.plan.policy import Policy
 from aaiclick.routine import Routine, Row, text
 from aaiclick.specs.schema import Schema
 
@@ -16,11 +17,15 @@ AT_ONCE = 100
 """Databases in one question: its parameters travel in the URL of a request."""
 
 
-def warm_many(schema: Schema, databases: Sequence[str]) -> Routine[dict[str, Warm]]:
+def warm_many(schema: Schema, databases: Sequence[str], policy: Policy) -> Routine[dict[str, Warm]]:
     """Those of the databases in which there is nothing to do, as ``warm`` would see them. Whatever needs more than this
     one question is left to the start of its own database."""
-    wanted = [RECORDS, *(item.name for item in schema.objects)]
+    keys = policy.allowed
+    wanted = names_wanted(schema, keys)
     if len(wanted) > MOST_NAMES or families_of(schema) or schema.server_objects or not databases:
+        return {}
+    # No list of tables shows named collections.
+    if policy.level == "everything" or any(key.startswith("drop-collection ") for key in keys):
         return {}
     homes = {home_beside(name): name for name in databases}
     places = {f"d{place}": name for place, name in enumerate((*databases, *homes))}
@@ -38,8 +43,8 @@ def warm_many(schema: Schema, databases: Sequence[str]) -> Routine[dict[str, War
     found: dict[str, Warm] = {}
     for name, of_it in own.items():
         comment = next((text(row[2]) for row in of_it if row[0] == RECORDS), "")
-        state = seen(schema, name, of_it, comment)
-        if state.in_sync and name not in elsewhere:
+        state = seen(schema, name, of_it, comment, keys=keys)
+        if state.in_sync and not state.more and name not in elsewhere:
             found[name] = state
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aaiclick.diff.hazards import OPTIONAL
+from aaiclick.commands.inspection.warm import Warm
 from aaiclick.lease.owner import Owner
 from aaiclick.plan.model import Plan
 from aaiclick.plan.policy import Policy
@@ -31,19 +31,7 @@ class Run:
     """The plan that was approved; None: what the policy allows is done."""
 
 
-def asks_for_more(policy: Policy) -> bool:
-    """Whether optional steps may be wanted. A warm start does not see them: an undeclared object is no difference.
-    A key that no optional step needs says how something required is done, and here nothing is required."""
-    return policy.level == "everything" or any(key.partition(" ")[0] in OPTIONAL for key in policy.allowed)
-
-
-def looks_further(schema: Schema, policy: Policy) -> bool:
-    """Whether a start that has nothing to do looks at more than its first question: for optional steps, and to tell
-    whoever allows something by name that nothing is called so."""
-    if asks_for_more(policy):
-        return True
-    if not policy.allowed:
-        return False
-    from aaiclick.commands.inspection.idle_keys import names_declared
-
-    return not all(names_declared(schema, key) for key in policy.allowed)
+def asks_for_more(policy: Policy, seen: Warm) -> bool:
+    """Whether optional steps may be wanted where nothing is required. An undeclared object is no difference, so
+    ``everything`` looks; a key does where what it is about is there."""
+    return policy.level == "everything" or seen.more
