@@ -110,6 +110,7 @@ def __getattr__(name: str) -> object:
     if home is None:
         raise AttributeError(f"module 'aaiclick' has no attribute {name!r}")
     value: object = getattr(import_module(home), name)
+    # From now on the name is found without this function.
     globals()[name] = value
     return value
 

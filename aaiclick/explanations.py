@@ -302,6 +302,7 @@ def explanation_of(error: BaseException) -> str:
     or nothing is known about it."""
     seen = 0
     current: BaseException | None = error
+    # Causes may go round in a circle.
     while current is not None and seen < 10:
         if isinstance(current, StatementError) and (found := EXPLANATIONS.get(current.code)) is not None:
             return f"{current.code} {found.name}: {found.means}. {found.to_do}"

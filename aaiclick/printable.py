@@ -6,6 +6,7 @@ import math
 import re
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Python does not call a no-break space printable, but it does no harm to a line.
 _KEPT = "\u00a0"
 
 

@@ -68,6 +68,7 @@ def is_gone(pid: int, began: str) -> bool:
     except (OSError, ValueError):
         # It may be hidden from us.
         return False
+    # A process shows as a zombie, too, when its first thread has ended and others run on.
     return moment != began or (state in ("Z", "X") and threads <= 1)
 
 

@@ -51,5 +51,6 @@ def _scalar(value: object) -> Scalar:
     if value is None or isinstance(value, str | int | float | bool):
         return value
     if isinstance(value, bytes):
+        # The server fills a FixedString up with zero bytes.
         return value.decode("utf-8", "surrogateescape").rstrip("\0")
     return str(value)

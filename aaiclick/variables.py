@@ -158,6 +158,7 @@ def _spec(item: S, values: Mapping[str, Value], settings: Mapping[str, Value]) -
 def _value(value: object, values: Mapping[str, Value], settings: Mapping[str, Value]) -> object:
     match value:
         case str():
+            # Alone in its place, a whole number stays one: as the value of a setting it must not become a text.
             whole = _HOLE.fullmatch(value)
             if whole is not None and whole[1] in values:
                 return values[whole[1]]

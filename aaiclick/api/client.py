@@ -49,6 +49,7 @@ def run_on_connection(
 def _observe_end(observed: Observed, call: Callable[[], T]) -> T:
     try:
         answer = call()
+    # Also an interrupt: a call that began for its observers has to end for them.
     except BaseException as error:
         observed.ended(None, error)
         raise
@@ -134,6 +135,7 @@ def placed(schema: Schema) -> Schema:
 def _tell(on_event: OnEvent | None, observed: Observed) -> OnEvent:
     def tell(event: Event) -> object:
         _log(event)
+        # The caller last: where it raises, log and observers have the event already.
         wanted = observed.event(event)
         if on_event is not None:
             on_event(event)

@@ -23,6 +23,7 @@ def place_of(schema: Schema) -> str:
     """``shop:SHOP``; '' for the oplog, ``MODULE:NAME`` where no module holds the object."""
     if schema.name == _OPLOG:
         return ""
+    # A copy, because other threads may import something meanwhile.
     modules: list[tuple[str, object]] = list(sys.modules.items())  # programs put other objects there, too
     found = [
         place for name, module in modules if isinstance(module, ModuleType) for place in _held(name, module, schema)

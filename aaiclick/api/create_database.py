@@ -23,6 +23,7 @@ def create_database(url: str, database: str | None, cluster: str, schema: Schema
     name = database or parsed.database
     if not name:
         raise UsageError("--create-database: nothing names a database. Write it in the URL, or give --database")
+    # Without the name: a connection to a database that is not there is refused.
     connection = open_parsed(replace(parsed, database=None))
     try:
         return name if run(create_missing(name, cluster, schema), connection) else ""

@@ -39,6 +39,7 @@ def ensure_schema(
     """
     check_arguments("ensure_schema", schema, policy)
     _check_plan("ensure_schema", plan, schema)
+    # With the values of its variables: with other ones it is another declaration.
     known = memory.recall(client, placed(schema), database) if once else None
     if known is not None:
         return known

@@ -18,6 +18,7 @@ _urls: dict[str, dict[_Key, Report]] = {}
 
 
 def _key(schema: Schema, database: str | None) -> _Key:
+    # The process as well: what a parent has found does not count for a forked child.
     return (os.getpid(), database, schema.name, schema.version, schema.fingerprint)
 
 

@@ -40,6 +40,7 @@ def renumber(schema: Schema) -> Revision:
     new = folder / f"{last + 1:04d}{later.label.removeprefix(f'{later.version:04d}')}"
     if new.exists():
         raise UsageError(f"{new} is there already: nothing was renamed")
+    # Killed between the two, the file says another number than its name, and whatever reads it says so.
     if old.suffix == ".py":
         _write_number(old, last + 1)
     old.rename(new)

@@ -140,6 +140,7 @@ def revise(
         if wrong:
             raise MigrationError(*wrong[0])
         _write_decisions(folder, own, release, oldest_code)
+        # Read again: its checksum covers what was just written into it.
         own = next(script for script in read_migrations(folder) if script.version == version)
     kept = lock.get(version)
     varies = _varying(template, declared, kept.variables if kept is not None else {})
@@ -272,6 +273,7 @@ def _write(
         (folder / name).write_text(script_text(message, entry.version, release, oldest_code, python), encoding="utf-8")
         written.append(str(folder / name))
         own = next(script for script in read_migrations(folder) if script.version == entry.version)
+    # The lock file comes last: it holds the checksum of the migration as it was written.
     entry = replace(entry, migration=own.checksum if own is not None else "", seal="")
     entry = replace(entry, seal=seal_of(entry))
     text = dump_lock(Lock(lock.schema, (*lock.versions, entry)))

@@ -74,6 +74,7 @@ def _make(
     dry_run: bool,
     keep_old: timedelta | None,
 ) -> Make[Report]:
+    # Before a connection is opened: a key that names no hazard is a mistake of the caller.
     allowed = Policy.check().allow(*allow).allowed
 
     def make(connection: Connection | AsyncConnection) -> Routine[Report]:

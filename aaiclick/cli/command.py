@@ -367,6 +367,7 @@ class _Log(logging.Handler):
 def _listen(debug: bool, output: Output) -> None:
     """Events tell what there is to tell; log records of drivers (urllib3's retries) would run into the bar."""
     root = logging.getLogger()
+    # Without any handler, Python would print warnings of drivers on stderr by itself.
     if not root.handlers:
         root.addHandler(logging.NullHandler())
     if debug:

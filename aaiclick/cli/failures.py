@@ -189,6 +189,7 @@ def hide(text: str, secret: str) -> str:
     from aaiclick.clients.url import mask
 
     masked = "".join(mask(word) if "://" in word else word for word in _words(text))
+    # A password of few letters would be found within any word.
     return masked.replace(secret, "***") if len(secret) > 3 else masked
 
 

@@ -83,6 +83,7 @@ class Interrupts:
                 if warned:
                     code = TERMINATED if signal.SIGTERM in received else INTERRUPTED
                     self._leaving(code)
+                    # Not sys.exit, which would end this thread alone: the main thread waits for its statement.
                     os._exit(code)
                 warned = True
                 if not self._ended.wait(GRACE):

@@ -178,8 +178,10 @@ def _migrate(frame: Frame, hooks: Hooks, policy: Policy, file: str | None, ask: 
     from aaiclick.cli.hooks.looks import before_migrate
     from aaiclick.cli.progress.watchers import watcher
 
+    # Before anything is opened: a file that holds no plan is a mistake of the caller.
     approved = read_plan(Path(file)) if file is not None else None
     target = frame.target()
+    # Before the schema is looked for: where nothing names one, the database itself is asked whose it is.
     if "--create-database" in frame.flags:
         _create_database(frame)
     declared = frame.declared(to)

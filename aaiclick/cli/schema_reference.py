@@ -47,6 +47,7 @@ def _loaded(reference: str, origin: str, folders: Sequence[Path]) -> Schema:
         )
     if name.endswith(".py") and (meant := _meant(reference, folders)):
         raise UsageError(f"{name} is a file, and {origin} takes module:attribute{meant}")
+    # Backwards, so that the first of the folders is the first on sys.path.
     for folder in reversed(folders) if reference != DEFAULT else ():
         if str(folder) not in sys.path:
             sys.path.insert(0, str(folder))
@@ -81,6 +82,7 @@ def _import(name: str, folders: Sequence[Path]) -> ModuleType:
         raise UsageError(f"{name} cannot be imported: it needs the module {absent}, which is not installed") from error
     except AaiclickError as error:
         raise UsageError(f"{name} cannot be imported: {error}") from error
+    # A module that ends the program must not decide the exit code of this command.
     except SystemExit as error:
         raise UsageError(f"{name} cannot be imported: it ended the program ({error.code!r})") from error
     except Exception as error:

@@ -31,6 +31,7 @@ def write_whole(path: Path, content: bytes) -> None:
             return
         # A link stays one: what it leads to is replaced.
         place = path.resolve()
+        # In the same folder: from another file system it could not take the place in one step.
         part = place.with_name(f".{place.name}.{os.getpid()}")
         try:
             part.write_bytes(content)

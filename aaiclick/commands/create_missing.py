@@ -19,6 +19,7 @@ def create_missing(name: str, cluster: str = "", schema: Schema | None = None) -
     )
     if number(rows[0][0]) and not cluster:
         return False
+    # IF NOT EXISTS, because another process may make it at this moment.
     sql = create_database_sql((yield from _declared(schema, cluster)), name, if_not_exists=True)
     yield Command(on_cluster(sql, cluster) if cluster else sql)
     return not number(rows[0][0])

@@ -80,6 +80,7 @@ def gate(planned: PlannedMigration, policy: Policy) -> GateDecision:
     """What may run. Raises where something that is required may not, and why."""
     in_the_way = obstacle(planned)
     if in_the_way is not None:
+        # Before the policy is asked: no key would help.
         raise in_the_way.error
     found, plan = planned.inspection, planned.plan
     schema = found.schema

@@ -74,6 +74,7 @@ def forms_of(declared: Schema) -> Routine[tuple[Schema, dict[str, LockedForm]]]:
     yield from _stand_in_collections(schema)
     alone = Schema(schema.name, version=None, objects=made)
     database = yield from _database_for(objects)
+    # As a start makes them: what that refuses cannot be released either.
     yield from ensure(Run(alone, database, Policy.everything(), Owner("", "", 0), True, VERSION))
     catalog = yield from read_catalog(database, tuple(item.name for item in objects))
     forms: dict[str, LockedForm] = {}
@@ -81,6 +82,7 @@ def forms_of(declared: Schema) -> Routine[tuple[Schema, dict[str, LockedForm]]]:
         if isinstance(live.form, UnsupportedForm):
             raise SpecError(f"{schema.name}: {name}", f"cannot be released: {live.form.reason}")
         forms[name] = _as_declared(live.form, schema.get(name))
+    # These take the place of what their stand-ins have become.
     if elsewhere:
         forms |= yield from with_scratch(lambda scratch: canonical_tables(scratch, elsewhere))
     forms |= yield from read_functions(schema.function_names)

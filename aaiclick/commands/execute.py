@@ -121,6 +121,7 @@ def execute(planned: PlannedMigration, gate: Gate, site: Execution) -> Routine[E
         if site.approved is not None:
             planned = yield from as_approved(planned)
         again = [step.id for step in planned.plan.steps if step.id in moved]
+        # To go on would send it a second time.
         if again:
             raise ApplyError(
                 f"{', '.join(again)} was carried out, but is planned again: its entry in the journal is gone"

@@ -150,6 +150,7 @@ def _apply(
         yield from shut_out(database, former_runs(ours.tombstones))
         done = yield from clean_leftovers(ours, options, resume=True)
         options = replace(options, resumable=frozenset(each.object for each in done if each.action == "waiting"))
+        # Under the lease the first answer stays true, unless something was put right just now.
         ours = (yield from read_owned(database, absent)) if done else ours
     held = _Held(run, database, nonce, started, options, ours, empty=bool(absent) and not ours.known)
     try:
@@ -274,6 +275,7 @@ def _record_it(held: _Held, found: Inspection, carried: Executed) -> Routine[Non
     replaced, in_place = yield from replaced_since(carried.last.inspection, catalog, carried.verdict.run)
     if left or replaced:
         raise DriftRemainsError(run.schema.name, (*left, *replaced))
+    # Of the catalogue that was compared: whatever somebody changes after that, the next start sees.
     digest = yield from live_digest(run.schema, catalog)
     if found.catalog.objects:
         # An ALTER of a run that was killed shows in the definitions at once, and in the data when its mutation has

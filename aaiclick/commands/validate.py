@@ -40,6 +40,7 @@ def validate(schema: Schema, database: str | None) -> Routine[Status]:
         hosts = yield from host_states(found, frozenset(step.object for step in planned.plan.steps))
     apart = tuple(f"host {host.host}: {words}" for host in hosts for words in host.differs)
     differences += apart
+    # The host that is connected to is as declared, and another one is not.
     state = "drift" if apart and state == "in sync" else state
     return Status(
         schema=schema.name,

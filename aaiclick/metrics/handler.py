@@ -57,6 +57,7 @@ def asgi(registry: CollectorRegistry | None = None) -> Asgi:
             return
         if scope["type"] != "http":
             return
+        # In an application that has it mounted, the path of the mount stands in front.
         path = str(scope.get("path", "")).removeprefix(str(scope.get("root_path", "")))
         method = str(scope.get("method", "GET"))
         status, kind, body = page(path, method, _accepted(scope.get("headers")))

@@ -31,6 +31,7 @@ class PrometheusSink:
             for metric in METRICS:
                 self._register(metric)
         except ValueError as error:
+            # Takes out what was registered before the name that is taken.
             self.close()
             raise UsageError(
                 f"this registry has metrics of these names already, from something else: {error}"

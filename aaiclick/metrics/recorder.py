@@ -202,6 +202,7 @@ class CallRecorder:
         if not report.in_sync:
             return
         values = {m.VERSION: _number(report.to_version), m.IN_SYNC: 1.0}
+        # A call that changed something ended what was begun; a silent one found with its first query that nothing was.
         if self._running or self._silent:
             values[m.UNFINISHED] = 0.0
         if self._command == "migrate":

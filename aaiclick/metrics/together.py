@@ -44,6 +44,7 @@ class _Line:
         self._total += value
         if not self._sum and value != before:
             heapq.heappush(self._heap, (self._sign * value, member))
+            # Values of before stay in the heap until they come to its top. When half of it is old, it is made anew.
             if len(self._heap) > 2 * len(self._values) + 16:
                 self._heap = [(self._sign * there, each) for each, there in self._values.items()]
                 heapq.heapify(self._heap)

@@ -291,6 +291,7 @@ class _Work(Generic[T]):
                 self.over = True
             made = Tenant(database, None, error, monotonic() - begun)
         if self._on_tenant is not None:
+            # One thread at a time, so the caller need not allow for several.
             with self._lock:
                 self._on_tenant(made)
         return made

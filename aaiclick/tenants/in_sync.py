@@ -43,6 +43,7 @@ class InSync:
             if database not in self._asked or begun - self._at > _FRESH:
                 place = self._place[database]
                 chunk = self._databases[place : place + AT_ONCE]
+                # Noted before the answer: a question that fails is not asked again for each of these databases.
                 self._at, self._asked = begun, frozenset(chunk)
                 try:
                     self._found = run(warm_many(self._schema, chunk, policy), connection)

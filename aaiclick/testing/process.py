@@ -126,6 +126,7 @@ class EngineServer:
         work = os.path.join(self._scratch, "work")
         shutil.rmtree(work, ignore_errors=True)
         os.mkdir(work)
+        # The child ends when this end of its stdin closes, so it does not outlive this process.
         with open(self._log, "wb") as log:
             self._process = subprocess.Popen(
                 self._command(work), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=self._environment()
@@ -139,6 +140,7 @@ class EngineServer:
                 raise ConnectionFailed(f"The test server could not start: {reason}")
         except BaseException:
             self.kill()
+            # One that ran before keeps its directory: whoever starts it again wants what is in it.
             if not self._version:
                 self._forget_directory()
             raise
@@ -233,6 +235,7 @@ class EngineServer:
 
     def _environment(self) -> dict[str, str]:
         environment = {**os.environ, _PASSWORD_VARIABLE: self._password}
+        # The other environment has to find its own packages, not those of this one.
         if self._python != sys.executable:
             for name in ("PYTHONPATH", "PYTHONHOME"):
                 environment.pop(name, None)

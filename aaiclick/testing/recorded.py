@@ -157,6 +157,7 @@ def _record(target: EngineTarget, database: str) -> list[str] | None:
             columns = ", ".join(quote_name(_unhex(column)) for column in names)
             values = target.run(f"SELECT {columns} FROM {quote_name(database)}.{table} FORMAT Values")
             rows.append(f"INSERT INTO {quote_name(database)}.{table} ({columns}) VALUES {values}")
+    # The name is a random one, so it stands for nothing else in these texts.
     return [text.replace(database, _NEW) for text in (*tables, *rows, *views)]
 
 

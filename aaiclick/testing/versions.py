@@ -63,7 +63,7 @@ class OldInstall:
         return [str(row[0]) for row in found]
 
     def upgrade(self, policy: Policy | None = None, changed: Collection[str] = ()) -> Report:
-        """Bring the database to the declared version and hold the result against what was there: same rows, over every
+        """Bring the database to the declared version and compare it with what was there: the same rows, over every
         column that both versions have with the same type; a second run does nothing. ``changed``: columns
         (``table.column``) whose values a migration changes, and tables (``table``) whose rows it does."""
         from aaiclick.api.ensure import ensure_schema

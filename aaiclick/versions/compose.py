@@ -220,6 +220,7 @@ def _rollback_columns(live: TableForm, changes: Sequence[VersionChange], declare
         for column in declared.columns
         if column.kind != "EPHEMERAL"
     }
+    # From the newest version back: the columns of each are made of those of the version after it.
     for place in range(len(changes) - 1, -1, -1):
         change = changes[place]
         form = changes[place - 1].form if place else live
@@ -255,6 +256,7 @@ def _step(
 ) -> dict[str, _Cell]:
     """Apply one version. Its expressions read the columns as they were before it, under their old names."""
     after = dict(cells)
+    # In an order in which no new name is still taken by another column.
     for old, new in applicable(with_leaves(change.renames, after), after):
         after[new] = after.pop(old)
     if change.rebuild is None:

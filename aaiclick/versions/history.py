@@ -71,6 +71,7 @@ def read_history(schema: Schema) -> ReleaseHistory:
     """
     scripts = read_migrations(schema.migrations)
     lock = read_lock(schema.migrations) if isinstance(schema.migrations, str) else None
+    # For whoever stops at a version, the newer ones are not there.
     if schema.until is not None:
         scripts = tuple(script for script in scripts if script.version <= schema.until)
         if lock is not None:

@@ -265,6 +265,7 @@ def _version_change(
     if done:
         rebuild = None
     dropped = frozenset[str]() if done else _dropped_columns(migration, keys)
+    # Not of the newest version: the table is declared, so that one does not drop it.
     gone = (
         not (done or last)
         and (locked is None or name not in locked.forms)

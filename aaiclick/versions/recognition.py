@@ -152,6 +152,7 @@ def _unrecognised(
             len(differences(live.get(name), form, locked.variables.get(name))) for name, form in locked.forms.items()
         )
 
+    # Of two that are equally near, the newer one.
     by_distance = sorted(lock.versions, key=lambda locked: (distance(locked), -locked.version))
     unmatched: dict[str, tuple[str, ...]] = {}
     for name in strange:

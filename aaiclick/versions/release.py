@@ -73,6 +73,7 @@ def compare(
         old_name = back.get(name, name)
         old, new = released.get(old_name), declared.get(name)
         if new is None:
+            # It comes under its new name.
             if name in moved:
                 continue
             words.append(f"{name}: {released[name].kind} is no longer declared")

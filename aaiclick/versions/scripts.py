@@ -233,6 +233,7 @@ def _module(source: str | Path, name: str) -> ModuleType:
     try:
         if isinstance(source, str):
             return importlib.import_module(f"{source}.{stem}")
+        # A folder is no package: each file is a module by itself, under a name that nobody imports.
         spec = importlib.util.spec_from_file_location(f"_aaiclick_migration_{stem}", source / name)
         assert spec is not None
         assert spec.loader is not None

@@ -104,6 +104,7 @@ def _plan(frame: Frame, chosen: Policy, files: _Files, markdown: bool, quick: bo
     if markdown and frame.as_json:
         raise UsageError("--markdown and --json are two answers: give one of them")
     out = files.out
+    # Before anything is planned, which may take minutes: a file that cannot be written is known at once.
     if out is not None:
         require_writable(out)
     if files.html is not None:

@@ -129,6 +129,7 @@ class Settings:
             for shown in (repr(mask(found.text)), repr(found.text)):
                 told = told.replace(shown, repr(mask(written)))
             told = told.replace(f"://{found.text}", f"://{mask(written)}")  # what it may have been meant for
+            # A value of few letters may be a part of any word.
             for name in names(written, ""):
                 value = self.variables[name]
                 told = told.replace(value, f"${{{name}}}") if len(value) > 3 else told

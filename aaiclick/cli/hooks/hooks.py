@@ -54,6 +54,7 @@ class Hooks:
         try:
             return body()
         except (KeyboardInterrupt, Exception) as error:
+            # The bar goes first: the lines of the hook would run into it.
             self._frame.on_close()
             if isinstance(error, KeyboardInterrupt):
                 code = ExitCode.TERMINATED if isinstance(error, Terminated) else ExitCode.INTERRUPTED

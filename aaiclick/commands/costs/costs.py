@@ -76,6 +76,7 @@ def _rates(
         return {step.id: alike(()) for step in reading}
     taken = [Taken(*each) for each in (yield from steps_taken(catalog.database, WORTH_REMEMBERING))]
     known = {step.id: rate for step in reading if (rate := remembered(taken, step.strategy)) is not None}
+    # The largest ones: for these the estimate matters most.
     missing = sorted((step for step in large if step.id not in known), key=lambda step: -step.bytes)[:MOST_MEASURED]
     # On several hosts nothing is copied, and mutations run on each at its own pace.
     if missing and max_read_bytes != 0 and single:

@@ -71,6 +71,7 @@ def counted_step(
     wanted = planned.targets.get(step.object) or planned.forms.get(step.object)
     if live is None or not isinstance(live.form, TableForm) or not isinstance(wanted, TableForm):
         return replace(step, expiring=None, uncounted="what the table becomes is not known")
+    # Several steps of one table share one count.
     if live.name not in counted:
         counted[live.name] = yield from _count(step, planned, live.name, live.form, wanted)
     found = counted[live.name]

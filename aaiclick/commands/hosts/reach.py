@@ -49,6 +49,7 @@ def reach_of(planned: PlannedMigration, allowed: Collection[str], options: Apply
             (*said, "nothing was changed, and a host that comes back carries out what was sent meanwhile"),
             tuple(keys[place] for place in refused),
         )
+    # All of them were allowed by name: else this run has ended above.
     reach = replace(reach, without=frozenset(wrong))
     yield from _require_alike(planned, reach)
     for step in _copies(planned):

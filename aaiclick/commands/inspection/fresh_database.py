@@ -62,6 +62,7 @@ def untouched(schema: Schema, database: str | None, seen: Warm) -> Routine[Fresh
     found, version = text(rows[0][0]), text(rows[0][1])
     require_server(version_numbers(version), version)
     require_database(found, text(rows[0][2]))
+    # The first query asked for the present names; these are the others.
     former = sorted(set(names) - {item.name for item in schema.objects})
     if former and (yield from read_owned(found, former)).known:
         return None

@@ -162,6 +162,7 @@ def inspect_database(
     (``Inspection.where``); then nothing that is recorded may have been read. Else ApplyError is raised there.
     Raises HistoryError where an applied migration was edited, UsageError where the server is too old.
     """
+    # Files first: what is wrong in them is told before a database is asked.
     known = read_history(schema)
     former = former_names(known.scripts)
     names = None if any(isinstance(item, TableFamily) for item in schema.objects) else names_of(schema, known)

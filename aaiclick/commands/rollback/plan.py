@@ -140,6 +140,7 @@ def _target(
     schema: str, live: int, path: Sequence[VersionStep], to: int | None, begun: frozenset[int], *, given_up: bool
 ) -> int:
     versions = [step.before for step in path]
+    # Some tables are at that version already: another target would leave tables of two versions.
     if begun and to is not None and to not in begun:
         unfinished = ", ".join(f"v{version}" for version in sorted(begun))
         raise SchemaError(

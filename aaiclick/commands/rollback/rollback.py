@@ -115,12 +115,14 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
         owned = yield from settle_on_hosts(back.schema, owned, options)
     settled = () if shared else (yield from clean_leftovers(owned, options))
     yield from finish_backfills(owned, options)
+    # What was settled has changed the tables of ours: they are read again then.
     found = yield from inspect_database(back.schema, database, owned=None if settled else owned)
     way = yield from find_rollback(found, back.to if back.to is not None else min(aims, default=None))
     _require_allowed(back, way)
     said: list[str] = []
     live = yield from physicals(database, tuple(sorted(restore.kept.table for restore in way.restores)))
     going = found.unfinished_rollback
+    # The storages that are to go. A run that was killed may have exchanged some already, so what it entered counts.
     listed = {name: table.uuid for name, table in live.items()} | (
         dict(going.tables) if going is not None and going.to == way.to else {}
     )

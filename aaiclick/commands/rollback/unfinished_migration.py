@@ -32,6 +32,7 @@ def unfinished_step(
         raise SchemaError(f"{said}: aaiclick adopt --version N records it, without changing any table")
     earlier = earlier_of(records, way.before)
     end = _unrecorded(schema.name, way)
+    # What was replaced since the first attempt is the work of this migration.
     begun = way.attempts[0].at if way.attempts else way.at
     forms = load_forms(earlier.forms) if earlier is not None else {}
     done = tuple(_traced(each, found, forms, kept, begun) for each in attempted(way.attempts, end))

@@ -55,6 +55,7 @@ def changed_since(approved: Plan, now: Plan, begun: bool = False) -> tuple[str, 
         found.append("the approved plan has a step twice")
     if [each for each in before if each in after] != [each for each in after if each in before]:
         found.append("the steps come in another order")
+    # Another release may say the same in other words.
     if found and approved.library and approved.library != now.library:
         found.append(f"the plan was made by aaiclick {approved.library}, this is {now.library}")
     return tuple(found)
@@ -117,6 +118,7 @@ def _same_words(before: Step, now: Step) -> bool:
 def _hazard_changes(before: Step, now: Step, begun: bool) -> Iterator[str]:
     left = list(before.hazards)
     for hazard in now.hazards:
+        # Of what is lost or changed no number is too small to count.
         few = 0 if hazard.destructive else FEW_ROWS
         match = next(
             (

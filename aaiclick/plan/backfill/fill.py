@@ -68,6 +68,7 @@ def split_query(query: str) -> ViewQuery | str:
         tokens = Tokens(query)
     except TokenError as error:
         return str(error)
+    # Counted anywhere in the text: a subquery may also stand in a WITH, an IN or an expression.
     selects = sum(tokens.is_word(place, "SELECT") for place in range(len(tokens)))
     if selects != 1:
         return "it has a subquery" if selects else "it is no SELECT"

@@ -53,6 +53,7 @@ def combined(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
         or engine_of(live) != engine_of(wanted)
     ):
         return ()  # another engine has to be allowed by name in any case
+    # What is inserted later comes under the new keys alone.
     if not diff.live.rows:
         return ()
     keys = yield from _keys(diff, data_name)
@@ -111,6 +112,7 @@ def _of_sort_key(diff: TableDiff, groups: _Groups | None, *, longer: bool) -> Se
                 key,
             ),
         )
+    # More pairs than old keys: rows of one key come apart. More than new keys: rows of several come together.
     apart, together = groups.both - groups.old, groups.both - groups.new
     if together and not longer:
         return (

@@ -20,6 +20,7 @@ def regrouped(diff: TableDiff, data_name: str, use: ColumnUse, seen: ComparisonR
     if engine in KEEPS_EVERY_ROW or (not seen.differs and not seen.failed):
         return ()
     keys = (yield from _groups(diff, data_name, use)) if not seen.failed else None
+    # As many pairs as keys on either side: each old key becomes one new key, and no two the same.
     if keys is not None and keys[0] == keys[1] == keys[2]:
         return ()
     counted = f": {keys[0]:,} keys become {keys[1]:,}" if keys is not None else ""

@@ -85,6 +85,7 @@ def _moved(
         diff, data_name, [*key, quote_name(new)], {_KEY: f"tuple({', '.join(old_key)})", _WAS: quote_name(old)}
     )
     pairs = f"arraySort(groupUniqArray(tuple({_WAS}, {quote_name(new)})))"
+    # Sorted by the old value: wrong where two rows share it, or the new one does not rise with it, as NULL never does.
     bad = (
         f"arrayExists((a, b) -> a.1 = b.1 OR NOT ifNull(a.2 < b.2, 0), arrayPopBack({_PAIRS}), arrayPopFront({_PAIRS}))"
     )

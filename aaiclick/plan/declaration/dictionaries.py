@@ -34,6 +34,7 @@ def loads(item: Dictionary, database: str) -> str:
 def trial(item: Dictionary, database: str) -> str:
     """Its CREATE without the head, so that it can be created in another database and reads the same table."""
     head, bracket, rest = item.source.partition("(")
+    # Without DB it would read a table of the database in which it is tried.
     source = item.source if "DB" in source_of(item.source) else f"{head}{bracket}DB {quote_string(database)} {rest}"
     sql = create_dictionary_sql(item.model_copy(update={"source": source}), database)
     return sql.removeprefix(create("DICTIONARY", qualified(database, item.name)))

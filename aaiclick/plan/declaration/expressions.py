@@ -44,6 +44,7 @@ def _require(asked: Sequence[tuple[Table, Sequence[str]]], catalog: Catalog) -> 
     ]
     # null(...) has no rows, so the join is analysed and nothing is computed.
     types = yield from _described(f"SELECT * FROM {' CROSS JOIN '.join(parts)}")
+    # null(...) has columns and no settings, so these are looked up by their names.
     types = types if (yield from _known_settings([table for table, _ in asked])) else None
     if types is None:
 
@@ -114,6 +115,7 @@ def _expressions(table: Table) -> list[str]:
     if isinstance(engine, MergeTree):
         keys = [key_sql(key, names) for key in (engine.order_by, engine.primary_key, engine.partition_by) if key]
         found += [
+            # DESC belongs to the key, and is no part of an expression.
             without_direction(part)
             for key in keys
             for part in key_elements(key)

@@ -135,6 +135,7 @@ def effects(dependents: Sequence[Dependent], after: DatabaseAfter) -> Routine[tu
             if name not in named:
                 continue
             moved[database, name] = (scratch.database, scratch.name(name))
+            # Under its new name a table that is renamed is not in the catalogue yet.
             live = after.catalog.get(name) or LiveObject(database, name, ViewForm(name, ""), "", "")
             if form is not None and (sql := source_sql(scratch, replace(live, name=name, form=form))):
                 yield from make(scratch, sql, replay=True)
@@ -143,10 +144,12 @@ def effects(dependents: Sequence[Dependent], after: DatabaseAfter) -> Routine[tu
         found: list[Effect] = []
         for dependent in dependents:
             effect = yield from _effect(scratch, dependent, after, moved)
+            # A view with a new query means what it says there.
             if not effect.refusal and dependent.query and _keeps_query(dependent, after):
                 # Where the view itself is in scratch by now matters to those that read it.
                 names = yield from taken_over(dependent.query, relocated(dependent.query, moved), changed, moved)
                 effect = replace(effect, taken_over=names)
+            # A name that this view gains or loses may mean another column in the views that read it.
             shown = {column.name for column in effect.columns} ^ {column.name for column in dependent.columns}
             if dependent.view and shown:
                 changed[dependent.place] = frozenset(shown)

@@ -171,6 +171,7 @@ def _steps(
     if effect.refusal:
         if declared and changed.queries[dependent.name]:
             return (), ()  # a new query was tried with the declarations already; it may read what the plan makes
+        # One reason is enough: the step of its table names it already.
         said = any(dependent.name in step.blocked for step in steps)
         return ((), ()) if said else ((broken_step(effect, catalog.database),), ())
     if dependent.form is None:
@@ -188,6 +189,7 @@ def _without_types(steps: Sequence[Step]) -> tuple[Step, ...]:
 
 def _tables(catalog: Catalog, changed: PlannedChanges) -> dict[str, TableForm | None]:
     """Every table whose name means another definition after the plan, by name."""
+    # None: under the old name there is nothing then.
     found: dict[str, TableForm | None] = dict.fromkeys(changed.renamed)
     for old, new in changed.renamed.items():
         live = catalog.get(old)

@@ -57,12 +57,14 @@ def _plain_fits(old: TypeText, new: TypeText, old_text: str, new_text: str) -> b
         return _number_fits(bits, new, new_text)
     if old.name in _MANTISSA:
         return _MANTISSA[old.name] <= _MANTISSA.get(new.name, 0)
+    # A DateTime ends in 2106, and a Date in 2149.
     if old.name == "Date":
         return new.name == "Date32"
     if old.name in ("DateTime", "DateTime64"):
         return _time_fits(old, new)
     if old.name.startswith("Decimal") and new.name.startswith("Decimal"):
         (digits, scale), (more, finer) = _decimal(old), _decimal(new)
+        # No digit fewer behind the point, and none before it.
         return finer >= scale and more - finer >= digits - scale
     if old.name in ("Enum8", "Enum16") and new.name in ("Enum8", "Enum16"):
         before, after = enum_labels(old_text) or {}, enum_labels(new_text) or {}

@@ -64,6 +64,7 @@ def guard_fronts(
     if topology.reached:
         elsewhere, more = yield from _read_elsewhere(topology)
         away |= more
+    # A front table that loses the column by a step of its own is no reason against the drop.
     going = {step.id for step in steps if not step.blocked}
     guarded = (_guarded(step, fronts, catalog.database, targets, going) for step in steps)
     examined = (_read_elsewhere_only(step, elsewhere, catalog.database) for step in guarded)

@@ -48,6 +48,7 @@ def taken_over(query: str, after: str, changed: Names, moved: Mapping[Place, Pla
     if old is None or new is None:
         return ()
     back = {".".join(place): ".".join(name) for name, place in moved.items()}
+    # Tables of scratch under the names that they stand for, so that the two can be compared.
     new = Sources(Counter({(name, back.get(table, table)): count for (name, table), count in new.reads.items()}))
     return tuple(
         name

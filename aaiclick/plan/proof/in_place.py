@@ -122,6 +122,7 @@ def prove(diff: TableDiff, data_name: str) -> Routine[InPlaceProof]:
             not found.reasons, "; ".join(found.reasons), tuple(found.remade), guards=tuple(found.guards)
         )
     cost = yield from cost_of(diff, data_name, _columns_read(diff, data_name, left), left.words)
+    # Not looked at: only what needs no row can speak against a change in place.
     if cost.open:
         reasons = found.reasons + [f"{use.words}: {STALE}" for use in left.uses if outdated(diff.form, use, changed)]
         return InPlaceProof(not reasons, "; ".join(reasons), tuple(found.remade), cost=cost)

@@ -35,6 +35,7 @@ def held_to_policies(diff: TableDiff, data_name: str, step: Step, cost: Cost) ->
 
     ``data_name`` is what the table is called now, ``cost`` what was read for the step.
     """
+    # An ALTER of metadata for which no row was read rests on none.
     reading = diff.live.rows > 0 and (bool(cost.columns) or step.strategy != "alter")
     if step.blocked or not (reading or _concerned(diff)):
         return step
@@ -112,6 +113,7 @@ def hidden_rows(database: str, name: str) -> Routine[str]:
         )
         rows = yield from asked(sql, EVERY_ROW, long=True)
         parts, held, seen = text(rows[0][1]), number(rows[0][2]), number(rows[0][3])
+        # Rows may have come in between the two counts, so more of them are no contradiction.
         if seen >= held:
             return ""
         if (parts, seen) == last:

@@ -53,6 +53,7 @@ def _plan_scripts(schema: Schema, catalog: Catalog, path: UpgradePath, found: Re
     """The first script and what it needs, then the rest."""
     first = path.pending_scripts[0]
     # The catalogue is what the steps so far leave: each next part is planned over that, not over what is there now.
+    # Tables first: the script was written for those of its own version.
     steps, notes, catalog, path, blocked = yield from _expand(schema, catalog, path, found, first)
     # Views behind the tables that they read, and before the statements that read them.
     shown = yield from plan_script_views(schema, catalog, found, first)

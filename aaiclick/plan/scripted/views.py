@@ -54,12 +54,14 @@ def plan_script_views(
         blocked: list[str] = []
         objects = dict(catalog.objects)
         for item in wanted:
+            # With the views that were made before: one may read another.
             known = replace(catalog, objects=objects)
             try:
                 forms = yield from canonical_views(scratch, [item], known)
                 planned = yield from plan_views(schema, [item], known, scratch, _tables_in(objects), [])
             except SpecError as error:
                 message = f"{item.noun} {item.name} cannot be made before {first.label}: {error.problem}"
+                # A statement names the view. A function may do without it, so that is only told.
                 (notes if first.move is not None else blocked).append(message)
                 continue
             steps += [replace(step, id=f"{step.id}@{first.version:04d}") for step in planned]
