@@ -97,6 +97,7 @@ def _settle(database: str, left: Mark, options: ApplyOptions, resume: bool) -> R
         try:
             return (yield from _settled(database, mark, options, resume))
         except BelatedError:
+            # Under the name that it has now: this run has renamed it.
             left = mark
     raise BelatedError(left.table)
 
@@ -126,6 +127,7 @@ def _settled(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> 
         raise BelatedError(mark.table)
     # An operator may have renamed the new table since: rows that came late follow it.
     mark = replace(mark, table=found.shadow.name)
+    # Under any other name it is kept already, or somebody else's: nothing is moved out of it.
     old = found.source if found.source is not None and found.source.name == mark.shadow_name else None
     fill: Filler
     if old is None:

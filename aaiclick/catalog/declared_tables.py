@@ -60,6 +60,7 @@ def canonical_tables(
             sql = create_table_sql(local, scratch.database, scratch.name(table.name))
             error = yield from make(scratch, sql)
             if error is not None and (yield from _outlived(scratch, table, (live or {}).get(table.name))):
+                # The refusal of the CREATE is the one to tell: it says what is wrong with the declaration.
                 error = error if (yield from load(scratch, sql)) is not None else None
         else:
             # A table of such an engine may connect to something as soon as it exists, so it is never created, not
@@ -70,6 +71,7 @@ def canonical_tables(
                 error = yield from _format_foreign(scratch, table, foreign, problems)
         if error is not None:
             problems.append((table.name, sentence(scratch, error)))
+    # Before anything is read: what was refused is not there.
     _raise_first(problems)
     # All definitions in one SELECT: created and read one by one, the tables would take twice as long.
     forms = yield from read_forms(scratch, [table.name for table in tables if table.name not in alike])

@@ -46,6 +46,7 @@ def canonical_views(
     queries = [view for view in views if not isinstance(view, Dictionary)]
     found: dict[str, Form] = {}
     if queries:
+        # Else the query is read over the live tables (see ``_make_views``).
         if not scratch.prefix:
             yield from make_sources(scratch, queries, catalog, tables)
         found.update((yield from _view_forms(scratch, queries, catalog)))

@@ -141,6 +141,7 @@ def key_elements(text: str) -> tuple[str, ...]:
         ):
             start, end = start + 1 + called, end - 1
             pieces = tokens.split(start, end)
+            # ((k)) is one key in several pairs of parentheses; a tuple ends the search.
             if len(pieces) == 1 and not called:
                 continue
             return tuple(bare(tokens.slice(*piece)) for piece in pieces)

@@ -167,6 +167,7 @@ def has_hidden(form: Form) -> bool:
         return False  # it has no values
     if isinstance(form, DatabaseForm):
         return HIDDEN in form.database_engine
+    # A user may write that word into a comment.
     return HIDDEN in statement(_without_comments(form), "", "")
 
 

@@ -226,6 +226,7 @@ def sweep_stale_scratch(
     holders = {
         holder for name in (*places.databases, *(name for name, _ in places.tables)) if (holder := _holder(name))
     }
+    # A holder that is known to be gone needs no hour: its scratch is dropped at once.
     gone = (yield from ended(holders)) if ended is not None and holders else frozenset[str]()
     stale = [
         name

@@ -77,6 +77,7 @@ def make(scratch: Scratch, sql: str, replay: bool = False, inside: bool = False)
     try:
         yield Command(sql, settings=settings, database=scratch.database if inside else None)
     except StatementError as error:
+        # Told as a refusal, a lost connection would look like a mistake in the declaration.
         if error.code in _NOT_THE_DEFINITION:
             raise
         return error

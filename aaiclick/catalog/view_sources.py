@@ -97,6 +97,7 @@ def source_sql(scratch: Scratch, live: LiveObject) -> str:
             return create_table(scratch.sql_name(live.name), columns, _PLAIN)
         case DictionaryForm():
             attributes = ", ".join(attribute_form_sql(column) for column in live.form.columns)
+            # A dictionary in scratch must not load anything from where the live one does.
             clauses = {**dict(live.form.clauses), "SOURCE": "NULL()"}
             kept = [f"{word}({clauses[word]})" for word in ("SOURCE", "LIFETIME", "LAYOUT", "RANGE") if word in clauses]
             return create(

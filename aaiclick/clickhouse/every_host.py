@@ -106,12 +106,14 @@ def _listed(topology: Topology, names: Collection[str], digested: str, table: st
 def show(topology: Topology, sql: str, bound: Mapping[str, str | int]) -> Routine[Shown]:
     """Carry a question out whose rows are place, name (in hexadecimal digits), UUID and digest; hosts that answer with
     no row are there too."""
+    # A host that has none of the objects answers with no row: only this tells it from one that does not answer.
     alive = f"SELECT toInt64(_shard_num), '', '', '' FROM {topology.everywhere('system.one')}"
     rows = yield Query(f"{sql} UNION ALL {alive}", bound, LOOK)
     found: dict[int, dict[str, tuple[str, str]]] = {}
     for place, name, uuid, digest in rows:
         listed = found.setdefault(number(place), {})
         if text(name):
+            # Names may hold any bytes. As digits they come through every client unchanged.
             listed[bytes.fromhex(text(name)).decode("utf-8", "surrogateescape")] = (text(uuid), text(digest))
     return Shown(found)
 
@@ -192,6 +194,7 @@ def until_shown(reach: Reach, subject: Subject, before: Shown, seconds: float = 
 
 def _require_alike(reach: Reach, subject: Subject, before: Shown, now: Shown) -> None:
     """Raise ApplyError where hosts that showed the same show different things now that nothing is left to do."""
+    # Hosts that differed before the statement may go on to differ: that is no fault of it.
     first = {before.of(place, subject.names) for place in reach.places & before.hosts.keys()}
     if len(first) > 1 or len({now.of(place, subject.names) for place in reach.places}) == 1:
         return
@@ -257,6 +260,7 @@ def _logs_behind(reach: Reach, subject: Subject) -> Routine[bool]:
         "SELECT log_pointer <= log_max_index AND max(greatest(log_pointer, log_max_index)) OVER (PARTITION BY "
         f"zookeeper_path) > 0 AS behind FROM {everywhere('system.replicas')} WHERE {these}"
     )
+    # Of the queue only changes of the definition count: fetches and merges may go on for as long as they like.
     rows = yield Query(
         f"SELECT toInt64(countIf(behind)) FROM ({logs}) UNION ALL SELECT toInt64(count()) FROM "
         f"{everywhere('system.replication_queue')} WHERE {these} AND type = 'ALTER_METADATA'",
@@ -325,6 +329,7 @@ def troubles(topology: Topology, database: str, tables: Collection[str]) -> Rout
     )
     answered = {number(row[0]) for row in rows}
     found = {place: "does not answer" for place in range(1, len(topology.hosts) + 1) if place not in answered}
+    # One trouble of each host is enough to tell.
     for place, table, closed, entries, age in rows:
         name = bytes.fromhex(text(table)).decode("utf-8", "surrogateescape")
         if number(closed):

@@ -78,6 +78,7 @@ def find_feeders(
     )
     # A plain materialized view runs inside the INSERT that feeds it, and that is in system.processes anyway.
     ignored = ("",) if with_views else ("MaterializedView",)
+    # In most databases nothing of the kind is there, and the second question is not sent.
     if all(source.engine in ignored and not source.refreshes for source in sources):
         return Feeders()
     flows: dict[Node, set[Node]] = {}
@@ -119,6 +120,7 @@ def _source(database: str, name: str, engine: str, full: str, query: str, uuid: 
     node = (database, name)
     if engine in _PASSING_ON:
         arguments = [unquote(part) for part in split_top(full.partition("(")[2].rpartition(")")[0])]
+        # The first argument of Distributed is the cluster.
         first = 0 if engine == "Buffer" else 1
         return _Source(
             node, engine, (arguments[first] or database, arguments[first + 1]) if len(arguments) > first + 1 else None
@@ -129,6 +131,7 @@ def _source(database: str, name: str, engine: str, full: str, query: str, uuid: 
     if not isinstance(form, ViewForm):
         return _Source(node, engine, None)
     if not form.to:
+        # A view without TO writes into a table that is called after the view's UUID.
         return _Source(node, engine, (database, f".inner_id.{uuid}"), bool(form.refresh))
     place, target = target_parts(form.to)
     return _Source(node, engine, (place or database, target), bool(form.refresh))

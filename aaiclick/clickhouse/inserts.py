@@ -56,6 +56,7 @@ def drain_all(table: Physical, seconds: float, reason: str) -> Routine[None]:
     flush is under way that resolved its table before. Behind a fence it is refused and the rows stay in the
     buffer. ``table`` by the name that writers use.
     """
+    # INSERTs first: one that still runs may write into the buffer that is flushed next.
     yield from drain(table.name, seconds, reason)
     found = yield from find_feeders(table.database, table.name)
     for name in found.buffers:

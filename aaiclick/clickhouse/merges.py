@@ -23,7 +23,7 @@ from aaiclick.routine import Emit, Routine, Rows, number, text
 from aaiclick.sql.clauses import modify_settings, reset_setting
 from aaiclick.sql.hex_text import hexed
 
-# No merge of any kind begins.
+# No merge begins: neither an ordinary one, of whatever size, nor one by TTL.
 NO_MERGES: Settings = (
     ("max_bytes_to_merge_at_max_space_in_pool", "1"),
     ("max_bytes_to_merge_at_min_space_in_pool", "1"),
@@ -126,6 +126,7 @@ def release_copies(database: str, since: int, saved: Settings) -> Routine[None]:
         },
     )
     for (name,) in rows:
+        # The query looks for one of the settings only; a copy has all of them.
         table = yield from physical(database, text(name))
         if table is not None and set(MERGES_STOPPED) <= set(_settings(table)):
             yield Emit(Note(f"{table.name} was made from a table with stopped merges: its settings are corrected"))
@@ -209,6 +210,7 @@ def _settings(table: Physical) -> Settings:
 
 def settings_in(definition: str) -> Settings:
     """The settings of an engine clause, as the server writes them."""
+    # The last one: the word may stand in an expression of a key as well. A value in quotes may hold a comma.
     clause = definition.rpartition(" SETTINGS ")[2]
     return tuple((match[1], match[2]) for match in re.finditer(r"(?:^|, )(\w+) = ('(?:[^'\\]|\\.)*'|[^,]+)", clause))
 

@@ -30,6 +30,7 @@ from aaiclick.sql.quoting import qualified
 _POLL = 0.02
 _LONGEST_POLL = 1.0
 RECALCULATE = "materialize_ttl_recalculate_only"
+"""The setting of a table by which a new TTL works out expiry times, and deletes no row while it does."""
 _STILL = 10.0
 """Seconds without a part that was rewritten after which somebody should look."""
 _PASSING = frozenset(
@@ -102,6 +103,7 @@ def _of_all_hosts(database: str, table: str, topology: Topology) -> Routine[tupl
         {"db": hexed(database), "name": hexed(table)},
         LOOK,
     )
+    # Of system.one: how many hosts of each shard have answered at all.
     answered = [topology.at(number(row[0])).shard for row in rows if not text(row[1])]
     found: dict[tuple[int, str], list[Mutation]] = {}
     for place, key, command, done, todo, failure in rows:
@@ -143,6 +145,7 @@ def settle(
     first: frozenset[str] | None = None
     while True:
         listed = [each for each in (yield from mutations(database, table, topology)) if not each.done]
+        # Those of the first look are waited for, however many come after them.
         first = frozenset(each.id for each in listed) if first is None else first
         pending = [each for each in listed if each.id in first]
         if not pending:

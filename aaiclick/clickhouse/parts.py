@@ -73,6 +73,7 @@ def parts(table: Physical) -> Routine[tuple[Part, ...]]:
     patches: dict[str, list[tuple[int, str]]] = {}
     for partition, _, last, *_, name, _, content in rows:
         if text(partition).startswith(PATCH):
+            # patch-<hash>-<partition>: the partition whose rows it changes.
             changed = text(partition).split("-", 2)[2]
             patches.setdefault(changed, []).append((number(last), f"{text(name)} {text(content)}"))
     return tuple(_part(row, patches.get(text(row[0]), ())) for row in rows)

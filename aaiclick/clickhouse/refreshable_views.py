@@ -41,6 +41,7 @@ def stop_refreshes(views: Sequence[str]) -> Routine[None]:
     wait = Wait(_POLL, _POLL)
     while True:
         status = yield from _status()
+        # A view that is in no list was dropped meanwhile: it does not run.
         running = [name for name in views if status.get(name, "Disabled") not in _OFF]
         if not running:
             return

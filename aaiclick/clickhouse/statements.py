@@ -33,6 +33,7 @@ PATIENCE = frozenset({TOO_MANY_SIMULTANEOUS_QUERIES, TOO_MANY_PARTS, DEADLOCK_AV
 first blocks, too: statements that insert rows are sent with ``ONCE``.)"""
 
 ONCE = PATIENCE - {TOO_MANY_PARTS}
+"""The same for statements that must not be carried out twice."""
 
 ATTEMPTS = 10
 _FIRST_WAIT = 0.1
@@ -52,11 +53,13 @@ At every ALTER of a table 25.8 takes the session's ``flatten_nested`` for the ta
 Nested in one column, a guard too, reads a column that is not there, and even another comment is refused."""
 
 MUTATION: Mapping[str, str | int] = {**DDL, "alter_sync": 0}
+"""For an ALTER that starts a mutation: with ``alter_sync = 1`` some wait for it, whatever ``mutations_sync`` says."""
 
 CREATE: Mapping[str, str | int] = {**DDL, "data_type_default_nullable": 0}
 """Engine text is sent back to the engine: nothing in it may be read differently because of a profile."""
 
 READ: Mapping[str, str | int] = {"max_execution_time": 0, "final": 0}
+"""For questions to rows: every row as it is stored (``final`` would combine some), for as long as that takes."""
 
 COPY: Mapping[str, str | int] = {
     **READ,

@@ -131,6 +131,8 @@ _HOSTS = (
     " WHERE cluster = unhex({cluster:String}) ORDER BY shard_num, replica_num"
 )
 _MACROS = "SELECT macro, substitution FROM system.macros"
+# The clusters that have this host, and as many replicas in its shard as the tables have. A Replicated database is
+# listed as a cluster of its own name, too, and is none of them.
 _CANDIDATES = (
     "SELECT cluster FROM system.clusters WHERE (cluster, shard_num) IN (SELECT cluster, shard_num FROM system.clusters "
     "WHERE is_local) AND arrayElement(splitByChar('.', cluster), -1) NOT IN (SELECT name FROM system.databases WHERE "

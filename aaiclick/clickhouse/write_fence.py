@@ -144,6 +144,7 @@ def _queued(table: Physical) -> Routine[bool]:
             {"db": hexed(table.database), "name": hexed(table.name)},
         )
     except StatementError as error:
+        # A server without this table has no such queue.
         if error.code != UNKNOWN_TABLE:
             raise
         return False

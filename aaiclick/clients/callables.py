@@ -109,6 +109,7 @@ class MoveFunction:
         answer = self._function(Context(self._facts, ask))
         if inspect.isawaitable(answer):
             close = getattr(answer, "close", None)
+            # Closed, or Python warns of a coroutine that was never awaited.
             if close is not None:
                 close()
             raise UsageError("the function gave an awaitable: declare it with async def")
@@ -154,6 +155,7 @@ class _Thread:
         except Stopped:
             pass
         except BaseException as error:
+            # Whatever it is: kept in this thread, it would leave the driver waiting for a request that never comes.
             self._requests.put(error)
         else:
             self._requests.put(_DONE)
@@ -192,6 +194,7 @@ class _Task:
             if request.done():
                 return request.result()
         finally:
+            # Taken back: a get() that nobody waits for any more would swallow the next request.
             request.cancel()
         if self._task.done():
             self._task.result()

@@ -59,6 +59,7 @@ def execute(session: EngineSession, sql: str, parameters: Mapping[str, str | int
         answer = session.query(sql, fmt, params=bound) if bound else session.query(sql, fmt)
         return answer.bytes()
     except (RuntimeError, UnicodeDecodeError) as error:
+        # Before anybody else asks: see ``FLUSH``.
         with suppress(RuntimeError):
             session.query(FLUSH, "Null")
         raise statement_error(_message(error), sql) from error
@@ -86,6 +87,8 @@ def open_session(target: str, *, running: bool = False) -> EngineSession:
     path, mark, options = target.partition("?")
     if not running:
         _refuse_foreign_lock(path)
+        # Before the engine is opened: with an empty definition it would not start. Not under an engine that runs
+        # already.
         if path != MEMORY and Path(path, KEPT).is_dir() and ("chdb" not in sys.modules or running_engine() is None):
             restore_definitions(path)
     factory = _session_class()

@@ -156,6 +156,7 @@ class EmbeddedConnection:
     def close(self) -> None:
         sessions, owned = self._ready, self._owned
         self._ready, self._owned = [], None
+        # In a forked child to close the sessions of the parent would hang.
         if self._opened_in != os.getpid():
             return
         for ready in sessions:
@@ -179,6 +180,7 @@ class EmbeddedConnection:
             self._keep(ready)  # a refusal leaves the session as it was
             raise
         except BaseException:
+            # Interrupted in the middle of a statement: nobody knows what its next answer would begin with.
             ready.session.close()
             raise
         self._keep(ready)
@@ -191,6 +193,7 @@ class EmbeddedConnection:
                 try:
                     self._ready.remove(ready)
                 except ValueError:
+                    # Another thread took it between the two lines.
                     return None
                 return ready
         return None
@@ -238,6 +241,7 @@ class EmbeddedConnection:
             # The halves of a UNION ALL come in any order.
             rows = run(read_changed_settings(_CALLER), _QueryOnly(self._ask))
             (database,) = (str(row[1]) for row in rows if not row[0])
+            # What a session of this library has changed as well was changed by the engine, not by the caller.
             changed = set(changed_of(row for row in rows if row[0])) - set(self._baseline())
             self._caller = CallerContext(
                 database, only_kept({each.name: each.value for each in sorted(changed, key=lambda each: each.name)})

@@ -131,6 +131,7 @@ def http_failure(error: Exception, sql: str, place: str) -> AaiclickError:
     refusal = statement_error(
         str(error), sql, given if isinstance(given, int) else 0, named if isinstance(named, str) else ""
     )
+    # The server answered with a code: whatever else the error says, it is the answer to this statement.
     if refusal.code in AUTHENTICATION_CODES:
         return ConnectionFailed(f"{place} refused the login: wrong user or password. Correct them in the URL or client")
     if refusal.code:
@@ -151,6 +152,7 @@ def http_failure(error: Exception, sql: str, place: str) -> AaiclickError:
     if status is not None and status[1].startswith("4"):
         return StatementError(tidy(text), 0, "", sql)
     kind = type(error).__name__
+    # It was sent, and nothing that the server says came back.
     if kind in ("OperationalError", "StreamFailureError") or status is not None or not _is_driver_error(error):
         return OutcomeUnknownError(
             f"the connection to {place} was lost while a statement ran; it may have happened. Run again", 0, "", sql

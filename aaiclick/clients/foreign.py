@@ -40,6 +40,7 @@ _OWN_TEXT = (
     "queryID()"
 )
 _TRIED_SIZE = 65411
+"""A size that nobody would set: where it stands in the text of the query, the client has put it there."""
 
 
 class Result(Protocol):
@@ -131,6 +132,7 @@ class ForeignConnection:
                     self._learn(error, settings)
 
     async def command(self, effect: Command, /) -> None:
+        # Before the first statement that changes something: a CREATE with settings in its text would keep them.
         await self._try_out(effect, bool(await self._engine_defaults()))
         parameters = used_parameters(effect.sql, effect.parameters) or None
         while True:
@@ -203,6 +205,7 @@ _INSTEAD = "Give a clickhouse-connect client or a URL instead"
 
 async def _locate(client: ForeignClient) -> EngineLocation:
     host, user, uuid, _ = (str(value) for value in (await _ask(client, _WHO))[0])
+    # Where chdb is not loaded no engine runs in this process.
     target = await _in_this_process(client, host) if "chdb" in sys.modules else None
     if target is None:
         return EngineLocation(f"server {uuid} on {host} as {user}", None)

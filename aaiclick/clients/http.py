@@ -102,6 +102,7 @@ class HttpConnection:
     def sibling(self) -> HttpConnection | None:
         """A second connection for work beside a long statement: the same client without its session; None where that is
         not possible."""
+        # Without a session the server runs statements of one client side by side.
         if not in_session(self._client):
             return HttpConnection(self._client, defaults=self._defaults)
         free = without_session(self._client)

@@ -61,6 +61,7 @@ def definition_kept(data: str, sql: str, database: str) -> Generator[None, None,
     try:
         yield
     finally:
+        # Whatever the engine answered: only the file shows what it has written.
         broken = copy is not None and _is_empty(file)
         if copy is not None:
             if broken:
@@ -81,6 +82,8 @@ def restore_definitions(data: str) -> tuple[str, ...]:
         return ()
     for copy in sorted(kept.glob("*/*")):
         file = Path(data, "metadata", copy.parent.name, copy.name)
+        # A copy beside a whole definition is of a run that was killed before or after its ALTER: the engine's file
+        # counts.
         if copy.suffix == ".sql" and copy.stat().st_size and _is_empty(file):
             os.replace(copy, file)
             found.append(f"{copy.parent.name}/{copy.name}")

@@ -197,6 +197,7 @@ def read_changed_settings(sql: str = CHANGED_SETTINGS) -> Routine[Rows]:
             if error.code == UNKNOWN_IDENTIFIER:
                 return ()  # a server too old to tell its own defaults
             if name is not None and name not in without:
+                # This ends: each turn leaves out one more setting.
                 without.add(name)
             elif parsed or not error.code:
                 raise _unreadable(error) from error
@@ -205,6 +206,7 @@ def read_changed_settings(sql: str = CHANGED_SETTINGS) -> Routine[Rows]:
         else:
             if compatibility or not any(row[0] == "compatibility" and row[1] for row in rows):
                 return rows
+            # It makes hundreds of settings show as changed that nobody has changed: asked once more without it.
             compatibility = True
 
 

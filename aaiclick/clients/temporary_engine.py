@@ -63,6 +63,7 @@ def _url(line: str) -> str:
 
 
 def _elsewhere(effect: Query | Command, is_scratch: Callable[[str], bool]) -> bool:
+    # A question about scratch may name it in a parameter only.
     texts = [effect.sql, *(str(value) for value in effect.parameters.values())]
     if isinstance(effect, Command) and effect.database:
         texts.append(effect.database)

@@ -32,6 +32,7 @@ def batches(changes: Sequence[Change]) -> tuple[Batch, ...]:
     Where such a command fails inside its mutation, the mutation has to be killed. A RENAME or DROP in the same ALTER
     would be killed with it, and the renamed column would be lost.
     """
+    # Those that go alone come first in their phase, so that the others stay together with the next one.
     commands = sorted(
         (command for change in changes for command in change.commands),
         key=lambda command: (command.phase, not command.alone),

@@ -80,6 +80,7 @@ def _added(table: str, wanted: TableForm, present: dict[str, ColumnForm], freed:
     after = ""
     for column in wanted.columns:
         if column.name not in present:
+            # In the order of the target, so the column that AFTER names is there by then.
             changes.append(AddColumn(table, column, after, column.name in freed))
         after = column.name
     return changes
@@ -90,6 +91,7 @@ def _column_changes(table: str, old: ColumnForm, new: ColumnForm, engine: str) -
     default_differs = (old.kind, old.expression) != (new.kind, new.expression)
     together = old.type != new.type and default_differs and bool(new.kind)
     if default_differs and not together:
+        # The default alone: the type has a command of its own, which may fail on the data.
         changes.append(ChangeDefault(table, old, new if not new.kind else replace(new, type=old.type)))
     if old.type != new.type:
         changes.append(RetypeColumn(table, old, new, together, engine))

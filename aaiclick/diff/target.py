@@ -247,6 +247,7 @@ def _settings(table: Table, declared: TableForm, live: TableForm, notes: list[st
     named = set(table.engine.settings)
     merged = {name: value for name, value in live.settings if name not in removed}
     for name, value in wanted.items():
+        # The engine writes settings into the form that nobody declared (index_granularity): they leave live ones alone.
         if name in named or name not in merged:
             merged[name] = value
     left = sorted(

@@ -88,6 +88,7 @@ def _engine_for_each(path: str, query: Callable[..., Result]) -> Callable[[str, 
     handed_on = os.path.join(path, "set_statements")
 
     def run(sql: str, fmt: str) -> Result:
+        # The SET statements of the one before, which are not this one's: each turn brings its own.
         with suppress(FileNotFoundError):
             os.unlink(handed_on)
         return query(sql, fmt, path=path)
@@ -140,6 +141,7 @@ class _Turns:
             if self._last is not None
             else set()
         )
+        # Should one of these statements fail, nobody's settings are in force: the next turn sets all of its own.
         self._last = None
         back = [f"{name} = DEFAULT" for name in names if not name.startswith("param_")]
         for text in [*([f"SET {', '.join(back)}"] if back else []), "USE default", *joined(turn.state)]:

@@ -339,6 +339,7 @@ def main(arguments: list[str] | None = None) -> int:
         threading.Thread(target=_leave_with_parent, args=(stdin, stop), daemon=True).start()
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     stop.wait()
+    # In this order no request reaches an engine that is closing.
     server.shutdown()
     server.server_close()
     engine.close()

@@ -167,6 +167,7 @@ class Connection:
         for name in new:
             if not _SETTING.fullmatch(name):
                 raise EngineError.make(115, f"Unknown setting '{name}'", "UNKNOWN_SETTING")
+        # Before they are set: what the session had of them is put back for its next request.
         own = self._own_values([name for name in new if name not in self._laid_over])
         self.execute("SET " + ", ".join(f"{name} = {_quote(value)}" for name, value in new.items()))
         for name, value in new.items():
@@ -274,6 +275,7 @@ class Engine:
         rows = self._base.execute("SELECT version(), timezone(), hostName()").bytes().decode().rstrip("\n").split("\t")
         self.version, self.timezone, self.host = rows
         known = ", ".join(_quote(name) for name in _SERVER_DEFAULTS)
+        # Older releases do not know all of them, and would refuse the whole SET.
         names = self._base.execute(f"SELECT name FROM system.settings WHERE name IN ({known})").bytes().decode().split()
         self._prelude = ", ".join(f"{name} = {_SERVER_DEFAULTS[name]}" for name in names)
 
@@ -305,6 +307,7 @@ class Engine:
         with self._lock:
             sessions = list(self._sessions.values())
             self._sessions.clear()
+        # First: what still runs would keep its session busy.
         self._base.execute("KILL QUERY WHERE query NOT LIKE 'KILL QUERY%' ASYNC")
         for session in sessions:
             if session.busy.acquire(timeout=5):
@@ -327,6 +330,7 @@ class Engine:
                 self._sessions[request.session_id] = session
             locked = not session.busy.acquire(blocking=False)
         for other in expired:
+            # Outside of the lock, which every request needs.
             other.connection.close()
         if locked:
             raise EngineError.make(

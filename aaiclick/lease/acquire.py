@@ -10,7 +10,7 @@ paused for longer than the lease time is taken over; one whose process is known 
 so, asks ``still_needed`` again whenever a holder has ended, and goes on without the lease once the answer is no.
 
 The protocol is in ``lock`` (lock and heartbeats), ``tombstones`` (how an incarnation ends), ``renew`` (renew, check,
-release), ``former_holders`` (ending their statements) and ``guard`` (driving work under it).
+release), ``former_holders`` (ending their statements) and ``guard`` (carrying out work under it).
 """
 
 from __future__ import annotations
@@ -63,10 +63,13 @@ StillNeeded = Callable[[], Routine[bool]]
 INTERRUPTIONS = (Interruption, KeyboardInterrupt, SystemExit)
 """What interrupts a routine: Python raises the last two wherever it happens to be, also inside of the routine."""
 LEASE_SECONDS = 30.0
+"""So long a holder that was killed is waited for where nobody can tell that its process is gone."""
 MAX_WAIT = 600.0
+"""So long a holder that is alive is waited for."""
 _FIRST_PAUSE = 0.02
 _LONGEST_PAUSE = 1.0
 _TELL_AGAIN = 5.0
+"""Seconds between two messages about the same wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +176,7 @@ def _acquire_shared(
     me: _Contender, store: KeeperLease, still_needed: StillNeeded | None, max_wait: float
 ) -> Routine[Lease | None]:
     """The same on a cluster: a free lease and that of a dead holder are both won by the next generation."""
+    # Before any look: the host needs the tables to answer.
     yield from open_lease(store.books)
     nonce = text((yield Nonce())[0][0])
     wait, watch, lost_number = _Wait(), Watch(), 0
@@ -300,6 +304,7 @@ def _pause(me: _Contender, holder: Holder, wait: _Wait, left: float, now: float)
         wait = replace(wait, told=now)
     if not wait.nonce:
         wait = replace(wait, nonce=holder.nonce, salt=int(text((yield Nonce())[0][0])[:4], 16) / 0xFFFF)
+    # Between three and five quarters of the pause, so that contenders that began together do not all ask at once.
     yield Sleep(min(wait.pause * (0.75 + wait.salt / 2), max(left, _FIRST_PAUSE)))
     return replace(wait, pause=min(wait.pause * 1.6, _LONGEST_PAUSE, max(me.seconds / 6, _FIRST_PAUSE)))
 
@@ -312,6 +317,7 @@ def _create(me: _Contender, now: int) -> Routine[Lease | None]:
     yield from create_beats(me.database)
     lease = Lease(me.database, nonce, me.owner, me.seconds, now, 0.0)
     me.tried[:] = [lease]
+    # The comment goes with the CREATE, so the time in it is that of the look before.
     if not (yield from create_lock(me.database, Holder(nonce, me.owner, now, me.seconds))):
         return None
     try:
@@ -331,6 +337,7 @@ def _enter(
     """What a winner does before its first statement."""
     try:
         yield from _say_waited(me, wait, taken=True)
+        # Before anything is read for good: a statement of a former holder could still change it.
         lease = yield from end_former_statements(lease, max_wait)
         if collecting:
             yield from collect(lease.database, lease.seconds, lease.nonce)

@@ -101,6 +101,7 @@ def read_local(books: Bookkeeping, asked: float) -> Routine[Generation]:
     held = [row for row in rows if row[2] == "held"]
     top = number(rows[0][0]) if rows else 0
     now = number(rows[0][5]) if rows else 0
+    # None: there never was one, or its row is lost. Several: the token was forgotten, and none of them has won.
     if len(held) != 1:
         return Generation(top, engine_now=now, asked=asked)
     _, nonce, _, owner, seconds, _, count, longest = held[0]

@@ -183,6 +183,7 @@ def _no_room(held: Lease, at: Peer | None) -> Routine[StatementError | None]:
     The engine answers such an ALTER with success but leaves an empty file, and does not start again with it.
     """
     try:
+        # On the host that gets the ALTER.
         rows = yield Query(tagged(held.nonce, _FREE), at=at)
     except StatementError:
         return None

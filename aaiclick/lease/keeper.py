@@ -52,6 +52,7 @@ class KeeperLease:
     def renew(self, lease: Lease, seconds: float) -> Routine[Lease]:
         """A heartbeat, and a look whether there is a later generation. Raises LeaseLostError."""
         sent = yield from clock()
+        # The time counts from before the sending: whoever watches sees the row later than that.
         yield from beat(self.books, lease.nonce, seconds)
         acknowledged = yield from clock()
         # After the heartbeat: a generation that was won before it shows now, and whoever contends later sees this

@@ -95,6 +95,7 @@ def tagged(nonce: str, sql: str) -> str:
 def while_held(database: str, nonce: str) -> str:
     """A condition that the server evaluates when a statement begins: where the lock is another one by now, it refuses
     the statement with error 395 (``throwIf``). Nothing is left out silently, because what comes next may rest on it."""
+    # As it stands in the comment: "nonce": "<nonce>", which is the nonce of no other lock.
     mine = quote_string(json.dumps({"nonce": nonce}).strip("{}"))
     held = (
         f"SELECT count() FROM system.tables WHERE database = {hex_literal(database)} AND name = {quote_string(LOCK)} "

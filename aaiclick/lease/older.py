@@ -24,11 +24,13 @@ def older_holder(books: Bookkeeping, seconds: float) -> Routine[str]:
     seen = yield from _locks(books)
     if not seen:
         return ""
+    # The longest that any of them was granted: a shorter watch could miss a live one.
     granted = max(seconds, *(parse_holder(comment, uuid).seconds for _, comment, uuid, _ in seen))
     yield Emit(Waiting("whether an earlier release migrates this database on one of its hosts", 0.0))
     for _ in range(_LOOKS + 1):
         yield Sleep(granted / _LOOKS)
         now = yield from _locks(books)
+        # More rows of heartbeats, or another lock: somebody is alive.
         for lock in now - seen:
             host, comment, uuid, _ = lock
             return f"{parse_holder(comment, uuid).owner} migrates it on host {host} alone"

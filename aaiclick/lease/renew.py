@@ -101,6 +101,7 @@ def renew(lease: Lease, seconds: float | None = None, *, first: bool = False) ->
     # The heartbeat before the look: a lock that is still there after it can only be taken by somebody who had read the
     # heartbeats before it (see below).
     yield from beat(lease.database, lease.nonce, granted)
+    # RENAME takes whatever has the name of the lock: whose it is has to be known before.
     seen = yield from look(lease.database)
     if seen.holder is None or seen.holder.nonce != lease.nonce:
         raise lost_error(lease, seen.holder.owner if seen.holder is not None else None)

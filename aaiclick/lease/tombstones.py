@@ -68,6 +68,7 @@ def collect(database: str, seconds: float, by: str) -> Routine[None]:
     rows = yield _tables("startsWith(name, {name:String})", database, TOMBSTONE_PREFIX)
     listed = [(text(name), text(comment), text(uuid)) for name, comment, uuid, _ in rows]
     if rows:
+        # Before their tombstones are marked: a marked one counts as shut out.
         yield from shut_out(database, former_runs(listed), by)
         yield from collect_listed(database, listed, number(rows[0][3]), seconds, by)
 

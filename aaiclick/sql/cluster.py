@@ -79,6 +79,7 @@ def divided(sql: str) -> tuple[str, ...]:
     found: list[tuple[Group, list[str]]] = []
     for command in _commands(tokens, head.rest):
         group = _group(command)
+        # Only neighbours are joined, so the commands keep their order.
         if not found or found[-1][0] != group:
             found.append((group, []))
         found[-1][1].append(command)
@@ -124,6 +125,7 @@ def _head(tokens: Tokens) -> Head | None:
     if tokens.is_word(position, "TO" if verb == "RENAME" else "AND") and verb in ("RENAME", "EXCHANGE"):
         second, position = identifier(tokens, position + 1)
         names.append(second)
+    # ON CLUSTER stands behind the UUID.
     if tokens.is_word(position, "UUID") and tokens.is_kind(position + 1, "string"):
         position += 2
     return Head(verb, "TABLE" if kind == "TABLES" else kind, tuple(names), tokens.items[position - 1].end, position)

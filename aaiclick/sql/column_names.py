@@ -17,6 +17,7 @@ def mentioned(expression: str, columns: Collection[str]) -> frozenset[str]:
     try:
         tokens = Tokens(expression)
     except TokenError:
+        # What cannot be read may read anything.
         return frozenset(columns)
     names: set[str] = set()
     position = 0
@@ -26,6 +27,7 @@ def mentioned(expression: str, columns: Collection[str]) -> frozenset[str]:
             return frozenset(columns)
         if parts and parts[0].upper() in _EVERYTHING and tokens.is_op(behind, "("):
             return frozenset(columns)
+        # t.a.b may be column b of t.a, a.b of t, or a subcolumn of t or of t.a.
         names |= {".".join(parts[start:]) for start in range(len(parts))} | {
             ".".join(parts[:end]) for end in range(1, len(parts))
         }

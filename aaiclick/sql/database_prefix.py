@@ -30,6 +30,7 @@ def strip_database(query: str, database: str, lenient: bool = False) -> str:
         raise
     walk = _Walk(tokens, database)
     walk.run()
+    # Columns after the whole walk: a query names them before the FROM that shows which tables there are.
     edits = sorted(set(walk.edits + walk.column_edits()))
     pieces, position = list[str](), 0
     for start, end, replacement in edits:
@@ -71,6 +72,7 @@ class _Walk:
         while position < len(self.tokens):
             token = self.tokens.items[position]
             if token.kind == "open":
+                # FROM (a, b): tables go on inside. A subquery there begins with SELECT, which ends that state.
                 group = state == "table" and token.text == "(" and position not in self.calls
                 inside = "table" if group or self._is(position - 1, "IN") else ""
                 stack.append("after" if state == "table" else state)
@@ -125,6 +127,7 @@ class _Walk:
         ):
             return "table"
         if word == "JOIN":
+            # ARRAY JOIN takes expressions, not tables.
             return "" if self._is(position - 1, "ARRAY") else "table"
         if word == "ON" and self._is(position - 1, "DEPENDS"):
             return "table"

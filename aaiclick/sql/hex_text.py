@@ -11,6 +11,7 @@ INSERT_SETTINGS: dict[str, str | int] = {"async_insert": 0}
 """Bookkeeping has to be on disk when its INSERT returns; async inserts are the default of newer servers."""
 
 DEFAULT_QUERY_SIZE = 262144
+"""``max_query_size`` of a server where nobody has changed it, in bytes."""
 
 
 def hexed(value: str) -> str:

@@ -27,6 +27,7 @@ def statement_kind(sql: str) -> Literal["rows", "definition", ""]:
         tokens = Tokens(sql)
     except TokenError:
         return ""
+    # One that names its cluster goes to all hosts itself: sent to each of them, it would be carried out once for each.
     if not len(tokens) or _names_cluster(tokens):
         return ""
     if tokens.items[0].text.upper() in _ROWS:
@@ -39,6 +40,7 @@ def statement_kind(sql: str) -> Literal["rows", "definition", ""]:
     if head.verb == "DROP" and head.kind in {*_MADE, "MATERIALIZED VIEW"}:
         return "definition"
     if head.verb == "RENAME" and head.kind == "TABLE":
+        # Of several pairs only the first would be looked at on the hosts.
         return "definition" if head.rest >= len(tokens) else ""
     if head.verb == "CREATE" and head.kind in _MADE:
         return "" if head.kind == "TABLE" and _fills(tokens, head) else "definition"

@@ -51,6 +51,7 @@ class Tokens:
         items, stack, position = self.items, list[int](), 0
         for found in _TOKEN.finditer(text):  # most of what reading a large database costs
             kind, (start, end) = found.lastgroup, found.span()
+            # The pattern steps over what it does not know: a gap is a character that no token begins with.
             if start != position:
                 break
             if kind != "space":
@@ -60,6 +61,7 @@ class Tokens:
                     if not stack or _CLOSING[items[stack[-1]].text] != found[0]:
                         raise TokenError(f"{found[0]} at offset {position} closes nothing")
                     self.match[stack.pop()] = len(items)
+                # The last group of a heredoc is its tag.
                 items.append(Token(cast("Kind", "string" if kind == "tag" else kind), found[0], start, end))
             position = end
         if position < len(text):

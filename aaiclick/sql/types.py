@@ -67,6 +67,7 @@ def unwrapped(text: str) -> tuple[TypeText, bool]:
         nullable = nullable or found.name == "Nullable"
         found = found.inner
     if found.name == "SimpleAggregateFunction" and len(found.arguments) > 1:
+        # Its values are plain values of its argument.
         inner, holds_null = unwrapped(found.arguments[1])
         return inner, nullable or holds_null
     return found, nullable

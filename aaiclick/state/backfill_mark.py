@@ -19,6 +19,7 @@ from aaiclick.plan.operations import BackfillWork
 from aaiclick.routine import Routine
 from aaiclick.state.comments import CommentFormat, create_commented, drop_commented, replace_comment
 
+# These names stand in databases, so they stay as they are.
 MARK_PREFIX = f"{PREFIX}feed_"
 STAGE_PREFIX = f"{PREFIX}fed_"
 FORMAT = 2
@@ -42,7 +43,7 @@ class BackfillMark:
     fenced: bool
     """Writers are refused; else somebody vouched that there are none."""
     saved: Settings = ()
-    """The settings of the fill's source before its merges were held."""
+    """The settings of the fill's source before its merges were stopped."""
     phase: Literal["closing", "opening", "open", "filled"] = "closing"
     """'closing' until writers of all sources are refused, 'opening' while statements of the work are sent, 'open':
     writers go on and the fill is made. 'filled': it is complete, and merges may go on, after which nobody could tell
@@ -96,6 +97,7 @@ def write_backfill_mark(database: str, mark: BackfillMark) -> Routine[BackfillMa
 
 def update_backfill_mark(database: str, mark: BackfillMark) -> Routine[BackfillMark]:
     """Replace what the mark says; on disk when this returns."""
+    # Known only once the mark is there: the server gives it its UUID.
     if not mark.own:
         itself = yield from physical(database, mark.name)
         mark = replace(mark, own=itself.uuid if itself is not None else "")

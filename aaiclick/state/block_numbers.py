@@ -42,6 +42,7 @@ def reset_unneeded_block_numbers(database: str, noted: Mapping[str, str], needed
     for uuid, table in sorted(noted.items()):
         if uuid not in needed:
             yield from reset_block_numbers(database, table, uuid)
+            # Entered second: after a kill in between the setting is looked for once more, and is not there.
             yield from outcome(database, _action(uuid), "done")
 
 

@@ -97,6 +97,7 @@ def write_cache(database: str, cache: Mapping[str, CacheEntry]) -> Routine[None]
 
 def update_cache(database: str, schema: str, entry: CacheEntry | None) -> Routine[None]:
     """Replace the entry of one schema (None: remove it) and keep those of the others. Only under the lease."""
+    # The comment holds the entries of all schemas and is replaced as a whole: those of the others are read first.
     cache = yield from _read(database)
     cache.pop(schema, None)
     if entry is not None:

@@ -44,7 +44,7 @@ class KeptComment:
     expires: int
     """When it is dropped, Unix seconds; 0: it stays until somebody decides."""
     saved: Settings = ()
-    """Its settings before it was held."""
+    """Its settings before its merges were stopped."""
     reason: str = ""
     """Why it stays; '' where it expires."""
     copied: int = -1
@@ -91,9 +91,13 @@ class KeptRow:
     """A kept table as the database has it."""
 
     name: str
+    """What it is called now."""
     kept: KeptComment
+    """What its comment says."""
     rows: int
+    """Its rows."""
     bytes: int
+    """Its size on disk."""
     hosts: tuple[KeptOnHost, ...] = ()
     """Where all hosts of a cluster keep it: what each has, in the order of the cluster. ``rows`` and ``bytes`` are
     those of the host that is asked."""
@@ -182,6 +186,7 @@ def drop_expired(
     for row in listed:
         if not row.kept.expires or row.kept.expires > at:
             continue
+        # Behind the last look of its own run a flush may still have come, and its rows are nowhere else.
         late = yield from _late_rows(database, row)
         if late:
             yield from _keep_on(

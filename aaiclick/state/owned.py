@@ -59,12 +59,17 @@ class OwnedTable:
     """One table of ours as the catalogue shows it."""
 
     name: str
+    """What it is called."""
     engine: str
+    """Name of its engine; '' for a note of all hosts, which is no table."""
     comment: str
+    """What it says of itself; '' for nothing."""
     uuid: str
     """As shown: nil in chdb's database ``default``."""
     rows: int
+    """Its rows."""
     bytes: int
+    """Its size on disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ class Owned:
     makes and drops."""
 
     database: str
+    """Name of the database."""
     tables: tuple[OwnedTable, ...]
     """By name: the bookkeeping, the lease, marks, staging tables, kept tables, scratch tables."""
     scratch_databases: tuple[str, ...]
@@ -209,6 +215,7 @@ def with_notes(owned: Owned, books: Bookkeeping) -> Routine[Owned]:
     if any(table.name == NOTES for table in common):
         notes = yield from read_notes(books)
     listed = {table.name: replace(table, comment=notes.get(table.name, table.comment)) for table in (*here, *common)}
+    # A note that no table here belongs to: a mark, or a table that only other hosts have.
     marks = {name: OwnedTable(name, "", body, "", 0, 0) for name, body in notes.items() if name not in listed}
     found = sorted((listed | marks).values(), key=lambda table: table.name)
     return replace(owned, tables=tuple(found))

@@ -117,6 +117,7 @@ def progress_of(
     scope: JournalScope, entries: Sequence[Entry], catalog: Catalog, scripts: Sequence[Script] = ()
 ) -> MigrationProgress:
     """What is done. ``scripts``: the migrations that are pending."""
+    # Another table under the name is not the converted one, whatever the journal says.
     displaced = displaced_by(entries, catalog, scripts)
     done = {entry.action.step for entry in entries if _is_done(entry, catalog)} - displaced.keys()
     doubtful = {

@@ -24,7 +24,9 @@ from aaiclick.state.comments import CommentFormat, create_commented, drop_commen
 MARK_PREFIX = f"{PREFIX}mark_"
 FORMAT = 1
 CLOSING_FORMAT = 2
+"""Of marks whose new table refuses writers across the exchange."""
 CONSTRAINT_FORMAT = 3
+"""Of marks whose fence is a constraint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Mark:
     work: RebuildWork | AttachWork
     """All that is needed to go on without a plan."""
     saved: Settings
-    """The settings of the source before it was held."""
+    """The settings of the source before its merges were stopped."""
     shadow_name: str
     """Where the new table is until the exchange, and the old one after it."""
     keep_old_seconds: int = 0
@@ -104,7 +106,7 @@ def new_mark(work: RebuildWork | AttachWork, source: Physical, nonce: str, keep_
 def write_mark(database: str, mark: Mark) -> Routine[Mark]:
     """Make the mark. Raises StatementError 57 where it is there already."""
     # Both are read before anything is stopped. By the time, tables are found that somebody made AS this one while its
-    # merges were held; the views are those that were running, and are started again by whoever ends this.
+    # merges were stopped; the views are those that were running, and are started again by whoever ends this.
     rows = yield from ask(
         "SELECT toUnixTimestamp(now()), count() FROM system.merge_tree_settings WHERE name = {name:String}",
         {"name": FENCE},

@@ -59,10 +59,13 @@ class Claim:
     """An object that a schema has recorded: its name is one of those of ``space``."""
 
     schema: str
+    """Name of the schema."""
     version: int | None
     """The schema's last recorded version; None: developed without versions."""
     name: str
+    """Name of the object."""
     space: Space
+    """What kind of name that is."""
     first: int
     """``seq`` of the first record that holds it."""
     present: bool

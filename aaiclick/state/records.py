@@ -199,6 +199,7 @@ def append(
         "now64(3, 'UTC')",
     )
     names = ", ".join(name for name, _, _ in _COLUMNS)
+    # Asked by the INSERT itself: between a look and the INSERT another run could write a record.
     newest = (
         ""
         if after is None

@@ -139,6 +139,7 @@ def divide(
 
 def covered(staged: Iterable[StagedChunk], present: Iterable[Part]) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
     """The parts that are in some staging table, and those that have to be copied yet (patch parts are in neither)."""
+    # By blocks, not by content: chunks with parts that were changed since are not among them (``divide``).
     held = {part[:3] for filled in staged for part in filled.parts}
     rows = [part for part in present if not part.patch]
     return tuple(part for part in rows if part.key in held), tuple(part for part in rows if part.key not in held)

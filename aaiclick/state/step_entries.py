@@ -44,6 +44,7 @@ def enter_begun(entries: StepEntries, step: Step) -> Routine[Step]:
     Whatever is written into a table that is made is of the newest version: nothing of it is to be converted. That is
     known before the first row can be there, since the storage is entered before it is made.
     """
+    # The transition first: whoever finds an entry of the step finds that it belongs to one under way.
     if entries.start is not None and step is entries.first_not_additive:
         yield from begin_transition(entries.scope, entries.start)
     if _sets_ttl(step):
@@ -54,6 +55,7 @@ def enter_begun(entries: StepEntries, step: Step) -> Routine[Step]:
     made = _made(entries, step)
     if not made or not entries.numbered or not isinstance(step.work, CreateWork):
         return step
+    # The CREATE names the storage, so that it can be entered before it is there.
     uuid = yield from _fresh_uuid()
     for version in made:
         key = rebuild_key(version, step.object)
@@ -69,6 +71,7 @@ def enter_exchange(entries: StepEntries, table: str, before: str, new: str) -> R
     is converted in the second.
     """
     for key, done in entries.converted.items():
+        # What an earlier step has converted goes over into the new storage, and has to count there as well.
         if before in done.storages:
             yield from enter_rebuild_end(entries.scope, key, replace(done, storages=(*done.storages, new)))
     for step in entries.steps:

@@ -151,12 +151,14 @@ def begin_transition(scope: JournalScope, start: TransitionStart) -> Routine[Non
     way = start.under_way
     details = {"oldest_code": way.oldest_code, "who": way.who, "from": way.before, "steps": start.steps}
     yield from enter_start(scope, f"{way.version}{_FORWARD}", details, start.number)
+    # The mark is in its comment.
     yield from ensure_tables(scope.database)
     yield from mark_transition(scope.database, scope.schema, way.running)
 
 
 def begin_back(scope: JournalScope, going: UnfinishedRollback) -> Routine[None]:
     """Enter a rollback before its first effect."""
+    # The entry before the mark, as in ``begin_transition``.
     yield from enter_start(
         scope, f"{going.to}{_BACK}", {"from": going.before, "who": going.who, "tables": dict(going.tables)}
     )

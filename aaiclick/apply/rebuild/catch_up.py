@@ -195,6 +195,7 @@ def _pass(
     # What is there already is no work of this pass: whoever tells the rate counts from here.
     yield Emit(Progress(job.work.table, "copy", done, total, (yield from clock()) - job.started))
     for place, chunk in enumerate(chunks):
+        # Between two chunks deletes and updates that wait are let through. They may give parts of this one other names.
         present = (
             seen.parts
             if not place

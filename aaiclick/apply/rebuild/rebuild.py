@@ -81,6 +81,7 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
         yield from exchange(database, mark)
     except Exception as error:
         yield from undo_quietly(database, mark, error)
+        # Where somebody took the table away, that is what there is to tell, and not what failed because of it.
         yield from require_in_place(source, error)
         raise
     if options.entries is not None:

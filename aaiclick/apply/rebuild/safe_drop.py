@@ -34,6 +34,7 @@ from aaiclick.state.owned import read_owned
 from aaiclick.state.rebuild_mark import Mark, update_mark
 
 _TRIES = 5
+"""How often a table is followed that somebody else renames at the same time."""
 
 
 class BelatedError(ApplyError):

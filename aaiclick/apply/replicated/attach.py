@@ -43,6 +43,7 @@ def attach_on_replicas(work: AttachWork, site: Site) -> Routine[Done]:
             for partition in sorted({part.partition for part in looked.parts}):
                 yield from attach_one(shard, mark, partition, name, work.settings)
             rows = sum(part.rows for part in looked.parts)
+            # A host that had no rows of its own shows those of the host that had.
             if rows or not mark.apart:
                 yield from require_shadow_rows(shard, mark, rows)
             attached += rows

@@ -84,6 +84,7 @@ def require_replicas(work: RebuildWork | AttachWork, database: str, options: App
     _require_form(source, work, spread.topology)
     yield from _require_order(source, work)
     yield from require_resting_streams(source, options)
+    # Every host, by UUID: from here on what is sent is meant for these storages and no others.
     found = yield from tables_everywhere(reach, database, (table,), table)
     there = {place: tables[table] for place, tables in found.items() if table in tables}
     lacking = reach.places - there.keys()

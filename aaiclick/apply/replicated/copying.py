@@ -263,6 +263,7 @@ def _advance(job: Job, shard: Shard, state: Copying, index: int, seen: Source, k
     nothing."""
     copied = state.shards[index]
     there, missing = covered(copied.staged, seen.parts)
+    # After so many passes the rest is left until writers are refused: with busy ones there is always more.
     if missing and (state.closed or copied.passes < _ROUNDS):
         made, spoilt = yield from _pass(job, shard, copied, there, missing)
         return replace(state.with_shard(index, made), spoilt=state.spoilt + spoilt)

@@ -68,6 +68,7 @@ def _open(database: str, mark: ReplicatedMark, reach: Reach, options: ApplyOptio
     fenced = any(tables[mark.table].fenced for tables in found.values())
     shards = yield from _in_place(database, mark, reach)
     if fenced:
+        # Before the first writer: with no window a repeated INSERT would be taken twice.
         yield from settle_settings(database, mark.table, mark.work.form, reach, before=True)
         yield from drain_everywhere(reach, mark.table, options.fence_seconds, _PATIENCE, unbegun=True)
         yield from admit_everywhere(reach, shards, options.fence_seconds)

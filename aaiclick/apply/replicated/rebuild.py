@@ -114,6 +114,7 @@ def replace_on_replicas(
         mark = replace(mark, format=SHARDED_FORMAT, back_to=back_to)
     else:
         mark = yield from _counting_blocks(mark, replicas)
+    # Rows that a TTL takes are missing without a fault: then nothing is told by counting.
     mark = replace(mark, expiring=expires(work.form) or " TTL " in (yield from create_query(database, work.table)))
     yield from write_replicated_mark(database, mark)
     # Before anybody is refused: what has failed until now is none of this copy's doing.

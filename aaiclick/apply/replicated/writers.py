@@ -158,6 +158,7 @@ def _flush(replicas: Replicas) -> Routine[None]:
     source, reach = replicas.source, replicas.reach
     queues = (("FLUSH DISTRIBUTED", name) for name in replicas.feeders.queues)
     for action, name in (("FLUSH ASYNC INSERT QUEUE", ""), *queues):
+        # 0: the host that is connected to, where the others are not reached by themselves.
         for place in sorted(replicas.peers) or [0]:
             with suppress(AaiclickError):
                 yield from send(Command(system(action, name), settings=MUTATION, at=replicas.peers.get(place)))

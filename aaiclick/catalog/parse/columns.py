@@ -48,6 +48,7 @@ def read_column(piece: Cursor) -> ColumnForm:
     settings: Settings = ()
     type_name = _type(piece)
     while not piece.done:
+        # A word begins a clause only together with what follows it: an expression may read a column called COMMENT.
         before = len(found)
         default = _kind(piece)
         if default is not None:

@@ -105,6 +105,7 @@ def at_end_of_engine(cursor: Cursor) -> bool:
 
 def _ttl(cursor: Cursor) -> str:
     """A list of expressions with their actions (WHERE, TO DISK, RECOMPRESS, GROUP BY ... SET), kept as one text."""
+    # As one text: its actions have a grammar of their own, and are compared, never taken apart.
     start = cursor.position
     cursor.expression("TTL")
     while not cursor.done and not at_end_of_engine(cursor):

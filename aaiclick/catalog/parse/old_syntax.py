@@ -25,6 +25,7 @@ def modern(form: TableForm) -> TableForm:
         or not form.arguments
     ):
         return form
+    # MergeTree(date, key, granularity) or MergeTree(date, sampling, key, granularity): the number tells which.
     pieces = split_top(form.arguments)
     place = next((place for place, piece in enumerate(pieces) if place in (2, 3) and _WHOLE.match(piece)), 0)
     if not place:

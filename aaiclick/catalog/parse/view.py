@@ -37,6 +37,7 @@ def read_view(cursor: Cursor, name: str, materialized: bool, database: str) -> V
         and cursor.tokens.is_word(cursor.end - 2, "COMMENT")
         and cursor.tokens.is_kind(cursor.end - 1, "string")
     ):
+        # Older servers print the comment behind the query.
         behind = Cursor(cursor.tokens, cursor.end - 1, cursor.end)
         cursor.end -= 2
         comment = behind.string()

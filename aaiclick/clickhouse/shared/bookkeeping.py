@@ -113,6 +113,7 @@ def bookkeeping_of(topology: Topology, database: str) -> Bookkeeping:
 
 def read_bookkeeping(database: str) -> Routine[Bookkeeping]:
     """Where they are, as whoever carries the routine out says."""
+    # Nobody answers it on one host.
     rows = yield WhereKept(database)
     if not rows:
         return Bookkeeping(database, database)
@@ -209,6 +210,7 @@ def write_line(books: Bookkeeping, command: Command, name: str) -> Routine[None]
     token = f"{name}-{text(rows[0][0])}"
     for attempt in range(_ATTEMPTS):
         try:
+            # The INSERT counts rows (``max(seq) + 1``), so the host has to have all of them.
             yield from catch_up(books, name)
             yield from send_once(command, token, len(books.hosts))
         except StatementError as error:

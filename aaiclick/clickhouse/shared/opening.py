@@ -26,6 +26,7 @@ from aaiclick.sql.ddl import create_table, drop, everywhere, rename_table
 from aaiclick.sql.quoting import qualified, quote_string
 
 _ASIDE = f"{PREFIX}local_"
+# One thread and one block: all rows are there or none, and one token counts for all of them.
 _ONE_BLOCK: Mapping[str, str | int] = {
     "max_insert_threads": 1,
     "max_threads": 1,
@@ -40,10 +41,15 @@ class _Former:
     """A table of one host alone, under the name that it has by now."""
 
     table: SharedTable
+    """The shared table that its rows belong into."""
     database: str
+    """Its database."""
     name: str
+    """What it is called by now."""
     host: str
+    """The host that has rows in it."""
     rows: int
+    """How many rows that host has."""
 
 
 def set_aside(name: str) -> str:
@@ -84,6 +90,7 @@ def open_tables(books: Bookkeeping, tables: Sequence[SharedTable]) -> Routine[No
             mine = yield from _give_way(books, mine)
             moved = True
         former += [mine] if mine is not None else []
+    # All names are free by now. After a kill before this the next start finds the tables that were set aside.
     yield from make_everywhere(books, tables, None if moved else found)
     for each in former:
         yield from _bring_over(books, each)
@@ -159,6 +166,7 @@ def _bring_over(books: Bookkeeping, former: _Former) -> Routine[None]:
     lacking_rows = f"SELECT {columns} FROM {there} EXCEPT SELECT {columns} FROM {target}"
     rows = yield Query(f"SELECT (SELECT count() FROM {there}), (SELECT count() FROM ({lacking_rows}))", {}, GLANCE)
     read, lacking = number(rows[0][0]), number(rows[0][1])
+    # A host that went away in between would show none: nothing is dropped then.
     if read != former.rows:
         raise ApplyError(
             f"{former.rows} rows of {former.database}.{former.name} on host {former.host} have to be brought to all "

@@ -27,6 +27,7 @@ def ask_all(reach: Reach, sql: str, bound: Mapping[str, str | int], what: str) -
             return (yield Query(sql, bound, PROOF))
         except StatementError as error:
             if (yield from is_long(wait, began)):
+                # The error does not say which host it was: those that answer now do.
                 require_all(reach, (yield from servers(reach.topology)), what)
                 raise
             if not error.code:

@@ -30,6 +30,7 @@ QUEUE: Mapping[str, str | int] = {
 PROVED_IN = 30.0
 """Seconds until a table that was made has to be there on every host that answers."""
 KEEPER_PATH = "/clickhouse/aaiclick"
+# One path for all hosts. A replica is called by the UUID of its server, which needs no macro in the configuration.
 _PATH = f"ReplicatedMergeTree('{KEEPER_PATH}/{{uuid}}', '{{server_uuid}}')"
 
 
@@ -38,10 +39,13 @@ class SharedTable:
     """One of our tables as a CREATE has it."""
 
     name: str
+    """Name of the table."""
     columns: str
+    """Its columns, as they stand between the parentheses."""
     tail: str
     """From ORDER BY on."""
     comment: str = ""
+    """Its comment; '' for none."""
     names: tuple[str, ...] = ()
     """Of its columns, where its rows may have to be brought from a table of one host."""
 
@@ -119,6 +123,7 @@ def make_everywhere(
     if any(not found[table.name] for table in lacking):
         yield from make_home(books)
     for table in lacking:
+        # A host that joined later is given the UUID of the others: another one would be another path in Keeper.
         known = next((each.uuid for each in found[table.name] if each.shared), "")
         name = qualified(books.home, table.name) + (f" UUID {quote_string(known)}" if known else "")
         sql = create_table(
@@ -129,6 +134,7 @@ def make_everywhere(
             if_not_exists=True,
         )
         yield Command(sql, settings=merged(CREATE, QUEUE))
+    # The reply of the queue says little: every host is looked at.
     yield from _proved(books, names)
     return True
 

@@ -22,19 +22,29 @@ class Phase(IntEnum):
     table definitions.
     """
 
+    # Before anything gives the rows of old parts another default to read.
     WRITE_OLD_VALUES = -1
+    # Before the columns that they read are dropped or get another type (47, 524).
     DROP_OBJECTS = 0
+    # Before the column that the default reads is dropped (44).
     REMOVE_DEFAULT = 1
+    # Before the column that the key loses is dropped (524).
     SHORTEN_KEY = 2
+    # Before a rename or an addition that takes the name of one.
     DROP_COLUMNS = 3
+    # Before all that follows: the commands behind it use the new names.
     RENAME = 4
+    # Before positions, keys and objects that name them.
     ADD_COLUMNS = 5
     MODIFY = 6
+    # In the ALTER that adds the column which the key takes in, and behind that command (36).
     SORT_KEY = 7
+    # When the columns that they read have their last types.
     ADD_OBJECTS = 8
     TTL = 9
     SETTINGS = 10
     COMMENT = 11
+    # Last: it writes what was added for the rows that are there.
     MATERIALIZE = 12
 
 

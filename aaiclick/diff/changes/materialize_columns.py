@@ -59,6 +59,7 @@ def _texts(pin: ColumnToWrite) -> tuple[str, ...]:
     written = materialize("COLUMN", name)
     if not pin.expression:
         return (written,)
+    # MATERIALIZE COLUMN writes what the DEFAULT says, so for a moment the DEFAULT is what the old rows read.
     first = (modify_column(name, f"{column.type} DEFAULT {pin.expression}"), written)
     if not pin.restored:
         return first

@@ -43,6 +43,7 @@ class ChangeProjection(BaseChange):
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
         commands: list[AlterCommand] = []
+        # The server takes nothing else in a MODIFY PROJECTION (36).
         if self.only_settings and self.new is not None:
             return (AlterCommand(Phase.MODIFY, modify_projection(quote_name(self.new.name), self.new.body)),)
         if self.old is not None:

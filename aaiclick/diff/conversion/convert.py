@@ -57,6 +57,7 @@ def _leaf(source: str, old: TypeText, new: TypeText) -> str:
         if not moved(before, after):  # the numbers say the same as the labels, also for what is relabelled
             return ""
         if not given:
+            # By the text of the label: the engine goes by number, and refuses where numbers moved.
             return f"toString({source})"
         chosen = ", ".join(
             f"toString({source}) = {quote_label(gone)}, {quote_label(label)}" for gone, label in given.items()

@@ -25,6 +25,7 @@ def unfit(value: str, old: TypeText, new: TypeText) -> str:
     """True for values that the new type cannot hold: the conversion fails, or wraps around."""
     if old == new or new.name == "String" or _proven(old, new):
         return ""
+    # Enums first: they are converted by label, whatever their numbers say.
     labels, wanted = labels_of(old), labels_of(new)
     if labels is not None:
         return _label_unfit(value, labels, new, wanted)
@@ -47,6 +48,7 @@ def unfit(value: str, old: TypeText, new: TypeText) -> str:
         )
     if new.name in _MOMENTS and whole(old) is not None:
         return f"{_cast(_cast(value, text_of(new)), 'Int256')} != {_cast(value, 'Int256')} OR {_lost(value, old, new)}"
+    # A text fits where it can be read; what is read may still be another value (``differs``).
     if old.name in ("String", "FixedString"):
         return _refused(value, new)
     return _beyond(value, new) if _coarser(old, new) else _lost(value, old, new)

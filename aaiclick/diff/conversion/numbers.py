@@ -66,5 +66,6 @@ def _holds_whole(old: Whole, new: TypeText) -> bool:
     if count is not None:
         return count.magnitude >= old.magnitude and (count.signed or not old.signed)
     if places is not None:
+        # The digits of the largest absolute value.
         return len(str(1 << old.magnitude)) <= places[0]
     return _MANTISSA.get(new.name, 0) >= old.magnitude

@@ -51,7 +51,7 @@ class ReplicatedMark:
     work: RebuildWork | AttachWork
     """What is carried out."""
     saved: Settings
-    """The settings of the source before it was held; the same on all hosts."""
+    """The settings of the source before its merges were stopped; the same on all hosts."""
     shadow_name: str
     """Where the new table is until the exchange, and the old one after it."""
     worker: str
