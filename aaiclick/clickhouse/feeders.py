@@ -37,16 +37,16 @@ _TRIGGERS = (
 
 @dataclass(frozen=True, slots=True)
 class Feeders:
-    """Tables and views that bring rows into a table by themselves; quoted names with their database.
-
-    ``buffers``: Buffer tables, which are flushed. ``refreshed``: refreshable views that write into the table, which are
-    stopped meanwhile. ``streams``: only their owner can say that they are stopped. ``queues``: Distributed tables.
-    """
+    """Tables and views that bring rows into a table by themselves; quoted names with their database."""
 
     buffers: tuple[str, ...] = ()
+    """Buffer tables, which are flushed."""
     refreshed: tuple[str, ...] = ()
+    """Refreshable views that write into the table, which are stopped meanwhile."""
     streams: tuple[str, ...] = ()
+    """Kafka and the like: only their owner can say that they are stopped."""
     queues: tuple[str, ...] = ()
+    """Distributed tables, whose files are sent."""
     views: tuple[str, ...] = ()
     """Materialized views that pass on what is inserted elsewhere, where they were asked for."""
 

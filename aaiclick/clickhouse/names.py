@@ -105,6 +105,7 @@ def parse_name(name: str) -> OurName | None:
     kind, nonce, rest = match["kind"], match["nonce"], match["rest"] or ""
     if kind == "scratch":
         return None if rest else OurName(kind, nonce)
+    # The number of the chunk stands in front of the label.
     if kind == "stage":
         chunk, _, rest = rest.partition("_")
         return OurName(kind, nonce, rest, int(chunk)) if chunk.isdigit() and rest else None

@@ -158,6 +158,7 @@ def read_topology(catalog: Catalog, cluster: str = "") -> Routine[Topology]:
     """
     if not may_be_cluster(catalog, cluster):
         return SINGLE
+    # Before a name that was given: such a service needs no ON CLUSTER.
     if catalog.database_engine == "Shared" or any(
         live.engine.startswith("Shared") for live in catalog.objects.values()
     ):

@@ -63,6 +63,7 @@ async def open_async_connection(client: object, *, caller: str = "open_async_con
 
         return await open_foreign(cast("ForeignClient", client))
     if kind is Kind.URL:
+        # To open it takes a while: an engine starts, or a server is asked for its settings.
         return ThreadedConnection(await asyncio.to_thread(_open_sync, client, kind))
     return ThreadedConnection(_open_sync(client, kind))
 

@@ -87,6 +87,7 @@ def open_embedded_client(client: ConnectClient) -> EmbeddedConnection:
     )
     path = target if isinstance(target, str) else MEMORY
     if not path.startswith((MEMORY, "file:")):
+        # chdb compares paths letter by letter.
         path = os.path.realpath(path)
     return EmbeddedConnection(ConnectReader(client), path)
 

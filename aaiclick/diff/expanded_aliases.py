@@ -12,6 +12,7 @@ from aaiclick.catalog.forms import IndexForm, TableForm
 from aaiclick.sql.tokens import TokenError, Tokens, identifier
 
 _DEEPEST = 32
+"""So often an ALIAS may stand behind an ALIAS."""
 
 
 def same_index(old: IndexForm | None, live: TableForm, new: IndexForm | None, wanted: TableForm) -> bool:

@@ -100,6 +100,7 @@ def _special(engine: str, arguments: tuple[str, ...]) -> dict[str, str]:
 def _summed(form: TableForm, column: ColumnForm, arguments: tuple[str, ...]) -> str:
     listed = _listed(arguments)
     prefix, dot, _ = column.name.partition(".")
+    # A Nested whose name ends in Map is added up by its keys.
     if dot and prefix.endswith("Map") and column.type.startswith("Array("):
         return _MAP
     if listed and column.name not in listed:
@@ -187,6 +188,7 @@ def order_matters(form: TableForm) -> bool:
     """True where the result of a merge depends on the order in which rows were inserted."""
     engine = local_family(form).engine
     if engine == "ReplacingMergeTree":
+        # Without a version column the row that was inserted last stays.
         return not form.arguments
     return engine in ("CollapsingMergeTree", "CoalescingMergeTree") or (
         engine == "AggregatingMergeTree" and any("Function(any" in column.type for column in form.columns)

@@ -193,6 +193,7 @@ class Handler(BaseHTTPRequestHandler):
                 else:
                     params[part.name] = part.data.decode("utf-8", "surrogateescape")
             body = b""
+        # An INSERT in the URL has its data in the body.
         sql = query + b"\n" + body if query and body else query or body
         if not sql.strip() and self.command in ("GET", "HEAD"):
             return None

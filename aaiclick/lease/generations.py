@@ -160,6 +160,7 @@ def beat(books: Bookkeeping, nonce: str, seconds: float) -> Routine[None]:
         "{beat:String}, toFloat64({seconds:String}), now64(3, 'UTC')"
     )
     bound: dict[str, str | int] = {"nonce": nonce, "beat": name, "seconds": repr(seconds)}
+    # A token of its own: heartbeats are no repetitions of one another, and one that is sent twice counts once.
     yield from send_once(Command(tagged(nonce, sql), bound), f"beat-{nonce}-{name}", len(books.hosts))
 
 

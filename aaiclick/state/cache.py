@@ -109,6 +109,7 @@ def mark_transition(database: str, schema: str, running: RunningTransition | Non
     """Note in the entry of one schema what is under way (None: nothing is any more); the rest of it stays. Only under
     the lease."""
     cache = yield from _read(database)
+    # An entry without digests fits nothing that is there, so a start looks at everything.
     entry = cache.get(schema, CacheEntry(None, "", ""))
     if entry.running != running:
         cache[schema] = replace(entry, running=running)

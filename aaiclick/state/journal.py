@@ -63,6 +63,7 @@ class Entry:
     """The last word on an action."""
 
     action: Action
+    """What it is about."""
     state: State
     """How it stands."""
     details: Details = field(default_factory=dict[str, object])

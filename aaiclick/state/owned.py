@@ -30,6 +30,7 @@ from aaiclick.state.rebuild_mark import MARK_PREFIX, Mark, parse_mark
 from aaiclick.state.replicated.mark import ReplicatedMark, parse_replicated_mark
 from aaiclick.state.staged_chunks import STAGE_PREFIX, StagedChunk, parse_staged_chunk, source_of
 
+# Each branch yields: kind, name, engine, comment, UUID, rows, bytes, the server's clock, its uptime.
 _NOTHING = "toUInt64(0), toUInt64(0), toInt64(0), toUInt64(0)"
 _SERVER = (
     "SELECT 'server', '', '', '', '', toUInt64(0), toUInt64(0), toUnixTimestamp64Milli(now64(3)), toUInt64(uptime())"
@@ -141,6 +142,7 @@ class Owned:
         return tuple(
             parse_mark(table.name, table.comment)
             for table in self._named(MARK_PREFIX)
+            # Those are read apart: for ``parse_mark`` they are of a newer release.
             if parse_replicated_mark(table.comment) is None
         )
 
@@ -182,6 +184,7 @@ class Owned:
                 continue
             if ours.nonce in nonces or (source and source_of(each.comment) == source):
                 filled = parse_staged_chunk(each.name, each.comment)
+                # With another number of rows it is not what was compared.
                 found.append((each.name, filled if filled is not None and filled.rows == each.rows else None))
         return tuple(found)
 

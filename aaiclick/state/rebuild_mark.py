@@ -121,6 +121,7 @@ def write_mark(database: str, mark: Mark) -> Routine[Mark]:
 
 def update_mark(database: str, mark: Mark) -> Routine[Mark]:
     """Replace what the mark says; on disk when this returns."""
+    # Known only once the mark is there: the server gives it its UUID.
     if not mark.own:
         itself = yield from physical(database, mark.name)
         mark = replace(mark, own=itself.uuid if itself is not None else "")

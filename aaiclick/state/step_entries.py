@@ -22,7 +22,9 @@ class StepEntries:
     """Where the steps of one plan are entered, and what of them."""
 
     scope: JournalScope
+    """Where in the journal."""
     steps: tuple[Step, ...]
+    """The steps of the plan."""
     start: TransitionStart | None = None
     """What is entered before the first of them that is not additive; None: the version stays."""
     filled: Mapping[str, Sequence[int]] = field(default_factory=dict[str, Sequence[int]])

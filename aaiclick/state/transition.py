@@ -23,6 +23,7 @@ from aaiclick.state.records import ensure_tables
 
 _FORWARD = ":under way"
 _BACK = ":back"
+# As ``words`` of the changes in ``diff/changes`` say it.
 _ADDED = re.compile(r"(column|index|projection) .+ is missing\Z", re.DOTALL)
 
 

@@ -173,6 +173,7 @@ def _readdressed(database: str, name: str) -> Routine[Mark | None]:
     )
     if mark is None:
         return None
+    # The run before may have renamed one of them to drop it, and not have come to the DROP.
     for uuid in (mark.source, mark.shadow):
         there = yield from storage(database, uuid)
         if there is not None and is_taken(there, database):

@@ -28,6 +28,7 @@ def divided(
         first: dict[str, int] = {}
         for part in missing:
             first[part.partition] = min(part.first, first.get(part.partition, part.first))
+        # Attached now, its rows would get lower numbers than those of the block that is still missing.
         late = {
             filled.name
             for filled in good

@@ -25,6 +25,7 @@ def require_well(reach: Reach, source: Physical) -> Routine[None]:
     topology, table = reach.topology, source.name
     replicated = source.engine.startswith("Replicated")
     states = yield from replica_states(topology, source.database, table)
+    # A table that is not replicated yet is in no list of replicas.
     if replicated:
         require_all(reach, states, table)
     for place, state in sorted(states.items()):
@@ -35,6 +36,7 @@ def require_well(reach: Reach, source: Physical) -> Routine[None]:
             )
     if replicated:
         _require_one_path(reach, table, states)
+    # An entry of a few seconds is one that is being carried out.
     for entry in (yield from unfinished(reach, 5)) if topology.kind == "queue" else ():
         raise ApplyError(
             f"{table}: host {entry.host}:{entry.port} has not carried out {entry.entry} of the DDL queue, which is "
@@ -148,6 +150,7 @@ def require_reached(reach: Reach) -> Routine[Mapping[int, Peer]]:
         problem = "its HTTP interface is off"
         if at is not None:
             try:
+                # The name that the cluster has for a host may lead to another server from here.
                 answer = yield Query("SELECT toString(serverUUID())", at=at)
             except AaiclickError as error:
                 problem = str(error)

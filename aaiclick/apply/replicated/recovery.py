@@ -34,6 +34,7 @@ def settle_marks(owned: Owned, reach: Reach, options: ApplyOptions) -> Routine[t
     done: list[Leftover] = []
     for mark in owned.replicated_marks():
         around = replace(reach, topology=reach.topology.apart) if mark.apart else reach
+        # First: of a mark that came with a backup neither the hosts nor the UUIDs mean anything here.
         if (yield from is_restored(owned.database, mark, around)):
             said = yield from settle_restored_everywhere(owned.database, mark, around, options.fence_seconds)
             done.append(Leftover(mark.table, "undone", said))
@@ -84,10 +85,12 @@ def _close_again(
     peers = yield from reached_workers(reach)
     for place in workers(reach).values():
         if any(reach.topology.at(each).shard == reach.topology.at(place).shard for each in old):
+            # The log is that of the storage: any host of the shard will do, under whatever name it has the table.
             name = mark.table if place in old else mark.shadow_name
             again = _close_here(database, name, mark.source_at(place))
             yield from at_host(again, None if place == reach.here else peers[place])
     yield from until_fenced(replace(reach, without=reach.places - old), database, mark.table, 60, up=True)
+    # INSERTs that began while there was no constraint.
     yield from drain_everywhere(reach, mark.table, options.drain_seconds, "The next run goes on from here")
 
 

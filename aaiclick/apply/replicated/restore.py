@@ -36,6 +36,7 @@ def restore_on_replicas(found: RestoreOnShards, site: Site, to: int) -> Routine[
         raise ApplyError(f"{work.table} is not the table that was looked at on all hosts. Nothing was changed")
     kept = yield from _kept_shards(found, replicas.reach, database, {s.number: s for s in replicas.shards})
     done = yield from copied_into_place(work, found.works, site, replicas, kept, back_to=to)
+    # When the exchange is over on all hosts: until then the rollback may still be undone.
     for name in found.used:
         yield from drop_kept(database, name, replicas.reach)
     return replace(done, rows=found.rows + done.rows)
@@ -61,6 +62,7 @@ def _kept_shards(
     peers = {shard.worker: shard.peer for shard in live.values() if shard.peer is not None}
     shards = yield from shards_of(reach, database, found.name, uuids, peers)
     for shard in shards:
+        # ATTACH takes what the worker has, so that has to be all of it.
         yield from until_complete(shard, found.name, 60.0)
         if any(part.patch for part in (yield from at_host(parts(shard.source), shard.peer))):
             raise ApplyError(

@@ -53,6 +53,7 @@ def make_shadow_everywhere(replicas: Replicas, mark: ReplicatedMark) -> Routine[
     several."""
     database, reach, work = replicas.source.database, replicas.reach, mark.work
     yield from drop_everywhere(database, mark.shadow_name, reach)
+    # Its path in Keeper holds a word of this table alone: that of one that was just dropped may still be there.
     command = Command(
         form_sql(shadow_form(_counting(work.form, mark), text((yield Nonce())[0][0])), database, mark.shadow_name),
         settings=merged(CREATE, dict(work.settings)),
@@ -61,6 +62,7 @@ def make_shadow_everywhere(replicas: Replicas, mark: ReplicatedMark) -> Routine[
     yield from everywhere(send_permissively(command), reach)
     found = yield from tables_everywhere(reach, database, (mark.shadow_name,), mark.table)
     uuids = {tables[mark.shadow_name].uuid for tables in found.values() if mark.shadow_name in tables}
+    # With another UUID it would be another storage, and the mark knows one.
     if len(uuids) != 1:
         raise ApplyError(f"{mark.table}: the new table is not one and the same on all hosts. Nothing was swapped")
     return (yield from update_replicated_mark(database, replace(mark, shadow=uuids.pop())))
@@ -166,6 +168,7 @@ def until_complete(shard: Shard, name: str, seconds: float = _SECONDS) -> Routin
         seen = yield from parts_on_hosts(reach.topology, database, name)
         if seen.alike(reach):
             return
+        # A host that does not answer is not waited for as long as one that is fetching.
         if (yield from is_long(wait, began)):
             require_all(reach, seen.hosts, shard.source.name)
         behind = named(reach.topology, seen.differing(reach, shard.worker))

@@ -45,6 +45,7 @@ def at_host(work: Routine[T], peer: Peer | None) -> Routine[T]:
         return (yield from work)
 
     def carry(effect: Effect) -> Routine[Rows]:
+        # One that names a host is meant for that host.
         if isinstance(effect, Query | Command) and effect.at is None:
             effect = replace(effect, at=peer)
         return (yield effect)
@@ -63,6 +64,7 @@ def workers(reach: Reach) -> Mapping[int, int]:
     for place in sorted(reach.places):
         found.setdefault(reach.topology.at(place).shard, place)
     if reach.here:
+        # What this one does needs no way to another host.
         found[reach.topology.at(reach.here).shard] = reach.here
     return found
 

@@ -31,6 +31,7 @@ def stop_merges_everywhere(source: Physical, reach: Reach) -> Routine[None]:
     Raises ApplyError where one has not after ten minutes.
     """
     yield from set_everywhere(source.database, source.name, MERGES_STOPPED, reach)
+    # A merge that was assigned before is in the log: every replica still carries it out.
     wait = Wait(0.05, 1.0)
     while True:
         left = yield from unsettled(reach, source.database, source.name)

@@ -93,6 +93,7 @@ def _standing(mark: ReplicatedMark, reach: Reach, place: int, uuids: dict[str, s
     others = [name for name in (mark.shadow_name, aside(mark)) if name in uuids]
     if len(others) < 2:
         other = others[0] if others else ""
+        # The old one may be gone by now: it is dropped when the exchange is over.
         if (live, uuids.get(other, source)) == (mark.shadow, source):
             return Standing(True, other)
         if other and (live, uuids[other]) == (source, mark.shadow):
@@ -167,6 +168,7 @@ def _exchange_by_log(database: str, mark: ReplicatedMark, reach: Reach) -> Routi
     wait = Wait(0.02, 1.0)
     while left := (yield from _left(database, mark, reach)):
         if failed is not None and len(left) == len(reach.places) and wait.waited > _PROBES * _PAUSE:
+            # It was refused, and no host has it from the log.
             raise failed
         if wait.waited > _SECONDS:
             raise ApplyError(

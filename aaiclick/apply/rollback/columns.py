@@ -166,6 +166,7 @@ def _below(before: TableForm, link: Link, after: TableForm, cells: Mapping[str, 
         if not column.stored:
             continue
         source = _source(column, after, link)
+        # What a migration says of the way back goes before what names and conversions suggest.
         if column.name in said:
             text = _over(said[column.name], link, after, cells)
             if text is not None:
@@ -181,6 +182,7 @@ def _over(expression: str, link: Link, after: TableForm, cells: Mapping[str, _Ce
     first = {new: old for old, new in link.renames}
     had = {*(each.target for each in link.forward), *(first.get(each.name, each.name) for each in after.columns)}
     if any(mentions(expression, name) and later.get(name, name) not in cells for name in had):
+        # A column that it reads is gone by now.
         return None
     texts = {
         first.get(column.name, column.name): cells[column.name].of_type(column.type)
@@ -229,6 +231,7 @@ def _doubts(
             # With the type that it had when it was filled, whatever it was changed to since.
             condition = f"toString(CAST({again}, {quote_string(target.type)})) IS DISTINCT FROM toString({value})"
         elif held and not mine:
+            # Nothing tells which of the rows it would change, so all of them count.
             condition = "1"
         else:
             continue
@@ -271,6 +274,7 @@ def _source(column: ColumnForm, newer: TableForm, link: Link) -> ColumnForm | No
     same = newer.column(name)
     if same is not None:
         return same if same.stored or same.kind == "ALIAS" else None
+    # No column of that name: one that was made by converting this one alone holds the same.
     for each in link.forward:
         target = newer.column(later.get(each.target, each.target))
         if target is not None and each.expression == conversion(quote_name(column.name), column.type, target.type):

@@ -125,6 +125,7 @@ def inspect_kept(database: str, chain: Sequence[Link], *, read_by_views: bool = 
             )
             unproven.append(f"{counts[place]} rows that came since would stay as they are: {said_by}")
         unproven += yield from _unproven(database, table, came[place].doubts, f"{wheres[place]}{parts_of}")
+    # The live table is copied as in any rebuild; what the tables in between hold is copied apart, below.
     work = RebuildWork(kept.table, old, came[-1].columns, wheres[-1], ordered, True, keeps_ttl=bool(old.ttl))
     between = tuple(
         TableBetween(table.name, table.kept, came[place].columns, wheres[place], counts[place])

@@ -40,6 +40,8 @@ def find_not_restored(listed: Sequence[Transition], restored: Mapping[str, int],
             undone = step.object in restored and place >= restored[step.object]
             if undone and isinstance(step.work, AlterWork) and step.work.frees_ttl:
                 notes.append(f"{step.object} comes back without what was removed before it was copied ({step.change})")
+            # What was done to a table that came on this way is nothing to the older version: it does not know the
+            # table.
             if undone or step.object in created or (step.optional and _still_there(step, catalog)):
                 continue
             if step.strategy == "create":
@@ -47,6 +49,7 @@ def find_not_restored(listed: Sequence[Transition], restored: Mapping[str, int],
                 notes.append(f"{step.object} stays: the older version does not know it")
             elif step.object == DATABASE:
                 notes.append(f"the database stays as it is ({step.change}): it does the older version no harm")
+            # Only additions: the older version reads and writes what it always did.
             elif step.strategy == "alter" and all(
                 change.endswith(" is missing") for change in step.changes or (step.change,)
             ):

@@ -65,6 +65,7 @@ def with_stand_ins(
     made: list[str] = []
     try:
         for function in functions:
+            # One that calls another of them calls that one's stand-in.
             stand_in = Function(names[function.name], renamed_calls(function.body, names))
             try:
                 yield Command(create_function_sql(stand_in))

@@ -127,6 +127,7 @@ def unsettled(reach: Reach, database: str, name: str) -> Routine[Mapping[int, in
     """How many merges and mutations of a table are under way, or assigned, on each host that has any. Raises ApplyError
     where a host does not answer."""
     everywhere = reach.topology.everywhere
+    # Assigned is as good as begun: the log makes every replica carry it out.
     rows = yield from ask_all(
         reach,
         f"SELECT toInt64(_shard_num) FROM {everywhere('system.replication_queue')} WHERE {_TABLE} AND type IN "
@@ -159,6 +160,7 @@ class ReplicaState:
 
 def replica_states(topology: Topology, database: str, name: str) -> Routine[Mapping[int, ReplicaState]]:
     """The replicas of a table on the hosts that answer and have it."""
+    # Where ``log_max_index`` is 0 there may be no entry at all: then none is missing.
     rows = yield Query(
         "SELECT toInt64(_shard_num), zookeeper_path, toInt64(is_readonly OR is_session_expired), "
         "toInt64(queue_size) + if(log_max_index > 0, toInt64(log_max_index) + 1 - toInt64(log_pointer), toInt64(0)), "

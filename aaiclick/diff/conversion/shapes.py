@@ -11,6 +11,7 @@ from aaiclick.sql.types import unwrapped as _unwrapped
 _POINT = "Tuple(Float64, Float64)"
 _RING = f"Array({_POINT})"
 _POLYGON = f"Array({_RING})"
+# What the engine calls types that are made of others.
 _NAMED_SHAPES = {
     "Point": _POINT,
     "Ring": _RING,
