@@ -73,9 +73,9 @@ def apply_steps(
             if isinstance(step.work, RebuildWork) and not step.work.keeps_ttl and chosen.reach is None
         }
     )
-    held = {step.work.table for step in plan_steps if isinstance(step.work, AlterWork) and step.work.frees_ttl}
+    freed = {step.work.table for step in plan_steps if isinstance(step.work, AlterWork) and step.work.frees_ttl}
     # SYSTEM takes a name, but stops a storage, and a step may exchange what has the name: START needs the UUIDs of now.
-    stopped = yield from physicals(database, sorted({*saved, *held}))
+    stopped = yield from physicals(database, sorted({*saved, *freed}))
     # A rebuild frees its table from the TTL only at its exchange: until then no merge may delete rows by the old TTL.
     for table in saved:
         yield from system_merges(database, table, "STOP TTL MERGES")
@@ -97,7 +97,7 @@ def apply_steps(
                 raise without_values(error, chosen.collections) from None
             raise
         except (StatementError, ApplyError) as error:
-            for table in sorted({*saved, *held}):
+            for table in sorted({*saved, *freed}):
                 yield from everywhere(_start_ttl(database, table, stopped.get(table)), chosen.reach)
             told = without_values(error, chosen.collections)
             raise _named(told, step, outcomes, chosen.reach is not None) from told

@@ -34,7 +34,7 @@ _TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Leftover:
+class Recovered:
     """What a dead run left, and what became of it."""
 
     object: str
@@ -49,9 +49,9 @@ class Leftover:
     """Name of the old table where it is kept; '' where it is not."""
 
 
-def clean_leftovers(
+def recover_killed_runs(
     owned: Owned, options: ApplyOptions | None = None, *, resume: bool = False
-) -> Routine[tuple[Leftover, ...]]:
+) -> Routine[tuple[Recovered, ...]]:
     """Undo or finish what dead runs left in a database; what became of each. Usually there is nothing.
 
     ``owned``: our objects as they are now. They have changed, and have to be read again, where the answer is not empty.
@@ -62,38 +62,36 @@ def clean_leftovers(
     """
     chosen = options if options is not None else ApplyOptions()
     database, died = owned.database, bool(owned.tombstones)
-    result: list[Leftover] = []
+    result: list[Recovered] = []
     for found in owned.marks():
         if isinstance(found, str):
-            result.append(Leftover(found, "left", "its comment cannot be read: a newer version of aaiclick made it"))
+            result.append(Recovered(found, "left", "its comment cannot be read: a newer version of aaiclick made it"))
             continue
         result.append((yield from _settle(database, found, chosen, resume)))
     # A mark that cannot be read may name any of these tables, so then none of them is dropped.
-    if not any(leftover.action == "left" for leftover in result):
+    if not any(each.action == "left" for each in result):
         # Settling a mark has renamed and dropped tables since they were read.
         owned = (yield from read_owned(database)) if result else owned
-        result += yield from _unmarked(
-            owned, {label(leftover.object) for leftover in result if leftover.action == "waiting"}
-        )
+        result += yield from _unmarked(owned, {label(each.object) for each in result if each.action == "waiting"})
     if died:  # behind a fence, which is lifted by now, they could not be dropped
         yield from drop_left_guards(database)
-    for leftover in result:
-        if leftover.action == "left":
-            yield Emit(Note(f"{database}.{leftover.object}: {leftover.reason}. It is left as it is", "warning"))
+    for each in result:
+        if each.action == "left":
+            yield Emit(Note(f"{database}.{each.object}: {each.reason}. It is left as it is", "warning"))
     return tuple(result)
 
 
-def _settle(database: str, left: Mark, options: ApplyOptions, resume: bool) -> Routine[Leftover]:
+def _settle(database: str, left: Mark, options: ApplyOptions, resume: bool) -> Routine[Recovered]:
     """Settle one mark. If a paused run sends its statement meanwhile, begin again: that can happen only
     once."""
     for _ in range(_TRIES):
         # Under its new name only this run can write the mark. A paused run that wakes up fails on a missing table.
         mark = yield from take_over_mark(database, left)
         if mark is None:
-            return Leftover(left.table, "finished")
+            return Recovered(left.table, "finished")
         if (yield from is_restored(database, mark)):
             before = yield from settle_restored(database, mark)
-            return Leftover(mark.table, "undone", before)
+            return Recovered(mark.table, "undone", before)
         try:
             return (yield from _settled(database, mark, options, resume))
         except BelatedError:
@@ -102,20 +100,20 @@ def _settle(database: str, left: Mark, options: ApplyOptions, resume: bool) -> R
     raise BelatedError(left.table)
 
 
-def _settled(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> Routine[Leftover]:
+def _settled(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> Routine[Recovered]:
     found = yield from whereabouts(database, mark)
     # Before the exchange every row is in the old table, so dropping what was built loses nothing.
     if not found.exchanged or found.stranger is not None:
         # A copy goes on only where its table still has its name: plans find tables by name.
         untouched = found.source is not None and (found.source.database, found.source.name) == (database, mark.table)
         if untouched and resume and (yield from suspend(database, mark)):
-            return Leftover(mark.table, "waiting")
+            return Recovered(mark.table, "waiting")
         yield from undo_rebuild(database, mark)
-        return Leftover(mark.table, "undone")
+        return Recovered(mark.table, "undone")
     # A run writes 'swap' into the mark before it sends the exchange, so this exchange was somebody else's.
     if mark.phase != "swap":
         yield from restart_merges(database, mark.source, mark.saved)
-        return Leftover(
+        return Recovered(
             mark.table,
             "left",
             "the new table is in place before its copy was complete: somebody exchanged the tables by hand",
@@ -138,10 +136,10 @@ def _settled(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> 
             yield from stop_merges(old)
         fill = yield from _filler(database, mark, old, options)
     end = yield from finish(database, mark, fill, options)
-    return Leftover(mark.table, "finished", "; ".join(end.notes), end.rows, end.kept)
+    return Recovered(mark.table, "finished", "; ".join(end.notes), end.rows, end.kept)
 
 
-def _without_the_new(database: str, mark: Mark, found: Whereabouts, options: ApplyOptions) -> Routine[Leftover]:
+def _without_the_new(database: str, mark: Mark, found: Whereabouts, options: ApplyOptions) -> Routine[Recovered]:
     """The new table was dropped, or taken to another database, after it was put in place. The old one has rows that may
     be nowhere else."""
     what = "dropped" if found.shadow is None else f"moved to {found.shadow.database}.{found.shadow.name}"
@@ -161,7 +159,7 @@ def _without_the_new(database: str, mark: Mark, found: Whereabouts, options: App
             "warning",
         )
     )
-    return Leftover(mark.table, "finished", reason, kept=kept)
+    return Recovered(mark.table, "finished", reason, kept=kept)
 
 
 def _filler(database: str, mark: Mark, old: Physical, options: ApplyOptions) -> Routine[Filler]:
@@ -185,22 +183,22 @@ def _never(old: Physical, late: Sequence[Part]) -> Routine[tuple[str, int]]:
     raise ApplyError(f"{old.name} has {len(late)} new parts, although all of its rows were moved already")
 
 
-def _unmarked(owned: Owned, waiting: Collection[str]) -> Routine[list[Leftover]]:
+def _unmarked(owned: Owned, waiting: Collection[str]) -> Routine[list[Recovered]]:
     """Tables that no mark explains: dropped where they are empty. Of another engine than ours they are somebody else's:
     it may not even tell how many rows it has."""
-    found: list[Leftover] = []
+    found: list[Recovered] = []
     for table in owned.tables:
         ours = parse_name(table.name)
         if ours is None or ours.kind not in ("stage", "new", "taken") or ours.label in waiting:
             continue
         if not table.engine.endswith("MergeTree"):
-            found.append(Leftover(table.name, "left", f"it is no table of ours, but one of engine {table.engine}"))
+            found.append(Recovered(table.name, "left", f"it is no table of ours, but one of engine {table.engine}"))
             continue
         if table.rows:
             found.append(
-                Leftover(table.name, "left", f"{table.rows} rows of an unknown run are in it, perhaps the only copy")
+                Recovered(table.name, "left", f"{table.rows} rows of an unknown run are in it, perhaps the only copy")
             )
             continue
         yield from drop_table(owned.database, table.name)
-        found.append(Leftover(table.name, "dropped"))
+        found.append(Recovered(table.name, "dropped"))
     return found

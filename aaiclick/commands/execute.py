@@ -27,7 +27,7 @@ from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.operations import AlterWork
 from aaiclick.routine import Emit, Routine
 from aaiclick.state.cache import write_cache
-from aaiclick.state.progress import conversions, read_held, undo_ttl_changes
+from aaiclick.state.progress import conversions, read_ttl_changes, undo_ttl_changes
 from aaiclick.state.record import Record
 from aaiclick.state.records import append, ensure_tables
 from aaiclick.state.step_entries import StepEntries
@@ -201,16 +201,16 @@ def _numbered(found: Inspection) -> bool:
 
 def _put_back(found: Inspection, verdict: GateDecision, reach: Reach | None) -> Routine[None]:
     """Undo what a dead run left of a change of a TTL, unless this run makes that change again."""
-    held = found.progress.held
+    changed = found.progress.ttl_changes
     # Without a pending migration nothing was read of this; the setting on a table shows that a run did not end.
-    if not held and any(sets(live.text, RECALCULATE) for live in found.catalog.objects.values()):
-        held = yield from read_held(found.scope)
+    if not changed and any(sets(live.text, RECALCULATE) for live in found.catalog.objects.values()):
+        changed = yield from read_ttl_changes(found.scope)
     again = {
         step.object
         for step in verdict.run
         if isinstance(step.work, AlterWork) and (step.work.frees_ttl or any(a.retimes for a in step.work.alters))
     }
-    yield from everywhere(undo_ttl_changes(found.scope, held - again), reach)
+    yield from everywhere(undo_ttl_changes(found.scope, changed - again), reach)
 
 
 def _transition_start(planned: PlannedMigration, batch: tuple[Step, ...], site: Execution) -> TransitionStart | None:

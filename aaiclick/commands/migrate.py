@@ -8,7 +8,7 @@ from functools import partial
 
 from aaiclick.apply.backfill.backfill import finish_backfills
 from aaiclick.apply.rebuild.resume import abandon, abandon_quietly
-from aaiclick.apply.recovery import clean_leftovers
+from aaiclick.apply.recovery import recover_killed_runs
 from aaiclick.apply.replicated.expired import drop_expired_everywhere
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.apply.running_mutations import wait_for_running_mutations
@@ -148,7 +148,7 @@ def _apply(
     elif ours.remains or ours.tombstones:
         # A client that was killed does not end its statement: it could still write into what is put right here.
         yield from shut_out(database, former_runs(ours.tombstones))
-        done = yield from clean_leftovers(ours, options, resume=True)
+        done = yield from recover_killed_runs(ours, options, resume=True)
         options = replace(options, resumable=frozenset(each.object for each in done if each.action == "waiting"))
         # Under the lease the first answer stays true, unless something was put right just now.
         ours = (yield from read_owned(database, absent)) if done else ours

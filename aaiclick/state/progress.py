@@ -45,7 +45,7 @@ from aaiclick.versions.live import Displaced, MigrationProgress, Sent, later_nam
 from aaiclick.versions.scripts import Script
 
 _BOOKMARK = "bookmark"
-_HELD = ":ttl:"
+_TTL = ":ttl:"
 _REBUILD = ":rebuild:"
 _STATEMENT = ":sql:"
 _MARKED = 8
@@ -136,7 +136,7 @@ def progress_of(
         sent,
         bookmarks=bookmarks,
         attempts=attempts,
-        held=frozenset(_held(scope, entries)),
+        ttl_changes=frozenset(_ttl_changes(scope, entries)),
         displaced=displaced,
     )
 
@@ -209,8 +209,8 @@ def carry_over(scope: JournalScope, entries: Iterable[Entry], above: int) -> Rou
     """Enter anew what an earlier release entered of the versions above one. Only under the lease."""
     for entry in entries:
         # The keys of TTL changes carry version 0, so they would never be above one.
-        held = _HELD in entry.action.step and entry.state == "intent" and entry.action.run == scope.former_run
-        if entry.action.run == scope.run or not (held or version_of(entry) > above):
+        changes_ttl = _TTL in entry.action.step and entry.state == "intent" and entry.action.run == scope.former_run
+        if entry.action.run == scope.run or not (changes_ttl or version_of(entry) > above):
             continue
         action = scope.action(entry.action.step, entry.action.number)
         if entry.state in ("done", "failed", "undone"):
@@ -229,26 +229,26 @@ def enter_start(
     yield from intent(scope.database, scope.action(key, number), details)
 
 
-def read_held(scope: JournalScope) -> Routine[frozenset[str]]:
+def read_ttl_changes(scope: JournalScope) -> Routine[frozenset[str]]:
     """The tables of which a run changed the TTL and did not live to the end of it."""
-    return frozenset(_held(scope, (yield from read_entries(scope))))
+    return frozenset(_ttl_changes(scope, (yield from read_entries(scope))))
 
 
-def undo_ttl_changes(scope: JournalScope, held: Collection[str]) -> Routine[None]:
+def undo_ttl_changes(scope: JournalScope, tables: Collection[str]) -> Routine[None]:
     """Put back what a run that is gone did to change the TTL of these tables: TTL merges may be stopped, and a setting
     be left."""
-    for table in sorted(held):
+    for table in sorted(tables):
         there = yield from physical(scope.database, table)
         yield from system_merges(scope.database, table, "START TTL MERGES")
         if there is not None and sets(there.definition, RECALCULATE):
             yield from ddl(alter_table(qualified(scope.database, table), reset_setting(RECALCULATE)))
         # The entry ends last: after a kill in between all of this is done once more, which changes nothing.
-        yield from enter_end(scope, f"0{_HELD}{table}")
+        yield from enter_end(scope, f"0{_TTL}{table}")
 
 
-def held_key(table: str) -> str:
+def ttl_change_key(table: str) -> str:
     """The key of a change of a table's TTL."""
-    return f"0{_HELD}{table}"
+    return f"0{_TTL}{table}"
 
 
 def enter_finished_rebuilds(
@@ -290,12 +290,12 @@ def set_bookmark(scope: JournalScope, version: int, value: object) -> Routine[No
     yield from outcome(scope.database, scope.action(f"{version}:{_BOOKMARK}"), "done", {"value": value})
 
 
-def _held(scope: JournalScope, entries: Iterable[Entry]) -> set[str]:
+def _ttl_changes(scope: JournalScope, entries: Iterable[Entry]) -> set[str]:
     own = (scope.run, scope.former_run)
     return {
         str(entry.details.get("table"))
         for entry in entries
-        if entry.state == "intent" and _HELD in entry.action.step and entry.action.run in own
+        if entry.state == "intent" and _TTL in entry.action.step and entry.action.run in own
     }
 
 

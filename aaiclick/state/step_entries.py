@@ -12,7 +12,7 @@ from aaiclick.plan.operations import CreateWork
 from aaiclick.routine import Nonce, Routine, text
 from aaiclick.sql.cluster import with_uuid
 from aaiclick.state.journal import ensure_journal
-from aaiclick.state.progress import Converted, JournalScope, enter_end, enter_rebuild_end, enter_start, held_key
+from aaiclick.state.progress import Converted, JournalScope, enter_end, enter_rebuild_end, enter_start, ttl_change_key
 from aaiclick.state.transition import TransitionStart, additive, begin_transition
 from aaiclick.versions.live import rebuild_key
 
@@ -50,7 +50,7 @@ def enter_begun(entries: StepEntries, step: Step) -> Routine[Step]:
     if entries.start is not None and step is entries.first_not_additive:
         yield from begin_transition(entries.scope, entries.start)
     if _sets_ttl(step):
-        yield from enter_start(entries.scope, held_key(step.object), {"table": step.object})
+        yield from enter_start(entries.scope, ttl_change_key(step.object), {"table": step.object})
     if step.work.kind == "rebuild" and step.migrations:
         table = yield from physical(entries.scope.database, step.object)
         yield from _enter_rebuild(entries, step, table.uuid if table is not None else "", "")
@@ -92,7 +92,7 @@ def enter_exchanged(entries: StepEntries, table: str, new: str) -> Routine[None]
 def enter_done(entries: StepEntries, step: Step) -> Routine[None]:
     """After the last effect of a step."""
     if _sets_ttl(step):
-        yield from enter_end(entries.scope, held_key(step.object))
+        yield from enter_end(entries.scope, ttl_change_key(step.object))
     if made := _made(entries, step):
         yield from ensure_journal(entries.scope.database)
         there = yield from physical(entries.scope.database, step.object)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 from aaiclick.apply.executor import apply_steps
 from aaiclick.apply.rebuild.attach import apply_attach
 from aaiclick.apply.rebuild.rebuild import apply_rebuild
-from aaiclick.apply.recovery import Leftover, clean_leftovers
+from aaiclick.apply.recovery import Recovered, recover_killed_runs
 from aaiclick.apply.run import ApplyOptions, Site, StepOutcome
 from aaiclick.clickhouse.tables import physical
 from aaiclick.clients.opening import open_url
@@ -129,8 +129,8 @@ class Lab:
         apply: Any = apply_rebuild if isinstance(work, RebuildWork) else apply_attach
         return cast("Routine[Any]", apply(work, Site(self.database, self.nonce(), options or ApplyOptions())))
 
-    def clean(self, options: ApplyOptions | None = None) -> tuple[Leftover, ...]:
-        return self.run(clean_leftovers(run(read_owned(self.database), self.connection), options))
+    def clean(self, options: ApplyOptions | None = None) -> tuple[Recovered, ...]:
+        return self.run(recover_killed_runs(run(read_owned(self.database), self.connection), options))
 
     def uuid(self, table: str) -> str:
         found = run(physical(self.database, table), self.connection)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from aaiclick.apply.rebuild.resume import abandon
-from aaiclick.apply.recovery import clean_leftovers
+from aaiclick.apply.recovery import recover_killed_runs
 from aaiclick.apply.run import ApplyOptions, StepOutcome
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note
@@ -74,7 +74,7 @@ def go_on(
         if before is not None:
             before(effect)
 
-    left = lab.run(clean_leftovers(lab.run(read_owned(lab.database)), OPTIONS, resume=True), before=before)
+    left = lab.run(recover_killed_runs(lab.run(read_owned(lab.database)), OPTIONS, resume=True), before=before)
     options = replace(OPTIONS, resumable=frozenset(each.object for each in left if each.action == "waiting"))
     try:
         done = lab.apply(*works, before=watch, options=options)

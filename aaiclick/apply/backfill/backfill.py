@@ -266,7 +266,7 @@ def _end(database: str, mark: BackfillMark, options: ApplyOptions) -> Routine[in
                 mark = yield from update_backfill_mark(database, replace(mark, phase="filled"))
             yield from _release(database, mark)
     # The mark goes last: as long as it is there somebody comes for what it names.
-    for leftover in (yield from read_owned(database)).backfill_stages(mark):
-        yield from drop_table(database, leftover)
+    for stage in (yield from read_owned(database)).backfill_stages(mark):
+        yield from drop_table(database, stage)
     yield from drop_backfill_mark(database, mark)
     return rows

@@ -118,8 +118,8 @@ def _moved(database: str, mark: BackfillMark, fill: Fill) -> Routine[BackfillMar
         mark = yield from update_backfill_mark(
             database, replace(mark, done=mark.filled_high, filled="", filled_high=-1)
         )
-    for leftover in (yield from read_owned(database)).backfill_stages(mark):
-        yield from drop_table(database, leftover)
+    for stage in (yield from read_owned(database)).backfill_stages(mark):
+        yield from drop_table(database, stage)
     return mark
 
 

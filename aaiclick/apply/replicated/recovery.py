@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from aaiclick.apply.recovery import Leftover
+from aaiclick.apply.recovery import Recovered
 from aaiclick.apply.replicated.clear import is_restored, settle_restored_everywhere, undo_everywhere
 from aaiclick.apply.replicated.finish import finish_everywhere
 from aaiclick.apply.replicated.hosts import reached_workers
@@ -24,20 +24,20 @@ from aaiclick.state.owned import Owned
 from aaiclick.state.replicated.mark import ReplicatedMark
 
 
-def settle_marks(owned: Owned, reach: Reach, options: ApplyOptions) -> Routine[tuple[Leftover, ...]]:
+def settle_marks(owned: Owned, reach: Reach, options: ApplyOptions) -> Routine[tuple[Recovered, ...]]:
     """Undo or finish every copy on replicas that a dead run left in a database. Only while holding the lease, after the
     statements of dead runs have ended.
 
     Raises ApplyError where a host does not answer or is not one of those that the copy began with: hosts that have the
     old table go on refusing writers until all are there.
     """
-    done: list[Leftover] = []
+    done: list[Recovered] = []
     for mark in owned.replicated_marks():
         around = replace(reach, topology=reach.topology.apart) if mark.apart else reach
         # First: of a mark that came with a backup neither the hosts nor the UUIDs mean anything here.
         if (yield from is_restored(owned.database, mark, around)):
             said = yield from settle_restored_everywhere(owned.database, mark, around, options.fence_seconds)
-            done.append(Leftover(mark.table, "undone", said))
+            done.append(Recovered(mark.table, "undone", said))
             continue
         labels = tuple(host.label for host in reach.topology.hosts)
         if labels != mark.hosts:
@@ -49,7 +49,7 @@ def settle_marks(owned: Owned, reach: Reach, options: ApplyOptions) -> Routine[t
         if mark.phase == "copy":
             yield from undo_everywhere(owned.database, mark, around, options.fence_seconds)
             yield Emit(Note(f"{mark.table}: a copy that was killed on host {mark.worker} was undone on all hosts"))
-            done.append(Leftover(mark.table, "undone"))
+            done.append(Recovered(mark.table, "undone"))
             continue
         said = f"{mark.table}: an exchange that was begun is not finished, and hosts with the old table refuse writers"
         found = yield from tables_everywhere(around, owned.database, (mark.table, mark.shadow_name), said)
@@ -57,7 +57,7 @@ def settle_marks(owned: Owned, reach: Reach, options: ApplyOptions) -> Routine[t
         yield from _close_again(owned.database, mark, around, found, options)
         ended = yield from finish_everywhere(owned.database, mark, around, options)
         yield Emit(Note(f"{mark.table}: the exchange that a killed run had begun was finished on all hosts"))
-        done.append(Leftover(mark.table, "finished", "; ".join(ended.notes), kept=ended.kept))
+        done.append(Recovered(mark.table, "finished", "; ".join(ended.notes), kept=ended.kept))
     return tuple(done)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from aaiclick.apply.backfill.backfill import finish_backfills
-from aaiclick.apply.recovery import clean_leftovers
+from aaiclick.apply.recovery import recover_killed_runs
 from aaiclick.apply.replicated.restore import drop_kept, restore_on_replicas
 from aaiclick.apply.rollback.on_shards import RestoreOnShards, reach_back
 from aaiclick.apply.rollback.restore import restore_table
@@ -113,7 +113,7 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     shared = (yield from read_bookkeeping(database)).shared
     if shared:
         owned = yield from settle_on_hosts(back.schema, owned, options)
-    settled = () if shared else (yield from clean_leftovers(owned, options))
+    settled = () if shared else (yield from recover_killed_runs(owned, options))
     yield from finish_backfills(owned, options)
     # What was settled has changed the tables of ours: they are read again then.
     found = yield from inspect_database(back.schema, database, owned=None if settled else owned)
