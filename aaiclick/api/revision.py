@@ -105,6 +105,7 @@ def revise(
     lock = read_lock(folder) or Lock(schema.name, ())
     scripts = read_migrations(folder)
     before = lock.versions[:-1] if amend and lock.versions and lock.versions[-1].version == version else lock.versions
+    # Without the entry that --amend writes anew: that one may differ from the code.
     check_released(schema.name, version, scripts, Lock(lock.schema, before), str(folder / LOCK_FILE))
     template = schema
     schema, declared = declared_forms(template)

@@ -77,14 +77,16 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """How to call the running command again: ``again`` as it was called, ``migrate`` with further ``--allow`` keys,
-    ``refused`` the same where the policy did not allow what has to be done (None: ``migrate`` says that too).
-    ``plan`` makes an approved plan anew."""
+    """The command lines that help after an error, with the target of this run."""
 
     again: str
+    """The running command as it was called."""
     migrate: Callable[[tuple[str, ...]], str]
+    """``aaiclick migrate`` with further ``--allow`` keys."""
     refused: Callable[[tuple[str, ...]], str] | None = None
+    """The same where the policy did not allow what has to be done; None: ``migrate`` says that too."""
     plan: Callable[[], str] | None = None
+    """Makes an approved plan anew; None where there is none."""
     complete: Callable[[str], str] = str
     """Puts this run's target behind each command that a text names."""
     through: Callable[[Peer, int | None], str] | None = None

@@ -31,6 +31,7 @@ def runner_for(found: Inspection) -> Runner:
         if move is None:
             raise ApplyError(f"{script.label} has no function: plan again")
         names = tuple(sorted(found.catalog.objects.keys() | {item.name for item in found.schema.objects}))
+        # Read now: the steps before the function have changed tables since the plan was made.
         catalog = yield from read_catalog(scope.database, names)
         before = reflect_catalog(catalog, found.schema.name)
         attempt = found.progress.attempts.get(script.version, 0) + 1

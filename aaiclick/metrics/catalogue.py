@@ -16,7 +16,7 @@ _FENCE = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric."""
+    """A metric: what it is called, and what it counts or says."""
 
     short: str
     """Its name without the library's prefix, unit and suffix."""

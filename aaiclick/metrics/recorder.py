@@ -117,7 +117,7 @@ class Recorder:
 
 
 class CallRecorder:
-    """One call."""
+    """Counts one call, from its beginning to its end."""
 
     def __init__(self, recorder: Recorder, command: str, schema: str, timed: bool = True) -> None:
         self._recorder = recorder

@@ -48,6 +48,7 @@ def family_tables(family: TableFamily, catalog: Catalog, taken: frozenset[str], 
         live = catalog.objects[name]
         if live.form.kind == "unsupported":
             notes.append(f"{name} (of {family.pattern}) is not supported and was left alone: {live.form.reason}")
+        # A view may be called so, too: a family is one of tables.
         if not isinstance(live.form, TableForm):
             continue
         if isinstance(family.engine, MergeTree) and not live.form.merge_tree:

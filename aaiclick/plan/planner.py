@@ -115,6 +115,7 @@ def plan_objects(
         )
         queries: dict[str, str] = {}
         replaced = yield from plan_views(schema, others, catalog, scratch, forms, notes, queries)
+        # Known only now: planning the tables has shown which views would refuse INSERTs behind a change.
         early, replaced = dropped_first(cache.dropped_first, replaced, others, catalog)
         required = [step for step in found if not step.optional]
         # Optional drops are carried out last, so they are judged by what the steps before them leave.
@@ -134,11 +135,13 @@ def plan_objects(
         # Functions first, because anything may call them; new tables before what reads them; a view that stores types
         # before its table gets wider ones; drops last, when nothing needs the object any more.
         changed = (*early, *around.before, *in_order(required, around), *views)
+        # Over all views that are made, whichever part has planned them.
         changed = yield from stopped_again(changed, path.topology, notes)
         listed = (*first.steps, *created, *changed, *optional, *dropped)
         return Planned(steps.with_ways_out(listed, path.dropped), tuple(notes), {**forms, **forms_of}, targets)
 
     def inside(scratch: Scratch) -> Routine[Planned]:
+        # Asked for once: the next plan of this run opens its scratch with them.
         tried.permissive = scratch.settings
         if not first.changed:
             return (yield from body(scratch))

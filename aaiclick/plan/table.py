@@ -160,6 +160,7 @@ def plan_table(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
             diff = fewer
             required = yield from _required(diff, data_name)
         found.extend(unhidden(diff, step) for step in required)
+        # The last of the required steps is the one that adds indexes and the like.
         found.extend((yield from fills_that_run(diff, offered(diff, found[-1]))))
     found.extend((yield from drop_column_steps(diff, data_name)))
     return tuple(found)
@@ -167,6 +168,7 @@ def plan_table(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
 
 def _required(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
     if not can_be_cloned(diff):
+        # No empty copy of such a table can be made: its views are tried over a plain one with the same columns.
         standing_in = replace(diff, form=stand_in(diff.form))
         found = yield from blocking_dependents(standing_in, stand_in(diff.target.form))
         return (_with((yield from plan_other_engine(diff, found.blocked)), found.hazards),)
@@ -187,6 +189,7 @@ def _required(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
     if not found.blocked and (diff.live.rows or not (diff.reads_no_rows or diff.live.predicted)):
         counted, cost = yield from _counted(diff, data_name)
         found = CheckFindings(counted.blocked, (*found.hazards, *counted.hazards), counted.clear, counted.filled)
+        # The counts of an empty table are made for their guards alone, and read nothing.
         cost = cost if diff.live.rows else Cost()
     if not found.blocked:
         failing, read = yield from failing_defaults(diff, data_name)
@@ -279,6 +282,7 @@ def _tried(
     reason = refusal = _joined(proof.reason, absent.refusal)
     allowed = proof.in_place and not absent.refusal
     changes = yield from written_down(absent.changes, diff.live.rows)
+    # After that: a column that is written anyway needs no second reason.
     changes = yield from written_over_absent(diff, data_name, changes)
     in_place = replace(diff, changes=(*changes, *proof.remade))
     if allowed:

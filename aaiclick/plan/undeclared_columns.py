@@ -62,6 +62,7 @@ def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ..
         outcome = Outcome(True)
         for command in (command.text for each in change for command in each.commands):
             outcome = yield from attempt_alter(clone, alter_table(clone.name, command), mutations)
+            # One clone for all columns, so what it had before has to be taken off.
             mutations = max(mutations, outcome.mutations)
             alters.append(Alter(alter_table(diff.name, command), outcome.mutates))
             if not outcome.accepted:
@@ -134,10 +135,12 @@ def unholdable(diff: TableDiff) -> Routine[TableDiff | None]:
     """
     if not diff.target.undeclared or not diff.target.form.merge_tree:
         return None
+    # A server that takes a table with all of them refuses something else.
     with_all = yield from diff.make_clone(diff.target.form, "undeclared-all")
     if not with_all.refusal:
         return None
     gone = set(diff.target.undeclared)
+    # So does one that refuses the table without any of them.
     none = yield from diff.make_clone(_without(diff.target, gone).form, "undeclared-none")
     if none.refusal:
         return None

@@ -240,6 +240,7 @@ def _replace(
     if alters:
         blocked = _unwritten(item, after, forms, catalog)
         return statements_step(f"{item.name}:replace", item.name, "; ".join(words), alters, blocked=blocked)
+    # It is made anew: what nobody declares of it would be lost.
     item = keeping(item, before)
     backfill = yield from replaced(item, live, after, database)
     if backfill is not None:

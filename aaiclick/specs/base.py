@@ -18,6 +18,7 @@ class Spec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
     noun: ClassVar[str] = "declaration"
+    """What errors and notes call it: ``table``, ``named collection``."""
 
     def __new__(cls, *given: object, **_: object) -> Self:
         """Raises ``SpecError`` for more arguments without a keyword than there are such."""

@@ -118,7 +118,7 @@ class Column(Spec):
 
 
 class IndexFields(TypedDict, total=False):
-    """Keywords of ``Index``."""
+    """Keywords of ``Index``; what each means is said at the field of that name there."""
 
     expr: str
     type: str
@@ -152,7 +152,7 @@ class Index(Spec):
 
 
 class ProjectionFields(TypedDict, total=False):
-    """Keywords of ``Projection``."""
+    """Keywords of ``Projection``; what each means is said at the field of that name there."""
 
     settings: Mapping[str, SettingValue]
     index: str | None
@@ -194,7 +194,7 @@ class Projection(Spec):
 
 
 class ConstraintFields(TypedDict, total=False):
-    """Keywords of ``Constraint``."""
+    """Keywords of ``Constraint``; what each means is said at the field of that name there."""
 
     check: str | None
     assume: str | None

@@ -19,7 +19,7 @@ KeyText: TypeAlias = str | Sequence[str]
 
 
 class EngineFields(TypedDict, total=False):
-    """Keywords of ``Engine``."""
+    """Keywords of ``Engine``; what each means is said at the field of that name there."""
 
     settings: Mapping[str, SettingValue]
     order_by: KeyText | None
@@ -89,6 +89,7 @@ class MergeTree(Spec):
 
     noun: ClassVar[str] = "engine"
     engine_name: ClassVar[str] = "MergeTree"
+    """Name of the engine without ``Replicated``."""
     order_by: Key = Field(default_factory=list[str])
     """ORDER BY, the sort key; an empty list is ``tuple()``: no sort key."""
     partition_by: Key | None = None

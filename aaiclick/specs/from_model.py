@@ -231,6 +231,7 @@ def _literal(value: object) -> str | None:
     if value is PydanticUndefined or value is None:
         return None
     if isinstance(value, bool):
+        # Before the numbers: True is an int as well.
         return "true" if value else "false"
     if isinstance(value, enum.Enum):
         return quote_string(value.value if isinstance(value.value, str) else value.name)

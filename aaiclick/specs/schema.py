@@ -36,7 +36,7 @@ FINGERPRINT_FORMAT = 1
 
 
 class SchemaFields(TypedDict, total=False):
-    """Keywords of ``Schema``."""
+    """Keywords of ``Schema``; what each means is said at the field of that name there."""
 
     version: int | None
     objects: Sequence[AnyObject]

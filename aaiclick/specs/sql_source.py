@@ -182,6 +182,7 @@ def _object(source: _Source, blank: str, statement: Statement, remarks: Remarks)
         raise refused(0, _refusal(cursor))
     if cursor.accept("IF", "NOT", "EXISTS"):  # that says nothing of the object
         first, last = tokens.items[cursor.position - 3].start, tokens.items[cursor.position - 1].end
+        # Blanks of the same length: lines and offsets stay those of the file.
         sql = sql[:first] + re.sub(r"[^\n]", " ", sql[first:last]) + sql[last:]
     try:
         parts = cursor.compound()

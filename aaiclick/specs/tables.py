@@ -36,7 +36,7 @@ class TableClauses(TypedDict, total=False):
 
 
 class TableFields(TableClauses, total=False):
-    """Keywords of ``Table``."""
+    """Keywords of ``Table``; what each means is said at the field of that name there."""
 
     engine: Required[AnyEngine]
 

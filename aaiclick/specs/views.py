@@ -17,7 +17,7 @@ from aaiclick.sql.security import read_security
 
 
 class ViewFields(TypedDict, total=False):
-    """Keywords of ``View``."""
+    """Keywords of ``View``; what each means is said at the field of that name there."""
 
     query: str
     comment: str | None

@@ -45,6 +45,7 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
 
     Raises ``MigrationError`` where columns swap names on the way.
     """
+    # The last one counts: whatever versions before it filled goes with the table.
     emptied = next((change for change in reversed(changes) if change.gone), None)
     if emptied is not None:
         return _emptied(live, declared, emptied, changes)

@@ -60,6 +60,7 @@ def read_foreign(database: str, tool: str, table: str | None) -> Routine[LedgerE
 def require_clean(database: str) -> Routine[None]:
     """Raises ``UsageError`` where any tool's ledger in the database says that a version failed half-way."""
     for name, ledger in sorted(_ledgers((yield from _columns(database))).items()):
+        # Such a ledger never says that a version failed.
         if not ledger.repair:
             continue
         entry = yield from read_ledger(ledger, name, qualified(database, name))

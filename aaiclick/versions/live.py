@@ -252,6 +252,7 @@ def _version_change(
     if script is None:
         return VersionChange(version, f"version {version}", name, before, form=released_form)
     migration = script.migration
+    # A migration may call the table by the name before its own rename or behind it.
     keys = (name, before)
     renames = {
         what.partition(".")[2]: new

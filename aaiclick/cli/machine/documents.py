@@ -268,7 +268,7 @@ class CheckDocument(TypedDict):
 
 
 class StatementDocument(TypedDict):
-    """A CREATE statement."""
+    """The statement that creates one declared object."""
 
     object: str
     """Name of the object."""
@@ -370,7 +370,7 @@ class PrunedDocument(TypedDict):
 
 
 class ErrorFields(TypedDict):
-    """An error."""
+    """What went wrong, and what helps."""
 
     type: str
     """Its class in aaiclick.errors; 'Interrupted' and 'Terminated' for Ctrl-C and SIGTERM."""

@@ -56,14 +56,24 @@ class Timeline:
 
 @dataclass(slots=True)
 class _Reader:
+    """What was read of a run so far."""
+
     spans: list[Span] = field(default_factory=list[Span])
+    """What has ended."""
     steps: dict[int, Span] = field(default_factory=dict[int, Span])
+    """Steps that go on, by their numbers."""
     fences: dict[str, Span] = field(default_factory=dict[str, Span])
+    """Tables that refuse writers, by their names."""
     waits: dict[str, Span] = field(default_factory=dict[str, Span])
+    """The last wait for each thing, by what is waited for."""
     phases: dict[tuple[str, str], Span] = field(default_factory=dict[tuple[str, str], Span])
+    """The last phase of each table, by table and phase."""
     notes: list[str] = field(default_factory=list[str])
+    """Sentences of the run."""
     code: int | None = None
+    """Exit code; None: not read yet."""
     schema: str = ""
+    """Name of the schema; '': not read yet."""
 
 
 def timeline(run: Sequence[Happened]) -> Timeline:

@@ -30,6 +30,7 @@ def reach_of(planned: PlannedMigration, allowed: Collection[str], options: Apply
     """
     found = planned.inspection
     topology = found.topology
+    # A connection that leads to several servers in turn would ask one and change another: that is refused.
     reach = yield from pin(Reach(topology))
     tables = {step.object for step in planned.plan.steps} | found.catalog.objects.keys()
     wrong = yield from troubles(topology, found.catalog.database, tables)

@@ -37,16 +37,20 @@ _UNDECLARED = re.compile(r"(.+): setting (\w+) = .+ is not declared \(left alone
 
 @dataclass(frozen=True, slots=True)
 class PlannedMigration:
-    """What was found, with its plan; ``forms`` are the canonical forms of what is declared, as far as they had to be
-    worked out, ``targets`` what tables that differ become, ``sizes`` the rows of tables on each host of a cluster.
-    ``rehearsed``: what was tried for it, for the next plan of the run."""
+    """What was found, with the plan that was made of it."""
 
     inspection: Inspection
+    """What was found."""
     plan: Plan
+    """What has to be done."""
     forms: Mapping[str, Form]
+    """Canonical forms of what is declared, by name, as far as they had to be worked out."""
     rehearsed: Rehearsed = field(default_factory=Rehearsed, compare=False)
+    """What was tried for it, for the next plan of the run."""
     targets: Mapping[str, TableForm] = field(default_factory=dict[str, TableForm])
+    """What tables that differ become, by name."""
     sizes: Mapping[str, HostSizes] = field(default_factory=dict[str, HostSizes])
+    """Rows of tables on each host of a cluster, by name; empty on one host."""
 
 
 def make_plan(

@@ -21,7 +21,7 @@ TABLES = (records.TABLE, journal.TABLE, notes.TABLE)
 
 @dataclass(frozen=True, slots=True)
 class WhereRecorded:
-    """Where it is read."""
+    """Where what is recorded of a database is read."""
 
     books: Bookkeeping
     """The tables that are read."""
@@ -61,6 +61,7 @@ def where_recorded(owned: Owned, topology: Topology) -> Routine[WhereRecorded]:
         mine = not set_aside and len(rows) == 1 and any(table.rows for table in owned.tables if table.name in alone)
         words = _alone(books, rows)
         return WhereRecorded(Bookkeeping(owned.database, owned.database) if mine else books, words, mine)
+    # Nothing here may mean a first start, or a host that lacks what the others have: only they can tell.
     found = yield from look_everywhere(books, books.home, names)
     others = sorted({each.host for name in names for each in found[name] if each.shared})
     if others and not here:

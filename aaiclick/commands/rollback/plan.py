@@ -47,7 +47,7 @@ class RollbackPlan:
 
     @property
     def database(self) -> str:
-        """The database."""
+        """Name of the database."""
         return self.found.catalog.database
 
     @property
@@ -173,6 +173,7 @@ def _look(found: Inspection, recorded: int) -> Routine[_KeptTables]:
     rows = found.owned.kept()
     declared = {item.name for item in found.schema.objects}
     live = yield from physicals(database, tuple(sorted(declared | {row.kept.table for row in rows})))
+    # By the storage that took its place: a name may be another table's by now.
     older = {row.kept.replaced_by: row for row in rows if not row.kept.back}
 
     def behind(uuid: str, table: str) -> tuple[KeptRow, ...]:

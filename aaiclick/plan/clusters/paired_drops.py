@@ -115,6 +115,7 @@ def _pair(ordered: list[Step], step: Step, goes: Step, column: str, allowed: Col
         paired = replace(step, hazards=hazards, allowed=decided, optional=goes.optional)
     else:
         paired = step
+    # Right in front of the other one: what is not sent yet has the column still.
     ordered.remove(step)
     ordered.insert(ordered.index(goes), paired)
 

@@ -80,6 +80,7 @@ def check_expressions(diff: TableDiff, data_name: str) -> Routine[ExpressionFind
         if (own := form.column(name)) is not None and own.stored
     ]
     source = qualified(diff.database, data_name)
+    # The filter first: where it fails, every count behind it fails as well.
     if diff.where and (said := (yield from failure(f"SELECT count() FROM {source} WHERE {diff.where}"))):
         return ExpressionFindings(f"the filter {diff.where} fails on its rows (the engine: {said})")
     where = f" WHERE {diff.where}" if diff.where else ""

@@ -134,6 +134,7 @@ def _shown(step: Step, readers: _Readers) -> Routine[tuple[Step, ...]]:
         return ()
     left_over = replace(form, columns=tuple(each for each in form.columns if each.name != column))
     after = replace(before, tables={**before.tables, table: left_over})
+    # What each view shows right before the drop, after all other steps, and what it shows behind it.
     ahead_of = {effect.dependent.place: effect for effect in (yield from effects(chosen, before))}
     found: list[Step] = []
     for effect in (yield from effects(chosen, after)):

@@ -38,6 +38,7 @@ def highest_block(diff: TableDiff, data_name: str) -> Routine[int]:
     """The highest block number of the present rows: rows of later inserts have a higher one. 0 where parts cannot be
     told apart by it, so that all rows are counted again."""
     form = diff.as_spelled
+    # A replicated table counts blocks in each partition anew, so one number says nothing of all of them.
     plainly = form.merge_tree and not form.engine.startswith(("Replicated", "Shared")) and not form.old_syntax
     if not plainly or not diff.live.rows or form.column(_PART_NAME) is not None:
         return 0

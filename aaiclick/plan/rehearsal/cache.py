@@ -15,7 +15,7 @@ Key = tuple[TableForm, TableForm, tuple[tuple[str, str], ...]]
 
 @dataclass(frozen=True, slots=True)
 class RowPolicy:
-    """A row policy of the database."""
+    """A row policy: whose table it is on, and which rows it shows."""
 
     name: str
     """Its name."""

@@ -51,7 +51,7 @@ class Clone:
 
     @property
     def name(self) -> str:
-        """The quoted name."""
+        """Database and name, quoted for a statement."""
         return qualified(self.database, self.table)
 
 

@@ -42,6 +42,7 @@ def fills_that_run(diff: TableDiff, steps: Sequence[Step]) -> Routine[tuple[Step
     except StatementError as error:
         if error.code == 0:
             raise
+        # Another failure is about this clone, and tells nothing of the table's types.
         if error.code not in _FAILED:
             return tuple(steps)
         why = f"no mutation runs on {diff.live.name}: {first_line(str(error))}"

@@ -31,4 +31,5 @@ def _renamed(key: str, renames: Mapping[str, str]) -> str:
 def _decided(step: Step, keys: frozenset[str]) -> Step:
     named = tuple(dict.fromkeys(hazard.allow for hazard in step.hazards if hazard.allow))
     allowed = tuple(key for key in named if key in keys)
+    # Required only where the migration allows all that it needs.
     return replace(step, allowed=allowed, optional=step.optional and allowed != named) if allowed else step

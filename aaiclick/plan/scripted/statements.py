@@ -88,6 +88,7 @@ def _sql_step(
         for name, live in catalog.objects.items()
         if isinstance(live.form, TableForm) and live.form.engine != "Merge"
     )
+    # What stands before a dot may be a database or a table: only the list of the server tells.
     rows = yield Query("SELECT name FROM system.databases")
     databases = frozenset(text(row[0]) for row in rows)
     known = set(tables)

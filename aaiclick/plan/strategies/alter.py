@@ -100,6 +100,7 @@ def _send(diff: TableDiff, clone: Clone, batch: Batch, mutations: int) -> Routin
             continue
         for place, part in enumerate(parts):
             outcome = yield from attempt_alter(clone, part.sql(clone.name, diff.parenthesise), mutations)
+            # Of a refused ALTER nothing is counted.
             mutations = outcome.mutations or mutations
             if not outcome.accepted:
                 left = tuple(command for each in parts[place:] for command in each.commands)

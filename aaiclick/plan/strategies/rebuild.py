@@ -123,6 +123,7 @@ def _expression(diff: TableDiff, column: ColumnForm) -> str:
     if column.name in diff.column_expressions and column.stored:
         return f"CAST({diff.column_expressions[column.name]}, {_type_literal(column.type)})"
     source = live_column(diff.form, diff.target.renames, column.name)
+    # An EPHEMERAL column stores nothing that could be copied.
     if source is None or source.kind == "EPHEMERAL" or not column.stored:
         return ""
     # The new table computes it. What the ALIAS gave was never stored.

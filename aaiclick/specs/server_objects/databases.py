@@ -23,7 +23,7 @@ _ENGINE = re.compile(r"[A-Za-z]\w*")
 
 
 class DatabaseFields(TypedDict, total=False):
-    """Keywords of ``Database``."""
+    """Keywords of ``Database``; what each means is said at the field of that name there."""
 
     engine: str
     comment: str | None
