@@ -89,7 +89,6 @@ class MergeTree(Spec):
 
     noun: ClassVar[str] = "engine"
     engine_name: ClassVar[str] = "MergeTree"
-    """Name of the engine without ``Replicated``."""
     order_by: Key = Field(default_factory=list[str])
     """ORDER BY, the sort key; an empty list is ``tuple()``: no sort key."""
     partition_by: Key | None = None
