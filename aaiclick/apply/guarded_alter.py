@@ -21,7 +21,7 @@ from aaiclick.clickhouse.messages import first_line, shortened
 from aaiclick.clickhouse.mutations import require_settled
 from aaiclick.clickhouse.names import GUARD
 from aaiclick.clickhouse.parts import parts
-from aaiclick.clickhouse.statements import READ, ask
+from aaiclick.clickhouse.statements import READ, ask, ask_permissively
 from aaiclick.clickhouse.storages import add_guards, remove_guards, storage
 from aaiclick.clickhouse.tables import Physical, physical
 from aaiclick.error_codes import UNKNOWN_TABLE
@@ -105,12 +105,14 @@ def count_newer(table: Physical, guards: Sequence[Guard], seen: int) -> Routine[
     )
     for guard in guards:
         try:
-            rows = yield Query(
-                f"SELECT toUInt64(countIf({guard.condition})), anyIf(toString({guard.example}), {guard.condition})"
-                f" FROM {qualified(table.database, table.name)}{only}",
-                {},
-                READ,
-                long=True,
+            rows = yield from ask_permissively(
+                Query(
+                    f"SELECT toUInt64(countIf({guard.condition})), anyIf(toString({guard.example}), {guard.condition})"
+                    f" FROM {qualified(table.database, table.name)}{only}",
+                    {},
+                    READ,
+                    long=True,
+                )
             )
         except StatementError as error:
             # 0: nothing came back from the server. Neither of the two says anything about the rows.

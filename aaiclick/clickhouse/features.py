@@ -37,6 +37,9 @@ _OWN_NAMES = 31
 PASSES_UNSTORED = (26, 0)
 """From here on mutations pass over a compact part that holds values of a column that is an ALIAS by now. On 25.8 each
 of them fails there for good, until a merge has taken the values away."""
+KEEPS_LAST_ARRAY = (26, 0)
+"""From here on a CoalescingMergeTree keeps the last array of a sort key, as it does with values of other types. 25.8
+keeps the first."""
 
 
 def require_server(version: tuple[int, ...], words: str) -> None:

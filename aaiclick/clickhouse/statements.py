@@ -150,6 +150,18 @@ def send_permissively(command: Command) -> Routine[None]:
         yield from send(replace(command, settings=merged(extra, command.settings)))
 
 
+def ask_permissively(query: Query) -> Routine[Rows]:
+    """The answer to a query about a table. Where the server refuses a column's type by default (Time on 25.8, an ALIAS
+    that is a LowCardinality of a number), it is asked once more with permissive settings. Raises StatementError."""
+    try:
+        return (yield query)
+    except StatementError as error:
+        more = (yield from permissive("query")) if curable(error) else {}
+        if not more:
+            raise
+    return (yield replace(query, settings=merged(more, query.settings)))
+
+
 def ask(sql: str, parameters: Mapping[str, str | int] | None = None) -> Routine[Rows]:
     """Ask the catalogue for rows, on the caller's own session."""
     return (yield Query(sql, parameters or {}))

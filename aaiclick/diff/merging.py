@@ -58,11 +58,11 @@ def engine_of(form: TableForm) -> str:
     return local_family(form).engine
 
 
-def role(form: TableForm, column: ColumnForm) -> str:
+def role(form: TableForm, column: ColumnForm, *, first_of_arrays: bool = False) -> str:
     """What merges do with a column's values of one sort key, with a place for its name; '' for a column of the key.
 
     A column that the key only computes something from may have several values under one key: merges keep one of
-    them.
+    them. ``first_of_arrays``: so it is with arrays that a CoalescingMergeTree keeps.
     """
     if column.name in {_bare(element) for key in (form.order_by, form.partition_by) for element in key_elements(key)}:
         return ""
@@ -75,6 +75,8 @@ def role(form: TableForm, column: ColumnForm) -> str:
         return _KEEPS_FIRST if coalescing else KEEPS_ONE
     if engine == "SummingMergeTree":
         return _summed(form, column, arguments)
+    if coalescing and first_of_arrays and bare(column.type)[0].name == "Array":
+        return _KEEPS_FIRST
     return _TIME if engine == "GraphiteMergeTree" else _KEEPS_LAST if coalescing else KEEPS_ONE
 
 
@@ -128,9 +130,14 @@ def added_up(form: TableForm) -> tuple[str, ...]:
     return tuple(column.name for column in form.columns if column.stored and role(form, column) == _ADDS)
 
 
-def altered(before: TableForm, after: TableForm, old: ColumnForm, new: ColumnForm) -> str:
-    """What merges do differently with a column from now on; '' where they do the same."""
-    was, is_now = role(before, old), role(after, new)
+def altered(
+    before: TableForm, after: TableForm, old: ColumnForm, new: ColumnForm, *, first_of_arrays: bool = False
+) -> str:
+    """What merges do differently with a column from now on; '' where they do the same. ``first_of_arrays`` as in
+    ``role``."""
+    was, is_now = (
+        role(form, column, first_of_arrays=first_of_arrays) for form, column in ((before, old), (after, new))
+    )
     if (
         not was
         or not is_now

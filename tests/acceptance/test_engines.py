@@ -8,6 +8,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from aaiclick import Column, Index, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema, validate_schema
 from aaiclick.oplog import init_oplog_tables
+from aaiclick.specs.engines import CoalescingMergeTree
 from aaiclick.testing.process import EngineServer
 from tests.acceptance.old_engines import PYTHONS, OldEngine
 from tests.oplog.reading import all_rows, execute, rows
@@ -180,6 +181,24 @@ def test_a_conversion_is_watched_by_a_constraint_that_the_release_reads(
     ensure_schema(client, changed, policy=Policy.lossless())
     assert plan_schema(client, changed).steps == ()
     assert not after or client.query("SELECT * FROM t").result_rows == after
+
+
+def test_an_array_that_a_coalescing_table_keeps_is_another_one_on_older_releases(
+    client: Client, old_engine: OldEngine
+) -> None:
+    """25.8 keeps the first array of a key, and the last text: what FINAL gives changes with the type."""
+    create = "CREATE TABLE {db}t (k UInt8, v Array(UInt8)) ENGINE = CoalescingMergeTree ORDER BY k"
+    old_engine.skip_what_it_cannot_hold("strategy", "coalescing", create.replace("{db}", "{db}."))
+    client.command(create.replace("{db}", ""))
+    for row in ("1, [1]", "1, [2]"):
+        client.command(f"INSERT INTO t VALUES ({row})")
+    columns = [Column("k", "UInt8"), Column("v", "String")]
+    changed = Schema("app", objects=[Table("t", columns, engine=CoalescingMergeTree(order_by=["k"]))])
+    asked = [hazard.allow for hazard in plan_schema(client, changed).hazards if hazard.allow]
+    first = client.query("SELECT toString(v) FROM t FINAL").result_rows
+    ensure_schema(client, changed, policy=Policy.lossless().allow(*asked))
+    kept = client.query("SELECT v FROM t FINAL").result_rows == first
+    assert asked == ([] if kept else ["retype t.v"])
 
 
 ODD = [

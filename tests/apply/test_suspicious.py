@@ -38,6 +38,18 @@ def test_a_table_with_types_that_are_refused_by_default_is_rebuilt(
     assert aaiclick_client.query("SELECT count(), sum(a), sum(l) FROM t").result_rows == [(100, 4950, 99)]
 
 
+def test_a_copy_reads_a_new_table_with_an_alias_of_such_a_type(aaiclick_client: Client) -> None:
+    """Rows are written into it without the setting, but none is read."""
+    aaiclick_client.command("CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a")
+    aaiclick_client.command("INSERT INTO t SELECT number FROM numbers(100)")
+    columns = [Column("a", "UInt8"), Column("l", "LowCardinality(UInt8)", alias="a + 1")]
+    schema = Schema("app", objects=[Table("t", columns, engine=MergeTree(order_by=["a"], partition_by="a % 2"))])
+    assert [step.strategy for step in ensure_schema(aaiclick_client, schema, policy=Policy.lossless()).steps] == [
+        "rebuild"
+    ]
+    assert plan_schema(aaiclick_client, schema).steps == ()
+
+
 def test_a_new_table_is_made_with_what_it_declares(aaiclick_client: Client) -> None:
     schema = Schema("app", objects=[Table("t", COLUMNS, engine=MergeTree(order_by=["a"]))])
     ensure_schema(aaiclick_client, schema, policy=Policy.safe())

@@ -56,6 +56,16 @@ def test_another_type_plays_the_same_part_only_where_that_is_known(
     assert (said == "") is same, said
 
 
+@pytest.mark.parametrize("new", ["Array(String)", "String"])
+@pytest.mark.parametrize("old", ["Array(UInt8)", "Ring"])
+def test_older_releases_keep_the_first_array_where_they_keep_the_last_of_everything_else(old: str, new: str) -> None:
+    """Asked of 25.8."""
+    before, after = ColumnForm("v", old), ColumnForm("v", new)
+    forms = table("CoalescingMergeTree", before), table("CoalescingMergeTree", after)
+    assert altered(*forms, before, after) == ""
+    assert (altered(*forms, before, after, first_of_arrays=True) == "") is new.startswith("Array")
+
+
 def test_a_part_of_a_map_is_added_up_by_its_keys_and_elsewhere_it_is_not() -> None:
     old, new = ColumnForm("n.v", "Array(UInt64)"), ColumnForm("nMap.v", "Array(UInt64)")
     assert altered(table("SummingMergeTree", old), table("SummingMergeTree", new), old, new)

@@ -119,7 +119,12 @@ def copy_part(
 
 
 def bytes_of(expr: str, kind: Type) -> str:
-    """A value to the last bit."""
+    """A value to the last bit. Which of the paths of a JSON comes first in its bytes depends on the rows beside it."""
+    if kind.name == "JSON":
+        types = f"JSONAllPathsWithTypes({expr})"
+        return f"concat(toString({expr}), toString(arraySort(arrayZip(mapKeys({types}), mapValues({types})))))"
+    if any(part.name == "JSON" for part in inside(kind)):
+        return f"toString({expr})"
     return f"hex(formatRow('RowBinary', {finished(expr, kind)}))"
 
 

@@ -37,6 +37,16 @@ def test_labels_go_by_text_at_every_depth(ground: Ground) -> None:
         assert ground.rows(f"SELECT toString({convert(f'CAST({value} AS {old.sql})', old, new)})") == [(right,)]
 
 
+def test_a_json_is_the_same_whatever_stands_beside_it(ground: Ground) -> None:
+    """In its bytes the paths of one come in another order where the rows before it have others."""
+    column = Column("v", plain("JSON"), "", "")
+    values = ", ".join(f"""('{value}')""" for value in ('{"c":{"d":[1,2]}}', "{}", '{"a":2,"b":"x"}'))
+    ground.run(f"CREATE TABLE {ground.live}.j (v JSON) ENGINE = MergeTree ORDER BY ()")
+    ground.run(f"INSERT INTO {ground.live}.j VALUES {values}")
+    looked = kept(column, replace(column, type=Type("Nullable", (plain("String"),))))
+    assert ground.rows(f"SELECT DISTINCT {looked} FROM {ground.live}.j") == [("2",)]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "value", "worst"),
     [

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.normalize import key_elements, without_direction
 from aaiclick.catalog.render import local_family
+from aaiclick.clickhouse.features import KEEPS_LAST_ARRAY
 from aaiclick.clickhouse.refusable import answered
 from aaiclick.diff.changes.column_type import RetypeColumn
 from aaiclick.diff.changes.columns import AddColumn
@@ -64,12 +65,14 @@ def combined(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
 
 def _roles(diff: TableDiff) -> tuple[Hazard, ...]:
     live, wanted, table = diff.form, diff.target.form, diff.live.name
+    first = diff.server.version < KEEPS_LAST_ARRAY
     found: list[Hazard] = []
     for new in wanted.columns:
         old = live_column(live, diff.target.renames, new.name)
         if old is not None and old.stored and new.stored:
             same = old.type == new.type and old.name == new.name
-            said = "" if same and live.arguments != wanted.arguments else altered(live, wanted, old, new)
+            arguments = same and live.arguments != wanted.arguments
+            said = "" if arguments else altered(live, wanted, old, new, first_of_arrays=first)
             if said:  # of the same column, because a key reads it, or no longer does
                 kept = live.order_by == wanted.order_by
                 name = f"change-{'partition' if kept else 'sort'}-key {table}" if same else f"retype {table}.{new.name}"

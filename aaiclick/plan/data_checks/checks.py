@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from aaiclick.catalog.scratch import curable, permissive
 from aaiclick.clickhouse.messages import first_line, shortened
+from aaiclick.clickhouse.statements import ask_permissively
 from aaiclick.diff.changes.base import Change, DataCheck
 from aaiclick.diff.hazards import Hazard
 from aaiclick.error_codes import (
@@ -125,16 +125,8 @@ def _count(table: str, check: DataCheck) -> Routine[tuple[str, Hazard | None, bo
 
 
 def asked(sql: str, settings: Mapping[str, str | int] | None = None, *, long: bool = False) -> Routine[Rows]:
-    """The answer. Where the server refuses a column's type by default (Time on 25.8, LowCardinality of a number), it is
-    asked again with permissive settings, as the copy is. Raises StatementError."""
-    own = dict(settings or {})
-    try:
-        return (yield Query(sql, {}, own, long=long))
-    except StatementError as error:
-        more = (yield from permissive("checks")) if curable(error) else {}
-        if not more:
-            raise
-    return (yield Query(sql, {}, {**more, **own}, long=long))
+    """The answer, as far as permissive settings are needed with these. Raises StatementError."""
+    return (yield from ask_permissively(Query(sql, {}, dict(settings or {}), long=long)))
 
 
 def _example(table: str, check: DataCheck) -> Routine[str]:

@@ -49,6 +49,10 @@ def propose_rebuild(diff: TableDiff) -> Routine[RebuildProposal]:
     outcome = yield from attempt(wanted, copy, {"insert_allow_materialized_columns": 1})
     if not outcome.accepted:
         return RebuildProposal(None, (yield from _refused(diff, columns, clone, outcome)))
+    settings = outcome.settings
+    if not settings and any(column.kind == "ALIAS" for column in diff.target.form.columns):
+        # Rows are written into it without them, but the server looks at every ALIAS before it reads one.
+        settings = (yield from attempt(wanted, f"SELECT {names} FROM {wanted.name} WHERE 0 FORMAT Null")).settings
     back = tuple(CopyColumn(name, expression) for name, expression in sorted(diff.back.items()))
     if back:
         # The rollback is tried as well: when it is needed is no time to find out that it does not work.
@@ -77,7 +81,7 @@ def propose_rebuild(diff: TableDiff) -> Routine[RebuildProposal]:
         # the server exchanges two tables it knows no views of them, so rows of that moment would pass by a view.
         fenced=order_matters(target) or bool(diff.live.dependents),
         keeps_ttl=bool(diff.form.ttl) and not keeps_all(diff.form.ttl, target.ttl),
-        settings=outcome.settings,
+        settings=settings,
         back=back,
     )
     return RebuildProposal(work)
