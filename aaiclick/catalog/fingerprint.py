@@ -10,6 +10,7 @@ from aaiclick.sql.database_prefix import strip_database
 from aaiclick.sql.tokens import TokenError, Tokens, identifier
 
 DIGEST_FORMAT = 1
+"""Stands in front of each digest: what another release computed in another way never equals it."""
 _TABLE = re.compile(
     r"CREATE TABLE (?:[A-Za-z_]\w*|`(?:[^`\\]|\\.)*`)\.(?:[A-Za-z_]\w*|`(?:[^`\\]|\\.)*`)(?: UUID '[0-9a-f-]*')? ",
     re.DOTALL,

@@ -72,6 +72,7 @@ def normal(form: TableForm) -> TableForm:
         ttl=normal_list(form.ttl),
         # The server keeps settings in the order and spelling in which they were given.
         settings=normal_settings(form.settings),
+        # Its keys are in the fields above, so both ways to write one table are equal.
         old_syntax="",
     )
 
@@ -227,6 +228,7 @@ def same_replicas(declared: tuple[str, ...], live: tuple[str, ...]) -> bool:
 
 
 def _expands(wanted: str, found: str) -> bool:
+    # Every second piece is a macro: it stands there as it is, or with its value, which is one piece of the path.
     pattern = "".join(
         f"(?:{re.escape(piece)}|[^/]+)" if place % 2 else re.escape(piece)
         for place, piece in enumerate(_MACRO.split(wanted))

@@ -54,6 +54,7 @@ def reflect_catalog(catalog: Catalog, name: str, only: Sequence[str] = (), exclu
         objects += _own_database(catalog)
     unsupported: dict[str, str] = {}
     there = [live for live in catalog.objects.values() if not _is_hidden(live.name)]
+    # A pattern that nothing fits is a mistake: an ``exclude`` that is spelled wrong would leave nothing out.
     for pattern in (*only, *exclude):
         if not any(fnmatchcase(live.name, pattern) for live in there):
             near = get_close_matches(pattern, [live.name for live in there], 1)
@@ -77,6 +78,7 @@ def _own_database(catalog: Catalog) -> list[Database]:
     engine = "" if catalog.database_engine in PLAIN else catalog.engine_full or catalog.database_engine
     if not engine and not catalog.comment:
         return []
+    # These two engines are the server's choice: only the comment is declared.
     known = catalog.database_engine not in (EMBEDDED_DEFAULT, CLOUD)
     return [_database(DatabaseForm(DATABASE, catalog.engine_full if known else "", catalog.comment))]
 

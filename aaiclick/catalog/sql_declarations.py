@@ -49,6 +49,7 @@ def read_sql(schema: Schema, database: str | None = None) -> Routine[Schema]:
         return schema
     formatted = yield from _formatted(declared)
     short = {item.name: found for item in declared if (found := shorthands(formatted[item.name]))}
+    # The engine knows these types only by making the table: most declarations need no scratch database.
     if short:
         types = yield from with_scratch(lambda scratch: _types(scratch, declared, short), database)
         formatted |= {name: spelled_out(formatted[name], found, types[name]) for name, found in short.items()}

@@ -107,6 +107,8 @@ def _part(row: Row, patches: Sequence[tuple[int, str]]) -> Part:
     """``patches``: last block and content of the patch parts (``patch-<hash>-<partition>``) of its partition. Later
     ones count as its content: which parts they change is not known."""
     partition, first, last, level, version, rows, size, name, mask, content = row
+    # A patch part changes rows that were there before it: one with a lower block number has nothing to do with this
+    # part.
     later = sorted(changed for block, changed in patches if block > number(first))
     digest = text(content)
     if not text(partition).startswith(PATCH):

@@ -1,6 +1,6 @@
 """Which hosts hold the objects of a database, and how a statement reaches all of them.
 
-Nothing is asked where nothing hints at a cluster: no name of one was given, the database is not replicated, and no
+Nothing is asked where nothing speaks of a cluster: no name of one was given, the database is not replicated, and no
 table has a second replica.
 """
 

@@ -51,6 +51,7 @@ class HttpAsyncConnection:
         )
         try:
             return decode_rows(body)
+        # Once the first bytes are out, a server that fails can only break off its answer.
         except ValueError as error:
             raise OutcomeUnknownError(
                 f"the answer of {self._identity} was cut off. Run again", 0, "", effect.sql
@@ -89,6 +90,7 @@ class HttpAsyncConnection:
     ) -> T:
         # Ends, because each turn leaves out one more setting.
         while True:
+            # ``bare`` is the question for these defaults: they are not known yet.
             defaults = {} if bare else await self._engine_defaults()
             sent = self._filter.request({**defaults, **settings}, reading=reading)
             try:

@@ -44,6 +44,7 @@ def _open_embedded(url: EmbeddedUrl) -> EmbeddedConnection:
     try:
         session = open_session(url.path)
     except BaseException:
+        # A wrong path in a URL leaves no empty directory.
         if made:
             forget_directory(url.path)
         raise

@@ -46,7 +46,7 @@ def make_target(
     """Lay the declaration over the live table.
 
     ``declared`` is the canonical form of ``table``. ``renames`` (old -> new) are those of migrations that apply, and
-    are added to ``renamed_from``; ``asked`` are all of them.
+    are added to ``renamed_from``; ``all_renames`` has those as well that do not apply.
     """
     live, declared = normal(live), normal(declared)
     applied = _renames(table, declared, live, renames or {})

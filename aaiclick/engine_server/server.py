@@ -89,6 +89,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    # Buffered: head and body of an answer leave together.
     wbufsize = -1
 
     def log_message(self, format: str, *args: object) -> None:

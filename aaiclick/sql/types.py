@@ -112,6 +112,7 @@ def nullable_type(type_text: str) -> str:
         "AggregateFunction",
     ):
         return type_text
+    # The engine takes Nullable inside of LowCardinality, never around it.
     if found.name == "LowCardinality":
         return f"LowCardinality({nullable_type(found.arguments[0])})"
     return f"Nullable({type_text})"

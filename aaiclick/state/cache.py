@@ -72,6 +72,7 @@ def parse_cache(comment: str) -> dict[str, CacheEntry]:
 
 def cache_comment(cache: Mapping[str, CacheEntry]) -> str:
     """The comment's text: pure ASCII, sorted."""
+    # The key ``passing`` stands in databases, so it stays as it is.
     fields = {
         name: {
             "version": entry.version,
@@ -147,4 +148,5 @@ def _passing(value: object) -> RunningTransition | None:
 
 
 def _whole(value: object) -> bool:
+    # For Python a JSON ``true`` is an int.
     return value is None or (isinstance(value, int) and not isinstance(value, bool))

@@ -132,6 +132,7 @@ def _details(body: str, seq: int) -> Details:
         raw = None
     if isinstance(raw, dict):
         return cast("dict[str, object]", raw)
+    # Passed over, it could be the one word on an action that a killed run has begun.
     raise ApplyError(f"row {seq} of {JOURNAL} was not written by aaiclick: its details are no JSON object")
 
 

@@ -61,6 +61,7 @@ def take_overs(entries: Sequence[Entry]) -> Mapping[str, Sequence[str]]:
 def enter_take_over(database: str, schema: str, tables: Collection[str]) -> Routine[None]:
     """Enter that tables belong to a schema from now on. Only under the lease."""
     yield from ensure_journal(database)
+    # No intent goes before it: this row is all that there is to do.
     for name in tables:
         yield from outcome(database, Action(RUN, schema, "", f"{_TAKEN}{name}", 0), "done")
 

@@ -154,6 +154,7 @@ def mentioned(database: str, schema: str, keys: Mapping[str, tuple[str, str]]) -
         return frozenset()
     books = yield from read_bookkeeping(database)
     yield from read_ready(books, RECORDS)
+    # In quotes, as the JSON has them: ``t.a`` must not be found in ``t.ab``.
     named = [(key, _json(key), name, f'"name":{_json(part)}') for key, (name, part) in sorted(keys.items())]
     listed = ", ".join(f"({', '.join(map(hex_literal, each))})" for each in named)
     rows = yield Query(
@@ -181,6 +182,8 @@ def append(
     books = yield from read_bookkeeping(database)
     table = qualified(books.home, RECORDS)
     values = (
+        # Of an empty table an aggregate still gives one row, so the first record gets 1. A HAVING that does not hold
+        # gives none, and nothing is written.
         "max(seq) + 1",
         "unhex({schema:String})",
         _nullable(record.version),

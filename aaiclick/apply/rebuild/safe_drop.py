@@ -105,6 +105,7 @@ def put_shadow_away(database: str, mark: Mark) -> Routine[None]:
     ``drop_shadow``.
     """
     there = yield from find_shadow(database, mark)
+    # In phase ``copy`` no EXCHANGE was sent yet: the mark says ``swap`` before that.
     if mark.phase == "swap" and there is not None and not is_taken(there, database):
         with suppress(StatementError):
             yield from _shadow_away(database, mark)

@@ -70,6 +70,7 @@ def require_replicas(work: RebuildWork | AttachWork, database: str, options: App
     source = yield from require_table(database, table)
     spread = reach
     if not source.engine.startswith("Replicated"):
+        # Each host then has rows of its own, as a shard has.
         reach = replace(reach, topology=reach.topology.apart)
     topology = reach.topology
     if reach.without:

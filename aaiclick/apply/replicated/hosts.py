@@ -55,6 +55,7 @@ def require_well(reach: Reach, source: Physical) -> Routine[None]:
             f"{number(row[1]):,} s. {AGAIN}"
         )
     rows = yield Query(
+        # A host of a Replicated database that was away for too long moves tables there which its log does not know.
         f"SELECT toInt64(_shard_num), name FROM {topology.everywhere('system.databases')} WHERE startsWith(name, "
         "{broken:String}) ORDER BY ALL",
         {"broken": f"{source.database}_broken_"},
@@ -177,6 +178,7 @@ def require_room_everywhere(reach: Reach, source: Physical, sizes: Mapping[int, 
     )
     policy = quote_string(text(rows[0][0]) if rows else "")
     rows = yield Query(
+        # Object storage shows the largest number that there is, of which a sum would wrap around.
         "SELECT toInt64(_shard_num) AS place, toInt64(sum(least(unreserved_space, 1000000000000000))) FROM "
         f"{topology.everywhere('system.disks')} WHERE name IN (SELECT arrayJoin(disks) FROM system.storage_policies "
         f"WHERE policy_name = {policy}) GROUP BY place ORDER BY place",

@@ -120,6 +120,7 @@ def until_fenced(reach: Reach, database: str, name: str, seconds: float, *, up: 
             return
         if (yield from is_long(wait, began)):
             require_all(reach, found, name)
+        # ``seconds`` is meant for INSERTs. However short it is, a host needs a moment to come to an entry of the log.
         if wait.waited > max(seconds, 5.0):
             what = "does not show yet that writers are refused" if up else "still refuses writers"
             raise ApplyError(

@@ -29,6 +29,7 @@ class ChainTable:
 
 def kept_parts(database: str, name: str, present: Sequence[Part]) -> Routine[int]:
     """The rows in these parts, without those that a lightweight delete has hidden."""
+    # Without hidden rows the catalogue has the number, and nothing is read.
     if not any(part.masked for part in present):
         return sum(part.rows for part in present)
     names = ", ".join(quote_string(part.name) for part in present)
@@ -52,6 +53,7 @@ def came_while_live(database: str, table: ChainTable) -> Routine[str]:
     if table.kept is None:
         return ""
     listed = yield from parts((yield from require_table(database, table.name, table.kept.uuid)))
+    # The names last until the count: merges of a kept table are stopped.
     late = [part.name for part in listed if part.last > table.kept.copied]
     return f" AND _part NOT IN ({', '.join(quote_string(name) for name in late)})" if late else ""
 

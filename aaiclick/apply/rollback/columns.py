@@ -85,6 +85,7 @@ def columns_back(
     listed: list[ColumnsBack] = []
     notes: list[str] = []
     for place, form in enumerate(newer):
+        # Its older side is the table that comes back, and each that took its place but the last.
         cells, doubts = _down([old, *newer[:-1]][: place + 1], chain[: place + 1], newer[: place + 1])
         columns: list[CopyColumn] = []
         for column in old.columns:

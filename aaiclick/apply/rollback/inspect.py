@@ -189,6 +189,7 @@ def _settings(old: TableForm, kept: KeptComment) -> tuple[tuple[str, str], ...]:
     saved = {name: value for name, value in kept.saved if value}
     ours = {name for name, _ in MERGES_STOPPED} | {FENCE}
     present = {name for name, _ in old.settings}
+    # Of our own settings those stay that it had before, with the value of then; a setting that we took away comes back.
     back = tuple((name, saved.get(name, value)) for name, value in old.settings if name not in ours or name in saved)
     return (*back, *((name, value) for name, value in saved.items() if name not in present))
 

@@ -71,6 +71,7 @@ def version_steps(records: Iterable[Record], live: int, attempts: Sequence[Attem
             ),
             None,
         )
+        # The first version, or one that was adopted without one before it: there is nothing to go back to.
         if came is None or not came.from_version:
             return tuple(found)
         later = [
@@ -81,6 +82,7 @@ def version_steps(records: Iterable[Record], live: int, attempts: Sequence[Attem
         listed = [each for each in listed if each.seq < came.seq]
         version, to = came.from_version, came.version or 0
         earlier = next((each for each in reversed(listed) if each.version == version), None)
+        # Attempts of another generation lie on the other side of a rollback, or of an adoption.
         generation = max((each.seq for each in listed if opens_generation(each)), default=0)
         own = [
             each

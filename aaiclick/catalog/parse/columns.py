@@ -140,6 +140,7 @@ def _no_operand(piece: Cursor) -> bool:
     clause = (piece.at("COMMENT") and piece.at_string(1)) or any(
         piece.at(word) and piece.at_op("(", 1) for word in ("CODEC", "STATISTICS", "SETTINGS")
     )
+    # Before an operator or at the end, TTL is a column of that name, which the expression reads.
     return clause or (
         piece.at("TTL")
         and piece.position + 1 < piece.end

@@ -76,6 +76,7 @@ def _at_clause(cursor: Cursor) -> bool:
 
 
 def _target(cursor: Cursor, database: str) -> str:
+    # The UUID of an inner table is no part of the definition: a copy in scratch has another one.
     if cursor.accept("INNER", "UUID"):
         cursor.string()
         return ""

@@ -78,6 +78,7 @@ def with_stand_ins(
             made.append(stand_in.name)
         result = yield from body(replace(scratch, functions=names))
     except (Exception, Interruption):
+        # The first error counts. What cannot be dropped now goes when a later run sweeps.
         yield from _drop(made, quiet=True)
         raise
     yield from _drop(made)

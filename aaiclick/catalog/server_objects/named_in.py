@@ -41,6 +41,7 @@ def with_named_collections(schema: Schema, exclude: Sequence[str] = ()) -> Routi
 
 def _named(schema: Schema) -> list[str]:
     """Whatever stands where a collection may be named."""
+    # A bare word there may be a table or a function as well: the server is asked which of them are collections.
     found: set[str] = set()
     for item in schema.objects:
         if isinstance(item, Table) and isinstance(item.engine, Engine):

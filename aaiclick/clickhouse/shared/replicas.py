@@ -49,6 +49,8 @@ def tables_everywhere(reach: Reach, database: str, names: Collection[str], what:
 
 def tables_by_name(topology: Topology, database: str, names: Collection[str]) -> Routine[Named]:
     """What has these names on every host that answers."""
+    # In hex: a name may hold a comma, or bytes that are no text. The row of ``system.one`` tells a host that has none
+    # of them from one that does not answer.
     rows = yield Query(
         f"SELECT toInt64(_shard_num), hex(name), toString(uuid), {_FENCED}, engine_full FROM "
         f"{topology.everywhere('system.tables')} WHERE {_UUIDS} UNION ALL SELECT toInt64(_shard_num), '', '', "
@@ -92,6 +94,7 @@ class PartsSeen:
 
 def parts_on_hosts(topology: Topology, database: str, name: str) -> Routine[PartsSeen]:
     """The active parts of a table on every host that answers. Parts without rows are left out."""
+    # ``system.one``: a host without parts is not one that does not answer.
     rows = yield Query(
         "SELECT toInt64(_shard_num), partition_id, name, toInt64(rows), hash_of_all_files FROM "
         f"{topology.everywhere('system.parts')} WHERE {_TABLE} AND active AND rows > 0 UNION ALL SELECT "

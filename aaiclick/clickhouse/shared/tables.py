@@ -26,7 +26,7 @@ QUEUE: Mapping[str, str | int] = {
     "distributed_ddl_task_timeout": 1,
     "distributed_ddl_output_mode": "null_status_on_timeout",
 }
-"""Statuses are hints: a short answer, and then a look at every host."""
+"""What the queue answers proves nothing: it is waited for briefly, and then every host is looked at."""
 PROVED_IN = 30.0
 """Seconds until a table that was made has to be there on every host that answers."""
 KEEPER_PATH = "/clickhouse/aaiclick"
@@ -120,6 +120,7 @@ def make_everywhere(
     _one_truth(books, found, names)
     if not lacking:
         return False
+    # Where no host has the table, the database that it belongs to may be missing as well.
     if any(not found[table.name] for table in lacking):
         yield from make_home(books)
     for table in lacking:

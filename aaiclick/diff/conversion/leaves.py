@@ -181,6 +181,7 @@ def _inexact(value: str, old: TypeText, new: TypeText) -> str:
         return _refused(f"trunc({value})" if whole(new) is not None else value, new)
     if floating(new):
         count = whole(old)
+        # Every number of 64 bits is in the range of a Float32, the largest of 128 are not.
         return f"isInfinite({_cast(value, text_of(new))})" if count is not None and count.bits > 64 else ""
     if decimal(old) is not None and whole(new) is not None:
         return _refused(f"toString(trunc({value}))", new)  # of the Decimal itself the engine throws
@@ -193,6 +194,7 @@ def _number_differs(value: str, old: TypeText, new: TypeText) -> str:
     places = decimal(new)
     if floating(old) and places is not None:
         there = _cast(value, text_of(new))
+        # The widest Decimal, so that only the places behind the point decide.
         exact = f"accurateCastOrNull(toString({value}), 'Decimal(76, {places[1]})') = {there}"
         return f"NOT ifNull({exact}, 0) OR NOT {_same(_cast(f'toString({there})', text_of(old)), value)}"
     if decimal(old) is not None and floating(new):

@@ -93,10 +93,12 @@ class ReplicatedMark:
 
     def source_at(self, place: int) -> str:
         """The storage with the user's rows on the host of that place."""
+        # Places count from 1, as ``_shard_num`` does.
         return self.sources[place - 1]
 
     def copied(self, shard: int) -> CopiedShard:
         """What the new table has of a shard."""
+        # A copy on one shard says it in ``high`` and ``rows``.
         found = [each for each in self.shards if each.shard == shard]
         return found[0] if found else CopiedShard(shard, self.high, self.rows)
 
