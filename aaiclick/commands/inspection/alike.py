@@ -44,6 +44,7 @@ def definitions(topology: Topology, subject: Subject) -> Routine[Shown]:
 def usual(shown: Shown, names: Collection[str]) -> tuple[str, ...]:
     """The definitions that most hosts show, '' for what they do not have."""
     seen = [shown.digests(place, names) for place in sorted(shown.hosts)]
+    # Of two that are shown as often, that of the first host counts.
     return max(seen, key=seen.count, default=("",) * len(names))
 
 
@@ -53,6 +54,8 @@ def settled(reach: Reach, subject: Subject, seconds: float = 60.0, *, absent: bo
     wait = Wait(0.05, 1.0)
     while True:
         # Not on the first look: mostly all are alike, and then no queue has to be asked about.
+        # Before the look: what the queue ends in between is seen by it. Asked behind it, an object that came meanwhile
+        # would count as lacking.
         idle = wait.waited > 0 and not (yield from busy(reach, subject))
         now = yield from definitions(reach.topology, subject)
         away = reach.places - now.hosts.keys()

@@ -32,6 +32,7 @@ def host_states(found: Inspection, changed: frozenset[str] = frozenset()) -> Rou
     differs, aside = yield from _differences(found, changed)
     helped = {place for place, words in differs.items() if words and place not in aside}
     peers: Mapping[int, Peer] = {}
+    # Only a host that a run would help is named with its URL.
     if helped:
         peers = yield from answering_peers(topology)
     fewer = _fewer(topology, (yield from _rows(topology, database, objects)))
@@ -69,6 +70,7 @@ def _differences(
         shown = yield from definitions(topology, subject)
         if len({shown.digests(place, subject.names) for place in shown.hosts}) <= 1:
             continue
+        # Asked once, and only where hosts differ: mostly none do.
         here = here if here >= 0 else (yield from connected(topology))
         away = yield from detached(topology, subject)
         aside = {place: aside.get(place, frozenset()) | names for place, names in away.items()}

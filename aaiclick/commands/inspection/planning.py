@@ -106,6 +106,7 @@ def _planned(
     ordered = decided(planned.steps, [script.migration for script in found.pending])
     if not found.topology.single:
         ordered = in_step(ordered, catalog, planned.targets, found.topology)
+    # Behind in_step: a drop goes right in front of the one of its local table, wherever that is by now.
     ordered = drops_in_step(ordered, catalog, planned.targets, found.allowed)
     ordered = (*columns_apart(schema, catalog), *ordered)
     plan = Plan(
@@ -122,6 +123,7 @@ def _planned(
     )
     if found.allowed:
         plan = replace(plan, notes=(*plan.notes, *(yield from idle_keys(found, plan.steps))))
+    # After the notes, which it goes through as well.
     plan = without_foreign(plan, schema, {name: owner.label for name, owner in found.owners.items()})
     return PlannedMigration(found, plan, planned.forms, rehearsed, planned.targets, sizes)
 

@@ -31,6 +31,7 @@ def in_step(
         was = live.form if live is not None else None
         if wanted.engine != ENGINE or not isinstance(was, TableForm) or was.engine != ENGINE:
             continue
+        # On one shard every row is where any key looks for it.
         refusal = sharding_refusal(was, wanted) if topology.shards > 1 else ""
         if refusal:
             for index, step in enumerate(ordered):

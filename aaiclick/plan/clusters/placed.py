@@ -62,6 +62,7 @@ def _placed(
     step: Step, topology: Topology, plain: Mapping[str, str], sizes: HostSizes | None, shared: set[str]
 ) -> Step:
     blocked = step.blocked or _refusal(step, topology, plain)
+    # Statements of a migration are SQL that somebody wrote: each is judged by what it does.
     if isinstance(step.work, SqlWork) and not blocked:
         blocked = statements_refusal(step.work.statements, topology, shared)
     if isinstance(step.work, RebuildWork | AttachWork):

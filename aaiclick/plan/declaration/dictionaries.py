@@ -89,6 +89,7 @@ def _columns(
         form = forms.get(name)
         if isinstance(form, TableForm):
             return {column.name: column.type for column in form.columns if column.kind != "EPHEMERAL"}
+        # flatten_nested decides whether a Nested is one column or one for each of its parts.
         if any(column.type.lstrip().startswith("Nested") for column in declared.columns):
             return {}
         return {column.name: column.type for column in declared.columns if column.kind != "EPHEMERAL"}

@@ -140,6 +140,7 @@ def require_triggerable(scratch: Scratch, item: MaterializedView, view: ViewForm
     if scratch.prefix or item.refresh is not None or (yield from _reaches_out(item.query, scratch, catalog)):
         return
     listed = ", ".join(column_form_sql(column) for column in view.columns)
+    # Null keeps no row and asks for no key: what is refused then is the query.
     place = f"{item.name}~target"
     error = yield from make(scratch, create_table(scratch.sql_name(place), listed, "ENGINE = Null"), replay=True)
     # No table can have these columns, which says nothing about the query.

@@ -13,6 +13,7 @@ from aaiclick.sql.quoting import qualified
 from aaiclick.sql.tokens import TokenError, Tokens, split_top, unquote
 
 FRONTS = f"engine IN ('Buffer', 'Merge', 'Distributed') AND {ELSEWHERE} AND NOT startsWith(name, {{prefix:String}})"
+# The place of the database among the arguments: the first one of a Distributed table is the cluster.
 _DATABASE_AT = {"Buffer": 0, "Merge": 0, "Distributed": 1}
 
 
@@ -44,6 +45,7 @@ def stands_before(form: TableForm, own: str, database: str, table: str) -> bool:
     where, what = arguments[first], unquote(arguments[first + 1])
     pattern = Tokens(where)
     if form.engine == "Merge":
+        # REGEXP('...') has four tokens: the word, two brackets and the text between them.
         regular = pattern.is_word(0, "REGEXP") and len(pattern) == 4
         there = (
             _matches(unquote(pattern.items[2].text), database)

@@ -111,6 +111,7 @@ def reading(dependents: Sequence[Dependent], table: str, names: Mapping[Place, C
         if not reached.isdisjoint(names[dependent.place]):
             reached.add(dependent.name)
     wanted = reached - {table}
+    # Backwards, because each comes behind what it reads: one pass finds what that reads in turn.
     for dependent in reversed(dependents):
         if dependent.name in wanted:
             wanted.update(names[dependent.place])
@@ -198,6 +199,7 @@ def _effect(scratch: Scratch, dependent: Dependent, after: DatabaseAfter, moved:
         return Effect(dependent, (), {}, dependent.columns)
     name = dependent.name if own else f"{dependent.name}~{dependent.database}"
     taken = set(moved.values())
+    # A front table that the plan changes has a clone of its own name in scratch.
     if (scratch.database, scratch.name(name)) in taken:
         name += "~view"
     query = after.queries.get(dependent.name) if own else None
@@ -211,6 +213,7 @@ def _effect(scratch: Scratch, dependent: Dependent, after: DatabaseAfter, moved:
     form = (yield from read_forms(scratch, [name])).get(name)
     fresh = form.columns if isinstance(form, ViewForm) else ()
     declared = own and dependent.name in after.always
+    # Whoever reads a dictionary or front table sees its own columns: the view was only made to analyse the query.
     if not dependent.view:
         yield Command(drop("VIEW", scratch.sql_name(name)))
         return Effect(dependent, fresh, now or {}, dependent.columns)

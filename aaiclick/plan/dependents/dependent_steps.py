@@ -59,6 +59,7 @@ def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[S
     if not tables and not changed.queries:
         return DependentSteps()
     database = catalog.database
+    # Where no table changes only declared views can: only they are read.
     dependents = (
         (yield from read_dependents(database, tables)) if tables else (yield from read_views(database, changed.queries))
     )
@@ -111,6 +112,7 @@ def _depended(database: str, renamed: Mapping[str, str], dependents: Sequence[De
             " WHERE database = {database:String} AND name = {name:String} ORDER BY d, n",
             {"database": database, "name": old},
         )
+        # Those that were examined follow the new name by steps of this plan, or block it.
         needed = [f"{text(row[0])}.{text(row[1])}" for row in rows if (text(row[0]), text(row[1])) not in known]
         if needed:
             why = (

@@ -29,6 +29,7 @@ DICTIONARIES = (
 def read_dictionaries(database: str, names: tuple[str, ...]) -> Routine[tuple[Dependent, ...]]:
     """The dictionaries that read one of these tables of ``database``. The engine lists those with a source on the same
     server."""
+    # In hex: a comma in a name, or a byte that is no UTF-8, would not come through.
     listed = ",".join(sorted(name.encode("utf-8", "surrogateescape").hex() for name in names))
     rows = yield Query(
         f"SELECT database, name, create_table_query, toString(uuid) FROM system.tables WHERE {DICTIONARIES} ORDER BY "

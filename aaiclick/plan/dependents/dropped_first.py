@@ -89,6 +89,7 @@ def dropped_first(
                 (Hazard("loses-rows", lost, f"replace-view {item.name}"),),
             )
         )
+        # What has to be allowed was asked for by the step that drops the view.
         sql = _create(item, before, catalog.database)
         late.append(replace(step, strategy="replace", sql=[sql], work=ReplaceWork((sql,)), hazards=()))
     return tuple(early), tuple(late)

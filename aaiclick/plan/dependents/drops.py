@@ -127,6 +127,7 @@ def _shown(step: Step, readers: _Readers) -> Routine[tuple[Step, ...]]:
     table, _, column = step.id.partition(DROP)
     before, recreated, chosen = readers.before, readers.recreated, readers.of_table.get(table, ())
     form, database = before.tables.get(table), before.catalog.database
+    # Without one of these no view can show or name the column, and nothing has to be made in scratch.
     if form is None or not any(
         _may_show(dependent, column) or dependent.name in recreated or column in readers.words[dependent.query]
         for dependent in chosen
@@ -148,6 +149,7 @@ def _shown(step: Step, readers: _Readers) -> Routine[tuple[Step, ...]]:
         left = _names(effect)
         gone = [name for name in held if name not in left]
         name = display_name(dependent, database)
+        # A view that the plan replaces anyway was tried with its new query.
         if effect.refusal and remade is None:
             return (replace(step, blocked=f"the {dependent.noun} {name} would fail ({first_line(effect.refusal)})"),)
         if column in effect.taken_over and remade is None:

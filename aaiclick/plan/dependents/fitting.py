@@ -42,6 +42,7 @@ def _fits(old: TypeText, new: TypeText, old_text: str, new_text: str) -> bool:
     if old.name == "Nullable":
         # These two hold NULL by themselves.
         return new.name in ("Dynamic", "Variant") and fits(old.arguments[0], new_text)
+    # A Variant keeps the type of each value: any other member would be a conversion.
     if new.name == "Variant":
         return old_text in new.arguments
     if old_text == "Nothing":
@@ -152,6 +153,7 @@ def _decimal(kind: TypeText) -> tuple[int, int]:
     numbers = [int(each) for each in kind.arguments]
     if kind.name in _DECIMALS:
         return _DECIMALS[kind.name], numbers[0]
+    # Decimal alone is Decimal(10, 0).
     return (numbers[0], numbers[1] if len(numbers) > 1 else 0) if numbers else (10, 0)
 
 

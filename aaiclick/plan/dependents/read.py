@@ -27,6 +27,7 @@ def read_dependents(database: str, following: Mapping[str, TableForm | None]) ->
     views: list[Dependent] = []
     dictionaries: list[Dependent] = []
     fronts: list[Dependent] = []
+    # UNION ALL gives its parts in any order, and a plan has to come out the same each time.
     for row in sorted(tuple(text(value) for value in row) for row in rows):
         place, name, engine, definition, query, uuid = row
         if engine in ("View", "MaterializedView"):

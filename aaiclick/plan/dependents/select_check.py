@@ -106,6 +106,7 @@ def _refusal(diff: TableDiff, clone: Clone, query: str) -> Routine[str]:
         yield Command(create_view(probe, moved), settings=clone.settings)
         yield Command(drop("VIEW", probe))
     except StatementError as error:
+        # The connection failed: that is no refusal.
         if error.code == 0:
             raise
         return first_line(str(error))

@@ -45,8 +45,10 @@ def _how(old: ColumnForm, new: ColumnForm) -> How | None:
     if aliases and (old.kind, old.expression) != (new.kind, new.expression):
         return "expression"
     if old.type != new.type:
+        # An ALIAS stores no bytes: another type is another value of its expression.
         if aliases:
             return "expression"
+        # Before the zone: with its labels left out an Enum with new labels is the same type as well.
         if extends(old.type, new.type):
             return "labels"
         return "zone" if same_kind(old.type, new.type) else "type"

@@ -32,6 +32,8 @@ def has_to_be_compared(each: ChangedColumn) -> bool:
         return each.old.expression == each.new.expression  # another one is by name anyway
     if by_copy(each) or each.how not in ("zone", "type") or not (each.old.stored and each.new.stored):
         return False
+    # A type of another order is converted by a mutation, as a copy would; where the bytes stay right nothing has to be
+    # read.
     return same_order(each.old.type, each.new.type) and not keeps_bytes(each.old.type, each.new.type)
 
 

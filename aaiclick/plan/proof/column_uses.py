@@ -160,6 +160,7 @@ def ttl_expressions(ttl: str) -> tuple[str, ...]:
         found.append(f"toInt64(toDateTime64({tokens.slice(0, end)}, 0))")
         where = next((place for place in range(end, len(tokens)) if tokens.is_word(place, "WHERE")), None)
         if where is not None:
+            # NULL does not meet a WHERE, and counts as 0.
             found.append(f"ifNull(({tokens.slice(where + 1, expression_end(tokens, where + 1, len(tokens)))}) != 0, 0)")
     return tuple(found)
 
@@ -191,6 +192,7 @@ def touched(
     for use in uses:
         suspects = [expression for expression in use.old if mentioned(expression, affected)]
         reads = bool(suspects)
+        # A projection's body is no expression that could be asked about.
         if reads and use.kind != "projection" and all("->" in expression for expression in suspects):
             reads = yield from _read(table, suspects, affected)
         if reads:
@@ -206,6 +208,7 @@ def _read(table: str, expressions: Collection[str], columns: Collection[str]) ->
     )
     if rows is None:
         return True
+    # A parameter of a lambda is a column node, too: its source is the list of the lambda's arguments, and no table.
     tables = {line.split("id: ")[1].split(",")[0] for row in rows if "TABLE id: " in (line := text(row[0]))}
     for row in rows:
         line = text(row[0]).strip()

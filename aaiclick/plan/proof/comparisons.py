@@ -70,6 +70,7 @@ def evaluate(
     try:
         return (yield from _pass(diff, data_name, comparisons))
     except StatementError as error:
+        # Without a code the connection failed: that says nothing about the expression.
         if error.code == 0:
             raise
         if len(comparisons) == 1:
@@ -81,6 +82,7 @@ def evaluate(
 
 
 def _pass(diff: TableDiff, data_name: str, comparisons: Sequence[Comparison]) -> Routine[tuple[ComparisonResult, ...]]:
+    # By names of their own: behind the conversion the same column name means the new value.
     carried = {
         _name(place, part): expression
         for place, comparison in enumerate(comparisons)
@@ -91,6 +93,7 @@ def _pass(diff: TableDiff, data_name: str, comparisons: Sequence[Comparison]) ->
     )
     columns = [column for place, comparison in enumerate(comparisons) for column in _columns(place, comparison)]
     answer = yield Query(f"SELECT {', '.join(columns)} FROM {rows.source}", {}, COMPARE_SETTINGS, long=True)
+    # One row: its values are in the order in which _columns asks for them.
     values = list(answer[0])
     found: list[ComparisonResult] = []
     for comparison in comparisons:
@@ -113,6 +116,7 @@ def _columns(place: int, comparison: Comparison) -> list[str]:
     old = [quote_name(_name(place, part)) for part in range(len(comparison.old))]
     # RowBinary gives the bytes of a value: NaN equals itself, and a zero has a sign.
     differs = f"formatRow('RowBinary', {', '.join(old)}) != formatRow('RowBinary', {', '.join(comparison.new)})"
+    # The name of a partition also goes by the type: 20240101 of a Date, 19723 of the same number as UInt16.
     if comparison.partition:
         differs = f"({differs} OR partitionID({', '.join(old)}) != partitionID({', '.join(comparison.new)}))"
     example = (

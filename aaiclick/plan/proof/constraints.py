@@ -27,6 +27,7 @@ def new_constraints(diff: TableDiff) -> tuple[ConstraintForm, ...]:
     for change in diff.changes:
         if isinstance(change, ChangeConstraint) and change.new is not None:
             old = change.old
+            # An ASSUME that becomes a CHECK was never checked either.
             if old is None or (old.kind, old.expression) != (change.new.kind, change.new.expression):
                 found.append(change.new)
     return tuple(found)
@@ -68,6 +69,7 @@ def _violated(diff: TableDiff, data_name: str, constraint: ConstraintForm, befor
             long=True,
         )
     except StatementError as error:
+        # No answer of the server: the connection failed.
         if error.code == 0:
             raise
         return (

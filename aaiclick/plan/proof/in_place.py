@@ -104,6 +104,7 @@ def prove(diff: TableDiff, data_name: str) -> Routine[InPlaceProof]:
     changed = changed_columns(diff.form, diff.target)
     uses = kept_uses(diff.form, diff.target)
     affected = yield from touched(diff.form, diff.name_of(data_name), uses, [each.old.name for each in changed])
+    # First what needs no row: often nothing is left, and the table is not read at all.
     harmed = [use for use in affected if not unharmed(diff.form, use, changed)]
     found = _Found([never_in_place(each) for each in changed if by_copy(each)])
     _projections(diff, uses, harmed, changed, found)
@@ -229,6 +230,7 @@ def _judge(
     guards = of_comparison(diff, use_comparison(use), use.words)
     if guards is not None:
         found.guards.append(guards)
+    # A skip index holds no rows, and may be made anew while writers go on.
     elif use.kind == "index":
         _remake(diff, use, _UNWATCHED, found)
     else:

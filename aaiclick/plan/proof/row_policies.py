@@ -40,7 +40,9 @@ def held_to_policies(diff: TableDiff, data_name: str, step: Step, cost: Cost) ->
     if step.blocked or not (reading or _concerned(diff)):
         return step
     known = yield from _listed(diff.cache, diff.database, diff.topology)
+    # '' is the table of a policy ON db.*.
     policies = [policy for policy in known.policies if policy.table in ("", data_name)]
+    # Without a policy nothing is hidden, and nothing has to be counted.
     if reading and (policies or not known.complete):
         hidden = yield from hidden_rows(diff.database, data_name)
         if hidden:

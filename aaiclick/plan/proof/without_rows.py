@@ -33,6 +33,7 @@ def unharmed(form: TableForm, use: ColumnUse, changed: Sequence[ChangedColumn]) 
         each.how == "expression" or not keeps_bytes(each.old.type, each.new.type) for each in concerned
     ):
         return False
+    # Both are computed from the column alone, and never by an expression over it.
     if use.kind in ("statistics", "implicit index"):
         return True
     if outdated(form, use, changed) or (use.kind == "index" and any(each.how == "type" for each in concerned)):
