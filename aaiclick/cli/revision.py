@@ -90,6 +90,7 @@ def revision(
     2: error.
     """
     frame = Frame("revision", json, debug, schema=schema, env=env)
+    # run() leaves the process: the last line is for everything but --renumber.
     if renumber:
         others = bool(message or rename or drop or oldest_code or python or amend)
         frame.run(lambda: _renumber(frame, others))

@@ -99,6 +99,7 @@ def _rollback(frame: Frame, hooks: Hooks, to: int | None, allow: tuple[str, ...]
     from aaiclick.cli.hooks.looks import before_rollback
     from aaiclick.cli.progress.watchers import watcher
 
+    # Hooks may stop writers, say: nothing like that happens for a look.
     if not dry_run:
         before_rollback(frame, hooks, declared, to, allow)
     watch = watcher(frame.output)

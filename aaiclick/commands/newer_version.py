@@ -61,6 +61,7 @@ def ahead_error(found: Inspection) -> SchemaAheadError | None:
     """Why this code may not run on what is there, or will be; None where it may."""
     schema, version = found.schema, found.schema.version
     assert version is not None
+    # What is under way counts before what is recorded: the tables are on their way there already.
     way = found.unfinished_migration if found.overtaken else None
     if way is not None:
         if way.running.bears(version):
@@ -70,6 +71,7 @@ def ahead_error(found: Inspection) -> SchemaAheadError | None:
         )
     assert found.record is not None
     oldest, live = found.record.oldest_code, found.record.version or 0
+    # A version that names no older code was released as one that none may run on.
     return None if oldest is not None and oldest <= version else SchemaAheadError(schema.name, live, version, oldest)
 
 

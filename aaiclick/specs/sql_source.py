@@ -262,6 +262,7 @@ def _forbidden(cursor: Cursor, noun: Kind) -> tuple[int, str] | None:
                 query = view
             engine = engine or tokens.is_word(position, "ENGINE")
             bracket = bracket or tokens.is_op(position, "(")
+        # Over brackets as a whole: what stands in them is about columns and arguments.
         position = tokens.after(position)
     if table and not bracket:
         return cursor.position, "a list of columns was expected"

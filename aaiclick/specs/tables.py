@@ -255,6 +255,7 @@ def without_sort_key(engine: AnyEngine) -> str:
     if isinstance(engine, MergeTree):
         name = type(engine).__name__
     else:
+        # MergeTree(date, key, granularity) is the old syntax; a replicated one has path and replica in front.
         old = 3 + (2 if engine.name.startswith("Replicated") else 0)
         if not engine.name.endswith("MergeTree") or len(split_top(engine.arguments)) >= old:
             return ""

@@ -253,6 +253,7 @@ def _each(
                     work.over = True
                     raise
                 finally:
+                    # Waits for the threads: a connection may only be closed when no statement runs on it.
                     pool.shutdown()
                     work.close()
     finally:

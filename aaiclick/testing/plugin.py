@@ -144,6 +144,7 @@ def aaiclick_server_database(aaiclick_server: EngineServer) -> Iterator[str]:
     name = fresh_name()
     aaiclick_server.command(f"CREATE DATABASE {quote_name(name)}")
     yield name
+    # The test may have killed it.
     aaiclick_server.start()
     aaiclick_server.command(f"DROP DATABASE IF EXISTS {quote_name(name)} SYNC")
 

@@ -55,6 +55,7 @@ def unproven_conversions(catalog: Catalog, found: ReleaseHistory, live: LiveVers
         if not words:
             continue
         earlier, own = found.lock.get(script.version - 1), found.lock.get(script.version)
+        # The version before has the very same form, so the form says nothing for either of them.
         if earlier is not None and own is not None and _same(catalog, earlier, own, here, whole=explicit):
             stops.append(words)
             before = before or script.version - 1

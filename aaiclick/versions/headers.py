@@ -114,10 +114,12 @@ class _Reader:
 
     def _read_line(self, line: str) -> None:
         indented = _INDENTED.match(line)
+        # Before the keys: a line of an expression may look like one of them.
         if indented is not None and self.rebuild is not None:
             self._indented(len(indented.group(1)), indented.group(2))
             return
         self._end_item()
+        # Any other line of the header ends what belongs to a rebuild.
         self.rebuild = None
         found = _KEY.match(line)
         if found is None:

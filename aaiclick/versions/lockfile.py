@@ -184,6 +184,7 @@ def _plain_lock(lock: Lock) -> dict[str, Json]:
 
 def seal_of(locked: LockedVersion) -> str:
     """The checksum of a released version's entry."""
+    # Sorted and without blanks, so that the layout of the file does not count.
     encoded = json.dumps(_plain_version(locked), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(encoded.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 

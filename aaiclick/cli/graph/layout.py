@@ -61,6 +61,7 @@ def place(boxes: Sequence[int], sizes: Sequence[Size], edges: Sequence[tuple[int
     """Place the boxes of one part. ``sizes``: width and height of every box, by its number."""
     within = set(boxes)
     own = [edge for edge in dict.fromkeys(edges) if edge[0] in within and edge[1] in within and edge[0] != edge[1]]
+    # Turned round for the layers only: their points are turned back below.
     turned = _loops(boxes, own)
     forward = list(dict.fromkeys((end, begin) if (begin, end) in turned else (begin, end) for begin, end in own))
     layer = _layers(boxes, forward)
@@ -222,6 +223,7 @@ def _apart(wanted: Sequence[float], room: Sequence[float]) -> list[float]:
     they are wanted (least squares)."""
     offsets = [sum(room[:at]) for at in range(len(room))]
     blocks: list[tuple[float, int]] = []
+    # Boxes that would overlap become one block, which moves as a whole (pool adjacent violators).
     for goal, offset in zip(wanted, offsets, strict=True):
         total, size = goal - offset, 1
         while blocks and blocks[-1][0] / blocks[-1][1] > total / size:

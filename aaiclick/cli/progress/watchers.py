@@ -121,6 +121,7 @@ class Watcher:
 
     def _waited(self, event: Waiting) -> None:
         what, since = self._waiting
+        # Fewer seconds than last time: it is another wait for the same.
         if event.what != what or event.seconds < since or event.seconds - since >= WAIT_LINE_EVERY:
             self._waiting = (event.what, event.seconds)
             self._line(waiting_line(event))

@@ -80,6 +80,7 @@ def migrate_tenants(frame: Frame, hooks: Hooks, policy: Policy, jobs: int, ask: 
             rows = [_migrated_row(each, states[each.database]) for each in changed]
             frame.output.table(("database", "", "version", "steps", "rows", "time"), rows, _NUMERIC)
         _say_next(frame.output, failures)
+    # An error (2) counts more than a refusal (1).
     code = max((failure.code for failure in failures.values()), default=ExitCode.DONE)
     if failures:
         hooks.failed_databases([*failures], next(each for each in failures.values() if each.code == code))
@@ -121,6 +122,7 @@ def status_of_tenants(frame: Frame, jobs: int, metrics_file: Path | None = None)
     """How every database that the pattern means stands to the code. ``metrics_file``: all of them in one file."""
     from aaiclick.tenants import validate_tenants
 
+    # Before anything can fail: a look that failed stands in the file as well.
     metrics = MetricsFile(metrics_file, frame.declared_in_files().name, frame.database or "")
     try:
         schema, url, names = _meant(frame)
@@ -170,6 +172,7 @@ def _agreed(frame: Frame, schema: Schema, policy: Policy, names: Sequence[str], 
     for group in plans.groups:
         verdict = judge(group.plan, policy)
         steps = tuple(step for step in verdict.run if question.grave(step))
+        # Where the policy refuses the plan nothing of it is carried out, and nobody has to agree to it.
         if steps and not verdict.refused:
             frame.output.tell(_heading(group), "bold")
             question.show(frame.output, steps)

@@ -65,6 +65,7 @@ def computed_to_be(live: TableForm, wanted: TableForm, renames: Renames) -> str:
 
 def _source(live: TableForm, renames: Renames, column: ColumnForm) -> ColumnForm | None:
     old = live_column(live, renames, column.name)
+    # An EPHEMERAL column has no value, and one that becomes MATERIALIZED from an ALIAS is computed anew.
     readable = (
         old is not None
         and old.kind != "EPHEMERAL"

@@ -85,6 +85,7 @@ def _change(item: NamedCollection, live: LiveCollection, requested: Collection[s
     words = [f"key {key} is missing" for key in missing]
     words += [f"key {key} is {there[key] or 'not marked'}, {item.flag(key)} is declared" for key in other]
     again = [key for key in item.keys if {f"{SET} {item.name}", f"{SET} {item.name}.{key}"} & set(requested)]
+    # Those are set anyway.
     again = [key for key in again if key not in (*missing, *other)]
     undeclared = _undeclared(item, live)
     if not words and not again and not undeclared:
@@ -100,11 +101,13 @@ def _change(item: NamedCollection, live: LiveCollection, requested: Collection[s
             Hazard("old-code-breaks", f"{_EVERYWHERE}uses the new values from then on", key)
             for key in ([allow] if allow else [f"{SET} {item.name}.{key}" for key in again])
         )
-        # Of all keys, those whose values are somebody else's stay; what is asked for by name, or alone, is told.
+        # With the permission for all keys, those without a declared value stay as they are. A key that is named itself
+        # does not, nor all of them where none has a value: then the step says that no value is given.
         named = {key for key in again if f"{SET} {item.name}.{key}" in requested}
         known = [key for key in again if item.keys[key] is not None or key in named] or again
         said = f"values of {', '.join(known)} are set anew"
         steps.append(_set(item, SET, [said], known, hazards, obstacle, optional=True))
+    # Without the right nothing is offered that could not be carried out.
     for key in undeclared if not obstacle else ():
         sql = alter_named_collection(quote_name(item.name), (), (quote_name(key),))
         hazard = Hazard("changes-values", f"{_EVERYWHERE}goes without {key}", f"drop-collection-key {item.name}.{key}")
