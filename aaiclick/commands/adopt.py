@@ -171,6 +171,7 @@ def _compared(found: Inspection, version: int) -> Routine[_Fit]:
     lock, schema = found.released.lock, found.schema
     if lock is not None and lock.get(version) is not None:
         return _Fit((yield from _released_differences(found, version)))
+    # Without migrations the declaration is all that was ever said of this version.
     if version == schema.version and not found.released.scripts:
         planned = yield from make_plan(found, max_read_bytes=0, clones=False)
         words = status_of(planned)[1]

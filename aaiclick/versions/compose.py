@@ -55,6 +55,7 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
     cells, problem = walk.cells, walk.problem
     again = {} if problem else {name: one for name, one in walk.dropped.items() if _again(name, cells, live, declared)}
     if again:
+        # An ALIAS holds nothing that would have to begin anew.
         dropping = [change for name, (change, _) in again.items() if _stored(name, declared)]
         rebuilds = tuple(change for change in changes if change in rebuilds or change in dropping)
     defaults = _earlier_defaults(cells, declared) if not problem else {}
@@ -114,6 +115,7 @@ class _Walk:
 
 
 def _walked(live: TableForm, changes: Sequence[VersionChange], declared: TableForm) -> _Walk:
+    # An EPHEMERAL column is not stored: there is nothing that a version could make of it.
     cells = {
         column.name: _Cell(quote_name(column.name), column.type, column.name)
         for column in live.columns
@@ -136,6 +138,7 @@ def _walked(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
             if form is None or form.column(name) is None:
                 dropped[cells[name].origin or name] = (change, name)
                 del cells[name]
+        # Not to the declared types: from the last form on the plan converts.
         if change.form is not None and not last:
             try:
                 cells = _released(cells, change.form, change.label)
@@ -181,6 +184,7 @@ def _emptied(live: TableForm, declared: TableForm, change: VersionChange, change
     """A version drops the table, and a later one makes it anew: no row comes along."""
     if live.holds_nothing:  # it only gets another definition
         return Composed()
+    # No row is copied (WHERE 0), so any value of the type will do.
     columns = {
         column.name: f"defaultValueOfTypeName({quote_string(column.type)})"
         for column in declared.columns
@@ -245,6 +249,7 @@ def _rollback_columns(live: TableForm, changes: Sequence[VersionChange], declare
         for column in live.columns
         if column.stored and column.name in cells
     }
+    # A column that is still itself goes back under its own name, without an expression.
     return {
         name: cell.text if cell.type == kind else _cast(cell.text, kind)
         for name, (cell, kind) in found.items()

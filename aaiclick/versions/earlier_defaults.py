@@ -44,5 +44,6 @@ def _same_zero(one: str, other: str) -> bool:
     (first, null), (last, still_null) = unwrapped(one), unwrapped(other)
     if null != still_null:
         return null  # NULL becomes the type's own value; the other way it stays what it was
+    # A 0 is converted to 0 between all of them.
     numbers = first.name.startswith(_NUMBERS) and last.name.startswith(_NUMBERS)
     return null or numbers or str(first) == str(last)

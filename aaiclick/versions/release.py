@@ -61,6 +61,7 @@ def compare(
 ) -> Release:
     """What differs. ``renames``: ``{"table.column": "new"}`` or ``{"table": "new"}``. ``drops``: names that are no
     longer declared and were not renamed."""
+    # A lock file holds no secrets, so neither side may.
     released = {name: hidden_form(form) for name, form in released.items()}
     declared = {name: hidden_form(form) for name, form in declared.items()}
     renamed_tables = {table.renamed_from: table.name for table in schema.tables if table.renamed_from}

@@ -191,6 +191,7 @@ def _read_folder(entries: Iterable[_Entry], source: str | Path) -> list[Script]:
     for entry in sorted(entries, key=lambda entry: entry.name):
         named = _NAME.match(entry.name)
         where = f"{source}/{entry.name}"
+        # Before the name is refused: whoever comes from that tool has to read more than how files are called.
         if _PAIRED.match(entry.name):
             raise _of_another_tool(where, "golang-migrate")
         if named is None:

@@ -101,6 +101,7 @@ def _managed(spec: S) -> S:
     kept = {
         field: _part(getattr(spec, field))
         for field in spec.model_fields_set
+        # An empty sort key says something, too: that there is none.
         if field == "order_by" or getattr(spec, field) not in (None, "", [], {})
     }
     # Exactly these fields are set: what a declaration leaves unset is not managed.
