@@ -145,6 +145,7 @@ def open_scratch(fallback: str | None = None, settings: Mapping[str, str | int] 
     try:
         yield Command(create("DATABASE", quote_name(own), "ENGINE = Atomic"))
     except StatementError as error:
+        # A server that knows no Atomic makes one of its own kind, which will do.
         if error.code == UNKNOWN_DATABASE_ENGINE:
             yield Command(create("DATABASE", quote_name(own)))
         elif error.code in (ACCESS_DENIED, READONLY) and fallback is not None:

@@ -1,8 +1,8 @@
 """Stops refreshable views while their target is rebuilt: a refresh ends with an exchange of the target, which would
 take away the table that is being copied.
 
-They are stopped before anything is held, and the mark says which: whoever brings the rebuild to its end, or undoes it,
-starts them again. A restart of the server starts them by itself.
+They are stopped before writers and merges are, and the mark says which: whoever brings the rebuild to its end, or
+undoes it, starts them again. A restart of the server starts them by itself.
 """
 
 from __future__ import annotations

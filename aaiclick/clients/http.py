@@ -81,6 +81,7 @@ class HttpConnection:
         )
         try:
             return decode_rows(body)
+        # Once the first bytes are out, a server that fails can only break off its answer.
         except ValueError as error:
             raise OutcomeUnknownError(
                 f"the answer of {self._identity} was cut off. Run again", 0, "", effect.sql

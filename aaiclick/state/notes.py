@@ -26,6 +26,7 @@ TABLE = SharedTable(
 def read_notes(books: Bookkeeping) -> Routine[Mapping[str, str]]:
     """The texts, by the names of the tables that they are about."""
     yield from read_ready(books, NOTES)
+    # As digits any name and any text come through every client unchanged.
     rows = yield Query(
         f"SELECT hex(name), hex(argMax(body, seq)) AS last FROM {qualified(books.home, NOTES)} GROUP BY name HAVING "
         "last != ''"

@@ -94,6 +94,7 @@ def read_journal(scope: JournalScope) -> Routine[tuple[Entry, ...]]:
 
 def own_entries(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     """Those of the generation among them, in the order in which they were said."""
+    # An earlier release and this one may have entered the same thing under two names: the later entry counts.
     last = {
         (entry.action.step, entry.action.number): entry
         for entry in entries

@@ -30,10 +30,12 @@ def attach_on_replicas(work: AttachWork, site: Site) -> Routine[Done]:
     """Carry out an ``AttachWork`` on all hosts. Before the exchange every error leaves the table as its ``alters`` made
     it, without scratch objects; from then on the next run brings it to its end."""
     database, options = site.database, site.options
+    # Asked before anything is sent: the ALTERs of a step that cannot be carried out must not be there.
     yield from require_replicas(work, database, options)
     # What ALTER can do comes first, while no scratch table is there: a refusal leaves nothing to be undone.
     altered = Altered(database, work.table, work.settings, options, work.seen)
     yield from everywhere(apply_alters(altered, work.alters), options.reach)
+    # Once more: the ALTERs have changed the definition, and a host may have gone away meanwhile.
     replicas = yield from require_replicas(work, database, options)
 
     def fill(mark: ReplicatedMark) -> Routine[tuple[ReplicatedMark, int]]:

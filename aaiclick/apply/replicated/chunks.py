@@ -23,6 +23,7 @@ def divided(
     block than one that is still missing in its partition has to be filled after it, so it counts as one that does not:
     numbers are given out before a block is there, so an earlier one may come later."""
     good, stale = divide(staged, present)
+    # Until nothing changes: a chunk that is left out is missing in its turn.
     while job.work.ordered:
         missing = covered(good, present)[1]
         first: dict[str, int] = {}

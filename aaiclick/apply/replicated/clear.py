@@ -64,7 +64,7 @@ def undo_everywhere(database: str, mark: ReplicatedMark, reach: Reach, seconds: 
         yield Emit(
             Note(
                 f"{mark.table} was replaced or dropped by somebody else while it was copied. If it is there under "
-                "another name, it may refuse writers (a constraint of ours) and hold its merges: ALTER TABLE ... DROP "
+                "another name, it may refuse writers (a constraint of ours) and merge nothing: ALTER TABLE ... DROP "
                 "CONSTRAINT, RESET SETTING",
                 "warning",
             )

@@ -89,6 +89,7 @@ def settle_settings(database: str, name: str, form: TableForm, reach: Reach, *, 
     """Give the new table, which is in place, the settings that are declared. ``before``: only those without which no
     writer may be let in."""
     own = dict(form.settings)
+    # With a window of 0 an INSERT that a writer sends again would count twice.
     wanted = tuple((key, own.get(key, "")) for key, _ in (WINDOW if before else UNTIL_SWAPPED))
     there = yield from tables_by_name(reach.topology, database, (name,))
     if any(saved(tables[name].definition, wanted) != dict(wanted) for tables in there.values() if name in tables):
@@ -99,6 +100,7 @@ def drop_everywhere(database: str, name: str, reach: Reach) -> Routine[None]:
     """Drop a table of ours on every host that has it, with its replica in Keeper. By a name that no other run uses."""
     found = yield from tables_by_name(reach.topology, database, (name,))
     if any(name in tables for tables in found.values()):
+        # SYNC: its replica in Keeper is gone as well when this returns.
         yield from everywhere(drop_table(database, name, sync=True), reach)
 
 

@@ -67,6 +67,7 @@ def swap_everywhere(database: str, mark: ReplicatedMark, reach: Reach) -> Routin
             yield from _exchange_at(database, mark, reach, place, peers[place])
     else:
         yield from _exchange_by_log(database, mark, reach)
+    # All at one moment: while later hosts exchanged, an earlier one may have got its old table back.
     still = yield from _left(database, mark, reach)
     if still:
         raise ApplyError(

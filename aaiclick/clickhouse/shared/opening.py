@@ -158,9 +158,11 @@ def _bring_over(books: Bookkeeping, former: _Former) -> Routine[None]:
         f"{quote_string(former.name)})"
     )
     target = qualified(books.home, table.name)
+    # The next question decides whether rows are sent: this host has to have all that are there.
     yield from catch_up(books, table.name)
     if former.rows and not number((yield Query(f"SELECT count() FROM {target}"))[0][0]):
         sql = f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {there} GROUP BY {columns}"
+        # The same in every run, so that Keeper takes these rows once, whoever sends them again.
         token = f"{former.name}-{former.host}-{former.rows}"
         yield from send_once(Command(sql, settings={**GLANCE, **_ONE_BLOCK}), token, len(books.hosts))
     lacking_rows = f"SELECT {columns} FROM {there} EXCEPT SELECT {columns} FROM {target}"
