@@ -19,6 +19,7 @@ from aaiclick.state.kept_tables import KeptRow
 def validate(schema: Schema, database: str | None) -> Routine[Status]:
     """Compare, version and object by object; nothing is written."""
     found = yield from inspect_database(schema, database)
+    # Nothing is read and nothing is tried on parts of live tables: whoever asks often has to get a quick answer.
     planned = yield from make_plan(found, max_read_bytes=0, clones=False)
     state, differences = status_of(planned)
     pending = tuple(f"{step.object}: {step.change} (left alone)" for step in planned.plan.steps if step.optional)

@@ -123,6 +123,7 @@ class Policy:
                 )
             word = key.partition(" ")[0]
             if word not in ALLOWABLE:
+                # All that begin so: of a mere drop nobody can tell which is meant.
                 near = [each for each in sorted(ALLOWABLE) if each.startswith(f"{word}-")]
                 near = near or get_close_matches(word, sorted(ALLOWABLE), 1)
                 raise UsageError(

@@ -180,6 +180,7 @@ def alter_step(
 
 def _held_to(guards: Sequence[Guard]) -> list[str]:
     """What writers may not insert until the next statement."""
+    # One line: what stands behind a newline would be no comment any more.
     return [f"-- no INSERT may add rows from here on that {guard.problem}".replace("\n", " ") for guard in guards]
 
 

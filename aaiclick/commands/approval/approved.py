@@ -77,4 +77,5 @@ def _begun(plan: Plan, found: Inspection) -> bool:
 
 
 def _key(plan: Plan) -> str:
+    # Of its whole text: what was begun with one plan is no beginning of another.
     return f"{_APPROVED}{text_digest({'': plan.to_json()})}"

@@ -87,6 +87,7 @@ def sets_ttl(step: Step) -> bool:
 def _count(step: Step, planned: PlannedMigration, name: str, form: TableForm, wanted: TableForm) -> Routine[Expiring]:
     sources = _sources(step, planned, form, wanted)
     back = {expression: target for target, expression in sources.items()}
+    # A TTL that lets every row live as long as before deletes nothing new.
     pairs = [] if keeps_all(form.ttl, wanted.ttl) else [(form.ttl, wanted.ttl)]
     for column in wanted.columns:
         old = form.column(column.name)

@@ -65,6 +65,7 @@ def _left_a_trace(step: Step, found: Inspection, forms: Mapping[str, Form], repl
     if step.strategy in ("sql", "callable"):
         return ("sql" if step.strategy == "sql" else "move") in begun
     live = found.catalog.get(step.object)
+    # A CREATE is either done or not: its table tells.
     if step.strategy == "create":
         return live is not None
     done = any(

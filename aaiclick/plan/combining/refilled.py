@@ -106,6 +106,7 @@ def _changed(
     rows = future_rows(
         diff, data_name, [quote_name(new)], {_KEY: f"tuple({', '.join(old_key)})", _WAS: quote_name(old)}
     )
+    # Where one of them is NULL the comparison is NULL, too: the two differ unless both are.
     differs = f"ifNull({_WAS} != {quote_name(new)}, isNull({_WAS}) != isNull({quote_name(new)}))"
     example = f"concat(toString({_KEY}), ': ', toString(tuple({_WAS})), ' -> ', toString(tuple({quote_name(new)})))"
     return (yield from _ask(f"SELECT toUInt64(countIf({differs})), anyIf({example}, {differs}) FROM {rows.source}"))

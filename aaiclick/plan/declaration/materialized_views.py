@@ -89,6 +89,7 @@ def require_fit(
             f"its query yields {column.type} for {column.name}, and {view.to} keeps {wanted}: other values would "
             "arrive there, or none."
         )
+        # It was so when the view was made, and nothing here changes it: that is no reason to stop.
         if stored.get(column.name) == column.type and now.get(column.name) == wanted:
             notes.append(f"{item.name}: {problem} It is left as it was made")
             continue

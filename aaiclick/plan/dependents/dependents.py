@@ -141,6 +141,7 @@ def _named(query: str) -> Iterator[tuple[int, int, Place]]:
     while position < len(tokens):
         parts, behind = identifier(tokens, position)
         if len(parts) > 1:
+            # Database, point, table: a third part is a column of it, and stays.
             yield tokens.items[position].start, tokens.items[position + 2].end, (parts[0], parts[1])
         position = max(behind, position + 1)
 

@@ -69,6 +69,7 @@ def dropped_first(
     late: list[Step] = []
     for step in steps:
         item = declared.get(step.object)
+        # A blocked step stops the plan anyway: nothing is dropped for it.
         if item is None or step.blocked:
             late.append(step)
             continue

@@ -34,6 +34,7 @@ def plain_steps(effect: Effect, database: str, changes: bool) -> tuple[tuple[Ste
         ), ()
     if not effect.columns or effect.columns == dependent.columns:
         return (), ()
+    # Where no table changes nothing has to be waited for, and the view gets its columns at once.
     early = _early(dependent.columns, effect) if changes else effect.columns
     before = (_step(dependent, database, dependent.columns, early, "types"),) if early != dependent.columns else ()
     behind = (_step(dependent, database, early, effect.columns, "columns"),) if effect.columns != early else ()

@@ -88,6 +88,7 @@ def _on_hosts(hosts: Topology, table: str, named: Mapping[str, str]) -> Routine[
         named,
     )
     away = looked.away | sets.away
+    # One replica of a shard is enough: all of them have the same parts, now or soon.
     answered = {host.shard for place, host in enumerate(hosts.hosts, 1) if place not in away}
     found = _counted(table, number(looked.rows[0][0]), number(looked.rows[0][1]) > 0, sets.rows)
     return replace(found, unseen=len(answered) < hosts.shards)
