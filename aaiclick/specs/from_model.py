@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, Optional, TypeAlias, Union, cast, get_args, get_origin
 
 import annotated_types
-from pydantic import UUID4, BaseModel, Field, create_model
+from pydantic import UUID4, BaseModel, ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -98,19 +98,30 @@ def table_name(model: type[BaseModel]) -> str:
 
 def columns_model(name: str, columns: list[Column]) -> type[BaseModel]:
     """A model with a field for each column that an INSERT can name. A column with a DEFAULT may be left out; NULL is
-    None."""
-    fields: dict[str, Any] = {}
+    None. Where no field can be called like the column, the field has the column's name as its alias."""
+    fields: dict[str, tuple[Annotation, bool, str | None]] = {}
     for column in columns:
         if column.kind in ("MATERIALIZED", "ALIAS"):
             continue
         kind = _python(column.type)
-        if column.kind:
-            fields[column.name] = (_or_none(kind), Field(default=None, description=column.comment))
-        elif type(None) in get_args(kind):
-            fields[column.name] = (kind, Field(default=None, description=column.comment))
-        else:
-            fields[column.name] = (kind, Field(description=column.comment))
-    return create_model(name, **fields)
+        optional = bool(column.kind) or type(None) in get_args(kind)
+        fields[column.name] = (_or_none(kind) if column.kind else kind, optional, column.comment)
+    return _model(name, fields)
+
+
+def _model(name: str, fields: Mapping[str, tuple[Annotation, bool, str | None]]) -> type[BaseModel]:
+    """``fields``: for each column its type, whether it may be left out, and what is said of it."""
+    made: dict[str, Any] = {}
+    for column, (kind, optional, comment) in fields.items():
+        field = column.lstrip("_") or "column"
+        # Pydantic takes no field like ``_id``, and one like ``copy`` or ``json`` would hide a method of every model.
+        while hasattr(BaseModel, field) or (field != column and (field in fields or field in made)):
+            field += "_"
+        alias = column if field != column else None
+        made[field] = (kind, Field(default=None if optional else ..., description=comment, alias=alias))
+    # Releases before 2.11 do not know the last one: there it is model_dump(by_alias=True).
+    config = ConfigDict(protected_namespaces=(), populate_by_name=True, serialize_by_alias=True)
+    return create_model(name, __config__=config, **made)
 
 
 def _type_of(annotation: object, metadata: tuple[object, ...], where: str) -> str:
@@ -264,9 +275,7 @@ def _plain_python(found: TypeText) -> Annotation:
         case "Tuple":
             parts = [named(argument) for argument in found.arguments]
             if parts and all(name for name, _ in parts):
-                return create_model(
-                    "Tuple", **cast("dict[str, Any]", {name: (_python(kind), ...) for name, kind in parts})
-                )
+                return _model("Tuple", {name: (_python(kind), False, None) for name, kind in parts})
             return types.GenericAlias(tuple, tuple(_python(kind) for _, kind in parts))
         case "JSON" | "Object":
             return dict[str, Any]

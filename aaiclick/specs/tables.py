@@ -179,10 +179,12 @@ class Table(Spec):
 
     def to_model(self, name: str | None = None) -> type[BaseModel]:
         """A pydantic model of a row for an INSERT: without MATERIALIZED and ALIAS columns. A column with a DEFAULT may
-        be left out."""
+        be left out. Where pydantic takes no field of a column's name (``_id``, ``copy``, ``model_dump``), the field is
+        called ``id``, ``copy_``, ``model_dump_``, with the column's name as its alias."""
         from aaiclick.specs.from_model import columns_model
 
-        return columns_model(name or "".join(part.capitalize() for part in re.split(r"\W|_", self.name)), self.columns)
+        called = name or "".join(part.capitalize() for part in re.split(r"\W|_", self.name)) or "Row"
+        return columns_model(called, self.columns)
 
     def to_arrow(self) -> object:
         """A ``pyarrow.Schema`` of a row for an INSERT; ``Table.from_arrow`` makes the same columns of it, and the

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Optional
 import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from aaiclick import Column, Engine, MergeTree, Schema, Table, ensure_schema, plan_schema, reflect_schema
 from aaiclick.errors import SpecError
@@ -255,3 +255,38 @@ def test_an_alias_takes_its_columns_from_the_table_it_shows(aaiclick_client: Cli
     aaiclick_client.command("INSERT INTO shown VALUES (1)")
     assert aaiclick_client.query("SELECT k FROM t").result_rows == [(1,)]
     assert plan_schema(aaiclick_client, declared).steps == ()
+
+
+def test_a_column_that_no_field_can_be_called_like_has_an_alias() -> None:
+    names = (
+        "_id",
+        "id",
+        "__",
+        "json",
+        "json_",
+        "copy",
+        "model_dump",
+        "model_name",
+        "schema",
+        "class",
+        "a b",
+        "validate",
+    )
+    columns = [Column(name, "UInt8") for name in names]
+    columns.append(Column("place", "Tuple(_x UInt8, copy UInt8)", default="(1, 2)"))
+    model = Table("_", columns, engine=MergeTree(order_by=[])).to_model()
+    assert model.__name__ == "Row"
+    assert [name for name, info in model.model_fields.items() if info.alias is None] == [
+        "id",
+        "json_",
+        "model_name",
+        "class",
+        "a b",
+        "place",
+    ]
+    row = dict.fromkeys(names, 7) | {"place": {"_x": 1, "copy": 2}}
+    taken = model.model_validate(row)
+    assert taken.model_dump(by_alias=True) == row
+    assert getattr(taken, "id_") == getattr(taken, "json__") == 7  # noqa: B009 - made at run time
+    with pytest.raises(ValidationError, match="_id"):
+        model.model_validate({})
