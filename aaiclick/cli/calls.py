@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 
 USUAL = "default of the command line"
+USUAL_POLICY = "lossless"
+"""The policy where nothing says another."""
 
 
 class PolicyName(str, Enum):

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 
 from aaiclick.cli import calls
+from aaiclick.cli.calls import USUAL_POLICY
+from aaiclick.cli.configuration.needed import Option, environment_needed, needed
 from aaiclick.cli.configuration.settings import ENVIRONMENT, FLAG, Settings, load
 from aaiclick.cli.configuration.unconfigured import NOWHERE, require_oplog
 from aaiclick.cli.database import DatabaseTarget, at_peer, command_line, completed, local_url, resolve
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
     from aaiclick.plan.policy import Policy
     from aaiclick.specs.schema import Schema
 
-USUAL_POLICY = "lossless"
-"""The policy where nothing says another."""
 _OF_MANY = ("migrate", "status")
 """Commands that take a pattern of databases."""
 _RESUMED = ("migrate", "rollback")
@@ -71,6 +71,8 @@ class Frame:
     """Each ``--var``, as NAME=VALUE."""
     approved: str | None = None
     """The file of the approved plan (``--plan``), or of the one that is to be approved (``--out``)."""
+    spare: frozenset[str] = field(init=False, default=frozenset())
+    """Keys of ``--allow`` that no step asks for, once that is known."""
     output: Output = field(init=False)
     """Where the answer and the messages go."""
     on_close: Callable[[], object] = field(init=False, default=lambda: None)
@@ -254,7 +256,7 @@ class Frame:
         ``allow``. ``wider``: the policy itself refused, so one that the project configured is replaced by the usual
         one."""
         kept = ("--keep-old",) if self.command in ("plan", "migrate") else ()
-        given = [option for option in self.extra if option[0] in ("--to", "--allow", *kept)]
+        given = self._given_of("--to", "--allow", *kept)
         further = [("--allow", key) for key in allow if ("--allow", key) not in given]
         said = self.settings.said("policy") if wider else None
         policy = [("--policy", USUAL_POLICY)] if said is not None and said.level >= ENVIRONMENT else []
@@ -264,7 +266,7 @@ class Frame:
         """``aaiclick migrate`` through another host of the cluster. ``to``: the version; None: the one that is
         meant."""
         kept = ("--to", "--allow", "--keep-old", "--policy") if self.command == "migrate" else ("--to",)
-        given = [option for option in self.extra if option[0] in kept and not (to is not None and option[0] == "--to")]
+        given = [option for option in self._given_of(*kept) if not (to is not None and option[0] == "--to")]
         version = [("--to", str(to))] if to is not None else []
         where = [option for option in self._where() if option[0] != "--url"]
         return command_line(
@@ -275,20 +277,30 @@ class Frame:
         """What to run where a plan is not the same any more."""
         if self.approved is None and self.command == "migrate":
             return self.again()  # it shows the plan and asks
-        given = [option for option in self.extra if option[0] in ("--policy", "--allow", "--keep-old")]
+        given = self._given_of("--policy", "--allow", "--keep-old")
         return command_line("plan", *self._where(), ("--out", self.approved or "plan.json"), *given)
 
     def _refused(self, allow: tuple[str, ...]) -> str:
         return self.migrate(allow, wider=not allow and self.command == "migrate")
 
-    def _where(self) -> list[tuple[str, str | None]]:
-        return [
-            ("--env", self.env),
+    def _where(self) -> list[Option]:
+        where = [
             ("--url", self.url),
             ("--database", self.given_database),
-            ("--schema", self.schema if self.schema != DEFAULT else None),
+            ("--schema", self.schema),
             *(("--var", each) for each in self.values),
         ]
+        said = self._settings is not None and not environment_needed(self._settings)
+        return [("--env", None if said else self.env), *self._needed(where)]
+
+    def _given_of(self, *names: str) -> list[Option]:
+        """The command's own options of these names, as far as they are needed again."""
+        given = [option for option in self.extra if option[0] in names]
+        return self._needed(option for option in given if option[0] != "--allow" or option[1] not in self.spare)
+
+    def _needed(self, options: Iterable[Option]) -> list[Option]:
+        given = [option for option in options if option[1] is not None]
+        return needed(self._settings, given) if self._settings is not None else given
 
     @property
     def _secret(self) -> str:

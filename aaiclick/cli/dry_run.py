@@ -123,6 +123,7 @@ def _closing(say: _Comments, frame: Frame, plan: Plan, verdict: GateDecision, ch
         keys = " and ".join(f"'{key}'" for key in refusal.allow)
         said = f"{refusal.step.object}: {refusal.step.change}: {refusal.reason}{f' (allow {keys})' if keys else ''}"
         say(f"refused by {chosen.words}: {said}", "yellow")
+    frame.spare = chosen.allowed.difference(hazard.allow for step in plan.steps for hazard in step.hazards)
     if any(step.blocked for step in plan.required):
         say(f"put right what is in the way, then run: {frame.migrate(_keys(verdict.refused))}", "bold")
     elif verdict.refused:

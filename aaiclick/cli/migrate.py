@@ -300,6 +300,9 @@ def _print_rest(frame: Frame, report: Report) -> None:
 def _offer(output: Output, frame: Frame, report: Report) -> None:
     """What nobody asked for is done with a command of its own."""
     keys = tuple(dict.fromkeys(hazard.allow for step in report.pending for hazard in step.hazards if hazard.allow))
+    if report.in_sync:
+        # What was required is done: its keys, and those that nothing asks for, are not needed again.
+        frame.spare = frozenset(value or "" for name, value in frame.extra if name == "--allow").difference(keys)
     if keys:
         output.say(f"to do {'it' if len(report.pending) == 1 else 'them'} too, run: {frame.migrate(keys)}")
     elif not report.in_sync:

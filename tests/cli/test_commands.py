@@ -207,7 +207,7 @@ def test_migrate_offers_what_nobody_asked_for(run: Run, script: Script) -> None:
     assert ran.stdout.splitlines()[1:] == [
         "note: 'drop-rows t' was not needed: no step asks for it",
         "left alone: operation_log: column args is no longer declared",
-        f"to do it too, run: aaiclick migrate --allow 'drop-rows t' --allow '{ALLOW}'",
+        f"to do it too, run: aaiclick migrate --allow '{ALLOW}'",
     ]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from aaiclick.cli.command import USUAL_POLICY, Frame
+from aaiclick.cli.calls import USUAL_POLICY
+from aaiclick.cli.command import Frame
 from aaiclick.cli.configuration.keys import KEYS, VALUES
 from aaiclick.cli.configuration.settings import ENVIRONMENT, Settings
 from aaiclick.cli.failures import ExitCode
