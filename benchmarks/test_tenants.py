@@ -40,7 +40,7 @@ def test_in_sync(results: Results, aaiclick_engine: EmbeddedEngine, aaiclick_sch
     assert all(tenant.answer and tenant.answer.in_sync for tenant in ensure_tenants(session, SHOP, names).tenants)
     for what, limit, call in (
         ("ensure_tenants", 10, lambda: ensure_tenants(session, SHOP, names)),
-        ("validate_tenants", 60, lambda: validate_tenants(session, SHOP, names)),
+        ("validate_tenants", 20, lambda: validate_tenants(session, SHOP, names)),
     ):
         seconds = min(_took(call) for _ in range(2))
         ratio = seconds / TENANTS / one

@@ -32,7 +32,7 @@ from aaiclick.plan.policy import Policy
 from aaiclick.routine import Connection, OnEvent, Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.tenants.databases import find_databases
-from aaiclick.tenants.in_sync import InSync
+from aaiclick.tenants.in_sync import Alike, InSync
 from aaiclick.version import VERSION
 
 __all__ = [
@@ -153,10 +153,10 @@ def ensure_tenants(
     return _each(client, schema, databases, one, on_tenant, workers, "ensure_tenants", in_sync.expect)
 
 
-def _ready(report: Report) -> Routine[Report]:
-    """A start that has looked already."""
+def _ready(answer: T) -> Routine[T]:
+    """What was looked at already."""
     yield from ()
-    return report
+    return answer
 
 
 def validate_tenants(
@@ -170,12 +170,17 @@ def validate_tenants(
     errors as for ``ensure_tenants``."""
 
     def one(connection: Connection, database: str) -> Status:
-        return run_on_connection(
-            connection, lambda _: validate(placed(schema), database), "validate_tenants", None, schema
-        )
+        known = looks.status(connection, database)
+        look = _ready(known) if known is not None else validate(declared, database)
+        found = run_on_connection(connection, lambda _: look, "validate_tenants", None, schema)
+        if known is None:
+            looks.learn(found)
+        return found
 
     check_arguments("validate_tenants", schema)
-    return _each(client, schema, databases, one, on_tenant, workers, "validate_tenants")
+    declared = placed(schema)
+    looks = Alike(declared)
+    return _each(client, schema, databases, one, on_tenant, workers, "validate_tenants", looks.expect)
 
 
 def plan_tenants(

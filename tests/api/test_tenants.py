@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from aaiclick import Column, MergeTree, Policy, Schema, Table
+from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, validate_schema
 from aaiclick.clients.embedded import EmbeddedConnection
 from aaiclick.commands.report import Report
 from aaiclick.errors import SchemaVersionError, TenantsFailedError, UsageError
@@ -94,6 +95,47 @@ def test_those_in_sync_are_found_by_one_question(
 
     made = ensure_tenants(aaiclick_engine.url, V1, tenants, on_tenant=drop)
     assert [len(each.answer.steps) for each in made.tenants if each.answer] == [0, 0, 1]
+
+
+def test_a_status_is_the_same_as_that_of_each_alone_and_asks_once_for_those_that_stand_alike(
+    aaiclick_engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, prefix = aaiclick_engine.url, fresh_name("alike")
+    names = [f"{prefix}_{number}" for number in range(7)]
+    for name in names:
+        aaiclick_engine.command(f"CREATE DATABASE `{name}` ENGINE = Atomic")
+    other = Schema("other", version=1, objects=[Table("o", COLUMNS, engine=MergeTree(order_by=["id"]))])
+    more = Schema("shop", version=1, objects=[*V1.objects, *other.objects])
+    ensure_schema(url, other, database=names[3])
+    ensure_schema(url, more, database=names[4])
+    ensure_tenants(url, V1, names)
+    # Its copy keeps the old table, that of the others does not.
+    ensure_schema(url, KEY, Policy.lossless(), database=names[5])
+    ensure_tenants(url, KEY, names, Policy.lossless(keep_old=timedelta(0))).raise_failed()
+    aaiclick_engine.command(f"ALTER TABLE `{names[6]}`.events ADD COLUMN own String")
+    asked = list[str]()
+    send = EmbeddedConnection.query
+
+    def query(connection: EmbeddedConnection, effect: Query) -> Sequence[Sequence[object]]:
+        asked.append(effect.sql)
+        return send(connection, effect)
+
+    alone = [validate_schema(url, KEY, database=name) for name in names]
+    assert [(each.state, bool(each.kept_tables), len(each.notes)) for each in alone] == [
+        ("in sync", False, 0),
+        ("in sync", False, 0),
+        ("in sync", False, 0),
+        ("in sync", False, 0),
+        ("in sync", False, 1),
+        ("in sync", True, 0),
+        ("in sync", False, 1),
+    ]
+    monkeypatch.setattr(EmbeddedConnection, "query", query)
+    assert [each.answer for each in validate_tenants(url, KEY, names).tenants] == alone
+    # The first of the three that stand alike, and the four others.
+    assert len([sql for sql in asked if sql.startswith("SELECT 'record'")]) == 5
+    for name in names:
+        aaiclick_engine.command(f"DROP DATABASE `{name}` SYNC")
 
 
 def test_what_a_key_is_about_is_done_in_the_one_database_that_has_it(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from aaiclick.catalog.read import MOST_NAMES
 from aaiclick.clickhouse.names import RECORDS
@@ -30,7 +30,7 @@ def warm_many(schema: Schema, databases: Sequence[str], policy: Policy) -> Routi
     homes = {home_beside(name): name for name in databases}
     places = {f"d{place}": name for place, name in enumerate((*databases, *homes))}
     names = {f"n{place}": name for place, name in enumerate(wanted)}
-    where = f"database IN ({_bound(places)}) AND name IN ({_bound(names)})"
+    where = f"database IN ({bound(places)}) AND name IN ({bound(names)})"
     rows = yield definitions(where, {**places, **names})
     own: dict[str, list[Row]] = {name: [] for name in databases}
     elsewhere: set[str] = set()
@@ -49,5 +49,6 @@ def warm_many(schema: Schema, databases: Sequence[str], policy: Policy) -> Routi
     return found
 
 
-def _bound(parameters: dict[str, str]) -> str:
+def bound(parameters: Iterable[str]) -> str:
+    """Parameters of texts, one behind the other."""
     return ", ".join(f"{{{name}:String}}" for name in parameters)
