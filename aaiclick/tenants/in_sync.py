@@ -9,9 +9,9 @@ from time import monotonic
 from typing import Generic, TypeVar
 
 from aaiclick.commands.ensure import nothing_to_do
-from aaiclick.commands.inspection.alike_databases import alike, holds_for_others
 from aaiclick.commands.inspection.warm import Warm
-from aaiclick.commands.inspection.warm_many import AT_ONCE, warm_many
+from aaiclick.commands.many.alike import alike, holds_for_others
+from aaiclick.commands.many.warm_many import AT_ONCE, warm_many
 from aaiclick.commands.report import Report, Status
 from aaiclick.errors import AaiclickError
 from aaiclick.plan.policy import Policy

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from aaiclick.clickhouse.names import JOURNAL, RECORDS, is_ours
 from aaiclick.commands.inspection.warm import Warm
-from aaiclick.commands.inspection.warm_many import bound, warm_many
+from aaiclick.commands.many.warm_many import bound, warm_many
 from aaiclick.commands.report import Status
 from aaiclick.lease.names import of_the_lease
 from aaiclick.plan.policy import Policy

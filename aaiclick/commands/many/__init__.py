@@ -1,0 +1,1 @@
+"""Many databases of one server, looked at together."""
