@@ -24,6 +24,7 @@ from aaiclick.state.rebuild_mark import Mark
 from aaiclick.state.replicated.mark import ReplicatedMark
 
 _A_MOMENT = 1.0
+"""Seconds for INSERTs that have begun: a driver that is told to stop allows few in all."""
 
 
 def end_interrupted(lease: Lease) -> Routine[None]:

@@ -31,6 +31,8 @@ from aaiclick.state.owned import Owned, read_owned
 from aaiclick.state.rebuild_mark import Mark
 
 _TRIES = 3
+"""How often a mark is settled from the beginning where a paused run sends its statement meanwhile: it can do so
+once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from aaiclick.sql.quoting import file_name_length, qualified, quote_name, quote_
 T = TypeVar("T")
 PREFIX = "_aaiclick_scratch_"
 STALE_SECONDS = 3600
+"""Seconds after which scratch counts as that of a killed run."""
 _QUEUE: Mapping[str, str | int] = {
     "distributed_ddl_task_timeout": 5,
     "distributed_ddl_output_mode": "null_status_on_timeout",

@@ -19,6 +19,7 @@ from aaiclick.sql.quoting import quote_string
 
 _POLL = 0.05
 _LONGEST_POLL = 1.0
+"""Pauses between two looks grow up to this, in seconds."""
 _REPLICA = r"(ENGINE = Replicated\w*MergeTree)\('[^']*', '[^']*'"
 _FIRST = r"\1("
 BEHIND = 300

@@ -21,6 +21,7 @@ from aaiclick.sql.ddl import optimize_table, system
 
 _POLL = 0.02
 _LONGEST_POLL = 1.0
+"""Pauses between two looks grow up to this, in seconds."""
 _WRITES = "query_kind IN ('Insert', 'AsyncInsertFlush', 'Update') AND query_id != queryID()"
 _UNBEGUN = f"{_WRITES} AND read_rows = 0 AND written_rows = 0"
 

@@ -39,7 +39,9 @@ ROOMY: Settings = (
 MERGES_STOPPED = NO_MERGES + ROOMY
 _POLL = 0.05
 _LONGEST_POLL = 1.0
+"""Pauses between two looks grow up to this, in seconds."""
 _TRIES = 5
+"""How often a storage is looked for that somebody renames at the same time."""
 
 
 def saved_settings(table: Physical) -> Settings:

@@ -17,6 +17,7 @@ from aaiclick.errors import AaiclickError, StatementError, UnsupportedObjectErro
 _FOREIGN = (NOT_FOUND_COLUMN_IN_BLOCK, NO_SUCH_COLUMN_IN_TABLE, UNKNOWN_IDENTIFIER, NOT_IMPLEMENTED)
 
 LONGEST = 300
+"""Characters of a message of the server that stand in a sentence of ours."""
 _PREAMBLE = re.compile(r"(?:Code: \d+\.\s*)?(?:DB::Exception:\s*)+")
 _NAME = re.compile(r"\.? ?\([A-Z_0-9]{4,}\)\.?\Z")
 _STAGE = re.compile(r"`?_aaiclick_scratch_[0-9a-z]+`?(?:\.|_)`?([^`\s~]+)~[\w ~-]*?(?=`|\s|[.,;:)]|\Z)`?")
@@ -24,6 +25,7 @@ _STAGE = re.compile(r"`?_aaiclick_scratch_[0-9a-z]+`?(?:\.|_)`?([^`\s~]+)~[\w ~-
 _SCOPE = re.compile(r":? In scope .*")
 _MEANT = re.compile(r"\.? ?Maybe you meant:? .*")
 _EXAMPLE = 200
+"""Characters of the value of a row that stand in a sentence of ours."""
 _SCRATCH = re.compile(r"`?_aaiclick_scratch_[0-9a-z]+`?\.")
 
 

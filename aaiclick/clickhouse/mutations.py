@@ -29,6 +29,7 @@ from aaiclick.sql.quoting import qualified
 
 _POLL = 0.02
 _LONGEST_POLL = 1.0
+"""Pauses between two looks grow up to this, in seconds."""
 RECALCULATE = "materialize_ttl_recalculate_only"
 """The setting of a table by which a new TTL works out expiry times, and deletes no row while it does."""
 _STILL = 10.0

@@ -36,6 +36,7 @@ MAX_BYTES = 200
 
 _ON_DISK = frozenset({"Atomic", "Ordinary", "Overlay", "Replicated"})
 _LABEL = 32
+"""Characters of a table's name that stand in a name of ours."""
 _PLAIN = re.compile(r"[A-Za-z0-9_]+\Z")
 _HASHED = re.compile(r"(?:.*_)?[0-9a-f]{10}\Z", re.DOTALL)
 _NONCE = re.compile(r"[0-9a-z]{1,32}\Z")

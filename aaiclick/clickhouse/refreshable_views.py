@@ -20,6 +20,7 @@ from aaiclick.sql.quoting import qualified
 
 _POLL = 0.05
 _LONGEST = 60.0
+"""Seconds that a refresh may go on which was told to stop."""
 _STATUS = "SELECT database, view, status FROM system.view_refreshes ORDER BY database, view"
 _OFF = frozenset({"Disabled"})
 

@@ -36,8 +36,10 @@ ONCE = PATIENCE - {TOO_MANY_PARTS}
 """The same for statements that must not be carried out twice."""
 
 ATTEMPTS = 10
+"""How often a statement is sent that the server refuses only for a moment."""
 _FIRST_WAIT = 0.1
 _LONGEST_WAIT = 5.0
+"""Pauses between these grow from ``_FIRST_WAIT`` up to this, in seconds."""
 
 DDL: Mapping[str, str | int] = {
     "alter_sync": 1,

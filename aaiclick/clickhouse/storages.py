@@ -26,6 +26,7 @@ from aaiclick.sql.quoting import qualified, quote_name
 
 _GUARD = re.compile(rf"{GUARD}[0-9a-z]+")
 _LOOKS = 5
+"""How often a storage is looked for that somebody renames at the same time."""
 
 
 def storage(database: str, uuid: str) -> Routine[Physical | None]:

@@ -36,6 +36,8 @@ from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
 
 _TRIES = 20
+"""How often the fence is put up where asynchronous inserts came in between; and for how many seconds their queue may
+take to run empty the first time (each time as much longer)."""
 _PAUSE = 0.1
 
 

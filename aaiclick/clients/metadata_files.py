@@ -28,6 +28,7 @@ _WORD = re.compile(rb"[A-Za-z0-9_]")
 
 
 _ROOM = 64 << 10
+"""Bytes that have to be free before an ALTER may rewrite a definition."""
 
 
 def writes_definition(sql: str) -> bool:

@@ -68,6 +68,7 @@ MAX_WAIT = 600.0
 """So long a holder that is alive is waited for."""
 _FIRST_PAUSE = 0.02
 _LONGEST_PAUSE = 1.0
+"""Pauses between two looks at the holder grow up to this, in seconds."""
 _TELL_AGAIN = 5.0
 """Seconds between two messages about the same wait."""
 

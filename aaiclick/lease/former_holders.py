@@ -24,7 +24,9 @@ from aaiclick.sql.quoting import qualified
 
 _FIRST_PAUSE = 0.01
 _LONGEST_PAUSE = 1.0
+"""Pauses between two looks grow up to this, in seconds."""
 _KILL_AGAIN = 5.0
+"""Seconds after which statements that still run are killed once more."""
 _TAG = r"^\\s*/\\* aaiclick:([0-9a-z]+) \\*/"
 
 

@@ -36,6 +36,7 @@ from aaiclick.sql.quoting import quote_string
 
 _PAUSE = 0.2
 _LONGEST_PAUSE = 2.0
+"""Pauses between two attempts to give the lease back grow up to this, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import quote_string
 
 _LOOKS = 10
+"""How often a lock is looked at in the time that its holder has: one heartbeat in it shows that it lives."""
 
 
 def older_holder(books: Bookkeeping, seconds: float) -> Routine[str]:

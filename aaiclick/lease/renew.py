@@ -106,6 +106,7 @@ def renew(lease: Lease, seconds: float | None = None, *, first: bool = False) ->
     if seen.holder is None or seen.holder.nonce != lease.nonce:
         raise lost_error(lease, seen.holder.owner if seen.holder is not None else None)
     beats = () if first else (yield from newest_beats(lease.database, lease.nonce))
+    # The newest is the one that was just written.
     before = beats[1] if len(beats) > 1 else Beat(0, lease.since, lease.seconds, False)
     # Visible only now: had the heartbeat before this one run out, a contender may have seen it and be on its way to
     # rename the lock. That is written down, and this incarnation's tombstone is kept for it.

@@ -133,6 +133,7 @@ def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
             mark.saved,
             reason,
             mark.copied,
+            # With a reason to stay nobody can tell which rows came since: no rollback may count by it.
             mark.base if not reason else None,
             mark.numbered,
             # A run that was killed between comment and name is begun again: then this is no comment of the user's any

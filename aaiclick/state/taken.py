@@ -9,6 +9,7 @@ from aaiclick.routine import Query, Routine, number, text
 from aaiclick.sql.quoting import qualified
 
 MOST_RECORDS = 20
+"""So many of the last transitions are asked how long their steps took."""
 
 
 def steps_taken(database: str, least: int) -> Routine[tuple[tuple[str, int, float], ...]]:

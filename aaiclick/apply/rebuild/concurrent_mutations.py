@@ -20,6 +20,7 @@ from aaiclick.sql.hex_text import hexed
 _POLL = 0.005
 """Seconds: short mutations leave only short moments between two of them."""
 _LONGEST_POLL = 1.0
+"""The longest pause between two looks, in seconds."""
 _CLOSINGS = 300
 """How often a fence is put up that meets a mutation which has just begun."""
 _CLOSING_SECONDS = 120.0

@@ -27,6 +27,7 @@ from aaiclick.sql.quoting import quote_name
 from aaiclick.state.replicated.mark import ReplicatedMark, drop_replicated_mark, update_replicated_mark
 
 _SECONDS = 60.0
+"""Seconds that a host may take to drop the database with its staging tables."""
 
 
 def undo_everywhere(database: str, mark: ReplicatedMark, reach: Reach, seconds: float) -> Routine[None]:

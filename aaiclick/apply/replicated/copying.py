@@ -48,6 +48,7 @@ from aaiclick.state.staged_chunks import StagedChunk, covered, rows_of
 _ROUNDS = 4
 """Passes over what came meanwhile, before writers are refused: each shorter than the one before."""
 _SYNC_SECONDS = 60
+"""Seconds that the host which copies may take to fetch what others have written, while writers go on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from aaiclick.sql.hex_text import hexed
 
 _CHANGES = re.compile(r"\b(DROP|RENAME|MODIFY|ALTER) COLUMN\b", re.IGNORECASE)
 _SECONDS = 20.0
+"""Seconds for which a host is asked again to send what waits in its files."""
 
 
 def flush_before(work: Work, site: Site, reach: Reach) -> Routine[None]:

@@ -46,6 +46,7 @@ UNTIL_SWAPPED: Settings = (*WINDOW, *NO_MERGES, *ROOMY)
 """What the new table has beside its own settings until it is in place."""
 _NAMES = frozenset(name for name, _ in UNTIL_SWAPPED)
 _SECONDS = 3600.0
+"""Seconds that hosts may take to fetch the parts of the new table, which may be all of its bytes."""
 
 
 def make_shadow_everywhere(replicas: Replicas, mark: ReplicatedMark) -> Routine[ReplicatedMark]:

@@ -23,6 +23,7 @@ from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import qualified
 
 _SECONDS = 600.0
+"""Seconds that merges may take which were assigned before: a large one is carried out to its end."""
 
 
 def stop_merges_everywhere(source: Physical, reach: Reach) -> Routine[None]:

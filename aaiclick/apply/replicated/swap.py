@@ -30,8 +30,11 @@ from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.state.replicated.mark import ReplicatedMark
 
 _SECONDS = 60
+"""Seconds that the DDL queue, or the log of a Replicated database, may take: writers are refused meanwhile."""
 _PROBES = 10
+"""How often hosts are looked at for an exchange that was sent without an answer."""
 _PAUSE = 0.5
+"""Seconds between two of these looks."""
 
 
 @dataclass(frozen=True, slots=True)

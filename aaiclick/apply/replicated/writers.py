@@ -33,6 +33,8 @@ from aaiclick.sql.ddl import optimize_table, system
 from aaiclick.sql.hex_text import hexed
 
 _TRIES = 20
+"""How often writers are refused anew where asynchronous inserts came in between; and for how many seconds their queue
+may take to run empty each time."""
 _WRITES = "query_kind IN ('Insert', 'AsyncInsertFlush', 'Update')"
 _PATIENCE = "Writers may go on; nothing was changed. Run again when they have ended"
 

@@ -64,7 +64,9 @@ NOT_NOW = WITHOUT_KEEPER | frozenset(
 """What a host answers that has no session with Keeper, or does not come by what others wrote. It is no answer to what
 was asked; and an INSERT that ended so may have been carried out."""
 _ATTEMPTS = 6
+"""How often a row is sent of which nobody knows whether it arrived: its token makes it count once."""
 _PAUSE = 0.2
+"""Seconds before the second of these; each further pause is twice as long."""
 _NEW_NAMES = ("deduplicate_insert", "deduplicate_insert_select")
 
 
