@@ -52,6 +52,7 @@ class Variable(str):
         head = f"variable {name}"
         if not _NAME.match(name):
             raise SpecError(head, "a variable's name is a word in small letters: ttl_days")
+        # Not isinstance(): True is an int as well, and a Variable a str.
         if type(default) not in (int, str):
             raise SpecError(head, f"its default is a whole number or a text, not {default!r}")
         if choices and default not in choices:

@@ -70,12 +70,14 @@ def migrations_folder(schema: Schema, make: bool = False) -> Path:
         paths = list(importlib.import_module(name).__path__)
     except ModuleNotFoundError as error:
         parent, _, last = name.rpartition(".")
+        # Another name: the package is there, and something that it imports is not.
         if not make or error.name != name:
             raise MigrationError(name, f"the migrations package cannot be imported: {error}") from error
         home = Path(next(iter(importlib.import_module(parent).__path__))) if parent else Path.cwd()
         folder = home / last
         folder.mkdir()
         (folder / "__init__.py").write_text(f'"""Migrations of {schema.name}."""\n', encoding="utf-8")
+        # Python remembers what a folder held when it last looked.
         importlib.invalidate_caches()
         return folder
     except AttributeError:
@@ -190,6 +192,7 @@ def wrong_allowances(
     following = next(said, None)
     families = [item.pattern for item in schema.objects if isinstance(item, TableFamily)]
     for script in sorted(scripts, key=lambda each: each.version):
+        # Nothing says what such a version declared.
         if declared is None and lock.get(script.version) is None:
             continue
         while following is not None and following.version <= script.version:
@@ -267,6 +270,7 @@ def _write(
     python: bool,
 ) -> Revision:
     written: list[str] = []
+    # The first version has none before it, so there is nothing to migrate.
     if own is None and lock.versions:
         if not message.strip():
             raise UsageError('say what the version is for: aaiclick revision -m "..."')

@@ -61,6 +61,7 @@ def sql_file(schema: Schema) -> str:
 def in_order(schema: Schema) -> tuple[AnyObject, ...]:
     """Declaration order, but nothing before what it refers to. What refers to each other in a circle stays in
     declaration order."""
+    # No \b: a name may begin or end with a sign that is no letter.
     names = {
         item.name: re.compile(rf"(?<![A-Za-z0-9_]){re.escape(item.name)}(?![A-Za-z0-9_])") for item in schema.objects
     }
@@ -104,6 +105,7 @@ def _refers(item: AnyObject) -> str:
             expressions = [
                 text for column in item.columns for text in (column.default, column.materialized, column.alias) if text
             ]
+            # Of expressions only dictGet, joinGet and the like name another object.
             lookups = [text for text in expressions if _LOOKUP.search(text)]
             return " ".join([item.engine.arguments if isinstance(item.engine, Engine) else "", *lookups])
 

@@ -314,6 +314,7 @@ def _closing(text: str, start: int) -> int:
     while position < len(text):
         character = text[position]
         if quote:
+            # The sign behind a backslash ends no text.
             position += character == "\\"
             quote = "" if character == quote else quote
         elif character in "'`\"":

@@ -219,6 +219,7 @@ class Schema(Spec):
                 there = f"its variables are {', '.join(known)}" if known else "it has none"
                 raise UsageError(f"{self.name} has no variable {name}: {there}")
             known[name].read(value, "given")
+        # Of the template: where values are in already, no variable is left to give one to.
         made = (self._template or self).model_copy()
         made._given = {**self._given, **values}  # noqa: SLF001 - made here
         return made
@@ -245,6 +246,7 @@ class Schema(Spec):
         made = self
         if self.named_collections:
             made = self.model_copy(update={"objects": [_known(item, environment) for item in self.objects]})
+        # With a template the values are in already.
         if not self.variables or self._template is not None:
             return made
         return made._with_values(values_of(self.variables, self._given, environment))  # noqa: SLF001 - of this class

@@ -62,6 +62,7 @@ class Remarks:
                 continue
             key, value = said[1], said[2].strip()
             if key not in _KEYS:
+                # Any other comment with a colon is somebody's own.
                 near = difflib.get_close_matches(key.lower(), _KEYS, 1, 0.8)
                 if near:
                     raise self._error(comment, f"unknown remark {key}, did you mean {near[0]}?")
