@@ -158,7 +158,7 @@ def _targets(schema: Schema) -> set[str]:
 
 
 def _known(found: Inspection) -> Mapping[str, set[str]]:
-    """Every object that some version has, had or feeds, with its columns, indexes, projections or keys."""
+    """Every object that some version has, had or writes into, with its columns, indexes, projections or keys."""
     schema, database = found.schema, found.catalog.database
     names: dict[str, set[str]] = {name: set() for name in _targets(schema)}
     names |= {name: set() for _, name in found.recorded.names}
