@@ -72,6 +72,7 @@ def forms_of(declared: Schema) -> Routine[tuple[Schema, dict[str, LockedForm]]]:
     elsewhere = yield from _elsewhere(objects)
     made = [_stand_in(item) if isinstance(item, Table) and item in elsewhere else item for item in objects]
     yield from _stand_in_collections(schema)
+    # Without version and migrations: only what the engine makes of the objects is asked.
     alone = Schema(schema.name, version=None, objects=made)
     database = yield from _database_for(objects)
     # As a start makes them: what that refuses cannot be released either.

@@ -347,6 +347,7 @@ def _differences(item: View | MaterializedView, live: ViewForm, wanted: ViewForm
         words.append(f"is a {'materialized' if live.materialized else 'plain'} view, a {item.noun} is declared")
     if live.query != wanted.query:
         words.append("query differs")
+    # Of another kind nothing more can be compared: a plain view has neither target nor refresh.
     if live.materialized != wanted.materialized:
         return words
     if live.to != wanted.to:

@@ -67,6 +67,7 @@ def live_version(
         forms: dict[str, Form] = {name: live.form for name, live in catalog.objects.items()}
         found = recognise(forms, lock)
         origin: Origin = "empty" if found.version == 0 else "unrecorded" if found.version is None else "recognised"
+        # Where several versions match a table, from the newest there are the fewest steps.
         highest = {
             name: max(versions)
             for name, versions in found.matches.items()

@@ -75,12 +75,12 @@ def read_migrations(source: str | Path | Sequence[Migration] | None, *, doubles:
         try:
             entries: Iterable[_Entry] = list(files(source).iterdir())
         except (ImportError, FileNotFoundError, NotADirectoryError) as error:
-            following = (
+            advice = (
                 '. aaiclick revision -m "..." makes it'
                 if isinstance(error, ModuleNotFoundError) and error.name == source
                 else ""
             )
-            raise MigrationError(source, f"the migrations package cannot be imported: {error}{following}") from error
+            raise MigrationError(source, f"the migrations package cannot be imported: {error}{advice}") from error
         found = _read_folder(entries, source)
     elif isinstance(source, Path):
         found = _read_folder(source.iterdir() if source.is_dir() else [], source)

@@ -93,6 +93,7 @@ def _nearest(found: Inspection, key: str, listed: Collection[str]) -> str | None
         return None
     if name and not part and word not in _OF_A_PART:
         return None
+    # Which policies there are is not known here: any name will do for one.
     if name and part and (word == "leave-row-policy" or (word in _OF_A_PART | _OF_EITHER and part in names[name])):
         return None
     columns = [f"{table}.{each}" for table, parts in names.items() for each in sorted(parts)]

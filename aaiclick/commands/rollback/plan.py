@@ -89,6 +89,7 @@ def find_rollback(found: Inspection, to: int | None) -> Routine[RollbackPlan]:
             known = found.catalog.objects.get(table)
             views = bool(known.dependents) if known is not None else False
             chain = linked(used[::-1], listed)
+            # Only where a table comes back at all, and once for all of them.
             if reach is None and not found.topology.single:
                 reach = yield from reach_back(found.topology, database, sorted(kept.behind))
             if reach is not None:

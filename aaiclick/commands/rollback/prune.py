@@ -47,6 +47,7 @@ def prune(
     if books is not None:
         owned = yield from with_notes(owned, books)
     rows = yield from _kept(owned, topology, books)
+    # Told before the lease: nothing of such a name is kept.
     _chosen(rows, tables, where)
     if owned.unfinished:
         raise UsageError(

@@ -148,12 +148,14 @@ def _owner(effect: Effect, catalog: Catalog, declared: bool) -> Routine[Steps]:
         return (), ()
     form = live.form
     kept = {column.name: column.type for column in form.columns}
+    # One that nobody declares only follows what this plan changes: any other difference was there before.
     found = [
         Misfit(column.name, kept.get(column.name, ""), column.type)
         for column in effect.fresh
         if _differs(kept.get(column.name, ""), column.type, effect.now.get(column.name, ""))
         and (declared or column.type != effect.now.get(column.name))
     ]
+    # Also what a run leaves that is killed between the two statements below: the inner table is wide already.
     stale = [
         column
         for column in dependent.columns
