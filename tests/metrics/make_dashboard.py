@@ -12,11 +12,12 @@ FILE = Path(aaiclick.metrics.__file__).parent / "files" / "dashboard.json"
 WIDTH, HEIGHT = 6, 7
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 RUN, PLACE = '{schema=~"$schema"}', '{schema=~"$schema", database=~"$database"}'
-BY = "by (schema, database)"
+# Whatever else tells targets apart stays: two installs of an application are not one because their databases are called alike.
+ALIKE = "without (job, instance, service, pod, container, endpoint, node)"
 
 
 def state(metric: str, of: str = "max") -> str:
-    return f"{of} {BY} (aaiclick_{metric}{PLACE})"
+    return f"{of} {ALIKE} (aaiclick_{metric}{PLACE})"
 
 
 def grown(name: str) -> str:
@@ -311,6 +312,7 @@ def dashboard() -> dict[str, object]:
                 source,
                 variable("schema", "Schema", "label_values(aaiclick_schema_version, schema)"),
                 variable("database", "Database", 'label_values(aaiclick_schema_version{schema=~"$schema"}, database)'),
+                {"name": "targets", "label": "Targets", "type": "adhoc", "datasource": SOURCE},
             ]
         },
         "panels": panels,

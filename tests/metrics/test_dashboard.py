@@ -17,7 +17,9 @@ from tests.metrics.promtool import promtool
 
 ALERTS = FILE.parent / "alerts.yaml"
 METRIC = re.compile(r"\baaiclick_\w+")
-BY = re.compile(r"(?:\bby|\bon)\s*\(([^)]*)\)")
+BY = re.compile(r"\b(?:by|on|without)\s*\(([^)]*)\)")
+TARGET = {"job", "instance", "service", "pod", "container", "endpoint", "node"}
+"""Labels that Prometheus, or an operator of it, adds to everything that is read of one process."""
 BOARD: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
 
 
@@ -45,7 +47,7 @@ def wrong(expr: str) -> list[str]:
     named = METRIC.findall(expr)
     if not named or any(name not in there for name in named):
         return [name for name in named if name not in there] or ["no metric"]
-    labels = {label for name in named for label in there[name].labels} | {"le", "job", "instance"}
+    labels = {label for name in named for label in there[name].labels} | {"le"} | TARGET
     asked = {label.strip() for group in BY.findall(expr) for label in group.split(",")}
     asked |= {label for group in re.findall(r"\{([^}]*)\}", expr) for label in re.findall(r"(\w+)\s*[=!]", group)}
     return sorted(asked - labels)
