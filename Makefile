@@ -7,7 +7,7 @@ CHDB = 3.7.2 3.0.1
 READING = 1.4.1
 SPACE := $(subst ,, )
 .DEFAULT_GOAL := help
-.PHONY: bench bom check docs engines fmt fuzz fuzz-mutants help lint package proof simulate test test-long type
+.PHONY: bench bom check docs engines fmt fuzz fuzz-mutants help lint package proof release simulate test test-long type
 
 bench: ## measure the ratios of docs/benchmarks.md (LARGE=1: with 50 million rows)
 	$(PYTHON) -m pytest benchmarks -m bench -n 0 --timeout 0 --write $(if $(LARGE),--large)
@@ -63,6 +63,9 @@ proof: ## the long proofs: crash sweeps, kill -9, stampedes, writers; writes the
 	rm -f .proof-counts
 	AAICLICK_PROOF_COUNTS="$(CURDIR)/.proof-counts" $(PYTHON) -m pytest -p tests.reliability.proof_plugin -m "proof or long" -n 3 --timeout 1800; \
 		ended=$$?; $(PYTHON) -m tests.reliability.counts .proof-counts --write docs/reliability.md; rm -f .proof-counts; exit $$ended
+
+release: ## cut a release: its notes get a date, the files its version, the commit its tag (VERSION=0.2.0); publishes nothing
+	$(PYTHON) -m tests.release $(VERSION)
 
 simulate: ## schedules of several runs on a model of the server (SEEDS=200, FROM=0; TELL=1: each step by step into .simulation-found)
 	$(PYTHON) -m tests.simulation.run --seeds $(SEEDS) --first $(FROM) $(if $(TELL),--tell)

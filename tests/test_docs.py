@@ -66,6 +66,7 @@ def test_make_lists_every_target_with_its_meaning() -> None:
         "lint",
         "package",
         "proof",
+        "release",
         "simulate",
         "test",
         "test-long",

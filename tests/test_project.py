@@ -3,6 +3,7 @@ embedded engine, where there is a server."""
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
 import subprocess
@@ -15,6 +16,7 @@ from clickhouse_connect.driver.client import Client
 import aaiclick
 from aaiclick import ensure_schema
 from aaiclick.testing import EngineServer
+from tests import release
 from tests.metrics.schemas import V2
 from tests.release_notes import CHANGELOG, HEADING, notes
 from tests.test_docs import PROJECT
@@ -111,6 +113,54 @@ def test_notes_of_a_release() -> None:
         notes(text, "0.1.0")
     with pytest.raises(SystemExit, match=r"says nothing of 9\.9\.9"):
         notes(text, "9.9.9")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A repository of the files that a release changes, nothing of which is released."""
+    for name in (release.PROJECT, release.PACKAGE):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    (tmp_path / release.CHANGELOG).write_text("# Changelog\n\n## [Unreleased]\n\n### Added\n\n- All of it.\n", "utf-8")
+    for command in (["init", "--quiet"], ["config", "user.name", "t"], ["config", "user.email", "t@example.com"],
+                    ["config", "commit.gpgsign", "false"], ["config", "tag.gpgsign", "false"],
+                    ["add", "."], ["commit", "--quiet", "-m", "first"]):  # fmt: skip
+        release._git(tmp_path, *command)
+    return tmp_path
+
+
+def test_a_release_is_dated_and_tagged_and_every_file_says_its_version(checkout: Path) -> None:
+    today = dt.date(2026, 12, 1)
+    assert release.cut(checkout, "0.1.0", today) == "v0.1.0"
+    text = (checkout / release.CHANGELOG).read_text(encoding="utf-8")
+    assert text == "# Changelog\n\n## [Unreleased]\n\n## [0.1.0] - 2026-12-01\n\n### Added\n\n- All of it.\n"
+    assert release.disagreements(checkout, release._git(checkout, "describe", "--exact-match")) == []
+    assert release._git(checkout, "status", "--porcelain") == ""
+    with pytest.raises(SystemExit, match="has nothing under"):
+        release.cut(checkout, "0.2.0", today)
+    (checkout / release.CHANGELOG).write_text(text.replace("## [0", "- More.\n\n## [0", 1), encoding="utf-8")
+    with pytest.raises(SystemExit, match="not committed"):
+        release.cut(checkout, "0.2.0", today)
+    release._git(checkout, "commit", "--quiet", "--all", "--message", "more")
+    for version, reason in (("0.1.0", "not above 0.1.0"), ("0.0.9", "not above 0.1.0"), ("v0.2", "no version")):
+        with pytest.raises(SystemExit, match=reason):
+            release.cut(checkout, version, today)
+    assert release._git(checkout, "status", "--porcelain") == ""
+    assert release.cut(checkout, "0.10.0", today) == "v0.10.0"
+    assert set(release.versions(checkout).values()) == {"0.10.0"}
+    assert release.told(checkout, "v0.10.0") == "- More.\n"
+    with pytest.raises(SystemExit, match=r"the tag is v0\.1\.0, but pyproject\.toml says 0\.10\.0; "):
+        release.told(checkout, "v0.1.0")
+
+
+def test_the_version_is_that_of_the_newest_dated_section() -> None:
+    """Before the first release there is none. The commit that bears a tag says the same in every file."""
+    said = release.versions(ROOT)
+    assert said[release.PROJECT] == said[release.PACKAGE] == aaiclick.__version__
+    assert said[release.CHANGELOG] in {"", said[release.PROJECT]}
+    here = subprocess.run(["git", "tag", "--points-at", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    for tag in here.stdout.split() if here.returncode == 0 else []:
+        assert release.disagreements(ROOT, tag) == []
 
 
 def test_what_the_workflows_call_is_there() -> None:
