@@ -194,3 +194,15 @@ def test_the_reference_has_every_public_name() -> None:
     assert {f"aaiclick.{name}" for name in aaiclick.__all__} < set(named)
     assert "aaiclick.errors.SchemaVersionError" in named
     assert "aaiclick.events.StepDone" in named
+
+
+def test_no_text_of_the_reference_is_taken_for_html() -> None:
+    """A line of a docstring that begins with a tag ends the text for a reader of Markdown, and the page behind it."""
+    texts = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "aaiclick").rglob("*.py"))]
+    assert [line for text in texts for line in text.splitlines() if re.match(r"\s*</?[a-z]", line)] == []
+
+
+def test_the_site_names_its_search_and_asks_nothing_of_elsewhere() -> None:
+    theme = '<div class="md-search" role="dialog"></div><a class="md-source" data-md-component="source"></a>'
+    shown = hooks.on_post_page(theme, None, None)  # type: ignore[arg-type] # neither is looked at
+    assert shown == '<div class="md-search" role="dialog" aria-label="Search"></div><a class="md-source"></a>'

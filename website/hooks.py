@@ -25,12 +25,12 @@ FENCE = re.compile(r"^```(\w+) [^\n]+$", re.MULTILINE)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that are made, and the style of the site."""
+    """Add the pages that are made, the style of the site and its script."""
     from mkdocs.structure.files import File
 
     pages = {page: (ROOT / name).read_text(encoding="utf-8") for name, page in ELSEWHERE.items()}
     pages |= {"reference.md": _reference(), "schemas.md": _schemas()}
-    pages["site.css"] = (Path(__file__).parent / "site.css").read_text(encoding="utf-8")
+    pages |= {name: (Path(__file__).parent / name).read_text(encoding="utf-8") for name in ("site.css", "site.js")}
     for name, text in pages.items():
         files.append(File.generated(config, name, content=text))
     return files
@@ -56,6 +56,13 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return f"]({home}/blob/main/{path}{anchor})"
 
     return FENCE.sub(r"```\1", LINK.sub(led, markdown))
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """What the theme leaves out: the name of its search, and to ask nothing of elsewhere (how many stars the
+    repository has)."""
+    named = output.replace('role="dialog"', 'role="dialog" aria-label="Search"')
+    return named.replace(' data-md-component="source"', "")
 
 
 def _reference() -> str:

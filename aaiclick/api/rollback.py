@@ -31,9 +31,9 @@ def rollback_schema(
     one day by default), and the rows that came since are carried over. ``report.notes`` says what is not put back.
     ``to`` has to be a version that the database came through (the one before by default): however far back, each table
     is made anew once, and everything that is in the way is found before anything is done. ``allow`` takes the names
-    that a refusal gives: ``"deletes <table>"`` (rows deleted or changed since are there again as they were), ``"values
-    <table>"`` (values that the old columns cannot hold), ``"partial <schema>"`` (some objects stay as they are); or
-    what the functions of ``aaiclick.allow`` give.
+    that a refusal gives: ``"deletes <table>"`` (rows deleted or changed since are there again as they were),
+    ``"values <table>"`` (values that the old columns cannot hold), ``"partial <schema>"`` (some objects stay as they
+    are); or what the functions of ``aaiclick.allow`` give.
     ``dry_run`` only looks. ``keep_old``: how long the newer tables are kept in their turn (at least an hour; by default
     what ``AAICLICK_KEEP_OLD`` says, else a day).
 

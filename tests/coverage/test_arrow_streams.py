@@ -330,3 +330,11 @@ def test_the_example_of_a_sink() -> None:
     assert "refused: readings is at no recorded version" in done.stdout
     assert "Refused by policy safe" in done.stdout
     assert done.stdout.splitlines()[-2:] == ["2500 500 2000", "2500 126 629.6"]
+
+
+@pytest.mark.parametrize("given", ["readings", None, 3, [1], {"at": "DateTime"}], ids=repr)
+def test_what_is_no_schema_is_said(given: Any) -> None:
+    with pytest.raises(
+        SpecError, match=f"has to be an Arrow schema, or something that has one, not {type(given).__name__}"
+    ):
+        Table.from_arrow(given, "readings")

@@ -113,6 +113,9 @@ def arrow_table(
     ``arrow_columns``, and where keys contradict each other."""
     schema: Untyped = getattr(source, "schema", source)
     read = read_keys(metadata)
+    if not isinstance(schema, Iterable) or not all(hasattr(field, "metadata") for field in schema):
+        kind = type(source).__name__
+        raise SpecError("schema", f"has to be an Arrow schema, or something that has one, not {kind}")
     columns, told = arrow_columns(cast("Iterable[ArrowField]", schema), types_by_field, nullable, read)
     whole = said(getattr(schema, "metadata", None), True, "the schema", read)
     fields: TableWords = {}
