@@ -73,7 +73,7 @@ def apply_alters(on: Altered, alters: Sequence[Alter]) -> Routine[None]:
     except OutcomeUnknownError:
         raise
     except Exception:
-        yield from unwatch(table)
+        yield from unwatch(names)
         raise
 
 
@@ -97,7 +97,7 @@ def _one_by_one(on: Altered, alters: Sequence[Alter], table: Physical | None, na
                 raise
             # It drops guards by name: any other table that has this name by now is refused as a whole, and is as it
             # was.
-            yield from raise_refused(table, error)
+            yield from raise_refused(table, own, error)
         # Also asked where none was expected: the next ALTER must not meet an unfinished mutation, and asking is cheap.
         stuck = yield from _settled(on)
         if stuck is not None:

@@ -16,14 +16,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from aaiclick.apply.run import ApplyOptions
+from aaiclick.catalog.read import real_uuid
 from aaiclick.clickhouse.inserts import drain_all
 from aaiclick.clickhouse.messages import first_line, shortened
 from aaiclick.clickhouse.mutations import require_settled
 from aaiclick.clickhouse.names import GUARD
 from aaiclick.clickhouse.parts import parts
 from aaiclick.clickhouse.statements import READ, ask, ask_permissively
-from aaiclick.clickhouse.storages import add_guards, remove_guards, storage
-from aaiclick.clickhouse.tables import Physical, physical
+from aaiclick.clickhouse.storages import add_guards, drop_guards, remove_guards
+from aaiclick.clickhouse.tables import Physical
 from aaiclick.error_codes import UNKNOWN_TABLE
 from aaiclick.errors import AaiclickError, ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
@@ -58,28 +59,29 @@ def watch(table: Physical, guards: Sequence[Guard], seen: int, options: ApplyOpt
         # The connection is in trouble: the constraints are left to the next run (``drop_left_guards``).
         raise
     except Exception:
-        yield from unwatch(table)
+        yield from unwatch(names)
         raise
     return names
 
 
-def unwatch(table: Physical) -> Routine[None]:
-    """Drop the constraints after a failure. An error here is ignored: the next run drops them."""
+def unwatch(names: Sequence[str]) -> Routine[None]:
+    """Drop the constraints after a failure, on whichever tables they are. An error here is ignored: the next run drops
+    them."""
     with suppress(AaiclickError):
-        yield from remove_guards((yield from storage(table.database, table.uuid)) if table.uuid else table)
+        yield from drop_guards(names)
 
 
 def drop_left_guards(database: str) -> Routine[None]:
     """Drop what killed runs left on any table of the database: the names are ours alone. Only under the lease, where no
     run of ours is between two ALTERs. A table that refuses it keeps them, with a Note."""
     rows = yield from ask(
-        "SELECT name FROM system.tables WHERE database = unhex({db:String}) AND endsWith(engine, 'MergeTree') AND "
-        "position(create_table_query, {guard:String}) > 0",
+        "SELECT name, toString(uuid), arrayStringConcat(data_paths, ' '), engine FROM system.tables WHERE database = "
+        "unhex({db:String}) AND endsWith(engine, 'MergeTree') AND position(create_table_query, {guard:String}) > 0",
         {"db": hexed(database), "guard": GUARD},
     )
-    for name in (text(row[0]) for row in rows):
+    for name, uuid, paths, engine in (tuple(map(text, row)) for row in rows):
         try:
-            yield from remove_guards((yield from physical(database, name)))
+            yield from remove_guards(Physical(database, name, real_uuid(uuid, paths), engine))
         except OutcomeUnknownError:
             raise
         except StatementError as error:

@@ -25,7 +25,8 @@ from aaiclick.error_codes import (
     UNKNOWN_DATABASE_ENGINE,
 )
 from aaiclick.errors import OutcomeUnknownError, StatementError
-from aaiclick.routine import Command, Interruption, Nonce, Query, Routine, text
+from aaiclick.events import Note
+from aaiclick.routine import Command, Emit, Interruption, Nonce, Query, Routine, text
 from aaiclick.sql.ddl import create, drop, everywhere
 from aaiclick.sql.quoting import file_name_length, qualified, quote_name, quote_string
 
@@ -218,13 +219,15 @@ def sweep_stale_scratch(
 ) -> Routine[tuple[str, ...]]:
     """Drop scratch databases, and scratch tables in ``database``, that nobody uses any more; their names.
 
-    That is those older than an hour, and those of lease holders that ``ended`` knows to be gone. ``embedded``: also
+    That is those older than an hour, by the clock of this process or the server's, and those of lease holders that
+    ``ended`` knows to be gone. One that cannot be dropped is left, with a Note. ``embedded``: also
     those older than the engine's start, because only one process at a time has the engine. ``cluster``: databases are
     those of all its hosts, and are dropped on every one.
     """
     if cluster:
         places = yield from scratch_on_hosts(places, cluster)
-    seconds = yield from clock()
+    # A start that has nothing to do comes for them by the server's clock; that of this process may be behind it.
+    seconds = max((yield from clock()), places.at)
     holders = {
         holder for name in (*places.databases, *(name for name, _ in places.tables)) if (holder := _holder(name))
     }
@@ -238,7 +241,12 @@ def sweep_stale_scratch(
     # IF EXISTS, because another process may sweep at the same time.
     for name in stale:
         there = everywhere(quote_name(name), cluster) if cluster else quote_name(name)
-        yield Command(drop("DATABASE", there, if_exists=True, sync=True), settings=_QUEUE if cluster else {})
+        try:
+            yield Command(drop("DATABASE", there, if_exists=True, sync=True), settings=_QUEUE if cluster else {})
+        except OutcomeUnknownError:
+            raise
+        except StatementError as error:
+            yield Emit(Note(f"the scratch database {name} of a killed run stays: {error}", "warning"))
     old = [(name, engine) for name, engine in places.tables if _holder(name) in gone or _is_stale(name, seconds)]
     yield from _drop(database, old)
     return (*stale, *(name for name, _ in old))

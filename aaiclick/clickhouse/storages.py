@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from aaiclick.catalog.read import real_uuid
 from aaiclick.clickhouse.names import GUARD
 from aaiclick.clickhouse.statements import ask, ddl
-from aaiclick.clickhouse.tables import CONSTRAINED, Physical, create_query, physical
+from aaiclick.clickhouse.tables import CONSTRAINED, Physical, physical
 from aaiclick.error_codes import BAD_ARGUMENTS, UNKNOWN_TABLE
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.routine import Nonce, Routine, number, text
@@ -66,7 +66,7 @@ def alter_storage(table: Physical, commands: Sequence[str]) -> Routine[None]:
     try:
         yield from ddl(dropping_guards(alter_table(target, *commands, parentheses=True), table, guards))
     except StatementError as error:
-        yield from raise_refused(table, error)
+        yield from raise_refused(table, guards, error)
 
 
 def add_guards(table: Physical, bodies: Sequence[str]) -> Routine[tuple[str, ...]]:
@@ -83,25 +83,26 @@ def add_guards(table: Physical, bodies: Sequence[str]) -> Routine[tuple[str, ...
         if error.code != UNKNOWN_TABLE:
             raise
         raise _replaced(table) from error
-    # The name may have changed hands just before the ALTER: the constraints are taken off again, whatever they are on.
+    # The name may have changed hands just before the ALTER, and again just behind it: the constraints are taken off
+    # whatever they are on.
     there = yield from physical(table.database, table.name)
     if there is None or there.uuid != table.uuid:
-        yield from _remove(there, guards)
-        yield from remove_guards((yield from storage(table.database, table.uuid)))
+        yield from drop_guards(guards)
         raise _replaced(table)
     return guards
 
 
-def raise_refused(table: Physical, error: StatementError) -> Routine[None]:
-    """Raise the error of an ALTER that drops guards; ApplyError where it met another table, which is as it was."""
+def raise_refused(table: Physical, guards: Sequence[str], error: StatementError) -> Routine[None]:
+    """Raise the error of an ALTER that drops guards; ApplyError where it met another table, which is as it was, or
+    where the guards have reached another one. They are dropped wherever they are."""
     # 36 is said where the constraint to drop is not there, so of another table; but also of a wrong ALTER of the right
     # one.
     if error.code not in (BAD_ARGUMENTS, UNKNOWN_TABLE):
         raise error
     there = yield from physical(table.database, table.name)
-    if there is not None and there.uuid == table.uuid:
+    held = yield from drop_guards(guards)
+    if there is not None and there.uuid == table.uuid and table.uuid in held:
         raise error
-    yield from remove_guards((yield from storage(table.database, table.uuid)))
     raise _replaced(table) from error
 
 
@@ -111,27 +112,53 @@ def dropping_guards(sql: str, table: Physical, guards: Sequence[str]) -> str:
 
 
 def remove_guards(table: Physical | None) -> Routine[None]:
-    """Drop guards that a killed run left in the definition, also where the storage is renamed meanwhile."""
+    """Drop guards that a killed run left in the definition of a storage, whatever it is called by then."""
+    if table is None:
+        return
+    here = "toString(uuid) = {uuid:String} OR (database = unhex({db:String}) AND "
+    here += "position(arrayStringConcat(data_paths, ' '), {uuid:String}) > 0)"
+    where, given = (here, {"uuid": table.uuid}) if table.uuid else _named(table)
+    yield from _drop(GUARD, where, {"db": hexed(table.database), **given})
+
+
+def drop_guards(guards: Sequence[str]) -> Routine[frozenset[str]]:
+    """Drop the guards that were added by one ALTER, on whichever tables they are by now; the UUIDs of these storages.
+
+    Their names are those of this run alone. Somebody may have exchanged the table away before the ALTER and back behind
+    it, or made another one ``AS`` it.
+    """
+    return (yield from _drop(guards[0], "1", {})) if guards else frozenset()
+
+
+def _named(table: Physical) -> tuple[str, dict[str, str]]:
+    return "database = unhex({db:String}) AND name = unhex({name:String})", {"name": hexed(table.name)}
+
+
+def _drop(beginning: str, where: str, given: dict[str, str]) -> Routine[frozenset[str]]:
+    """Guards whose names begin so are dropped until a look finds none: a table may be renamed or exchanged between the
+    look and the ALTER, which then changes nothing, since it drops what is there."""
+    held: set[str] = set()
     for _ in range(_LOOKS):
-        if table is None:
-            return
-        guards = tuple(dict.fromkeys(_GUARD.findall((yield from create_query(table.database, table.name)))))
-        yield from _remove(table, guards)
-        there = yield from physical(table.database, table.name)
-        if there is not None and there.uuid == table.uuid:
-            return
-        # It was renamed between the look and the ALTER: where it is now is asked again.
-        table = yield from storage(table.database, table.uuid)
+        rows = yield from ask(
+            "SELECT database, name, toString(uuid), arrayStringConcat(data_paths, ' '), create_table_query"
+            " FROM system.tables WHERE endsWith(engine, 'MergeTree') AND "
+            f"position(create_table_query, {{guard:String}}) > 0 AND ({where})",
+            {"guard": beginning, **given},
+        )
+        if not rows:
+            break
+        for database, name, uuid, paths, definition in rows:
+            held.add(real_uuid(text(uuid), text(paths)))
+            guards = (guard for guard in _GUARD.findall(text(definition)) if guard.startswith(beginning))
+            yield from _remove(text(database), text(name), tuple(dict.fromkeys(guards)))
+    return frozenset(held)
 
 
-def _remove(table: Physical | None, guards: Sequence[str]) -> Routine[None]:
+def _remove(database: str, name: str, guards: Sequence[str]) -> Routine[None]:
     """The names are ours alone, so it does not matter which table has them."""
-    for guard in guards if table is not None else ():
-        assert table is not None
+    for guard in guards:
         try:
-            yield from ddl(
-                alter_table(qualified(table.database, table.name), drop_constraint(quote_name(guard), if_exists=True))
-            )
+            yield from ddl(alter_table(qualified(database, name), drop_constraint(quote_name(guard), if_exists=True)))
         except StatementError as error:
             if error.code != UNKNOWN_TABLE:
                 raise

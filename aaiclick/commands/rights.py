@@ -42,6 +42,15 @@ def may_write(database: str) -> Routine[bool]:
     return bool(number(rows[0][0]))
 
 
+def may_clear(database: str, scratch: str) -> Routine[bool]:
+    """Whether the user may also drop this scratch database. False where the server knows no ``CHECK GRANT``."""
+    try:
+        rows = yield Query(f"CHECK GRANT DROP DATABASE ON {quote_name(scratch)}.*")
+    except StatementError:
+        return False
+    return bool(number(rows[0][0])) and (yield from may_write(database))
+
+
 def _needed(plan: Plan) -> Iterator[tuple[str, str]]:
     if not plan.steps:
         return

@@ -18,6 +18,7 @@ from functools import partial
 from typing import TypeVar, cast
 
 from aaiclick.clickhouse.names import GUARD, JOURNAL, NOTES, PREFIX, RECORDS
+from aaiclick.clickhouse.storages import drop_guards
 from aaiclick.clock import clock
 from aaiclick.error_codes import FUNCTION_THROW_IF_VALUE_IS_NON_ZERO, NOT_ENOUGH_SPACE
 from aaiclick.errors import AaiclickError, LeaseLostError, OutcomeUnknownError, StatementError
@@ -210,7 +211,11 @@ def _undo_last(sent: Sequence[Command], nonce: str) -> Routine[None]:
         if not undone:
             return
         with suppress(AaiclickError):
-            yield Command(undone, at=command.at)
+            if command.at is None and (guards := _GUARDS.findall(command.sql)):
+                # Somebody may have exchanged the table away before that ALTER: they go wherever they are.
+                yield from drop_guards(guards)
+            else:
+                yield Command(undone, at=command.at)
 
 
 def _undoing(sent: str, nonce: str) -> str:

@@ -14,7 +14,7 @@ from aaiclick.commands.inspection.warm import Warm
 from aaiclick.commands.migrate import is_recorded, migrate
 from aaiclick.commands.newer_version import coming_back, newer, running_beside
 from aaiclick.commands.report import Report, report_of
-from aaiclick.commands.rights import may_write
+from aaiclick.commands.rights import may_clear, may_write
 from aaiclick.commands.start.run import Run
 from aaiclick.plan.replicas import refusal, unsupported
 from aaiclick.routine import Emit, Routine
@@ -91,7 +91,8 @@ def _settled(run: Run, planned: PlannedMigration, seen: Warm) -> Routine[bool]:
     if verdict.run or not is_recorded(planned, seen.digest) or entry is None or not _kept(entry, planned, seen.at):
         return False
     if (entry.version, entry.objects) == (run.schema.version, seen.digest):
-        return True
+        # A scratch database that nobody uses any more goes under the lease.
+        return not seen.abandoned or not (yield from may_clear(planned.inspection.books.home, seen.abandoned))
     # A run was killed between the record and the cache. Until that is written again each start takes this long look,
     # which is all that a user who cannot write it needs.
     return not (yield from may_write(planned.inspection.books.home))

@@ -46,8 +46,9 @@ def named(server: Server, parameters: Given) -> tuple[str, Storage | None]:
 def warm(server: Server, given: Given, sql: str) -> Rows:
     database = str(given["database"])
     wanted = {str(value) for key, value in given.items() if key != "database"}
+    scratch = min((each for each in server.databases if each.startswith("_aaiclick_scratch_")), default="")
     return tuple(
-        (name, each.definition(database, name), each.comment, database, int(server.now))
+        (name, each.definition(database, name), each.comment, database, int(server.now), scratch)
         for name, each in tables(server, database)
         if name in wanted
     )
@@ -198,9 +199,22 @@ def copies(server: Server, given: Given, sql: str) -> Rows:
 def guarded(server: Server, given: Given, sql: str) -> Rows:
     begin = str(given["guard"])
     return tuple(
-        (name,)
+        (name, each.uuid, path(each), each.engine)
         for name, each in tables(server, bound(given, "db"))
         if each.merge_tree and any(guard.startswith(begin) for guard in each.constraints)
+    )
+
+
+def guards(server: Server, given: Given, sql: str) -> Rows:
+    """Of one storage, or wherever they are."""
+    begin = str(given["guard"])
+    return tuple(
+        (database, name, each.uuid, path(each), each.definition(database, name))
+        for database in server.databases
+        for name, each in tables(server, database)
+        if each.merge_tree
+        and each.uuid == given.get("uuid", each.uuid)
+        and any(guard.startswith(begin) for guard in each.constraints)
     )
 
 
@@ -259,7 +273,7 @@ def milliseconds_now(server: Server, given: Given, sql: str) -> Rows:
 
 
 ASKED: tuple[tuple[str, Asked], ...] = (
-    ("SELECT name, create_table_query, comment, database, toUnixTimestamp(now()) FROM system.tables", warm),
+    ("SELECT name, create_table_query, comment, database, toUnixTimestamp(now()), (SELECT min(name) FROM", warm),
     ("SELECT 'server', version()", whole),
     ("SELECT 'server', '', '', '', '',", owned),
     (
@@ -274,13 +288,8 @@ ASKED: tuple[tuple[str, Asked], ...] = (
     ("SELECT DISTINCT table, partition_id FROM system.parts", own_parts),
     ("SELECT name, comment, toString(uuid), toUnixTimestamp64Milli(now64(3)) FROM system.tables", graves),
     ("SELECT name, engine FROM system.tables", scratch_tables),
-    (
-        (
-            "SELECT name FROM system.tables WHERE database = unhex({db:String}) AND endsWith(engine, 'MergeTree') AND "
-            "position(create_table_query"
-        ),
-        guarded,
-    ),
+    ("SELECT name, toString(uuid), arrayStringConcat(data_paths, ' '), engine FROM system.tables", guarded),
+    ("SELECT database, name, toString(uuid), arrayStringConcat(data_paths, ' '), create_table_query", guards),
     ("SELECT name FROM system.tables WHERE database = unhex({db:String}) AND endsWith(engine, 'MergeTree')", copies),
     (
         (
