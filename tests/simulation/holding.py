@@ -27,7 +27,7 @@ class Held:
     @staticmethod
     def after(scene: Scene, held: Held | None, sql: str) -> Held | None:
         """The lease behind one more statement of its holder."""
-        if (made := _MADE.match(sql)) is not None:
+        if sql.startswith("CREATE TABLE ") and (made := _MADE.match(sql)) is not None:
             fields = json.loads(made["holder"].replace("\\'", "'").replace("\\\\", "\\"))
             since, seconds = float(fields["since"]) / 1000 - scene.server_ahead, float(fields["seconds"])
             return Held(since + seconds, seconds, steady=not scene.clock_set)

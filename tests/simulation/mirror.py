@@ -192,7 +192,7 @@ class Mirror:
         numbers = {partition: int(first) for partition, first in found if int(first) > before}
         if set(numbers) == set(made):
             for partition, part in made.items():
-                part.first = part.last = numbers[partition]
+                part.number(numbers[partition], numbers[partition])
 
     def merge(self, storage: Storage) -> None:
         name = next(name for name, each in self.server.databases[DATABASE].items() if each is storage)

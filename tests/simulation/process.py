@@ -39,6 +39,8 @@ from tests.simulation.model.engine import untagged
 from tests.simulation.schedule_state import Actor, Execution, Scene
 from tests.simulation.world import DATABASE
 
+_SENT = (Query, Command)
+_UNFENCED = tuple((name, re.compile(rf"INSERT INTO (?:`?{DATABASE}`?\.)?`?{name}`? ")) for name in ("sums", "log"))
 State = Literal["ready", "waiting", "dead", "over"]
 
 
@@ -87,7 +89,7 @@ class Process(Actor):
             self._beside_or_answer(self.execution)
             return
         effect = self.effect
-        if isinstance(effect, Query | Command):
+        if isinstance(effect, _SENT):
             fate = self.chaos.fate(effect)
             self.scene.disturbed = self.scene.disturbed or fate is not Fate.GO
             if fate is Fate.PAUSE:
@@ -138,9 +140,8 @@ class Process(Actor):
             return
         self.late = sql
         # A statement of the migration itself is its user's, and carries no condition.
-        scene.unfenced |= {
-            name for name in ("sums", "log") if re.match(rf"INSERT INTO (?:`?{DATABASE}`?\.)?`?{name}`? ", sql)
-        }
+        if sql.startswith("INSERT INTO "):
+            scene.unfenced |= {name for name, into in _UNFENCED if into.match(sql)}
 
     def _look_at_the_lease(self, effect: Command) -> None:
         """Nobody takes a lease before its time is over, and no successor works beside what a former run has sent in
@@ -157,7 +158,8 @@ class Process(Actor):
 
     def _command(self, effect: Command, fate: Fate) -> None:
         scene = self.scene
-        before = _versions(scene)
+        records = RECORDS in effect.sql
+        before = _versions(scene) if records else 0
         try:
             running = scene.world.command(effect)
         except StatementError as error:
@@ -166,8 +168,8 @@ class Process(Actor):
             else:
                 self._fail(error)
             return
-        live = scene.world.server.find(DATABASE, "t")
-        if _versions(scene) > before and live is not None and live.uuid in scene.stray:
+        live = scene.world.server.find(DATABASE, "t") if records else None
+        if live is not None and live.uuid in scene.stray and _versions(scene) > before:
             skipped = f":t#{live.uuid[:8]}"
             scene.unasked = scene.unasked or not any(
                 key.startswith("skip ") and key.endswith(skipped) for key in self.allowed
@@ -230,20 +232,16 @@ class Process(Actor):
     def _known_at_once(self, effect: Effect) -> Rows | None:
         """What takes no time and touches nothing that others see; None for every other effect."""
         scene = self.scene
-        match effect:
-            case Clock():
-                return ((scene.time + self.offset,),)
-            case Nonce():
-                return ((f"{scene.rng.getrandbits(48):012x}",),)
-            case ProcessGone(pid, _):
-                return ((int(not scene.alive(pid)),),)
-            case Emit(event):
-                scene.tell(self, "says", event)
-                return ()
-            case WhereKept():
-                return ()
-            case _:
-                return None
+        if isinstance(effect, Clock):
+            return ((scene.time + self.offset,),)
+        if isinstance(effect, Emit):
+            scene.tell(self, "says", effect.event)
+            return ()
+        if isinstance(effect, Nonce):
+            return ((f"{scene.rng.getrandbits(48):012x}",),)
+        if isinstance(effect, ProcessGone):
+            return ((int(not scene.alive(effect.pid)),),)
+        return () if isinstance(effect, WhereKept) else None
 
     def _send(self, rows: Rows) -> None:
         self._advance(partial(self.routine.send, rows))
@@ -255,7 +253,7 @@ class Process(Actor):
     def _advance(self, go_on: Callable[[], Effect]) -> None:
         try:
             effect = go_on()
-            while not isinstance(effect, Query | Command) and (rows := self._known_at_once(effect)) is not None:
+            while not isinstance(effect, _SENT) and (rows := self._known_at_once(effect)) is not None:
                 effect = self.routine.send(rows)
             self.effect = effect
         except StopIteration as stop:

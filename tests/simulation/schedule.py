@@ -144,29 +144,25 @@ class Schedule:
             if not running and not self.waiting:
                 return
             current = self._turn(running, current)
-            if current in running and current.ended:
+            if current.ended and current in running:
                 self._note(current)
                 running.remove(current)
         raise WrongError("it does not come to an end")
 
-    def _turn(self, running: list[Process], current: Actor | None) -> Actor | None:
+    def _turn(self, running: list[Process], current: Actor | None) -> Actor:
         """One step of somebody; mostly of whom it was before."""
         scene, rng = self.scene, self.rng
         scene.pass_time(0.002)
         now = scene.time
-        if current is not None and current.wake <= now and not current.ended and rng.random() >= 0.15:
-            return self._step(current)
-        actors: list[Actor] = [*running, *(actor for actor in self.actors if not actor.ended), *scene.executions]
-        ready = [actor for actor in actors if actor.wake <= now]
-        if not ready:
-            now = min(actor.wake for actor in actors)
-            scene.pass_time(now - scene.time)
+        if current is None or current.wake > now or current.ended or rng.random() < 0.15:
+            actors: list[Actor] = [*running, *[actor for actor in self.actors if not actor.ended], *scene.executions]
             ready = [actor for actor in actors if actor.wake <= now]
-        return self._step(rng.choice(ready))
-
-    def _step(self, current: Actor) -> Actor:
+            if not ready:
+                now = min([actor.wake for actor in actors])
+                scene.pass_time(now - scene.time)
+                ready = [actor for actor in actors if actor.wake <= now]
+            current = rng.choice(ready)
         current.step()
-        scene = self.scene
         if scene.executions:
             scene.executions = [each for each in scene.executions if not each.over]
         return current

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from operator import attrgetter
 
 from aaiclick.routine import Rows
 from tests.simulation.model.ddl import FENCE
@@ -12,6 +13,7 @@ from tests.simulation.model.state import Server, Storage
 
 Given = Mapping[str, "str | int"]
 Asked = Callable[[Server, Given, str], Rows]
+_IN_ORDER = attrgetter("first", "partition")
 _PLENTY = 1_000_000_000_000
 KNOWN_SETTINGS = frozenset({FENCE, "enable_block_number_column"})
 
@@ -105,22 +107,8 @@ def parts(server: Server, given: Given, sql: str) -> Rows:
     _, found = named(server, given)
     if found is None or found.uuid != given["uuid"]:
         return ()
-    listed = sorted((part for part in found.parts if part.rows), key=lambda part: (part.first, part.partition))
-    return tuple(
-        (
-            part.partition,
-            part.first,
-            part.last,
-            part.level,
-            part.first,
-            len(part.rows),
-            500 + 8 * len(part.rows),
-            part.name,
-            0,
-            part.content,
-        )
-        for part in listed
-    )
+    listed = sorted([part for part in found.parts if part.rows], key=_IN_ORDER)
+    return tuple(part.shown for part in listed)
 
 
 def own_parts(server: Server, given: Given, sql: str) -> Rows:

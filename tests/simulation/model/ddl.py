@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from tests.simulation.model.reading import NAME, TABLE, created, literal, patterns, pieces, plain
 from tests.simulation.model.state import FENCE, Part, Server, Storage, UnmodelledError, refusal
@@ -81,7 +81,7 @@ def alter(server: Server, found: re.Match[str], database: str) -> None:
     place, name = plain(found["db"]) or database, plain(found["name"])
     storage = server.need(place, name)
     listed = found["commands"]
-    commands = [piece[1:-1] for piece in pieces(listed)] if listed.startswith("(") else [listed]
+    commands: Sequence[str] = [piece[1:-1] for piece in pieces(listed)] if listed.startswith("(") else [listed]
     if "_aaiclick_ended_" in listed:
         commands = pieces(listed)
     if listed.startswith("MODIFY COMMENT") and ", RESET SETTING " in listed:

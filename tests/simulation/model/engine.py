@@ -13,15 +13,22 @@ from tests.simulation.model.inserts import begin
 from tests.simulation.model.state import Running, Server, UnmodelledError
 
 _TAG = re.compile(r"\s*/\* aaiclick:([0-9a-z]+) \*/ ")
+_BEGIN, _END = "/* aaiclick:", " */ "
 _KILL = re.compile(r"KILL QUERY WHERE extract\(query, .*?\) IN \((?P<nonces>.*)\) ASYNC\Z")
 
 
 def untagged(sql: str) -> tuple[str, str]:
     """The statement, and the nonce of its holder ('')."""
+    if sql.startswith(_BEGIN) and (end := sql.find(_END, len(_BEGIN))) > 0:
+        return sql[end + len(_END) :], sql[len(_BEGIN) : end]
     found = _TAG.match(sql)
     return (sql[found.end() :], found[1]) if found is not None else (sql.strip(), "")
 
 
+_HANDLERS = {
+    word: tuple(pair for pair in HANDLERS if pair[0].pattern.startswith(word))
+    for word in {pattern.pattern.partition(" ")[0] for pattern, _ in HANDLERS}
+}
 _LONGEST = max(len(start) for start, _ in catalog.ASKED)
 
 
@@ -54,12 +61,11 @@ def command(server: Server, effect: Command, database: str) -> Running | None:
         if sql.startswith("CREATE TABLE "):
             create_table(server, sql, place)
             return None
-        killed = _KILL.match(sql)
-        if killed is not None:
+        if sql.startswith("KILL ") and (killed := _KILL.match(sql)) is not None:
             for each in server.running.values():
                 each.killed = each.killed or f"'{each.tag}'" in killed["nonces"]
             return None
-        for pattern, handler in HANDLERS:
+        for pattern, handler in _HANDLERS.get(sql.partition(" ")[0], ()):
             found = pattern.match(sql)
             if found is not None:
                 handler(server, found, place)

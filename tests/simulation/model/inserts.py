@@ -28,6 +28,7 @@ _SELECTED = re.compile(
     r".*)?\Z",
     re.DOTALL,
 )
+_INTO = re.compile(rf"INSERT INTO {TABLE}")
 _VALUES = re.compile(rf"INSERT INTO {TABLE}(?: \([^)]*\))? VALUES (?P<values>.+)\Z", re.DOTALL)
 _LINE = re.compile(
     rf"INSERT INTO {TABLE} \((?P<columns>[^)]*)\) SELECT (?P<list>.+) FROM (?P<source>\S+?)"
@@ -49,6 +50,7 @@ _LINE = re.compile(
     re.DOTALL,
 )
 _PARTS = re.compile(r"_partition_id IN \([^)]*\) AND _part IN \((?P<names>[^)]*)\)\Z")
+_BOUND = re.compile(r"\{(\w+):\w+\}")
 _ID = re.compile(r"id (>=|<|=) (\d+)")
 OWN = frozenset({"_aaiclick_lease", "_aaiclick_journal", "schema_version"})
 
@@ -56,7 +58,7 @@ OWN = frozenset({"_aaiclick_lease", "_aaiclick_journal", "schema_version"})
 def begin(server: Server, effect: Command, sql: str, database: str, tag: str) -> Running | None:
     """Resolve the table and read the rows; None where the statement was carried out as a whole (a line of this
     library)."""
-    name = plain(re.match(rf"INSERT INTO {TABLE}", sql)["name"])  # type: ignore[index]
+    name = plain(_INTO.match(sql)["name"])  # type: ignore[index]
     if name in OWN:
         insert_line(server, sql, effect.parameters, database)
         return None
@@ -178,7 +180,7 @@ def _value(server: Server, piece: str, parameters: Mapping[str, str | int], line
         return server.version
     if piece in ("''", "NULL"):
         return "" if piece == "''" else None
-    if (bound := re.fullmatch(r"\{(\w+):\w+\}", piece)) is not None:
+    if (bound := _BOUND.fullmatch(piece)) is not None:
         return parameters[bound[1]]
     if (real := re.fullmatch(r"toFloat64\(\{(\w+):String\}\)", piece)) is not None:
         return float(parameters[real[1]])

@@ -33,6 +33,7 @@ _CREATE = re.compile(
 _REST = re.compile(
     r"(?P<clauses>.*?)(?: SETTINGS (?P<settings>.*?))?(?: COMMENT (?P<comment>'(?:[^'\\]|\\.)*'))?\Z", re.DOTALL
 )
+_ESCAPED = re.compile(r"\\(.)")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "b": "\b", "f": "\f"}
 
 
@@ -45,15 +46,19 @@ def plain(name: str | None) -> str:
     """An identifier without its quotes."""
     if name is None:
         return ""
-    return re.sub(r"\\(.)", r"\1", name[1:-1]) if name.startswith("`") else name
+    if name[:1] != "`":
+        return name
+    return _ESCAPED.sub(r"\1", name[1:-1]) if "\\" in name else name[1:-1]
 
 
 def literal(text: str) -> str:
     """A string literal as its value."""
-    return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), text[1:-1])
+    inside = text[1:-1]
+    return _ESCAPED.sub(lambda found: _ESCAPES.get(found[1], found[1]), inside) if "\\" in inside else inside
 
 
-def pieces(text: str) -> list[str]:
+@lru_cache(maxsize=4096)
+def pieces(text: str) -> tuple[str, ...]:
     """Cut at the commas that stand in no bracket and no string."""
     depth, found = 0, [""]
     for token in _TOKEN.findall(text):
@@ -62,7 +67,7 @@ def pieces(text: str) -> list[str]:
             found.append("")
         else:
             found[-1] += token
-    return [piece.strip() for piece in found if piece.strip()]
+    return tuple(stripped for piece in found if (stripped := piece.strip()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,7 @@ Row = Mapping[str, int]
 def expression(text: str) -> Callable[[Row], int]:
     """An expression over one row: columns, numbers, CAST, + and *."""
     text = text.strip()
-    inside = pieces(text[5:-1]) if text.startswith("CAST(") and text.endswith(")") else []
+    inside = pieces(text[5:-1]) if text.startswith("CAST(") and text.endswith(")") else ()
     if len(inside) == 2 and re.fullmatch(r"'\w+'", inside[1]):
         return expression(inside[0])
     mapped = re.fullmatch(r"arrayMap\(`?(\w+)`? -> \((.*)\), \[(.*)\]\)\[1\]", text, re.DOTALL)
@@ -158,12 +163,12 @@ def _always(value: int) -> Callable[[Row], int]:
 @lru_cache(maxsize=2048)
 def projection(listed: str, columns: str) -> Callable[[Values], Values]:
     """A SELECT list over the rows of a table with these columns."""
-    names = [name for name, _ in column_list(columns)]
-    made = [expression(piece) for piece in pieces(listed)]
+    names = tuple(name for name, _ in column_list(columns))
+    made = tuple(expression(piece) for piece in pieces(listed))
 
     def project(values: Values) -> Values:
         row = dict(zip(names, values, strict=True))
-        return tuple(each(row) for each in made)
+        return tuple([each(row) for each in made])
 
     return project
 

@@ -42,15 +42,20 @@ class Part:
     level: int
     rows: tuple[Values, ...]
     numbered: bool = False
+    name: str = field(init=False)
+    shown: tuple[str | int, ...] = field(init=False)
+    """As a row of ``system.parts``: it is asked for again and again."""
 
-    @property
-    def name(self) -> str:
-        return f"{self.partition}_{self.first}_{self.last}_{self.level}"
+    def __post_init__(self) -> None:
+        self.number(self.first, self.last)
 
-    @property
-    def content(self) -> str:
-        """As the hash of its files: the same for the same rows."""
-        return f"{hash(self.rows) & (1 << 64) - 1:032x}"
+    def number(self, first: int, last: int) -> None:
+        """Its block numbers, and what has them in it. The hash of its files is the same for the same rows."""
+        self.first, self.last = first, last
+        self.name = f"{self.partition}_{first}_{last}_{self.level}"
+        content = f"{hash(self.rows) & (1 << 64) - 1:032x}"
+        size = len(self.rows), 500 + 8 * len(self.rows)
+        self.shown = (self.partition, first, last, self.level, first, *size, self.name, 0, content)
 
 
 @dataclass(slots=True)
@@ -71,10 +76,10 @@ class Storage:
     blocks: int = 0
     stopped: set[str] = field(default_factory=set)
     changed: float = 0.0
+    merge_tree: bool = field(init=False)
 
-    @property
-    def merge_tree(self) -> bool:
-        return self.engine.endswith("MergeTree")
+    def __post_init__(self) -> None:
+        self.merge_tree = self.engine.endswith("MergeTree")
 
     @property
     def fenced(self) -> bool:
