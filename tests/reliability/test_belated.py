@@ -269,33 +269,6 @@ def test_a_scratch_database_of_a_killed_run_goes_with_a_later_start(lab: Lab) ->
     assert not lab.rows(f"SELECT name FROM system.databases WHERE name = '{scratch}'")
 
 
-def test_a_start_that_has_nothing_to_do_takes_an_abandoned_scratch_database_away(lab: Lab) -> None:
-    """Its process died while it planned, without the lease, when the migration of another one was recorded already."""
-    start(lab, PRICES)
-    now = int(str(lab.value("SELECT toUnixTimestamp(now())")))
-    young, old = (f"_aaiclick_scratch_{made:08x}{'0' * 12}" for made in (now, now - 4000))
-    there = "SELECT name FROM system.databases WHERE startsWith(name, '_aaiclick_scratch_')"
-    lab.sql(f"CREATE DATABASE {young}")
-    assert sent_by(start(lab, PRICES)) == (1, 0)
-    lab.sql(f"CREATE DATABASE {old}")
-
-    def not_granted(effect: Effect) -> None:
-        if isinstance(effect, Query) and effect.sql.startswith("CHECK GRANT DROP DATABASE"):
-            raise StatementError("unknown", 62, "SYNTAX_ERROR", effect.sql)
-
-    assert sent_by(start(lab, PRICES, before=not_granted))[1] == 0
-    assert lab.rows(f"{there} ORDER BY name") == ((old,), (young,))
-    start(lab, PRICES)
-    assert lab.rows(there) == ((young,),)
-    assert sent_by(start(lab, PRICES)) == (1, 0)
-    lab.sql(f"DROP DATABASE {young}")
-
-
-def sent_by(driver: Driver) -> tuple[int, int]:
-    """Questions and commands."""
-    return sum(isinstance(effect, Query) for effect in driver.seen), driver.commands
-
-
 def test_merges_go_on_where_the_new_table_is_called_now(lab: Lab) -> None:
     def operate(effect: Effect) -> None:
         if (

@@ -1,0 +1,57 @@
+"""Scratch databases that a process leaves which dies while it plans, without the lease."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from aaiclick import Column, MergeTree, Policy, Schema, Table
+from aaiclick.errors import StatementError
+from aaiclick.routine import Effect, Query
+from tests.apply.applying import Lab
+from tests.reliability.driving import Driver, ensuring
+
+SCHEMA = Schema("s", version=1, objects=[Table("t", [Column("id", "UInt64")], engine=MergeTree(order_by=["id"]))])
+
+
+@pytest.fixture
+def lab(aaiclick_engine: Any, aaiclick_database: str) -> Iterator[Lab]:
+    made = Lab(aaiclick_engine.url, aaiclick_database)
+    yield made
+    made.close()
+
+
+def start(lab: Lab, before: Callable[[Effect], object] | None = None) -> Driver:
+    driver = Driver(lab.connection, before=before)
+    driver.run(ensuring(SCHEMA, lab.database, Policy.lossless(keep_old=timedelta(0))))
+    return driver
+
+
+def test_a_start_that_has_nothing_to_do_takes_an_abandoned_scratch_database_away(lab: Lab) -> None:
+    """Its process died while it planned, without the lease, when the migration of another one was recorded already."""
+    start(lab)
+    now = int(str(lab.value("SELECT toUnixTimestamp(now())")))
+    young, old = (f"_aaiclick_scratch_{made:08x}{'0' * 12}" for made in (now, now - 4000))
+    there = "SELECT name FROM system.databases WHERE startsWith(name, '_aaiclick_scratch_')"
+    lab.sql(f"CREATE DATABASE {young}")
+    assert sent_by(start(lab)) == (1, 0)
+    lab.sql(f"CREATE DATABASE {old}")
+
+    def not_granted(effect: Effect) -> None:
+        if isinstance(effect, Query) and effect.sql.startswith("CHECK GRANT DROP DATABASE"):
+            raise StatementError("unknown", 62, "SYNTAX_ERROR", effect.sql)
+
+    assert sent_by(start(lab, before=not_granted))[1] == 0
+    assert lab.rows(f"{there} ORDER BY name") == ((old,), (young,))
+    start(lab)
+    assert lab.rows(there) == ((young,),)
+    assert sent_by(start(lab)) == (1, 0)
+    lab.sql(f"DROP DATABASE {young}")
+
+
+def sent_by(driver: Driver) -> tuple[int, int]:
+    """Questions and commands."""
+    return sum(isinstance(effect, Query) for effect in driver.seen), driver.commands
