@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, TextIO, TypeAlias
+from typing import TYPE_CHECKING, TextIO, TypeAlias, cast
 
 from rich.console import Console
 from rich.table import Table
@@ -59,9 +59,15 @@ class Output:
         self.document(json.dumps(value, indent=2, ensure_ascii=False))
 
     def document(self, text: str) -> None:
-        """Text that another program reads: exactly as it is."""
+        """Text that another program reads: exactly as it is, in UTF-8 where the stream's encoding does not have it."""
+        text = text if text.endswith("\n") else text + "\n"
         with quiet_pipe(), _result():
-            self.out.file.write(text if text.endswith("\n") else text + "\n")
+            try:
+                self.out.file.write(text)
+            except UnicodeEncodeError:
+                # Nothing of it was written: it is encoded as a whole. Other letters in its place would be another name.
+                self.out.file.flush()
+                cast("TextIO", self.out.file).buffer.write(text.encode("utf-8", "backslashreplace"))
             self.out.file.flush()
 
     def say(self, text: str, style: str = "") -> None:

@@ -94,6 +94,17 @@ def test_a_stream_without_unicode_gets_ascii() -> None:
     assert text_of(out) == "+ a - b \\xe9\n"
 
 
+def test_a_document_is_exact_also_where_the_stream_has_no_unicode() -> None:
+    """SQL, pictures and JSON are read by programs: with other letters a name would be another one."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii")
+    out = Output(as_json=False, stdout=stream)
+    out.sql("-- before")
+    out.document("CREATE TABLE `имя` · 1")
+    out.document("plain")
+    assert raw.getvalue().decode("utf-8") == "-- before\nCREATE TABLE `имя` · 1\nplain\n"
+
+
 def test_tables_fit_a_terminal_and_are_whole_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     rows = [("operation_log", "sort key created_at -> (result_table, created_at)", "1,000")]
