@@ -30,7 +30,7 @@ from aaiclick.state.cache import write_cache
 from aaiclick.state.progress import conversions, read_ttl_changes, undo_ttl_changes
 from aaiclick.state.record import Record
 from aaiclick.state.records import append, ensure_tables
-from aaiclick.state.step_entries import StepEntries
+from aaiclick.state.step_entries import StepEntries, stop_again, stopped_by
 from aaiclick.state.transition import TransitionStart, UnfinishedMigration
 from aaiclick.versions.live import scripts_between
 
@@ -94,6 +94,7 @@ def execute(planned: PlannedMigration, gate: Gate, site: Execution) -> Routine[E
         yield from enter_approval(planned.inspection.scope, site.approved)
     # TTL merges that a dead run has stopped go on before the first step, unless this run changes that TTL itself.
     yield from _put_back(planned.inspection, verdict, site.options.reach)
+    yield from stop_again(planned.inspection.scope, planned.inspection.stopped_views, verdict.run)
     done: list[Step] = []
     outcomes: list[StepOutcome] = []
     while True:
@@ -103,7 +104,8 @@ def execute(planned: PlannedMigration, gate: Gate, site: Execution) -> Routine[E
             found = planned.inspection
             known = conversions(found.entries, found.pending, found.progress)
             start, numbered = _transition_start(planned, batch, site), _numbered(found)
-            entries = StepEntries(found.scope, batch, start, _filled(planned), known, numbered)
+            stopped = stopped_by(verdict.run) | found.stopped_views
+            entries = StepEntries(found.scope, batch, start, _filled(planned), known, numbered, stopped)
             options = _options(site, found, entries)
             # The version stays the same, so no entry of a transition would tell a later start that this run is not
             # finished.

@@ -136,7 +136,7 @@ def plan_objects(
         # before its table gets wider ones; drops last, when nothing needs the object any more.
         changed = (*early, *around.before, *in_order(required, around), *views)
         # Over all views that are made, whichever part has planned them.
-        changed = yield from stopped_again(changed, path.topology, notes)
+        changed = yield from stopped_again(changed, path.topology, path.stopped_views, notes)
         listed = (*first.steps, *created, *changed, *optional, *dropped)
         return Planned(steps.with_ways_out(listed, path.dropped), tuple(notes), {**forms, **forms_of}, targets)
 

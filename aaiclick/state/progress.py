@@ -46,6 +46,8 @@ from aaiclick.versions.scripts import Script
 
 _BOOKMARK = "bookmark"
 _TTL = ":ttl:"
+STOPPED = ":stopped:"
+"""In the keys of views that are stopped and made anew (``step_entries.py``)."""
 _REBUILD = ":rebuild:"
 _STATEMENT = ":sql:"
 _MARKED = 8
@@ -235,6 +237,12 @@ def read_ttl_changes(scope: JournalScope) -> Routine[frozenset[str]]:
     return frozenset(_ttl_changes(scope, (yield from read_entries(scope))))
 
 
+def stopped_views(scope: JournalScope, entries: Iterable[Entry]) -> frozenset[str]:
+    """Refreshable views that were stopped, and that a run made anew, or was about to, without living to stop them
+    again; by their quoted names."""
+    return frozenset(_begun(scope, entries, STOPPED, "view"))
+
+
 def undo_ttl_changes(scope: JournalScope, tables: Collection[str]) -> Routine[None]:
     """Put back what a run that is gone did to change the TTL of these tables: TTL merges may be stopped, and a setting
     be left."""
@@ -292,11 +300,16 @@ def set_bookmark(scope: JournalScope, version: int, value: object) -> Routine[No
 
 
 def _ttl_changes(scope: JournalScope, entries: Iterable[Entry]) -> set[str]:
+    return _begun(scope, entries, _TTL, "table")
+
+
+def _begun(scope: JournalScope, entries: Iterable[Entry], kind: str, detail: str) -> set[str]:
+    """What was begun of a kind and not ended, by this detail."""
     own = (scope.run, scope.former_run)
     return {
-        str(entry.details.get("table"))
+        str(entry.details.get(detail))
         for entry in entries
-        if entry.state == "intent" and _TTL in entry.action.step and entry.action.run in own
+        if entry.state == "intent" and kind in entry.action.step and entry.action.run in own
     }
 
 

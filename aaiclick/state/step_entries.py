@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from aaiclick.clickhouse.statements import send
 from aaiclick.clickhouse.tables import physical
-from aaiclick.errors import ApplyError
+from aaiclick.error_codes import ACCESS_DENIED, BAD_ARGUMENTS, UNKNOWN_TABLE
+from aaiclick.errors import ApplyError, StatementError
+from aaiclick.events import Note
 from aaiclick.plan.model import Step
-from aaiclick.plan.operations import CreateWork
-from aaiclick.routine import Nonce, Routine, text
-from aaiclick.sql.cluster import with_uuid
+from aaiclick.plan.operations import CreateWork, DropWork, ReplaceWork
+from aaiclick.routine import Command, Emit, Nonce, Routine, text
+from aaiclick.sql.cluster import Head, head_of, with_uuid
+from aaiclick.sql.ddl import system
+from aaiclick.sql.quoting import qualified
 from aaiclick.state.journal import ensure_journal
-from aaiclick.state.progress import Converted, JournalScope, enter_end, enter_rebuild_end, enter_start, ttl_change_key
+from aaiclick.state.progress import (
+    STOPPED,
+    Converted,
+    JournalScope,
+    enter_end,
+    enter_rebuild_end,
+    enter_start,
+    ttl_change_key,
+)
 from aaiclick.state.transition import TransitionStart, additive, begin_transition
 from aaiclick.versions.live import rebuild_key
 
@@ -33,6 +46,8 @@ class StepEntries:
     """The copies with expressions that earlier runs have made for pending migrations, by their keys."""
     numbered: bool = False
     """Whether the database lets a CREATE say which storage it makes."""
+    stopped: frozenset[str] = frozenset()
+    """Refreshable views that are stopped, or were before a killed run made them anew, and that this run makes anew."""
 
     @property
     def first_not_additive(self) -> Step | None:
@@ -49,6 +64,7 @@ def enter_begun(entries: StepEntries, step: Step) -> Routine[Step]:
     # The transition first: whoever finds an entry of the step finds that it belongs to one under way.
     if entries.start is not None and step is entries.first_not_additive:
         yield from begin_transition(entries.scope, entries.start)
+    yield from _enter_dropped(entries.scope, step, entries.stopped)
     if _sets_ttl(step):
         yield from enter_start(entries.scope, ttl_change_key(step.object), {"table": step.object})
     if step.work.kind == "rebuild" and step.migrations:
@@ -91,6 +107,7 @@ def enter_exchanged(entries: StepEntries, table: str, new: str) -> Routine[None]
 
 def enter_done(entries: StepEntries, step: Step) -> Routine[None]:
     """After the last effect of a step."""
+    yield from _stop_made(entries.scope, step, entries.stopped)
     if _sets_ttl(step):
         yield from enter_end(entries.scope, ttl_change_key(step.object))
     if made := _made(entries, step):
@@ -145,3 +162,77 @@ def _before(entries: StepEntries, key: str) -> tuple[str, ...]:
     """The storages that earlier runs have converted."""
     known = entries.converted.get(key)
     return known.storages if known is not None else ()
+
+
+# Refreshable views that an operator has stopped (SYSTEM STOP VIEW), and that a run makes anew. Between the DROP of one
+# and the STOP behind its CREATE nothing on the server says that it was stopped. So it is in the journal before it is
+# dropped, until it is stopped again: by the run, or by the next one where that was killed.
+
+
+def stopped_by(steps: Iterable[Step]) -> frozenset[str]:
+    """The views that the steps stop, by their quoted names."""
+    return frozenset(qualified(*head.names[0]) for head in _heads(steps) if head.kind == "STOP VIEW" and head.names)
+
+
+def _enter_dropped(scope: JournalScope, step: Step, stopped: Collection[str]) -> Routine[None]:
+    """Before a step that drops one of the views that are stopped, by their quoted names."""
+    for view in sorted(_dropped_by(step) & frozenset(stopped)):
+        yield from enter_start(scope, f"0{STOPPED}{view}", {"view": view})
+
+
+def _stop_made(scope: JournalScope, step: Step, stopped: Collection[str]) -> Routine[None]:
+    """Behind a step that makes one of them: stop it, where the step itself does not."""
+    for view in sorted(_made_by(step) & frozenset(stopped)):
+        if view not in stopped_by([step]):
+            yield from _stop(view)
+        yield from enter_end(scope, f"0{STOPPED}{view}")
+
+
+def stop_again(scope: JournalScope, stopped: Collection[str], steps: Iterable[Step]) -> Routine[None]:
+    """Stop the views that a killed run made anew, or was about to. Those that these steps make are left to them."""
+    coming = frozenset[str]().union(*map(_made_by, steps))
+    for view in sorted(frozenset(stopped) - coming):
+        yield from _stop(view)
+        # The entry ends last: a run that is killed in between stops it once more, which changes nothing.
+        yield from enter_end(scope, f"0{STOPPED}{view}")
+
+
+def _stop(view: str) -> Routine[None]:
+    try:
+        yield from send(Command(system("STOP VIEW", view)))
+        yield Emit(Note(f"{view} is stopped again: it was, before a run that was killed made it anew"))
+    except StatementError as error:
+        if error.code == ACCESS_DENIED:
+            yield Emit(
+                Note(
+                    f"{view} was stopped before a run that was killed made it anew, and this user may not stop it "
+                    "(SYSTEM VIEWS): stop it by hand",
+                    "warning",
+                )
+            )
+        elif error.code not in (UNKNOWN_TABLE, BAD_ARGUMENTS):  # it is gone, or is refreshed no longer
+            raise
+
+
+def _dropped_by(step: Step) -> frozenset[str]:
+    """What a step drops, by quoted names."""
+    return frozenset(qualified(*names) for head in _heads([step]) if head.verb == "DROP" for names in head.names)
+
+
+def _made_by(step: Step) -> frozenset[str]:
+    """The materialized views that a step makes, by their quoted names."""
+    made = [head for head in _heads([step]) if (head.verb, head.kind) == ("CREATE", "MATERIALIZED VIEW")]
+    return frozenset(qualified(*head.names[0]) for head in made)
+
+
+def _heads(steps: Iterable[Step]) -> list[Head]:
+    statements: list[str] = []
+    for step in steps:
+        match step.work:
+            case ReplaceWork(statements=several):
+                statements += several
+            case CreateWork(sql=sql) | DropWork(sql=sql):
+                statements.append(sql)
+            case _:
+                pass
+    return [head for head in map(head_of, statements) if head is not None]

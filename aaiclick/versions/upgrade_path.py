@@ -107,6 +107,8 @@ class UpgradePath:
     changed_later: Mapping[str, str] = field(default_factory=dict[str, str])
     """For tables whose rows a pending script may change (``EVERY``: all) the label of that script. Their rows are only
     counted after it."""
+    stopped_views: frozenset[str] = frozenset()
+    """Refreshable views that were stopped before a killed run made them anew, by their quoted names."""
     once_collections: frozenset[str] = frozenset()
     """Names of named collections that earlier versions declared."""
 

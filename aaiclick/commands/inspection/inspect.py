@@ -20,7 +20,7 @@ from aaiclick.specs.views import TableFamily
 from aaiclick.state.journal import Entry
 from aaiclick.state.owned import Owned, read_owned_here, with_notes
 from aaiclick.state.owners import TableOwner
-from aaiclick.state.progress import JournalScope, progress_of, put_elsewhere
+from aaiclick.state.progress import JournalScope, progress_of, put_elsewhere, stopped_views
 from aaiclick.state.record import Record, Space
 from aaiclick.state.recorded_state import RecordedState, journal_scope, read_recorded_state
 from aaiclick.state.transition import (
@@ -125,6 +125,11 @@ class Inspection:
     def scope(self) -> JournalScope:
         """Where what is done on the way from here is entered."""
         return journal_scope(self.catalog.database, self.schema.name, self.record)
+
+    @property
+    def stopped_views(self) -> frozenset[str]:
+        """Refreshable views that were stopped before a killed run made them anew, by their quoted names."""
+        return stopped_views(self.scope, self.entries)
 
     @property
     def ahead(self) -> bool:

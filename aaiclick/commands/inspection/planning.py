@@ -86,6 +86,7 @@ def _planned(
         on_replicas=copied_on_replicas(found.topology),
         topology=found.topology,
         unread=lacks,
+        stopped_views=found.stopped_views,
     )
     if found.topology.shards > 1:
         path = replace(path, max_read_bytes=0)  # the rows of one shard tell nothing of those of the others
@@ -102,6 +103,10 @@ def _planned(
     many = (note_of(words),) if (words := unsupported(catalog, found.allowed, found.topology)) else ()
     if not many and not found.topology.single:
         many = (placed_words(found.topology),)
+    said += tuple(
+        f"{view} was stopped (SYSTEM STOP VIEW) before a run that was killed made it anew: the next run stops it again"
+        for view in sorted(found.stopped_views)
+    )
     # First of all: a drop that a migration allows is required, and is then put in its place among the others.
     ordered = decided(planned.steps, [script.migration for script in found.pending])
     if not found.topology.single:

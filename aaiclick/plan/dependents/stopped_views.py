@@ -6,7 +6,7 @@ its CREATE. Where several hosts have it, each may be stopped or not: there the p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from aaiclick.clickhouse.refusable import answered
@@ -21,15 +21,19 @@ from aaiclick.sql.quoting import qualified
 _STOPPED = "SELECT database, view FROM system.view_refreshes WHERE status = 'Disabled' ORDER BY database, view"
 
 
-def stopped_again(steps: Sequence[Step], topology: Topology, notes: list[str]) -> Routine[tuple[Step, ...]]:
-    """The steps, with a SYSTEM STOP VIEW behind each CREATE of a view that is stopped now. ``notes`` are added to."""
+def stopped_again(
+    steps: Sequence[Step], topology: Topology, before: Collection[str], notes: list[str]
+) -> Routine[tuple[Step, ...]]:
+    """The steps, with a SYSTEM STOP VIEW behind each CREATE of a view that is stopped now, or was ``before`` a killed
+    run made it anew (quoted names). ``notes`` are added to."""
     if not any(_refreshed(step) for step in steps):
         return tuple(steps)
     rows = yield from answered(Query(_STOPPED))
     stopped = {(text(database), text(view)) for database, view in rows or ()}
     found: list[Step] = []
     for step in steps:
-        name = next((qualified(*parts) for parts in _refreshed(step) if parts in stopped), "")
+        made = [(parts, qualified(*parts)) for parts in _refreshed(step)]
+        name = next((name for parts, name in made if parts in stopped or name in before), "")
         if name and not topology.single:
             notes.append(f"{name} is stopped (SYSTEM STOP VIEW) and made anew: it is refreshed from then on")
         if not name or not topology.single:

@@ -1,0 +1,65 @@
+"""A run that is killed while it makes a stopped refreshable view anew: the next one stops the view again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aaiclick import Column, MaterializedView, Policy, Schema, Table, ensure_schema, plan_schema
+from aaiclick.clients.opening import open_url
+from aaiclick.routine import Command, Effect, Rows
+from aaiclick.specs.engines import MergeTree
+from tests.reliability.driving import DEAD, Driver, KilledError, ensuring
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+    from aaiclick.testing.engine import EmbeddedEngine
+
+POLICY = Policy.lossless().allow("replace-view v")
+
+
+class _Stopper(Driver):
+    """The process is gone behind the first statement with these words that is about the view itself."""
+
+    words = ""
+
+    def _answer(self, effect: Effect) -> Rows:
+        rows = super()._answer(effect)
+        if isinstance(effect, Command) and effect.sql.split("*/ ")[-1].startswith(self.words):
+            raise KilledError
+        return rows
+
+
+def _schema(query: str) -> Schema:
+    table = Table("t", [Column("k", "Date")], engine=MergeTree(order_by=[]))
+    view = MaterializedView("v", query=query, engine=MergeTree(order_by=["k"]), refresh="EVERY 1 YEAR")
+    return Schema("s", version=None, objects=[table, view])
+
+
+@pytest.mark.parametrize(("behind", "left"), [("DROP VIEW", ["create"]), ("CREATE MATERIALIZED VIEW", [])])
+def test_it_is_stopped_again_by_the_next_run(
+    aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, aaiclick_database: str, behind: str, left: list[str]
+) -> None:
+    client = aaiclick_client
+    ensure_schema(client, _schema("SELECT k FROM t"))
+    client.command("SYSTEM STOP VIEW v")
+    changed = _schema("SELECT k, k + 1 AS next FROM t")
+    connection = open_url(aaiclick_engine.url)
+    killed = _Stopper(connection)
+    # In scratch nothing is refreshed, and nothing is dropped as a view of this database.
+    killed.words = behind if "MATERIALIZED" in behind else f"{behind} `{aaiclick_database}`.`v`"
+    with pytest.raises(KilledError):
+        killed.run(ensuring(changed, aaiclick_database, POLICY, DEAD))
+    connection.close()
+    plan = plan_schema(client, changed)
+    assert [step.strategy for step in plan.required] == left
+    assert [note for note in plan.notes if "the next run stops it again" in note] != []
+    ensure_schema(client, changed, policy=POLICY)
+    status = "SELECT status FROM system.view_refreshes WHERE database = currentDatabase()"
+    assert client.query(status).result_rows == [("Disabled",)]
+    assert (plan_schema(client, changed).required, plan_schema(client, changed).notes) == ((), ())
+    client.command("SYSTEM START VIEW v")  # an operator's word about it after that counts
+    ensure_schema(client, changed, policy=POLICY)
+    assert client.query(status).result_rows != [("Disabled",)]
