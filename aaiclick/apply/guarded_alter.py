@@ -12,7 +12,7 @@ the lease of a dead holder drops them, on whichever table they are: somebody els
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from aaiclick.apply.run import ApplyOptions
@@ -36,9 +36,16 @@ from aaiclick.sql.quoting import qualified
 _PATIENCE = "Nothing was changed. Run again when they have ended"
 
 
-def watch(table: Physical, guards: Sequence[Guard], seen: int, options: ApplyOptions) -> Routine[tuple[str, ...]]:
+def watch(
+    table: Physical,
+    guards: Sequence[Guard],
+    seen: int,
+    options: ApplyOptions,
+    settled: Callable[[], Routine[None]] | None = None,
+) -> Routine[tuple[str, ...]]:
     """Let the server refuse rows that meet a guard; the names of the constraints, in the order of ``guards``.
 
+    ``settled`` waits for the mutations of now, where merges are stopped and with them mutations.
     Raises ApplyError where a row that came in meanwhile meets one, with count and example; the table is as it was then.
     """
     if not guards:
@@ -51,9 +58,12 @@ def watch(table: Physical, guards: Sequence[Guard], seen: int, options: ApplyOpt
         # the time its rows are counted.
         yield from drain_all(table, options.drain_seconds, _PATIENCE)
         # An update that was sent before may still be changing rows.
-        yield from require_settled(
-            table.database, table.name, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds
-        )
+        if settled is not None:
+            yield from settled()
+        else:
+            yield from require_settled(
+                table.database, table.name, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds
+            )
         yield from count_newer(table, guards, seen)
     except OutcomeUnknownError:
         # The connection is in trouble: the constraints are left to the next run (``drop_left_guards``).

@@ -11,6 +11,7 @@ from aaiclick.errors import ApplyError
 from aaiclick.plan.operations import Alter, AttachWork
 from aaiclick.routine import Command
 from tests.apply.applying import Lab, forms
+from tests.apply.test_concurrent_mutations import Changes, endless
 
 OLD = "CREATE TABLE t (k UInt32, p UInt8, v Nullable(String)) ENGINE = MergeTree PARTITION BY p ORDER BY k"
 
@@ -111,3 +112,36 @@ def test_the_old_table_is_kept(lab: Lab) -> None:
     )
     assert lab.value(f"SELECT count() FROM {{db}}.`{outcome[0].kept}`") == 300
     assert lab.ours() - {"_aaiclick_journal"} == {outcome[0].kept}
+
+
+@pytest.mark.parametrize("marker", ["STOP MERGES", "table_readonly = 1", "CHECK 0", "ATTACH PARTITION"])
+def test_a_delete_that_comes_meanwhile_runs_before_the_parts_are_attached(
+    lab: Lab, request: pytest.FixtureRequest, marker: str
+) -> None:
+    """Neither behind the fence nor while merges are stopped would it ever run: writers are not kept out for it."""
+    if marker in ("CHECK 0", "ATTACH PARTITION"):
+        request.getfixturevalue("no_readonly_setting")
+    make(lab)
+    lab.sql("SYSTEM START MERGES t")
+    attach = work(lab, OLD.replace("TABLE t", "TABLE wanted").replace("= MergeTree", "= ReplacingMergeTree"))
+    changes = Changes(lab, marker, endless)
+    outcome = lab.apply(attach, before=changes, options=ApplyOptions(fence_seconds=0.5))
+    changes.client.close()
+    assert (changes.sent, outcome[0].rows, outcome[0].notes) == (1, 297, ())
+    assert lab.rows("SELECT count(), countIf(k = 0) FROM {db}.t") == ((297, 0),)
+    assert not lab.ours()
+
+
+@pytest.mark.usefixtures("no_readonly_setting")
+def test_deletes_that_do_not_stop_leave_the_table_and_its_writers_alone(lab: Lab) -> None:
+    make(lab)
+    lab.sql("SYSTEM START MERGES t")
+    attach = work(lab, OLD.replace("TABLE t", "TABLE wanted").replace("= MergeTree", "= ReplacingMergeTree"))
+    changes = Changes(lab, "ATTACH PARTITION ID '0'", endless, most=1000)
+    with pytest.raises(ApplyError, match="again and again"):
+        lab.apply(attach, before=changes, options=ApplyOptions(restarts=1))
+    changes.client.close()
+    assert (changes.sent, lab.value("SELECT countIf(k > 1) FROM {db}.t")) == (2, 294)
+    assert lab.merging("t")
+    lab.sql("INSERT INTO t VALUES (1, 1, 'x')")
+    assert not lab.ours()

@@ -269,6 +269,14 @@ def test_a_copy_is_held_to_it_as_well(lab: Lab) -> None:
     assert (lab.value("SELECT count() FROM {db}.t"), guards(lab)) == (9, 0)
 
 
+def test_a_delete_that_comes_before_the_count_of_a_copy_runs_although_merges_are_stopped(lab: Lab) -> None:
+    lab.sql(OLD, "INSERT INTO t SELECT number, number FROM numbers(9)")
+    delete = "ALTER TABLE t DELETE WHERE k = 3 SETTINGS mutations_sync = 0"
+    carry_out(lab, plan(lab, KEYED), once(lab, adds_guard, delete))
+    assert lab.rows("SELECT count(), countIf(k = 3) FROM {db}.t") == ((8, 0),)
+    assert (lab.ours(), guards(lab)) == (set(), 0)
+
+
 ATTACHED = Table(
     "t",
     columns=[Column("k", "UInt32"), Column("v", "UInt32")],

@@ -14,7 +14,7 @@ from aaiclick.apply.alter import Altered, apply_alters
 from aaiclick.apply.guarded_alter import count_newer
 from aaiclick.apply.rebuild.block_numbers import at_exchange, remember_blocks
 from aaiclick.apply.rebuild.chunks import highest
-from aaiclick.apply.rebuild.copy_chunk import changes
+from aaiclick.apply.rebuild.concurrent_mutations import close_source, look_at_source
 from aaiclick.apply.rebuild.exchange import exchange, require_exchange
 from aaiclick.apply.rebuild.finish import Filler, finish
 from aaiclick.apply.rebuild.preconditions import require_rebuildable, require_resting_streams
@@ -23,13 +23,13 @@ from aaiclick.apply.rebuild.resume import settings_before
 from aaiclick.apply.rebuild.staging import create_from, staging_form
 from aaiclick.apply.run import Done, Site
 from aaiclick.clickhouse.merges import stop_merges
-from aaiclick.clickhouse.mutations import require_settled
+from aaiclick.clickhouse.mutations import mutations, require_settled
 from aaiclick.clickhouse.names import staging_table
 from aaiclick.clickhouse.parts import Part, parts
 from aaiclick.clickhouse.statements import ddl, drop_table, system_merges
 from aaiclick.clickhouse.storages import require_in_place
 from aaiclick.clickhouse.tables import Physical, require_table
-from aaiclick.clickhouse.write_fence import raise_fence
+from aaiclick.clickhouse.write_fence import lift_fence
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError, VerificationError
 from aaiclick.events import Note
 from aaiclick.plan.operations import AttachWork, CopyColumn, RebuildWork
@@ -37,7 +37,7 @@ from aaiclick.routine import Emit, Routine
 from aaiclick.sql.clauses import attach_partition_from
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import qualified, quote_name
-from aaiclick.state.rebuild_mark import at_rest, new_mark, update_mark, write_mark
+from aaiclick.state.rebuild_mark import Mark, at_rest, new_mark, update_mark, write_mark
 from aaiclick.state.step_entries import enter_exchange
 
 
@@ -61,26 +61,8 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
     try:
         mark, source = yield from at_rest(database, mark, source)
         yield from stop_merges(source)
-        yield from create_from(work.form, database, mark.shadow_name, work.settings)
-        shadow = yield from require_table(database, mark.shadow_name)
-        mark = yield from remember_blocks(database, replace(mark, shadow=shadow.uuid), work.form.settings, source)
-        mark = yield from update_mark(database, mark)
-        # Parts and rows are counted after the attach: a merge in between would change their number.
-        yield from system_merges(database, mark.shadow_name, "STOP MERGES")
-        # From here to the exchange nobody writes: the parts that are attached are all that there are.
-        yield from raise_fence(source, options.fence_seconds)
-        # Behind the fence: no row that meets a guard can come in after this count.
-        yield from count_newer(source, work.guards, work.seen)
-        present = yield from parts(source)
-        rows = yield from _attach(work, source, present, mark.shadow_name)
-        mark = replace(mark, high=highest(present), rows=rows)
-        # What changed rows until now is in the attached parts. What comes later is not, and ``finish`` finds it by this
-        # list.
-        known = yield from changes(source)
-        yield from require_settled(
-            database, work.table, stuck_seconds=options.stuck_seconds, limit=options.fence_seconds
-        )
-        mark = yield from at_exchange(database, replace(mark, phase="swap", known=tuple(sorted(known))))
+        mark, rows = yield from _filled(work, source, mark, site)
+        mark = yield from at_exchange(database, replace(mark, phase="swap"))
         mark = yield from update_mark(database, mark)
         if options.entries is not None:
             yield from enter_exchange(options.entries, work.table, mark.source, mark.shadow)
@@ -92,6 +74,47 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
         raise
     end = yield from finish(database, mark, attach_filler(work, site), options)
     return Done(rows + end.rows, end.kept, end.notes)
+
+
+def _filled(work: AttachWork, source: Physical, mark: Mark, site: Site) -> Routine[tuple[Mark, int]]:
+    """Make the new table and attach all parts, at a moment without an unfinished delete or update; the mark, and the
+    rows. From then on nobody writes. Raises ApplyError where there is no such moment."""
+    database, options = site.database, site.options
+    known = frozenset(each.id for each in (yield from mutations(database, work.table)))
+    mark = yield from _make_shadow(work, source, mark, site)
+    for _ in range(options.restarts + 1):
+        # What was sent since ``require_settled`` runs while writers are let in. Behind the fence it never would.
+        yield from close_source(source, options)
+        # Behind the fence: no row that meets a guard can come in after this count.
+        yield from count_newer(source, work.guards, work.seen)
+        before = yield from look_at_source(source, known, options, closed=True)
+        if not before.pending:
+            rows = yield from _attach(work, source, before.parts, mark.shadow_name)
+            after = yield from look_at_source(source, known, options, closed=True)
+            if after == before:
+                # What changed rows until now is in the attached parts. What comes later is not, and ``finish`` finds it
+                # by this list.
+                return replace(mark, high=highest(after.parts), rows=rows, known=tuple(sorted(after.known))), rows
+            # ATTACH cannot be taken back: the next time needs an empty table.
+            mark = yield from _make_shadow(work, source, mark, site)
+        # A constraint does not keep deletes and updates out, and stopped merges keep them from running. Writers need
+        # not wait for their end.
+        yield from lift_fence(source)
+    raise ApplyError(
+        f"{work.table}: deletes or updates came again and again while writers were being locked out. The table is as "
+        "it was: stop them for a moment, and run again"
+    )
+
+
+def _make_shadow(work: AttachWork, source: Physical, mark: Mark, site: Site) -> Routine[Mark]:
+    """The new table, empty, instead of one that is there; the mark with its UUID."""
+    yield from create_from(work.form, site.database, mark.shadow_name, work.settings)
+    shadow = yield from require_table(site.database, mark.shadow_name)
+    mark = yield from remember_blocks(site.database, replace(mark, shadow=shadow.uuid), work.form.settings, source)
+    mark = yield from update_mark(site.database, mark)
+    # Parts and rows are counted after the attach: a merge in between would change their number.
+    yield from system_merges(site.database, mark.shadow_name, "STOP MERGES")
+    return mark
 
 
 def attach_filler(work: AttachWork, site: Site) -> Filler:

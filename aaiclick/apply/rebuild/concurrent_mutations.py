@@ -80,6 +80,13 @@ def require_rows_only(name: str, listed: Sequence[Mutation], known: frozenset[st
             )
 
 
+def run_sent(table: Physical, options: ApplyOptions) -> Routine[None]:
+    """Let the deletes and updates that are there now run, where merges are stopped."""
+    listed = yield from mutations(table.database, table.name)
+    if any(not each.done for each in listed):
+        yield from run_pending(table, listed, options)
+
+
 def run_pending(table: Physical, listed: Sequence[Mutation], options: ApplyOptions) -> Routine[None]:
     """Wait for these mutations only, and stop all later ones again. The table's settings stop merges; only STOP MERGES
     stops mutations as well."""

@@ -14,12 +14,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from aaiclick.apply.guarded_alter import watch
 from aaiclick.apply.rebuild.catch_up import copy_until_complete
 from aaiclick.apply.rebuild.checksum import hashable
 from aaiclick.apply.rebuild.chunks import Chunk
 from aaiclick.apply.rebuild.columns import Projected, column_types, projected, volatile_columns
+from aaiclick.apply.rebuild.concurrent_mutations import run_sent
 from aaiclick.apply.rebuild.copy_chunk import Job, SourceChanged, changes, fill
 from aaiclick.apply.rebuild.exchange import exchange, require_exchange, undo_rebuild
 from aaiclick.apply.rebuild.finish import Filler, finish
@@ -69,7 +71,7 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
         # A merge would make one part of a copied and an uncopied one, and nobody could tell their rows apart any more.
         yield from stop_merges(source)
         # From here to the exchange no row can come in that the copy could not convert.
-        yield from watch(source, work.guards, work.seen, options)
+        yield from watch(source, work.guards, work.seen, options, partial(run_sent, source, options))
         mark, job, notes = yield from prepare(work, source, mark, site)
         # These are renamed one by one. A kill in between leaves marks of both runs, which name all of them.
         staged = yield from take_over_chunks(job, earlier)
