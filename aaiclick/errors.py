@@ -339,7 +339,7 @@ class ApplyError(AaiclickError):
 
 
 class VerificationError(ApplyError):
-    """A copy differs from its source: nothing was swapped, the live table is as it was."""
+    """A copy differs from its source: nothing was exchanged, the live table is as it was."""
 
 
 class LockHeldError(ApplyError):

@@ -22,7 +22,7 @@ from aaiclick.events import FIGURES_WANTED, Event
 from aaiclick.memory_limit import smaller_blocks
 from aaiclick.peers import Peer, require_peers
 from aaiclick.processes import is_gone
-from aaiclick.user_function import Reply, Row, Rows, Scalar, Shown, UserFunction, scalar_rows
+from aaiclick.user_function import Reply, Row, Rows, Scalar, ShownStatement, UserFunction, scalar_rows
 
 __all__ = ["Peer", "Reply", "Row", "Rows", "Scalar", "scalar_rows"]  # and what is defined here
 
@@ -37,7 +37,7 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Query(Shown):
+class Query(ShownStatement):
     """A statement that answers with rows of String, integer, Float64 and Nullable columns."""
 
     sql: str
@@ -57,7 +57,7 @@ class Query(Shown):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Command(Shown):
+class Command(ShownStatement):
     """A statement without rows (DDL, INSERT SELECT, SYSTEM ...)."""
 
     sql: str

@@ -12,7 +12,7 @@ Rows: TypeAlias = tuple[Row, ...]
 Reply: TypeAlias = Rows | Exception | None
 
 
-class Shown:
+class ShownStatement:
     """Shows the text of a statement without what may be a secret in it, and nothing else."""
 
     __slots__ = ()

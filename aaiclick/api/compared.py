@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from aaiclick.api.client import check_arguments, placed, run_on_client
-from aaiclick.commands.compared import Compared, compare
+from aaiclick.commands.compared import ComparedPlan, compare
 from aaiclick.plan.policy import Policy
 from aaiclick.specs.schema import Schema
 
 
 def compare_schema(
     client: object, schema: Schema, policy: Policy, database: str | None = None, quick: bool = False
-) -> Compared:
+) -> ComparedPlan:
     """What ``plan_schema`` answers for this policy, with the live definitions and those that they become. Errors as
     there."""
     check_arguments("compare_schema", schema, policy)

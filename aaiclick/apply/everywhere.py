@@ -15,7 +15,7 @@ from aaiclick.catalog.normalize import replica_literals
 from aaiclick.catalog.read import NIL_UUID
 from aaiclick.catalog.scratch import PREFIX as SCRATCH
 from aaiclick.clickhouse.every_host import SERVER_LISTS, Reach, Shown, Subject, busy, has_reached, until_shown
-from aaiclick.clickhouse.shared.proofs import servers
+from aaiclick.clickhouse.shared.ask_all import servers
 from aaiclick.clickhouse.statements import merged
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.error_codes import CANNOT_ASSIGN_ALTER

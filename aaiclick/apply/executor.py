@@ -18,7 +18,7 @@ from aaiclick.apply.rebuild.rebuild import apply_rebuild
 from aaiclick.apply.rebuild.resume import keep_wanted
 from aaiclick.apply.replace import apply_replace
 from aaiclick.apply.replicated.attach import attach_on_replicas
-from aaiclick.apply.replicated.queues import flush_before
+from aaiclick.apply.replicated.distributed_queues import flush_before
 from aaiclick.apply.replicated.rebuild import rebuild_on_replicas
 from aaiclick.apply.run import ApplyOptions, Done, Site, StepOutcome
 from aaiclick.apply.script import apply_sql

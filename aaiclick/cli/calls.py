@@ -13,7 +13,7 @@ from aaiclick.errors import UsageError
 
 if TYPE_CHECKING:
     from aaiclick.cli.configuration.settings import Value
-    from aaiclick.commands.compared import Compared
+    from aaiclick.commands.compared import ComparedPlan
     from aaiclick.commands.history import Standing
     from aaiclick.commands.report import Report, Status
     from aaiclick.events import Event
@@ -95,7 +95,7 @@ def plan(url: str, schema: Schema, database: str | None, chosen: Policy, quick: 
     return plan_schema(url, schema, database=database, quick=quick, allow=allow, keep_old=chosen.keep_old)
 
 
-def compare(url: str, schema: Schema, database: str | None, chosen: Policy, quick: bool = False) -> Compared:
+def compare(url: str, schema: Schema, database: str | None, chosen: Policy, quick: bool = False) -> ComparedPlan:
     """What ``plan`` answers, with the definitions of everything before and after it."""
     from aaiclick.api.compared import compare_schema
 
@@ -104,7 +104,7 @@ def compare(url: str, schema: Schema, database: str | None, chosen: Policy, quic
 
 def until(schema: Schema, version: int) -> Schema:
     """The schema as an earlier version was released. Raises ``UsageError`` where the project does not know it."""
-    from aaiclick.versions.until import schema_until
+    from aaiclick.versions.migrate_to import schema_until
 
     return schema_until(schema, version)
 

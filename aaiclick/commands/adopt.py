@@ -12,7 +12,7 @@ from aaiclick.catalog.server_objects.live import read_server_objects
 from aaiclick.clickhouse.every_host import Reach, Subject
 from aaiclick.commands.decide import status_of
 from aaiclick.commands.execute import Execution, adoption
-from aaiclick.commands.inspection.alike import until_alike
+from aaiclick.commands.inspection.host_definitions import until_alike
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import make_plan
 from aaiclick.commands.inspection.recorded_forms import dump_forms
@@ -21,7 +21,7 @@ from aaiclick.commands.session import under_lease
 from aaiclick.errors import ApplyError, DoesNotFitError, UsageError
 from aaiclick.lease.owner import this_process
 from aaiclick.lease.renew import Lease
-from aaiclick.plan.replicas import unsupported
+from aaiclick.plan.unreachable_replicas import unsupported
 from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.state import owners

@@ -18,7 +18,7 @@ from aaiclick.specs.schema import Schema
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparedPlan:
     """A plan with what it is about."""
 
     plan: Plan
@@ -38,7 +38,7 @@ def compare(
     embedded: bool,
     allowed: frozenset[str],
     keep_seconds: float | None,
-) -> Routine[Compared]:
+) -> Routine[ComparedPlan]:
     """The plan with what it costs, the rights that it would need and the user has not, and what it is about.
     ``max_read_bytes``: how many bytes of live columns may be read for each table (None: any number). ``allowed``: what
     will be allowed by name. ``keep_seconds``: how long old tables will be kept; None: nobody asks what it costs.
@@ -46,7 +46,7 @@ def compare(
     Raises ``SchemaAheadError`` where the database is at a newer version, on which this code may not run."""
     found = yield from inspect_database(schema, database, allowed)
     if (nothing := plan_of_newer(found)) is not None:
-        return Compared(nothing, found.schema, found.catalog.objects, {})
+        return ComparedPlan(nothing, found.schema, found.catalog.objects, {})
     made = yield from make_plan(found, max_read_bytes)
     planned = made.plan if keep_seconds is None else (yield from with_costs(made, max_read_bytes, keep_seconds))
     if not found.topology.single and found.topology.hosts:
@@ -59,4 +59,4 @@ def compare(
     # An embedded engine has one user, who may do everything.
     if not embedded:
         planned = replace(planned, notes=(*planned.notes, *(yield from missing_rights(planned))))
-    return Compared(planned, found.schema, found.catalog.objects, {**made.forms, **made.targets})
+    return ComparedPlan(planned, found.schema, found.catalog.objects, {**made.forms, **made.targets})

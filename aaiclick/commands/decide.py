@@ -25,8 +25,8 @@ from aaiclick.events import Compared
 from aaiclick.plan.foreign_objects import changed, touched
 from aaiclick.plan.gate import GateDecision, judge
 from aaiclick.plan.policy import Policy
-from aaiclick.plan.replicas import unsupported
 from aaiclick.plan.steps import UNREADABLE
+from aaiclick.plan.unreachable_replicas import unsupported
 from aaiclick.versions.conversions import unproven_conversions
 
 

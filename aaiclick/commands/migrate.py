@@ -9,7 +9,7 @@ from functools import partial
 from aaiclick.apply.backfill.backfill import finish_backfills
 from aaiclick.apply.rebuild.resume import abandon, abandon_quietly
 from aaiclick.apply.recovery import recover_killed_runs
-from aaiclick.apply.replicated.expired import drop_expired_everywhere
+from aaiclick.apply.replicated.kept_tables import drop_expired_everywhere
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.apply.running_mutations import wait_for_running_mutations
 from aaiclick.catalog.forms import Form
@@ -48,7 +48,7 @@ from aaiclick.plan.gate import GateDecision
 from aaiclick.plan.model import Plan
 from aaiclick.plan.planner import basis_of
 from aaiclick.plan.policy import Policy
-from aaiclick.plan.replicas import refusal, unsupported
+from aaiclick.plan.unreachable_replicas import refusal, unsupported
 from aaiclick.routine import Emit, Routine
 from aaiclick.state.cache import CacheEntry, write_cache
 from aaiclick.state.kept_tables import drop_expired, next_expiry

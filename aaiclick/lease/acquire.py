@@ -28,7 +28,7 @@ from aaiclick.lease.generations import open_lease
 from aaiclick.lease.guard import guarded
 from aaiclick.lease.keeper import KeeperLease, Watch, known, watched, win
 from aaiclick.lease.lock import Beat, Holder, Look, create_beats, create_lock, look, newest_beats, tagged
-from aaiclick.lease.older import older_holder
+from aaiclick.lease.one_host import one_host_holder
 from aaiclick.lease.owner import Owner, this_process
 from aaiclick.lease.renew import (
     Lease,
@@ -209,7 +209,7 @@ def _acquire_shared(
             continue
         # A release that knows no clusters has a lock of its own on one host, and sees nothing of this lease: so it is
         # looked for before a generation is won.
-        older = yield from older_holder(store.books, me.seconds)
+        older = yield from one_host_holder(store.books, me.seconds)
         if older:
             wait = yield from _not_yet(me, wait, older, now, max_wait)
             continue

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from aaiclick.clickhouse.feeders import find_feeders
 from aaiclick.clickhouse.parts import detached_parts
-from aaiclick.clickhouse.shared.looks import detached_on_hosts
+from aaiclick.clickhouse.shared.host_answers import detached_on_hosts
 from aaiclick.clickhouse.topology import named
 from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import StatementError

@@ -21,7 +21,7 @@ _KEYS = ("renamed_from", "backfill")
 _NO_COLUMN = ("INDEX", "CONSTRAINT", "PROJECTION", "PRIMARY")
 
 
-class Said(TypedDict, total=False):
+class RemarkFields(TypedDict, total=False):
     """Fields of an ``SqlObject`` that stand in comments."""
 
     renamed_from: str
@@ -29,7 +29,7 @@ class Said(TypedDict, total=False):
     backfill: bool
 
 
-class Elements:
+class ColumnPlaces:
     """The columns between the brackets of a CREATE TABLE: for each its name, and where it begins and ends in the
     text."""
 
@@ -69,9 +69,9 @@ class Remarks:
                 continue
             self.left.append((key, value, comment))
 
-    def of(self, elements: Elements, start: int, end: int, noun: Kind, name: str) -> Said:
+    def of(self, elements: ColumnPlaces, start: int, end: int, noun: Kind, name: str) -> RemarkFields:
         """The remarks about the object whose statement stands from ``start`` to ``end``, and about its columns."""
-        said = Said()
+        said = RemarkFields()
         renames: dict[str, str] = {}
         for remark in list(self.left):
             key, value, comment = remark
@@ -109,7 +109,7 @@ class Remarks:
             key, _, comment = self.left[0]
             raise self._error(comment, f"{key} stands above nothing and behind nothing")
 
-    def _column(self, elements: Elements, comment: Comment) -> str | None:
+    def _column(self, elements: ColumnPlaces, comment: Comment) -> str | None:
         """The column that a comment between the brackets is about; '' for one that is about none, None outside."""
         opening, closing = elements.inside
         if not opening < comment.start < closing:
@@ -123,7 +123,7 @@ class Remarks:
         name, end = before[-1]
         return name if end > comment.start or self.text.count("\n", 0, end) == line else ""
 
-    def _about(self, comment: Comment, start: int, end: int, elements: Elements) -> bool:
+    def _about(self, comment: Comment, start: int, end: int, elements: ColumnPlaces) -> bool:
         """Whether a comment that is about no column is about this statement."""
         if self._alone(comment) and comment.start < start:
             return True  # those before an earlier statement are used up

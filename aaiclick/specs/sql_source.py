@@ -17,7 +17,7 @@ from aaiclick.specs.server_objects.collection_sql import read_collection
 from aaiclick.specs.server_objects.collections import NamedCollection
 from aaiclick.specs.server_objects.databases import DATABASE
 from aaiclick.specs.sql_objects import KINDS, Kind, SqlObject, place
-from aaiclick.specs.sql_remarks import Elements, Remarks
+from aaiclick.specs.sql_remarks import ColumnPlaces, Remarks
 from aaiclick.sql.comments import comments, without_comments
 from aaiclick.sql.cursor import ClauseError, Cursor
 from aaiclick.sql.ddl import create
@@ -200,7 +200,7 @@ def _object(source: _Source, blank: str, statement: Statement, remarks: Remarks)
         raise refused(*forbidden, label)
     if noun == "database":
         name = DATABASE
-    elements = Elements(tokens, cursor.position, statement.start, noun)
+    elements = ColumnPlaces(tokens, cursor.position, statement.start, noun)
     said = remarks.of(elements, statement.start, end, noun, name)
     item = KINDS[noun](name, sql, source.file, statement.line, **said)
     return _Read(item, item.place(), item.line)

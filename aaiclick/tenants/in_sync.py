@@ -10,9 +10,9 @@ from typing import Generic, TypeVar
 
 from aaiclick.commands.ensure import nothing_to_do
 from aaiclick.commands.inspection.warm import Warm
-from aaiclick.commands.many.alike import alike, holds_for_others
-from aaiclick.commands.many.warm_many import AT_ONCE, warm_many
 from aaiclick.commands.report import Report, Status
+from aaiclick.commands.tenants.alike import alike, holds_for_others
+from aaiclick.commands.tenants.warm import AT_ONCE, warm_tenants
 from aaiclick.errors import AaiclickError
 from aaiclick.plan.policy import Policy
 from aaiclick.routine import Connection, Routine, run
@@ -64,7 +64,7 @@ class InSync(_Ahead[Warm]):
         self._schema = schema
 
     def _ask(self, databases: Sequence[str], policy: Policy) -> Routine[dict[str, Warm]]:
-        return warm_many(self._schema, databases, policy)
+        return warm_tenants(self._schema, databases, policy)
 
     def report(self, connection: Connection, database: str, policy: Policy) -> Report | None:
         """The report for one in which there is nothing to do; None where its own start has to look."""

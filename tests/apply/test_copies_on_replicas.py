@@ -11,8 +11,8 @@ import pytest
 from aaiclick.apply.rebuild.copy_chunk import Job
 from aaiclick.apply.replicated.chunks import divided
 from aaiclick.apply.replicated.clear import settle_restored_everywhere
+from aaiclick.apply.replicated.exchange import HostStorages, aside, host_storages
 from aaiclick.apply.replicated.hosts import require_servers
-from aaiclick.apply.replicated.swap import Standing, aside, standings
 from aaiclick.catalog.forms import TableForm
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.parts import Part
@@ -68,25 +68,25 @@ def rows(place: int, **tables: str) -> list[tuple[Any, ...]]:
     return [(place, names[name].encode().hex(), uuid, 0, "") for name, uuid in tables.items()]
 
 
-def standing_of(*found: list[tuple[Any, ...]]) -> dict[int, Standing]:
+def standing_of(*found: list[tuple[Any, ...]]) -> dict[int, HostStorages]:
     mark = cast("Any", MARK)
     mark = type(mark)(**{**{name: getattr(mark, name) for name in mark.__slots__}, "phase": "swap", "shadow": "new"})
-    routine = standings("shop", mark, Reach(HOSTS, here=1))
+    routine = host_storages("shop", mark, Reach(HOSTS, here=1))
     assert isinstance(next(routine), Clock)
     assert isinstance(routine.send(((0.0,),)), Query)
     with pytest.raises(StopIteration) as end:
         routine.send(tuple(row for host in found for row in host))
-    return cast("dict[int, Standing]", end.value.value)
+    return cast("dict[int, HostStorages]", end.value.value)
 
 
 def test_each_host_has_its_own_standing() -> None:
     assert standing_of(rows(1, live="new", shadow="old1"), rows(2, live="old2", shadow="new")) == {
-        1: Standing(True, MARK.shadow_name),
-        2: Standing(False, MARK.shadow_name),
+        1: HostStorages(True, MARK.shadow_name),
+        2: HostStorages(False, MARK.shadow_name),
     }
     assert standing_of(rows(1, live="old1", taken="new"), rows(2, live="new")) == {
-        1: Standing(False, aside(MARK)),
-        2: Standing(True, ""),
+        1: HostStorages(False, aside(MARK)),
+        2: HostStorages(True, ""),
     }
 
 

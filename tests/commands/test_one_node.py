@@ -15,7 +15,7 @@ from aaiclick.commands.rollback.rollback import Rollback, rollback
 from aaiclick.commands.start.run import Run
 from aaiclick.errors import HazardNotAllowedError, StatementError, UsageError
 from aaiclick.lease.owner import this_process
-from aaiclick.plan.replicas import several
+from aaiclick.plan.unreachable_replicas import several
 from aaiclick.routine import Command, Connection, Query, run
 from tests.catalog.helpers import Recording
 

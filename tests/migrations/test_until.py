@@ -13,7 +13,7 @@ from aaiclick import Column, MergeTree, Migration, Policy, Schema, Table, ensure
 from aaiclick.api.revision import revise
 from aaiclick.errors import UsageError
 from aaiclick.variables import Variable
-from aaiclick.versions.until import schema_until
+from aaiclick.versions.migrate_to import schema_until
 from tests.migrations.projects import Project
 
 DAYS = Variable("ttl_days", default=60)

@@ -242,5 +242,5 @@ def _require_rows(job: Job, mark: Mark, rows: int) -> Routine[None]:
     if number(answer[0][0]) != rows:
         raise VerificationError(
             f"{job.work.table}: {rows} rows were copied and compared, but the new table holds "
-            f"{number(answer[0][0])}. Nothing was swapped"
+            f"{number(answer[0][0])}. Nothing was exchanged"
         )

@@ -106,5 +106,5 @@ def mismatch(
         named = f"column {', '.join(columns)}" if columns else "the combination of columns"
         what = f"{found.rows} rows on both sides, but {named} differs"
     return VerificationError(
-        f"{table}: the copy of {where} differs: {what}. Nothing was swapped: the table is as it was"
+        f"{table}: the copy of {where} differs: {what}. Nothing was exchanged: the table is as it was"
     )

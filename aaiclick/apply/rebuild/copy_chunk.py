@@ -199,7 +199,7 @@ def _compare(job: Job, chunk: Chunk, staging: str) -> Routine[int]:
         raise VerificationError(
             f"{job.work.table}: partition {', '.join(chunk.partitions[:5])} holds {chunk.rows} rows, but "
             f"{reach} can be read:"
-            " a row policy or a setting of this user hides the others. Nothing was swapped: the table is as it was"
+            " a row policy or a setting of this user hides the others. Nothing was exchanged: the table is as it was"
         )
     return found.rows
 

@@ -58,7 +58,7 @@ def exchange(database: str, mark: Mark) -> Routine[None]:
     ``finish``. Raises ApplyError, StatementError.
     """
     # A second EXCHANGE would undo the first.
-    if (yield from swapped(database, mark)):
+    if (yield from exchanged(database, mark)):
         raise ApplyError(f"{mark.table}: its storage is the new one already")
     # The old table has its fence already. Both refuse writers while the server takes their views out of its register.
     if mark.closing:
@@ -69,7 +69,7 @@ def exchange(database: str, mark: Mark) -> Routine[None]:
         yield from send(Command(sql, settings=DDL), ONCE)
     except StatementError as error:
         for _ in range(_PROBES):
-            if (yield from swapped(database, mark)):
+            if (yield from exchanged(database, mark)):
                 break
             if not isinstance(error, OutcomeUnknownError):
                 raise
@@ -77,7 +77,7 @@ def exchange(database: str, mark: Mark) -> Routine[None]:
             yield Sleep(_PAUSE)
         else:
             raise
-    if not (yield from swapped(database, mark)):
+    if not (yield from exchanged(database, mark)):
         # Only the storages under the two names count, not the answer.
         raise ApplyError(f"{mark.table}: the exchange was acknowledged, but did not happen")
     found = yield from whereabouts(database, mark)
@@ -133,7 +133,7 @@ def whereabouts(database: str, mark: Mark) -> Routine[Whereabouts]:
     return Whereabouts(source, shadow, exchanged, stranger)
 
 
-def swapped(database: str, mark: Mark) -> Routine[bool]:
+def exchanged(database: str, mark: Mark) -> Routine[bool]:
     """Whether the live name holds the new storage. Raises ApplyError where it holds neither of the two."""
     found = yield from physicals(database, (mark.table, mark.shadow_name))
     live = found.get(mark.table)

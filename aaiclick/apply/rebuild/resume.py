@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from aaiclick.apply.rebuild.copy_chunk import Job
-from aaiclick.apply.rebuild.exchange import swapped, undo_rebuild
+from aaiclick.apply.rebuild.exchange import exchanged, undo_rebuild
 from aaiclick.apply.rebuild.safe_drop import BelatedError, drop_shadow, find_shadow, put_shadow_away
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.merges import MERGES_STOPPED, restore_settings, stop_merges
@@ -74,7 +74,7 @@ def abandon(database: str, options: ApplyOptions) -> Routine[None]:
     if not options.resumable:
         return
     for mark in (yield from _waiting(database, options)):
-        if not (yield from swapped(database, mark)):
+        if not (yield from exchanged(database, mark)):
             yield from undo_rebuild(database, mark)
 
 

@@ -11,7 +11,7 @@ from aaiclick.apply.replicated.shards import at_host, hosts_of_shard, several, s
 from aaiclick.apply.replicated.stop_merges import set_everywhere
 from aaiclick.apply.replicated.writers import admit_everywhere, open_by_log
 from aaiclick.clickhouse.every_host import Reach
-from aaiclick.clickhouse.shared.proofs import answering_peers
+from aaiclick.clickhouse.shared.ask_all import answering_peers
 from aaiclick.clickhouse.shared.replicas import tables_everywhere
 from aaiclick.clickhouse.storages import remove_guards
 from aaiclick.clickhouse.tables import physical

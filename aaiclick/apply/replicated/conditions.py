@@ -15,7 +15,7 @@ from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.feeders import Feeders, find_feeders
 from aaiclick.clickhouse.merges import saved_settings
 from aaiclick.clickhouse.mutations import require_settled
-from aaiclick.clickhouse.shared.proofs import require_all
+from aaiclick.clickhouse.shared.ask_all import require_all
 from aaiclick.clickhouse.shared.replicas import Placed, parts_on_hosts, tables_everywhere
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import Physical, require_table

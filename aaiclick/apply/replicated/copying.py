@@ -134,7 +134,7 @@ def copy_on_replicas(
             brought = (yield from _rows_of(kept[index])) if kept else 0
             yield from require_shadow_rows(shard, state.mark, brought + rows_in(copied.staged))
     written = sum(copied.written for copied in state.shards)
-    return (yield from at_swap(replicas, state.mark, seen)), written
+    return (yield from at_exchange(replicas, state.mark, seen)), written
 
 
 def rows_in(staged: Sequence[StagedChunk]) -> int:
@@ -185,7 +185,7 @@ def close(replicas: Replicas, options: ApplyOptions) -> Routine[None]:
         yield from until_complete(shard, replicas.source.name, options.fence_seconds)
 
 
-def at_swap(replicas: Replicas, mark: ReplicatedMark, seen: Sequence[Source]) -> Routine[ReplicatedMark]:
+def at_exchange(replicas: Replicas, mark: ReplicatedMark, seen: Sequence[Source]) -> Routine[ReplicatedMark]:
     """The last look before the exchange; the mark, which says that it may happen from now on. ``seen``: the shards, in
     their order."""
     table, reach = replicas.source, replicas.reach

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from aaiclick.apply.everywhere import everywhere, shortly
 from aaiclick.apply.replicated.clear import clear_everywhere
+from aaiclick.apply.replicated.exchange import aside, exchange_everywhere, host_storages
 from aaiclick.apply.replicated.hosts import reached_workers
 from aaiclick.apply.replicated.shadow import drop_everywhere, settle_settings
 from aaiclick.apply.replicated.shards import Shard, at_host, shards_of
-from aaiclick.apply.replicated.swap import aside, standings, swap_everywhere
 from aaiclick.apply.replicated.writers import admit_everywhere, drain_everywhere
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.every_host import Reach
@@ -37,25 +37,25 @@ _PATIENCE = "The new table is in place on all hosts; the next run goes on from h
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class CopyEnd:
     """``kept`` is the name of the old table where it stays; ``notes`` for the operator."""
 
     kept: str = ""
     notes: tuple[str, ...] = ()
 
 
-def finish_everywhere(database: str, mark: ReplicatedMark, reach: Reach, options: ApplyOptions) -> Routine[Ended]:
+def finish_everywhere(database: str, mark: ReplicatedMark, reach: Reach, options: ApplyOptions) -> Routine[CopyEnd]:
     """Exchange on all hosts, and bring the copy to its end. Can be begun again after a crash at any point."""
-    yield from swap_everywhere(database, mark, reach)
+    yield from exchange_everywhere(database, mark, reach)
     # A host on which a belated EXCHANGE undoes it now has the old table again, which refuses writers: no row is lost.
     yield from _open(database, mark, reach, options)
-    there = yield from standings(database, mark, reach)
+    there = yield from host_storages(database, mark, reach)
     if any(standing.other == mark.shadow_name for standing in there.values()):
         renamed = rename_table(qualified(database, mark.shadow_name), qualified(database, aside(mark)), if_exists=True)
         yield from everywhere(ddl(renamed), reach)
         # A belated EXCHANGE of a run that was paused may have come before the rename, on one host or another. Behind it
         # none can come.
-        yield from swap_everywhere(database, mark, reach)
+        yield from exchange_everywhere(database, mark, reach)
     ended = yield from _settle_old(database, mark, reach)
     yield from clear_everywhere(database, mark, reach)
     return ended
@@ -84,25 +84,25 @@ def _in_place(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[tupl
     return (yield from shards_of(reach, database, mark.table, dict.fromkeys(reach.places, mark.shadow), peers))
 
 
-def _settle_old(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[Ended]:
+def _settle_old(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[CopyEnd]:
     """Keep the old table, or drop it where it holds nothing that the new one lacks."""
     old, kept = aside(mark), _kept_name(mark)
     there = yield from tables_everywhere(reach, database, (old, kept), mark.table)
     if not any(old in tables for tables in there.values()):
-        return Ended(kept if any(kept in tables for tables in there.values()) else "")
+        return CopyEnd(kept if any(kept in tables for tables in there.values()) else "")
     # Looked at under a name that no other run knows, and with its constraint still up: no row comes in behind this.
     reason = yield from _missing(database, mark, reach, old)
     if not reason and not mark.keep_old_seconds:
         yield from drop_everywhere(database, old, reach)
-        return Ended()
+        return CopyEnd()
     # What the note says counts once a table has the name.
     yield from note_kept(database, kept, mark, reason)
     yield from everywhere(ddl(rename_table(qualified(database, old), qualified(database, kept), if_exists=True)), reach)
     if not reason:
-        return Ended(kept)
+        return CopyEnd(kept)
     said = f"{mark.table}: {reason}. The old table is kept as {kept} until somebody has looked at it"
     yield Emit(Note(said, "warning"))
-    return Ended(kept, (said,))
+    return CopyEnd(kept, (said,))
 
 
 def _kept_name(mark: ReplicatedMark) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aaiclick.clickhouse.every_host import BEHIND, Reach, unfinished
-from aaiclick.clickhouse.shared.proofs import peers, require_all, servers
+from aaiclick.clickhouse.shared.ask_all import peers, require_all, servers
 from aaiclick.clickhouse.shared.replicas import ReplicaState, replica_states
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import Physical

@@ -22,7 +22,7 @@ from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.features import NUMBERS
 from aaiclick.clickhouse.merges import NO_MERGES, ROOMY
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT
-from aaiclick.clickhouse.shared.proofs import is_long, require_all
+from aaiclick.clickhouse.shared.ask_all import is_long, require_all
 from aaiclick.clickhouse.shared.replicas import parts_on_hosts, tables_by_name, tables_everywhere
 from aaiclick.clickhouse.statements import CREATE, ask, ddl, drop_table, merged, send_permissively
 from aaiclick.clickhouse.tables import require_table
@@ -65,7 +65,7 @@ def make_shadow_everywhere(replicas: Replicas, mark: ReplicatedMark) -> Routine[
     uuids = {tables[mark.shadow_name].uuid for tables in found.values() if mark.shadow_name in tables}
     # With another UUID it would be another storage, and the mark knows one.
     if len(uuids) != 1:
-        raise ApplyError(f"{mark.table}: the new table is not one and the same on all hosts. Nothing was swapped")
+        raise ApplyError(f"{mark.table}: the new table is not one and the same on all hosts. Nothing was exchanged")
     return (yield from update_replicated_mark(database, replace(mark, shadow=uuids.pop())))
 
 
@@ -156,7 +156,7 @@ def require_shadow_rows(shard: Shard, mark: ReplicatedMark, rows: int) -> Routin
         where = f" in shard {shard.number}" if several(shard.reach) else ""
         raise VerificationError(
             f"{mark.table}: {rows} rows were copied and compared{where}, but the new table holds {found}. Nothing was "
-            "swapped"
+            "exchanged"
         )
 
 

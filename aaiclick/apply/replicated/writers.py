@@ -16,7 +16,7 @@ from aaiclick.apply.replicated.conditions import Replicas
 from aaiclick.apply.replicated.shards import Shard, at_host
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT, is_ours
-from aaiclick.clickhouse.shared.proofs import ask_all, is_long, require_all
+from aaiclick.clickhouse.shared.ask_all import ask_all, is_long, require_all
 from aaiclick.clickhouse.shared.replicas import tables_by_name
 from aaiclick.clickhouse.statements import MUTATION, send
 from aaiclick.clickhouse.storages import alter_storage

@@ -11,7 +11,7 @@ from aaiclick.apply.replicated.shards import at_host, workers
 from aaiclick.apply.rollback.columns import Link
 from aaiclick.apply.rollback.inspect import Restore, inspect_kept
 from aaiclick.clickhouse.every_host import Reach, troubles
-from aaiclick.clickhouse.shared.looks import detached_on_hosts
+from aaiclick.clickhouse.shared.host_answers import detached_on_hosts
 from aaiclick.clickhouse.statements import send
 from aaiclick.clickhouse.topology import Topology, named
 from aaiclick.errors import ApplyError, SchemaError, StatementError

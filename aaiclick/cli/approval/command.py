@@ -15,7 +15,7 @@ from aaiclick.cli.options import Allow, Chosen, Database, Debug, Env, Given, Htm
 from aaiclick.errors import UsageError
 
 if TYPE_CHECKING:
-    from aaiclick.commands.compared import Compared
+    from aaiclick.commands.compared import ComparedPlan
     from aaiclick.plan.policy import Policy
 
 Out = Annotated[
@@ -139,7 +139,7 @@ def _plan(frame: Frame, chosen: Policy, files: _Files, markdown: bool, quick: bo
     return ExitCode.DONE
 
 
-def _write_report(frame: Frame, chosen: Policy, path: Path, compared: Compared) -> None:
+def _write_report(frame: Frame, chosen: Policy, path: Path, compared: ComparedPlan) -> None:
     from aaiclick.cli.dry_run import closing_keys, fate
     from aaiclick.cli.report.files import now_text, write_report
     from aaiclick.cli.report.plan_page import PlanReport, plan_page

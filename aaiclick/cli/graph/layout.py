@@ -21,7 +21,7 @@ _SWEEPS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PlacedPart:
     """Boxes that are connected, placed."""
 
     places: dict[int, Point]
@@ -57,7 +57,7 @@ def parts(count: int, edges: Sequence[tuple[int, int]]) -> list[list[int]]:
     return sorted(found, key=lambda group: (-len(group), group[0]))
 
 
-def place(boxes: Sequence[int], sizes: Sequence[Size], edges: Sequence[tuple[int, int]]) -> Part:
+def place(boxes: Sequence[int], sizes: Sequence[Size], edges: Sequence[tuple[int, int]]) -> PlacedPart:
     """Place the boxes of one part. ``sizes``: width and height of every box, by its number."""
     within = set(boxes)
     own = [edge for edge in dict.fromkeys(edges) if edge[0] in within and edge[1] in within and edge[0] != edge[1]]
@@ -85,7 +85,7 @@ def place(boxes: Sequence[int], sizes: Sequence[Size], edges: Sequence[tuple[int
             if edge in own and (edge in turned) == (path is not points):
                 ways[edge] = tuple(path)
     height = max((top + sizes[name][1] for name, (_, top) in places.items()), default=0.0)
-    return Part(places, ways, (sum(widths) + COLUMN_GAP * (len(order) - 1), height))
+    return PlacedPart(places, ways, (sum(widths) + COLUMN_GAP * (len(order) - 1), height))
 
 
 def packed(sizes: Sequence[Size], width: float, gap: float) -> tuple[list[Point], Size]:

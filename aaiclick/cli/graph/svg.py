@@ -8,7 +8,7 @@ from importlib.resources import files
 from itertools import pairwise
 from unicodedata import east_asian_width
 
-from aaiclick.cli.graph.layout import Part, Point, Size, packed, parts, place
+from aaiclick.cli.graph.layout import PlacedPart, Point, Size, packed, parts, place
 from aaiclick.cli.graph.picture import Node, Picture
 from aaiclick.cli.numbers import count_text
 from aaiclick.cli.report.markup import Html, el, joined
@@ -50,7 +50,7 @@ def drawings(
     return found
 
 
-def placed_size(part: Part) -> Size:
+def placed_size(part: PlacedPart) -> Size:
     """With a margin for strokes."""
     return part.size[0] + 2 * MARGIN, part.size[1] + 2 * MARGIN
 

@@ -12,7 +12,7 @@ from aaiclick.cli.report.definitions import form_lines, paired, side_by_side, sq
 from aaiclick.cli.report.markup import Content, Html, el, folded, joined, listed, table
 from aaiclick.cli.report.page import Section, badge, code, page
 from aaiclick.cli.report.schema_section import schema_section
-from aaiclick.commands.compared import Compared
+from aaiclick.commands.compared import ComparedPlan
 from aaiclick.plan.gate import GateDecision
 from aaiclick.plan.model import Plan, Step, cost_lines, version_text
 from aaiclick.printable import range_text, shown_sql, size_text
@@ -29,7 +29,7 @@ _OR_REPLACE = " OR REPLACE "
 class PlanReport:
     """What the page says."""
 
-    compared: Compared
+    compared: ComparedPlan
     """The plan, with what it is about."""
     verdict: GateDecision
     """What the policy makes of it."""
@@ -198,7 +198,7 @@ def statements(step: Step) -> Html:
     return folded(f"SQL: {count_text(count, 'statement', 'statements')}", el("pre", "\n".join(lines)))
 
 
-def definitions(compared: Compared, name: str, steps: list[Step]) -> Html | None:
+def definitions(compared: ComparedPlan, name: str, steps: list[Step]) -> Html | None:
     """The definition before and after, as far as the two are known."""
     plan: Plan = compared.plan
     live, after = compared.live.get(name), compared.after.get(name)

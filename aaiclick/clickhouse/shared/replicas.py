@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT
-from aaiclick.clickhouse.shared.proofs import ask_all
+from aaiclick.clickhouse.shared.ask_all import ask_all
 from aaiclick.clickhouse.topology import LOOK, Topology
 from aaiclick.routine import Query, Routine, Rows, number, text
 from aaiclick.sql.hex_text import hexed

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping
-from aaiclick.clickhouse.shared.whose import whose_comment
+from aaiclick.clickhouse.shared.owner_database import whose_comment
 from aaiclick.clickhouse.statements import CREATE, merged
 from aaiclick.clickhouse.topology import GLANCE
 from aaiclick.clickhouse.waiting import Wait, rest

@@ -18,7 +18,7 @@ from aaiclick.commands.inspection.planning import PlannedMigration
 from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.operations import RebuildWork
 from aaiclick.routine import Routine
-from aaiclick.state.taken import steps_taken
+from aaiclick.state.step_times import steps_taken
 
 WORTH_MEASURING = 32 << 20
 """Smaller steps are over in seconds."""

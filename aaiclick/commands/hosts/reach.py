@@ -9,8 +9,8 @@ from aaiclick.apply.everywhere import pin
 from aaiclick.apply.replicated.conditions import require_replicas
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.every_host import Reach, Subject, troubles
-from aaiclick.clickhouse.shared.proofs import answering_peers
-from aaiclick.commands.inspection.alike import attach_words, detached, settled, until_alike, usual
+from aaiclick.clickhouse.shared.ask_all import answering_peers
+from aaiclick.commands.inspection.host_definitions import attach_words, detached, settled, until_alike, usual
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.planning import PlannedMigration
 from aaiclick.commands.inspection.subjects import subjects_of

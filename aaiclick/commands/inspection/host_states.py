@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aaiclick.clickhouse.every_host import Shown, Subject, troubles
-from aaiclick.clickhouse.shared.proofs import answering_peers
+from aaiclick.clickhouse.shared.ask_all import answering_peers
 from aaiclick.clickhouse.topology import LOOK, Topology
-from aaiclick.commands.inspection.alike import attach_words, connected, definitions, detached, usual
+from aaiclick.commands.inspection.host_definitions import attach_words, connected, definitions, detached, usual
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.shard_rows import HAVE_ROWS
 from aaiclick.commands.inspection.subjects import objects_of, subjects_of

@@ -9,7 +9,7 @@ from aaiclick.catalog.forms import Catalog
 from aaiclick.catalog.read import read_catalog, server_facts
 from aaiclick.clickhouse.features import require_database, require_server
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, bookkeeping_of, keeping
-from aaiclick.clickhouse.shared.whose import require_own
+from aaiclick.clickhouse.shared.owner_database import require_own
 from aaiclick.clickhouse.topology import SINGLE, Topology, read_topology
 from aaiclick.commands.inspection.where_recorded import WhereRecorded, shared_already, where_recorded
 from aaiclick.diff.hazards import ONE_NODE

@@ -23,10 +23,10 @@ from aaiclick.plan.foreign_objects import without_foreign
 from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.planner import Planned, basis_of
 from aaiclick.plan.rehearsal.cache import Rehearsed
-from aaiclick.plan.replicas import note_of, unsupported
 from aaiclick.plan.scripted.decisions import decided
 from aaiclick.plan.scripted.order import plan_upgrade
 from aaiclick.plan.steps import UNREADABLE
+from aaiclick.plan.unreachable_replicas import note_of, unsupported
 from aaiclick.routine import Routine
 from aaiclick.version import VERSION
 from aaiclick.versions.conversions import unproven_conversions

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from aaiclick.apply.everywhere import pin
-from aaiclick.apply.replicated.expired import drop_kept_everywhere
+from aaiclick.apply.replicated.kept_tables import drop_kept_everywhere
 from aaiclick.catalog.read import read_catalog
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping

@@ -16,7 +16,7 @@ from aaiclick.commands.newer_version import coming_back, newer, running_beside
 from aaiclick.commands.report import Report, report_of
 from aaiclick.commands.rights import may_clear, may_write
 from aaiclick.commands.start.run import Run
-from aaiclick.plan.replicas import refusal, unsupported
+from aaiclick.plan.unreachable_replicas import refusal, unsupported
 from aaiclick.routine import Emit, Routine
 from aaiclick.state.cache import CacheEntry
 

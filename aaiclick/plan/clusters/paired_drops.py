@@ -14,7 +14,7 @@ from dataclasses import replace
 from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.clusters.distributed import ENGINE, local_table
-from aaiclick.plan.dependents.fronts_left import DROP
+from aaiclick.plan.dependents.buffer_distributed_columns import DROP
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AlterWork, AttachWork, RebuildWork
 from aaiclick.specs.engines import Engine

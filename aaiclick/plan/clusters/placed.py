@@ -13,7 +13,7 @@ from aaiclick.plan.clusters.sizes import OWN_ROWS, HostSizes
 from aaiclick.plan.clusters.statements import statements_refusal
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AlterWork, AttachWork, RebuildWork, SqlWork
-from aaiclick.plan.replicas import SUPPORTED
+from aaiclick.plan.unreachable_replicas import SUPPORTED
 from aaiclick.specs.engines import Engine, MergeTree
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table

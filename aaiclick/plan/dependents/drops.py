@@ -13,10 +13,10 @@ from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.diff.hazards import Hazard
+from aaiclick.plan.dependents.buffer_distributed_columns import DROP, guard_fronts
 from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, affected, effects, names_read, reading
 from aaiclick.plan.dependents.dependents import Dependent, Place, read_views, recreate_view, spans
 from aaiclick.plan.dependents.dictionaries import read_dictionaries
-from aaiclick.plan.dependents.fronts_left import DROP, guard_fronts
 from aaiclick.plan.dependents.plain_views import display_name
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork, CreateWork, ReplaceWork

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from aaiclick.clickhouse.shared.looks import ask_hosts
+from aaiclick.clickhouse.shared.host_answers import ask_hosts
 from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.routine import Query, Routine, Rows, number, text
 from aaiclick.sql.quoting import quote_string

@@ -34,7 +34,7 @@ from aaiclick.plan.proof.constraints import new_constraints, newly_violated, vio
 from aaiclick.plan.proof.cost import Cost, cost_of
 from aaiclick.plan.proof.expiring import expires
 from aaiclick.plan.proof.kinds import same_order
-from aaiclick.plan.proof.remake import RemakeIndex, RemakeProjection
+from aaiclick.plan.proof.remade_indexes import RemakeIndex, RemakeProjection
 from aaiclick.plan.proof.rows import future_rows
 from aaiclick.plan.proof.without_rows import STALE, outdated, read_by, unharmed
 from aaiclick.plan.strategies.context import TableDiff

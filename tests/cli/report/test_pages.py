@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from aaiclick.cli.report.plan_page import PlanReport, plan_page
-from aaiclick.commands.compared import Compared
+from aaiclick.commands.compared import ComparedPlan
 from aaiclick.plan.gate import judge
 from aaiclick.plan.policy import Policy
 from aaiclick.specs import Schema
@@ -125,7 +125,7 @@ def test_blocked_and_refused_steps_are_said_first() -> None:
     made = plan(rebuild(), rebuild(id="b", object="other", blocked="3 rows hold <NULL>"), drop(object="third"))
     policy = Policy.safe()
     verdict = judge(made, policy)
-    compared = Compared(made, Schema("oplog", version=5, objects=[]), {}, {})
+    compared = ComparedPlan(made, Schema("oplog", version=5, objects=[]), {}, {})
     fates = {"1": "refused", "b": "blocked", "2": "left alone"}
     text = plan_page(PlanReport(compared, verdict, policy.words, fates, "aaiclick migrate", "here", "now"))
     summary = text.partition('id="summary"')[2].partition("</section>")[0]
@@ -139,7 +139,7 @@ def test_a_long_change_is_folded_behind_its_beginning() -> None:
     long = f"column a: default '{'x' * 2000}'"
     step = replace(rebuild(), change=f"{long}; sort key a -> b")
     policy = Policy.lossless()
-    compared = Compared(plan(step), Schema("oplog", version=5, objects=[]), {}, {})
+    compared = ComparedPlan(plan(step), Schema("oplog", version=5, objects=[]), {}, {})
     page = Page(
         plan_page(
             PlanReport(

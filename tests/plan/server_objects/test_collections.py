@@ -43,7 +43,7 @@ from aaiclick.routine import Query, Routine
 from aaiclick.server_objects import NamedCollection
 from aaiclick.sql.secrets import without_secrets
 from aaiclick.testing.engine import fresh_name
-from aaiclick.versions.until import schema_until
+from aaiclick.versions.migrate_to import schema_until
 from tests.migrations.projects import Project
 
 NAME = fresh_name("s3").replace("-", "_")

@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from aaiclick.clickhouse.names import JOURNAL, RECORDS, is_ours
 from aaiclick.commands.inspection.warm import Warm
-from aaiclick.commands.many.warm_many import bound, warm_many
 from aaiclick.commands.report import Status
+from aaiclick.commands.tenants.warm import bound, warm_tenants
 from aaiclick.lease.names import of_the_lease
 from aaiclick.plan.policy import Policy
 from aaiclick.routine import Query, Routine, number, text
@@ -36,7 +36,7 @@ def alike(schema: Schema, databases: Sequence[str]) -> Routine[dict[str, str]]:
     """Those of the databases in which there is nothing to do, each with a text that is the same for those that stand
     alike. Left out is whatever has something of its own to tell: kept tables, what a run left, other schemas, objects
     that are declared no longer, several hosts."""
-    warm = yield from warm_many(schema, databases, Policy.lossless())
+    warm = yield from warm_tenants(schema, databases, Policy.lossless())
     quiet = {name: seen for name, seen in warm.items() if seen.entry is not None and seen.entry.due is None}
     if not quiet or schema.cluster:
         return {}

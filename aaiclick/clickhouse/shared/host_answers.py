@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aaiclick.clickhouse.shared.proofs import servers
+from aaiclick.clickhouse.shared.ask_all import servers
 from aaiclick.clickhouse.topology import LOOK, PROOF, Topology
 from aaiclick.errors import StatementError
 from aaiclick.routine import Query, Routine, Rows, number, text

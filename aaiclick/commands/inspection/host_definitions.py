@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from aaiclick.clickhouse.every_host import Reach, Shown, Subject, allow, busy, show
-from aaiclick.clickhouse.shared.proofs import answering_peers, servers
+from aaiclick.clickhouse.shared.ask_all import answering_peers, servers
 from aaiclick.clickhouse.topology import LOOK, Topology, named
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.errors import ApplyError, StatementError

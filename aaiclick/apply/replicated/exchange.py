@@ -38,10 +38,10 @@ _PAUSE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class HostStorages:
     """Where the storages of a mark are on one host."""
 
-    swapped: bool
+    exchanged: bool
     """The name of the table holds the new one."""
     other: str
     """The name that the other one has; '' where it has gone already, after the exchange."""
@@ -54,13 +54,13 @@ def aside(mark: ReplicatedMark) -> str:
     return taken_table(ours.nonce, mark.table)
 
 
-def swap_everywhere(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[None]:
+def exchange_everywhere(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[None]:
     """Let every host have the new storage under the name of the table. Those that have it already are left alone.
 
     Raises ApplyError with the host that does not answer, or has something else under the names.
     """
-    found = yield from standings(database, mark, reach)
-    left = [place for place, standing in sorted(found.items()) if not standing.swapped]
+    found = yield from host_storages(database, mark, reach)
+    left = [place for place, seen in sorted(found.items()) if not seen.exchanged]
     if not left:
         return
     if reach.topology.kind == "queue":
@@ -80,28 +80,28 @@ def swap_everywhere(database: str, mark: ReplicatedMark, reach: Reach) -> Routin
     yield from tell(reach, TableExchanged(database, mark.table, True))
 
 
-def standings(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[dict[int, Standing]]:
+def host_storages(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[dict[int, HostStorages]]:
     """Where the two storages are on every host. Raises ApplyError where a host does not answer, or where its names hold
     anything but the two."""
     names = (mark.table, mark.shadow_name, aside(mark))
     found = yield from tables_everywhere(reach, database, names, mark.table)
-    return {place: _standing(mark, reach, place, _uuids(found, place)) for place in reach.places}
+    return {place: _host_storages(mark, reach, place, _uuids(found, place)) for place in reach.places}
 
 
 def _uuids(found: Named, place: int) -> dict[str, str]:
     return {name: placed.uuid for name, placed in found[place].items()}
 
 
-def _standing(mark: ReplicatedMark, reach: Reach, place: int, uuids: dict[str, str]) -> Standing:
+def _host_storages(mark: ReplicatedMark, reach: Reach, place: int, uuids: dict[str, str]) -> HostStorages:
     live, source = uuids.get(mark.table, ""), mark.source_at(place)
     others = [name for name in (mark.shadow_name, aside(mark)) if name in uuids]
     if len(others) < 2:
         other = others[0] if others else ""
         # The old one may be gone by now: it is dropped when the exchange is over.
         if (live, uuids.get(other, source)) == (mark.shadow, source):
-            return Standing(True, other)
+            return HostStorages(True, other)
         if other and (live, uuids[other]) == (source, mark.shadow):
-            return Standing(False, other)
+            return HostStorages(False, other)
     shown = ", ".join(f"{name} {uuid}" for name, uuid in sorted(uuids.items())) or "none of them"
     raise ApplyError(
         f"{mark.table}: host {reach.topology.at(place).label} has {shown}, where the old storage {source} and the "
@@ -112,14 +112,14 @@ def _standing(mark: ReplicatedMark, reach: Reach, place: int, uuids: dict[str, s
 
 
 def _left(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[list[int]]:
-    found = yield from standings(database, mark, reach)
-    return [place for place, standing in sorted(found.items()) if not standing.swapped]
+    found = yield from host_storages(database, mark, reach)
+    return [place for place, seen in sorted(found.items()) if not seen.exchanged]
 
 
 def _exchange_at(database: str, mark: ReplicatedMark, reach: Reach, place: int, at: Peer) -> Routine[None]:
     """Exchange on one host, after it has shown both storages itself."""
-    here = yield from _standing_at(database, mark, reach, place, at)
-    if here.swapped:
+    here = yield from _storages_at(database, mark, reach, place, at)
+    if here.exchanged:
         return
     sql = exchange_tables(qualified(database, mark.table), qualified(database, here.other))
     try:
@@ -127,19 +127,19 @@ def _exchange_at(database: str, mark: ReplicatedMark, reach: Reach, place: int, 
     except StatementError as error:
         for _ in range(_PROBES):
             # By way of the others: a host that stands still would keep this waiting.
-            if (yield from standings(database, mark, reach))[place].swapped:
+            if (yield from host_storages(database, mark, reach))[place].exchanged:
                 return
             if not isinstance(error, OutcomeUnknownError):
                 break
             # The client gave up, but the server may still carry the statement out.
             yield Sleep(_PAUSE)
         raise
-    if not (yield from _standing_at(database, mark, reach, place, at)).swapped:
+    if not (yield from _storages_at(database, mark, reach, place, at)).exchanged:
         label = reach.topology.at(place).label
         raise ApplyError(f"{mark.table}: the exchange was acknowledged by host {label}, but did not happen. Run again")
 
 
-def _standing_at(database: str, mark: ReplicatedMark, reach: Reach, place: int, at: Peer) -> Routine[Standing]:
+def _storages_at(database: str, mark: ReplicatedMark, reach: Reach, place: int, at: Peer) -> Routine[HostStorages]:
     """The same as that host itself says."""
     rows = yield Query(
         "SELECT hex(name), toString(uuid) FROM system.tables WHERE database = unhex({db:String}) AND name IN "
@@ -153,7 +153,7 @@ def _standing_at(database: str, mark: ReplicatedMark, reach: Reach, place: int, 
         at=at,
     )
     uuids = {bytes.fromhex(text(name)).decode("utf-8", "surrogateescape"): text(uuid) for name, uuid in rows}
-    return _standing(mark, reach, place, uuids)
+    return _host_storages(mark, reach, place, uuids)
 
 
 def _exchange_by_log(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[None]:
@@ -161,10 +161,10 @@ def _exchange_by_log(database: str, mark: ReplicatedMark, reach: Reach) -> Routi
     yield from require_pinned(reach)
     log = Command(system("SYNC DATABASE REPLICA", quote_name(database)), settings={"receive_timeout": _SECONDS})
     yield from send(log)
-    standing = (yield from standings(database, mark, reach))[reach.here]
+    seen = (yield from host_storages(database, mark, reach))[reach.here]
     failed: StatementError | None = None
-    if not standing.swapped:
-        sql = exchange_tables(qualified(database, mark.table), qualified(database, standing.other))
+    if not seen.exchanged:
+        sql = exchange_tables(qualified(database, mark.table), qualified(database, seen.other))
         try:
             yield from shortly(send(Command(sql, settings=DDL), ONCE))
         except StatementError as error:

@@ -8,10 +8,10 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, Engine, MergeTree, Policy, Schema, Table, ensure_schema
-from aaiclick.clickhouse.shared.looks import Looked, ask_hosts
+from aaiclick.clickhouse.shared.host_answers import Looked, ask_hosts
 from aaiclick.clickhouse.topology import PROOF, SINGLE, Topology
 from aaiclick.errors import BlockedError, StatementError
-from aaiclick.plan.dependents.fronts_left import guard_fronts
+from aaiclick.plan.dependents.buffer_distributed_columns import guard_fronts
 from aaiclick.plan.model import Step
 from aaiclick.routine import Query, Rows
 from tests.plan.test_paired_drops import catalog, drop

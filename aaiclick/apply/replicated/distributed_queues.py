@@ -14,7 +14,7 @@ from aaiclick.apply.replicated.writers import drain_everywhere
 from aaiclick.apply.run import Site
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.feeders import find_feeders
-from aaiclick.clickhouse.shared.proofs import ask_all
+from aaiclick.clickhouse.shared.ask_all import ask_all
 from aaiclick.clickhouse.statements import MUTATION, ask, send
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.error_codes import UNKNOWN_TABLE

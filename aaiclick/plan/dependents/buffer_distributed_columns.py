@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.scratch import PREFIX
-from aaiclick.clickhouse.shared.looks import Looked, ask_hosts
+from aaiclick.clickhouse.shared.host_answers import Looked, ask_hosts
 from aaiclick.clickhouse.topology import Topology, named
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.dependents.buffer_merge_distributed import stands_before

@@ -20,7 +20,7 @@ _LOOKS = 10
 """How often a lock is looked at in the time that its holder has: one heartbeat in it shows that it lives."""
 
 
-def older_holder(books: Bookkeeping, seconds: float) -> Routine[str]:
+def one_host_holder(books: Bookkeeping, seconds: float) -> Routine[str]:
     """Who holds such a lock and lives, in words; '' for nobody. A lock is watched for its whole lease time once."""
     seen = yield from _locks(books)
     if not seen:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping
-from aaiclick.clickhouse.shared.whose import require_own
+from aaiclick.clickhouse.shared.owner_database import require_own
 from aaiclick.errors import StatementError, UsageError
 from aaiclick.routine import Query
 

@@ -17,7 +17,7 @@ AT_ONCE = 100
 """Databases in one question: its parameters travel in the URL of a request."""
 
 
-def warm_many(schema: Schema, databases: Sequence[str], policy: Policy) -> Routine[dict[str, Warm]]:
+def warm_tenants(schema: Schema, databases: Sequence[str], policy: Policy) -> Routine[dict[str, Warm]]:
     """Those of the databases in which there is nothing to do, as ``warm`` would see them. Whatever needs more than this
     one question is left to the start of its own database."""
     keys = policy.allowed
