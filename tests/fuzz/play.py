@@ -46,6 +46,8 @@ class Before:
     unread: frozenset[str] = frozenset()
     """Columns of the table that is created directly which cannot be read over these rows: an ALIAS that does not
     convert."""
+    misread: tuple[str, ...] = ()
+    """Columns, by their new names, that parts lack and whose value depends on what else is read beside them."""
     combined: str = ""
     """What FINAL, or a merge of everything, makes of the rows otherwise than before."""
 
@@ -188,9 +190,28 @@ def _fill(ground: Ground, old: Table, new: Table, rebuilt: tuple[tuple[str, str]
             except Refused:
                 look.kept[column.name] = -1
     look.unread = _unread(ground, ground.want, new)
+    look.misread = tuple(
+        column.name for was, column in copied(old, new) if was.late and _depends(ground, source, old, was)
+    )
     if not look.undefined and not rebuilt and not where:
         look.combined = otherwise(ground, old, new, {name for name, worst in look.kept.items() if worst < 2})
     return look
+
+
+def _depends(ground: Ground, source: str, table: Table, column: Column) -> bool:
+    """Where a default reads another column that the part lacks, too, the engine may give one value where only the first
+    is read, and another where both are: before any change."""
+    beside = [other for other in table.columns if other.late and other != column and quoted(other.name) in column.expr]
+    if not beside:
+        return False
+    alone, both = (
+        f"SELECT {', '.join(compare.shown(each)[0] for each in listed)} FROM {source} ORDER BY _part, _part_offset"
+        for listed in ([column], [column, *beside])
+    )
+    try:
+        return [row[0] for row in ground.rows(alone)] != [row[0] for row in ground.rows(both)]
+    except Refused:
+        return True
 
 
 def _unread(ground: Ground, database: str, table: Table) -> frozenset[str]:
@@ -359,9 +380,7 @@ def afterwards(ground: Ground, world: World, looks: list[Before], keys: tuple[st
     if second.required:
         found.append(Failure("second plan", "; ".join(f"{step.strategy}: {step.change}" for step in second.required)))
     # A view that is refreshed fills its target from the other tables: where one of them is unknown, so is the target.
-    unknown = (
-        {view.to for view in world.after.views if view.refresh} if any(look.undefined for look in looks) else set()
-    )
+    unknown = _unknown(world, looks)
     for look in looks:
         found += _compared(ground, look, keys, "rows") if look.new.name not in unknown else []
     found += _seen(ground, world, looks, keys, "views")
@@ -412,6 +431,16 @@ def _undeclared(looks: list[Before], world: World) -> bool:
     return not world.drop and any(
         (look.old.name, column.name) not in names for look in looks for column in look.old.columns
     )
+
+
+def _unknown(world: World, looks: list[Before]) -> set[str]:
+    """The targets of refreshed views that read a table of which the reference has no rows, also through each other."""
+    unknown: set[str] = set()
+    read = {look.new.name for look in looks if look.undefined}
+    views = [view for view in world.after.views if view.refresh and view.to]
+    while found := {view.to for view in views if any(quoted(name) in view.query for name in read | unknown)} - unknown:
+        unknown |= found
+    return unknown
 
 
 def _sums_undeclared(look: Before, world: World, keys: tuple[str, ...]) -> bool:
@@ -512,19 +541,7 @@ def _compared(ground: Ground, look: Before, keys: tuple[str, ...], when: str) ->
         indexes=tuple(item for item in look.new.indexes if not any(quoted(name) in item.expr for name in look.unread)),
     )
     answers = compare.answered(ground, live, want, seen)
-    unsure = _misread(look)
-    return [*found, *(failure for failure in answers if not any(quoted(name) in failure.about for name in unsure))]
-
-
-def _misread(look: Before) -> list[str]:
-    """Columns that parts lack whose default reads another column that they lack: the engine gives one value where only
-    the first is read, and another where both are, before any change."""
-    late = {column.name for column in look.old.columns if column.late}
-    return [
-        new.name
-        for old, new in copied(look.old, look.new)
-        if old.late and any(quoted(name) in old.expr for name in late - {old.name})
-    ]
+    return [*found, *(one for one in answers if not any(quoted(name) in one.about for name in look.misread))]
 
 
 def _merged_before(ground: Ground, table: Table) -> bool:

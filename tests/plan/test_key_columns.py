@@ -70,6 +70,27 @@ def test_nothing_is_asked_where_the_values_stay(
     assert aaiclick_client.query("SELECT * FROM t FINAL ORDER BY k").result_rows == right
 
 
+@pytest.mark.parametrize("beside", [False, True], ids=["rows of their own", "rows of one key"])
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        (SummingMergeTree(order_by=["k", "x + 1"]), SummingMergeTree(order_by=["k"]), "change-sort-key t"),
+        (
+            ReplacingMergeTree(order_by=["k"], partition_by="x"),
+            ReplacingMergeTree(order_by=["k"], partition_by=None),
+            "change-partition-key t",
+        ),
+    ],
+    ids=["expression", "partition key"],
+)
+def test_another_key_is_asked_for_where_rows_are_combined_otherwise(
+    aaiclick_client: Client, old: MergeTree, new: MergeTree, key: str, beside: bool
+) -> None:
+    _fill(aaiclick_client, _schema(old), "(1, 3)", "(1, 4)" if beside else "(2, 4)")
+    asked = {hazard.allow for hazard in plan_schema(aaiclick_client, _schema(new)).hazards if hazard.allow}
+    assert asked == ({key} if beside else set())
+
+
 _SUM = "SimpleAggregateFunction(sum, UInt64)"
 _ONE = "s Int8 DEFAULT 1"
 _OTHERWISE = [

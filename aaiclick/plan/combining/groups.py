@@ -60,7 +60,24 @@ def combined(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
     keys = yield from _keys(diff, data_name)
     keys = (*keys, *(yield from refilled(diff, data_name, _elements(wanted.order_by), _elements(live.order_by))))
     vanishing = yield from _vanishing(diff, data_name)
-    return (*keys, *_roles(diff), *vanishing)
+    roles = _roles(diff)
+    by_keys = any(hazard.allow.partition("-key ")[1] for hazard in roles)
+    if by_keys and (yield from _counts_apart(diff, data_name)):
+        roles = tuple(hazard for hazard in roles if not hazard.allow.partition("-key ")[1])
+    return (*keys, *roles, *vanishing)
+
+
+def _counts_apart(diff: TableDiff, data_name: str) -> Routine[bool]:
+    """True where no row has another one of its sort key beside it, now or then: whatever merges do with its values,
+    there is nothing to do it with."""
+    if diff.reads_no_rows:
+        return False
+    new = _sort_key(diff.target.form)
+    rows = future_rows(diff, data_name, new, {_OLD: f"tuple({', '.join(_sort_key(diff.form))})"})
+    keys = (_OLD, f"tuple({', '.join(new)})")
+    apart = ", ".join(f"count() - uniqExact(sipHash128({key}))" for key in keys)
+    found = yield from _ask(f"SELECT {apart} FROM {rows.source}")
+    return found is not None and not any(found)
 
 
 def _roles(diff: TableDiff) -> tuple[Hazard, ...]:
@@ -94,7 +111,9 @@ def _keys(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
     apart = _ROW not in new and not (_within(wanted, wanted) and (not other or _within(before, wanted)))
     if apart and (other or refills(diff, f"tuple({wanted.partition_by})")):
         groups = yield from _counted(diff, data_name, _everything(diff.form), _everything(wanted))
-        if other or groups is None or not groups.old == groups.new == groups.both:
+        # A partition key that is given keeps rows of later INSERTs apart as well, which nothing counts.
+        given = other and not before.partition_by
+        if given or groups is None or not groups.old == groups.new == groups.both:
             found.append(_of_partition_key(diff, before, groups))
     elif apart:
         old_parts = _elements(diff.form.partition_by), _elements(wanted.partition_by)
