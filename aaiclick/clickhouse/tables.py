@@ -63,6 +63,21 @@ def create_query(database: str, name: str) -> Routine[str]:
     return text(rows[0][0]) if rows else ""
 
 
+def own_table(database: str, view: str) -> Routine[str]:
+    """The name of the table that a materialized view without TO owns; '' where it cannot be told.
+
+    It is called by the view's UUID (in an Ordinary database by the view's name), which chdb's ``default`` does not
+    show. Both show where its rows are.
+    """
+    rows = yield from ask(
+        "SELECT name FROM system.tables WHERE database = unhex({db:String}) AND startsWith(name, '.inner') AND "
+        "notEmpty(data_paths) AND data_paths IN"
+        " (SELECT data_paths FROM system.tables WHERE database = unhex({db:String}) AND name = unhex({view:String}))",
+        {"db": hexed(database), "view": hexed(view)},
+    )
+    return text(rows[0][0]) if len(rows) == 1 else ""
+
+
 def physicals(database: str, names: Sequence[str]) -> Routine[dict[str, Physical]]:
     """The tables of these names that are there."""
     if not names:

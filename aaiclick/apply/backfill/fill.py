@@ -20,15 +20,14 @@ from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.read import read_catalog
 from aaiclick.clickhouse.merges import stop_merges
 from aaiclick.clickhouse.parts import Part, parts, rows_in_reach
-from aaiclick.clickhouse.statements import BLOCKS, COPY, Sent, ask, drop_table, merged
-from aaiclick.clickhouse.tables import Physical, physical, require_table
+from aaiclick.clickhouse.statements import BLOCKS, COPY, Sent, drop_table, merged
+from aaiclick.clickhouse.tables import Physical, own_table, physical, require_table
 from aaiclick.clock import clock
 from aaiclick.error_codes import MEMORY_LIMIT_EXCEEDED
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import ChunkDone, Note, Progress
 from aaiclick.plan.operations import Fill
-from aaiclick.routine import Command, Emit, Routine, text
-from aaiclick.sql.hex_text import hexed
+from aaiclick.routine import Command, Emit, Routine
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 from aaiclick.state.backfill_mark import BackfillMark, stage_name, update_backfill_mark
 from aaiclick.state.owned import read_owned
@@ -143,17 +142,10 @@ def _require_unmixed(due: Sequence[Part], mark: BackfillMark, fill: Fill) -> Non
 
 
 def _own_table(database: str, view: str) -> Routine[str]:
-    """The table that a view owns. It is called by the view's UUID, which is not shown everywhere; both show where its
-    rows are."""
-    rows = yield from ask(
-        "SELECT name FROM system.tables WHERE database = unhex({db:String}) AND startsWith(name, '.inner_id.') AND "
-        "data_paths IN"
-        " (SELECT data_paths FROM system.tables WHERE database = unhex({db:String}) AND name = unhex({view:String}))",
-        {"db": hexed(database), "view": hexed(view)},
-    )
-    if len(rows) != 1:
+    name = yield from own_table(database, view)
+    if not name:
         raise ApplyError(f"{view}: the table that it owns cannot be found, and was not filled. Run again: it goes on")
-    return text(rows[0][0])
+    return name
 
 
 def _insert(database: str, fill: Fill, chunk: Chunk, staging: str, blocks: Mapping[str, str | int]) -> Routine[None]:

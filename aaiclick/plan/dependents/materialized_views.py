@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.declared_tables import create_clone
-from aaiclick.catalog.forms import Catalog, TableForm
-from aaiclick.catalog.read import read_catalog
+from aaiclick.catalog.forms import Catalog, LiveObject, TableForm, UnsupportedForm
+from aaiclick.catalog.read import NIL_UUID, read_catalog
 from aaiclick.catalog.render import form_sql
 from aaiclick.catalog.scratch import Scratch, with_scratch
+from aaiclick.clickhouse.tables import own_table
 from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import StatementError, UnsupportedObjectError
 from aaiclick.plan.declaration.materialized_views import target_columns, writable
@@ -142,10 +143,11 @@ def _owner(effect: Effect, catalog: Catalog, declared: bool) -> Routine[Steps]:
     """Steps for a view with an inner table. The inner table can be altered, but not exchanged: the view finds it by its
     UUID."""
     dependent = effect.dependent
-    inner = f".inner_id.{dependent.uuid}"
-    live = (yield from read_catalog(dependent.database, (inner,))).get(inner)
+    named = f".inner_id.{dependent.uuid}"
+    inner = named if dependent.uuid != NIL_UUID else (yield from own_table(*dependent.place))
+    live = (yield from read_catalog(dependent.database, (inner,))).get(inner) if inner else None
     if live is None or not isinstance(live.form, TableForm):
-        return (), ()
+        return (_unknown(effect, catalog.database, live) if _refreshed(effect, catalog.database) else ()), ()
     form = live.form
     kept = {column.name: column.type for column in form.columns}
     # One that nobody declares only follows what this plan changes: any other difference was there before.
@@ -214,6 +216,13 @@ def _owner(effect: Effect, catalog: Catalog, declared: bool) -> Routine[Steps]:
             [f"column {each.column}: {each.kept or 'none'} -> {each.yields}" for each in found],
         ),
     ), ()
+
+
+def _unknown(effect: Effect, database: str, live: LiveObject | None) -> tuple[Step, ...]:
+    """A blocked step: what is not known of the table could cut values off."""
+    reason = live.form.reason if live is not None and isinstance(live.form, UnsupportedForm) else "it is not found"
+    said = f"the table that it owns would have to follow, and nothing can be said of it ({reason})"
+    return (blocked_dependent(effect.dependent, database, f"{said}. Give the view a table to write to (to=)"),)
 
 
 def _command(misfit: Misfit) -> str:
