@@ -197,7 +197,7 @@ class BackfillWork:
     view: str
     """Name of the view."""
     statements: tuple[str, ...]
-    """The statements. Each may be sent again, except a CREATE at the end."""
+    """The statements. Each may be sent again, except a CREATE."""
     sources: tuple[str, ...]
     """Tables whose writers are kept out."""
     fill: Fill | None = None

@@ -8,12 +8,14 @@ those are created anew under the same name in one statement.
 from __future__ import annotations
 
 from aaiclick.catalog.forms import HOLDS_NOTHING, TableForm
+from aaiclick.catalog.reflect_engine import setting_values
 from aaiclick.catalog.render import form_sql, has_hidden, local_family
 from aaiclick.catalog.scratch_objects import instantiable
 from aaiclick.diff.alters import batches
 from aaiclick.diff.changes.column_attributes import ChangeColumnComment
 from aaiclick.diff.changes.settings import ChangeComment
 from aaiclick.diff.hazards import Hazard
+from aaiclick.errors import UnsupportedObjectError
 from aaiclick.plan import steps
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import Alter, AlterWork, ReplaceWork
@@ -21,7 +23,9 @@ from aaiclick.plan.strategies.alter import propose_alter
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Routine
 from aaiclick.specs.ddl import create_settings, create_table_sql
+from aaiclick.specs.tables import Table
 from aaiclick.sql.ddl import replacing
+from aaiclick.sql.secrets import HIDDEN
 
 # Their definitions hold no secret.
 _TELLS_ALL = frozenset(
@@ -91,11 +95,34 @@ def _sentence(diff: TableDiff, refusal: str) -> str:
     said = f"{refusal}; " if refusal else ""
     if engine in HOLDS_NOTHING or engine in _HOLDS_A_LITTLE:
         return (
-            f"{said}it cannot be created anew from a definition that hides a secret and columns that are not declared"
+            f"{said}it cannot be created anew from a definition that hides a secret, and columns or settings that are "
+            "not declared"
         )
     return (
         f"{said}a table of engine {engine} is not created anew, because {why}: do it by hand, or declare another name"
     )
+
+
+def _keeping(declared: Table, form: TableForm) -> Table | None:
+    """The declaration with the comments and settings of ``form`` that nobody declared; None where the server hides one
+    of them, too."""
+    more = tuple(pair for pair in form.settings if pair[0] not in declared.engine.settings)
+    if any(HIDDEN in value for _, value in more):
+        return None
+    try:
+        values = setting_values(declared.name, more)
+    except UnsupportedObjectError:
+        return None
+    comments = {column.name: column.comment for column in form.columns}
+    columns = [
+        column if column.declares("comment") else column.model_copy(update={"comment": comments.get(column.name)})
+        for column in declared.columns
+    ]
+    engine = declared.engine.model_copy(update={"settings": {**declared.engine.settings, **values}})
+    kept: dict[str, object] = {"columns": columns, "engine": engine}
+    if not declared.declares("comment"):
+        kept["comment"] = form.comment
+    return declared.model_copy(update=kept)
 
 
 def _replace(diff: TableDiff, blocked: str) -> Step | None:
@@ -110,9 +137,10 @@ def _replace(diff: TableDiff, blocked: str) -> Step | None:
     if not sql:
         # The server hides the secret, so only the declaration has it.
         # It has no columns that nobody declared: they would be gone with their values.
-        if declared is None or diff.target.undeclared:
+        whole = _keeping(declared, form) if declared is not None and not diff.target.undeclared else None
+        if whole is None:
             return None
-        sql, settings = create_table_sql(declared, diff.database, name), create_settings(declared)
+        sql, settings = create_table_sql(whole, diff.database, name), create_settings(whole)
     sql = replacing(sql)
     shown = engine in _TELLS_ALL and form.engine in _TELLS_ALL
     work = ReplaceWork((sql,), tuple((key, str(value)) for key, value in settings.items()), secret=not shown)

@@ -130,7 +130,7 @@ def plan_objects(
             catalog, PlannedChanges(targets, moved, queries, followed), (*required, *replaced)
         )
         notes += around.notes
-        around, replaced = made_anew(around, replaced, others, catalog.database)
+        around, replaced = made_anew(around, replaced, others, catalog)
         views = _in_turn(replaced, around.behind, path)
         # Functions first, because anything may call them; new tables before what reads them; a view that stores types
         # before its table gets wider ones; drops last, when nothing needs the object any more.

@@ -17,7 +17,7 @@ from aaiclick.plan.backfill.view_steps import change_aggregate, create_aggregate
 from aaiclick.plan.declaration.dictionaries import loads, require_attributes, trial
 from aaiclick.plan.declaration.materialized_views import check_views
 from aaiclick.plan.dependents.dependent_steps import DependentSteps, queries_of
-from aaiclick.plan.dependents.dropped_first import keeping
+from aaiclick.plan.dependents.undeclared_of_views import comments_again, keeping
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import CreateWork, ReplaceWork
 from aaiclick.plan.steps import obstacle_step, statements_step, unreadable_step
@@ -223,15 +223,17 @@ def _replace(
     if words == [_reads_as(before, after)]:
         alter = alter_table(name, modify_security(after.security))
         return statements_step(f"{item.name}:replace", item.name, words[0], (alter,))
-    if not item.security and before.security and before.materialized == after.materialized:
-        item = item.model_copy(update={"security": before.security})  # what is not declared stays
+    # What nobody declares of a view stays where it is made anew.
+    commented = comments_again(database, item.name, before.columns)
     if before.materialized != after.materialized:
         return _of_another_kind(keeping(item, before), before, "; ".join(words), database)
     if isinstance(item, View):
         sql = replacing(create_sql(keeping(item, before), database))
-        return statements_step(f"{item.name}:replace", item.name, "; ".join(words), (sql,))
+        return statements_step(f"{item.name}:replace", item.name, "; ".join(words), (sql, *commented))
     aggregate_step = (
-        (yield from change_aggregate(item, before, after, forms, catalog)) if isinstance(item, AggregateView) else None
+        (yield from change_aggregate(keeping(item, before), before, after, forms, catalog))
+        if isinstance(item, AggregateView)
+        else None
     )
     if aggregate_step is not None:
         return aggregate_step
@@ -239,15 +241,15 @@ def _replace(
     alters = _in_place(item, before, after, name)
     if alters:
         blocked = _unwritten(item, after, forms, catalog)
-        return statements_step(f"{item.name}:replace", item.name, "; ".join(words), alters, blocked=blocked)
-    # It is made anew: what nobody declares of it would be lost.
+        lists = commented if before.query != after.query else ()
+        return statements_step(f"{item.name}:replace", item.name, "; ".join(words), (*alters, *lists), blocked=blocked)
     item = keeping(item, before)
     backfill = yield from replaced(item, live, after, database)
     if backfill is not None:
         return (yield from replace_step(item, words, backfill))
-    statements = (drop("VIEW", name), create_sql(item, database))
+    statements = (drop("VIEW", name), create_sql(item, database), *commented)
     lost = "inserts between the two statements are not seen by the view" + (
-        "" if item.to else ", and the rows of its inner table are gone"
+        "" if item.to else ", and its inner table is gone, with its rows and what was changed in it by hand"
     )
     hazard = Hazard("loses-rows", lost, f"replace-view {item.name}")
     return statements_step(f"{item.name}:replace", item.name, "; ".join(words), statements, (hazard,))
@@ -259,7 +261,9 @@ def _of_another_kind(item: View | MaterializedView, live: ViewForm, words: str, 
     lost, blocked = "", ""
     if isinstance(item, View):
         gone = "nothing that is inserted is written by it any more"
-        lost = gone if live.to else f"the rows of its own table are gone, and {gone}"
+        lost = (
+            gone if live.to else f"its own table is gone, with its rows and what was changed in it by hand, and {gone}"
+        )
     else:
         lost = "it has only what is inserted from then on" if item.refresh is None else "it is empty until its refresh"
         if item.backfill or isinstance(item, AggregateView):
@@ -267,7 +271,11 @@ def _of_another_kind(item: View | MaterializedView, live: ViewForm, words: str, 
                 f"a plain view {item.name} is there, and a view is filled only where there is none: drop that one in a "
                 "version of its own, or by hand"
             )
-    statements = (drop("VIEW", qualified(database, item.name)), create_sql(item, database))
+    statements = (
+        drop("VIEW", qualified(database, item.name)),
+        create_sql(item, database),
+        *comments_again(database, item.name, live.columns),
+    )
     hazard = Hazard("loses-rows", lost, f"replace-view {item.name}")
     return statements_step(f"{item.name}:replace", item.name, words, statements, (hazard,), blocked=blocked)
 
@@ -304,11 +312,11 @@ def altered_in_place(step: Step) -> bool:
 
 
 def made_anew(
-    around: DependentSteps, altered: Sequence[Step], items: Sequence[Viewlike], database: str
+    around: DependentSteps, altered: Sequence[Step], items: Sequence[Viewlike], catalog: Catalog
 ) -> tuple[DependentSteps, tuple[Step, ...]]:
     """One step for a view that has to be dropped for its table of its own and would be altered behind that: it is made
-    as declared."""
-    declared = {item.name: item for item in items}
+    as declared, with what nobody declares of it as it is."""
+    declared = {item.name: item for item in items if isinstance(item, MaterializedView)}
     alters = {step.object: step for step in altered if altered_in_place(step)}
     behind: list[Step] = []
     for step in around.behind:
@@ -316,7 +324,12 @@ def made_anew(
         if step.id != f"{step.object}:replace" or alter is None:
             behind.append(step)
             continue
-        statements = (drop("VIEW", qualified(database, step.object)), create_sql(declared[step.object], database))
+        live = catalog.objects[step.object].form
+        assert isinstance(live, ViewForm)
+        statements = (
+            drop("VIEW", qualified(catalog.database, step.object)),
+            create_sql(keeping(declared[step.object], live), catalog.database),
+        )
         changes = (alter.change, *(step.changes or (step.change,)))
         words = "; ".join(changes)
         behind.append(replace(step, change=words, changes=changes, sql=list(statements), work=ReplaceWork(statements)))

@@ -51,9 +51,9 @@ def drop_column(name: str) -> str:
     return f"DROP COLUMN {name}"
 
 
-def comment_column(name: str, comment: str) -> str:
+def comment_column(name: str, comment: str, *, if_exists: bool = False) -> str:
     """The comment of a column."""
-    return f"COMMENT COLUMN {name} {quote_string(comment)}"
+    return f"COMMENT COLUMN {'IF EXISTS ' if if_exists else ''}{name} {quote_string(comment)}"
 
 
 def materialize(kind: str, name: str) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MaterializedView, MergeTree, Policy, Schema, Table, View, ensure_schema, plan_schema
 from aaiclick.api.declared_forms import declared_forms
-from aaiclick.catalog.forms import ViewForm
+from aaiclick.catalog.forms import ColumnForm, ViewForm
 from aaiclick.catalog.reflect import reflect_object
 from aaiclick.errors import SpecError
+from aaiclick.plan.dependents.undeclared_of_views import form_keeping
 from aaiclick.sql.security import read_security, same_security
 from aaiclick.versions.recognition import differences, is_exactly
 
@@ -51,6 +54,18 @@ def test_it_is_created_changed_in_place_and_kept(aaiclick_client: Client) -> Non
     # What is not declared stays, also where the view is made anew for its query.
     ensure_schema(aaiclick_client, schema(None, "SELECT a, 1 AS b FROM t"), policy=Policy.everything())
     assert f" {DEFINER} AS SELECT a, 1 AS b" in shown(aaiclick_client, "v")
+
+
+def test_a_view_that_an_earlier_step_makes_has_what_nobody_declares_of_it() -> None:
+    """What a later step of the same plan keeps is taken from there."""
+    live = ViewForm("v", "SELECT 1 AS a", (ColumnForm("a", "UInt8", comment="of a"),), security=DEFINER, comment="said")
+    wanted = ViewForm("v", "SELECT 2 AS a, 3 AS b", (ColumnForm("a", "UInt8"), ColumnForm("b", "UInt8")))
+    form = form_keeping(View("v", query=wanted.query), wanted, live)
+    assert (form.query, form.security, form.comment) == (wanted.query, DEFINER, "said")
+    assert [column.comment for column in form.columns] == ["of a", ""]
+    told = View("v", query=wanted.query, security=INVOKER, comment="")
+    form = form_keeping(told, replace(wanted, security=INVOKER), live)
+    assert (form.security, form.comment) == (INVOKER, "")
 
 
 def test_sql_says_it_too(aaiclick_client: Client) -> None:

@@ -113,24 +113,51 @@ def test_a_view_follows_a_renamed_column(
 
 
 def test_a_comment_that_is_not_declared_stays_on_a_view_that_is_made_anew(aaiclick_client: Client) -> None:
-    """One that is replaced, one that becomes a materialized view, and one that gets another target."""
+    """One that is replaced, one that becomes a materialized view, one with another target, and one with another query."""
 
     def version(number: int, query: str, to: str) -> Schema:
         columns = [Column("k", "UInt64"), Column("a", "UInt8")]
         tables = [Table(name, columns, engine=MergeTree(order_by=["k"])) for name in ("t", "g", "h")]
         turned = View("turned", query=QUERY) if number == 1 else MaterializedView("turned", to="h", query=QUERY)
         views = [View("plain", query=query), turned, MaterializedView("moved", to=to, query=QUERY)]
+        views.append(MaterializedView("queried", to="g", query=query))
         return Schema("views", version=number, objects=[*tables, *views])
 
     ensure_schema(aaiclick_client, version(1, QUERY, "g"))
-    for name in ("plain", "turned", "moved"):
-        aaiclick_client.command(f"ALTER TABLE {name} MODIFY COMMENT 'by hand'")
+    for name in ("plain", "turned", "moved", "queried"):
+        aaiclick_client.command(f"ALTER TABLE {name} MODIFY COMMENT 'by hand', COMMENT COLUMN a 'of a'")
+    # Nobody declares the comments of their columns, so they are no difference.
+    assert plan_schema(aaiclick_client, version(1, QUERY, "g")).steps == ()
     policy = Policy.lossless().allow("replace-view turned", "replace-view moved")
     assert ensure_schema(aaiclick_client, version(2, LATER, "h"), policy=policy).in_sync
     said = (
         "SELECT name, comment FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%View' ORDER BY 1"
     )
     assert [tuple(row) for row in aaiclick_client.query(said).result_rows] == [
-        (name, "by hand") for name in ("moved", "plain", "turned")
+        (name, "by hand") for name in ("moved", "plain", "queried", "turned")
     ]
+    of_column = "SELECT table FROM system.columns WHERE database = currentDatabase() AND comment = 'of a' ORDER BY 1"
+    assert [row[0] for row in aaiclick_client.query(of_column).result_rows] == ["moved", "plain", "queried", "turned"]
     assert plan_schema(aaiclick_client, version(2, LATER, "h")).steps == ()
+
+
+def test_what_is_not_declared_stays_on_a_view_whose_own_table_cannot_follow(aaiclick_client: Client) -> None:
+    """The key of that table gets a wider type, and the query changes, too: the view is made anew in one step."""
+
+    def version(number: int, kind: str, query: str) -> Schema:
+        table = Table("t", [Column("k", kind), Column("a", "UInt8")], engine=MergeTree(order_by=["a"]))
+        view = MaterializedView("m", query=query, engine=MergeTree(order_by=["k"]))
+        return Schema("views", version=number, objects=[table, view])
+
+    ensure_schema(aaiclick_client, version(1, "UInt8", QUERY))
+    aaiclick_client.command("ALTER TABLE m MODIFY COMMENT 'by hand'")
+    security = "DEFINER = default SQL SECURITY DEFINER"
+    aaiclick_client.command(f"ALTER TABLE m MODIFY {security}")
+    policy = Policy.lossless().allow("replace-view m")
+    report = ensure_schema(aaiclick_client, version(2, "UInt64", LATER), policy=policy)
+    assert [step.object for step in report.steps if step.strategy == "replace"] == ["m"]
+    shown = str(aaiclick_client.query("SHOW CREATE TABLE m").result_rows[0][0])
+    assert security in shown
+    assert "COMMENT 'by hand'" in shown
+    assert "k != 3" in shown
+    assert plan_schema(aaiclick_client, version(2, "UInt64", LATER)).steps == ()

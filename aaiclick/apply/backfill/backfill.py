@@ -169,7 +169,7 @@ def _close_again(mark: BackfillMark, database: str, options: ApplyOptions) -> Ro
     if (
         lifted
         and fill is not None
-        and mark.work.statements[-1].startswith("CREATE")
+        and any(sql.startswith("CREATE") for sql in mark.work.statements)
         and (yield from physical(database, mark.work.view)) is None
     ):
         source = yield from physical(database, fill.source)

@@ -14,6 +14,7 @@ from aaiclick.clickhouse.write_fence import refusal_code
 from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import SpecError, StatementError
 from aaiclick.plan.backfill.triggers import can_be_fenced, fenced_sources
+from aaiclick.plan.dependents.undeclared_of_views import comments_again
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork, CreateWork, Fill
 from aaiclick.plan.steps import create_step
@@ -76,6 +77,7 @@ def replaced(item: MaterializedView, live: LiveObject, wanted: ViewForm, databas
         # IF EXISTS: a run that goes on where another was killed may find the view dropped.
         drop("VIEW", qualified(database, item.name), if_exists=True),
         create_materialized_view_sql(item, database),
+        *comments_again(database, item.name, before.columns),
     )
     return BackfillWork(item.name, statements, sources, undo=live.text)
 
@@ -149,6 +151,7 @@ def change_aggregate(
     if (same and not added) or not isinstance(raw, TableForm):
         return None
     rows, size = (source.rows, source.bytes) if source is not None else (0, 0)
+    commented = comments_again(database, item.name, live.columns)
     kept = [name for name in item.measures if name in columns]
     # In these a row without a value would count (0 for min), so they are filled once more beside the new ones.
     again = [name for name in kept if name not in item.neutral]
@@ -163,7 +166,7 @@ def change_aggregate(
         # MODIFY QUERY changes the view where it is: an INSERT meets the old query or the new one.
         work = BackfillWork(
             item.name,
-            (alter_table(qualified(database, item.name), modify_query(item.query)),),
+            (alter_table(qualified(database, item.name), modify_query(item.query)), *commented),
             (item.raw,),
             _fill(item, columns, empty=False),
         )
@@ -183,6 +186,7 @@ def change_aggregate(
             drop("VIEW", qualified(database, item.name), if_exists=True),
             *emptied,
             create_materialized_view_sql(item, database),
+            *commented,
         )
         undo = catalog.objects[item.name].text
         work = BackfillWork(item.name, statements, (item.raw,), _fill(item, dict(item.columns), empty=moved), undo)

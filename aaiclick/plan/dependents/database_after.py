@@ -19,6 +19,7 @@ from aaiclick.clickhouse.refusable import answered
 from aaiclick.plan.dependents.dependents import Dependent, Place, places_named, relocated
 from aaiclick.plan.dependents.fitting import fits
 from aaiclick.plan.dependents.name_capture import taken_over
+from aaiclick.plan.dependents.undeclared_of_views import with_comments
 from aaiclick.routine import Command, Query, Routine, text
 from aaiclick.sql.ddl import create_view, drop
 from aaiclick.sql.quoting import qualified
@@ -218,7 +219,7 @@ def _effect(scratch: Scratch, dependent: Dependent, after: DatabaseAfter, moved:
         yield Command(drop("VIEW", scratch.sql_name(name)))
         return Effect(dependent, fresh, now or {}, dependent.columns)
     columns = (
-        fresh
+        with_comments(fresh, dependent.columns)
         if declared or dependent.form is not None
         else _columns(dependent.columns, fresh, now or {}, "*" in dependent.query)
     )

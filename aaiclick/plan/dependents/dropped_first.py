@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar, cast
 
 from aaiclick.catalog.forms import Catalog, ViewForm
 from aaiclick.diff.hazards import Hazard
+from aaiclick.plan.dependents.undeclared_of_views import comments_again, keeping
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import ReplaceWork
 from aaiclick.plan.steps import statements_step
@@ -79,7 +79,7 @@ def dropped_first(
         lost = (
             "what is inserted from this step until it is made anew is not seen by the view"
             + (" before its next refresh" if refreshed else "")
-            + ("" if before.to else ", and the rows of its inner table are gone")
+            + ("" if before.to else ", and its inner table is gone, with its rows and what was changed in it by hand")
         )
         early.append(
             statements_step(
@@ -91,23 +91,12 @@ def dropped_first(
             )
         )
         # What has to be allowed was asked for by the step that drops the view.
-        sql = _create(item, before, catalog.database)
-        late.append(replace(step, strategy="replace", sql=[sql], work=ReplaceWork((sql,)), hazards=()))
+        made = (
+            _create(item, before, catalog.database),
+            *comments_again(catalog.database, item.name, before.columns),
+        )
+        late.append(replace(step, strategy="replace", sql=list(made), work=ReplaceWork(made), hazards=()))
     return tuple(early), tuple(late)
-
-
-V = TypeVar("V", bound=View | MaterializedView)
-
-
-def keeping(item: V, live: ViewForm) -> V:
-    """The declaration, with what is not declared as the live view has it: that stays where the view is made anew."""
-    kept: dict[str, object] = {}
-    if not item.declares("comment") and live.comment:
-        kept["comment"] = live.comment
-    # Of another kind nobody has said who the rows are written as.
-    if not item.security and live.security and live.materialized == issubclass(type(item), MaterializedView):
-        kept["security"] = live.security
-    return cast("V", item.model_copy(update=kept)) if kept else item
 
 
 def _create(item: View | MaterializedView, before: ViewForm, database: str) -> str:

@@ -18,6 +18,7 @@ from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, affec
 from aaiclick.plan.dependents.dependents import Dependent, Place, read_views, recreate_view, spans
 from aaiclick.plan.dependents.dictionaries import read_dictionaries
 from aaiclick.plan.dependents.plain_views import display_name
+from aaiclick.plan.dependents.undeclared_of_views import comments_again
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork, CreateWork, ReplaceWork
 from aaiclick.plan.steps import statements_step
@@ -158,7 +159,7 @@ def _shown(step: Step, readers: _Readers) -> Routine[tuple[Step, ...]]:
             continue
         if remade is None and any(effect.now.get(each.name) != each.type for each in dependent.columns):
             return (replace(step, blocked=f"the {dependent.noun} {name} names {', '.join(gone)} in a list of its own"),)
-        statements = _sent(remade) if remade is not None else [recreate_view(dependent, None)]
+        statements = _sent(remade) if remade is not None else _recreated(dependent)
         hazards = tuple(
             Hazard("old-code-breaks", f"{name} no longer shows {', '.join(gone)}", hazard.allow)
             for hazard in step.hazards
@@ -169,6 +170,13 @@ def _shown(step: Step, readers: _Readers) -> Routine[tuple[Step, ...]]:
             statements_step(f"{name}:without:{table}.{column}", name, words, statements, hazards, optional=True)
         )
     return tuple(found)
+
+
+def _recreated(dependent: Dependent) -> list[str]:
+    return [
+        recreate_view(dependent, None),
+        *comments_again(dependent.database, dependent.name, dependent.columns),
+    ]
 
 
 def _sent(step: Step) -> list[str]:

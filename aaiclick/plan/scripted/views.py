@@ -16,6 +16,7 @@ from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, ViewFor
 from aaiclick.catalog.reflect import reflect_object
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.errors import SpecError, UnsupportedObjectError
+from aaiclick.plan.dependents.undeclared_of_views import form_keeping
 from aaiclick.plan.model import Step
 from aaiclick.plan.views import plan_views
 from aaiclick.routine import Routine
@@ -67,6 +68,9 @@ def plan_script_views(
             steps += [replace(step, id=f"{step.id}@{first.version:04d}") for step in planned]
             form = forms[item.name]
             if planned and isinstance(form, ViewForm):
+                live = known.get(item.name)
+                if live is not None and isinstance(live.form, ViewForm):
+                    form = form_keeping(item, form, live.form)
                 engine = "MaterializedView" if form.materialized else "View"
                 objects[item.name] = LiveObject(
                     catalog.database, item.name, form, f"-- {item.name} as it will be", engine
