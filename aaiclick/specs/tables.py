@@ -139,9 +139,9 @@ class Table(Spec):
         ``name`` defaults to the model's (``HttpRequest``: ``http_request``). ``types`` gives another ClickHouse type
         for single fields. Other keywords are those of ``Table``.
 
-        Raises ``SpecError`` where ClickHouse has no type for a field.
+        Raises ``SpecError`` where ClickHouse has no type for a field, or the type does not hold the field's default.
         """
-        from aaiclick.specs.from_model import model_columns, table_name
+        from aaiclick.specs.models.from_model import model_columns, table_name
 
         return cls(name or table_name(model), model_columns(model, types), **fields)
 
@@ -181,7 +181,7 @@ class Table(Spec):
         """A pydantic model of a row for an INSERT: without MATERIALIZED and ALIAS columns. A column with a DEFAULT may
         be left out. Where pydantic takes no field of a column's name (``_id``, ``copy``, ``model_dump``), the field is
         called ``id``, ``copy_``, ``model_dump_``, with the column's name as its alias."""
-        from aaiclick.specs.from_model import columns_model
+        from aaiclick.specs.models.to_model import columns_model
 
         called = name or "".join(part.capitalize() for part in re.split(r"\W|_", self.name)) or "Row"
         return columns_model(called, self.columns)

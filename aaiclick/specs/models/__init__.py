@@ -1,0 +1,1 @@
+"""Tables from pydantic models, and models from tables."""
