@@ -67,7 +67,7 @@ FIELD_BY_FIELD = {"sql", "specs", "catalog", "clients", "diff", "versions", "pla
 DOTTED = re.compile(r"aaiclick(\.\w+){2,}")
 IN_QUOTES = re.compile(rf"[\"']{DOTTED.pattern}[\"']")
 """What a file has that is worth parsing for such names."""
-MAX_FILES = {"cli": 25, "clients": 21, "plan": 19, "sql": 19}
+MAX_FILES = {"cli": 25}
 """How many files a folder may hold, where it is more than 18."""
 
 

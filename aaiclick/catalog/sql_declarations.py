@@ -27,8 +27,7 @@ from aaiclick.specs.tables import Table, TableFields
 from aaiclick.specs.views import MaterializedView
 from aaiclick.sql.cursor import ClauseError
 from aaiclick.sql.ddl import create_table
-from aaiclick.sql.secrets import HIDDEN
-from aaiclick.sql.syntax_errors import syntax_error
+from aaiclick.sql.secrets import HIDDEN, syntax_error
 from aaiclick.sql.tokens import Tokens
 
 _NOWHERE = "_aaiclick_nowhere"

@@ -56,7 +56,7 @@ class DatabaseTarget:
         """True where an embedded directory holds no database yet. Opening the engine on it would make one. Raises
         ``ConnectionFailed`` where there is no engine: what is in the directory cannot be asked at all."""
         from aaiclick.clients.chdb_session import require_engine
-        from aaiclick.clients.directory import directory_state
+        from aaiclick.clients.data_directory.prepare import directory_state
         from aaiclick.clients.url import EmbeddedUrl
 
         if self.embedded:
@@ -72,7 +72,7 @@ class DatabaseTarget:
 def resolve(url: str | None, environment: Mapping[str, str], home: Path) -> DatabaseTarget:
     """``--url``, else ``AAICLICK_CH_URL``, else the embedded engine where the application keeps it. Raises
     ``UsageError``."""
-    from aaiclick.clients.directory import directory_state
+    from aaiclick.clients.data_directory.prepare import directory_state
     from aaiclick.clients.url import EmbeddedUrl, parse_url
 
     chosen = url or environment.get(URL_VARIABLE) or local_url(environment, home)

@@ -15,10 +15,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol, cast
 
+from aaiclick.clients.data_directory.locks import lock_holder
+from aaiclick.clients.data_directory.metadata_files import KEPT, restore_definitions
 from aaiclick.clients.failures import NOT_INSTALLED, statement_error
 from aaiclick.clients.fork import refuse_forked_child
-from aaiclick.clients.locks import lock_holder
-from aaiclick.clients.metadata_files import KEPT, restore_definitions
 from aaiclick.clients.parameters import escaped_parameters
 from aaiclick.clients.url import MEMORY
 from aaiclick.errors import ConnectionFailed, UsageError

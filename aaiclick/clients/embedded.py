@@ -15,9 +15,9 @@ from typing import Protocol
 
 from aaiclick.clients.answers import FORMAT, decode_rows
 from aaiclick.clients.chdb_session import EngineSession, execute, open_session
+from aaiclick.clients.data_directory.metadata_files import definition_kept, writes_definition
 from aaiclick.clients.failures import unknown_setting
 from aaiclick.clients.fork import refuse_forked_child
-from aaiclick.clients.metadata_files import definition_kept, writes_definition
 from aaiclick.clients.parameters import set_clause
 from aaiclick.clients.settings import (
     CHANGED_SETTINGS,

@@ -10,7 +10,7 @@ from typing import TypeAlias, cast
 from aaiclick.clients.answers import FORMAT
 from aaiclick.clients.chdb_session import FLUSH, EngineSession, execute, open_session
 from aaiclick.clients.connect import ConnectClient, bound
-from aaiclick.clients.directory import forget_directory, prepare_directory
+from aaiclick.clients.data_directory.prepare import forget_directory, prepare_directory
 from aaiclick.clients.embedded import CallerContext, EmbeddedConnection, SessionReader
 from aaiclick.clients.failures import http_failure
 from aaiclick.clients.fork import refuse_inherited_engine

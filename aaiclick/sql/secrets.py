@@ -10,6 +10,7 @@ from contextlib import suppress
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
 HIDDEN = "[HIDDEN]"
+_POSITION = re.compile(r"failed at position (\d+) \((.*?)\)", re.DOTALL)
 _LITERAL = f"'{HIDDEN}'"
 
 _STRING = r"'(?:[^'\\]|\\.|'')*'"
@@ -136,3 +137,14 @@ def _secret_arguments(tokens: Tokens, place: int) -> Iterator[int]:
 
 def _literals(tokens: Tokens, start: int, end: int, *kinds: str) -> Iterator[int]:
     return (place for place in range(start, end) if tokens.items[place].kind in kinds)
+
+
+def syntax_error(message: str) -> tuple[int, str] | None:
+    """The byte at which a statement cannot be parsed, from 0, and a sentence that holds nothing of it
+    that may be a secret; None for another error."""
+    found = _POSITION.search(message)
+    if found is None or "Syntax error" not in message:
+        return None
+    # A token with a quote in it may be a part of a secret.
+    token = f" at {found[2].strip()}" if found[2].strip() and "'" not in found[2] else ""
+    return int(found[1]) - 1, f"the engine cannot parse it{token}"

@@ -10,7 +10,7 @@ import typer
 
 from aaiclick.cli.database import TAKEN, at_peer, command_line, completed, resolve
 from aaiclick.cli.main import build
-from aaiclick.clients.directory import directory_state
+from aaiclick.clients.data_directory.prepare import directory_state
 from aaiclick.errors import ConnectionFailed, UsageError
 from aaiclick.peers import Peer
 

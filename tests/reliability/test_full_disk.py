@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from aaiclick.clients.metadata_files import KEPT, restore_definitions
+from aaiclick.clients.data_directory.metadata_files import KEPT, restore_definitions
 
 COLUMNS = 'Column("id", "UInt64"), Column("v", "String")'
 BEGIN = f"""
