@@ -43,7 +43,7 @@ from aaiclick.lease.generations import holders as generation_holders
 from aaiclick.lease.late_cache import shut_out
 from aaiclick.lease.lock import former_holders
 from aaiclick.lease.renew import Lease
-from aaiclick.lease.tombstones import collect_listed, former_runs, last_collection, own_collection
+from aaiclick.lease.tombstones import buried_runs, collect_listed, former_runs, last_collection, own_collection
 from aaiclick.plan.gate import GateDecision
 from aaiclick.plan.model import Plan
 from aaiclick.plan.planner import basis_of
@@ -147,7 +147,7 @@ def _apply(
         ours = yield from settle_on_hosts(run.schema, ours, options)
     elif ours.remains or ours.tombstones:
         # A client that was killed does not end its statement: it could still write into what is put right here.
-        yield from shut_out(database, former_runs(ours.tombstones))
+        yield from shut_out(database, former_runs(ours.tombstones), buried_runs(ours.tombstones))
         done = yield from recover_killed_runs(ours, options, resume=True)
         options = replace(options, resumable=frozenset(each.object for each in done if each.action == "waiting"))
         # Under the lease the first answer stays true, unless something was put right just now.

@@ -29,7 +29,8 @@ _NOTHING = "ASSUME 1"
 WITHOUT_CONSTRAINTS = frozenset({ACCESS_DENIED, QUERY_IS_PROHIBITED})
 """What a user who may not change constraints hears, and a Replicated database that takes no ALTER of two kinds."""
 _MOST = 20
-"""So many former runs are told apart: those before them are long over."""
+"""So many former runs are kept out whose tombstones are gone. Those that have one all are, however many are killed one
+after the other."""
 
 
 def only_of(sql: str, database: str, nonce: str) -> str:
@@ -47,9 +48,10 @@ def is_refused(sql: str, nonce: str, error: Exception) -> bool:
     return isinstance(error, StatementError) and error.code == ILLEGAL_COLUMN and f"{_ENDED}{nonce} " in sql
 
 
-def shut_out(database: str, nonces: Collection[str], by: str = "") -> Routine[None]:
-    """Leave a constraint for each former run, before this one's first effect. ``by``: the nonce the statements are
-    tagged with; '' under the guard of the lease, which tags them itself."""
+def shut_out(database: str, nonces: Collection[str], recent: Collection[str], by: str = "") -> Routine[None]:
+    """Leave a constraint for each former run, before this one's first effect. ``recent``: all that have a tombstone;
+    their constraints stay. ``by``: the nonce the statements are tagged with; '' under the guard of the lease, which
+    tags them itself."""
     if not nonces:
         return
     definition = yield from create_query(database, RECORDS)
@@ -57,7 +59,10 @@ def shut_out(database: str, nonces: Collection[str], by: str = "") -> Routine[No
     missing = sorted(set(nonces) - set(there))
     if not definition or not missing:
         return
-    old = there[: max(0, len(there) + len(missing) - _MOST)]
+    # In a crash loop of a process whose death is seen at once, many runs end within the time that another one is paused
+    # for: so none is forgotten by number alone, before its tombstone has been collected.
+    over = [nonce for nonce in there if nonce not in recent]
+    old = over[: max(0, len(there) + len(missing) - _MOST)]
     # A run that gives its lease back late shuts itself out, beside its successor, which does the same.
     commands = [add_constraint(f"{_ENDED}{nonce}", _NOTHING, if_not_exists=True) for nonce in missing]
     commands += [drop_constraint(f"{_ENDED}{nonce}", if_exists=True) for nonce in old]

@@ -69,7 +69,7 @@ def collect(database: str, seconds: float, by: str) -> Routine[None]:
     listed = [(text(name), text(comment), text(uuid)) for name, comment, uuid, _ in rows]
     if rows:
         # Before their tombstones are marked: a marked one counts as shut out.
-        yield from shut_out(database, former_runs(listed), by)
+        yield from shut_out(database, former_runs(listed), buried_runs(listed), by)
         yield from collect_listed(database, listed, number(rows[0][3]), seconds, by)
 
 
@@ -77,6 +77,11 @@ def former_runs(tombstones: Sequence[LeaseRow]) -> tuple[str, ...]:
     """The nonces of those that nobody has marked yet: what their runs send late is not kept out yet."""
     holders = (_read((name, comment, uuid, 0))[1] for name, comment, uuid in tombstones)
     return tuple(holder.nonce for holder in holders if holder is not None and holder.ended is None)
+
+
+def buried_runs(tombstones: Sequence[LeaseRow]) -> frozenset[str]:
+    """The nonces of all that have a tombstone, marked or not."""
+    return frozenset(nonce for name, _, _ in tombstones if (nonce := nonce_of_tombstone(name)) is not None)
 
 
 def collect_listed(

@@ -14,6 +14,7 @@ from aaiclick.clients.opening import Opened, open_url
 from aaiclick.error_codes import ACCESS_DENIED
 from aaiclick.errors import LeaseLostError, SchemaAheadError, SchemaVersionError, StatementError
 from aaiclick.lease.late_cache import shut_out
+from aaiclick.lease.names import tombstone
 from aaiclick.routine import Command, Effect, run
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.reliability.driving import DEAD, Driver, KilledError, ensuring
@@ -139,9 +140,24 @@ def test_a_user_who_may_not_change_constraints_goes_on_after_a_killed_run(
 def test_few_of_the_former_runs_are_remembered(connection: Opened, aaiclick_database: str) -> None:
     Driver(connection).run(ensuring(ONE, aaiclick_database, POLICY))
     for place in range(0, 30, 3):
-        run(shut_out(aaiclick_database, [f"run{place + more:02}" for more in range(3)]), connection)
-    run(shut_out(aaiclick_database, ["run29"]), connection)
+        run(shut_out(aaiclick_database, [f"run{place + more:02}" for more in range(3)], ()), connection)
+    run(shut_out(aaiclick_database, ["run29"], ()), connection)
     text = run(create_query(aaiclick_database, RECORDS), connection)
     assert [name for name in (f"run{place:02}" for place in range(30)) if name in text] == [
         f"run{place:02}" for place in range(10, 30)
     ]
+
+
+def test_none_is_forgotten_as_long_as_its_tombstone_is_there(connection: Opened, aaiclick_database: str) -> None:
+    """A pod crashes again and again: that its process is gone is seen at once, so nobody waits for a lease. Whoever was
+    paused meanwhile is kept out all the same."""
+    fresh_from_a_killed_run(connection, aaiclick_database)
+    crashed = [f"run{place:02}" for place in range(22)]
+    for nonce in crashed:
+        made = f"CREATE TABLE `{tombstone(nonce)}` (held UInt8) ENGINE = Null"
+        connection.command(Command(made, database=aaiclick_database))
+    fresh_from_a_killed_run(connection, aaiclick_database)
+    assert Driver(connection).run(ensuring(ONE, aaiclick_database, POLICY)).in_sync
+    text = run(create_query(aaiclick_database, RECORDS), connection)
+    assert not [nonce for nonce in crashed if f"_aaiclick_ended_{nonce} " not in text]
+    assert text.count("_aaiclick_ended_") == len(crashed) + 2

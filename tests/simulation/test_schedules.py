@@ -35,10 +35,30 @@ def test_schedules(planner: Planner, bounds: Bounds, first: int) -> None:
     assert all(counts[what] for what in ("killed", "through", "LeaseLostError")), counts
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("bounds", "first"),
+    [
+        (Bounds(stories=tuple(story for story in STORIES if story.name.startswith(begin))), first)
+        for begin, first in ((("prices",), 5000), (("statements",), 6000), (("three", "parts"), 7000))
+    ],
+    ids=["prices", "statements", "versions and parts"],
+)
+def test_schedules_of_all_stories(planner: Planner, bounds: Bounds, first: int) -> None:
+    """With an operator in some of them. Each plan is of one story, so it is made in one of these tests alone."""
+    counts = play_all(range(first, first + 300), bounds)
+    assert all(counts[what] for what in ("killed", "through", "LeaseLostError", "OutcomeUnknownError")), counts
+
+
 @pytest.mark.parametrize(
     "seed",
-    [610_932, 1_064_178],
-    ids=["a staging table of a run that went on with another one's late rows", "a mark made after the lease was lost"],
+    [610_932, 1_064_178, 2_306_567, 2_309_444],
+    ids=[
+        "a staging table of a run that went on with another one's late rows",
+        "a mark made after the lease was lost",
+        "a constraint on a table that was exchanged away and back",
+        "a scratch database whose DROP was lost",
+    ],
 )
 def test_what_was_found(planner: Planner, seed: int) -> None:
     play(seed)
