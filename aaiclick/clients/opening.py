@@ -10,7 +10,6 @@ from typing import TypeAlias, cast
 from aaiclick.clients.answers import FORMAT
 from aaiclick.clients.chdb_session import FLUSH, EngineSession, execute, open_session
 from aaiclick.clients.connect import ConnectClient, bound
-from aaiclick.clients.data_directory.prepare import forget_directory, prepare_directory
 from aaiclick.clients.embedded import CallerContext, EmbeddedConnection, SessionReader
 from aaiclick.clients.failures import http_failure
 from aaiclick.clients.fork import refuse_inherited_engine
@@ -40,6 +39,9 @@ def open_parsed(url: DatabaseUrl) -> Opened:
 
 
 def _open_embedded(url: EmbeddedUrl) -> EmbeddedConnection:
+    # Only here: a start on a server loads what it needs and no more.
+    from aaiclick.clients.data_directory.prepare import forget_directory, prepare_directory
+
     made = prepare_directory(url.path)
     try:
         session = open_session(url.path)
