@@ -174,12 +174,17 @@ def has_hidden(form: Form) -> bool:
 def local_family(form: TableForm) -> TableForm:
     """The table as a copy in scratch can be: with the local engine for a Replicated or Shared one, and without settings
     that a copy cannot have."""
+    settings = tuple(pair for pair in form.settings if not scratch_unfit(*pair))
+    return dataclasses.replace(local_engine(form), settings=settings)
+
+
+def local_engine(form: TableForm) -> TableForm:
+    """The table with the local engine in place of a Replicated or Shared one."""
     engine, arguments = form.engine, form.arguments
     for prefix in ("Replicated", "Shared"):
         if form.merge_tree and engine.startswith(prefix):
             engine, arguments = engine[len(prefix) :], _local_arguments(arguments)
-    settings = tuple(pair for pair in form.settings if not scratch_unfit(*pair))
-    return dataclasses.replace(form, engine=engine, arguments=arguments, settings=settings)
+    return dataclasses.replace(form, engine=engine, arguments=arguments)
 
 
 def _local_arguments(arguments: str) -> str:

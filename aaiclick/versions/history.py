@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import cast
 
+from aaiclick.catalog.forms import Catalog
 from aaiclick.errors import EditedLockError, EditedMigrationError, MigrationError, MissingVersionError
 from aaiclick.specs.schema import Schema
 from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedVersion, lock_path, read_lock, seal_of
@@ -23,6 +24,8 @@ class ReleaseHistory:
 
     scripts: tuple[Script, ...] = ()
     lock: Lock | None = None
+    sealed: Lock | None = None
+    """The lock as its file has it, where ``lock`` has local engines in place of replicated ones; else None."""
 
     def script(self, version: int) -> Script | None:
         """The migration that leads to the version, or None."""
@@ -36,13 +39,27 @@ class ReleaseHistory:
             for script in self.scripts
             if version is not None and script.version <= version
         }
-        if self.lock is not None and version is not None:
+        lock = self.sealed or self.lock
+        if lock is not None and version is not None:
             found |= {
                 f"form {locked.version}": seal_of(_bare(locked))
-                for locked in self.lock.versions
+                for locked in lock.versions
                 if locked.version <= version
             }
         return json.dumps(dict(sorted(found.items())), separators=(",", ":")) if found else ""
+
+    def on_one_host(self, catalog: Catalog) -> ReleaseHistory:
+        """What the releases are where there is one host and ``replicate="where-possible"``: with the local engine in
+        place of a replicated one, but for what is replicated there."""
+        if self.lock is None:
+            return self
+        from aaiclick.catalog.local_engines import unreplicated
+
+        versions = (
+            replace(each, forms={name: unreplicated(form, catalog) for name, form in each.forms.items()})
+            for each in self.lock.versions
+        )
+        return replace(self, lock=replace(self.lock, versions=tuple(versions)), sealed=self.lock)
 
     def oldest_code(self, version: int | None) -> int | None:
         """The oldest code that runs on a database at ``version``; None where only that version's own code does.
@@ -131,7 +148,8 @@ def check_applied(schema: str, recorded: str, applied: int | None, found: Releas
             continue
         version = int(digits)
         if form == "form":
-            locked = found.lock.get(version) if found.lock is not None else None
+            lock = found.sealed or found.lock
+            locked = lock.get(version) if lock is not None else None
             if locked is None:
                 raise MissingVersionError(
                     f"{schema} v{version}",

@@ -183,7 +183,7 @@ def inspect_database(
     alone = ONE_NODE in skipped and not shared_already(owned)
     topology = SINGLE if alone else (yield from read_topology(catalog, schema.cluster or ""))
     if topology.single and schema.replicate == "where-possible":
-        schema = schema.with_local_engines()
+        schema, known = schema.with_local_engines(), known.on_one_host(catalog)
     where = yield from where_recorded(owned, topology)
     if where.books.beside and not where.unopened and not catalog.objects:
         yield from require_own(where.books)
