@@ -73,7 +73,8 @@ def _differences(
         # Asked once, and only where hosts differ: mostly none do.
         here = here if here >= 0 else (yield from connected(topology))
         away = yield from detached(topology, subject)
-        aside = {place: aside.get(place, frozenset()) | names for place, names in away.items()}
+        # Functions and collections cannot be detached: they take nothing away from what is known of tables.
+        aside |= {place: aside.get(place, frozenset()) | names for place, names in away.items()}
         _compare(shown, subject, differs, away, here, changed)
     return differs, aside
 
