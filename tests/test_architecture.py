@@ -31,7 +31,7 @@ LAYERS = [
     },
     {"sql"},
     {"routine", "user_function", "peers"},
-    {"clock"},
+    {"clock", "relay"},
     {"specs", "aggregates", "server_objects", "variables"},
     {"catalog"},
     {"clients"},
@@ -67,7 +67,7 @@ FIELD_BY_FIELD = {"sql", "specs", "catalog", "clients", "diff", "versions", "pla
 DOTTED = re.compile(r"aaiclick(\.\w+){2,}")
 IN_QUOTES = re.compile(rf"[\"']{DOTTED.pattern}[\"']")
 """What a file has that is worth parsing for such names."""
-MAX_FILES = {"cli": 25}
+MAX_FILES = {"aaiclick": 19, "cli": 25}
 """How many files a folder may hold, where it is more than 18."""
 
 

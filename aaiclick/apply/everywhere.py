@@ -7,9 +7,8 @@ shows it. Statements about scratch, and those that are no definitions, pass as t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from aaiclick.catalog.normalize import replica_literals
 from aaiclick.catalog.read import NIL_UUID
@@ -20,6 +19,7 @@ from aaiclick.clickhouse.statements import merged
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.error_codes import CANNOT_ASSIGN_ALTER
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
+from aaiclick.relay import relayed
 from aaiclick.routine import Command, Effect, Query, Routine, Rows, text
 from aaiclick.sql.cluster import Head, divided, head_of, on_cluster, with_uuid
 from aaiclick.sql.quoting import refused_by_keeper
@@ -66,23 +66,6 @@ def shortly(work: Routine[T]) -> Routine[T]:
         return (yield effect)
 
     return (yield from relayed(work, carry))
-
-
-def relayed(work: Routine[T], carry: Callable[[Effect], Routine[Rows]]) -> Routine[T]:
-    """Carry a routine out by what ``carry`` makes of each of its effects; what that raises is the effect's failure."""
-    try:
-        effect: Effect = next(work)
-        while True:
-            try:
-                rows = yield from carry(effect)
-            except Exception as error:
-                effect = work.throw(error)
-                continue
-            effect = work.send(rows)
-    except StopIteration as stop:
-        return cast("T", stop.value)
-    finally:
-        work.close()
 
 
 def pin(reach: Reach) -> Routine[Reach]:

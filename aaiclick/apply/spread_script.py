@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from aaiclick.apply.everywhere import everywhere, relayed
+from aaiclick.apply.everywhere import everywhere
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.statements import Sent, ask, merged, send
 from aaiclick.errors import ApplyError, StatementError
+from aaiclick.relay import relayed
 from aaiclick.routine import Command, Effect, Routine, Rows, text
 from aaiclick.sql.ddl import system
 from aaiclick.sql.hex_text import hexed

@@ -26,7 +26,8 @@ from aaiclick.error_codes import (
 )
 from aaiclick.errors import OutcomeUnknownError, StatementError
 from aaiclick.events import Note
-from aaiclick.routine import Command, Emit, Interruption, Nonce, Query, Routine, text
+from aaiclick.relay import INTERRUPTIONS
+from aaiclick.routine import Command, Emit, Nonce, Query, Routine, text
 from aaiclick.sql.ddl import create, drop, everywhere
 from aaiclick.sql.quoting import file_name_length, qualified, quote_name, quote_string
 
@@ -154,25 +155,33 @@ def open_scratch(fallback: str | None = None, settings: Mapping[str, str | int] 
             database, prefix = fallback, f"{own}_"
         else:
             raise
+    except INTERRUPTIONS:
+        # It may have been carried out all the same.
+        yield from close_scratch(Scratch(own, nonce), quiet=True, sync=False)
+        raise
     scratch = Scratch(database, nonce, prefix)
     if settings is not None:
         return replace(scratch, settings=settings)
     try:
         return replace(scratch, settings=(yield from permissive(own)))
+    except INTERRUPTIONS:
+        yield from close_scratch(scratch, quiet=True, sync=False)
+        raise
     except Exception:
         yield from close_scratch(scratch, quiet=True)
         raise
 
 
-def close_scratch(scratch: Scratch, quiet: bool = False) -> Routine[None]:
-    """Drop everything in it. ``quiet``: a refusal is ignored, because another error is already being raised."""
+def close_scratch(scratch: Scratch, quiet: bool = False, *, sync: bool = True) -> Routine[None]:
+    """Drop everything in it. ``quiet``: a refusal is ignored, because another error is already being raised. ``sync``:
+    wait until its files are gone, and so for statements that still run in it."""
     try:
         if scratch.prefix:
             yield from _drop_tables(scratch.database, scratch.prefix)
         else:
             # SYNC: otherwise the files of each table stay for eight minutes of the engine's life, and an embedded
             # engine seldom lives that long.
-            yield Command(drop("DATABASE", quote_name(scratch.database), if_exists=True, sync=True))
+            yield Command(drop("DATABASE", quote_name(scratch.database), if_exists=True, sync=sync))
     except StatementError:
         if not quiet:
             raise
@@ -188,8 +197,11 @@ def with_scratch(
     scratch = yield from open_scratch(fallback, settings)
     try:
         result = yield from body(scratch)
-    # Interruption is no Exception: a run that is told to stop removes its scratch database, too.
-    except (Exception, Interruption):
+    except INTERRUPTIONS:
+        # A run that is told to stop has a few seconds in all.
+        yield from close_scratch(scratch, quiet=True, sync=False)
+        raise
+    except Exception:
         yield from close_scratch(scratch, quiet=True)
         raise
     yield from close_scratch(scratch)

@@ -40,7 +40,8 @@ from aaiclick.lease.renew import (
     renew_loop_step,
 )
 from aaiclick.lease.tombstones import collect, end_lock
-from aaiclick.routine import Emit, Interruption, Nonce, ProcessGone, Routine, Sleep, flag, text
+from aaiclick.relay import INTERRUPTIONS
+from aaiclick.routine import Emit, Nonce, ProcessGone, Routine, Sleep, flag, text
 
 __all__ = [
     "INTERRUPTIONS",
@@ -60,8 +61,6 @@ __all__ = [
 
 StillNeeded = Callable[[], Routine[bool]]
 
-INTERRUPTIONS = (Interruption, KeyboardInterrupt, SystemExit)
-"""What interrupts a routine: Python raises the last two wherever it happens to be, also inside of the routine."""
 LEASE_SECONDS = 30.0
 """So long a holder that was killed is waited for where nobody can tell that its process is gone."""
 MAX_WAIT = 600.0

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from aaiclick.clickhouse.names import GUARD, JOURNAL, NOTES, PREFIX, RECORDS
 from aaiclick.clickhouse.storages import drop_guards
@@ -25,7 +25,21 @@ from aaiclick.errors import AaiclickError, LeaseLostError, OutcomeUnknownError, 
 from aaiclick.lease.late_cache import WITHOUT_CONSTRAINTS, is_refused, only_of
 from aaiclick.lease.lock import tagged, while_held
 from aaiclick.lease.renew import RENEWALS, Lease, check, ended_by_successor, renew, renew_loop_step
-from aaiclick.routine import Beside, Command, Effect, Nonce, Peer, Query, Routine, Rows, Sleep, number, text
+from aaiclick.relay import relayed
+from aaiclick.routine import (
+    Beside,
+    Command,
+    Effect,
+    Interruption,
+    Nonce,
+    Peer,
+    Query,
+    Routine,
+    Rows,
+    Sleep,
+    number,
+    text,
+)
 from aaiclick.sql.clauses import drop_constraint, modify_comment
 from aaiclick.sql.ddl import alter_table, drop, is_alter, system
 from aaiclick.sql.quoting import qualified
@@ -53,54 +67,66 @@ def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
     Long statements are sent with ``renew_loop_step`` beside them.
     Raises LeaseLostError, and whatever the routine raises.
     """
-    held, proven = lease, lease.clock
-    sent: list[Command] = []
-    try:
-        effect = next(routine)
-        while True:
-            before = proven
-            try:
-                held, proven = yield from _renew_or_check(held, proven, effect)
-            except LeaseLostError:
-                yield from _undo_last(sent, held.nonce)
-                raise
-            except Exception as error:  # the connection is in trouble: for the routine, its statement failed
-                effect = routine.throw(error)
-                continue
-            if proven != before:
-                # The lease was proved after these were sent, so none of them came late.
-                sent.clear()
-            if (
-                isinstance(effect, Command)
-                and is_alter(effect.sql)
-                and (full := (yield from _no_room(held, effect.at))) is not None
-            ):
-                effect = routine.throw(full)
-                continue
-            rest, asked = 0.0, effect
-            if isinstance(effect, Query | Command):
-                effect = _tagged(effect, held)
-            elif isinstance(effect, Sleep) and effect.seconds > held.seconds / RENEWALS:
-                rest = effect.seconds - held.seconds / RENEWALS
-                effect = Sleep(held.seconds / RENEWALS)
-            try:
-                rows = yield from _sent(effect, asked, held)
-            except Exception as error:
-                yield from _look_whether_lost(held, effect, error, sent)
-                effect = routine.throw(error)
-                continue
-            if isinstance(effect, Command):
-                # Until the next proof this one may have reached the server too late.
-                sent.append(effect)
-            # So a table that was renamed by a run which lost its lease says whose it is.
-            if isinstance(effect, Nonce) and effect.signed:
-                rows = ((text(rows[0][0]) + held.nonce,),)
-            # The rest of a long sleep is another effect, before which the lease is renewed.
-            effect = Sleep(rest) if rest else routine.send(rows)
-    except StopIteration as stop:
-        return cast("T", stop.value)
-    finally:
-        routine.close()
+    return (yield from relayed(routine, _Guard(lease).carry, (LeaseLostError,)))
+
+
+class _Guard:
+    """The lease as it is known now, and what was sent since it was last proved."""
+
+    def __init__(self, lease: Lease) -> None:
+        self._held = lease
+        self._proven = lease.clock
+        self._sent: list[Command] = []
+
+    def carry(self, effect: Effect) -> Routine[Rows]:
+        """One effect under the lease. Raises LeaseLostError where that turns out to be lost."""
+        while isinstance(effect, Sleep) and effect.seconds > self._held.seconds / RENEWALS:
+            piece = Sleep(self._held.seconds / RENEWALS)
+            yield from self._carry(piece)
+            # The rest is another effect, before which the lease is renewed.
+            effect = Sleep(effect.seconds - piece.seconds)
+        return (yield from self._carry(effect))
+
+    def _carry(self, asked: Effect) -> Routine[Rows]:
+        yield from self._prove(asked)
+        held = self._held
+        if (
+            isinstance(asked, Command)
+            and is_alter(asked.sql)
+            and (full := (yield from _no_room(held, asked.at))) is not None
+        ):
+            raise full
+        effect = _tagged(asked, held) if isinstance(asked, Query | Command) else asked
+        try:
+            rows = yield from _sent(effect, asked, held)
+        except Exception as error:
+            yield from _look_whether_lost(held, effect, error, self._sent)
+            raise
+        except Interruption:
+            # It may still reach the server.
+            self._remember(effect)
+            raise
+        self._remember(effect)
+        # So a table that was renamed by a run which lost its lease says whose it is.
+        if isinstance(asked, Nonce) and asked.signed:
+            rows = ((text(rows[0][0]) + held.nonce,),)
+        return rows
+
+    def _prove(self, effect: Effect) -> Routine[None]:
+        before = self._proven
+        try:
+            self._held, self._proven = yield from _renew_or_check(self._held, before, effect)
+        except LeaseLostError:
+            yield from _undo_last(self._sent, self._held.nonce)
+            raise
+        if self._proven != before:
+            # The lease was proved after these were sent, so none of them came late.
+            self._sent.clear()
+
+    def _remember(self, effect: Effect) -> None:
+        # Until the next proof this one may have reached the server too late.
+        if isinstance(effect, Command):
+            self._sent.append(effect)
 
 
 def _sent(effect: Effect, asked: Effect, held: Lease) -> Routine[Rows]:

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 import pytest
 
 from aaiclick import Schema
-from aaiclick.apply.everywhere import relayed
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.start.run import Run
 from aaiclick.errors import AaiclickError
 from aaiclick.events import Event
+from aaiclick.relay import relayed
 from aaiclick.routine import Command, Effect, Routine, Rows, run
 from aaiclick.version import VERSION
 from tests.cluster.conftest import ClusterFactory

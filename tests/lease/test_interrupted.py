@@ -5,19 +5,30 @@ from __future__ import annotations
 import dis
 import os
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Any
 
 import pytest
 
+from aaiclick.apply.everywhere import everywhere, shortly
+from aaiclick.apply.replicated.shards import at_host
+from aaiclick.apply.spread_script import spread_script
+from aaiclick.catalog.scratch import Scratch, with_scratch
+from aaiclick.catalog.server_objects.functions import with_stand_ins
+from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, keeping
+from aaiclick.clickhouse.topology import SINGLE
 from aaiclick.commands.session import under_lease
 from aaiclick.events import Event, LeaseTakenOver, PlanReady
+from aaiclick.lease.guard import guarded
 from aaiclick.lease.lock import look
 from aaiclick.lease.owner import Owner, this_process
 from aaiclick.lease.renew import Lease
-from aaiclick.routine import Emit, Query, Routine, run, text
+from aaiclick.peers import Peer
+from aaiclick.routine import Clock, Command, Effect, Emit, Interruption, Nonce, Query, Routine, Rows, Sleep, run, text
+from aaiclick.specs.functions import Function
 from tests.support.session_connection import SessionConnection
 
 DELEGATING = 2
@@ -91,3 +102,79 @@ def test_the_next_process_need_not_take_over(connection: SessionConnection, aaic
     other = Owner("bert", "elsewhere", 2)
     run(under_lease(aaiclick_database, other, body, embedded=False), connection, seen.append)
     assert not [event for event in seen if isinstance(event, LeaseTakenOver)]
+
+
+NOW = 1_000_000.0
+INSERT = "INSERT INTO t VALUES (1)"
+LEASE = Lease("d", "0" * 12, Owner("anne", "host-a", 1), 30, 0, NOW)
+
+
+def use(scratch: Scratch) -> Routine[None]:
+    yield Query("SELECT 1")
+    yield Command(INSERT)
+    yield Sleep(20)
+    yield Command("CREATE TABLE d.t (k UInt8) ENGINE = Null")
+
+
+def in_scratch() -> Routine[None]:
+    """As planning does it: a database and a function that have to go."""
+    function = Function("f", "(x) -> x")
+
+    def body(scratch: Scratch) -> Routine[None]:
+        return (yield from with_stand_ins(scratch, [function], use))
+
+    return (yield from with_scratch(body, settings={}))
+
+
+def both(work: Routine[None]) -> Routine[None]:
+    return keeping(guarded(everywhere(shortly(work), Reach(SINGLE)), LEASE), Bookkeeping("d", "d"))
+
+
+WRAPPERS: dict[str, Callable[[Routine[None]], Routine[None]]] = {
+    "everywhere": lambda work: everywhere(work, Reach(SINGLE)),
+    "shortly": shortly,
+    "at_host": lambda work: at_host(work, Peer("host-b", 8123)),
+    "spread_script": lambda work: spread_script(work, (INSERT,), "d", Reach(SINGLE)),
+    "keeping": lambda work: keeping(work, Bookkeeping("d", "d")),
+    "guarded": lambda work: guarded(work, LEASE),
+    "all": both,
+}
+
+
+def unanswered(effect: Effect) -> bool:
+    """The end; for all hosts nobody answers here."""
+    sql = effect.sql if isinstance(effect, Query | Command) else ""
+    return sql.endswith("ENGINE = Null") or "serverUUID" in sql
+
+
+def interrupted(routine: Routine[Any], at: int, error: type[BaseException]) -> tuple[list[str], list[str]]:
+    """What was made, and what was dropped, where the effect with that number is interrupted: what was sent then may
+    have been carried out. StopIteration where there are not so many."""
+    made: list[str] = []
+    dropped: list[str] = []
+    effect, count = next(routine), 0
+    while True:
+        sql = effect.sql if isinstance(effect, Command) else ""
+        for found, word in ((made, "CREATE"), (dropped, "DROP")):
+            found += [kind for kind in ("DATABASE", "FUNCTION") if f"{word} {kind}" in sql]
+        if count < at and unanswered(effect):
+            raise StopIteration
+        answers: dict[type[object], Rows] = {Clock: ((NOW,),), Nonce: (("a" * 12,),)}
+        try:
+            effect = routine.throw(error()) if count == at else routine.send(answers.get(type(effect), ()))
+        except error:
+            return made, dropped
+        count += 1
+
+
+@pytest.mark.parametrize("error", [Interruption, KeyboardInterrupt])
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_a_routine_hears_of_it_through_every_wrapper(wrapper: str, error: type[BaseException]) -> None:
+    """Python raises a Ctrl-C in the outermost wrapper, where that waits for an answer."""
+    at = 0
+    with suppress(StopIteration):
+        while True:
+            made, dropped = interrupted(WRAPPERS[wrapper](in_scratch()), at, error)
+            assert set(dropped) >= set(made), at
+            at += 1
+    assert at >= 7

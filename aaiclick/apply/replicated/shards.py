@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from aaiclick.apply.everywhere import relayed
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.tables import Physical, require_table
+from aaiclick.relay import relayed
 from aaiclick.routine import Command, Effect, Peer, Query, Routine, Rows
 
 T = TypeVar("T")

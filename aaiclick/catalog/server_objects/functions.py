@@ -18,7 +18,8 @@ from aaiclick.catalog.scratch_objects import formatted
 from aaiclick.clock import clock
 from aaiclick.error_codes import ACCESS_DENIED
 from aaiclick.errors import PlanError, SpecError, StatementError
-from aaiclick.routine import Command, Interruption, Query, Routine, text
+from aaiclick.relay import INTERRUPTIONS
+from aaiclick.routine import Command, Query, Routine, text
 from aaiclick.specs.functions import Function, create_function_sql
 from aaiclick.sql.ddl import drop
 from aaiclick.sql.function_calls import renamed_calls
@@ -67,17 +68,19 @@ def with_stand_ins(
         for function in functions:
             # One that calls another of them calls that one's stand-in.
             stand_in = Function(names[function.name], renamed_calls(function.body, names))
+            # Before it is made: where this is interrupted, it may have been made all the same.
+            made.append(stand_in.name)
             try:
                 yield Command(create_function_sql(stand_in))
             except StatementError as error:
+                made.pop()
                 if error.code == ACCESS_DENIED:
                     raise PlanError(
                         f"function {function.name}: this user may not create functions: {error.message}"
                     ) from error
                 raise SpecError(f"function {function.name}", error.message) from None
-            made.append(stand_in.name)
         result = yield from body(replace(scratch, functions=names))
-    except (Exception, Interruption):
+    except (Exception, *INTERRUPTIONS):
         # The first error counts. What cannot be dropped now goes when a later run sweeps.
         yield from _drop(made, quiet=True)
         raise

@@ -11,11 +11,8 @@ names no shard (80), so there an Atomic database beside it holds the tables.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from aaiclick.clickhouse.names import PREFIX, label
 from aaiclick.clickhouse.topology import Topology
@@ -34,7 +31,8 @@ from aaiclick.error_codes import (
     UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE,
 )
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
-from aaiclick.routine import Command, Effect, Interruption, Nonce, Routine, Sleep, WhereKept, text
+from aaiclick.relay import relayed
+from aaiclick.routine import Command, Effect, Nonce, Routine, Rows, Sleep, WhereKept, text
 from aaiclick.sql.ddl import system
 from aaiclick.sql.quoting import qualified
 
@@ -125,32 +123,13 @@ def read_bookkeeping(database: str) -> Routine[Bookkeeping]:
 
 def keeping(routine: Routine[T], books: Bookkeeping) -> Routine[T]:
     """Carry a routine out with the tables of this library where ``books`` says."""
-    try:
-        return (yield from _answered(routine, books, partial(next, routine)))
-    except (KeyboardInterrupt, SystemExit):
-        # It may have been raised here, between two effects: the routine waits, and has to let go of what it holds.
-        with suppress(Interruption):
-            yield from _answered(routine, books, partial(routine.throw, Interruption()))
-        raise
-    finally:
-        routine.close()
 
+    def carry(effect: Effect) -> Routine[Rows]:
+        if isinstance(effect, WhereKept) and effect.database == books.database:
+            return ((books.home, books.cluster, ",".join(books.hosts)),)
+        return (yield effect)
 
-def _answered(routine: Routine[T], books: Bookkeeping, begin: Callable[[], Effect]) -> Routine[T]:
-    try:
-        effect = begin()
-        while True:
-            if isinstance(effect, WhereKept) and effect.database == books.database:
-                effect = routine.send(((books.home, books.cluster, ",".join(books.hosts)),))
-                continue
-            try:
-                rows = yield effect
-            except (Exception, Interruption) as error:
-                effect = routine.throw(error)
-                continue
-            effect = routine.send(rows)
-    except StopIteration as stop:
-        return cast("T", stop.value)
+    return (yield from relayed(routine, carry))
 
 
 def catch_up(books: Bookkeeping, name: str) -> Routine[None]:
