@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from aaiclick.errors import SpecError
-from aaiclick.sql.tokens import TokenError, Tokens
+from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
 _WRAPPERS = ("Nullable", "LowCardinality")
 
@@ -75,9 +75,10 @@ def unwrapped(text: str) -> tuple[TypeText, bool]:
 
 def named(argument: str) -> tuple[str, str]:
     """(name, type) of an element of a Tuple or Nested; the name is '' where it has none."""
-    if argument.startswith("`"):
-        end = argument.index("`", 1)
-        return argument[1:end], argument[end + 1 :].strip()
+    if argument.startswith(("`", '"')):
+        # The quote may be a part of the name.
+        first = Tokens(argument).items[0]
+        return unquote(first.text), argument[first.end :].strip()
     name, space, rest = argument.partition(" ")
     return (name, rest.strip()) if space and "(" not in name and rest else ("", argument)
 

@@ -20,6 +20,7 @@ from aaiclick.aggregates import Aggregate, GroupKey, rollup
 from aaiclick.errors import SchemaVersionError, SpecError
 from aaiclick.specs import Engine, ReplacingMergeTree
 from aaiclick.specs.arrow.metadata import COLUMN_KEYS, TABLE_KEYS
+from aaiclick.specs.ddl import engine_sql
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=timezone.utc)
@@ -174,7 +175,7 @@ KEYED = pa.schema(
 def test_metadata_say_keys_codecs_and_ttls(aaiclick_client: Client) -> None:
     table = Table.from_arrow(KEYED, "keyed")
     assert table.engine == MergeTree(
-        order_by=["`a b`", "at"], partition_by="toYYYYMM(at)", ttl="toDateTime(at) + INTERVAL 10 YEAR"
+        order_by=["a b", "at"], partition_by="toYYYYMM(at)", ttl="toDateTime(at) + INTERVAL 10 YEAR"
     )
     assert table.comment == "from a stream"
     assert [(column.codec, column.ttl, column.default, column.comment) for column in table.columns] == [
@@ -225,6 +226,30 @@ def test_a_table_writes_them_and_reads_them_again() -> None:
     # What is given counts more.
     given = Table.from_arrow(schema, "t", engine=ReplacingMergeTree(order_by=["at"]), comment=None)
     assert (given.engine, given.comment) == (ReplacingMergeTree(order_by=["at"]), None)
+
+
+NAMES = ("my col", "a, b", "a", "b", "x`y", "select", "tuple()", "d.e")
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"order_by": list(NAMES)},
+        {"order_by": "a, b"},  # one column
+        {"order_by": ["a", "b"], "partition_by": "my col", "primary_key": ["a"]},
+        {"order_by": ["a", "`my col`, b", "x`y"], "partition_by": ["a, b", "tuple()"]},
+        {"order_by": [], "partition_by": "select % 2", "ttl": "at + INTERVAL 1 DAY"},
+        {"order_by": "tuple()"},
+        {"primary_key": ["a, b", "d.e"]},
+    ],
+)
+def test_keys_come_back_whatever_their_columns_are_called(keys: Any) -> None:
+    columns = [*(Column(name, "UInt8") for name in NAMES), Column("at", "DateTime")]
+    table = Table("t", columns, engine=MergeTree(**keys))
+    again = Table.from_arrow(table.to_arrow(), "t")  # type: ignore[arg-type]
+    clauses = engine_sql(table)
+    assert engine_sql(again) == (clauses if " ORDER BY" in clauses else f"{clauses} ORDER BY (`a, b`, `d.e`)")
+    assert [column.name for column in again.columns] == [column.name for column in columns]
 
 
 def field(**metadata: str) -> pa.Field:

@@ -17,7 +17,7 @@ from aaiclick.specs.columns import Column, ColumnFields
 from aaiclick.specs.engines import KeyFields, MergeTree
 from aaiclick.sql.expressions import one_expression
 from aaiclick.sql.quoting import quoted_where_needed
-from aaiclick.sql.tokens import split_top
+from aaiclick.sql.tokens import Tokens, split_top, unquote
 from aaiclick.sql.types import unwrapped
 
 Metadata: TypeAlias = "Mapping[bytes, bytes] | None"
@@ -42,6 +42,7 @@ _TABLE_CHECKS: Mapping[str, Callable[[str], bool]] = {
     PRIMARY_KEY: expressions,
     TTL: table_ttl,
 }
+_NO_KEY = "tuple()"
 _PLACE = re.compile(r"[1-9][0-9]{0,5}\Z")
 
 
@@ -122,10 +123,10 @@ def engine_of(
     Raises ``SpecError`` where they contradict each other, or a column of the sort key may hold NULL.
     """
     places = _places(fields)
-    by_field = [quoted_where_needed(name) for name in places]
-    if by_field and ORDER_BY in schema:
+    names = {column.name: column for column in columns}
+    if places and ORDER_BY in schema:
         raise SpecError(f"metadata {ORDER_BY}", "the schema and its fields both say a sort key: keep one of them")
-    order_by = by_field or (_parts(schema[ORDER_BY]) if ORDER_BY in schema else None)
+    order_by = places or (_parts(schema[ORDER_BY], names) if ORDER_BY in schema else None)
     partitions = {name: told[PARTITION_BY] for name, told in fields.items() if PARTITION_BY in told}
     if len(partitions) > 1 or (partitions and PARTITION_BY in schema):
         listed = ", ".join([*partitions, *(["the schema"] if PARTITION_BY in schema else [])])
@@ -135,22 +136,20 @@ def engine_of(
         if lost:
             raise SpecError(f"metadata {lost[0]}", f"needs a sort key: say {ORDER_BY} too, or give engine=")
         return None
-    by_name = {quoted_where_needed(column.name): column for column in columns}
     for part in order_by:
-        if part in by_name and unwrapped(by_name[part].type)[1]:
-            name = by_name[part].name
+        if part in names and unwrapped(names[part].type)[1]:
             raise SpecError(
-                f"field {name}",
+                f"field {part}",
                 "is in the sort key and may hold NULL, which ClickHouse does not take there: make the field "
                 "nullable=False, or give its type with types=",
             )
     keys: KeyFields = {"order_by": order_by}
     partition_by = schema.get(PARTITION_BY) or next(iter(partitions.values()), None)
     if partition_by is not None:
-        parts = _parts(partition_by)
-        keys["partition_by"] = parts if len(parts) > 1 else partition_by
+        parts = _parts(partition_by, names)
+        keys["partition_by"] = parts[0] if len(parts) == 1 else parts
     if PRIMARY_KEY in schema:
-        keys["primary_key"] = _parts(schema[PRIMARY_KEY])
+        keys["primary_key"] = _parts(schema[PRIMARY_KEY], names)
     if TTL in schema:
         keys["ttl"] = schema[TTL]
     return MergeTree(**keys)
@@ -172,9 +171,16 @@ def _places(fields: Mapping[str, Mapping[str, str]]) -> list[str]:
     return [found[place] for place in sorted(found)]
 
 
-def _parts(text: str) -> list[str]:
-    """The elements of a key, which can be cut: it was checked."""
-    return split_top(text)
+def _parts(text: str, columns: Collection[str]) -> list[str]:
+    """The elements of a key, which can be cut: it was checked. A column without its quotes, as declarations have it."""
+    parts = split_top(text)
+    return [] if parts == [_NO_KEY] else [_column(part, columns) for part in parts]
+
+
+def _column(part: str, columns: Collection[str]) -> str:
+    tokens = Tokens(part)
+    plain = unquote(part) if len(tokens) == 1 and tokens.is_kind(0, "name") else part
+    return plain if plain in columns else part
 
 
 def column_metadata(column: Column) -> dict[bytes, bytes]:
@@ -183,18 +189,22 @@ def column_metadata(column: Column) -> dict[bytes, bytes]:
     return {key.encode(): value.encode() for key, value in told.items() if value}
 
 
-def table_metadata(engine: object) -> dict[bytes, bytes]:
-    """What a schema says of the keys of a table; nothing for any other engine than a plain MergeTree."""
-    if type(engine) is not MergeTree or engine.replicated is not None or not engine.order_by:
+def table_metadata(engine: object, columns: Collection[str] = ()) -> dict[bytes, bytes]:
+    """What a schema says of the keys of a table with these columns; nothing for any other engine than a plain
+    MergeTree."""
+    if type(engine) is not MergeTree or engine.replicated is not None:
         return {}
     told = {
-        ORDER_BY: _joined(engine.order_by),
-        PARTITION_BY: _joined(engine.partition_by),
-        PRIMARY_KEY: _joined(engine.primary_key),
+        # The sort key is the primary key where only that is given.
+        ORDER_BY: _joined(engine.order_by or engine.primary_key, columns) or _NO_KEY,
+        PARTITION_BY: _joined(engine.partition_by, columns),
+        PRIMARY_KEY: _joined(engine.primary_key, columns),
         TTL: engine.ttl or "",
     }
     return {key.encode(): value.encode() for key, value in told.items() if value}
 
 
-def _joined(key: str | list[str] | None) -> str:
-    return key if isinstance(key, str) else ", ".join(key or [])
+def _joined(key: str | list[str] | None, columns: Collection[str]) -> str:
+    """A key as SQL. A list, or a whole key, may name a column as it is called, without quotes."""
+    parts = [key] if isinstance(key, str) else key or []
+    return ", ".join(quoted_where_needed(part) if part in columns else part for part in parts)

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, cast
 from aaiclick.errors import SpecError
 from aaiclick.specs.arrow.metadata import COMMENT, column_metadata, table_metadata
 from aaiclick.specs.columns import Column
+from aaiclick.sql.tokens import unquote
 from aaiclick.sql.types import TypeText, named, unwrapped
 
 # pyarrow has no type information, and is never imported here at load time.
@@ -49,13 +50,15 @@ def arrow_schema(columns: Iterable[Column], engine: object = None, comment: str 
     except ImportError:
         raise SpecError("to_arrow", "pyarrow is not installed (pip install pyarrow)") from None
     fields: list[object] = []
+    columns = list(columns)
     for column in columns:
         if column.kind in ("MATERIALIZED", "ALIAS"):
             continue
         kind, holds_null = _arrow(arrow, column.type, column.name)
         holds = holds_null or bool(column.kind)
         fields.append(arrow.field(column.name, kind, nullable=holds, metadata=column_metadata(column)))
-    whole = {**table_metadata(engine), **({COMMENT.encode(): comment.encode()} if comment else {})}
+    names = [column.name for column in columns]
+    whole = {**table_metadata(engine, names), **({COMMENT.encode(): comment.encode()} if comment else {})}
     return cast("object", arrow.schema(fields, metadata=whole or None))
 
 
@@ -84,7 +87,7 @@ def _plain_arrow(arrow: Untyped, found: TypeText, name: str) -> Untyped:
             if found.name == "DateTime64" and found.arguments
             else (3 if found.name == "DateTime64" else 0)
         )
-        zone = next((argument.strip("'") for argument in found.arguments if argument.startswith("'")), None)
+        zone = next((unquote(argument) for argument in found.arguments if argument.startswith("'")), None)
         return arrow.timestamp(_unit(digits), tz=zone)
     match found.name, len(found.arguments):
         case "Decimal", 2:

@@ -15,7 +15,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from aaiclick import Engine, Schema, Table, ensure_schema, plan_schema
+from aaiclick import Engine, MergeTree, Schema, Table, ensure_schema, plan_schema
 from aaiclick.errors import SpecError
 from tests.specs.models.random_models import Huge, Rights, Small, Stamp, Text, Wide, a_model
 
@@ -232,3 +232,40 @@ def test_a_default_of_none_needs_room_for_it() -> None:
     with pytest.raises(SpecError, match="model Odd: field: its default is None, which Int64 does not hold"):
         Table.from_model(model, engine=MEMORY)
     assert Table.from_model(model, types={"field": "Int64"}, engine=MEMORY).columns[0].default is None
+
+
+def test_a_schema_of_arrow_brings_every_column_back() -> None:
+    chance = random.Random(2)
+    table = Table.from_model(a_model("M", chance, 300), "m", engine=MergeTree(order_by=["k"]))
+    # Of these Arrow has no counterpart.
+    columns = [column for column in table.columns if "Variant" not in column.type]
+    table = Table("m", columns, engine=MergeTree(order_by=["k"]))
+    again = Table.from_arrow(table.to_arrow(), "m")  # type: ignore[arg-type]
+    assert [column.model_dump() for column in again.columns] == [column.model_dump() for column in table.columns]
+    assert again.engine == table.engine
+
+
+def row_of(value: Any) -> Any:
+    """A value as a row for an INSERT has it."""
+    match value:
+        case Small():
+            return value.name
+        case enum.Enum():
+            return value.value
+        case BaseModel():
+            return {name: row_of(getattr(value, name)) for name in type(value).model_fields}
+        case Mapping():
+            return {key: row_of(own) for key, own in value.items()}
+        case list() | tuple():
+            return type(value)(row_of(own) for own in value)
+        case bytes():
+            return value.decode(errors="replace")
+        case _:
+            return value
+
+
+def test_a_model_of_a_table_takes_the_rows_of_the_model_that_it_was_made_of() -> None:
+    source = a_model("M", random.Random(3), 60)
+    row = {name: row_of(info.default) for name, info in source.model_fields.items()}
+    taken = Table.from_model(source, engine=MEMORY).to_model().model_validate(row)
+    assert plain(taken.model_dump()) == plain(row)
