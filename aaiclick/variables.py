@@ -71,7 +71,7 @@ class Variable(str):
         found: Value
         if isinstance(self.default, int):
             text = str(value).strip()
-            if isinstance(value, bool) or not re.fullmatch(r"-?\d+", text):
+            if isinstance(value, bool) or not re.fullmatch(r"-?\d{1,30}", text):
                 raise UsageError(f"variable {self.name} is {value!r} ({origin}): write a whole number")
             found = int(text)
         else:

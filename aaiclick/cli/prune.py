@@ -121,7 +121,10 @@ def _why(row: KeptRow) -> str:
 
 
 def _until(row: KeptRow) -> str:
-    return f"{datetime.fromtimestamp(row.kept.expires, timezone.utc):%Y-%m-%d %H:%M} UTC" if row.kept.expires else ""
+    from aaiclick.state.kept_tables import LAST_MOMENT
+
+    last = min(row.kept.expires, LAST_MOMENT)
+    return f"{datetime.fromtimestamp(last, timezone.utc):%Y-%m-%d %H:%M} UTC" if last else ""
 
 
 def _document(found: tuple[tuple[KeptRow, bool], ...], dry_run: bool) -> PrunedDocument:

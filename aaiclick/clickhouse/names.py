@@ -109,7 +109,7 @@ def parse_name(name: str) -> OurName | None:
     # The number of the chunk stands in front of the label.
     if kind == "stage":
         chunk, _, rest = rest.partition("_")
-        return OurName(kind, nonce, rest, int(chunk)) if chunk.isdigit() and rest else None
+        return OurName(kind, nonce, rest, int(chunk)) if chunk.isdecimal() and rest else None
     return OurName(kind, nonce, rest) if rest else None
 
 

@@ -13,7 +13,7 @@ from aaiclick.commands.newer_version import begun
 from aaiclick.commands.report import HostStatus, KeptTable, Status
 from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
-from aaiclick.state.kept_tables import KeptRow
+from aaiclick.state.kept_tables import LAST_MOMENT, KeptRow
 
 
 def validate(schema: Schema, database: str | None) -> Routine[Status]:
@@ -84,5 +84,7 @@ def _begun(found: Inspection) -> list[str]:
 
 
 def _kept(row: KeptRow) -> KeptTable:
-    expires = datetime.fromtimestamp(row.kept.expires, timezone.utc).isoformat() if row.kept.expires else ""
+    # Earlier releases took any length of time.
+    last = min(row.kept.expires, LAST_MOMENT)
+    expires = datetime.fromtimestamp(last, timezone.utc).isoformat() if last else ""
     return KeptTable(row.name, row.kept.table, row.rows, row.bytes, expires)

@@ -258,7 +258,7 @@ def _external(name: str, data: bytes, params: dict[str, str]) -> External:
 
 
 def _seconds(text: str) -> float:
-    if not text.isdigit() or int(text) > 3600:
+    if not text.isdecimal() or len(text) > 9 or int(text) > 3600:
         raise EngineError.make(374, f"Invalid session timeout: '{text}'", "INVALID_SESSION_TIMEOUT")
     return float(text)
 

@@ -20,6 +20,8 @@ EMBEDDED_MAX_BYTES = 1 << 30
 """How many bytes one step may read or rewrite on an embedded engine, where nothing else is said."""
 KEEP_OLD = timedelta(days=1)
 """How long the old table of a copy is kept for a rollback."""
+LONGEST_KEPT = timedelta(days=36500)
+"""A hundred years: what is kept for ever is kept by nobody who counts on it, and the server's clock ends as well."""
 KEEP_ENVIRONMENT = "AAICLICK_KEEP_OLD"
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgtp]?i?b?)\s*\Z", re.IGNORECASE)
 _ALLOW = re.compile(r"[a-z]+(-[a-z]+)* \S.*\Z", re.DOTALL)
@@ -29,7 +31,8 @@ _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
 
 def parse_bytes(size: str | int) -> int:
-    """A size in bytes: ``1GiB`` (2**30), ``1GB`` (10**9), ``1024``. Raises ``UsageError`` for any other text."""
+    """A size in bytes: ``1GiB`` (2**30), ``1GB`` (10**9), ``1024``. Raises ``UsageError`` for any other text, and for
+    more than the server can count."""
     if isinstance(size, int):
         return size
     match = _SIZE.match(size)
@@ -38,15 +41,27 @@ def parse_bytes(size: str | int) -> int:
     unit = match.group(2).lower()
     # GB counts in thousands, GiB and a bare G in 1024.
     base = 1000 if unit.endswith("b") and "i" not in unit and len(unit) == 2 else 1024
-    return int(float(match.group(1)) * base ** _POWERS[unit.rstrip("ib") if unit else ""])
+    found = float(match.group(1)) * base ** _POWERS[unit.rstrip("ib") if unit else ""]
+    # Text of many digits is infinite as a float.
+    if found >= 2**64:
+        raise UsageError(f"{_short(size)} is more than the server can count: write less than 16 EiB")
+    return int(found)
 
 
 def parse_duration(text: str) -> timedelta:
-    """A length of time: ``12h``, ``1d``, ``30min``, ``0``. Raises ``UsageError`` for any other text."""
+    """A length of time: ``12h``, ``1d``, ``30min``, ``0``. Raises ``UsageError`` for any other text, and for more than
+    a hundred years."""
     match = _DURATION.match(text.strip().lower())
     if match is None or (match[2] is None and float(match[1])):
         raise UsageError(f"{text!r} is no length of time: write 12h, 30min, 2d, or 0 to keep nothing")
-    return timedelta(seconds=float(match[1]) * _SECONDS[match[2] or "s"])
+    seconds = float(match[1]) * _SECONDS[match[2] or "s"]
+    if seconds > LONGEST_KEPT.total_seconds():
+        raise UsageError(f"{_short(text)} is more than a hundred years: write 36500d or less")
+    return timedelta(seconds=seconds)
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) < 40 else f"{text[:36]}...")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +92,8 @@ class Policy:
             raise UsageError(f"keep_old is {kept!r}: a timedelta is wanted, such as timedelta(days=7)")
         if self.keep_old < timedelta(0):
             raise UsageError(f"keep_old is {self.keep_old}: it cannot be less than 0")
+        if self.keep_old > LONGEST_KEPT:
+            raise UsageError(f"keep_old is {self.keep_old}: it cannot be more than {LONGEST_KEPT.days} days")
 
     @staticmethod
     def check() -> Policy:

@@ -9,6 +9,9 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from typing_extensions import Self
 
+MAX_VERSION = 2**32 - 1
+"""The highest version of a schema: the records keep versions as UInt32, and a higher one would become another."""
+
 
 class Spec(BaseModel):
     """A frozen pydantic model that remembers which fields were set.

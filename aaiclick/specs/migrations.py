@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from typing_extensions import Unpack
 
 from aaiclick.errors import SpecError
-from aaiclick.specs.base import Spec
+from aaiclick.specs.base import MAX_VERSION, Spec
 from aaiclick.specs.renames import circle, is_new_name
 
 
@@ -45,7 +45,7 @@ class Migration(Spec):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
     noun: ClassVar[str] = "migration"
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, le=MAX_VERSION)
     """The version that the migration leads to, from 1."""
     title: str = ""
     """A line for people; it has no effect."""
@@ -60,7 +60,7 @@ class Migration(Spec):
     """SQL statements, sent in this order before the function."""
     move: Callable[..., object] | None = Field(default=None, exclude=True)
     """Function that moves data, sync or async, called with a ``MoveContext`` or ``AsyncMoveContext``. None for none."""
-    oldest_code: int | None = Field(default=None, ge=1)
+    oldest_code: int | None = Field(default=None, ge=1, le=MAX_VERSION)
     """The oldest version of the code that still runs on the result; None: only code of this version and later does."""
 
     allow: list[str] = Field(default_factory=list[str])

@@ -15,7 +15,7 @@ from pydantic.json_schema import SkipJsonSchema
 from typing_extensions import Unpack
 
 from aaiclick.errors import SpecError, UsageError
-from aaiclick.specs.base import Spec
+from aaiclick.specs.base import MAX_VERSION, Spec
 from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.functions import Function
 from aaiclick.specs.migrations import Migration
@@ -56,8 +56,9 @@ class Schema(Spec):
     noun: ClassVar[str] = "schema"
     name: str
     """Name of the schema, under which its version is recorded in the database."""
-    version: int | None = Field(default=None, ge=1)
-    """Version of the declaration, from 1; None for development, where no version is checked."""
+    version: int | None = Field(default=None, ge=1, le=MAX_VERSION)
+    """Version of the declaration, from 1 to 4294967295 (it is recorded as a UInt32: a date with a time of day does not
+    fit); None for development, where no version is checked."""
     objects: list[AnyObject] = Field(default_factory=list[AnyObject])
     """The declared tables, views, dictionaries, families, functions and named collections, and the database itself."""
     migrations: str | list[Migration] | None = None
@@ -83,7 +84,8 @@ class Schema(Spec):
         """What each keyword means.
 
         name: Name of the schema, under which its version is recorded in the database.
-        version: Version of the declaration, from 1; None for development, where no version is checked.
+        version: Version of the declaration, from 1 to 4294967295 (it is recorded as a UInt32: a date with a time of day
+            does not fit); None for development, where no version is checked.
         objects: The declared tables, views, dictionaries, families, functions and named collections, and the database
             itself.
         migrations: Dotted name of the package with the migrations, or a list of them; None for none.

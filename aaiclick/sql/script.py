@@ -82,7 +82,7 @@ def _located(script: str, error: TokenError) -> ScriptError:
     """The error with its line: from the offset in the tokenizer's message, else from the bracket that stays open."""
     said = str(error)
     _, _, number = said.rpartition("at offset ")
-    offset = int(number.split()[0]) if number.split()[:1] and number.split()[0].isdigit() else None
+    offset = int(number.split()[0]) if number.split()[:1] and number.split()[0].isdecimal() else None
     if offset is None:
         return ScriptError(_open_bracket(script), said)
     line = script.count("\n", 0, offset) + 1

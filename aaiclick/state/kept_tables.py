@@ -25,6 +25,8 @@ from aaiclick.state.replicated.base_blocks import BaseBlock
 
 KEPT_PREFIX = "_aaiclick_old_"
 DAY = 86400
+LAST_MOMENT = 253_402_300_799
+"""The end of the year 9999, in Unix seconds: Python shows no later moment."""
 KEPT_ALONE = "this host keeps it for itself alone, from a start that took the cluster for one node: DROP TABLE there"
 """Why a table of a cluster stays that all other hosts know nothing of."""
 

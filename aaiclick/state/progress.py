@@ -113,7 +113,7 @@ def read_entries(scope: JournalScope) -> Routine[tuple[Entry, ...]]:
 def version_of(entry: Entry) -> int:
     """The version that an entry is about; 0 for what is about none."""
     digits = entry.action.step.partition(":")[0]
-    return int(digits) if digits.isdigit() else 0
+    return int(digits) if digits.isdecimal() else 0
 
 
 def progress_of(

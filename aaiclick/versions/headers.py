@@ -31,6 +31,7 @@ _INDENTED = re.compile(r"--(\s{2,})(\S.*)\Z")
 _ITEM = re.compile(
     r"(?:(where)\s+(.+)|(?P<back>back\s+)?(?P<column>`(?:[^`\\]|\\.)+`|[\w.]+)\s*=\s*(?P<expression>.+))\Z", re.DOTALL
 )
+_VERSION = re.compile(r"0*[1-9][0-9]{0,8}\Z")
 _RENAME = re.compile(r"([^\s>]+)\s*->\s*(\S+)\Z")
 
 
@@ -139,7 +140,7 @@ class _Reader:
 
     def _oldest_code(self, value: str) -> None:
         self._once("oldest_code")
-        if not value.isdigit() or int(value) < 1:
+        if not _VERSION.match(value):
             raise self._error(f"oldest_code is a version number from 1 on, not {value!r}")
         self.header.oldest_code = int(value)
 

@@ -143,8 +143,11 @@ def check_applied(schema: str, recorded: str, applied: int | None, found: Releas
     """
     for key, checksum in sorted(_recorded(recorded).items()):
         form, _, digits = key.rpartition(" ")
-        # "level t" is no checksum, and what is above the version that counts here is not in this code.
-        if not digits.isdigit() or (applied is not None and int(digits) > applied):
+        # "level t" is no checksum, also of a table that is called 5.
+        if form not in ("", "form") or not digits.isdecimal():
+            continue
+        # What is above the version that counts here is not in this code.
+        if applied is not None and int(digits) > applied:
             continue
         version = int(digits)
         if form == "form":

@@ -332,7 +332,7 @@ def _recorded_levels(recorded: str) -> Mapping[str, int]:
     return {
         key.removeprefix("level "): int(str(value))
         for key, value in found.items()
-        if key.startswith("level ") and str(value).isdigit()
+        if key.startswith("level ") and str(value).isdecimal()
     }
 
 

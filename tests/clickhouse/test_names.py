@@ -58,6 +58,7 @@ def test_plain_names_can_be_read() -> None:
         (names.JOURNAL, None),
         ("_aaiclick_stage_0123456789ab_x_t", None),
         ("_aaiclick_stage_0123456789ab_7", None),
+        ("_aaiclick_stage_0123456789ab_²_t", None),
         ("_aaiclick_new_0123456789ab", None),
         ("_aaiclick_lock_was_0123456789ab_more", None),
         ("operation_log", None),

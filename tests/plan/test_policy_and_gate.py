@@ -93,6 +93,12 @@ def test_what_is_no_size_is_refused(text: str) -> None:
         parse_bytes(text)
 
 
+@pytest.mark.parametrize("text", ["9" * 400, "16384PiB", "99999999999999P"])
+def test_a_size_that_nothing_can_count_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is more than the server can count"):
+        parse_bytes(text)
+
+
 def test_a_hazard_is_allowed_by_the_name_the_plan_gives_it() -> None:
     with pytest.raises(UsageError, match="names no hazard"):
         Policy.safe().allow("everything")
@@ -115,6 +121,15 @@ def test_lengths_of_time(text: str, length: float) -> None:
 def test_what_is_no_length_of_time(text: str) -> None:
     with pytest.raises(UsageError, match="is no length of time"):
         parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["9999999999999d", f"{'9' * 400}s", "36501d"])
+def test_old_tables_are_kept_for_a_hundred_years_at_most(text: str) -> None:
+    with pytest.raises(UsageError, match="is more than a hundred years: write 36500d or less"):
+        parse_duration(text)
+    assert parse_duration("36500d") == timedelta(days=36500)
+    with pytest.raises(UsageError, match="it cannot be more than 36500 days"):
+        Policy.lossless(keep_old=timedelta.max)
 
 
 def test_how_long_old_tables_are_kept() -> None:

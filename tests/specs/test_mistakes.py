@@ -59,6 +59,12 @@ OBJECT = "a Table, View, MaterializedView, Dictionary, TableFamily or Function i
         (Table, {"name": "t", "columns": [C], "engine": "Log"}, "this is text: Engine('Log')"),
         (Table, {"name": "t", "columns": [C], "engine": MergeTree}, "this is its class: MergeTree(order_by=[...])"),
         (
+            Schema,
+            {"name": "s", "version": 20260101120000},
+            "schema s: version: input should be less than or equal to 4294967295 (given: 20260101120000)",
+        ),
+        (Migration, {"version": 2**32}, "version: input should be less than or equal to 4294967295"),
+        (
             Table,
             {"name": "t", "columns": [C], "engine": 3},
             "MergeTree(order_by=[...]), or Engine('Memory') (given: 3)",

@@ -81,6 +81,7 @@ def test_which_clauses_hold_a_variable() -> None:
             UsageError,
             "app has no variable days: its variables are ttl_days, storage_policy",
         ),
+        (lambda: SCHEMA.given(ttl_days="9" * 5000), UsageError, "variable ttl_days is '9999"),
         (lambda: SCHEMA.given(ttl_days="x"), UsageError, "variable ttl_days is 'x' (given): write a whole number"),
         (lambda: SCHEMA.given(level=2), UsageError, "variable level is 2 (given): it is one of 1, 3"),
         (

@@ -69,6 +69,8 @@ def test_a_header_says_everything() -> None:
         ("-- strategy: derived\n-- rename: a.b -> a.c\n", 2, "is no rename"),
         ("-- strategy: derived\n-- rename: a -> b\n-- rename: a -> c\n", 3, "renamed twice"),
         ("-- strategy: derived\n-- oldest_code: zero\n", 2, "from 1 on"),
+        ("-- strategy: derived\n-- oldest_code: ²\n", 2, "from 1 on"),
+        (f"-- strategy: derived\n-- oldest_code: {'9' * 5000}\n", 2, "from 1 on"),
         ("-- strategy: derived\n-- oldest_code: 1\n-- oldest_code: 2\n", 3, "stands here twice"),
         ("-- strategy: derived\n\nSELECT 1;\n", 3, "does not say '-- strategy: sql'"),
         ("-- strategy: sql\n\n-- nothing\n", 1, "there is no statement"),

@@ -105,7 +105,8 @@ def _timeout(given: object, where: str) -> float | None:
     if given is None:
         return None
     if isinstance(given, int | float) and not isinstance(given, bool):
-        seconds = float(given)
+        # A whole number in a file may be larger than any float.
+        seconds = float(min(given, 10**9))
     elif isinstance(given, str):
         from aaiclick.plan.policy import parse_duration
 

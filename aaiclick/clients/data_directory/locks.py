@@ -25,7 +25,7 @@ def lock_holder(path: Path) -> int | None:
             len(fields) >= 8
             and fields[1] in ("FLOCK", "POSIX", "OFDLCK")
             and fields[5] == wanted
-            and fields[4].isdigit()
+            and fields[4].isdecimal()
         ):
             holder = int(fields[4])
             return None if holder in (os.getpid(), 0) else holder

@@ -57,6 +57,7 @@ def test_an_environment_says_otherwise(tmp_path: Path) -> None:
         ('[hooks]\nbefore-migrate = ["a\\u0000"]', "before-migrate holds a zero byte"),
         ("[hooks]\nbefore_migrate = ['a']", "unknown key before_migrate: did you mean before-migrate?"),
         ("[hooks]\ntimeout = 0", "timeout is 0: write more than 0"),
+        (f"[hooks]\ntimeout = {10**400}", "write more than 0, and less than a week"),
         ("[hooks]\ntimeout = true", "timeout is no length of time"),
         ("[hooks]\ntimeout = 'soon'", "timeout is 'soon': write seconds"),
         ("[env.prod.hooks]\nafter = ['a']", r"aaiclick.toml \[env.prod.hooks\]: unknown key after"),
