@@ -164,6 +164,7 @@ EVERY: dict[str, int] = {
     "tests/reliability/test_belated.py::test_settings_by_which_another_run_holds_a_table_are_not_taken_for_its_own": 2,
     "tests/reliability/test_crash_sweep.py::test_killed_here_and_there": 8,
     "tests/reliability/test_earlier_code.py::test_a_change_is_gone_on_with": 2,
+    "tests/reliability/test_earlier_code.py::test_a_view_is_gone_on_with": 3,
     "tests/reliability/test_failures.py::test_refusals_that_pass_are_tried_again": 3,
     "tests/reliability/test_feeds.py::test_killed": 10,
     "tests/reliability/test_fresh_sweep.py::test_killed_at_a_first_start": 2,

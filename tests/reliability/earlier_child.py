@@ -13,6 +13,7 @@ import sys
 import urllib.request
 from datetime import timedelta
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 
@@ -51,6 +52,25 @@ def case(url: str, connection: Any, told: dict[str, Any]) -> bool:
     return killed
 
 
+def view(url: str, connection: Any, told: dict[str, Any]) -> bool:
+    """A view that is filled or replaced, in a database that is empty; with ``first`` the very first start is killed."""
+    import aaiclick
+
+    driving, feeding, feeds = (
+        importlib.import_module(f"tests.reliability.{name}") for name in ("driving", "feeding", "test_feeds")
+    )
+    case, database = feeding.FEEDINGS[told["name"]], told["database"]
+    schema = case.before(1) if told["first"] else case.after(2)
+    if not told["first"]:
+        aaiclick.ensure_schema(url, case.before(1), policy=case.policy, database=database)
+        feeds.fill(SimpleNamespace(command=partial(command, url)), database, 400)
+    try:
+        driving.Driver(connection).run(driving.ensuring(schema, database, case.policy, driving.DEAD), told["stop"])
+    except driving.KilledError:
+        return True
+    return False
+
+
 def main() -> int:
     """The earlier library first, then the lines."""
     checkout, url = sys.argv[1:3]
@@ -65,7 +85,7 @@ def main() -> int:
     for line in sys.stdin:
         told = json.loads(line)
         connection = opening.open_url(url)
-        killed = {"migration": migration, "case": case}[told["kind"]](url, connection, told)
+        killed = {"migration": migration, "case": case, "view": view}[told["kind"]](url, connection, told)
         connection.close()
         sys.stdout.write("killed\n" if killed else "ended\n")
         sys.stdout.flush()

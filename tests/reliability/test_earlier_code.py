@@ -24,7 +24,9 @@ from tests.migrations.rolling import CASES as MIGRATIONS
 from tests.migrations.rolling import Rolling, attempted
 from tests.reliability.counts import note
 from tests.reliability.driving import LATER
+from tests.reliability.feeding import FEEDINGS
 from tests.reliability.scene import CASES, Scene
+from tests.reliability.test_feeds import go_on
 from tests.support.served import Served
 
 if TYPE_CHECKING:
@@ -143,6 +145,16 @@ def changed(scene: Scene, earlier: Earlier, stop: int) -> bool:
     return killed
 
 
+def viewed(server: EngineServer, earlier: Earlier, name: str, stop: int, *, first: bool = False) -> bool:
+    """A view that is filled or replaced; with ``first``, a first start. The database is dropped where all is well."""
+    database = fresh_name("earlier")
+    server.command(f"CREATE DATABASE {database} ENGINE = Atomic")
+    killed = earlier.killed(kind="view", database=database, name=name, stop=stop, first=first)
+    go_on(server, FEEDINGS[name], database, stop, first=first)
+    server.command(f"DROP DATABASE {database} SYNC")
+    return killed
+
+
 @pytest.mark.parametrize(("rolling", "stop"), [("cents", 29), ("rebuild", 17)], indirect=["rolling"])
 def test_a_migration_is_gone_on_with(rolling: Rolling, earlier: Earlier, stop: int) -> None:
     assert forward(rolling, earlier, stop)
@@ -156,6 +168,15 @@ def test_a_way_back_is_gone_on_with(rolling: Rolling, earlier: Earlier, stop: in
 @pytest.mark.parametrize(("scene", "stop"), [(STEMS[0], 21), (STEMS[1], 17)], indirect=["scene"])
 def test_a_change_is_gone_on_with(scene: Scene, earlier: Earlier, stop: int) -> None:
     assert changed(scene, earlier, stop)
+
+
+@pytest.mark.parametrize(
+    ("name", "stop", "first"), [("backfilled", 24, False), ("replaced", 15, False), ("aggregate", 6, True)]
+)
+def test_a_view_is_gone_on_with(
+    name: str, stop: int, first: bool, earlier: Earlier, aaiclick_server: EngineServer
+) -> None:
+    assert viewed(aaiclick_server, earlier, name, stop, first=first)
 
 
 @pytest.mark.proof
@@ -182,4 +203,15 @@ def test_a_change_at_every_point(scene: Scene, earlier: Earlier) -> None:
     while changed(scene, earlier, stop):
         stop += 1
     assert stop > 20
+    note(TITLE, cases=1, kills=stop)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("first", [False, True], ids=["later", "first"])
+@pytest.mark.parametrize("name", FEEDINGS)
+def test_a_view_at_every_point(name: str, first: bool, earlier: Earlier, aaiclick_server: EngineServer) -> None:
+    stop = 0
+    while viewed(aaiclick_server, earlier, name, stop, first=first):
+        stop += 1
+    assert stop > 10
     note(TITLE, cases=1, kills=stop)

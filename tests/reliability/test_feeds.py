@@ -3,6 +3,8 @@ killed at every point: each row is counted once."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from aaiclick import Schema, ensure_schema, plan_schema
@@ -40,6 +42,32 @@ def _qualified(sql: str, database: str) -> str:
     return sql.replace("FROM ", f"FROM {database}.").replace(f"{database}.merge('", f"merge('{database}', '")
 
 
+def go_on(
+    engine: EmbeddedEngine | EngineServer, case: Feeding, database: str, stop: int | None, *, first: bool = False
+) -> None:
+    """After a run that was killed or not, rows come in and the next start goes to the end; then each row is counted
+    once, and nothing of a run is left. ``first``: that run was the first one, and the first version comes first."""
+    if first:
+        _started(engine, case.before(1), database, case)
+    if "table_readonly" not in str(engine.command(f"SHOW CREATE TABLE `{database}`.t")):
+        fill(engine, database, 4, first=10_000)
+    after = case.after(2)
+    _started(engine, after, database, case)
+    fill(engine, database, 4, first=20_000)
+    found = answers(engine, database, case)
+    assert found[0] == found[1], stop
+    assert str(engine.command(OURS.format(database))).strip() == "0", stop
+    assert "table_readonly" not in str(engine.command(f"SHOW CREATE TABLE `{database}`.t")), stop
+    assert "max_bytes_to_merge" not in str(engine.command(f"SHOW CREATE TABLE `{database}`.t")), stop
+    assert plan_schema(engine.url, after, database=database).steps == (), stop
+
+
+def _started(engine: EmbeddedEngine | EngineServer, schema: Schema, database: str, case: Feeding) -> None:
+    connection = open_url(engine.url)
+    Driver(connection, later=LATER).run(ensuring(schema, database, case.policy))
+    connection.close()
+
+
 def killed_at(engine: EmbeddedEngine, case: Feeding, database: str, stop: int | None) -> int:
     """Play a case; killed when ``stop`` commands of its change were carried out. The commands that it took to go on and
     to the end."""
@@ -50,20 +78,10 @@ def killed_at(engine: EmbeddedEngine, case: Feeding, database: str, stop: int | 
     connection = open_url(url)
     after = case.after(2)
     driver = Driver(connection)
-    try:
+    with suppress(KilledError):
         driver.run(ensuring(after, database, case.policy, DEAD), stop)
-    except KilledError:
-        if "table_readonly" not in str(engine.command(f"SHOW CREATE TABLE `{database}`.t")):
-            fill(engine, database, 4, first=10_000)
-        Driver(connection, later=LATER).run(ensuring(after, database, case.policy))
-    fill(engine, database, 4, first=20_000)
     connection.close()
-    found = answers(engine, database, case)
-    assert found[0] == found[1], stop
-    assert str(engine.command(OURS.format(database))).strip() == "0", stop
-    assert "table_readonly" not in str(engine.command(f"SHOW CREATE TABLE `{database}`.t")), stop
-    assert "max_bytes_to_merge" not in str(engine.command(f"SHOW CREATE TABLE `{database}`.t")), stop
-    assert plan_schema(url, after, database=database).steps == (), stop
+    go_on(engine, case, database, stop)
     engine.command(f"DROP DATABASE `{database}`")
     return driver.commands
 
