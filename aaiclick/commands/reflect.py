@@ -9,7 +9,7 @@ from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.reflect import reflect_catalog
 from aaiclick.catalog.server_objects.named_in import with_named_collections
 from aaiclick.clickhouse.shared.bookkeeping import keeping
-from aaiclick.commands.inspection.held_settings import SETTINGS, held_settings, without_held
+from aaiclick.commands.inspection.own_settings import SETTINGS, own_settings, without_own_settings
 from aaiclick.commands.inspection.where_recorded import recorded_here
 from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
@@ -41,4 +41,4 @@ def _without_ours(catalog: Catalog) -> Routine[Catalog]:
     books = recorded_here(owned)
     owned = yield from with_notes(owned, books)
     recorded = yield from keeping(read_recorded_state(owned, ""), books)
-    return without_held(catalog, held_settings(owned, recorded.block_numbers, catalog))
+    return without_own_settings(catalog, own_settings(owned, recorded.block_numbers, catalog))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from aaiclick.routine import Command, Query
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.reliability.driving import Driver, ensuring
 
+PAGE = Path(__file__).parents[2] / "docs" / "design.md"
 POLICY = Policy.lossless(keep_old=timedelta(days=1))
 
 
@@ -48,26 +50,32 @@ def start(connection: Opened, database: str, schema: Schema) -> tuple[int, int, 
     return len(sent), len(queries), sum("FROM system.tables" in query.sql for query in queries)
 
 
+def told(kind: str) -> tuple[int, ...]:
+    """What the table of ``docs/design.md`` says of such a start."""
+    row = next(line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith(f"| {kind} | "))
+    return tuple(map(int, row.split("|")[2:5]))
+
+
 def with_rows(connection: Opened, database: str) -> None:
     connection.command(Command(f"INSERT INTO {database}.t (a, b) SELECT number, toString(number) FROM numbers(1000)"))
 
 
 def test_a_first_start_and_one_with_nothing_to_do(connection: Opened, aaiclick_database: str) -> None:
-    assert start(connection, aaiclick_database, ONE) == (22, 13, 8)
-    assert start(connection, aaiclick_database, ONE) == (1, 1, 1)
+    assert start(connection, aaiclick_database, ONE) == (22, 13, 8) == told("the first one")
+    assert start(connection, aaiclick_database, ONE) == (1, 1, 1) == told("nothing to do")
 
 
 def test_an_alter(connection: Opened, aaiclick_database: str) -> None:
     start(connection, aaiclick_database, ONE)
     with_rows(connection, aaiclick_database)
-    assert start(connection, aaiclick_database, ALTERED) == (52, 33, 19)
+    assert start(connection, aaiclick_database, ALTERED) == (52, 33, 19) == told("an ALTER")
 
 
 def test_a_rebuild_and_an_alter_beside_the_kept_table(connection: Opened, aaiclick_database: str) -> None:
     start(connection, aaiclick_database, ONE)
     with_rows(connection, aaiclick_database)
-    assert start(connection, aaiclick_database, REBUILT) == (155, 97, 42)
-    assert start(connection, aaiclick_database, BESIDE) == (54, 35, 19)
+    assert start(connection, aaiclick_database, REBUILT) == (155, 97, 42) == told("a rebuild")
+    assert start(connection, aaiclick_database, BESIDE) == (54, 35, 19) == told("an ALTER beside a kept table")
 
 
 def many(number: int, count: int) -> Schema:

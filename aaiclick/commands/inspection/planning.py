@@ -10,9 +10,9 @@ from aaiclick.catalog.forms import Form, TableForm
 from aaiclick.catalog.render import has_hidden
 from aaiclick.clickhouse.shared.bookkeeping import keeping
 from aaiclick.commands.inspection.digests import live_digest
-from aaiclick.commands.inspection.held_settings import SETTINGS, held_settings
 from aaiclick.commands.inspection.idle_keys import idle_keys
 from aaiclick.commands.inspection.inspect import Inspection
+from aaiclick.commands.inspection.own_settings import SETTINGS, own_settings
 from aaiclick.commands.inspection.recorded_forms import load_forms
 from aaiclick.commands.inspection.shard_rows import host_sizes, unread, with_all_rows
 from aaiclick.plan.clusters.distributed import in_step
@@ -174,7 +174,7 @@ def _without_ours(seen: Inspection, notes: tuple[str, ...]) -> tuple[str, ...]:
     }
     if not said:
         return notes
-    held = held_settings(seen.owned, seen.recorded.block_numbers, seen.catalog)
+    held = own_settings(seen.owned, seen.recorded.block_numbers, seen.catalog)
     ours = {note for note, found in said.items() if found[2] in held.get(found[1], ())}
     return tuple(note for note in notes if note not in ours)
 

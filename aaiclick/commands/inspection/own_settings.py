@@ -18,7 +18,7 @@ SETTINGS = _WHILE_REBUILT | {NUMBERS}
 """All that we ever set and take back."""
 
 
-def held_settings(owned: Owned, block_numbers: Mapping[str, str], catalog: Catalog) -> dict[str, dict[str, str]]:
+def own_settings(owned: Owned, block_numbers: Mapping[str, str], catalog: Catalog) -> dict[str, dict[str, str]]:
     """For each table the settings that are ours, with what they were before ('': they were not set).
 
     ``block_numbers``: the storages that keep block numbers because of us, by UUID, with their names.
@@ -33,7 +33,7 @@ def held_settings(owned: Owned, block_numbers: Mapping[str, str], catalog: Catal
     return found
 
 
-def without_held(catalog: Catalog, held: Mapping[str, Mapping[str, str]]) -> Catalog:
+def without_own_settings(catalog: Catalog, held: Mapping[str, Mapping[str, str]]) -> Catalog:
     """The catalogue as it is without them."""
     objects = dict(catalog.objects)
     for name, before in held.items():
