@@ -9,7 +9,6 @@ from enum import Enum, auto
 from aaiclick.commands.inspection.given_values import given_elsewhere
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.planning import PlannedMigration
-from aaiclick.commands.inspection.verify import spec_differences
 from aaiclick.commands.newer_version import ahead_error
 from aaiclick.errors import (
     AaiclickError,
@@ -147,6 +146,8 @@ def _changed(planned: PlannedMigration) -> Obstacle | None:
     found = planned.inspection
     if not found.same_version or found.record is None or found.record.spec == found.schema.fingerprint:
         return None
+    from aaiclick.commands.inspection.verify import spec_differences
+
     words = spec_differences(found, planned.forms)
     return (
         Obstacle(SpecChangedError(found.schema.name, found.schema.version or 0, words), "changed", words)

@@ -35,6 +35,8 @@ ONE_NODE = "one-node"
 """What somebody allows who knows that there is one node only, whatever its catalogue says."""
 WITHOUT_OBJECT = frozenset({ONE_NODE})
 """Keys that are one word: they name no object."""
+MATERIALIZE = "materialize"
+"""What fills an index, a projection or statistics for older rows is allowed by this, with the name behind it."""
 OPTIONAL = frozenset(
     {
         "drop-collection",
@@ -43,7 +45,7 @@ OPTIONAL = frozenset(
         "drop-dictionary",
         "drop-table",
         "drop-view",
-        "materialize",
+        MATERIALIZE,
     }
     | {"set-values"}
 )

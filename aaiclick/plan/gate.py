@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aaiclick.plan.materialize import KEY
+from aaiclick.diff.hazards import MATERIALIZE
 from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.policy import Level, Policy
 
@@ -72,7 +72,7 @@ def refuse(step: Step, policy: Policy) -> Refusal | None:
         swept = policy.level == "everything" and step.strategy != "drop"
         why = (
             "it is done only where it is allowed by name"
-            if keys and all(key.startswith(f"{KEY} ") for key in keys)
+            if keys and all(key.startswith(f"{MATERIALIZE} ") for key in keys)
             else "no longer declared: left alone until its drop is allowed by name"
         )
         return None if named or swept else Refusal(step, why, missing)

@@ -15,7 +15,7 @@ from aaiclick.diff.changes.base import Change
 from aaiclick.diff.changes.column_attributes import ChangeStatistics
 from aaiclick.diff.changes.indexes import ChangeIndex
 from aaiclick.diff.changes.projections import ChangeProjection
-from aaiclick.diff.hazards import Hazard
+from aaiclick.diff.hazards import MATERIALIZE, Hazard
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import Alter, AlterWork
 from aaiclick.routine import Query, Routine, text
@@ -26,7 +26,6 @@ from aaiclick.sql.quoting import qualified, quote_name
 if TYPE_CHECKING:
     from aaiclick.plan.strategies.context import TableDiff
 
-KEY = "materialize"
 _IN_PLACE = frozenset({"alter", "mutate", "attach"})
 
 
@@ -46,7 +45,8 @@ def requested(
     form = live.form
     if not isinstance(form, TableForm) or not form.merge_tree or not live.rows:
         return ()
-    named = {key.removeprefix(f"{KEY} {live.name}.") for key in keys if key.startswith(f"{KEY} {live.name}.")}
+    own = f"{MATERIALIZE} {live.name}."
+    named = {key.removeprefix(own) for key in keys if key.startswith(own)}
     if not named:
         return ()
     listed = [("index", each.name) for each in form.indexes] + [("projection", each.name) for each in form.projections]
@@ -91,12 +91,11 @@ def _step(database: str, live: LiveObject, kind: str, name: str) -> Step:
     sql = alter_table(qualified(database, live.name), command)
     words = f"{kind} of {name}" if kind == "statistics" else f"{kind} {name}"
     change = f"the {live.rows:,} rows that are there are not in the {words}"
-    hazard = Hazard(
-        "rewrites-data", f"the server fills the {words} of {live.name} in the background", f"{KEY} {live.name}.{name}"
-    )
+    said = f"the server fills the {words} of {live.name} in the background"
+    hazard = Hazard("rewrites-data", said, f"{MATERIALIZE} {live.name}.{name}")
     work = AlterWork(live.name, (Alter(sql, mutates=True),))
     return Step(
-        f"{live.name}:{KEY}:{kind}:{name}",
+        f"{live.name}:{MATERIALIZE}:{kind}:{name}",
         live.name,
         change,
         "mutate",

@@ -17,9 +17,8 @@ from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.diff.changes.ttl import ChangeColumnTtl, ChangeTtl, keeps_all
 from aaiclick.diff.target import make_target
 from aaiclick.plan.model import Step
-from aaiclick.plan.operations import Alter, AlterWork, AttachWork
-from aaiclick.plan.planner import Planned, live_source, plan_objects
-from aaiclick.plan.rehearsal.cache import Rehearsed
+from aaiclick.plan.operations import Alter, AlterWork
+from aaiclick.plan.planner import live_source
 from aaiclick.routine import Routine
 from aaiclick.specs.columns import Column
 from aaiclick.specs.engines import MergeTree
@@ -71,34 +70,6 @@ def ttl_steps(
         return TtlSteps(tuple(found), replace(catalog, objects=objects))
 
     return (yield from with_scratch(body, fallback=catalog.database))
-
-
-def plan_ttl_first(
-    schema: Schema, catalog: Catalog, path: UpgradePath, rehearsed: Rehearsed | None = None
-) -> Routine[Planned]:
-    """``plan_objects``, but a TTL that is removed or gets longer does not wait for copies or mutations.
-
-    A rebuild needs no such step: TTL merges of its table are stopped before its first statement, and until the
-    exchange.
-    """
-    planned = yield from plan_objects(schema, catalog, path, rehearsed)
-    costly = [
-        place
-        for place, step in enumerate(planned.steps)
-        if step.strategy in ("rebuild", "attach", "mutate") and not step.optional
-    ]
-    # Behind a copy or a mutation such a step could wait for hours, while merges delete rows by the old TTL.
-    late = {
-        step.object
-        for place, step in enumerate(planned.steps)
-        if isinstance(step.work, AlterWork | AttachWork) and not step.optional and costly and costly[0] <= place
-    }
-    freed = (yield from ttl_steps(schema, catalog, path, late)) if late else TtlSteps((), catalog)
-    if not freed.steps:
-        return planned
-    # Planned again from what the first steps leave: the TTL is no difference any more.
-    rest = yield from plan_objects(schema, freed.catalog, path, rehearsed)
-    return replace(rest, steps=(*freed.steps, *rest.steps))
 
 
 def without_ttl(table: Table) -> Table:

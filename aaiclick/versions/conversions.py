@@ -14,7 +14,6 @@ from aaiclick.catalog.forms import Catalog
 from aaiclick.versions.history import ReleaseHistory
 from aaiclick.versions.live import LiveVersion
 from aaiclick.versions.lockfile import LockedForm, LockedVersion
-from aaiclick.versions.recognition import is_exactly
 from aaiclick.versions.scripts import Script
 
 
@@ -111,5 +110,7 @@ def _same(catalog: Catalog, earlier: LockedVersion, own: LockedVersion, tables: 
 
 
 def _is(catalog: Catalog, name: str, form: LockedForm | None) -> bool:
+    from aaiclick.versions.recognition import is_exactly
+
     there = catalog.get(name)
     return form is not None and (form.kind == "function" or (there is not None and is_exactly(there.form, form)))

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from aaiclick.catalog.forms import SERVER_KINDS, Catalog, Form, TableForm
 from aaiclick.specs.migrations import Migration
 from aaiclick.specs.schema import Schema
 from aaiclick.versions.history import ReleaseHistory
 from aaiclick.versions.lockfile import Lock
-from aaiclick.versions.recognition import Recognition, recognise
 from aaiclick.versions.scripts import Script, statements_of
 from aaiclick.versions.upgrade_path import Doubt, PendingScript, UpgradePath
 from aaiclick.versions.version_changes import VersionChange
+
+if TYPE_CHECKING:
+    from aaiclick.versions.recognition import Recognition
 
 Origin: TypeAlias = Literal["recorded", "recognised", "empty", "unrecorded"]
 
@@ -64,6 +66,8 @@ def live_version(
         return LiveVersion(recorded, "recorded", levels=_recorded_levels(levels))
     names = {item.name for item in schema.objects} | set(schema.former_names) | former
     if lock is not None:
+        from aaiclick.versions.recognition import recognise
+
         forms: dict[str, Form] = {name: live.form for name, live in catalog.objects.items()}
         found = recognise(forms, lock)
         origin: Origin = "empty" if found.version == 0 else "unrecorded" if found.version is None else "recognised"

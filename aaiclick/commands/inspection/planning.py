@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from aaiclick.catalog.forms import Form, TableForm
 from aaiclick.catalog.render import has_hidden
@@ -14,23 +15,21 @@ from aaiclick.commands.inspection.idle_keys import idle_keys
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.own_settings import SETTINGS, own_settings
 from aaiclick.commands.inspection.recorded_forms import load_forms
-from aaiclick.commands.inspection.shard_rows import host_sizes, unread, with_all_rows
-from aaiclick.plan.clusters.distributed import in_step
-from aaiclick.plan.clusters.paired_drops import columns_apart, drops_in_step
-from aaiclick.plan.clusters.placed import copied_on_replicas, on_topology, placed_words
-from aaiclick.plan.clusters.sizes import HostSizes
 from aaiclick.plan.foreign_objects import without_foreign
 from aaiclick.plan.model import Plan, Step
-from aaiclick.plan.planner import Planned, basis_of
+from aaiclick.plan.planner import Planned, basis_of, plan_ttl_first
 from aaiclick.plan.rehearsal.cache import Rehearsed
 from aaiclick.plan.scripted.decisions import decided
-from aaiclick.plan.scripted.order import plan_upgrade
 from aaiclick.plan.steps import UNREADABLE
-from aaiclick.plan.unreachable_replicas import note_of, unsupported
+from aaiclick.plan.unreachable_replicas import SUPPORTED, note_of, unsupported
 from aaiclick.routine import Routine
+from aaiclick.specs.engines import Engine
 from aaiclick.version import VERSION
 from aaiclick.versions.conversions import unproven_conversions
 from aaiclick.versions.live import upgrade_path
+
+if TYPE_CHECKING:
+    from aaiclick.plan.clusters.sizes import HostSizes
 
 _UNDECLARED = re.compile(r"(.+): setting (\w+) = .+ is not declared \(left alone\)", re.DOTALL)
 
@@ -49,7 +48,7 @@ class PlannedMigration:
     """What was tried for it, for the next plan of the run."""
     targets: Mapping[str, TableForm] = field(default_factory=dict[str, TableForm])
     """What tables that differ become, by name."""
-    sizes: Mapping[str, HostSizes] = field(default_factory=dict[str, HostSizes])
+    sizes: Mapping[str, HostSizes] = field(default_factory=dict[str, "HostSizes"])
     """Rows of tables on each host of a cluster, by name; empty on one host."""
 
 
@@ -71,6 +70,8 @@ def _planned(
     sizes: Mapping[str, HostSizes] = {}
     lacks: Mapping[str, str] = {}
     if found.topology.reached:
+        from aaiclick.commands.inspection.shard_rows import host_sizes, unread, with_all_rows
+
         sizes = yield from host_sizes(found.catalog.database, found.topology)
         found = replace(found, catalog=with_all_rows(found.catalog, sizes, found.topology))
         lacks = unread(sizes, found.topology)
@@ -83,7 +84,8 @@ def _planned(
         max_read_bytes=max_read_bytes,
         try_on_parts=clones,
         requested=found.allowed,
-        on_replicas=copied_on_replicas(found.topology),
+        # A Replicated database with several shards is refused with a reason of its own.
+        on_replicas=found.topology.kind in SUPPORTED,
         topology=found.topology,
         unread=lacks,
         stopped_views=found.stopped_views,
@@ -92,7 +94,13 @@ def _planned(
         path = replace(path, max_read_bytes=0)  # the rows of one shard tell nothing of those of the others
     rehearsed = (before.rehearsed if before is not None else Rehearsed()).of(catalog.server)
     rehearsed.server = catalog.server
-    planned: Planned = yield from plan_upgrade(schema, catalog, path, found.released, rehearsed)
+    planned: Planned
+    if path.pending_scripts:
+        from aaiclick.plan.scripted.order import plan_upgrade
+
+        planned = yield from plan_upgrade(schema, catalog, path, found.released, rehearsed)
+    else:
+        planned = yield from plan_ttl_first(schema, catalog, path, rehearsed)
     if any(step.id.endswith(UNREADABLE) for step in planned.steps):
         planned = yield from _as_recorded(found, planned)
     doubt = unproven_conversions(catalog, found.released, found.live)
@@ -102,6 +110,8 @@ def _planned(
     )
     many = (note_of(words),) if (words := unsupported(catalog, found.allowed, found.topology)) else ()
     if not many and not found.topology.single:
+        from aaiclick.plan.clusters.placed import placed_words
+
         many = (placed_words(found.topology),)
     said += tuple(
         f"{view} was stopped (SYSTEM STOP VIEW) before a run that was killed made it anew: the next run stops it again"
@@ -110,17 +120,26 @@ def _planned(
     # First of all: a drop that a migration allows is required, and is then put in its place among the others.
     ordered = decided(planned.steps, [script.migration for script in found.pending])
     if not found.topology.single:
+        from aaiclick.plan.clusters.distributed import in_step
+
         ordered = in_step(ordered, catalog, planned.targets, found.topology)
-    # Behind in_step: a drop goes right in front of the one of its local table, wherever that is by now.
-    ordered = drops_in_step(ordered, catalog, planned.targets, found.allowed)
-    ordered = (*columns_apart(schema, catalog), *ordered)
+    if _stand_before_others(found):
+        from aaiclick.plan.clusters.paired_drops import columns_apart, drops_in_step
+
+        # Behind in_step: a drop goes right in front of the one of its local table, wherever that is by now.
+        ordered = drops_in_step(ordered, catalog, planned.targets, found.allowed)
+        ordered = (*columns_apart(schema, catalog), *ordered)
+    if not found.topology.single:
+        from aaiclick.plan.clusters.placed import on_topology
+
+        # After everything that reads the steps: it writes the cluster into the text of their statements.
+        ordered = on_topology(ordered, schema, found.topology, sizes)
     plan = Plan(
         schema=schema.name,
         database=catalog.database,
         from_version=found.live.number,
         to_version=schema.version,
-        # After everything that reads the steps: it writes the cluster into the text of their statements.
-        steps=on_topology(ordered, schema, found.topology, sizes),
+        steps=tuple(ordered),
         basis=basis_of(catalog),
         fingerprint=schema.fingerprint,
         notes=(*_without_done(found, ordered, _without_ours(found, planned.notes)), *doubt.notes, *said, *many),
@@ -131,6 +150,14 @@ def _planned(
     # After the notes, which it goes through as well.
     plan = without_foreign(plan, schema, {name: owner.label for name, owner in found.owners.items()})
     return PlannedMigration(found, plan, planned.forms, rehearsed, planned.targets, sizes)
+
+
+def _stand_before_others(found: Inspection) -> bool:
+    """Whether a table is there, or declared, that stands before tables of the hosts of a cluster."""
+    live = (each.form for each in found.catalog.objects.values())
+    if any(isinstance(form, TableForm) and form.engine == "Distributed" for form in live):
+        return True
+    return any(isinstance(table.engine, Engine) and table.engine.name == "Distributed" for table in found.schema.tables)
 
 
 def _without_done(found: Inspection, steps: Sequence[Step], notes: Sequence[str]) -> tuple[str, ...]:

@@ -13,7 +13,6 @@ from aaiclick.plan.clusters.sizes import OWN_ROWS, HostSizes
 from aaiclick.plan.clusters.statements import statements_refusal
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AlterWork, AttachWork, RebuildWork, SqlWork
-from aaiclick.plan.unreachable_replicas import SUPPORTED
 from aaiclick.specs.engines import Engine, MergeTree
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
@@ -26,12 +25,6 @@ _NOT_YET = {
     "callable": "a function sends statements of its own, which may reach one host only",
 }
 _OF_TABLES = ("create", "alter", "mutate", "attach", "rebuild")
-
-
-def copied_on_replicas(topology: Topology) -> bool:
-    """Whether a new table may take the place of a replicated one on these hosts; a Replicated database with several
-    shards is refused with a reason of its own."""
-    return topology.kind in SUPPORTED
 
 
 def on_topology(

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from aaiclick.catalog.forms import Form, ServerFacts, Settings, TableForm
-from aaiclick.diff.alters import Batch
-from aaiclick.diff.target import Target
+
+if TYPE_CHECKING:
+    from aaiclick.diff.alters import Batch
+    from aaiclick.diff.target import Target
 
 Key = tuple[TableForm, TableForm, tuple[tuple[str, str], ...]]
 

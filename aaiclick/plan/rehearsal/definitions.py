@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from aaiclick.catalog.declared_tables import canonical_forms, canonical_tables
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm
-from aaiclick.catalog.render import form_sql, has_hidden, scratch_unfit
+from aaiclick.catalog.render import form_sql
 from aaiclick.catalog.scratch import Scratch
+from aaiclick.plan.planner import repeatable
 from aaiclick.plan.rehearsal.cache import Rehearsed
 from aaiclick.routine import Routine
 from aaiclick.specs.ddl import create_table_sql
-from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.tables import Table
 from aaiclick.sql.function_calls import called_names
 from aaiclick.sql.tokens import TokenError
@@ -52,18 +52,6 @@ def rewritten_forms(scratch: Scratch, forms: Sequence[TableForm], rehearsed: Reh
     made = (yield from canonical_forms(scratch, rest)) if rest else dict[str, Form]()
     rehearsed.rewritten.update({form: made[form.name] for form in rest})
     return {**known, **made}
-
-
-def repeatable(table: Table, form: TableForm) -> bool:
-    """True for a form that scratch would give again: without a secret, and without settings that scratch cannot
-    have."""
-    engine = table.engine
-    plain = isinstance(engine, MergeTree) and engine.replicated is None
-    return (
-        plain
-        and not has_hidden(form)
-        and not any(scratch_unfit(name, str(value)) for name, value in engine.settings.items())
-    )
 
 
 def _by_itself(sql: str, form: TableForm) -> bool:

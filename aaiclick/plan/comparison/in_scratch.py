@@ -1,0 +1,225 @@
+"""The plan of tables and views that are there and may differ: what is declared is created in a scratch database, and
+compared with what is live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from aaiclick.catalog.declared_views import unchanged_views
+from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, UnsupportedForm
+from aaiclick.catalog.read import REPLICATED_DATABASES
+from aaiclick.catalog.scratch import Scratch, with_scratch
+from aaiclick.catalog.server_objects.functions import with_stand_ins
+from aaiclick.diff.compare import Differing
+from aaiclick.plan import steps
+from aaiclick.plan.dependents.dependent_steps import PlannedChanges, in_order, plan_dependents
+from aaiclick.plan.dependents.dropped_first import droppable_views, dropped_first
+from aaiclick.plan.dependents.drops import BeforeDrop, guard_drops
+from aaiclick.plan.dependents.stopped_views import stopped_again
+from aaiclick.plan.families import family_tables
+from aaiclick.plan.materialize import requested
+from aaiclick.plan.model import Step
+from aaiclick.plan.planner import Planned, declared_views, differs, known_form
+from aaiclick.plan.rehearsal.cache import RehearsalCache, Rehearsed
+from aaiclick.plan.rehearsal.definitions import declared_forms, rewritten_forms
+from aaiclick.plan.server_objects.planned import PlannedServerObjects
+from aaiclick.plan.views import altered_in_place, made_anew, plan_views
+from aaiclick.routine import Routine
+from aaiclick.specs.schema import Schema
+from aaiclick.specs.tables import Table
+from aaiclick.specs.views import Dictionary, MaterializedView, TableFamily, View
+from aaiclick.versions.upgrade_path import UpgradePath
+
+
+@dataclass(frozen=True, slots=True)
+class ToCompare:
+    """What is to be compared, and what is planned already."""
+
+    schema: Schema
+    catalog: Catalog
+    path: UpgradePath
+    first: PlannedServerObjects
+    """Of functions, named collections and the database."""
+    created: Sequence[Step]
+    """Of tables that are missing."""
+    dropped: Sequence[Step]
+    """Of what is declared no longer."""
+    sources: Mapping[str, LiveObject]
+    """The live table of each declared one that is there."""
+    present: Sequence[View | MaterializedView | Dictionary]
+    """The declared views and dictionaries that are there."""
+    tried: Rehearsed
+    """What this run has tried before; it is added to."""
+
+
+def plan_in_scratch(compared: ToCompare, beside: Sequence[str]) -> Routine[Planned]:
+    """All steps of a schema, with those of the tables and views that are there. ``beside``: notes on what else is."""
+    schema, catalog, path, first = compared.schema, compared.catalog, compared.path, compared.first
+    sources, present, tried = compared.sources, compared.present, compared.tried
+    created, dropped = compared.created, compared.dropped
+    others = declared_views(schema)
+    families = [item for item in schema.objects if isinstance(item, TableFamily)]
+    forms_of: dict[str, Form] = dict(first.forms)
+
+    def body(scratch: Scratch) -> Routine[Planned]:
+        tables = dict(sources)
+        declared = list(schema.tables)
+        notes = [*first.notes, *beside]
+        for family in families:
+            for table in family_tables(family, catalog, frozenset(tables), notes):
+                declared.append(table)
+                tables[table.name] = catalog.objects[table.name]
+        targets: dict[str, TableForm] = {}
+        cache = RehearsalCache(rehearsed=tried)
+        # Asked before the tables are planned: their changes may break a view that is replaced, and none that stays.
+        kept, with_views = yield from _with_views(path, present, catalog)
+        # Before the views: these are made in scratch over the declared tables, which are there from now on.
+        found, forms = yield from _plan_tables(
+            declared, tables, catalog, scratch, with_views, cache, bool(others), notes, targets
+        )
+        queries: dict[str, str] = {}
+        replaced = yield from plan_views(schema, others, catalog, scratch, forms, notes, queries)
+        # Known only now: planning the tables has shown which views would refuse INSERTs behind a change.
+        early, replaced = dropped_first(cache.dropped_first, replaced, others, catalog)
+        required = [step for step in found if not step.optional]
+        # Optional drops are carried out last, so they are judged by what the steps before them leave.
+        optional = yield from guard_drops(
+            [step for step in found if step.optional],
+            catalog,
+            BeforeDrop(targets, replaced, queries, path.topology),
+        )
+        moved = {live.name: name for name, live in tables.items() if live.name != name}
+        followed = _anew(replaced) | (path.replaced_views - kept - frozenset(queries))
+        around = yield from plan_dependents(
+            catalog, PlannedChanges(targets, moved, queries, followed), (*required, *replaced)
+        )
+        notes += around.notes
+        around, replaced = made_anew(around, replaced, others, catalog)
+        views = _in_turn(replaced, around.behind, path)
+        # Functions first, because anything may call them; new tables before what reads them; a view that stores types
+        # before its table gets wider ones; drops last, when nothing needs the object any more.
+        changed = (*early, *around.before, *in_order(required, around), *views)
+        # Over all views that are made, whichever part has planned them.
+        changed = yield from stopped_again(changed, path.topology, path.stopped_views, notes)
+        listed = (*first.steps, *created, *changed, *optional, *dropped)
+        return Planned(steps.with_ways_out(listed, path.dropped), tuple(notes), {**forms, **forms_of}, targets)
+
+    def inside(scratch: Scratch) -> Routine[Planned]:
+        # Asked for once: the next plan of this run opens its scratch with them.
+        tried.permissive = scratch.settings
+        if not first.changed:
+            return (yield from body(scratch))
+        return (yield from with_stand_ins(scratch, first.changed, body))
+
+    return (yield from with_scratch(inside, fallback=_fallback(catalog), settings=tried.permissive))
+
+
+def _with_views(
+    path: UpgradePath, present: Sequence[View | MaterializedView | Dictionary], catalog: Catalog
+) -> Routine[tuple[frozenset[str], UpgradePath]]:
+    """The declared views that stay as they are, and the path with what may become of the others while tables change.
+
+    Only a view that is replaced may break for a moment. One that stays as it is must not.
+    """
+    queried = [item for item in present if isinstance(item, View | MaterializedView)]
+    kept = yield from unchanged_views(queried, catalog)
+    rewritten = frozenset(item.name for item in queried) - kept
+    return kept, replace(
+        path,
+        replaced_views=path.replaced_views - kept,
+        rewritten_views=rewritten,
+        droppable_views=droppable_views(queried, catalog) - kept,
+    )
+
+
+def _in_turn(replaced: Sequence[Step], behind: Sequence[Step], path: UpgradePath) -> tuple[Step, ...]:
+    """Steps of declared views: those that break while their tables change go before those that follow the tables."""
+    plain = tuple(step for step in replaced if step.strategy == "replace" and step.object in path.replaced_views)
+    return (*plain, *behind, *(step for step in replaced if step not in plain))
+
+
+def _fallback(catalog: Catalog) -> str | None:
+    """The database for scratch where none can be made. Inside a Replicated one its tables would be on every host."""
+    return None if catalog.database_engine in REPLICATED_DATABASES else catalog.database
+
+
+def _anew(steps: Sequence[Step]) -> frozenset[str]:
+    """Views that are made anew. One that is only altered goes on with its stored types and its own table: these have to
+    follow its tables."""
+    return frozenset(step.object for step in steps if step.blocked or not altered_in_place(step))
+
+
+def _plan_tables(
+    declared: list[Table],
+    sources: Mapping[str, LiveObject],
+    catalog: Catalog,
+    scratch: Scratch,
+    path: UpgradePath,
+    cache: RehearsalCache,
+    read: bool,
+    notes: list[str],
+    targets: dict[str, TableForm],
+) -> Routine[tuple[list[Step], dict[str, Form]]]:
+    """The steps of the declared tables that are there, and the forms of these. ``notes`` and ``targets`` are added
+    to."""
+    present = [table for table in declared if table.name in sources]
+    # A definition that is not understood is only reported: compared without the unknown clause it might look equal.
+    understood = [table for table in present if not isinstance(sources[table.name].form, UnsupportedForm)]
+    recorded = {table.name: known_form(table, sources[table.name], path) for table in understood}
+    known = {name: form for name, form in recorded.items() if form is not None}
+    unknown = [table for table in understood if table.name not in known]
+    forms = {**known, **(yield from declared_forms(scratch, unknown, catalog, sources, cache.rehearsed, read))}
+    found: list[Step] = []
+    differing: list[Differing] = []
+    for table in present:
+        live, in_sync = sources[table.name], table.name in known
+        found += yield from _compared(table, live, forms.get(table.name), in_sync, catalog, path, cache, differing)
+    # Another release may have written the same definition in other words. So a live table that differs is created in
+    # scratch, and compared again as this server writes it.
+    rewritten = yield from rewritten_forms(scratch, [each.form for each in differing], cache.rehearsed)
+    if not differing:
+        return found, dict[str, Form](forms)
+    # Here because it is a third of the planner: where nothing differs, most of a start would go into loading it.
+    from aaiclick.plan.table import plan_differing
+
+    for each in differing:
+        again = rewritten[each.live.name]
+        assert isinstance(again, TableForm)
+        found += yield from plan_differing(each, again, catalog, scratch, path, cache, notes, targets)
+    return found, dict[str, Form](forms)
+
+
+def _compared(
+    table: Table,
+    live: LiveObject,
+    declared: TableForm | None,
+    in_sync: bool,
+    catalog: Catalog,
+    path: UpgradePath,
+    cache: RehearsalCache,
+    differing: list[Differing],
+) -> Routine[list[Step]]:
+    """What can be said of a table before it is known how it would be changed: that it cannot be read, is no table, gets
+    another name, or is in sync. One that differs is added to ``differing``. ``declared``: None where the live
+    definition is not understood; ``in_sync``: it is known already not to differ."""
+    if isinstance(live.form, UnsupportedForm):
+        return [steps.unreadable_step(live.name, live.form.reason)]
+    if not isinstance(live.form, TableForm):
+        return [steps.obstacle_step(live.name, live.form.kind, table.noun)]
+    assert declared is not None
+    found: list[Step] = []
+    data_name = live.name
+    if live.name != table.name:
+        from aaiclick.plan.proof.row_policies import rename_with_policies
+        from aaiclick.plan.table import renamed
+
+        renaming = steps.rename_step(catalog.database, live.name, table.name)
+        found.append((yield from rename_with_policies(cache, catalog.database, live.name, renaming, path.topology)))
+        live = renamed(live, table.name)
+    assert isinstance(live.form, TableForm)
+    if not in_sync and differs(table, declared, live, path):
+        differing.append(Differing(table, declared, live, live.form, data_name))
+    elif path.requested:
+        found += yield from requested(catalog.database, live, path.requested, path.topology)
+    return found
