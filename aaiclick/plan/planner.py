@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from aaiclick.catalog.fingerprint import text_digest
-from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, ViewForm
-from aaiclick.catalog.render import has_hidden, scratch_unfit
+from aaiclick.catalog.forms import Catalog, Form, LiveObject, ViewForm
 from aaiclick.errors import MigrationError
 from aaiclick.plan import steps
+from aaiclick.plan.comparison.recorded import Planned, declared_views, former_names, known_form, live_source
 from aaiclick.plan.declaration.names import require_names
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AlterWork, AttachWork
 from aaiclick.plan.rehearsal.cache import Rehearsed
 from aaiclick.plan.server_objects.planned import PlannedServerObjects, plan_server_objects
 from aaiclick.routine import Routine
-from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, TableFamily, View
 from aaiclick.versions.upgrade_path import UpgradePath
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """The steps, in the order in which they are carried out.
-
-    ``forms`` are the canonical forms of declared objects, as far as they were worked out. ``targets`` are the new
-    forms of tables that differ.
-    """
-
-    steps: tuple[Step, ...]
-    notes: tuple[str, ...]
-    forms: Mapping[str, Form]
-    targets: Mapping[str, TableForm] = field(default_factory=dict[str, TableForm])
 
 
 def basis_of(catalog: Catalog) -> str:
@@ -140,7 +125,7 @@ def _check_sources(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveO
         if there is None:
             continue
         table = next((each for each in schema.tables if each.name == name and name in sources), None)
-        other = next((old for old in _former(table, path) if catalog.get(old) is not None), "") if table else ""
+        other = next((old for old in former_names(table, path) if catalog.get(old) is not None), "") if table else ""
         view = any(item.name == name for item in schema.objects if isinstance(item, MaterializedView))
         keeps = view and isinstance(there.form, ViewForm) and there.form.materialized and not there.form.to
         if other or keeps:
@@ -175,33 +160,13 @@ def _created(
     return tuple((yield from create_tables(missing, catalog)))
 
 
-def declared_views(schema: Schema) -> list[View | MaterializedView | Dictionary]:
-    """The declared views and dictionaries, in order of declaration."""
-    return [item for item in schema.objects if isinstance(item, View | MaterializedView | Dictionary)]
-
-
-def plain_views(schema: Schema) -> frozenset[str]:
-    """The declared plain views. They hold no rows, so one that breaks while its table changes is simply replaced."""
-    return frozenset(item.name for item in schema.objects if isinstance(item, View))
-
-
-def live_source(table: Table, catalog: Catalog, path: UpgradePath | None = None) -> LiveObject | None:
-    """The live table of a declaration: by its name, else by the newest former name that is there."""
-    return next((live for name in (table.name, *_former(table, path)) if (live := catalog.get(name)) is not None), None)
-
-
-def _former(table: Table, path: UpgradePath | None) -> list[str]:
-    former = path.former_names.get(table.name, ()) if path is not None else ()
-    return [*former, *([table.renamed_from] if table.renamed_from is not None else [])]
-
-
 def _beside(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject], path: UpgradePath) -> list[str]:
     """Notes on tables that were to be renamed while both names are there: another program has created one of them
     again."""
     taken = {item.name for item in schema.objects} | {live.name for live in sources.values()}
     found: dict[str, str] = {}
     for table in schema.tables:
-        for old in _former(table, path):
+        for old in former_names(table, path):
             live = catalog.get(old)
             if table.name in sources and live is not None and old not in taken:
                 rows = f"its {live.rows:,} rows are" if live.rows else "what it holds is"
@@ -210,27 +175,6 @@ def _beside(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject],
                     f"{rows} not in {table.name} (left alone)"
                 )
     return list(found.values())
-
-
-def known_form(table: Table, live: LiveObject, path: UpgradePath) -> TableForm | None:
-    """The recorded form of a declaration, where the live table equals it. Where it does not, the declaration is created
-    in scratch: a record is never a reason to change a table."""
-    form = path.recorded_forms.get(table.name)
-    if form is None or live.name != table.name or not isinstance(live.form, TableForm) or not repeatable(table, form):
-        return None
-    return None if differs(table, form, live, path) else form
-
-
-def repeatable(table: Table, form: TableForm) -> bool:
-    """True for a form that scratch would give again: without a secret, and without settings that scratch cannot
-    have."""
-    engine = table.engine
-    plain = isinstance(engine, MergeTree) and engine.replicated is None
-    return (
-        plain
-        and not has_hidden(form)
-        and not any(scratch_unfit(name, str(value)) for name, value in engine.settings.items())
-    )
 
 
 def _as_recorded(schema: Schema, sources: Mapping[str, LiveObject], path: UpgradePath) -> dict[str, Form] | None:
@@ -246,20 +190,6 @@ def _as_recorded(schema: Schema, sources: Mapping[str, LiveObject], path: Upgrad
                 return None
             found[table.name] = form
     return found
-
-
-def differs(table: Table, declared: TableForm, live: LiveObject, path: UpgradePath) -> bool:
-    """Whether there is anything to do about a table, or to tell."""
-    if live.form == declared and not path.changes_of(table.name):
-        return False  # word for word: most starts end here, and load nothing that compares
-    from aaiclick.diff.compare import diff_table
-    from aaiclick.diff.target import make_target
-    from aaiclick.versions.compose import compose
-
-    assert isinstance(live.form, TableForm)
-    composed = compose(live.form, path.changes_of(table.name), declared)
-    target = make_target(table, declared, live.form, dict(composed.renames))
-    return bool(diff_table(live.form, target) or target.undeclared or target.notes or composed.fills)
 
 
 def _dropped(

@@ -16,9 +16,9 @@ from aaiclick.catalog.forms import Catalog, LiveObject, TableForm
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.diff.changes.ttl import ChangeColumnTtl, ChangeTtl, keeps_all
 from aaiclick.diff.target import make_target
+from aaiclick.plan.comparison.recorded import live_source
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import Alter, AlterWork
-from aaiclick.plan.planner import live_source
 from aaiclick.routine import Routine
 from aaiclick.specs.columns import Column
 from aaiclick.specs.engines import MergeTree

@@ -12,8 +12,9 @@ from aaiclick import Policy, Schema, ensure_schema, plan_schema
 from aaiclick.catalog.forms import Catalog, LiveObject, ServerFacts
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.read import server_facts
+from aaiclick.plan.comparison.recorded import Planned
 from aaiclick.plan.model import Plan, Step
-from aaiclick.plan.planner import Planned, plan_objects
+from aaiclick.plan.planner import plan_objects
 from aaiclick.routine import Connection, run
 from aaiclick.specs.tables import Table
 from aaiclick.sql.quoting import quote_name

@@ -15,9 +15,10 @@ from aaiclick.commands.inspection.idle_keys import idle_keys
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.own_settings import SETTINGS, own_settings
 from aaiclick.commands.inspection.recorded_forms import load_forms
+from aaiclick.plan.comparison.recorded import Planned
 from aaiclick.plan.foreign_objects import without_foreign
 from aaiclick.plan.model import Plan, Step
-from aaiclick.plan.planner import Planned, basis_of, plan_ttl_first
+from aaiclick.plan.planner import basis_of, plan_ttl_first
 from aaiclick.plan.rehearsal.cache import Rehearsed
 from aaiclick.plan.scripted.decisions import decided
 from aaiclick.plan.steps import UNREADABLE

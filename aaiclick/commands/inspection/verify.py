@@ -15,7 +15,7 @@ from aaiclick.commands.inspection.recorded_forms import load_forms
 from aaiclick.diff.compare import diff_table
 from aaiclick.diff.guessed_format import with_guessed_format
 from aaiclick.diff.target import Target, make_target
-from aaiclick.plan.planner import live_source
+from aaiclick.plan.comparison.recorded import live_source
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import TableFamily
 from aaiclick.sql.security import same_security

@@ -13,6 +13,7 @@ from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.server_objects.functions import with_stand_ins
 from aaiclick.diff.compare import Differing
 from aaiclick.plan import steps
+from aaiclick.plan.comparison.recorded import Planned, declared_views, differs, known_form
 from aaiclick.plan.dependents.dependent_steps import PlannedChanges, in_order, plan_dependents
 from aaiclick.plan.dependents.dropped_first import droppable_views, dropped_first
 from aaiclick.plan.dependents.drops import BeforeDrop, guard_drops
@@ -20,7 +21,6 @@ from aaiclick.plan.dependents.stopped_views import stopped_again
 from aaiclick.plan.families import family_tables
 from aaiclick.plan.materialize import requested
 from aaiclick.plan.model import Step
-from aaiclick.plan.planner import Planned, declared_views, differs, known_form
 from aaiclick.plan.rehearsal.cache import RehearsalCache, Rehearsed
 from aaiclick.plan.rehearsal.definitions import declared_forms, rewritten_forms
 from aaiclick.plan.server_objects.planned import PlannedServerObjects

@@ -8,7 +8,7 @@ from aaiclick.catalog.declared_tables import canonical_forms, canonical_tables
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm
 from aaiclick.catalog.render import form_sql
 from aaiclick.catalog.scratch import Scratch
-from aaiclick.plan.planner import repeatable
+from aaiclick.plan.comparison.recorded import repeatable
 from aaiclick.plan.rehearsal.cache import Rehearsed
 from aaiclick.routine import Routine
 from aaiclick.specs.ddl import create_table_sql

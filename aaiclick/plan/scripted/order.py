@@ -20,8 +20,9 @@ from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.catalog.reflect import reflect_table
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.errors import UnsupportedObjectError
+from aaiclick.plan.comparison.recorded import Planned, live_source, plain_views
 from aaiclick.plan.model import Step
-from aaiclick.plan.planner import Planned, live_source, plain_views, plan_objects, plan_ttl_first
+from aaiclick.plan.planner import plan_objects, plan_ttl_first
 from aaiclick.plan.rehearsal.cache import Rehearsed
 from aaiclick.plan.scripted.statements import catalog_after, made_by, plan_script, predicted
 from aaiclick.plan.scripted.views import named_in_views, plan_script_views

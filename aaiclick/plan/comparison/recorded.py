@@ -1,0 +1,87 @@
+"""What every plan goes by: the live table of each declaration, and whether it is as it was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm
+from aaiclick.catalog.render import has_hidden, scratch_unfit
+from aaiclick.plan.model import Step
+from aaiclick.specs.engines import MergeTree
+from aaiclick.specs.schema import Schema
+from aaiclick.specs.tables import Table
+from aaiclick.specs.views import Dictionary, MaterializedView, View
+from aaiclick.versions.upgrade_path import UpgradePath
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The steps, in the order in which they are carried out.
+
+    ``forms`` are the canonical forms of declared objects, as far as they were worked out. ``targets`` are the new
+    forms of tables that differ.
+    """
+
+    steps: tuple[Step, ...]
+    notes: tuple[str, ...]
+    forms: Mapping[str, Form]
+    targets: Mapping[str, TableForm] = field(default_factory=dict[str, TableForm])
+
+
+def live_source(table: Table, catalog: Catalog, path: UpgradePath | None = None) -> LiveObject | None:
+    """The live table of a declaration: by its name, else by the newest former name that is there."""
+    return next(
+        (live for name in (table.name, *former_names(table, path)) if (live := catalog.get(name)) is not None), None
+    )
+
+
+def former_names(table: Table, path: UpgradePath | None) -> list[str]:
+    """The names that a table had before, the newest first."""
+    former = path.former_names.get(table.name, ()) if path is not None else ()
+    return [*former, *([table.renamed_from] if table.renamed_from is not None else [])]
+
+
+def declared_views(schema: Schema) -> list[View | MaterializedView | Dictionary]:
+    """The declared views and dictionaries, in order of declaration."""
+    return [item for item in schema.objects if isinstance(item, View | MaterializedView | Dictionary)]
+
+
+def plain_views(schema: Schema) -> frozenset[str]:
+    """The declared plain views. They hold no rows, so one that breaks while its table changes is simply replaced."""
+    return frozenset(item.name for item in schema.objects if isinstance(item, View))
+
+
+def known_form(table: Table, live: LiveObject, path: UpgradePath) -> TableForm | None:
+    """The recorded form of a declaration, where the live table equals it. Where it does not, the declaration is created
+    in scratch: a record is never a reason to change a table."""
+    form = path.recorded_forms.get(table.name)
+    if form is None or live.name != table.name or not isinstance(live.form, TableForm) or not repeatable(table, form):
+        return None
+    return None if differs(table, form, live, path) else form
+
+
+def repeatable(table: Table, form: TableForm) -> bool:
+    """True for a form that scratch would give again: without a secret, and without settings that scratch cannot
+    have."""
+    engine = table.engine
+    plain = isinstance(engine, MergeTree) and engine.replicated is None
+    return (
+        plain
+        and not has_hidden(form)
+        and not any(scratch_unfit(name, str(value)) for name, value in engine.settings.items())
+    )
+
+
+def differs(table: Table, declared: TableForm, live: LiveObject, path: UpgradePath) -> bool:
+    """Whether there is anything to do about a table, or to tell."""
+    if live.form == declared and not path.changes_of(table.name):
+        return False  # word for word: most starts end here, and load nothing that compares
+    from aaiclick.diff.compare import diff_table
+    from aaiclick.diff.target import make_target
+    from aaiclick.versions.compose import compose
+
+    assert isinstance(live.form, TableForm)
+    composed = compose(live.form, path.changes_of(table.name), declared)
+    target = make_target(table, declared, live.form, dict(composed.renames))
+    return bool(diff_table(live.form, target) or target.undeclared or target.notes or composed.fills)
