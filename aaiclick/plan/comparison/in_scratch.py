@@ -37,8 +37,11 @@ class ToCompare:
     """What is to be compared, and what is planned already."""
 
     schema: Schema
+    """What is declared."""
     catalog: Catalog
+    """What is there."""
     path: UpgradePath
+    """The way from the live version to the declared one."""
     first: PlannedServerObjects
     """Of functions, named collections and the database."""
     created: Sequence[Step]
