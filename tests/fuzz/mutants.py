@@ -244,7 +244,11 @@ MUTANTS = (
         seed=449,
     ),
     Mutant(
-        "views keep the types that they had", "aaiclick.plan.planner.plan_dependents", _nobody_around, _viewed, seed=27
+        "views keep the types that they had",
+        "aaiclick.plan.comparison.in_scratch.plan_dependents",
+        _nobody_around,
+        _viewed,
+        seed=27,
     ),
     Mutant(
         "constraints are not held against the rows",
