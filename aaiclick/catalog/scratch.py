@@ -181,7 +181,13 @@ def close_scratch(scratch: Scratch, quiet: bool = False, *, sync: bool = True) -
         else:
             # SYNC: otherwise the files of each table stay for eight minutes of the engine's life, and an embedded
             # engine seldom lives that long.
-            yield Command(drop("DATABASE", quote_name(scratch.database), if_exists=True, sync=sync))
+            gone = Command(drop("DATABASE", quote_name(scratch.database), if_exists=True, sync=sync))
+            try:
+                yield gone
+            except OutcomeUnknownError:
+                # Nobody else knows of it, so once more is safe, whether the first one happened or not. Left alone it
+                # would wait for a start that compares, an hour later.
+                yield gone
     except StatementError:
         if not quiet:
             raise
@@ -238,7 +244,7 @@ def sweep_stale_scratch(
     """
     if cluster:
         places = yield from scratch_on_hosts(places, cluster)
-    # A start that has nothing to do comes for them by the server's clock; that of this process may be behind it.
+    # Starts come for them by the server's clock; that of this process may be behind it.
     seconds = max((yield from clock()), places.at)
     holders = {
         holder for name in (*places.databases, *(name for name, _ in places.tables)) if (holder := _holder(name))
@@ -273,6 +279,11 @@ def scratch_on_hosts(here: ScratchPlaces, cluster: str) -> Routine[ScratchPlaces
         {"skip_unavailable_shards": 1},
     )
     return replace(here, databases=tuple(text(row[0]) for row in rows))
+
+
+def abandoned(places: ScratchPlaces) -> str:
+    """Name of a scratch database of the server that nobody can be using any more; '' for none."""
+    return next((name for name in sorted(places.databases) if _is_stale(name, places.at)), "")
 
 
 def next_stale(places: ScratchPlaces) -> int | None:

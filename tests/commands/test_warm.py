@@ -34,10 +34,7 @@ def test_a_long_list_of_names_is_not_sent_and_other_tables_do_not_count(count: i
     assert isinstance(effect, Query)
     assert ("n0" in effect.parameters) == (count < MOST_NAMES)
     texts = {f"t{place}": f"CREATE {place}" for place in range(count)}
-    rows = (
-        *((name, text, "", "d", 0, "") for name, text in texts.items()),
-        ("stranger", "CREATE stranger", "{}", "d", 0, ""),
-    )
+    rows = (*((name, text, "", "d", 0) for name, text in texts.items()), ("stranger", "CREATE stranger", "{}", "d", 0))
     with pytest.raises(StopIteration) as end:
         routine.send(rows)
     assert (end.value.value.digest, end.value.value.in_sync) == (text_digest(texts), False)

@@ -71,7 +71,7 @@ class Belated(Schedule):
         assert isinstance(first.effect, Command)
         self.sent = first.effect.sql
         self._insert()
-        self.scene.disturbed = True
+        self.scene.disturbed = self.scene.overdue = True
         self.scene.pass_time(AWAY)
         second = self._start(newest, Chaos(self.rng))
         self._until(second, (Command, Query), meeting.moment)

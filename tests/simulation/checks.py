@@ -145,8 +145,13 @@ def _left(scene: Scene, kept: bool) -> list[str]:
         ]
         waiting |= {name for name in names if any(nonce in name for nonce in unfinished)}
     wrong = [f"{name} is left" for name in names if not (kept and name.startswith(later)) and name not in waiting]
-    # Whoever left a scratch database: a start that has nothing to do sees it when it is an hour old.
-    return wrong + [f"database {name} is left" for name in server.databases if name != DATABASE and not kept]
+    if kept or scene.overdue:
+        return wrong
+    return wrong + [
+        f"database {name} is left"
+        for name in server.databases
+        if name != DATABASE and not any(nonce in name for nonce in silenced)
+    ]
 
 
 def _records(scene: Scene) -> list[str]:

@@ -56,7 +56,7 @@ class LateContender(Schedule):
         while not any(comes(late, words) for words in (MAKES if self.meeting.who == "a winner" else ENDS)):
             self._step_one(late)
         assert not late.ended
-        self.scene.disturbed = True
+        self.scene.disturbed = self.scene.overdue = True
         self.scene.pass_time(AWAY)
         faster = self._start(newest, Chaos(self.rng))
         self._until(faster, self.meeting.moment)

@@ -57,6 +57,7 @@ class Process(Actor):
         self.beside: _Renewing | None = None
         self.statements = 0
         self.kills_wait = False
+        self.cached = False
         self.created = 0
         self.late: str | None = None
         self.held: Held | None = None
@@ -91,7 +92,7 @@ class Process(Actor):
         effect = self.effect
         if isinstance(effect, _SENT):
             fate = self.chaos.fate(effect)
-            self.scene.disturbed = self.scene.disturbed or fate is not Fate.GO
+            self._note_disturbance(effect, fate)
             if fate is Fate.PAUSE:
                 self.scene.tell(self, "paused before", effect)
                 self.wake = self.scene.time + self.chaos.pause()
@@ -100,6 +101,20 @@ class Process(Actor):
             self._carry_out(effect, fate)
         else:
             self._answer(effect)
+
+    def _note_disturbance(self, effect: Query | Command, fate: Fate) -> None:
+        """Of what a disturbed run leaves of its lease the next one takes care, where there is one: whoever writes the
+        cache sees to it."""
+        scene = self.scene
+        writes = f"`{RECORDS}` " in effect.sql and "MODIFY COMMENT " in effect.sql
+        self.cached = self.cached or writes
+        if fate is not Fate.GO:
+            scene.disturbed = True
+            scene.overdue = (
+                scene.overdue or self.cached or fate is Fate.PAUSE or LOCK in effect.sql or "/* aaiclick:" in effect.sql
+            )
+        elif writes and not any(process is not self and process.alive for process in scene.processes):
+            scene.overdue = False
 
     def _carry_out(self, effect: Query | Command, fate: Fate) -> None:
         scene = self.scene
@@ -263,6 +278,7 @@ class Process(Actor):
         except AaiclickError as error:
             self.error = error
             self.state = "over"
+            self._leave_scratch()
             self.scene.tell(self, "stops", error)
             self.scene.asked(error) if isinstance(error, SchemaVersionError) else None
 
@@ -273,12 +289,19 @@ class Process(Actor):
         self.execution = self.beside = None
         if self.late is not None:
             self._silence(self.late)
+        self._leave_scratch()
         self.routine.close()
+
+    def _leave_scratch(self) -> None:
+        """Of a start that goes no way to the lease nobody else may come by what it leaves: the next one that compares
+        does, an hour later, or the next migration."""
+        scene = self.scene
+        scene.overdue = scene.overdue or len(scene.world.server.databases) > 1
 
     def _silence(self, late: str) -> None:
         """It would have taken back what it sent too late."""
         scene = self.scene
-        if made := re.match(rf"CREATE TABLE \S*{PREFIX}(?:mark|new|stage)_(\w+)", late):
+        if made := re.match(rf"CREATE (?:TABLE|DATABASE) \S*{PREFIX}(?:mark|new|stage|scratch)_(\w+)", late):
             scene.silenced.add(made[1].partition("_")[0])
         if (stopped := re.match(rf"SYSTEM STOP (?:TTL )?MERGES `{DATABASE}`\.`(\w+)`", late)) and (
             there := scene.world.server.find(DATABASE, stopped[1])

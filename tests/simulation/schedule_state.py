@@ -68,7 +68,8 @@ class Scene:
     """``time`` only ever goes on; the server's clock is ahead of it by ``server_ahead``. ``stray``: storages that an
     operator made or dropped; ``dropped``: rows that went with them; ``late``: rows of a table that an operator put back
     after the version was recorded without it; ``operated``: an operator did something. ``disturbed``: some run was
-    killed, paused or left without an answer; ``unfenced``: tables that a paused run wrote a statement or function of the migration into
+    killed, paused or left without an answer; ``overdue``: one was when its cache was written, so what it leaves waits
+    for the next migration. ``unfenced``: tables that a paused run wrote a statement or function of the migration into
     when it had lost its lease; ``silenced``: nonces of runs that were killed right behind what they had sent too late;
     ``stopped``: storages whose merges such a one stopped. ``unasked``: a version was recorded over a table that the
     operator had put there, and that nobody had converted or asked about; ``clock_set``: the server's clock was."""
@@ -87,6 +88,7 @@ class Scene:
     told: list[str] | None = None
     processes: list[Process] = field(default_factory=list)
     dropped: set[int] = field(default_factory=set)
+    overdue: bool = False
     disturbed: bool = False
     operated: bool = False
     late: set[int] = field(default_factory=set)

@@ -3,14 +3,13 @@ that all hosts share."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.read import MOST_NAMES
 from aaiclick.catalog.server_objects.stamps import server_stamps
-from aaiclick.clickhouse.names import NOTES, PREFIX, RECORDS
+from aaiclick.clickhouse.names import NOTES, RECORDS
 from aaiclick.clickhouse.shared.bookkeeping import HOME_PREFIX, home_beside
 from aaiclick.clickhouse.shared.tables import KEEPER_PATH
 from aaiclick.commands.inspection.digests import families_of, stamped
@@ -20,11 +19,6 @@ from aaiclick.routine import Query, Routine, Row, number, text
 from aaiclick.specs.schema import Schema
 from aaiclick.sql.quoting import qualified, quote_string
 from aaiclick.state.cache import CacheEntry, parse_cache
-
-_SCRATCH = f"{PREFIX}scratch_"
-# As ``catalog/scratch.py`` makes and reads them, which a warm start does not load.
-_SCRATCH_NAME = re.compile(_SCRATCH + r"(?P<made>[0-9a-f]{8})[0-9a-f]{12}[0-9a-z]{0,12}\Z")
-_STALE_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +43,6 @@ class Warm:
     """All hosts of a cluster share what is recorded here."""
     more: bool = False
     """What the policy allows by name, and nothing requires, may be there."""
-    abandoned: str = ""
-    """Name of a scratch database that nobody can be using any more; '' for none."""
 
 
 def warm(schema: Schema, database: str | None, keys: Collection[str] = ()) -> Routine[Warm]:
@@ -100,16 +92,13 @@ def names_wanted(schema: Schema, keys: Collection[str]) -> list[str]:
 
 
 def definitions(where: str, parameters: Mapping[str, str | int]) -> Query:
-    """The question of a warm start: name, definition, comment and database of tables, the server's clock, and the
-    oldest scratch database of the server.
+    """The question of a warm start: name, definition, comment and database of tables, and the server's clock.
 
     The only statement that goes out without the settings of this library. The query cache would answer with the past.
     """
-    # What a start leaves that dies while it plans, without the lease, nobody knows of who comes by the lease.
-    oldest = f"(SELECT min(name) FROM system.databases WHERE startsWith(name, '{_SCRATCH}'))"
     sql = (
-        f"SELECT name, create_table_query, comment, database, toUnixTimestamp(now()), {oldest} FROM system.tables "
-        f"WHERE {where} SETTINGS use_query_cache = 0"
+        "SELECT name, create_table_query, comment, database, toUnixTimestamp(now()) FROM system.tables WHERE "
+        f"{where} SETTINGS use_query_cache = 0"
     )
     return Query(sql, parameters, bare=True)
 
@@ -138,7 +127,6 @@ def seen(
     at = number(rows[0][4]) if rows else 0
     # Something expires, such as a kept table: it is dropped under the lease.
     in_sync = in_sync and (entry is None or entry.due is None or at < entry.due)
-    abandoned = _abandoned(text(rows[0][5]), at) if rows else ""
     running = entry.running if entry is not None else None
     overtaken = (
         in_sync
@@ -152,13 +140,7 @@ def seen(
         from aaiclick.commands.inspection.standing_keys import something_left
 
         more = something_left(schema, keys, {text(row[0]): text(row[1]) for row in rows})
-    idle = in_sync and running is None and not abandoned
-    return Warm(database, digest, entry, idle, len(texts), overtaken, at, shared, more, abandoned)
-
-
-def _abandoned(scratch: str, at: int) -> str:
-    made = _SCRATCH_NAME.match(scratch)
-    return scratch if made is not None and at - int(made["made"], 16) > _STALE_SECONDS else ""
+    return Warm(database, digest, entry, in_sync and running is None, len(texts), overtaken, at, shared, more)
 
 
 def is_shared(definition: str) -> bool:

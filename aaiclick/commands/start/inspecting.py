@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from aaiclick.catalog.scratch import abandoned
 from aaiclick.clock import clock
 from aaiclick.commands.approval.approved import as_approved, require_approved, require_database
 from aaiclick.commands.approval.stand_alone import stand_alone
@@ -93,8 +94,10 @@ def _settled(run: Run, planned: PlannedMigration, seen: Warm) -> Routine[bool]:
     if verdict.run or not is_recorded(planned, seen.digest) or entry is None or not _kept(entry, planned, seen.at):
         return False
     if (entry.version, entry.objects) == (run.schema.version, seen.digest):
-        # A scratch database that nobody uses any more goes under the lease.
-        return not seen.abandoned or not (yield from may_clear(planned.inspection.books.home, seen.abandoned))
+        # What a process left that died while it planned, without the lease: whoever sees it takes it away, under the
+        # lease. The one query of a start that finds nothing changed does not ask: it would cost each start a third.
+        left = abandoned(planned.inspection.owned.scratch)
+        return not left or not (yield from may_clear(planned.inspection.books.home, left))
     # A run was killed between the record and the cache. Until that is written again each start takes this long look,
     # which is all that a user who cannot write it needs.
     return not (yield from may_write(planned.inspection.books.home))

@@ -48,9 +48,8 @@ def named(server: Server, parameters: Given) -> tuple[str, Storage | None]:
 def warm(server: Server, given: Given, sql: str) -> Rows:
     database = str(given["database"])
     wanted = {str(value) for key, value in given.items() if key != "database"}
-    scratch = min((each for each in server.databases if each.startswith("_aaiclick_scratch_")), default="")
     return tuple(
-        (name, each.definition(database, name), each.comment, database, int(server.now), scratch)
+        (name, each.definition(database, name), each.comment, database, int(server.now))
         for name, each in tables(server, database)
         if name in wanted
     )
@@ -261,7 +260,7 @@ def milliseconds_now(server: Server, given: Given, sql: str) -> Rows:
 
 
 ASKED: tuple[tuple[str, Asked], ...] = (
-    ("SELECT name, create_table_query, comment, database, toUnixTimestamp(now()), (SELECT min(name) FROM", warm),
+    ("SELECT name, create_table_query, comment, database, toUnixTimestamp(now()) FROM system.tables", warm),
     ("SELECT 'server', version()", whole),
     ("SELECT 'server', '', '', '', '',", owned),
     (
