@@ -14,12 +14,13 @@ from aaiclick.clickhouse.features import too_old_to_change
 from aaiclick.diff.changes.column_type import RetypeColumn
 from aaiclick.diff.compare import Differing, diff_table
 from aaiclick.diff.hazards import Hazard
-from aaiclick.diff.target import Target, live_column, make_target
+from aaiclick.diff.target import Target, make_target
 from aaiclick.plan import steps
 from aaiclick.plan.combining.groups import combined
 from aaiclick.plan.data_checks.checks import CheckFindings, count_violations
 from aaiclick.plan.data_checks.counting import countable, counted_rows
 from aaiclick.plan.data_checks.defaults import failing_defaults
+from aaiclick.plan.data_checks.deleted_rows import mutation_fails
 from aaiclick.plan.data_checks.expressions import ExpressionFindings, check_expressions
 from aaiclick.plan.declaration.expressions import require_conditions
 from aaiclick.plan.dependents.select_check import blocking_dependents
@@ -33,7 +34,7 @@ from aaiclick.plan.old_parts.read_by_defaults import written_over_absent
 from aaiclick.plan.operations import Alter
 from aaiclick.plan.other_engines import can_be_cloned, plan_other_engine, stand_in
 from aaiclick.plan.proof.constraints import new_constraints, violated
-from aaiclick.plan.proof.cost import Cost, cost_of
+from aaiclick.plan.proof.cost import Cost, cost_of, touched_bytes
 from aaiclick.plan.proof.in_place import InPlaceProof, prove
 from aaiclick.plan.proof.nondeterministic import nondeterministic, written_down
 from aaiclick.plan.proof.row_policies import held_to_policies
@@ -49,7 +50,7 @@ from aaiclick.plan.strategies.hidden_defaults import hidden_change, may_change, 
 from aaiclick.plan.strategies.rebuild import propose_rebuild
 from aaiclick.plan.strategies.refusals import becomes_replicated, exchange_refusal, read_only
 from aaiclick.plan.undeclared_columns import drop_column_steps, nulls_refused, unholdable
-from aaiclick.routine import Query, Routine, number, text
+from aaiclick.routine import Routine
 from aaiclick.specs.migrations import Rebuild
 from aaiclick.specs.tables import Table
 from aaiclick.sql.clauses import materialize
@@ -285,6 +286,8 @@ def _tried(
     # After that: a column that is written anyway needs no second reason.
     changes = yield from written_over_absent(diff, data_name, changes)
     in_place = replace(diff, changes=(*changes, *proof.remade))
+    if allowed and not blocked and (hidden := (yield from mutation_fails(diff, data_name, in_place.changes))):
+        allowed, reason, refusal = False, hidden, hidden
     if allowed:
         proposal = yield from remembered(in_place, propose_alter)
         refusal = proposal.refusal
@@ -293,7 +296,7 @@ def _tried(
         if proposal.work is not None and not blocked:
             refusal = yield from alter_refused(in_place, data_name, proposal.sent)
         if proposal.work is not None and not refusal:
-            touched = yield from _touched_bytes(diff, data_name)
+            touched = yield from touched_bytes(diff, data_name)
             return (
                 steps.alter_step(
                     diff, table_guards.alter(proposal.work, proposal.sent), in_place.changes, blocked, touched
@@ -327,6 +330,14 @@ def _tried(
             "would have to be copied as well: make the two changes in two versions"
         )
         return (steps.impossible_step(diff, diff.changes, _joined(refusal, why)),)
+    return (yield from _copied(diff, data_name, table_guards, blocked, reason, refusal))
+
+
+def _copied(
+    diff: TableDiff, data_name: str, table_guards: TableGuards, blocked: str, reason: str, refusal: str
+) -> Routine[tuple[Step, ...]]:
+    """``rebuild``, or why there is no way at all. ``reason``: what would be different in place; ``refusal``: that, or
+    what the engine says about the ALTER."""
     rebuild = yield from remembered(diff, propose_rebuild)
     if rebuild.work is not None:
         if diff.live.rows and not blocked and not diff.reads_no_rows:
@@ -374,24 +385,6 @@ def _pin(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
         return ()
     sql = alter_table(diff.name, *(materialize("COLUMN", quote_name(name)) for name in names))
     return (steps.pin_step(diff, Alter(sql, mutates=True), names),)
-
-
-def _touched_bytes(diff: TableDiff, data_name: str) -> Routine[int]:
-    """Compressed bytes of the columns that change type: about what a mutation reads and writes."""
-    touched = {
-        old.name
-        for column in diff.target.form.columns
-        if (old := live_column(diff.form, diff.target.renames, column.name)) and old.type != column.type
-    }
-    if not touched:
-        return 0
-    rows = yield Query(
-        "SELECT name, toUInt64(data_compressed_bytes) FROM system.columns WHERE database = {database:String} AND "
-        "table = {table:String}",
-        {"database": diff.database, "table": data_name},
-    )
-    size = {text(row[0]): number(row[1]) for row in rows}
-    return sum(size.get(name, 0) for name in touched)
 
 
 def renamed(live: LiveObject, name: str) -> LiveObject:

@@ -43,6 +43,8 @@ class Before:
     kept: dict[str, int] = field(default_factory=dict)
     """The worst of 2 (comes back and reads the same), 1, 0 (does not come back) by new column; -1 where the engine has
     no answer."""
+    left: bool = False
+    """Nothing of the table differs, so a merge makes of it what it would have made in any case."""
     unread: frozenset[str] = frozenset()
     """Columns of the table that is created directly which cannot be read over these rows: an ALIAS that does not
     convert."""
@@ -194,7 +196,9 @@ def _fill(ground: Ground, old: Table, new: Table, rebuilt: tuple[tuple[str, str]
         column.name for was, column in copied(old, new) if was.late and _depends(ground, source, old, was)
     )
     if not look.undefined and not rebuilt and not where:
-        look.combined = otherwise(ground, old, new, {name for name, worst in look.kept.items() if worst < 2})
+        other = {name for name, worst in look.kept.items() if worst < 2}
+        # What is read of those goes by what else a statement reads, and by whether it reads that as a whole.
+        look.combined = otherwise(ground, old, new, other | set(look.misread))
     return look
 
 
@@ -304,6 +308,9 @@ def _carry_out(
     ground: Ground, world: World, schema: Schema, plan: Plan, looks: list[Before], outcome: Outcome
 ) -> Outcome:
     keys = keys_of(plan, world.drop)
+    changed = {step.object for step in plan.required}
+    for look in looks:
+        look.left = look.new.name not in changed
     try:
         ensure_schema(
             ground.client, schema, database=ground.live, policy=Policy.lossless(keep_old=timedelta(0)).allow(*keys)
@@ -524,6 +531,7 @@ def _compared(ground: Ground, look: Before, keys: tuple[str, ...], when: str) ->
             column
             for column in compare.readable(look.new)
             if column.name not in look.unread and not _free(look, column, keys)
+            if not (look.left and column.name in look.misread)
         ]
         finals = (False,) if look.new.engine.name == "MergeTree" else (True,) if when == "merged" else (False, True)
         if when != "merged" and _about(look, keys) and _merged_before(ground, look.new):

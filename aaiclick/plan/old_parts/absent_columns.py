@@ -7,6 +7,7 @@ rows read now.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm
@@ -20,6 +21,7 @@ from aaiclick.diff.target import live_column
 from aaiclick.errors import StatementError
 from aaiclick.plan.old_parts.columns import PartColumns, held_columns, lacking
 from aaiclick.plan.old_parts.emptied import before_drop
+from aaiclick.plan.old_parts.read_two_ways import read_two_ways, suspects
 from aaiclick.plan.old_parts.readings import (
     computed,
     computed_to_be,
@@ -73,28 +75,18 @@ def absent_columns(diff: TableDiff, data_name: str) -> Routine[AbsentColumns]:
         return AbsentColumns(diff.changes, f"{why} {', '.join(unstored)}, which is no longer stored")
     touched = _touched(diff)
     dropped = [column.name for column in diff.target.unholdable]
-    if not touched and not dropped:
+    suspected = suspects(diff)
+    if not touched and not dropped and not suspected:
         return AbsentColumns(diff.changes)
     held = yield from held_columns(diff.database, data_name, diff.hosts)
-    lacked = tuple(f"old parts without {old.name}" for old, _ in touched if held.lacking(old.name))
+    lacked = [old.name for old, _ in touched if held.lacking(old.name)]
+    lacked += [old.name for old, read in suspected if held.lacking(old.name) and any(map(held.lacking, read))]
     if diff.reads_no_rows and lacked:
-        return AbsentColumns(diff.changes, open=lacked)
+        return AbsentColumns(diff.changes, open=tuple(f"old parts without {name}" for name in dict.fromkeys(lacked)))
     look = _Rows(diff, held, qualified(diff.database, data_name))
-    pins: list[ColumnToWrite] = []
-    for old, new in touched:
-        missing = held.lacking(old.name)
-        # When a stored column becomes an ALIAS its data stays in old parts until they are merged, and would be read
-        # again.
-        if old.kind == "ALIAS" and missing < held.parts:
-            return AbsentColumns(
-                diff.changes, f"some parts of {live.name} still hold values of {old.name} from before it was an ALIAS"
-            )
-        if not missing or not (yield from _reads_differently(look, old, new)):
-            continue
-        refusal = yield from _unfit(look, old)
-        if refusal:
-            return AbsentColumns(diff.changes, refusal)
-        pins.append(_pin(diff, old, missing))
+    pins, refusal = yield from _pins(look, (yield from read_two_ways(diff, held, look.source, suspected)), touched)
+    if refusal:
+        return AbsentColumns(diff.changes, refusal)
     kept = before_drop(live, held, dropped, dropped)
     if kept.refusal:
         return AbsentColumns(diff.changes, kept.refusal)
@@ -107,6 +99,35 @@ def absent_columns(diff: TableDiff, data_name: str) -> Routine[AbsentColumns]:
     # The rest is compared anew, with those columns as the first ALTER leaves them.
     rest = diff_table(form, diff.target) if pinned else diff.changes
     return AbsentColumns((MaterializeColumns(tuple(pins), held.patched), *rest))
+
+
+def _pins(
+    look: _Rows, unsteady: Sequence[ColumnForm], touched: Sequence[tuple[ColumnForm, ColumnForm]]
+) -> Routine[tuple[list[ColumnToWrite], str]]:
+    """What is written first, and why rows of old parts would read another value in any case; '' where they do not."""
+    diff, held = look.diff, look.held
+    pins: list[ColumnToWrite] = []
+    for old in unsteady:
+        refusal = yield from _unfit(look, old)
+        if refusal:
+            return [], refusal
+        pins.append(_pin(diff, old, held.lacking(old.name)))
+    for old, new in touched:
+        if old in unsteady:
+            continue
+        missing = held.lacking(old.name)
+        # When a stored column becomes an ALIAS its data stays in old parts until they are merged, and would be read
+        # again.
+        if old.kind == "ALIAS" and missing < held.parts:
+            why = f"some parts of {diff.form.name} still hold values of {old.name} from before it was an ALIAS"
+            return [], why
+        if not missing or not (yield from _reads_differently(look, old, new)):
+            continue
+        refusal = yield from _unfit(look, old)
+        if refusal:
+            return [], refusal
+        pins.append(_pin(diff, old, missing))
+    return pins, ""
 
 
 def _touched(diff: TableDiff) -> tuple[tuple[ColumnForm, ColumnForm], ...]:

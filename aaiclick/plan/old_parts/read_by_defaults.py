@@ -23,7 +23,7 @@ from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Routine
 from aaiclick.sql.column_names import mentioned
 
-_LITERALS = frozenset({"String", "UInt8", "Float64"})
+LITERALS = frozenset({"String", "UInt8", "Float64"})
 """Types of which the literal is a value of the type itself."""
 
 
@@ -61,7 +61,7 @@ def _read(diff: TableDiff, column: ColumnForm) -> Iterator[str]:
     for other in form.columns:
         if (
             not other.kind
-            and other.type not in _LITERALS
+            and other.type not in LITERALS
             and mentioned(column.expression, through_aliases(form, [other.name]))
         ):
             yield other.name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from aaiclick.diff.target import live_column
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number, text
 
@@ -52,3 +53,21 @@ def cost_of(diff: TableDiff, data_name: str, columns: Collection[str], what: Col
     # At 0 nothing is read, however small the table is.
     allowed = diff.max_read_bytes is None or (diff.max_read_bytes > 0 and read <= diff.max_read_bytes)
     return Cost(frozenset(columns), diff.live.rows, read, () if allowed else tuple(what))
+
+
+def touched_bytes(diff: TableDiff, data_name: str) -> Routine[int]:
+    """Compressed bytes of the columns that change type: about what a mutation reads and writes."""
+    touched = {
+        old.name
+        for column in diff.target.form.columns
+        if (old := live_column(diff.form, diff.target.renames, column.name)) and old.type != column.type
+    }
+    if not touched:
+        return 0
+    rows = yield Query(
+        "SELECT name, toUInt64(data_compressed_bytes) FROM system.columns WHERE database = {database:String} AND "
+        "table = {table:String}",
+        {"database": diff.database, "table": data_name},
+    )
+    size = {text(row[0]): number(row[1]) for row in rows}
+    return sum(size.get(name, 0) for name in touched)

@@ -1,0 +1,81 @@
+"""Rows that a lightweight DELETE has hidden, but that their parts still hold.
+
+No query sees them, so no count does. A mutation reads them all the same: where one of them does not convert it fails
+half way, and a copy, which reads only what is seen, does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from aaiclick.clickhouse.messages import first_line
+from aaiclick.clickhouse.parts import EVERY_ROW
+from aaiclick.diff.changes.base import Change
+from aaiclick.diff.changes.column_type import RetypeColumn
+from aaiclick.diff.changes.columns import AddColumn
+from aaiclick.diff.changes.materialize_columns import MaterializeColumns
+from aaiclick.diff.conversion.convert import cast
+from aaiclick.diff.target import live_column
+from aaiclick.errors import StatementError
+from aaiclick.plan.data_checks.checks import asked
+from aaiclick.plan.data_checks.expressions import hashed
+from aaiclick.plan.old_parts.readings import computed
+from aaiclick.plan.proof.remade_indexes import RemakeIndex
+from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
+from aaiclick.plan.strategies.context import TableDiff
+from aaiclick.routine import Query, Routine, number
+from aaiclick.sql.quoting import quote_name
+
+_SHOWN = "_aaiclick_shown"
+_PREFIX = "_aaiclick_value_"
+
+
+def mutation_fails(diff: TableDiff, data_name: str, changes: Sequence[Change]) -> Routine[str]:
+    """Why a mutation for these changes fails on hidden rows; '' where it does not, or no row may be read."""
+    if diff.reads_no_rows or not diff.live.rows or diff.live.predicted:
+        return ""
+    carried = {f"{_PREFIX}{place}": value for place, value in enumerate(_over_live(diff, changes))}
+    made = list(_over_target(changes))
+    if not carried and not made:
+        return ""
+    rows = yield Query(
+        "SELECT toUInt64(countIf(has_lightweight_delete)) FROM system.parts WHERE active AND database = "
+        "{database:String} AND table = {table:String}",
+        {"database": diff.database, "table": data_name},
+    )
+    if not number(rows[0][0]):
+        return ""
+    # The server keeps in _row_exists of each row whether it is seen; parts without deleted rows say 1.
+    source = future_rows(diff, data_name, made, {_SHOWN: "_row_exists", **carried}).source
+    values = [*map(quote_name, carried), *made]
+    try:
+        yield from asked(
+            f"SELECT {hashed(*values)} FROM {source} WHERE NOT {_SHOWN}", {**COMPARE_SETTINGS, **EVERY_ROW}, long=True
+        )
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return (
+            "rows that a lightweight DELETE has hidden are still in the parts, and a mutation fails on them (the "
+            f"engine: {first_line(str(error)).partition(': while executing')[0]})"
+        )
+    return ""
+
+
+def _over_live(diff: TableDiff, changes: Sequence[Change]) -> Iterator[str]:
+    """What mutations compute of the live columns."""
+    for change in changes:
+        if isinstance(change, RetypeColumn) and change.old.stored and change.new.stored:
+            old = live_column(diff.form, diff.target.renames, change.new.name)
+            yield cast(quote_name(old.name if old is not None else change.old.name), change.new.type)
+        elif isinstance(change, MaterializeColumns):
+            yield from (computed(pin.column, diff.form) for pin in change.pins)
+
+
+def _over_target(changes: Sequence[Change]) -> Iterator[str]:
+    """What mutations compute of the columns as they will be."""
+    for change in changes:
+        if isinstance(change, AddColumn) and change.written:
+            yield quote_name(change.column.name)
+        elif isinstance(change, RemakeIndex):
+            yield change.index.expression

@@ -1,0 +1,89 @@
+"""Defaults that the engine computes in two ways, because their parts lack a column that they read, too.
+
+Where a query reads only the default, the engine puts a literal in the place of a column that the part lacks and that
+has no default of its own (``read_by_defaults.py``): ``toString`` of a Date is `0`. Where the query reads that column
+beside it, the default is computed over the column's type: `1970-01-01`. A copy reads both, a merge does not, and stores
+the other value for good. So the value that a copy reads is written first, whatever else is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aaiclick.catalog.forms import ColumnForm, TableForm
+from aaiclick.diff.target import live_column
+from aaiclick.errors import StatementError
+from aaiclick.plan.data_checks.checks import asked
+from aaiclick.plan.data_checks.expressions import hashed
+from aaiclick.plan.old_parts.columns import PartColumns, lacking
+from aaiclick.plan.old_parts.read_by_defaults import LITERALS
+from aaiclick.plan.strategies.context import TableDiff
+from aaiclick.routine import Routine, Rows
+from aaiclick.sql.column_names import mentioned
+from aaiclick.sql.quoting import quote_name
+
+_READ: dict[str, str | int] = {"final": 0, "max_execution_time": 0, "optimize_use_projections": 0}
+
+
+def suspects(diff: TableDiff) -> tuple[tuple[ColumnForm, tuple[str, ...]], ...]:
+    """The live columns that stay and have a default which reads, also through other expressions, a column without one,
+    and the names of those. What a column reads comes before it."""
+    form = diff.form
+    stays = {
+        old.name
+        for column in diff.target.form.columns
+        if column.stored and (old := live_column(form, diff.target.renames, column.name)) is not None
+    }
+    bare = [column.name for column in form.columns if not column.kind and column.type not in LITERALS]
+    found = [
+        (column, names, len(reached))
+        for column in form.columns
+        if column.kind in ("DEFAULT", "MATERIALIZED") and column.name in stays
+        for reached in [_read(column, form)]
+        if (names := tuple(name for name in bare if name in reached))
+    ]
+    # What is read by another reads less than that one.
+    return tuple((column, names) for column, names, _ in sorted(found, key=lambda each: each[2]))
+
+
+def read_two_ways(
+    diff: TableDiff, held: PartColumns, source: str, asked_about: Sequence[tuple[ColumnForm, tuple[str, ...]]]
+) -> Routine[tuple[ColumnForm, ...]]:
+    """Those of the columns that rows of old parts read in two ways. ``source``: the quoted name of the table."""
+    found: list[ColumnForm] = []
+    for column, names in asked_about:
+        absent = [name for name in names if held.lacking(name)]
+        if not absent or not held.lacking(column.name):
+            continue
+        where = f"{source} WHERE {lacking(diff.database, held.table, column.name)}"
+        value = hashed(quote_name(column.name))
+        beside = ", ".join(hashed(quote_name(name)) for name in absent)
+        alone = yield from _answer(f"SELECT {value} FROM {where}")
+        both = yield from _answer(f"SELECT {value}, {beside} FROM {where}")
+        if alone is None or both is None or alone[0][0] != both[0][0]:
+            found.append(column)
+    return tuple(found)
+
+
+def _answer(sql: str) -> Routine[Rows | None]:
+    """The rows; None where the engine cannot compute the default."""
+    try:
+        return (yield from asked(sql, _READ, long=True))
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return None
+
+
+def _read(column: ColumnForm, form: TableForm) -> frozenset[str]:
+    """The columns that a column's expression reads, directly or through others."""
+    names = [each.name for each in form.columns]
+    expressions = {each.name: each.expression for each in form.columns}
+    found: set[str] = set()
+    todo = [column.name]
+    while todo:
+        for name in mentioned(expressions[todo.pop()], names):
+            if name not in found:
+                found.add(name)
+                todo.append(name)
+    return frozenset(found)
