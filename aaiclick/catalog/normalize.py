@@ -125,12 +125,12 @@ def normal_index(index: IndexForm, dotted: frozenset[str] = frozenset()) -> Inde
     )
 
 
-@lru_cache(maxsize=8192)
 def without_direction(element: str) -> str:
     """The expression of an element of a sort key: ``k`` for ``k DESC``."""
     return element.removesuffix(" DESC").removesuffix(" ASC")
 
 
+@lru_cache(maxsize=8192)
 def key_elements(text: str) -> tuple[str, ...]:
     """The expressions of a key one by one; none for ``tuple()``."""
     tokens = Tokens(text)

@@ -36,8 +36,9 @@ from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
 
 _TRIES = 20
-"""How often the fence is put up where asynchronous inserts came in between; and for how many seconds their queue may
-take to run empty the first time (each time as much longer)."""
+"""How often the fence is put up where asynchronous inserts came in between."""
+_QUEUE_SECONDS = 20.0
+"""How long their queue may take to run empty the first time; each time as much longer."""
 _PAUSE = 0.1
 
 
@@ -131,7 +132,7 @@ def _flush(table: Physical, attempt: int) -> Routine[None]:
             with suppress(StatementError):
                 yield from send(Command(system("FLUSH ASYNC INSERT QUEUE")))
         wait = yield from rest(wait)
-        if wait.waited > _TRIES * (attempt + 1):
+        if wait.waited > _QUEUE_SECONDS * (attempt + 1):
             raise ApplyError(
                 f"{table.name}: the queue of asynchronous inserts does not run empty. Stop these writers for the "
                 "migration"

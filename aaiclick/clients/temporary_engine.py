@@ -19,14 +19,19 @@ from aaiclick.routine import AsyncConnection, Command, Connection, Query
 
 PATIENCE = 3.0
 """Seconds that the other process gets to end by itself."""
-SERVER = ("-m", "aaiclick.engine_server.server", "--port", "0", "--path", ":memory:")
+SERVER = ("-m", "aaiclick.engine_server.server", "--port", "0", "--path", ":memory:", "--with-parent")
 
 
 @contextmanager
 def temporary_engine() -> Generator[Opened, None, None]:
     """Start the engine, connect to it, and stop it at the end. Raises ``ConnectionFailed`` where it does not start."""
     with subprocess.Popen(  # noqa: S603 - this interpreter, with arguments of our own
-        [sys.executable, *SERVER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, *SERVER],
+        # It ends when this end of its stdin closes, so also where this process is killed.
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     ) as process:
         try:
             assert process.stdout is not None

@@ -54,6 +54,8 @@ def bound(expression: str, texts: Mapping[str, str]) -> str:
     of a lambda can have none; so does ``select``, which 25.8 writes without quotes, and reads ``(select IS NULL)`` as a
     query. Raises ``ValueError`` where the expression cannot be read for that.
     """
+    if all(text == quote_name(name) for name, text in texts.items()):
+        return expression  # also one that cannot be read
     mentioned = [name for name in names_in(expression) if texts.get(name, quote_name(name)) != quote_name(name)]
     plain = {name: f"{_PARAMETER}{place}" for place, name in enumerate(mentioned) if "." in name or query_word(name)}
     if not mentioned:
@@ -88,8 +90,11 @@ def query_word(name: str) -> bool:
 
 
 def mentions(expression: str, name: str) -> bool:
-    """True where an expression may read the column."""
-    return name in names_in(expression)
+    """True where an expression may read the column, so also where it cannot be read."""
+    try:
+        return name in names_in(expression)
+    except TokenError:
+        return True
 
 
 def bind_names(expression: str, mentioned: Sequence[str], texts: Sequence[str]) -> str:
@@ -101,11 +106,9 @@ def bind_names(expression: str, mentioned: Sequence[str], texts: Sequence[str]) 
 
 
 def names_in(expression: str) -> tuple[str, ...]:
-    """Names that an expression may read. Too many do no harm; names of functions are left out."""
-    try:
-        tokens = Tokens(expression)
-    except TokenError:
-        return ()
+    """Names that an expression may read. Too many do no harm; names of functions are left out. Raises ``TokenError``
+    where the expression cannot be read: then it may read anything."""
+    tokens = Tokens(expression)
     found: dict[str, None] = {}
     for place, token in enumerate(tokens.items):
         if token.kind not in ("word", "name") or tokens.is_op(place + 1, "("):

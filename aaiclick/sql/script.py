@@ -79,26 +79,8 @@ def _pieces(tokens: Tokens) -> list[tuple[int, int]]:
 
 
 def _located(script: str, error: TokenError) -> ScriptError:
-    """The error with its line: from the offset in the tokenizer's message, else from the bracket that stays open."""
-    said = str(error)
-    _, _, number = said.rpartition("at offset ")
-    offset = int(number.split()[0]) if number.split()[:1] and number.split()[0].isdecimal() else None
-    if offset is None:
-        return ScriptError(_open_bracket(script), said)
-    line = script.count("\n", 0, offset) + 1
-    rest = script[offset:]
+    """The error with its line, and with what begins there and never ends."""
+    line = script.count("\n", 0, error.offset) + 1
+    rest = script[error.offset :]
     opened = next((noun for sign, noun in _OPENED.items() if rest.startswith(sign)), None)
-    return ScriptError(line, f"{opened} begins here and never ends" if opened is not None else said)
-
-
-def _open_bracket(script: str) -> int:
-    """The line of the last bracket that is never closed."""
-    for offset in range(len(script) - 1, -1, -1):
-        if script[offset] in "([{":
-            try:
-                Tokens(script[:offset])
-            except TokenError as error:
-                if "never closed" not in str(error):
-                    continue
-            return script.count("\n", 0, offset) + 1
-    return 1
+    return ScriptError(line, f"{opened} begins here and never ends" if opened is not None else str(error))

@@ -27,7 +27,11 @@ _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|N|(.))|''|``|\"\"", re.DOTALL)
 
 class TokenError(ValueError):
     """The text cannot be split into tokens: an unknown character, a quote that does not end, or brackets that do not
-    match."""
+    match. ``offset`` says where."""
+
+    def __init__(self, problem: str, offset: int) -> None:
+        self.offset = offset
+        super().__init__(problem)
 
 
 class Token(NamedTuple):
@@ -59,15 +63,16 @@ class Tokens:
                     stack.append(len(items))
                 elif kind == "close":
                     if not stack or _CLOSING[items[stack[-1]].text] != found[0]:
-                        raise TokenError(f"{found[0]} at offset {position} closes nothing")
+                        raise TokenError(f"{found[0]} at offset {position} closes nothing", position)
                     self.match[stack.pop()] = len(items)
                 # The last group of a heredoc is its tag.
                 items.append(Token(cast("Kind", "string" if kind == "tag" else kind), found[0], start, end))
             position = end
         if position < len(text):
-            raise TokenError(f"unexpected {text[position : position + 20]!r} at offset {position}")
+            raise TokenError(f"unexpected {text[position : position + 20]!r} at offset {position}", position)
         if stack:
-            raise TokenError(f"{items[stack[-1]].text} is never closed")
+            open_bracket = items[stack[-1]]
+            raise TokenError(f"{open_bracket.text} is never closed", open_bracket.start)
 
     def __len__(self) -> int:
         return len(self.items)

@@ -7,7 +7,7 @@ shadowing and subcolumns in there by its own rules. Replacing names in the text 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
@@ -16,6 +16,7 @@ from aaiclick.errors import MigrationError
 from aaiclick.specs.renames import applicable, circle, with_leaves
 from aaiclick.sql.column_names import bind_names, names_in
 from aaiclick.sql.quoting import quote_name, quote_string
+from aaiclick.sql.tokens import TokenError
 from aaiclick.versions.earlier_defaults import Added, is_another
 from aaiclick.versions.version_changes import Composed, Drop, VersionChange
 
@@ -212,7 +213,11 @@ def _earlier_defaults(cells: Mapping[str, _Cell], declared: TableForm) -> dict[s
 
 def _read(column: ColumnForm, cells: Mapping[str, _Cell]) -> dict[str, str]:
     """What the columns that a default may read are, as expressions over the live columns."""
-    return {name: cells[name].text for name in names_in(column.expression) if name in cells}
+    try:
+        read: Collection[str] = names_in(column.expression)
+    except TokenError:
+        read = cells
+    return {name: cells[name].text for name in read if name in cells}
 
 
 def _rollback_columns(live: TableForm, changes: Sequence[VersionChange], declared: TableForm) -> dict[str, str]:
@@ -286,7 +291,15 @@ def bind(expression: str, cells: Mapping[str, _Cell], change: VersionChange) -> 
     """The expression with each column that an earlier version changed bound to what that made of it."""
     # A column that is still itself is not bound, so an expression over such columns stays as it was written.
     bound = {name: cell for name, cell in cells.items() if cell.text != quote_name(name) or not cell.sure}
-    mentioned = [name for name in names_in(expression) if name in bound]
+    if not bound:
+        return expression
+    try:
+        mentioned = [name for name in names_in(expression) if name in bound]
+    except TokenError as error:
+        raise _Unknown(
+            f"{change.label}: {expression} cannot be read ({error}), so which columns of earlier versions it reads "
+            "nobody knows. Bring the database to the version before it first"
+        ) from error
     for name in mentioned:
         if not cells[name].sure:
             raise _Unknown(

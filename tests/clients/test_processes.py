@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -254,3 +257,35 @@ def test_importing_the_adapters_loads_no_driver() -> None:
         "sys.modules))"
     )
     assert python(code).stdout == "[]\n"
+
+
+def listens(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), 1).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def test_the_engine_of_a_rehearsal_ends_with_whoever_started_it() -> None:
+    """Also where that is killed: it listens without a password."""
+    code = """
+    from aaiclick.clients import temporary_engine
+    temporary_engine.open_url = lambda url: print(url, flush=True) or sys.stdin.read()
+    with temporary_engine.temporary_engine():
+        pass
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", PRELUDE + textwrap.dedent(code)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    ) as starter:
+        assert starter.stdout is not None
+        place = urlsplit(starter.stdout.readline().strip())
+        starter.kill()
+    deadline = time.monotonic() + 20
+    while (answers := listens(place.hostname or "", place.port or 0)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not answers

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aaiclick.sql.column_names import bound, renamed_columns
+from aaiclick.sql.column_names import bound, mentioned, mentions, names_in, renamed_columns
+from aaiclick.sql.tokens import TokenError
 from aaiclick.testing.engine import EmbeddedEngine
 
 
@@ -38,3 +39,15 @@ def test_nothing_is_bound_where_nothing_is_named() -> None:
 def test_columns_are_renamed_and_functions_are_not() -> None:
     pairs = [("n.x", "other"), ("t", "`a b`"), ("f", "g")]
     assert renamed_columns("f(n.x, `t`.a, 't') + f", pairs) == "f(other, `a b`.a, 't') + g"
+
+
+@pytest.mark.parametrize("expression", ["k \u2212 1", "k # all of it", "(k"])
+def test_what_cannot_be_read_may_read_anything(expression: str) -> None:
+    """The server takes the first two."""
+    assert mentioned(expression, ["a", "k"]) == {"a", "k"}
+    assert mentions(expression, "a")
+    with pytest.raises(TokenError):
+        names_in(expression)
+    with pytest.raises(TokenError):
+        bound(expression, {"a": "1"})
+    assert bound(expression, {"a": "`a`"}) == expression

@@ -45,6 +45,8 @@ def test_every_statement_knows_its_line() -> None:
         ("SELECT 1;\n/* open; \n SELECT 2;", 2, "a comment begins here"),
         ("SELECT 1;\nSELECT (1, [2);", 2, "closes nothing"),
         ("SELECT 1;\n\nSELECT (1;", 3, "never closed"),
+        ("SELECT (1,\n2,\n(3)\n;", 1, "never closed"),
+        ("SELECT (\n'(' /* ( */, [2,\n(3)\n;", 2, "never closed"),
         ("SELECT 1);", 1, "closes nothing"),
     ],
 )

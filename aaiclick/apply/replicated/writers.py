@@ -33,8 +33,9 @@ from aaiclick.sql.ddl import optimize_table, system
 from aaiclick.sql.hex_text import hexed
 
 _TRIES = 20
-"""How often writers are refused anew where asynchronous inserts came in between; and for how many seconds their queue
-may take to run empty each time."""
+"""How often writers are refused anew where asynchronous inserts came in between."""
+_QUEUE_SECONDS = 20.0
+"""How long their queue may take to run empty each time."""
 _WRITES = "query_kind IN ('Insert', 'AsyncInsertFlush', 'Update')"
 _PATIENCE = "Writers may go on; nothing was changed. Run again when they have ended"
 
@@ -167,7 +168,7 @@ def _flush(replicas: Replicas) -> Routine[None]:
                 yield from send(Command(system(action, name), settings=MUTATION, at=replicas.peers.get(place)))
     wait = Wait(0.1, 0.5)
     while (yield from _queued(reach, source)):
-        if wait.waited > _TRIES:
+        if wait.waited > _QUEUE_SECONDS:
             raise ApplyError(
                 f"{source.name}: the queue of asynchronous inserts does not run empty. Stop these writers for the "
                 "migration"

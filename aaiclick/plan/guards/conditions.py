@@ -163,7 +163,14 @@ def _shown(form: TableForm, condition: str) -> str:
 
 
 def _filtered(diff: TableDiff, condition: str) -> str:
-    return f"({over_live(diff.form, diff.where)}) AND ({condition})" if diff.where else condition
+    if not diff.where:
+        return condition
+    try:
+        where = over_live(diff.form, diff.where)
+    except ValueError:
+        # What the filter reads nobody knows: rows that it leaves out are held to it as well.
+        return condition
+    return f"({where}) AND ({condition})"
 
 
 @dataclass(frozen=True, slots=True)
