@@ -348,3 +348,20 @@ def test_ordinary_databases_cannot_exchange(lab: Lab) -> None:
     finally:
         lab.connection.command(Command(f"DROP DATABASE `{lab.database}_o`"))
         other.close()
+
+
+def test_what_reads_a_value_that_changes_with_each_read_is_not_compared(lab: Lab) -> None:
+    """Also through an ALIAS, and through others: none of these columns is in the part."""
+    lab.sql(
+        "CREATE TABLE t (k UInt64) ENGINE = MergeTree ORDER BY k",
+        "INSERT INTO t SELECT number FROM numbers(50)",
+        "ALTER TABLE t ADD COLUMN a UInt64 DEFAULT rand64(), ADD COLUMN b UInt64 DEFAULT a, ADD COLUMN c UInt64 ALIAS "
+        "rand64(k), ADD COLUMN d UInt64 MATERIALIZED c, ADD COLUMN e UInt64 DEFAULT d + 1, ADD COLUMN f UInt64 DEFAULT k",
+    )
+    wanted = (
+        "CREATE TABLE wanted (k UInt64, a UInt64, b UInt64, c UInt64 ALIAS 1, d UInt64, e UInt64, f UInt64) ENGINE = "
+        "MergeTree ORDER BY tuple()"
+    )
+    (outcome,) = lab.apply(rebuild(lab, "t", wanted))
+    assert [note.partition("checksum: ")[2].partition(" (")[0] for note in outcome.notes] == ["a, b, d, e"]
+    assert lab.value("SELECT countIf(f = k AND e = d + 1) FROM {db}.t") == 50

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import TableForm
@@ -86,17 +86,17 @@ def column_types(table: Physical) -> Routine[tuple[dict[str, str], str]]:
 
 
 def volatile_columns(table: Physical) -> Routine[frozenset[str]]:
-    """Columns with a default that is not deterministic and that some active part does not hold: each read computes them
-    anew."""
+    """Columns that read differently each time: with a default that is not deterministic, or that reads such a column,
+    and that some active part does not hold."""
     names = {"db": hexed(table.database), "name": hexed(table.name)}
     rows = yield from ask(
         "SELECT name, default_expression FROM system.columns WHERE database = unhex({db:String}) AND table = "
-        "unhex({name:String})"
-        " AND default_kind IN ('DEFAULT', 'MATERIALIZED') AND position(default_expression, '(') > 0",
+        "unhex({name:String}) AND default_kind IN ('DEFAULT', 'MATERIALIZED', 'ALIAS')",
         names,
     )
-    computed = [(text(name), text(expression)) for name, expression in rows]
-    if not computed:
+    computed = {text(name): text(expression) for name, expression in rows}
+    calling = {name for name, expression in computed.items() if "(" in expression}
+    if not calling:
         return frozenset()
     # The column was called is_deterministic before.
     flags = yield from ask(
@@ -105,20 +105,18 @@ def volatile_columns(table: Physical) -> Routine[frozenset[str]]:
     )
     if not flags:
         # This server does not say which functions are deterministic: none of these columns is compared.
-        return frozenset(name for name, _ in computed)
+        return _readers(calling, computed)
     changing = yield from ask(
         f"SELECT lower(name) FROM system.functions WHERE NOT coalesce({quote_name(text(flags[0][0]))}, 0)"
     )
     random = {text(row[0]) for row in changing}
-    suspects = {
-        name for name, expression in computed if random & {word.lower() for word in re.findall(r"(\w+)\(", expression)}
-    }
+    suspects = {name for name in calling if random & {word.lower() for word in re.findall(r"(\w+)\(", computed[name])}}
     if not suspects:
         return frozenset()
     held = yield from ask(
         "SELECT column, uniqExact(name) FROM system.parts_columns WHERE active AND database = unhex({db:String}) AND "
         "table = unhex({name:String})"
-        f" AND column IN ({_list(sorted(suspects))}) GROUP BY column",
+        f" AND column IN ({_list(sorted(_readers(suspects, computed)))}) GROUP BY column",
         names,
     )
     total = yield from ask(
@@ -126,9 +124,19 @@ def volatile_columns(table: Physical) -> Routine[frozenset[str]]:
         "unhex({name:String})",
         names,
     )
-    # Where every part holds the column its values are read from disk, and are the same each time.
+    # Where every part holds the column its values are read from disk, and are the same each time. So is what reads it.
     full = {text(column) for column, count in held if number(count) == number(total[0][0])}
-    return frozenset(suspects - full) if number(total[0][0]) else frozenset()
+    left = {name: expression for name, expression in computed.items() if name not in full}
+    return _readers(suspects - full, left) if number(total[0][0]) else frozenset()
+
+
+def _readers(names: Collection[str], computed: Mapping[str, str]) -> frozenset[str]:
+    """These columns, and the computed ones that read one of them, also through others."""
+    found, more = frozenset(names), frozenset(names)
+    while more:
+        more = frozenset(name for name in computed if name not in found and mentioned(computed[name], more))
+        found |= more
+    return found
 
 
 def _list(names: Sequence[str]) -> str:
