@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from aaiclick.cli.numbers import count_text
+from aaiclick.sql.quoting import QUOTES, punctuation
 
-_OPENING, _CLOSING, _QUOTES = "([{", ")]}", "'`\""
+_OPENING, _CLOSING = "([{", ")]}"
 
 
 def clauses(text: str) -> tuple[str, ...]:
-    """The parts between semicolons, except for semicolons inside quotes and brackets."""
+    """The parts between semicolons, except for semicolons inside quotes and brackets. Nothing is taken apart where
+    one of these does not end: then it is no SQL after all (an apostrophe)."""
     parts: list[str] = []
-    start, depth, quote, escaped = 0, 0, "", False
-    for at, char in enumerate(text):
-        if quote:
-            if char == quote and not escaped:
-                quote = ""
-            escaped = char == "\\" and not escaped
-        elif char in _QUOTES:
-            quote = char
-        elif char in _OPENING or char in _CLOSING:
+    start = depth = 0
+    for at, char in punctuation(text):
+        if char in _OPENING or char in _CLOSING:
             depth += 1 if char in _OPENING else -1
         elif depth == 0 and text.startswith("; ", at):
             parts.append(text[start:at])
             start = at + 2
-    # Where the text is no SQL after all (an apostrophe), nothing is taken apart.
-    return (text,) if quote or depth else (*parts, text[start:])
+        elif char in QUOTES:
+            return (text,)
+    return (text,) if depth else (*parts, text[start:])
 
 
 def one_each(difference: str) -> tuple[str, ...]:

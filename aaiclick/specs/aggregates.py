@@ -18,7 +18,7 @@ from aaiclick.specs.engines import Key as KeyClause
 from aaiclick.specs.schema import SchemaObject
 from aaiclick.specs.tables import Table, TableFields
 from aaiclick.specs.views import MaterializedView, View
-from aaiclick.sql.quoting import quoted_where_needed
+from aaiclick.sql.quoting import punctuation, quoted_where_needed
 from aaiclick.sql.types import parse_type, split_arguments
 
 _NAME = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*\(")
@@ -310,20 +310,12 @@ def _taken_apart(expression: str) -> tuple[str, str, str]:
 
 
 def _closing(text: str, start: int) -> int:
-    depth, quote, position = 0, "", start
-    while position < len(text):
-        character = text[position]
-        if quote:
-            # The sign behind a backslash ends no text.
-            position += character == "\\"
-            quote = "" if character == quote else quote
-        elif character in "'`\"":
-            quote = character
-        elif character in "([":
+    depth = 0
+    for position, character in punctuation(text, start):
+        if character in "([":
             depth += 1
         elif character in ")]":
             depth -= 1
             if not depth:
                 return position
-        position += 1
     raise SpecError(f"measure {text}", "its brackets do not match")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
+QUOTES = "'`\""
+"""What a text or a quoted identifier begins and ends with."""
+_PUNCTUATION = re.compile(r"""'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|"(?:[^"\\]|\\.)*"|[()\[\]{},;'`"]""", re.DOTALL)
 _ESCAPED_IN_FILES = re.compile(r"[^A-Za-z0-9_]")
 _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -89,3 +93,13 @@ def refused_by_keeper(path: str, replica: str) -> str:
     if not replica or "/" in replica:
         return f"the replica is called {replica!r}: one name without '/' is wanted, such as '{{replica}}'"
     return ""
+
+
+def punctuation(text: str, start: int = 0) -> Iterator[tuple[int, str]]:
+    """Brackets, commas and semicolons that stand outside of quotes, each with its position; and a quote that does not
+    end, behind which nothing can be told."""
+    for found in _PUNCTUATION.finditer(text, start):
+        if len(found[0]) == 1:
+            yield found.start(), found[0]
+            if found[0] in QUOTES:
+                return

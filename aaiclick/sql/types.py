@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from aaiclick.errors import SpecError
+from aaiclick.sql.quoting import QUOTES, punctuation
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
 _WRAPPERS = ("Nullable", "LowCardinality")
@@ -38,23 +39,16 @@ def parse_type(text: str) -> TypeText:
 def split_arguments(text: str) -> tuple[str, ...]:
     """The pieces between commas that stand outside of brackets and quotes."""
     pieces: list[str] = []
-    depth, start, quote, position = 0, 0, "", 0
-    while position < len(text):
-        character = text[position]
-        if quote:
-            position += character == "\\"
-            quote = "" if character == quote else quote
-        elif character in "'`\"":
-            quote = character
-        elif character in "()":
+    depth = start = 0
+    for position, character in punctuation(text):
+        if character in "()":
             depth += 1 if character == "(" else -1
-            if depth < 0:
-                raise SpecError(f"type {text}", "its brackets do not match")
         elif character == "," and not depth:
             pieces.append(text[start:position].strip())
             start = position + 1
-        position += 1
-    if depth or quote:
+        if depth < 0 or character in QUOTES:
+            raise SpecError(f"type {text}", "its brackets do not match")
+    if depth:
         raise SpecError(f"type {text}", "its brackets do not match")
     last = text[start:].strip()
     return (*pieces, last) if last or pieces else ()

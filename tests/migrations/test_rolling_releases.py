@@ -3,13 +3,8 @@ of the last record."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,11 +17,8 @@ from aaiclick.testing import EngineServer
 from aaiclick.testing.engine import fresh_name
 from tests.migrations.rolling import CASES, Rolling
 from tests.reliability.counts import note
+from tests.support.earlier import ROOT, EarlierProcess, earlier_process, unpacked
 
-if TYPE_CHECKING:
-    from typing import IO
-
-ROOT = Path(__file__).parents[2]
 RELEASE = "0d90ef0"
 TITLE = "rolling deployments: kills x code versions"
 
@@ -34,55 +26,24 @@ TITLE = "rolling deployments: kills x code versions"
 class Older:
     """A process of the older release, which starts code of version 1 when it is told to."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
+    def __init__(self, process: EarlierProcess) -> None:
         self.process = process
-        self.asks: IO[str] = process.stdin
-        self.answers: IO[str] = process.stdout
 
     def starts(self, name: str, database: str) -> str:
-        self.asks.write(f"{name} {database}\n")
-        self.asks.flush()
-        return self.answers.readline().strip()
+        return self.process.ask(f"{name} {database}")
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    found = subprocess.run(
-        ["git", "cat-file", "-e", f"{RELEASE}^{{commit}}"], cwd=ROOT, capture_output=True, check=False
-    )
-    if found.returncode:
-        pytest.skip(
-            f"the history of this checkout does not hold {RELEASE}, so the library as it was then cannot be had"
-        )
-    folder = tmp_path_factory.mktemp("released")
-    archive = folder / "library.tar"
-    subprocess.run(["git", "archive", "-o", str(archive), RELEASE, "aaiclick"], cwd=ROOT, check=True)
-    with tarfile.open(archive) as held:
-        held.extractall(folder, filter="data")
-    return folder
+    return unpacked(RELEASE, tmp_path_factory.mktemp("released"), "aaiclick")
 
 
 @pytest.fixture
 def older(library: Path, aaiclick_server: EngineServer) -> Iterator[Older]:
     aaiclick_server.start()
-    command = [
-        sys.executable,
-        str(Path(__file__).with_name("released_child.py")),
-        str(library),
-        str(ROOT),
-        aaiclick_server.url,
-    ]
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=library
-    ) as process:
-        made = Older(process)
-        assert made.answers.readline() == "ready\n"
-        yield made
-        made.asks.close()
-        process.wait(30)
+    script = Path(__file__).with_name("released_child.py")
+    with earlier_process(script, library, str(ROOT), aaiclick_server.url) as process:
+        yield Older(process)
 
 
 @pytest.fixture
