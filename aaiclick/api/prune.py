@@ -17,10 +17,12 @@ def prune_kept(
     tables: Collection[str] = (),
     dry_run: bool = False,
     on_event: OnEvent | None = None,
+    shown: Collection[KeptRow] | None = None,
 ) -> tuple[tuple[KeptRow, bool], ...]:
     """Drop the tables that were kept when they were replaced; each that there is, with whether it was dropped.
 
     ``tables``: those of these tables alone. What stays until somebody has looked at it is dropped by its own name only.
+    ``shown``: what a dry run listed and somebody has agreed to; what is kept since then, or otherwise, stays.
     After that, no rollback to the versions of these tables is possible. On a cluster they are dropped on all hosts.
 
     Raises ``UsageError`` where nothing of a name is kept, where a migration is unfinished, and where nothing tells
@@ -29,7 +31,7 @@ def prune_kept(
     cluster = os.environ.get(CLUSTER, "")
     return run_on_client(
         client,
-        lambda connection: prune(database, tables, dry_run, connection.embedded, cluster),
+        lambda connection: prune(database, tables, dry_run, connection.embedded, cluster, shown),
         "prune_kept",
         on_event,
     )

@@ -131,11 +131,17 @@ def standing(url: str, database: str | None) -> Standing:
     return what_stands(url, database)
 
 
-def prune(url: str, database: str | None, tables: Sequence[str], dry_run: bool) -> tuple[tuple[KeptRow, bool], ...]:
-    """The kept tables, each with whether it was dropped."""
+def prune(
+    url: str,
+    database: str | None,
+    tables: Sequence[str],
+    dry_run: bool,
+    shown: Sequence[KeptRow] | None = None,
+) -> tuple[tuple[KeptRow, bool], ...]:
+    """The kept tables, each with whether it was dropped. ``shown``: only those of them that are as they were."""
     from aaiclick.api.prune import prune_kept
 
-    return prune_kept(url, database, tables, dry_run)
+    return prune_kept(url, database, tables, dry_run, shown=shown)
 
 
 def rollback(

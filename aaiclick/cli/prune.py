@@ -72,6 +72,7 @@ def _prune(frame: Frame, tables: tuple[str, ...], dry_run: bool, yes: bool) -> E
     # Opening the engine would make the directory: where nothing is, nothing is kept.
     found = () if target.missing else calls.prune(target.url, frame.database, tables, dry_run=True)
     wanted = [row for row, goes in found if goes]
+    agreed: list[KeptRow] | None = None
     if not dry_run and wanted and not yes:
         if frame.as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise UsageError(
@@ -82,13 +83,15 @@ def _prune(frame: Frame, tables: tuple[str, ...], dry_run: bool, yes: bool) -> E
         if not typer.confirm("Drop these tables? It cannot be undone", err=True):
             frame.output.tell("nothing was changed", "yellow")
             return ExitCode.PENDING
-    done = found if dry_run or not wanted else calls.prune(target.url, frame.database, tables, dry_run=False)
+        agreed = wanted
+    done = found if dry_run or not wanted else calls.prune(target.url, frame.database, tables, False, agreed)
     if frame.as_json:
         frame.output.result(_document(done, dry_run))
     elif not done:
         frame.output.say("nothing is kept")
     else:
         _print(frame, done, "would go" if dry_run else "dropped")
+        _tell_of_others(frame, found, done)
     return ExitCode.PENDING if dry_run and wanted else ExitCode.DONE
 
 
@@ -107,6 +110,18 @@ def _print(frame: Frame, found: tuple[tuple[KeptRow, bool], ...], word: str) -> 
     alone = sum(row.bytes for row, goes in found if goes and not row.hosts)
     if alone:
         frame.output.say(f"{size_text(alone)} {freed}")
+
+
+def _tell_of_others(
+    frame: Frame, found: tuple[tuple[KeptRow, bool], ...], done: tuple[tuple[KeptRow, bool], ...]
+) -> None:
+    """What came, or changed, while the question was open: nobody has agreed to drop that."""
+    before = {row.name: (row, goes) for row, goes in found}
+    for row, gone in done:
+        was, would_go = before.get(row.name, (None, False))
+        if not gone and (was is None or would_go):
+            since = "is kept since then" if was is None else "is not as it was listed"
+            frame.output.tell(f"{row.name} {since}: it stays. Run again to be asked about it", "yellow")
 
 
 def _why(row: KeptRow) -> str:

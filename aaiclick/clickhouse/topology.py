@@ -138,6 +138,14 @@ _CANDIDATES = (
     "WHERE is_local) AND arrayElement(splitByChar('.', cluster), -1) NOT IN (SELECT name FROM system.databases WHERE "
     "engine = 'Replicated') GROUP BY cluster, shard_num HAVING count() = {most:Int64} ORDER BY cluster"
 )
+_OF_OURS = "FROM system.clusters WHERE cluster = unhex({ours:String}))"
+# A host without an address is one whose name cannot be resolved now: it may be any.
+_ELSEWHERE = (
+    "SELECT cluster FROM system.clusters WHERE has(splitByChar(',', {names:String}), hex(cluster)) GROUP BY cluster "
+    "HAVING countIf(is_local OR host_name = hostName() OR host_address = '' OR startsWith(host_address, '127.') OR "
+    f"host_address = '::1' OR host_name IN (SELECT host_name {_OF_OURS} OR host_address IN (SELECT host_address "
+    f"{_OF_OURS}) = 0"
+)
 _CLUSTERS = "SELECT DISTINCT cluster FROM system.clusters ORDER BY cluster"
 
 
@@ -186,6 +194,20 @@ def hosts_of(cluster: str) -> Routine[tuple[Host, ...]]:
     except StatementError:
         return ()
     return tuple(_host(row) for row in rows)
+
+
+def clusters_elsewhere(names: Collection[str], ours: str) -> Routine[frozenset[str]]:
+    """Those of these clusters that have neither this host nor one of the cluster ``ours`` ('' for none), as far as names
+    and addresses tell. One that the server does not know is not among them."""
+    if not names:
+        return frozenset()
+    try:
+        rows = yield Query(_ELSEWHERE, {"names": ",".join(hexed(name) for name in sorted(names)), "ours": hexed(ours)})
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return frozenset()
+    return frozenset(text(row[0]) for row in rows)
 
 
 def expanded(name: str) -> Routine[str]:

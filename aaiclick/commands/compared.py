@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import Form, LiveObject
 from aaiclick.commands.costs.costs import with_costs
+from aaiclick.commands.costs.expiring import with_expiring
 from aaiclick.commands.inspection.idle_keys import unneeded
 from aaiclick.commands.inspection.inspect import inspect_database
 from aaiclick.commands.inspection.planning import make_plan
@@ -48,7 +49,11 @@ def compare(
     if (nothing := plan_of_newer(found)) is not None:
         return ComparedPlan(nothing, found.schema, found.catalog.objects, {})
     made = yield from make_plan(found, max_read_bytes)
-    planned = made.plan if keep_seconds is None else (yield from with_costs(made, max_read_bytes, keep_seconds))
+    if keep_seconds is None:
+        # What is deleted by a new TTL is no cost: whoever agrees to the plan agrees to that.
+        planned = (yield from with_expiring(made, max_read_bytes != 0)).plan
+    else:
+        planned = yield from with_costs(made, max_read_bytes, keep_seconds)
     if not found.topology.single and found.topology.hosts:
         from aaiclick.commands.inspection.host_states import words_of_hosts
 

@@ -77,8 +77,7 @@ def plan_objects(
     sources = {
         table.name: source for table in schema.tables if (source := live_source(table, catalog, path)) is not None
     }
-    _check_sources(schema, catalog, sources, path)
-    require_names(schema, catalog, sources, [step.object for step in first.steps if step.strategy == "create"])
+    yield from _require(schema, catalog, sources, path, first.steps)
     # A table under a former name is not missing: to create an empty one beside it would leave its rows behind.
     missing = [table for table in schema.tables if table.name not in sources]
     created = (yield from _created(missing, catalog, first, path)) if missing else ()
@@ -105,6 +104,18 @@ def plan_objects(
 
     compared = ToCompare(schema, catalog, path, first, created, dropped, sources, present, tried)
     return (yield from plan_in_scratch(compared, _beside(schema, catalog, sources, path)))
+
+
+def _require(
+    schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject], path: UpgradePath, first: Sequence[Step]
+) -> Routine[None]:
+    """Raise where names, or paths in Keeper, do not say what is meant, or cannot be: before anything is planned."""
+    _check_sources(schema, catalog, sources, path)
+    require_names(schema, catalog, sources, [step.object for step in first if step.strategy == "create"])
+    if not path.topology.single:
+        from aaiclick.plan.declaration.replica_paths import require_paths
+
+        yield from require_paths(schema, catalog, sources, path.topology)
 
 
 def _check_sources(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject], path: UpgradePath) -> None:

@@ -72,7 +72,7 @@ _IN_PATH = re.compile(f"[{NOT_IN_KEEPER}]")
 
 def refused_by_keeper(path: str, replica: str) -> str:
     """Why Keeper takes no replicated table under that path, or replica of that name; '' where it does, as far as that
-    can be told without the server's macros.
+    can be told without the server's macros (``plan/declaration/replica_paths.py`` puts them in).
 
     ON CLUSTER such a CREATE is tried again and again by every host, and whatever stands behind it in their queue waits
     for ever: it has to be refused before it is sent.

@@ -11,7 +11,7 @@ leaves the others as they are. Whoever runs it again goes by what is done alread
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import monotonic
@@ -131,23 +131,31 @@ def ensure_tenants(
     on_event: OnEvent | None = None,
     on_tenant: Callable[[Tenant[Report]], object] | None = None,
     workers: int = 1,
+    plans: Mapping[str, Plan] | None = None,
 ) -> Tenants[Report]:
     """Bring every one of these databases to the declared version: ``ensure_schema`` for each, on one connection.
 
     ``databases``: names and patterns, as for ``find_tenants``. ``on_tenant`` is told of each database when it has
-    ended. ``workers``: so many at the same time, each on a connection of its own; more than one takes a URL. A database
-    that is refused, blocked or fails is told in the answer, and the others go on; where the server is gone the rest is
+    ended. ``workers``: so many at the same time, each on a connection of its own; more than one takes a URL. ``plans``:
+    approved plans, by database; one that is among them is changed as its plan says, or not at all. A database that is
+    refused, blocked or fails is told in the answer, and the others go on; where the server is gone the rest is
     not tried. Raises ``UsageError`` before anything is done, ``ConnectionFailed`` where nothing could be asked.
     """
 
     def one(connection: Connection, database: str) -> Report:
         chosen = policy_for(policy, connection.embedded)
         known = in_sync.report(connection, database, chosen)
-        run = Run(declared, database, chosen, this_process(), connection.embedded, VERSION)
+        run = Run(declared, database, chosen, this_process(), connection.embedded, VERSION, approved.get(database))
         start = _ready(known) if known is not None else ensure(run)
         return run_on_connection(connection, lambda _: start, "ensure_tenants", told, schema)
 
     check_arguments("ensure_tenants", schema, policy)
+    approved = plans if plans is not None else {}
+    if approved:
+        from aaiclick.commands.approval.approved import check_plan
+
+        for each in approved.values():
+            check_plan("ensure_tenants", each, schema.name)
     told, declared = _one_at_a_time(on_event), placed(schema)
     in_sync = InSync(declared)
     return _each(client, schema, databases, one, on_tenant, workers, "ensure_tenants", in_sync.expect)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,11 +12,19 @@ from aaiclick.cli import calls
 from aaiclick.state.kept_tables import KeptComment, KeptRow
 from tests.cli.conftest import Ran
 
+
+class Typed:
+    def isatty(self) -> bool:
+        return True
+
+
 Run = Callable[..., Ran]
 ROWS = (
     KeptRow("_aaiclick_old_1_t", KeptComment("t", "u1", "u2", 100, 2_000_000_000), 1234, 3 << 20),
     KeptRow("_aaiclick_old_2_u", KeptComment("u", "u3", "u4", 100, 0, reason="3 rows reached it"), 5, 1 << 20),
 )
+
+LATER = replace(ROWS[0], name="_aaiclick_old_3_v")
 
 
 @pytest.fixture
@@ -22,9 +32,14 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether each call was a dry run."""
     calls_made: list[bool] = []
 
-    def prune(url: str, database: str | None, tables: Sequence[str], dry_run: bool) -> tuple[tuple[KeptRow, bool], ...]:
+    def prune(
+        url: str, database: str | None, tables: Sequence[str], dry_run: bool, shown: Sequence[KeptRow] | None = None
+    ) -> tuple[tuple[KeptRow, bool], ...]:
         calls_made.append(dry_run)
-        return tuple((row, bool(row.kept.expires)) for row in ROWS)
+        if shown is None:
+            return tuple((row, bool(row.kept.expires)) for row in ROWS)
+        assert shown == [ROWS[0]]
+        return ((ROWS[0], True), (ROWS[1], False), (LATER, False))
 
     monkeypatch.setattr(calls, "prune", prune)
     return calls_made
@@ -54,6 +69,15 @@ def test_what_goes_and_what_stays_is_listed(run: Run, asked: list[bool]) -> None
     found = run("prune", "--yes", "--json").document
     assert found["dry_run"] is False
     assert [(one["table"], one["dropped"]) for one in found["tables"]] == [("t", True), ("u", False)]
+
+
+def test_what_came_while_it_asked_stays(run: Run, asked: list[bool], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aaiclick.cli.prune.sys", SimpleNamespace(stdin=Typed(), stderr=Typed()))
+    monkeypatch.setattr("aaiclick.cli.prune.typer.confirm", lambda *_, **__: True)
+    ran = run("prune")
+    assert (ran.code, asked) == (0, [True, False])
+    assert "_aaiclick_old_3_v is kept since then: it stays. Run again to be asked about it" in ran.stderr
+    assert "_aaiclick_old_2_u is" not in ran.stderr
 
 
 def test_where_nothing_is_nothing_is_kept(run: Run, asked: list[bool], tmp_path: object) -> None:

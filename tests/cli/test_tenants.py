@@ -96,3 +96,30 @@ def test_a_schema_has_to_be_named(aaiclick_server: EngineServer, run: Callable[.
     ran = run("migrate", "--database", "d*", "--url", aaiclick_server.url)
     assert ran.code == 2
     assert "nothing says which schema is meant" in ran.stderr
+
+
+def test_what_is_carried_out_is_what_was_agreed_to(
+    aaiclick_server: EngineServer, three: str, run: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the question is open, one of the databases gets a difference that nobody was asked about."""
+    place = ["--url", aaiclick_server.url, "--database", f"{three}_*"]
+    assert run("migrate", *place, "--schema", f"{SCHEMAS}:V1").code == 0
+    for name in (f"{three}_a", f"{three}_b"):
+        with aaiclick_server.client(database=name) as client:
+            client.command("INSERT INTO t SELECT number, toString(number), '' FROM numbers(100)")
+    asked: list[str] = []
+
+    def answered(_: object, text: str) -> bool:
+        asked.append(text)
+        with aaiclick_server.client(database=f"{three}_b") as client:
+            client.command("INSERT INTO t SELECT number, toString(number), '' FROM numbers(50000)")
+        return True
+
+    monkeypatch.setattr("aaiclick.cli.approval.question.answered", answered)
+    monkeypatch.setattr("aaiclick.cli.approval.question.is_asked", lambda *_: True)
+    ran = run("migrate", *place, "--schema", f"{SCHEMAS}:V3")
+    assert asked == ["Carry that out in 3 databases? [y/N] "]
+    assert ran.code == 1
+    assert ran.stdout.startswith("✗ shop v3 in 3 databases: 2 migrated, 1 refused\n")
+    assert "what would be done now is not what was approved: t: 50,100 rows, approved were 100" in ran.stderr
+    assert ran.stdout.rstrip().splitlines()[-1].startswith(f"run: aaiclick migrate --url {aaiclick_server.url}")

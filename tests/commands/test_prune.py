@@ -62,6 +62,14 @@ def test_what_is_kept_goes_and_the_tables_stay_as_they_are(database: Client) -> 
         rollback_schema(database, schema(1))
 
 
+def test_what_is_not_as_it_was_shown_stays(database: Client) -> None:
+    shown = [row for row, _ in prune_kept(database, dry_run=True)]
+    seen = [shown[0], replace(shown[1], rows=shown[1].rows + 1)]
+    assert [goes for _, goes in prune_kept(database, shown=seen[1:])] == [False, False]
+    assert [(row.kept.table, goes) for row, goes in prune_kept(database, shown=seen)] == [("t", True), ("u", False)]
+    assert kept(database) == ["u"]
+
+
 def test_what_a_table_has_for_the_sake_of_a_kept_one_is_not_reflected(database: Client) -> None:
     assert "enable_block_number_column" in str(database.command("SHOW CREATE TABLE t"))
     engines = {table.name: table.engine for table in reflect_schema(database).tables}

@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, Engine, MergeTree, Schema, Table
 from aaiclick.catalog.forms import Catalog, ColumnForm, LiveObject, ServerFacts, TableForm
+from aaiclick.clickhouse.topology import clusters_elsewhere
+from aaiclick.clients import open_connection
 from aaiclick.diff.hazards import Hazard
+from aaiclick.plan.clusters.distributed import clusters_named
 from aaiclick.plan.clusters.paired_drops import columns_apart, drops_in_step
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AlterWork
+from aaiclick.routine import run
 
 SERVER = ServerFacts((26, 9), "26.9", "shop", "default", "UTC")
 KEY, OWN = "drop-column events.note", "drop-column all.note"
@@ -44,6 +49,20 @@ def test_whose_key_counts(allowed: tuple[str, ...], key: str) -> None:
     assert (first.object, second.object) == ("all", "events")
     assert [hazard.allow for hazard in first.hazards] == [key]
     assert first.optional
+
+
+def test_a_table_over_another_cluster_is_not_in_front_of_ours() -> None:
+    assert drops_in_step(STEPS, catalog("id", "note"), {}, (KEY,), {"c"}) == STEPS
+    assert drops_in_step((STEPS[1],), catalog("id"), {}, (), {"c"}) == (STEPS[1],)
+    assert drops_in_step((STEPS[1],), catalog("id"), {}, (), {"b"}) != (STEPS[1],)
+
+
+def test_which_clusters_are_elsewhere_is_the_servers_answer(aaiclick_client: Client) -> None:
+    local = [
+        str(row[0]) for row in aaiclick_client.query("SELECT cluster FROM system.clusters WHERE is_local").result_rows
+    ]
+    connection = open_connection(aaiclick_client)
+    assert run(clusters_elsewhere([*local, "nobody knows"], ""), connection) == frozenset()
 
 
 def test_what_a_migration_decides_holds_for_both() -> None:
@@ -94,6 +113,9 @@ def test_a_declaration_with_a_column_that_the_local_table_has_not_is_told() -> N
     (step,) = columns_apart(pair(note), empty)
     assert "all is declared with column note, which events" in step.blocked
     assert not step.optional
+    # Over hosts of another cluster it stands before a table of theirs.
+    assert columns_apart(pair(note), empty, {"c"}) == ()
+    assert clusters_named(pair(), catalog("id")) == {"c"}
     assert columns_apart(pair(note), catalog("id", "note")) == ()
     assert columns_apart(pair(), empty) == ()
     assert columns_apart(pair(Column("twice", "UInt64", alias="id * 2")), empty) == ()

@@ -18,11 +18,11 @@ from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode, Failure, describe
 from aaiclick.cli.machine.answers import HELPLESS, report_json, status_json
 from aaiclick.cli.machine.metrics_file import MetricsFile
-from aaiclick.cli.numbers import count_text, rows_text
+from aaiclick.cli.numbers import count_text
 from aaiclick.cli.output import Output, fitting, quiet_pipe
+from aaiclick.cli.tenants.agreement import Agreement, agreement, heading, left_over
 from aaiclick.errors import AaiclickError, ConnectionFailed, UsageError
-from aaiclick.plan.gate import judge
-from aaiclick.printable import seconds_text, shown, size_text
+from aaiclick.printable import seconds_text, shown
 
 if TYPE_CHECKING:
     from aaiclick.cli.hooks.hooks import Hooks
@@ -49,20 +49,25 @@ _NUMERIC = frozenset({"steps", "rows", "time"})
 
 def migrate_tenants(frame: Frame, hooks: Hooks, policy: Policy, jobs: int, ask: bool) -> ExitCode:
     """Bring every database that the pattern means to the declared version."""
-    from aaiclick.tenants import ensure_tenants
+    from aaiclick.tenants import Tenants, ensure_tenants
 
     schema, url, names = _meant(frame)
     frame.asking = ask and question.is_asked(frame, policy)
-    if frame.asking and not _agreed(frame, schema, policy, names, jobs):
+    agreed = _asked(frame, schema, policy, names, jobs) if frame.asking else Agreement()
+    if agreed is None:
         frame.output.tell("nothing was changed", "yellow")
         return ExitCode.PENDING
     frame.asking = False
+    rest = left_over(names, agreed)
     hooks.know(schema, frame.database, frame.target().place, len(names))
     hooks.before()
     begun = monotonic()
     with _watching(frame, len(names)) as watch:
         events = frame.output.lines.event if frame.output.lines is not None else None
-        found = ensure_tenants(url, schema, names, policy, events, watch, jobs)
+        found: Tenants[Report] = Tenants(schema.name, ())
+        if rest:
+            found = ensure_tenants(url, schema, rest, policy, events, watch, jobs, agreed.plans)
+    found = agreed.completed(found)
     failures = _failures(frame, found.tenants)
     states = {each.database: _state(each, failures) for each in found.tenants}
     if frame.as_json:
@@ -159,27 +164,14 @@ def _helped(status: Status | None) -> bool:
     return status is not None and not status.in_sync and status.state not in HELPLESS
 
 
-def _agreed(frame: Frame, schema: Schema, policy: Policy, names: Sequence[str], jobs: int) -> bool:
-    """Whether what rewrites or loses rows may be done. Where nothing does, nobody is asked."""
+def _asked(frame: Frame, schema: Schema, policy: Policy, names: Sequence[str], jobs: int) -> Agreement | None:
     from aaiclick.tenants import plan_tenants
 
     with _watching(frame, len(names)) as watch:
         # Under ``safe`` no row is read, and what would have to be looked at is not carried out.
         quick = policy.level == "safe"
-        allow = tuple(sorted(policy.allowed))
-        plans = plan_tenants(frame.target().url, schema, names, quick, watch, jobs, allow)
-    asked = 0
-    for group in plans.groups:
-        verdict = judge(group.plan, policy)
-        steps = tuple(step for step in verdict.run if question.grave(step))
-        # Where the policy refuses the plan nothing of it is carried out, and nobody has to agree to it.
-        if steps and not verdict.refused:
-            frame.output.tell(_heading(group), "bold")
-            question.show(frame.output, steps)
-            asked += len(group.databases)
-    if not asked:
-        return True
-    return question.answered(frame.output, f"Carry that out in {count_text(asked, 'database', 'databases')}? [y/N] ")
+        plans = plan_tenants(frame.target().url, schema, names, quick, watch, jobs, allow=tuple(sorted(policy.allowed)))
+    return agreement(frame, plans, policy)
 
 
 def _meant(frame: Frame) -> tuple[Schema, str, tuple[str, ...]]:
@@ -270,7 +262,8 @@ def _state(tenant: Tenant[Report], failures: Mapping[str, Failure]) -> str:
 
 def _failures(frame: Frame, tenants: Sequence[Tenant[T]]) -> dict[str, Failure]:
     """What each error means; of a database that was not tried, the error that ended the run."""
-    advice = dataclasses.replace(frame.advice(), refused=None, plan=None)
+    # One whose plan was agreed to and is another one by now is asked about anew.
+    advice = dataclasses.replace(frame.advice(), refused=None, plan=frame.migrate)
     failures = {each.database: describe(each.error, advice) for each in tenants if each.error is not None}
     last = next((each.error for each in tenants if isinstance(each.error, ConnectionFailed)), None)
     if last is not None:
@@ -314,20 +307,13 @@ def _group_json(group: TenantGroup) -> TenantGroupDocument:
 
 def _print_group(output: Output, group: TenantGroup) -> None:
     """The plan of the first, as SQL; what else is said stands in comments."""
-    output.say(f"-- {_heading(group)}", "bold")
+    output.say(f"-- {heading(group)}", "bold")
     if group.plan.steps:
         output.sql(str(group.plan))
     else:
         later = f"-- nothing has to be changed, and v{group.plan.to_version} is not recorded yet"
         output.say("-- nothing to do" if group.plan.recorded else later)
     output.say("")
-
-
-def _heading(group: TenantGroup) -> str:
-    """``3 databases: tenant_ada, tenant_bob, tenant_cyd · 1,000 rows, 12 KiB in all``."""
-    listed = ", ".join(group.databases[:3]) + (" ..." if len(group.databases) > 3 else "")
-    cost = f" · {rows_text(group.rows)}, {size_text(group.bytes)} in all" if group.rows else ""
-    return f"{count_text(len(group.databases), 'database', 'databases')}: {listed}{cost}"
 
 
 def _migrated_row(tenant: Tenant[Report], state: str) -> tuple[str, ...]:

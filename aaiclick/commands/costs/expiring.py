@@ -47,12 +47,13 @@ def live_of(step: Step, planned: PlannedMigration) -> LiveObject | None:
     return catalog.get(former) if former is not None else None
 
 
-def with_expiring(planned: PlannedMigration) -> Routine[PlannedMigration]:
-    """The plan with its expiring rows and nothing else that it costs: what an approved plan is compared with."""
+def with_expiring(planned: PlannedMigration, looks: bool = True) -> Routine[PlannedMigration]:
+    """The plan with its expiring rows and nothing else that it costs: what an approved plan is compared with.
+    ``looks``: False where no row may be read."""
     counted: dict[str, Expiring] = {}
     steps: list[Step] = []
     for step in planned.plan.steps:
-        steps.append((yield from counted_step(step, planned, counted)))
+        steps.append((yield from counted_step(step, planned, counted, looks)))
     return replace(planned, plan=replace(planned.plan, steps=tuple(steps)))
 
 

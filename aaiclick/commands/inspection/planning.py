@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from aaiclick.catalog.forms import Form, TableForm
 from aaiclick.catalog.render import has_hidden
 from aaiclick.clickhouse.shared.bookkeeping import keeping
+from aaiclick.clickhouse.topology import clusters_elsewhere
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.idle_keys import idle_keys
 from aaiclick.commands.inspection.inspect import Inspection
@@ -120,16 +121,23 @@ def _planned(
     )
     # First of all: a drop that a migration allows is required, and is then put in its place among the others.
     ordered = decided(planned.steps, [script.migration for script in found.pending])
+    before_others = _stand_before_others(found)
+    elsewhere: Collection[str] = ()
+    if before_others:
+        from aaiclick.plan.clusters.distributed import clusters_named
+
+        others = clusters_named(schema, catalog) - {found.topology.cluster}
+        elsewhere = yield from clusters_elsewhere(others, found.topology.cluster)
     if not found.topology.single:
         from aaiclick.plan.clusters.distributed import in_step
 
-        ordered = in_step(ordered, catalog, planned.targets, found.topology)
-    if _stand_before_others(found):
+        ordered = in_step(ordered, catalog, planned.targets, found.topology, elsewhere)
+    if before_others:
         from aaiclick.plan.clusters.paired_drops import columns_apart, drops_in_step
 
         # Behind in_step: a drop goes right in front of the one of its local table, wherever that is by now.
-        ordered = drops_in_step(ordered, catalog, planned.targets, found.allowed)
-        ordered = (*columns_apart(schema, catalog), *ordered)
+        ordered = drops_in_step(ordered, catalog, planned.targets, found.allowed, elsewhere)
+        ordered = (*columns_apart(schema, catalog, elsewhere), *ordered)
     if not found.topology.single:
         from aaiclick.plan.clusters.placed import on_topology
 

@@ -25,14 +25,21 @@ _LONG_AGO = 1
 
 
 def prune(
-    database: str | None, tables: Collection[str], dry_run: bool, embedded: bool, cluster: str = ""
+    database: str | None,
+    tables: Collection[str],
+    dry_run: bool,
+    embedded: bool,
+    cluster: str = "",
+    shown: Collection[KeptRow] | None = None,
 ) -> Routine[tuple[tuple[KeptRow, bool], ...]]:
     """The kept tables of a database, each with whether it was dropped (with ``dry_run``: would be).
 
     ``tables``: those of these tables alone (empty: of all). One that stays until somebody has looked at it goes only by
     its own name; so does one that got rows which the table that replaced it does not have. ``cluster``: the hosts that
-    hold the database, where neither it nor its tables tell. Raises ``UsageError`` where nothing of a name is kept,
-    where a run is unfinished, and where nothing tells which hosts keep tables; ``ApplyError`` where one is away.
+    hold the database, where neither it nor its tables tell. ``shown``: what somebody has agreed to drop, as a dry run
+    listed it: what is kept since then, or otherwise than it was, stays (None: nobody was asked). Raises ``UsageError``
+    where nothing of a name is kept, where a run is unfinished, and where nothing tells which hosts keep tables;
+    ``ApplyError`` where one is away.
     """
     catalog = yield from read_catalog(database)
     where = catalog.database
@@ -64,7 +71,8 @@ def prune(
         if owned.unfinished:
             raise UsageError(f"a migration of database {where} was begun meanwhile: nothing was changed")
         now = yield from _kept(owned, topology, books)
-        chosen = [_expired(row, row.name in tables) for row in _chosen(now, tables, where)]
+        agreed = [row for row in _chosen(now, tables, where) if shown is None or _as_shown(row, shown)]
+        chosen = [_expired(row, row.name in tables) for row in agreed]
         if books is None:
             dropped = yield from drop_expired(where, chosen, _LONG_AGO, {})
         else:
@@ -146,6 +154,10 @@ def _chosen(kept: Collection[KeptRow], tables: Collection[str], database: str) -
         if row.kept.reason != KEPT_ALONE
         and (row.name in tables or (row.kept.expires and (not tables or row.kept.table in tables)))
     )
+
+
+def _as_shown(row: KeptRow, shown: Collection[KeptRow]) -> bool:
+    return any((row.name, row.kept, row.rows) == (each.name, each.kept, each.rows) for each in shown)
 
 
 def _expired(row: KeptRow, named: bool) -> KeptRow:

@@ -7,13 +7,15 @@ Distributed table first, whose files are sent then, and from the local tables la
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.clickhouse.topology import Topology
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AlterWork, AttachWork, RebuildWork
+from aaiclick.specs.engines import Engine
+from aaiclick.specs.schema import Schema
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.tokens import TokenError, split_top, unquote
 
@@ -21,10 +23,14 @@ ENGINE = "Distributed"
 
 
 def in_step(
-    steps: Sequence[Step], catalog: Catalog, targets: Mapping[str, TableForm], topology: Topology
+    steps: Sequence[Step],
+    catalog: Catalog,
+    targets: Mapping[str, TableForm],
+    topology: Topology,
+    elsewhere: Collection[str] = (),
 ) -> tuple[Step, ...]:
     """The steps, those of Distributed tables before or behind those of their local tables; blocked where the sharding
-    key would change. ``targets``: the new forms of tables that differ."""
+    key would change. ``targets``: the new forms of tables that differ; ``elsewhere``: clusters of other hosts."""
     ordered = list(steps)
     for name, wanted in sorted(targets.items()):
         live = catalog.get(name)
@@ -36,10 +42,10 @@ def in_step(
         if refusal:
             for index, step in enumerate(ordered):
                 if step.object == name:
-                    # Nobody is asked to allow what is not done.
-                    hazards = tuple(hazard for hazard in step.hazards if not hazard.allow)
-                    ordered[index] = replace(step, blocked=step.blocked or refusal, hazards=hazards)
-        _place(ordered, name, local_table(wanted, catalog.database), first=bool(_names(was) - _names(wanted)))
+                    ordered[index] = replace(step, blocked=step.blocked or refusal)
+        _place(
+            ordered, name, local_table(wanted, catalog.database, elsewhere), first=bool(_names(was) - _names(wanted))
+        )
     return tuple(ordered)
 
 
@@ -63,11 +69,24 @@ def sharding_refusal(was: TableForm, wanted: TableForm) -> str:
     return ""
 
 
-def local_table(form: TableForm, database: str) -> str:
-    """The table of the same database that a Distributed table stands before; '' for another one."""
+def local_table(form: TableForm, database: str, elsewhere: Collection[str] = ()) -> str:
+    """The table of the same database that a Distributed table stands before; '' for another one, and for one of a
+    cluster of other hosts. ``elsewhere``: such clusters, as far as they are known."""
+    if unquote(_argument(form, 0)) in elsewhere:
+        return ""
     place = _argument(form, 1)
     here = unquote(place) in ("", database) or place.startswith("currentDatabase")
     return unquote(_argument(form, 2)) if here else ""
+
+
+def clusters_named(schema: Schema, catalog: Catalog) -> frozenset[str]:
+    """The clusters of Distributed tables, declared and live. One with a macro in its name is not among them."""
+    forms = [live.form for live in catalog.objects.values() if isinstance(live.form, TableForm)]
+    for table in schema.tables:
+        if isinstance(table.engine, Engine):
+            forms.append(TableForm(table.name, table.engine.name, (), arguments=table.engine.arguments))
+    names = (unquote(_argument(form, 0)) for form in forms if form.engine == ENGINE)
+    return frozenset(name for name in names if name and "{" not in name)
 
 
 def _argument(form: TableForm, index: int) -> str:

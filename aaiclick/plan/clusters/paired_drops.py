@@ -22,11 +22,15 @@ from aaiclick.specs.schema import Schema
 
 
 def drops_in_step(
-    steps: Sequence[Step], catalog: Catalog, targets: Mapping[str, TableForm], allowed: Collection[str]
+    steps: Sequence[Step],
+    catalog: Catalog,
+    targets: Mapping[str, TableForm],
+    allowed: Collection[str],
+    elsewhere: Collection[str] = (),
 ) -> tuple[Step, ...]:
     """The steps, with each drop of a column of a Distributed table in front of the one of its local table and allowed
     by the key of that. ``targets``: the new forms of tables that differ; ``allowed``: what the policy allows by
-    name."""
+    name; ``elsewhere``: clusters of other hosts."""
     ordered = list(steps)
     for step in steps:
         name, drops, column = step.id.partition(DROP)
@@ -34,7 +38,7 @@ def drops_in_step(
         form = live.form if live is not None else None
         if not drops or not isinstance(form, TableForm) or form.engine != ENGINE:
             continue
-        local = local_table(form, catalog.database)
+        local = local_table(form, catalog.database, elsewhere)
         there = catalog.get(local) if local else None
         if there is None or not isinstance(there.form, TableForm):
             continue
@@ -50,15 +54,16 @@ def drops_in_step(
     return tuple(ordered)
 
 
-def columns_apart(schema: Schema, catalog: Catalog) -> tuple[Step, ...]:
-    """A blocked step for each Distributed table that is declared with a column which its local table has not."""
+def columns_apart(schema: Schema, catalog: Catalog, elsewhere: Collection[str] = ()) -> tuple[Step, ...]:
+    """A blocked step for each Distributed table that is declared with a column which its local table has not.
+    ``elsewhere``: clusters of other hosts."""
     tables = {table.name: table for table in schema.tables}
     found: list[Step] = []
     for name, table in tables.items():
         if not isinstance(table.engine, Engine) or table.engine.name != ENGINE:
             continue
         form = TableForm(name, ENGINE, (), arguments=table.engine.arguments)
-        local = tables.get(local_table(form, catalog.database))
+        local = tables.get(local_table(form, catalog.database, elsewhere))
         if local is None:
             continue
         live = catalog.get(local.name)

@@ -41,7 +41,14 @@ def on_topology(
     }
     shared = {item.name for item in schema.objects if isinstance(item, Table) and _replicated(item)}
     seen = (replace(step, blocked=step.blocked or refresh_refusal(step, schema, topology)) for step in steps)
-    return tuple(_placed(step, topology, plain, sizes.get(step.object), shared) for step in seen)
+    return tuple(_unasked(_placed(step, topology, plain, sizes.get(step.object), shared)) for step in seen)
+
+
+def _unasked(step: Step) -> Step:
+    """Nobody is asked to allow what is not done. A clean-up is not done without its key anyway."""
+    if not step.blocked or step.optional:
+        return step
+    return replace(step, hazards=tuple(hazard for hazard in step.hazards if not hazard.allow))
 
 
 def placed_words(topology: Topology) -> str:

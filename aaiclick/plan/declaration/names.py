@@ -63,13 +63,33 @@ def require_names(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveOb
 
 def _require_places(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject]) -> None:
     """Raise ``SpecError`` where Keeper takes no replicated table under the path, or replica, that is written."""
+    for item in to_be_replicated(schema, catalog, sources):
+        assert item.engine is not None
+        if problem := _no_place(item.engine):
+            raise SpecError(f"{item.noun} {item.name}", problem)
+
+
+def to_be_replicated(
+    schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject]
+) -> Iterator[Table | MaterializedView]:
+    """What is declared as replicated, and is not there or not replicated."""
     for item in schema.objects:
         live = sources.get(item.name) or catalog.get(item.name)
         engine = item.engine if isinstance(item, Table | MaterializedView) else None
-        if engine is None or (live is not None and live.engine.startswith(("Replicated", "Materialized"))):
-            continue
-        if problem := _no_place(engine):
-            raise SpecError(f"{item.noun} {item.name}", problem)
+        there = live is not None and live.engine.startswith(("Replicated", "Materialized"))
+        if isinstance(item, Table | MaterializedView) and engine is not None and not there and _replicated(engine):
+            yield item
+
+
+def replica_arguments(engine: AnyEngine) -> str:
+    """Path and replica as they are written, and what follows them; '' where none are."""
+    if isinstance(engine, MergeTree):
+        return engine.replicated or ""
+    return engine.arguments if engine.name.startswith("Replicated") else ""
+
+
+def _replicated(engine: AnyEngine) -> bool:
+    return engine.replicated is not None if isinstance(engine, MergeTree) else engine.name.startswith("Replicated")
 
 
 def refused_name(name: str, database: str, engine: str) -> str:
@@ -104,11 +124,7 @@ def _no_path(table: Table, database: str) -> str:
 
 def _no_place(engine: AnyEngine) -> str:
     """Why Keeper does not take the path or the replica as they are written; '' where it does."""
-    if isinstance(engine, MergeTree):
-        written = engine.replicated or ""
-    else:
-        written = engine.arguments if engine.name.startswith("Replicated") else ""
-    literals, _ = replica_literals(written)
+    literals, _ = replica_literals(replica_arguments(engine))
     return refused_by_keeper(*literals[:2]) if len(literals) > 1 else ""
 
 
