@@ -197,8 +197,8 @@ def hosts_of(cluster: str) -> Routine[tuple[Host, ...]]:
 
 
 def clusters_elsewhere(names: Collection[str], ours: str) -> Routine[frozenset[str]]:
-    """Those of these clusters that have neither this host nor one of the cluster ``ours`` ('' for none), as far as names
-    and addresses tell. One that the server does not know is not among them."""
+    """Those of these clusters that have neither this host nor one of the cluster ``ours`` ('' for none), as far as
+    names and addresses tell. One that the server does not know is not among them."""
     if not names:
         return frozenset()
     try:
