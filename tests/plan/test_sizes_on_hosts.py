@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from aaiclick.clickhouse.topology import Host, Topology
+from aaiclick.commands.inspection.shard_rows import host_sizes
 from aaiclick.plan.clusters.copies import placed_copy, several_owners
-from aaiclick.plan.clusters.sizes import HostSizes
+from aaiclick.plan.clusters.sizes import UNDER_WAY, HostSizes
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AttachWork
+from aaiclick.routine import Rows
 from tests.plan.test_copies_on_clusters import FORM, hosts
 
 PAIR, SHARDS = hosts("queue"), hosts("queue", 2)
@@ -39,9 +41,34 @@ def test_the_host_with_rows_gives_its_parts_whoever_is_asked() -> None:
 def test_a_host_that_has_not_all_rows_is_not_asked_about_them() -> None:
     assert HostSizes({1: (95, 1), 2: (100, 1)}).lacking(PAIR) == ""
     assert HostSizes({1: (100, 1), 2: (0, 0)}).lacking(PAIR) == ""
+    # Nearly all is enough only while the others are under way.
+    assert HostSizes({1: (95, 1), 2: (100, 1)}, late=UNDER_WAY).lacking(PAIR) == ""
+    said = HostSizes({1: (95, 1), 2: (100, 1)}, late=UNDER_WAY + 1).lacking(PAIR)
+    assert "host h1 has 95 of 100 rows, and others have been under way to it for 61 s: run again" in said
+    assert "host h1 has 95 of 100 rows: run again" in HostSizes({1: (95, 1), 2: (100, 1)}, late=None).lacking(PAIR)
+    assert HostSizes({1: (100, 1), 2: (95, 1)}, late=None).lacking(PAIR) == ""
     assert "host h1 has 2 of 2,000 rows" in HostSizes({1: (2, 1), 2: (2000, 1)}).lacking(PAIR)
     assert HostSizes({1: (100, 1), 2: (100, 1)}).lacking(UNSAID) == ""
     assert "that is connected to has 1 of 100 rows" in HostSizes({1: (100, 1), 2: (1, 1)}).lacking(UNSAID)
     own = HostSizes({1: (9, 1), 2: (8, 1)}, replicated=False)
     assert own.lacking(PAIR) == "the rows of host h2 are not looked at"
     assert HostSizes({1: (9, 1), 2: (0, 0)}, replicated=False).lacking(PAIR) == ""
+
+
+def test_only_where_it_has_nearly_all_rows_it_is_asked_for_how_long_it_lacks_the_others() -> None:
+    def seen(here: int, late: Rows) -> HostSizes:
+        routine = host_sizes("shop", PAIR)
+        next(routine)
+        answers = iter((tuple((place, b"t".hex(), rows, 1, 1) for place, rows in ((1, here), (2, 100))), late))
+        try:
+            while True:
+                routine.send(next(answers))
+        except StopIteration as done:
+            found: HostSizes = done.value["t"]
+            assert next(answers, None) == (None if here == 95 else late)
+            return found
+
+    assert seen(95, ((b"t".hex(), 90),)).late == 90
+    assert seen(95, ()).late is None
+    assert seen(100, ()).late == 0
+    assert seen(10, ()).late == 0

@@ -3,10 +3,11 @@ be full elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from aaiclick.catalog.forms import Catalog
+from aaiclick.clickhouse.refusable import answered
 from aaiclick.clickhouse.topology import LOOK, Topology
 from aaiclick.plan.clusters.sizes import COUNTED, HostSizes
 from aaiclick.routine import Query, Routine, number, text
@@ -32,7 +33,28 @@ def host_sizes(database: str, topology: Topology) -> Routine[Mapping[str, HostSi
         found.setdefault(name, {})[number(place)] = (number(count), number(size))
         if not number(shared):
             plain.add(name)
-    return {name: HostSizes(hosts, name not in plain) for name, hosts in found.items()}
+    sizes = {name: HostSizes(hosts, name not in plain) for name, hosts in found.items()}
+    doubtful = sorted(name for name, each in sizes.items() if topology.shards == 1 and each.may_lack(topology))
+    if not doubtful:
+        return sizes
+    late = yield from _late(database, doubtful)
+    return {**sizes, **{name: replace(sizes[name], late=late.get(name)) for name in doubtful}}
+
+
+def _late(database: str, names: Sequence[str]) -> Routine[Mapping[str, int]]:
+    """For how many seconds the oldest rows have been under way to this host, by table. Those that it cannot tell of are
+    left out."""
+    rows = yield from answered(
+        Query(
+            "SELECT hex(table), toInt64(absolute_delay) FROM system.replicas WHERE database = unhex({db:String}) AND "
+            "has(splitByChar(',', {names:String}), hex(table)) AND NOT is_session_expired",
+            {"db": hexed(database), "names": ",".join(hexed(name) for name in names)},
+        )
+    )
+    found: dict[str, int] = {}
+    for digits, seconds in rows or ():
+        found[bytes.fromhex(text(digits)).decode("utf-8", "surrogateescape")] = number(seconds)
+    return found
 
 
 def with_all_rows(catalog: Catalog, sizes: Mapping[str, HostSizes], topology: Topology) -> Catalog:

@@ -23,6 +23,10 @@ COUNTED = frozenset({"Log", "StripeLog", "TinyLog", "Memory", "Set", "Join"})
 """Those of them whose rows the server counts."""
 _ALL = 0.9
 """A replica with fewer of the rows than this has not come by the others yet: some are always under way."""
+UNDER_WAY = 60
+"""Seconds for which rows may be under way to a replica that is asked about all of them. Those that came so lately are
+like those that are inserted behind the question, which no answer can know of. Older ones are not: a condition that no
+row of the others breaks may be broken by them, and not each has a guard that would find them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,9 @@ class HostSizes:
     """Rows and bytes, by the place of the host."""
     replicated: bool = True
     """False where each host has rows of its own."""
+    late: int | None = 0
+    """For how many seconds the oldest rows that the host which is connected to lacks have been under way to it; None
+    where it cannot tell."""
 
     def shards(self, topology: Topology) -> ShardSizes:
         """Of each shard. Of replicas the one counts that has most; hosts with rows of their own are added up."""
@@ -61,14 +68,27 @@ class HostSizes:
         that are under way."""
         local = topology.local
         counts = [rows for rows, _ in self.hosts.values()]
-        # Where nobody says which one is connected to, it may be the one with the fewest.
-        here = self.hosts.get(local, (0, 0))[0] if local else min(counts, default=0)
+        here = self._here(topology)
         if not self.replicated:
             others = [place for place, (rows, _) in sorted(self.hosts.items()) if rows and place != local]
             where = ", ".join(topology.at(place).label for place in others)
             return f"the rows of {'hosts' if len(others) > 1 else 'host'} {where} are not looked at" if others else ""
         most = max(counts, default=0)
-        if here >= most * _ALL:
+        # It may have more than the others by what it takes in itself, or by merges that they have made already.
+        if here >= most or (self.may_lack(topology) and self.late is not None and self.late <= UNDER_WAY):
             return ""
         label = topology.at(local).label if local else "that is connected to"
-        return f"host {label} has {here:,} of {most:,} rows: run again when it has come by the others"
+        since = f", and others have been under way to it for {self.late} s" if self.late else ""
+        return f"host {label} has {here:,} of {most:,} rows{since}: run again when it has come by the others"
+
+    def may_lack(self, topology: Topology) -> bool:
+        """Whether the host that is connected to has nearly all rows, so that it depends on how long it lacks the
+        others."""
+        counts = [rows for rows, _ in self.hosts.values()]
+        here, most = self._here(topology), max(counts, default=0)
+        return self.replicated and most * _ALL <= here < most
+
+    def _here(self, topology: Topology) -> int:
+        local = topology.local
+        # Where nobody says which one is connected to, it may be the one with the fewest.
+        return self.hosts.get(local, (0, 0))[0] if local else min((rows for rows, _ in self.hosts.values()), default=0)
