@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+import typer
 
 from aaiclick.cli import calls
 from aaiclick.state.kept_tables import KeptComment, KeptRow
@@ -73,7 +74,7 @@ def test_what_goes_and_what_stays_is_listed(run: Run, asked: list[bool]) -> None
 
 def test_what_came_while_it_asked_stays(run: Run, asked: list[bool], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aaiclick.cli.prune.sys", SimpleNamespace(stdin=Typed(), stderr=Typed()))
-    monkeypatch.setattr("aaiclick.cli.prune.typer.confirm", lambda *_, **__: True)
+    monkeypatch.setattr(typer, "confirm", lambda *_, **__: True)
     ran = run("prune")
     assert (ran.code, asked) == (0, [True, False])
     assert "_aaiclick_old_3_v is kept since then: it stays. Run again to be asked about it" in ran.stderr
