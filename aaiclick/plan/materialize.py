@@ -6,7 +6,8 @@ Results are right without it (a part without the index is read as a whole). So i
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from aaiclick.catalog.forms import LiveObject, TableForm
@@ -18,14 +19,22 @@ from aaiclick.diff.changes.projections import ChangeProjection
 from aaiclick.diff.hazards import MATERIALIZE, Hazard
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import Alter, AlterWork
-from aaiclick.routine import Query, Routine, text
+from aaiclick.routine import Query, Routine, number, text
 from aaiclick.sql.clauses import materialize, materialize_projection
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import qualified, quote_name
+from aaiclick.sql.tokens import split_top, unquote
 
 if TYPE_CHECKING:
     from aaiclick.plan.strategies.context import TableDiff
 
+_FILL = re.compile(
+    r"\(?(?P<verb>MATERIALIZE|DROP|CLEAR) (?P<kind>INDEX|PROJECTION|STATISTICS) +(?P<names>.+?)"
+    r"(?P<part> IN PARTITION .+?)?\)?\Z",
+    re.DOTALL,
+)
+_KINDS = frozenset({"tdigest", "uniq", "countmin", "minmax"})
+"""Statistics whose names in parts are known."""
 _IN_PLACE = frozenset({"alter", "mutate", "attach"})
 
 
@@ -51,23 +60,70 @@ def requested(
         return ()
     listed = [("index", each.name) for each in form.indexes] + [("projection", each.name) for each in form.projections]
     listed += [("statistics", each.name) for each in form.columns if each.statistics]
-    these = "is_done AND database = {database:String} AND table = {table:String}"
-    sql, settings = f"SELECT command FROM system.mutations WHERE {these}", dict[str, "str | int"]()
+    wanted = [each for each in listed if each[1] in named]
+    if not wanted:
+        return ()
+    done = yield from _filled(database, live.name, topology)
+    stale = yield from _other_statistics(database, live, form, wanted, topology)
+    return tuple(_step(database, live, *each) for each in wanted if each not in done or each in stale)
+
+
+def _filled(database: str, table: str, topology: Topology) -> Routine[frozenset[tuple[str, str]]]:
+    """What was filled on all hosts, by the server's list of mutations. It forgets finished ones after some time, the
+    oldest first."""
+    source, host, settings = "system.mutations", "1", dict[str, "str | int"]()
     if topology.reached:
-        # A host that does not answer has not said that it is done.
-        sql = (
-            f"SELECT command FROM {topology.everywhere('system.mutations')} WHERE {these} GROUP BY command HAVING "
-            f"uniqExact(_shard_num) = {len(topology.hosts)}"
-        )
-        settings = LOOK
-    rows = yield Query(sql, {"database": database, "table": live.name}, settings)
-    # The server lists finished mutations for some time: a command that is there has filled the parts.
-    done = {text(row[0]).strip("()").replace("`", "") for row in rows}
-    return tuple(
-        _step(database, live, kind, name)
-        for kind, name in listed
-        if name in named and _command(kind, name).replace("`", "") not in done
+        source, host, settings = topology.everywhere(source), "_shard_num", LOOK
+    rows = yield Query(
+        f"SELECT {host}, command, is_done FROM {source} WHERE database = {{database:String}} AND table = "
+        f"{{table:String}} AND match(command, 'INDEX|PROJECTION|STATISTICS') ORDER BY length(mutation_id), mutation_id",
+        {"database": database, "table": table},
+        settings,
     )
+    by_host: dict[int, set[tuple[str, str]]] = {}
+    for place, command, is_done in rows:
+        found = _FILL.match(text(command))
+        if found is None:
+            continue
+        filled = by_host.setdefault(number(place), set())
+        names = split_top(found["names"]) if found["kind"] == "STATISTICS" else [found["names"]]
+        several = {(found["kind"].lower(), unquote(name.strip())) for name in names}
+        if found["verb"] != "MATERIALIZE":
+            # What was filled before is gone: one of that name which is there now was made anew.
+            filled -= several
+        elif number(is_done) and not found["part"]:
+            filled |= several
+    # A host that does not answer has not said that it is done.
+    hosts = len(topology.hosts) if topology.reached else 1
+    return frozenset.intersection(*map(frozenset, by_host.values())) if len(by_host) == hosts else frozenset()
+
+
+def _other_statistics(
+    database: str, live: LiveObject, form: TableForm, wanted: Sequence[tuple[str, str]], topology: Topology
+) -> Routine[frozenset[tuple[str, str]]]:
+    """Statistics that a part holds in other kinds than the column has by now: MODIFY STATISTICS is no mutation. 25.8
+    shows nothing of what is in parts."""
+    kinds = {each.name: _kinds(each.statistics) for each in form.columns if ("statistics", each.name) in wanted}
+    known = "SELECT count() FROM system.columns WHERE database = 'system' AND table = 'parts_columns' AND name = "
+    if not kinds or not number((yield Query(f"{known}'statistics'"))[0][0]):
+        return frozenset()
+    source = topology.everywhere("system.parts_columns") if topology.reached else "system.parts_columns"
+    rows = yield Query(
+        f"SELECT column, arrayStringConcat(statistics, ',') AS kinds FROM {source} WHERE active AND database = "
+        "{database:String} AND table = {table:String} GROUP BY column, kinds",
+        {"database": database, "table": live.name},
+        LOOK if topology.reached else {},
+    )
+    return frozenset(
+        ("statistics", name)
+        for name, kinds_there in ((text(row[0]), _kinds(text(row[1]))) for row in rows)
+        if name in kinds and (kinds[name] & _KINDS) - kinds_there
+    )
+
+
+def _kinds(listed: str) -> frozenset[str]:
+    """``tdigest, uniq`` as the columns of a table have it, ``TDigest,Uniq`` as its parts have it."""
+    return frozenset(each.partition("(")[0].strip().lower().replace("_", "") for each in listed.split(","))
 
 
 def _added(change: Change) -> tuple[str, str] | None:

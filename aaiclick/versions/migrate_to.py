@@ -13,7 +13,6 @@ from aaiclick.specs.base import Spec
 from aaiclick.specs.schema import Schema, SchemaObject
 from aaiclick.specs.server_objects.collections import NamedCollection
 from aaiclick.specs.tables import Table
-from aaiclick.specs.views import TableFamily
 from aaiclick.versions.history import read_history
 from aaiclick.versions.lockfile import Lock, LockedForm
 
@@ -23,7 +22,8 @@ S = TypeVar("S", bound=Spec)
 def schema_until(schema: Schema, version: int) -> Schema:
     """The schema as ``version`` was released, with the migrations up to it.
 
-    What that version says is not there, such as an index that an operator has added, is not managed. Raises
+    What that version says is not there, such as an index that an operator has added, is not managed. Neither are tables
+    of families, of which a lock file knows nothing: the code of that version, or the newest, changes them. Raises
     ``UsageError`` where the project does not know that version, or not well enough.
     """
     lock = read_history(schema).lock
@@ -36,7 +36,6 @@ def schema_until(schema: Schema, version: int) -> Schema:
     objects: list[SchemaObject] = [
         _declared(schema, form, locked.variables.get(name, {}), former) for name, form in locked.forms.items()
     ]
-    objects += [item for item in schema.objects if isinstance(item, TableFamily) and item.name in locked.forms]
     made = Schema(
         schema.name,
         version=version,

@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, MergeTree, Migration, Policy, Schema, Table, ensure_schema, plan_schema, validate_schema
+from aaiclick import (
+    Column,
+    MergeTree,
+    Migration,
+    Policy,
+    Schema,
+    Table,
+    TableFamily,
+    ensure_schema,
+    plan_schema,
+    validate_schema,
+)
 from aaiclick.api.revision import revise
 from aaiclick.errors import UsageError
 from aaiclick.variables import Variable
@@ -105,3 +116,25 @@ def test_a_table_that_may_have_been_renamed_is_an_error(project: Project) -> Non
         project.forget()
     with pytest.raises(UsageError, match=r"version 2 has logs and no longer events: nothing says here"):
         schema_until(renamed(project, 3, None), 2)
+
+
+def with_family(project: Project, version: int) -> Schema:
+    made = TableFamily("made_*", columns=[Column(name, "UInt8") for name in ("x", "y")[: version - 1]])
+    table = Table("events", [Column("id", "UInt64"), *MORE[:version]], engine=MergeTree(order_by=["id"]))
+    return Schema("shop", version=version, objects=[table, made], migrations=project.package)
+
+
+def test_tables_of_a_family_are_left_to_the_newest_version(aaiclick_client: Client, project: Project) -> None:
+    for version in (1, 2, 3):
+        revise(with_family(project, version), f"v{version}")
+        project.forget()
+    newest, every = with_family(project, 3), Policy.everything()
+    ensure_schema(aaiclick_client, schema_until(newest, 1))
+    aaiclick_client.command("CREATE TABLE made_1 (k UInt8) ENGINE = MergeTree ORDER BY k")
+    report = ensure_schema(aaiclick_client, schema_until(newest, 2), policy=every)
+    assert [step.id for step in (*report.steps, *report.pending)] == ["events:alter"]
+    shown = "SELECT groupArray(name) FROM system.columns WHERE database = currentDatabase() AND table = 'made_1'"
+    assert aaiclick_client.query(shown).result_rows == [(["k"],)]
+    # From there, and as well over both versions at once.
+    assert ensure_schema(aaiclick_client, newest, policy=every).in_sync
+    assert aaiclick_client.query(shown).result_rows == [(["k", "x", "y"],)]

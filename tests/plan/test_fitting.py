@@ -7,7 +7,7 @@ import itertools
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick.plan.dependents.fitting import fits, literal
+from aaiclick.plan.dependents.fitting import fits, literal, only_trailing_zeros
 
 ENDS = {
     "Bool": ("false", "true"),
@@ -84,6 +84,11 @@ def _quoted(text: str) -> str:
         ("Nullable(UInt8)", "UInt8"),
         ("String", "FixedString(3)"),
         ("FixedString(3)", "FixedString(4)"),
+        # The server cuts zero bytes at the end.
+        ("FixedString(3)", "String"),
+        ("LowCardinality(FixedString(3))", "Nullable(String)"),
+        ("Array(FixedString(3))", "Array(String)"),
+        ("Map(FixedString(3), UInt8)", "Map(String, UInt8)"),
         ("DateTime64(3)", "DateTime"),
         ("DateTime", "Date"),
         ("DateTime64(6)", "DateTime64(9)"),
@@ -117,6 +122,13 @@ def test_what_does_not_fit(old: str, new: str) -> None:
 )
 def test_what_fits(old: str, new: str) -> None:
     assert fits(old, new)
+
+
+def test_a_dictionary_has_a_string_for_a_fixed_string() -> None:
+    """There is no other type for it, and it reads the same but for zero bytes at the end."""
+    assert only_trailing_zeros("LowCardinality(FixedString(3))", "Nullable(String)")
+    assert not only_trailing_zeros("FixedString(3)", "FixedString(4)")
+    assert not only_trailing_zeros("Array(FixedString(3))", "Array(String)")
 
 
 @pytest.mark.parametrize(

@@ -62,10 +62,13 @@ def _left(word: str, what: str, texts: Mapping[str, str], declared: Collection[s
     return False
 
 
-def _mentions(definition: str, column: str) -> bool:
-    # A name of other characters may stand there with escapes: for such a one the plan looks.
+def _mentions(definition: str, part: str) -> bool:
+    # A name of other characters may stand there with escapes: for such a one the plan looks. The server writes columns
+    # in backticks, names of indexes and projections without.
+    name = re.escape(part)
     return (
-        not re.fullmatch(r"[\w.]+", column, re.ASCII) or re.search(rf"`{re.escape(column)}[`.]", definition) is not None
+        not re.fullmatch(r"[\w.]+", part, re.ASCII)
+        or re.search(rf"`{name}[`.]|(?:INDEX|PROJECTION) {name}(?!\w)", definition) is not None
     )
 
 

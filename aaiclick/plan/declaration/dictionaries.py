@@ -12,7 +12,7 @@ from aaiclick.catalog.forms import Catalog, Form, TableForm
 from aaiclick.diff.conversion import values
 from aaiclick.errors import SpecError
 from aaiclick.plan.dependents.dictionaries import null_alone, source_of
-from aaiclick.plan.dependents.fitting import fits
+from aaiclick.plan.dependents.fitting import fits, only_trailing_zeros
 from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.ddl import create_dictionary_sql
 from aaiclick.specs.schema import Schema
@@ -66,6 +66,9 @@ def require_attributes(item: Dictionary, schema: Schema, catalog: Catalog, forms
 
 def _cut(kept: str, attribute: str) -> bool:
     if not kept or fits(kept, attribute) or null_alone(attribute, kept):
+        return False
+    # No dictionary has attributes of FixedString: a String without the zero bytes at its end is all that can be said.
+    if only_trailing_zeros(kept, attribute):
         return False
     if kept.startswith("Nullable("):
         kept = kept.removeprefix("Nullable(")[:-1]

@@ -10,7 +10,7 @@ from aaiclick.catalog.normalize import normal
 from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, affected, effects
 from aaiclick.plan.dependents.dependents import Dependent, read_views
 from aaiclick.plan.dependents.dictionaries import dictionary_steps
-from aaiclick.plan.dependents.fitting import fits
+from aaiclick.plan.dependents.fitting import fits, only_trailing_zeros
 from aaiclick.plan.dependents.materialized_views import materialized_steps
 from aaiclick.plan.dependents.plain_views import broken_step, plain_steps, taken_over_note, taken_over_step
 from aaiclick.plan.dependents.read import read_dependents
@@ -130,6 +130,11 @@ def _followed(live: LiveObject | None, dependents: Sequence[Dependent], database
     return live is not None and bool(lookups) and set(live.dependents) <= known
 
 
+def _wider(old: str, new: str) -> bool:
+    # That zero bytes go is asked for where the column itself changes; what comes through the view is refused nowhere.
+    return fits(old, new) or only_trailing_zeros(old, new)
+
+
 def _wider_target(effect: Effect, catalog: Catalog, tables: Mapping[str, TableForm | None]) -> str:
     database, name = effect.dependent.target or ("", "")
     live, wanted = catalog.get(name), tables.get(name)
@@ -138,7 +143,7 @@ def _wider_target(effect: Effect, catalog: Catalog, tables: Mapping[str, TableFo
     types = {column.name: column.type for column in wanted.columns}
     return (
         name
-        if all(column.name in types and fits(column.type, types[column.name]) for column in live.form.columns)
+        if all(column.name in types and _wider(column.type, types[column.name]) for column in live.form.columns)
         else ""
     )
 

@@ -8,14 +8,15 @@ import re
 from aaiclick.diff.conversion.labels import enum_labels
 from aaiclick.errors import SpecError
 from aaiclick.sql.tokens import TokenError, Tokens, split_top, unquote
-from aaiclick.sql.types import TypeText, parse_type
+from aaiclick.sql.types import TypeText, parse_type, unwrapped
 
 _WHOLE = re.compile(r"(U?)Int(8|16|32|64|128|256)\Z")
 # Bits of the mantissa: up to there every whole number is exact.
 _MANTISSA = {"BFloat16": 8, "Float32": 24, "Float64": 53}
 _DECIMALS = {"Decimal32": 9, "Decimal64": 18, "Decimal128": 38, "Decimal256": 76}
+# Not FixedString: the server cuts zero bytes at the end of its values.
 _AS_TEXT = frozenset(
-    {"String", "FixedString", "UUID", "IPv4", "IPv6", "Bool", "Date", "Date32", "Enum8", "Enum16", "Float32", "Float64"}
+    {"String", "UUID", "IPv4", "IPv6", "Bool", "Date", "Date32", "Enum8", "Enum16", "Float32", "Float64"}
 )
 
 
@@ -27,6 +28,11 @@ def fits(old: str, new: str) -> bool:
         return _fits(parse_type(old), parse_type(new), old, new)
     except SpecError:
         return False
+
+
+def only_trailing_zeros(old: str, new: str) -> bool:
+    """True where a FixedString becomes a String: zero bytes at the end of its values go, and nothing else."""
+    return (unwrapped(old)[0].name, unwrapped(new)[0].name) == ("FixedString", "String")
 
 
 def _fits(old: TypeText, new: TypeText, old_text: str, new_text: str) -> bool:

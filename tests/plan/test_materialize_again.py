@@ -1,0 +1,58 @@
+"""What fills an index, a projection or statistics counts only for the one that is there now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aaiclick import Column, Index, MergeTree, Policy, Projection, Schema, Table, ensure_schema
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+
+def table(**fields: Any) -> Schema:
+    columns = [Column("a", "UInt64"), Column("b", "UInt64", statistics=fields.pop("statistics", None))]
+    return Schema("s", objects=[Table("t", columns, engine=MergeTree(order_by=["a"]), **fields)])
+
+
+def steps(client: Client, schema: Schema, *keys: str) -> list[str]:
+    done = ensure_schema(client, schema, policy=Policy.lossless().allow(*keys))
+    return [step.id for step in done.steps]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "key", "step"),
+    [
+        (
+            {"indexes": [Index("i", expr="b")]},
+            {"indexes": [Index("i", expr="b + 1")]},
+            "materialize t.i",
+            "t:materialize:index:i",
+        ),
+        (
+            {"projections": [Projection("p q", "SELECT b ORDER BY b")]},
+            {"projections": [Projection("p q", "SELECT a, b ORDER BY b")]},
+            "materialize t.p q",
+            "t:materialize:projection:p q",
+        ),
+        ({"statistics": "minmax"}, {"statistics": "uniq"}, "materialize t.b", "t:materialize:statistics:b"),
+    ],
+)
+def test_one_that_is_made_anew_is_filled_again(
+    aaiclick_client: Client, before: dict[str, Any], after: dict[str, Any], key: str, step: str
+) -> None:
+    ensure_schema(aaiclick_client, table(**{name: [] for name in before if name != "statistics"}))
+    aaiclick_client.command("INSERT INTO t (a, b) SELECT number, number FROM numbers(100)")
+    for fields in (before, after, before):
+        steps(aaiclick_client, table(**fields))  # not filled: nobody has allowed it
+        assert steps(aaiclick_client, table(**fields), key) == [step]
+        assert steps(aaiclick_client, table(**fields), key) == []
+    filled = "SELECT count() FROM {} WHERE active AND database = currentDatabase() AND table = 't' AND {}"
+    source, condition = {
+        "index": ("system.parts", "secondary_indices_compressed_bytes > 0"),
+        "projection": ("system.projection_parts", "name = 'p q'"),
+        "statistics": ("system.parts_columns", "column = 'b' AND has(statistics, 'MinMax')"),
+    }[step.split(":")[2]]
+    assert aaiclick_client.query(filled.format(source, condition)).result_rows == [(1,)]
