@@ -78,7 +78,7 @@ def plain(value: Any) -> object:
 
 
 def test_a_row_of_defaults_is_what_python_says(aaiclick_client: Client) -> None:
-    assert kept(aaiclick_client, {"m": a_model("M", random.Random(4), 100)}) == []
+    assert kept(aaiclick_client, {"m": a_model("M", random.Random(7), 100)}) == []
 
 
 class Count(int):
