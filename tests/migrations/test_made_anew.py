@@ -254,3 +254,23 @@ def test_indexes_projections_and_constraints_are_made_with_the_newest_expression
     assert aaiclick_client.command("SELECT count() FROM t WHERE lower(p) = 'a'") == 2
     grouped = "SELECT lower(p) AS r, count() FROM t GROUP BY r ORDER BY r"
     assert aaiclick_client.query(grouped).result_rows == [("a", 2), ("b", 1)]
+
+
+@pytest.mark.parametrize(
+    ("statements", "kept"),
+    [
+        (["RENAME TABLE t TO former", "CREATE TABLE t {new}", "INSERT INTO t SELECT id, p FROM former"], "former"),
+        (["CREATE TABLE n {new}", "INSERT INTO n SELECT id, p FROM t", "EXCHANGE TABLES t AND n"], "n"),
+    ],
+    ids=["renamed", "exchanged"],
+)
+def test_a_table_that_a_script_sets_aside_gets_no_column_of_a_later_version(
+    aaiclick_client: Client, statements: list[str], kept: str
+) -> None:
+    new = "(id UInt64, p String) ENGINE = MergeTree ORDER BY id"
+    aside = Migration(2, sql=[statement.replace("{new}", new) for statement in statements])
+    last = table(Column("p", "String"), Column("z", "String", default="concat(p, '!')"))
+    fill(aaiclick_client)
+    ensure_schema(aaiclick_client, schema(3, last, migrations=[aside]))
+    assert rows(aaiclick_client, kept, "*") == [(1, "old", "kept")]
+    assert rows(aaiclick_client, "t", "id, p, z") == [(1, "old", "old!")]

@@ -24,7 +24,7 @@ from aaiclick.plan.comparison.recorded import Planned, live_source, plain_views
 from aaiclick.plan.model import Step
 from aaiclick.plan.planner import plan_objects, plan_ttl_first
 from aaiclick.plan.rehearsal.cache import Rehearsed
-from aaiclick.plan.scripted.statements import catalog_after, made_by, plan_script, predicted
+from aaiclick.plan.scripted.statements import catalog_after, exchanged_by, made_by, plan_script, predicted
 from aaiclick.plan.scripted.views import named_in_views, plan_script_views
 from aaiclick.plan.ttl import ttl_steps, without_ttl
 from aaiclick.routine import Routine
@@ -200,6 +200,7 @@ def _wanted(
         return (_covering(table), (), ())
     if not isinstance(live.form, TableForm):
         return None
+    made |= _never_read(table.spec, {table.spec.name, *(change.before for change in changes)}, first)
     before = tuple(change for change in until if change.rebuild is not None and change.version < first.version)
     later = tuple(change for change in changes if change.rebuild is not None and change.version >= first.version)
     renamed = {old: new for change in until for old, new in change.renames.items()}
@@ -229,6 +230,17 @@ def _wanted(
         )
     taken = tuple(change if change.version < first.version else replace(change, rebuild=None) for change in until)
     return without_ttl(_merged(table.prior, table.spec, renamed, made)), taken, left
+
+
+def _never_read(spec: Table, names: Collection[str], script: PendingScript) -> frozenset[str]:
+    """Columns of a table that the script puts another one in the place of, and that no statement of it names.
+
+    They belong to the new table, or to a later version. The old one may be kept under another name, and has to be what
+    it was.
+    """
+    if script.move is not None or not {*made_by(script.statements), *exchanged_by(script.statements)} & {*names}:
+        return frozenset()
+    return frozenset(column.name for column in spec.columns if not _mentions(script, {column.name}))
 
 
 def _covering(table: _At) -> Table:

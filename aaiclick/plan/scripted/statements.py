@@ -155,6 +155,21 @@ def made_by(statements: Sequence[str]) -> frozenset[str]:
     return frozenset(found)
 
 
+def exchanged_by(statements: Sequence[str]) -> frozenset[str]:
+    """Names of tables that the statements exchange (EXCHANGE TABLES a AND b)."""
+    found: set[str] = set()
+    for sql in statements:
+        try:
+            tokens = Tokens(sql)
+        except TokenError:
+            continue
+        if tokens.is_word(0, "EXCHANGE", "TABLES"):
+            one, at = identifier(tokens, 2)
+            other, _ = identifier(tokens, at + 1)
+            found |= {*one[-1:], *other[-1:]}
+    return frozenset(found)
+
+
 def _hazards(script: PendingScript, effects: list[StatementEffects], *, untried: bool) -> tuple[Hazard, ...]:
     found: list[Hazard] = []
     for place, effect in enumerate(effects, 1):
