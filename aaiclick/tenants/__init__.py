@@ -150,7 +150,7 @@ def ensure_tenants(
         return run_on_connection(connection, lambda _: start, "ensure_tenants", told, schema)
 
     check_arguments("ensure_tenants", schema, policy)
-    approved = plans if plans is not None else {}
+    approved: Mapping[str, Plan] = plans if plans is not None else {}
     if approved:
         from aaiclick.commands.approval.approved import check_plan
 
