@@ -202,15 +202,16 @@ def with_scratch(
     removes what a killed run leaves."""
     scratch = yield from open_scratch(fallback, settings)
     try:
-        result = yield from body(scratch)
+        try:
+            result = yield from body(scratch)
+        except Exception:
+            yield from close_scratch(scratch, quiet=True)
+            raise
+        yield from close_scratch(scratch)
     except INTERRUPTIONS:
-        # A run that is told to stop has a few seconds in all.
+        # A run that is told to stop has a few seconds in all. Also where it was about to drop it.
         yield from close_scratch(scratch, quiet=True, sync=False)
         raise
-    except Exception:
-        yield from close_scratch(scratch, quiet=True)
-        raise
-    yield from close_scratch(scratch)
     return result
 
 

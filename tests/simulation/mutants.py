@@ -57,7 +57,7 @@ def _no_fence(patch: pytest.MonkeyPatch) -> None:
         yield from drain_all(table, seconds, "")
         return True
 
-    for module in (write_fence, concurrent_mutations, attach):
+    for module in (write_fence, concurrent_mutations):
         patch.setattr(module, "raise_fence", raise_fence)
 
 

@@ -80,11 +80,11 @@ def with_stand_ins(
                     ) from error
                 raise SpecError(f"function {function.name}", error.message) from None
         result = yield from body(replace(scratch, functions=names))
+        yield from _drop(made)
     except (Exception, *INTERRUPTIONS):
         # The first error counts. What cannot be dropped now goes when a later run sweeps.
         yield from _drop(made, quiet=True)
         raise
-    yield from _drop(made)
     return result
 
 
