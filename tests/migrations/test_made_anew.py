@@ -274,3 +274,12 @@ def test_a_table_that_a_script_sets_aside_gets_no_column_of_a_later_version(
     ensure_schema(aaiclick_client, schema(3, last, migrations=[aside]))
     assert rows(aaiclick_client, kept, "*") == [(1, "old", "kept")]
     assert rows(aaiclick_client, "t", "id, p, z") == [(1, "old", "old!")]
+
+
+def test_a_column_that_a_later_version_renames_keeps_its_values_beside_a_script(aaiclick_client: Client) -> None:
+    fill(aaiclick_client)
+    migrations = [Migration(2, sql=["ALTER TABLE t UPDATE p = upper(p) WHERE 1"]), Migration(3, renames={"t.p": "r"})]
+    ensure_schema(
+        aaiclick_client, schema(3, table(Column("r", "String"), Column("q", "String")), migrations=migrations)
+    )
+    assert rows(aaiclick_client, "t", "*") == [(1, "OLD", "kept")]

@@ -201,6 +201,7 @@ def _wanted(
     if not isinstance(live.form, TableForm):
         return None
     made |= _never_read(table.spec, {table.spec.name, *(change.before for change in changes)}, first)
+    made |= _renamed_later(table, changes, first.version)
     before = tuple(change for change in until if change.rebuild is not None and change.version < first.version)
     later = tuple(change for change in changes if change.rebuild is not None and change.version >= first.version)
     renamed = {old: new for change in until for old, new in change.renames.items()}
@@ -241,6 +242,14 @@ def _never_read(spec: Table, names: Collection[str], script: PendingScript) -> f
     if script.move is not None or not {*made_by(script.statements), *exchanged_by(script.statements)} & {*names}:
         return frozenset()
     return frozenset(column.name for column in spec.columns if not _mentions(script, {column.name}))
+
+
+def _renamed_later(table: _At, changes: tuple[VersionChange, ...], version: int) -> frozenset[str]:
+    """Names that columns get in later versions, where the tables of this version are not known: a column that was added
+    under such a name would take the place of the one that is renamed, and of its values."""
+    if table.spec is not table.declared:
+        return frozenset()
+    return frozenset(new for change in changes if change.version > version for new in change.renames.values())
 
 
 def _covering(table: _At) -> Table:
