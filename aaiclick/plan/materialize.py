@@ -95,7 +95,10 @@ def _filled(database: str, table: str, topology: Topology) -> Routine[frozenset[
             filled |= several
     # A host that does not answer has not said that it is done.
     hosts = len(topology.hosts) if topology.reached else 1
-    return frozenset.intersection(*map(frozenset, by_host.values())) if len(by_host) == hosts else frozenset()
+    if len(by_host) != hosts:
+        return frozenset()
+    first, *others = by_host.values()
+    return frozenset(first.intersection(*others))
 
 
 def _other_statistics(

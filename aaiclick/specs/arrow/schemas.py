@@ -113,11 +113,13 @@ def arrow_table(
     ``arrow_columns``, and where keys contradict each other."""
     schema: Untyped = getattr(source, "schema", source)
     read = read_keys(metadata)
-    if not isinstance(schema, Iterable) or not all(hasattr(field, "metadata") for field in schema):
+    if not isinstance(schema, Iterable) or not all(
+        hasattr(field, "metadata") for field in cast("Iterable[object]", schema)
+    ):
         kind = type(source).__name__
         raise SpecError("schema", f"has to be an Arrow schema, or something that has one, not {kind}")
     columns, told = arrow_columns(cast("Iterable[ArrowField]", schema), types_by_field, nullable, read)
-    whole = said(getattr(schema, "metadata", None), True, "the schema", read)
+    whole = said(getattr(cast("object", schema), "metadata", None), True, "the schema", read)
     fields: TableWords = {}
     engine = engine_of(whole, told, columns)
     if engine is not None:
