@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import threading
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from types import TracebackType
+from functools import partial
 from typing import Protocol, TypeAlias, TypeVar, cast
 
-from aaiclick.errors import LeaseLostError, StatementError
+from aaiclick.beside import Watch, watched
+from aaiclick.errors import StatementError
 from aaiclick.events import FIGURES_WANTED, Event
 from aaiclick.memory_limit import smaller_blocks
 from aaiclick.peers import Peer, require_peers
@@ -198,25 +198,35 @@ WIND_DOWN = 5.0
 
 def run(routine: Routine[T], connection: Connection, on_event: OnEvent | None = None) -> T:
     """Carry a routine out. Errors of a statement are thrown into it; Ctrl-C and ``sys.exit`` as ``Interruption``."""
-    failure: Exception | None = None
     try:
-        effect = next(routine)
-        while True:
-            rows: Rows = ()
-            failure = None
-            try:
-                rows = _carry_out(effect, connection, on_event)
-            except Exception as error:
-                failure = error
-            effect = routine.send(rows) if failure is None else routine.throw(failure)
-    except StopIteration as stop:
-        return cast("T", stop.value)
+        return _drive(routine, partial(next, routine), connection, on_event)
     except (KeyboardInterrupt, SystemExit):
         # Ctrl-C, or what an application's handler of SIGTERM raises; raised inside of the routine, that has wound down.
         _wind_down(routine, connection, on_event)
         raise
     finally:
         routine.close()
+
+
+def _drive(
+    routine: Routine[T],
+    begin: Callable[[], Effect],
+    connection: Connection,
+    on_event: OnEvent | None,
+    until: float = float("inf"),
+) -> T:
+    try:
+        effect = begin()
+        while time.monotonic() < until:
+            try:
+                rows = _carry_out(effect, connection, on_event)
+            except Exception as error:
+                effect = routine.throw(error)
+            else:
+                effect = routine.send(rows)
+    except StopIteration as stop:
+        return cast("T", stop.value)
+    raise TimeoutError
 
 
 def _asked(effect: Query, connection: Connection) -> Rows:
@@ -238,7 +248,7 @@ async def _asked_async(effect: Query, connection: AsyncConnection) -> Rows:
 def _carry_out(effect: Effect, connection: Connection, on_event: OnEvent | None) -> Rows:
     if isinstance(effect, Query | Command):
         require_peers(effect.at, connection)
-        with _Watch(connection, effect.beside):
+        with Watch(connection, effect.beside, run, WIND_DOWN):
             if isinstance(effect, Query):
                 return _asked(effect, connection)
             connection.command(effect)
@@ -252,69 +262,23 @@ def _carry_out(effect: Effect, connection: Connection, on_event: OnEvent | None)
 
 def _wind_down(routine: Routine[T], connection: Connection, on_event: OnEvent | None) -> None:
     """Whatever goes wrong here is left to the next run."""
-    until = time.monotonic() + WIND_DOWN
+    second: Connection | None = None
+    # On a server an interrupted statement may still run, and hold the session of its connection.
+    with suppress(Exception):
+        second = (
+            None if connection.embedded else cast("Connection | None", getattr(connection, "sibling", lambda: None)())
+        )
+    begin, until = partial(routine.throw, Interruption()), time.monotonic() + WIND_DOWN
     with suppress(Exception, Interruption):
-        effect = routine.throw(Interruption())
-        while time.monotonic() < until:
-            effect = routine.send(_carry_out(effect, connection, on_event))
-
-
-class _Watch:
-    """Carries ``beside`` out in a thread, on a second connection, until the statement has ended."""
-
-    def __init__(self, connection: Connection, beside: Beside | None) -> None:
-        self._open = cast("Callable[[], Connection | None] | None", getattr(connection, "sibling", None))
-        self._beside = beside
-        self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def __enter__(self) -> None:
-        if self._beside is not None and self._open is not None:
-            self._thread = threading.Thread(
-                target=self._watch, args=(self._beside, self._open), name="aaiclick-lease", daemon=True
-            )
-            self._thread.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        if self._thread is not None:
-            self._thread.join(WIND_DOWN)
-
-    def _watch(self, beside: Beside, opening: Callable[[], Connection | None]) -> None:
-        wait, second = beside.first, None
-        try:
-            while not self._ended.wait(wait):
-                try:
-                    second = second or opening()
-                    if second is None:
-                        return
-                    wait = run(beside.step(), second)
-                except LeaseLostError:
-                    return
-                except Exception:  # noqa: S112 - left to the next step, as Beside says
-                    continue
-        finally:
-            if second is not None:
-                second.close()
+        _drive(routine, begin, second or connection, on_event, until)
+    if second is not None:
+        second.close()
 
 
 async def run_async(routine: Routine[T], connection: AsyncConnection, on_event: OnEvent | None = None) -> T:
     """The async twin of ``run``; a cancellation is an ``Interruption``."""
-    failure: Exception | None = None
     try:
-        effect = next(routine)
-        while True:
-            rows: Rows = ()
-            failure = None
-            try:
-                rows = await _carry_out_async(effect, connection, on_event)
-            except Exception as error:
-                failure = error
-            effect = routine.send(rows) if failure is None else routine.throw(failure)
-    except StopIteration as stop:
-        return cast("T", stop.value)
+        return await _drive_async(routine, partial(next, routine), connection, on_event)
     except (KeyboardInterrupt, SystemExit, asyncio.CancelledError):
         with suppress(Exception):
             await asyncio.wait_for(_wind_down_async(routine, connection, on_event), WIND_DOWN)
@@ -323,12 +287,28 @@ async def run_async(routine: Routine[T], connection: AsyncConnection, on_event: 
         routine.close()
 
 
+async def _drive_async(
+    routine: Routine[T], begin: Callable[[], Effect], connection: AsyncConnection, on_event: OnEvent | None
+) -> T:
+    try:
+        effect = begin()
+        while True:
+            try:
+                rows = await _carry_out_async(effect, connection, on_event)
+            except Exception as error:
+                effect = routine.throw(error)
+            else:
+                effect = routine.send(rows)
+    except StopIteration as stop:
+        return cast("T", stop.value)
+
+
 async def _carry_out_async(effect: Effect, connection: AsyncConnection, on_event: OnEvent | None) -> Rows:
     require_peers(effect.at if isinstance(effect, Query | Command) else None, connection)
     if isinstance(effect, Query):
-        return await _watched(_asked_async(effect, connection), connection, effect.beside)
+        return await watched(_asked_async(effect, connection), connection, effect.beside, run_async)
     if isinstance(effect, Command):
-        await _watched(connection.command(effect), connection, effect.beside)
+        await watched(connection.command(effect), connection, effect.beside, run_async)
         return ()
     if isinstance(effect, Call):
         return await effect.function.step_async(effect.reply, effect.seconds)
@@ -342,44 +322,8 @@ async def _wind_down_async(routine: Routine[T], connection: AsyncConnection, on_
     opening = cast("Callable[[], AsyncConnection | None] | None", getattr(connection, "sibling", None))
     second = opening() if opening is not None else None
     try:
-        effect = routine.throw(Interruption())
-        while True:
-            effect = routine.send(await _carry_out_async(effect, second or connection, on_event))
-    except (StopIteration, Interruption):
-        return
-    finally:
-        if second is not None:
-            await second.close()
-
-
-async def _watched(statement: Awaitable[T], connection: AsyncConnection, beside: Beside | None) -> T:
-    """Await a statement; ``beside`` is carried out in a task on a second connection meanwhile."""
-    opening = cast("Callable[[], AsyncConnection | None] | None", getattr(connection, "sibling", None))
-    if beside is None or opening is None:
-        return await statement
-    task = asyncio.create_task(_watch_async(beside, opening))
-    try:
-        return await statement
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-async def _watch_async(beside: Beside, opening: Callable[[], AsyncConnection | None]) -> None:
-    wait, second = beside.first, None
-    try:
-        while True:
-            await asyncio.sleep(wait)
-            try:
-                second = second or opening()
-                if second is None:
-                    return
-                wait = await run_async(beside.step(), second)
-            except LeaseLostError:
-                return
-            except Exception:  # noqa: S112 - see _Watch
-                continue
+        with suppress(Interruption):
+            await _drive_async(routine, partial(routine.throw, Interruption()), second or connection, on_event)
     finally:
         if second is not None:
             await second.close()

@@ -30,7 +30,7 @@ LAYERS = [
         "processes",
     },
     {"sql"},
-    {"routine", "user_function", "peers"},
+    {"beside", "routine", "user_function", "peers"},
     {"clock", "relay"},
     {"specs", "aggregates", "server_objects", "variables"},
     {"catalog"},
@@ -59,7 +59,7 @@ WALL_CLOCK = {
     "datetime.datetime.now",
     "datetime.date.today",
 }
-MAY_USE_CHANCE = {"routine", "clients", "api", "engine_server", "metrics", "tenants", "testing", "cli"}
+MAY_USE_CHANCE = {"beside", "routine", "clients", "api", "engine_server", "metrics", "tenants", "testing", "cli"}
 MAX_LINES = 400
 LONGER = {"tests": 600}
 """Tests hold tables of cases."""
@@ -67,7 +67,7 @@ FIELD_BY_FIELD = {"sql", "specs", "catalog", "clients", "diff", "versions", "pla
 DOTTED = re.compile(r"aaiclick(\.\w+){2,}")
 IN_QUOTES = re.compile(rf"[\"']{DOTTED.pattern}[\"']")
 """What a file has that is worth parsing for such names."""
-MAX_FILES = {"aaiclick": 19, "cli": 25}
+MAX_FILES = {"aaiclick": 20, "cli": 25}
 """How many files a folder may hold, where it is more than 18."""
 
 

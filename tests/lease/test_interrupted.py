@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dis
 import os
 import sys
@@ -21,13 +22,28 @@ from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, keeping
 from aaiclick.clickhouse.topology import SINGLE
 from aaiclick.commands.session import under_lease
+from aaiclick.errors import StatementError
 from aaiclick.events import Event, LeaseTakenOver, PlanReady
 from aaiclick.lease.guard import guarded
 from aaiclick.lease.lock import look
 from aaiclick.lease.owner import Owner, this_process
 from aaiclick.lease.renew import Lease
 from aaiclick.peers import Peer
-from aaiclick.routine import Clock, Command, Effect, Emit, Interruption, Nonce, Query, Routine, Rows, Sleep, run, text
+from aaiclick.routine import (
+    Clock,
+    Command,
+    Effect,
+    Emit,
+    Interruption,
+    Nonce,
+    Query,
+    Routine,
+    Rows,
+    Sleep,
+    run,
+    run_async,
+    text,
+)
 from aaiclick.specs.functions import Function
 from tests.support.session_connection import SessionConnection
 
@@ -177,3 +193,59 @@ def test_a_routine_hears_of_it_through_every_wrapper(wrapper: str, error: type[B
             assert set(dropped) >= set(made), at
             at += 1
     assert at >= 7
+
+
+class Interrupted:
+    """A connection on which the first statement is interrupted; its session is held by that one from then on."""
+
+    embedded = False
+    identity = "scripted"
+
+    def __init__(self, sent: list[str], second: Interrupted | None) -> None:
+        self.sent, self.second = sent, second
+
+    def sibling(self) -> Interrupted | None:
+        return self.second
+
+    def query(self, effect: Query, /) -> list[list[object]]:
+        if self.second is not None:
+            raise KeyboardInterrupt
+        self.sent.append(effect.sql)
+        if "refused" in effect.sql:
+            raise StatementError("refused", 57, "TABLE_ALREADY_EXISTS")
+        return []
+
+    def command(self, effect: Command, /) -> None:
+        raise AssertionError
+
+    def close(self) -> None:
+        self.sent.append("closed")
+
+
+class InterruptedAsync(Interrupted):
+    async def query(self, effect: Query, /) -> list[list[object]]:  # type: ignore[override]
+        try:
+            return super().query(effect)
+        except KeyboardInterrupt:
+            raise asyncio.CancelledError from None
+
+    async def close(self) -> None:  # type: ignore[override]
+        super().close()
+
+
+@pytest.mark.parametrize("kind", [Interrupted, InterruptedAsync])
+def test_what_is_refused_while_it_lets_go_does_not_end_that(kind: type[Interrupted]) -> None:
+    def work() -> Routine[None]:
+        try:
+            yield Query("SELECT 'long'")
+        except Interruption:
+            with suppress(StatementError):
+                yield Query("SELECT 'refused'")
+            yield Query("SELECT 'given back'")
+            raise
+
+    sent: list[str] = []
+    connection: Any = kind(sent, kind(sent, None))
+    with pytest.raises((KeyboardInterrupt, asyncio.CancelledError)):
+        run(work(), connection) if kind is Interrupted else asyncio.run(run_async(work(), connection))
+    assert sent == ["SELECT 'refused'", "SELECT 'given back'", "closed"]
