@@ -45,6 +45,9 @@ class Before:
     no answer."""
     left: bool = False
     """Nothing of the table differs, so a merge makes of it what it would have made in any case."""
+    apart: frozenset[str] = frozenset()
+    """Columns that the engine reads in two ways, before any change, and that no change comes near: the same goes for
+    them."""
     unread: frozenset[str] = frozenset()
     """Columns of the table that is created directly which cannot be read over these rows: an ALIAS that does not
     convert."""
@@ -195,6 +198,7 @@ def _fill(ground: Ground, old: Table, new: Table, rebuilt: tuple[tuple[str, str]
     look.misread = tuple(
         column.name for was, column in copied(old, new) if was.late and _depends(ground, source, old, was)
     )
+    look.apart = frozenset(look.misread) - _near(old, new)
     if not look.undefined and not rebuilt and not where:
         other = {name for name, worst in look.kept.items() if worst < 2}
         # What is read of those goes by what else a statement reads, and by whether it reads that as a whole.
@@ -216,6 +220,18 @@ def _depends(ground: Ground, source: str, table: Table, column: Column) -> bool:
         return [row[0] for row in ground.rows(alone)] != [row[0] for row in ground.rows(both)]
     except Refused:
         return True
+
+
+def _near(old: Table, new: Table) -> frozenset[str]:
+    """The columns that differ, or come, or go, and those whose expression names one of them, also through others."""
+    said = [{each.name: (each.type, each.kind, each.expr) for each in table.columns} for table in (old, new)]
+    near = {name for name in {*said[0], *said[1]} if said[0].get(name) != said[1].get(name)}
+    columns = (*old.columns, *new.columns)
+    while more := {
+        each.name for each in columns if each.name not in near and any(quoted(name) in each.expr for name in near)
+    }:
+        near |= more
+    return frozenset(near)
 
 
 def _unread(ground: Ground, database: str, table: Table) -> frozenset[str]:
@@ -531,7 +547,7 @@ def _compared(ground: Ground, look: Before, keys: tuple[str, ...], when: str) ->
             column
             for column in compare.readable(look.new)
             if column.name not in look.unread and not _free(look, column, keys)
-            if not (look.left and column.name in look.misread)
+            if column.name not in look.apart and not (look.left and column.name in look.misread)
         ]
         finals = (False,) if look.new.engine.name == "MergeTree" else (True,) if when == "merged" else (False, True)
         if when != "merged" and _about(look, keys) and _merged_before(ground, look.new):

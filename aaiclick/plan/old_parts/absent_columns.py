@@ -75,7 +75,7 @@ def absent_columns(diff: TableDiff, data_name: str) -> Routine[AbsentColumns]:
         return AbsentColumns(diff.changes, f"{why} {', '.join(unstored)}, which is no longer stored")
     touched = _touched(diff)
     dropped = [column.name for column in diff.target.unholdable]
-    suspected = suspects(diff)
+    suspected = suspects(diff, {old.name for old, _ in touched})
     if not touched and not dropped and not suspected:
         return AbsentColumns(diff.changes)
     held = yield from held_columns(diff.database, data_name, diff.hosts)

@@ -3,12 +3,13 @@
 Where a query reads only the default, the engine puts a literal in the place of a column that the part lacks and that
 has no default of its own (``read_by_defaults.py``): ``toString`` of a Date is `0`. Where the query reads that column
 beside it, the default is computed over the column's type: `1970-01-01`. A copy reads both, a merge does not, and stores
-the other value for good. So the value that a copy reads is written first, whatever else is changed.
+the other value for good. So the value that a copy reads is written first where a change comes near such a column. The
+others are left alone: the server may read and store either way, as it did before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.diff.target import live_column
@@ -25,10 +26,12 @@ from aaiclick.sql.quoting import quote_name
 _READ: dict[str, str | int] = {"final": 0, "max_execution_time": 0, "optimize_use_projections": 0}
 
 
-def suspects(diff: TableDiff) -> tuple[tuple[ColumnForm, tuple[str, ...]], ...]:
+def suspects(diff: TableDiff, touched: Collection[str]) -> tuple[tuple[ColumnForm, tuple[str, ...]], ...]:
     """The live columns that stay and have a default which reads, also through other expressions, a column without one,
-    and the names of those. What a column reads comes before it."""
+    and the names of those: each that a change has ``touched``, and what these read. What a column reads comes before
+    it."""
     form = diff.form
+    near = {name for column in form.columns if column.name in touched for name in _read(column, form)} | {*touched}
     stays = {
         old.name
         for column in diff.target.form.columns
@@ -38,7 +41,7 @@ def suspects(diff: TableDiff) -> tuple[tuple[ColumnForm, tuple[str, ...]], ...]:
     found = [
         (column, names, len(reached))
         for column in form.columns
-        if column.kind in ("DEFAULT", "MATERIALIZED") and column.name in stays
+        if column.kind in ("DEFAULT", "MATERIALIZED") and column.name in stays & near
         for reached in [_read(column, form)]
         if (names := tuple(name for name in bare if name in reached))
     ]
