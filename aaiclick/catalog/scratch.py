@@ -238,15 +238,14 @@ def sweep_stale_scratch(
 ) -> Routine[tuple[str, ...]]:
     """Drop scratch databases, and scratch tables in ``database``, that nobody uses any more; their names.
 
-    That is those older than an hour, by the clock of this process or the server's, and those of lease holders that
+    That is those older than an hour by the clock of this process, and those of lease holders that
     ``ended`` knows to be gone. One that cannot be dropped is left, with a Note. ``embedded``: also
     those older than the engine's start, because only one process at a time has the engine. ``cluster``: databases are
     those of all its hosts, and are dropped on every one.
     """
     if cluster:
         places = yield from scratch_on_hosts(places, cluster)
-    # Starts come for them by the server's clock; that of this process may be behind it.
-    seconds = max((yield from clock()), places.at)
+    seconds = yield from clock()
     holders = {
         holder for name in (*places.databases, *(name for name, _ in places.tables)) if (holder := _holder(name))
     }
@@ -282,9 +281,10 @@ def scratch_on_hosts(here: ScratchPlaces, cluster: str) -> Routine[ScratchPlaces
     return replace(here, databases=tuple(text(row[0]) for row in rows))
 
 
-def abandoned(places: ScratchPlaces) -> str:
-    """Name of a scratch database of the server that nobody can be using any more; '' for none."""
-    return next((name for name in sorted(places.databases) if _is_stale(name, places.at)), "")
+def abandoned(places: ScratchPlaces) -> Routine[str]:
+    """Name of a scratch database of the server that ``sweep_stale_scratch`` would drop for its age; '' for none."""
+    seconds = yield from clock()
+    return next((name for name in sorted(places.databases) if _is_stale(name, seconds)), "")
 
 
 def next_stale(places: ScratchPlaces) -> int | None:

@@ -215,8 +215,10 @@ def _stop(view: str) -> Routine[None]:
 
 
 def _dropped_by(step: Step) -> frozenset[str]:
-    """What a step drops, by quoted names."""
-    return frozenset(qualified(*names) for head in _heads([step]) if head.verb == "DROP" for names in head.names)
+    """What a step drops in a database, by quoted names. Functions and collections are in none."""
+    return frozenset(
+        qualified(*names) for head in _heads([step]) if head.verb == "DROP" for names in head.names if len(names) == 2
+    )
 
 
 def _made_by(step: Step) -> frozenset[str]:

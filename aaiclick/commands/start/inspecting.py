@@ -96,7 +96,7 @@ def _settled(run: Run, planned: PlannedMigration, seen: Warm) -> Routine[bool]:
     if (entry.version, entry.objects) == (run.schema.version, seen.digest):
         # What a process left that died while it planned, without the lease: whoever sees it takes it away, under the
         # lease. The one query of a start that finds nothing changed does not ask: it would cost each start a third.
-        left = abandoned(planned.inspection.owned.scratch)
+        left = yield from abandoned(planned.inspection.owned.scratch)
         return not left or not (yield from may_clear(planned.inspection.books.home, left))
     # A run was killed between the record and the cache. Until that is written again each start takes this long look,
     # which is all that a user who cannot write it needs.
