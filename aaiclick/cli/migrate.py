@@ -208,10 +208,10 @@ def _migrate(frame: Frame, hooks: Hooks, policy: Policy, file: str | None, ask: 
     if not report.in_sync or report.steps or report.pending:
         report = _with_spare_keys(report, policy)
     else:
-        report = _with_idle_keys(frame, declared, report, policy)
         # The record alone said so. Whether a migration or released form was edited since is looked at here, where there
         # is time for it.
         try:
+            report = _with_idle_keys(frame, declared, report, policy)
             _tell_of_hosts(frame, calls.validate(target.url, declared, frame.database))
         except ApplyError as error:
             # A host of a cluster that has no session with Keeper: nothing has to be done, as far as it can tell.
@@ -302,7 +302,10 @@ def _offer(output: Output, frame: Frame, report: Report) -> None:
     keys = tuple(dict.fromkeys(hazard.allow for step in report.pending for hazard in step.hazards if hazard.allow))
     if report.in_sync:
         # What was required is done: its keys, and those that nothing asks for, are not needed again.
-        frame.spare = frozenset(value or "" for name, value in frame.extra if name == "--allow").difference(keys)
+        from aaiclick.commands.inspection.idle_keys import counts_unasked
+
+        given = {value or "" for name, value in frame.extra if name == "--allow"}
+        frame.spare = frozenset(key for key in given.difference(keys) if not counts_unasked(key))
     if keys:
         output.say(f"to do {'it' if len(report.pending) == 1 else 'them'} too, run: {frame.migrate(keys)}")
     elif not report.in_sync:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from aaiclick.plan.strategies.context import TableDiff
 
 _FILL = re.compile(
-    r"\(?(?P<verb>MATERIALIZE|DROP|CLEAR) (?P<kind>INDEX|PROJECTION|STATISTICS) +(?P<names>.+?)"
+    r"\(?(?P<verb>MATERIALIZE|DROP|CLEAR) (?P<kind>INDEX|PROJECTION|STATISTICS) +(?:IF EXISTS +)?(?P<names>.+?)"
     r"(?P<part> IN PARTITION .+?)?\)?\Z",
     re.DOTALL,
 )

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from aaiclick.errors import MigrationError
+from aaiclick.specs.base import MAX_VERSION
 from aaiclick.specs.renames import is_new_name
 from aaiclick.versions.decisions import wrong_decision
 
@@ -31,7 +32,7 @@ _INDENTED = re.compile(r"--(\s{2,})(\S.*)\Z")
 _ITEM = re.compile(
     r"(?:(where)\s+(.+)|(?P<back>back\s+)?(?P<column>`(?:[^`\\]|\\.)+`|[\w.]+)\s*=\s*(?P<expression>.+))\Z", re.DOTALL
 )
-_VERSION = re.compile(r"0*[1-9][0-9]{0,8}\Z")
+_VERSION = re.compile(r"0*[1-9][0-9]{0,9}\Z")
 _RENAME = re.compile(r"([^\s>]+)\s*->\s*(\S+)\Z")
 
 
@@ -140,7 +141,7 @@ class _Reader:
 
     def _oldest_code(self, value: str) -> None:
         self._once("oldest_code")
-        if not _VERSION.match(value):
+        if not _VERSION.match(value) or int(value) > MAX_VERSION:
             raise self._error(f"oldest_code is a version number from 1 on, not {value!r}")
         self.header.oldest_code = int(value)
 

@@ -138,6 +138,17 @@ def test_a_status_is_the_same_as_that_of_each_alone_and_asks_once_for_those_that
         aaiclick_engine.command(f"DROP DATABASE `{name}` SYNC")
 
 
+def test_a_table_under_a_former_name_is_told_where_it_is(
+    aaiclick_engine: EmbeddedEngine, tenants: tuple[str, ...]
+) -> None:
+    moved = [Table("t2", COLUMNS, engine=MergeTree(order_by=["id"]), renamed_from="t1")]
+    schema = Schema("moved", version=2, objects=moved)
+    ensure_tenants(aaiclick_engine.url, schema, tenants)
+    aaiclick_engine.command(f"CREATE TABLE `{tenants[1]}`.t1 (id UInt64) ENGINE = MergeTree ORDER BY id")
+    told = [each.answer.notes for each in validate_tenants(aaiclick_engine.url, schema, tenants).tenants if each.answer]
+    assert [len(notes) for notes in told] == [0, 1, 0]
+
+
 def test_what_a_key_is_about_is_done_in_the_one_database_that_has_it(
     aaiclick_engine: EmbeddedEngine, tenants: tuple[str, ...]
 ) -> None:

@@ -142,5 +142,17 @@ def test_another_partition_key_does_not_hide_it(aaiclick_client: Client) -> None
     )
     _fill(aaiclick_client, before, "(1, 1, 3)", "(1, 1, 3)")
     keys = {hazard.allow for hazard in plan_schema(aaiclick_client, after).hazards if hazard.allow}
-    # The rows are combined alike under either partition key, but not under either sort key.
-    assert keys == {"change-sort-key t"}
+    assert keys == {"change-partition-key t", "change-sort-key t"}
+
+
+def test_zeros_of_both_signs_are_one_key(aaiclick_client: Client) -> None:
+    """A merge takes them for one, and a count of hashes for two."""
+    columns = [Column("k", "Float64"), Column("x", "UInt64")]
+    for key in ("x + 1", "x"):
+        before, after = (
+            Schema("s", version=None, objects=[Table("t", columns, engine=SummingMergeTree(order_by=order))])
+            for order in (["k", key], ["k"])
+        )
+        _fill(aaiclick_client, before, "(0.0, 1)", "(-0.0, 2)")
+        assert "change-sort-key t" in {hazard.allow for hazard in plan_schema(aaiclick_client, after).hazards}
+        aaiclick_client.command("DROP TABLE t")

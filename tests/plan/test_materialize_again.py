@@ -49,6 +49,10 @@ def test_one_that_is_made_anew_is_filled_again(
         steps(aaiclick_client, table(**fields))  # not filled: nobody has allowed it
         assert steps(aaiclick_client, table(**fields), key) == [step]
         assert steps(aaiclick_client, table(**fields), key) == []
+    if step.endswith(":index:i"):
+        aaiclick_client.command("ALTER TABLE t DROP INDEX IF EXISTS i")
+        aaiclick_client.command("ALTER TABLE t ADD INDEX i b TYPE minmax")
+        assert steps(aaiclick_client, table(**before), key) == [step]
     filled = "SELECT count() FROM {} WHERE active AND database = currentDatabase() AND table = 't' AND {}"
     source, condition = {
         "index": ("system.parts", "secondary_indices_compressed_bytes > 0"),

@@ -42,6 +42,11 @@ def test_a_header_says_everything() -> None:
     )
 
 
+def test_versions_may_be_days_and_hours() -> None:
+    found = read_script("-- strategy: derived\n-- oldest_code: 2026010112\n", 2026010113, "2026010113_x.sql")
+    assert found.oldest_code == 2026010112
+
+
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [

@@ -65,10 +65,14 @@ def unneeded(keys: Iterable[str], steps: Iterable[Step], notes: Iterable[str] = 
     left = [
         key
         for key in sorted(set(keys) - asked)
-        if key.partition(" ")[0] not in _WHILE_COPYING | _OF_A_MIGRATION | WITHOUT_OBJECT | {WITHOUT_HOST}
-        and not any(note.startswith(f"{key!r} ") for note in said)
+        if not counts_unasked(key) and not any(note.startswith(f"{key!r} ") for note in said)
     ]
     return tuple(f"{key!r} was not needed: no step asks for it" for key in left)
+
+
+def counts_unasked(key: str) -> bool:
+    """Whether a key may count although no step of a plan asks for it: nobody knows that beforehand."""
+    return key.partition(" ")[0] in _WHILE_COPYING | _OF_A_MIGRATION | WITHOUT_OBJECT | {WITHOUT_HOST}
 
 
 def _nearest(found: Inspection, key: str, listed: Collection[str]) -> str | None:

@@ -40,7 +40,8 @@ def alike(schema: Schema, databases: Sequence[str]) -> Routine[dict[str, str]]:
     quiet = {name: seen for name, seen in warm.items() if seen.entry is not None and seen.entry.due is None}
     if not quiet or schema.cluster:
         return {}
-    former = former_names(read_history(schema).scripts)
+    # A table under a former name is told of, also where no record has ever held it.
+    former = former_names(read_history(schema).scripts).union(schema.former_names)
     names = {f"d{place}": name for place, name in enumerate(quiet)}
     rows = yield Query(_NAMES.format(databases=bound(names)), names)
     tables = {text(row[0]): (text(row[1]), frozenset[str](json.loads(text(row[2])))) for row in rows}

@@ -30,6 +30,8 @@ from aaiclick.sql.quoting import quote_name
 from aaiclick.sql.tokens import split_top
 
 _OLD = "_aaiclick_old_group"
+_FLOAT = "max(position(toTypeName({key}), 'Float') > 0)"
+"""A merge takes 0.0 and -0.0 for one key, and their hashes differ: of such keys no count says enough."""
 _ZERO = "_aaiclick_was_zero"
 _APART = ("SummingMergeTree", "CoalescingMergeTree", "AggregatingMergeTree")
 _ROW = "rowNumberInAllBlocks()"
@@ -75,7 +77,7 @@ def _counts_apart(diff: TableDiff, data_name: str) -> Routine[bool]:
     new = _sort_key(diff.target.form)
     rows = future_rows(diff, data_name, new, {_OLD: f"tuple({', '.join(_sort_key(diff.form))})"})
     keys = (_OLD, f"tuple({', '.join(new)})")
-    apart = ", ".join(f"count() - uniqExact(sipHash128({key}))" for key in keys)
+    apart = ", ".join(f"count() - uniqExact(sipHash128({key})), {_FLOAT.format(key=key)}" for key in keys)
     found = yield from _ask(f"SELECT {apart} FROM {rows.source}")
     return found is not None and not any(found)
 
@@ -111,8 +113,8 @@ def _keys(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
     apart = _ROW not in new and not (_within(wanted, wanted) and (not other or _within(before, wanted)))
     if apart and (other or refills(diff, f"tuple({wanted.partition_by})")):
         groups = yield from _counted(diff, data_name, _everything(diff.form), _everything(wanted))
-        # A partition key that is given keeps rows of later INSERTs apart as well, which nothing counts.
-        given = other and not before.partition_by
+        # Given, or another one, it keeps rows of later INSERTs apart as well: those nobody counts.
+        given = other and bool(wanted.partition_by)
         if given or groups is None or not groups.old == groups.new == groups.both:
             found.append(_of_partition_key(diff, before, groups))
     elif apart:
@@ -201,8 +203,11 @@ def _counted(diff: TableDiff, data_name: str, old: Sequence[str], new: Sequence[
     # Exact, because one key too few is a lost row; over hashes, so that long keys need no more memory than short
     # ones.
     counts = ", ".join(f"uniqExact(sipHash128({text}))" for text in (_OLD, key, f"({_OLD}, {key})"))
-    found = yield from _ask(f"SELECT {counts} FROM {rows.source}")
-    return _Groups(*found) if found is not None else None
+    found = yield from _ask(f"SELECT {counts}, {_FLOAT.format(key=f'({_OLD}, {key})')} FROM {rows.source}")
+    if found is None:
+        return None
+    *groups, floats = found
+    return None if floats else _Groups(*groups)
 
 
 def _vanishing(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:

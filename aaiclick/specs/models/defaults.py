@@ -54,9 +54,14 @@ def default_sql(value: object, type_text: str, where: str) -> str | None:
     try:
         return _sql(value, type_text)
     except NoLiteralError as error:
-        text = repr(value)
+        try:
+            text = repr(value)
+        except ValueError:  # a whole number of thousands of digits
+            text = "the value"
         said = f"{text if len(text) < 80 else f'{text[:76]} ...'} cannot be its default: {type_text} {error}"
         raise SpecError(where, f"{said}. A default that only Python has to know is a default_factory") from None
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        raise SpecError(where, f"{type_text} is no type for which its default can be written") from None
 
 
 def holds_nothing(type_text: str) -> bool:

@@ -111,6 +111,10 @@ def _exact(value: object) -> Decimal:
     return number
 
 
+_MOST_DIGITS = 76
+"""Of a Decimal256."""
+
+
 def _decimal(value: object, kind: TypeText) -> str:
     numbers = [int(each) for each in kind.arguments]
     digits, scale = (
@@ -118,6 +122,8 @@ def _decimal(value: object, kind: TypeText) -> str:
         if kind.name in _DECIMALS
         else (numbers[0] if numbers else 10, numbers[1] if len(numbers) > 1 else 0)
     )
+    if not 1 <= digits <= _MOST_DIGITS or not 0 <= scale <= digits:
+        raise NoLiteralError(f"has at most {_MOST_DIGITS} digits, and not more of them behind the point")
     number = _exact(value)
     ticks, rest = _ticks(number, scale)
     if rest:
