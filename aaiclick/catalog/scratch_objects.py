@@ -84,6 +84,14 @@ def make(scratch: Scratch, sql: str, replay: bool = False, inside: bool = False)
     return None
 
 
+def make_as_it_stands(scratch: Scratch, sql: str) -> Routine[None]:
+    """Create one object as the server has it, in the engine's own text; one that the server would not create any more
+    is loaded, as at its start. One that it takes neither way is not there."""
+    error = yield from make(scratch, sql, replay=True)
+    if error is not None and sql.startswith(CREATE_TABLE):
+        yield from load(scratch, sql)
+
+
 def load(scratch: Scratch, sql: str) -> Routine[StatementError | None]:
     """Load a definition with ATTACH, as the server does at its start. ``sql`` is a CREATE TABLE that was refused.
 

@@ -17,7 +17,7 @@ from aaiclick.catalog.forms import (
 )
 from aaiclick.catalog.render import attribute_form_sql, column_form_sql, form_sql, has_hidden, local_family
 from aaiclick.catalog.scratch import Scratch
-from aaiclick.catalog.scratch_objects import instantiable, make, names_in
+from aaiclick.catalog.scratch_objects import instantiable, make, make_as_it_stands, names_in
 from aaiclick.catalog.secrets import readable
 from aaiclick.routine import Routine
 from aaiclick.specs.ddl import column_sql, create_table_sql
@@ -57,7 +57,7 @@ def make_sources(
                 views_read.append(live.form)
                 waiting += sorted(names_in_query(live.form.query))
             elif sql := source_sql(scratch, live):
-                yield from make(scratch, sql, replay=True)
+                yield from make_as_it_stands(scratch, sql)
     yield from _make_views(scratch, views_read)
 
 

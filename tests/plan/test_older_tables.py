@@ -201,6 +201,20 @@ def test_a_view_over_it_is_planned(aaiclick_client: Client) -> None:
     assert len(aaiclick_client.query("SELECT * FROM seen").column_names) == 3
 
 
+def test_a_view_over_it_follows_a_column_that_is_dropped(aaiclick_client: Client) -> None:
+    """The table is one that the server would not make, until the column is gone."""
+    client = aaiclick_client
+    client.command("CREATE TABLE t (k UInt8, v UInt8) ENGINE = AggregatingMergeTree ORDER BY k")
+    client.command("CREATE VIEW w AS SELECT * FROM t")
+    client.command("ALTER TABLE t ADD COLUMN b SimpleAggregateFunction(max, UInt64)")
+    columns = [Column("k", "UInt8"), Column("v", "UInt8")]
+    table = Table("t", columns, engine=AggregatingMergeTree(order_by=["k"]))
+    schema = Schema("s", objects=[table, View("w", query="SELECT * FROM t")])
+    ensure_schema(client, schema, policy=Policy.lossless().allow("drop-column t.b"))
+    assert client.query("DESCRIBE w").result_columns[0] == ["k", "v"]
+    assert plan_schema(client, schema).steps == ()
+
+
 def test_a_slip_of_the_pen_in_a_table_that_can_be_made_is_an_error_as_before(aaiclick_client: Client) -> None:
     aaiclick_client.command("CREATE TABLE t (k UInt64) ENGINE = MergeTree ORDER BY k")
     schema = Schema(

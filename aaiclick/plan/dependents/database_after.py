@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from aaiclick.catalog.forms import Catalog, ColumnForm, LiveObject, TableForm, ViewForm
 from aaiclick.catalog.render import column_form_sql
 from aaiclick.catalog.scratch import Scratch, with_scratch
-from aaiclick.catalog.scratch_objects import make, read_forms, sentence
+from aaiclick.catalog.scratch_objects import make, make_as_it_stands, read_forms, sentence
 from aaiclick.catalog.view_sources import names_in_query, source_sql
 from aaiclick.clickhouse.refusable import answered
 from aaiclick.plan.dependents.dependents import Dependent, Place, places_named, relocated
@@ -140,7 +140,7 @@ def effects(dependents: Sequence[Dependent], after: DatabaseAfter) -> Routine[tu
             # Under its new name a table that is renamed is not in the catalogue yet.
             live = after.catalog.get(name) or LiveObject(database, name, ViewForm(name, ""), "", "")
             if form is not None and (sql := source_sql(scratch, replace(live, name=name, form=form))):
-                yield from make(scratch, sql, replay=True)
+                yield from make_as_it_stands(scratch, sql)
         yield from _make_unchanged(scratch, dependents, after)
         changed = _names_changed(after)
         found: list[Effect] = []
@@ -191,7 +191,7 @@ def _make_unchanged(scratch: Scratch, dependents: Sequence[Dependent], after: Da
                 scratch, create_view(scratch.sql_name(name), f"SELECT * FROM {qualified(live.database, live.name)}")
             )
         elif sql := source_sql(scratch, live):
-            yield from make(scratch, sql, replay=True)
+            yield from make_as_it_stands(scratch, sql)
 
 
 def _effect(scratch: Scratch, dependent: Dependent, after: DatabaseAfter, moved: dict[Place, Place]) -> Routine[Effect]:
