@@ -26,8 +26,8 @@ between drops and the next one declares again. Row policies and profiles of user
 
 The table counts the seeds whose outcomes were kept. Seeds 3843 to 19048 on 26.9, and 83 to 310 on 25.8, were played as well, over many states of the
 code, and of these only the failures are known: each that was still open, 31 on 26.9 and six on 25.8, was played again and passes.
-The two failures that the table counts on 25.8 were refused while they ran, with nothing changed, and are mended: a conversion that a constraint
-watches, of a column that is called `select`, and inside a Nested that is one column (`flatten_nested = 0`).
+Of the last 8,431 seeds on 26.9, and 1,097 on 25.8, nine and three ended wrongly at first (besides batches that a mistake of the adversary ended): most
+were refused while they ran although the plan said that they run, or were asked for too little; each was played again when it was mended.
 """
 
 
