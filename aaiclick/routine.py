@@ -269,10 +269,13 @@ def _wind_down(routine: Routine[T], connection: Connection, on_event: OnEvent | 
             None if connection.embedded else cast("Connection | None", getattr(connection, "sibling", lambda: None)())
         )
     begin, until = partial(routine.throw, Interruption()), time.monotonic() + WIND_DOWN
-    with suppress(Exception, Interruption):
-        _drive(routine, begin, second or connection, on_event, until)
-    if second is not None:
-        second.close()
+    try:
+        with suppress(Exception, Interruption):
+            _drive(routine, begin, second or connection, on_event, until)
+    finally:
+        if second is not None:
+            with suppress(Exception):
+                second.close()
 
 
 async def run_async(routine: Routine[T], connection: AsyncConnection, on_event: OnEvent | None = None) -> T:

@@ -102,12 +102,12 @@ class HttpConnection:
 
     def sibling(self) -> HttpConnection | None:
         """A second connection for work beside a long statement: the same client without its session; None where that is
-        not possible."""
+        not possible. It reaches the same hosts."""
         # Without a session the server runs statements of one client side by side.
         if not in_session(self._client):
-            return HttpConnection(self._client, defaults=self._defaults)
+            return HttpConnection(self._client, defaults=self._defaults, url=self._url)
         free = without_session(self._client)
-        return HttpConnection(free, defaults=self._defaults) if free is not None else None
+        return HttpConnection(free, defaults=self._defaults, url=self._url) if free is not None else None
 
     def close(self) -> None:
         for peer in self._peers.values():

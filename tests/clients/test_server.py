@@ -243,3 +243,11 @@ def test_the_sync_function_is_told_about_the_async_client(aaiclick_server: Engin
         await client.close()
 
     asyncio.run(inside())
+
+
+def test_a_sibling_reaches_the_same_hosts(aaiclick_server: EngineServer) -> None:
+    """An interrupted run lets writers in on the other hosts over it."""
+    connection = open_connection(aaiclick_server.start().url)
+    beside = connection.sibling()
+    assert getattr(beside, "reaches_peers", False)
+    connection.close()
