@@ -10,7 +10,7 @@ from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.numbers import count_text, rows_text
 from aaiclick.cli.output import Output
-from aaiclick.commands.inspection.idle_keys import counts_unasked
+from aaiclick.commands.inspection.idle_keys import unasked
 from aaiclick.plan.gate import GateDecision, Refusal, judge
 from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.policy import Policy
@@ -124,8 +124,7 @@ def _closing(say: _Comments, frame: Frame, plan: Plan, verdict: GateDecision, ch
         keys = " and ".join(f"'{key}'" for key in refusal.allow)
         said = f"{refusal.step.object}: {refusal.step.change}: {refusal.reason}{f' (allow {keys})' if keys else ''}"
         say(f"refused by {chosen.words}: {said}", "yellow")
-    asked = {hazard.allow for step in plan.steps for hazard in step.hazards}
-    frame.spare = frozenset(key for key in chosen.allowed - asked if not counts_unasked(key))
+    frame.spare = unasked(chosen.allowed, plan.steps)
     if any(step.blocked for step in plan.required):
         say(f"put right what is in the way, then run: {frame.migrate(_keys(verdict.refused))}", "bold")
     elif verdict.refused:

@@ -302,10 +302,9 @@ def _offer(output: Output, frame: Frame, report: Report) -> None:
     keys = tuple(dict.fromkeys(hazard.allow for step in report.pending for hazard in step.hazards if hazard.allow))
     if report.in_sync:
         # What was required is done: its keys, and those that nothing asks for, are not needed again.
-        from aaiclick.commands.inspection.idle_keys import counts_unasked
+        from aaiclick.commands.inspection.idle_keys import unasked
 
-        given = {value or "" for name, value in frame.extra if name == "--allow"}
-        frame.spare = frozenset(key for key in given.difference(keys) if not counts_unasked(key))
+        frame.spare = unasked((value or "" for name, value in frame.extra if name == "--allow"), report.pending)
     if keys:
         output.say(f"to do {'it' if len(report.pending) == 1 else 'them'} too, run: {frame.migrate(keys)}")
     elif not report.in_sync:

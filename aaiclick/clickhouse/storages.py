@@ -27,6 +27,10 @@ from aaiclick.sql.quoting import qualified, quote_name
 _GUARD = re.compile(rf"{GUARD}[0-9a-z]+")
 _LOOKS = 5
 """How often a storage is looked for that somebody renames at the same time."""
+_BY_UUID = (
+    "toString(uuid) = {uuid:String} OR (database = unhex({db:String}) AND "
+    "position(arrayStringConcat(data_paths, ' '), {uuid:String}) > 0)"
+)
 
 
 def storage(database: str, uuid: str) -> Routine[Physical | None]:
@@ -36,9 +40,7 @@ def storage(database: str, uuid: str) -> Routine[Physical | None]:
         return None
     rows = yield from ask(
         "SELECT database, name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment, "
-        f"{CONSTRAINED} FROM system.tables"
-        " WHERE toString(uuid) = {uuid:String} OR (database = unhex({db:String}) AND "
-        "position(arrayStringConcat(data_paths, ' '), {uuid:String}) > 0)"
+        f"{CONSTRAINED} FROM system.tables WHERE {_BY_UUID}"
         " ORDER BY database = unhex({db:String}) DESC LIMIT 1",
         {"uuid": uuid, "db": hexed(database)},
     )
@@ -111,13 +113,9 @@ def dropping_guards(sql: str, table: Physical, guards: Sequence[str]) -> str:
     return alter_table_first(sql, qualified(table.database, table.name), [drop_constraint(guard) for guard in guards])
 
 
-def remove_guards(table: Physical | None) -> Routine[None]:
+def remove_guards(table: Physical) -> Routine[None]:
     """Drop guards that a killed run left in the definition of a storage, whatever it is called by then."""
-    if table is None:
-        return
-    here = "toString(uuid) = {uuid:String} OR (database = unhex({db:String}) AND "
-    here += "position(arrayStringConcat(data_paths, ' '), {uuid:String}) > 0)"
-    where, given = (here, {"uuid": table.uuid}) if table.uuid else _named(table)
+    where, given = (_BY_UUID, {"uuid": table.uuid}) if table.uuid else _named(table)
     yield from _drop(GUARD, where, {"db": hexed(table.database), **given})
 
 

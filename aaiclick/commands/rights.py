@@ -35,20 +35,20 @@ def missing_rights(plan: Plan) -> Routine[tuple[str, ...]]:
 def may_write(database: str) -> Routine[bool]:
     """Whether the user may take the lease of a database and write into its bookkeeping. False also where the server
     knows no ``CHECK GRANT`` (before 24.9): nothing is tried there that might be refused."""
-    try:
-        rows = yield Query(f"CHECK GRANT {', '.join(_EVERYTHING)} ON {quote_name(database)}.*")
-    except StatementError:
-        return False
-    return bool(number(rows[0][0]))
+    return (yield from _may(f"{', '.join(_EVERYTHING)} ON {quote_name(database)}.*"))
 
 
 def may_clear(database: str, scratch: str) -> Routine[bool]:
     """Whether the user may also drop this scratch database. False where the server knows no ``CHECK GRANT``."""
+    return (yield from _may(f"DROP DATABASE ON {quote_name(scratch)}.*")) and (yield from may_write(database))
+
+
+def _may(right: str) -> Routine[bool]:
     try:
-        rows = yield Query(f"CHECK GRANT DROP DATABASE ON {quote_name(scratch)}.*")
+        rows = yield Query(f"CHECK GRANT {right}")
     except StatementError:
         return False
-    return bool(number(rows[0][0])) and (yield from may_write(database))
+    return bool(number(rows[0][0]))
 
 
 def _needed(plan: Plan) -> Iterator[tuple[str, str]]:

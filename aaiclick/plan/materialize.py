@@ -64,7 +64,8 @@ def requested(
     if not wanted:
         return ()
     done = yield from _filled(database, live.name, topology)
-    stale = yield from _other_statistics(database, live, form, wanted, topology)
+    filled = [each for each in wanted if each in done]
+    stale = yield from _other_statistics(database, live, form, filled, topology)
     return tuple(_step(database, live, *each) for each in wanted if each not in done or each in stale)
 
 
@@ -102,11 +103,11 @@ def _filled(database: str, table: str, topology: Topology) -> Routine[frozenset[
 
 
 def _other_statistics(
-    database: str, live: LiveObject, form: TableForm, wanted: Sequence[tuple[str, str]], topology: Topology
+    database: str, live: LiveObject, form: TableForm, filled: Sequence[tuple[str, str]], topology: Topology
 ) -> Routine[frozenset[tuple[str, str]]]:
     """Statistics that a part holds in other kinds than the column has by now: MODIFY STATISTICS is no mutation. 25.8
     shows nothing of what is in parts."""
-    kinds = {each.name: _kinds(each.statistics) for each in form.columns if ("statistics", each.name) in wanted}
+    kinds = {each.name: _kinds(each.statistics) for each in form.columns if ("statistics", each.name) in filled}
     known = "SELECT count() FROM system.columns WHERE database = 'system' AND table = 'parts_columns' AND name = "
     if not kinds or not number((yield Query(f"{known}'statistics'"))[0][0]):
         return frozenset()

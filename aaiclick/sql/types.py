@@ -10,6 +10,8 @@ from aaiclick.sql.quoting import QUOTES, punctuation
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
 _WRAPPERS = ("Nullable", "LowCardinality")
+DECIMALS = {"Decimal32": 9, "Decimal64": 18, "Decimal128": 38, "Decimal256": 76}
+"""Digits of the Decimals that have their size in their name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,15 @@ def named(argument: str) -> tuple[str, str]:
         return unquote(first.text), argument[first.end :].strip()
     name, space, rest = argument.partition(" ")
     return (name, rest.strip()) if space and "(" not in name and rest else ("", argument)
+
+
+def decimal_digits(found: TypeText) -> tuple[int, int]:
+    """All digits of a Decimal, and those behind the point."""
+    numbers = [int(each) for each in found.arguments]
+    if found.name in DECIMALS:
+        return DECIMALS[found.name], numbers[0] if numbers else 0
+    # Decimal alone is Decimal(10, 0).
+    return (numbers[0], numbers[1] if len(numbers) > 1 else 0) if numbers else (10, 0)
 
 
 def as_defined(type_text: str) -> str:

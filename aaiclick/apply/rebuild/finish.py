@@ -52,7 +52,7 @@ class Finished:
 
 
 def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Routine[Finished]:
-    """Bring a exchanged rebuild to its end. Can be begun again after a crash at any point."""
+    """Bring an exchanged rebuild to its end. Can be begun again after a crash at any point."""
     # Writers first: they need not wait for rows that come across late.
     yield from open_shadow(database, mark, options.fence_seconds)
     old = yield from _old_storage(database, mark)

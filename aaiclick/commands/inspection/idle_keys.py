@@ -60,19 +60,17 @@ def idle_keys(found: Inspection, steps: Iterable[Step]) -> Routine[tuple[str, ..
 
 def unneeded(keys: Iterable[str], steps: Iterable[Step], notes: Iterable[str] = ()) -> tuple[str, ...]:
     """A note for each key that none of these steps asks for: of the others a sentence in ``notes`` says why."""
-    asked = {hazard.allow for step in steps for hazard in step.hazards}
     said = tuple(notes)
-    left = [
-        key
-        for key in sorted(set(keys) - asked)
-        if not counts_unasked(key) and not any(note.startswith(f"{key!r} ") for note in said)
-    ]
+    left = [key for key in sorted(unasked(keys, steps)) if not any(note.startswith(f"{key!r} ") for note in said)]
     return tuple(f"{key!r} was not needed: no step asks for it" for key in left)
 
 
-def counts_unasked(key: str) -> bool:
-    """Whether a key may count although no step of a plan asks for it: nobody knows that beforehand."""
-    return key.partition(" ")[0] in _WHILE_COPYING | _OF_A_MIGRATION | WITHOUT_OBJECT | {WITHOUT_HOST}
+def unasked(keys: Iterable[str], steps: Iterable[Step]) -> frozenset[str]:
+    """Those of the keys that none of these steps asks for, and that count in no other way: whether some are needed
+    while tables are copied, say, nobody knows beforehand."""
+    asked = {hazard.allow for step in steps for hazard in step.hazards}
+    elsewhere = _WHILE_COPYING | _OF_A_MIGRATION | WITHOUT_OBJECT | {WITHOUT_HOST}
+    return frozenset(key for key in keys if key not in asked and key.partition(" ")[0] not in elsewhere)
 
 
 def _nearest(found: Inspection, key: str, listed: Collection[str]) -> str | None:

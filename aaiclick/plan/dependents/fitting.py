@@ -8,12 +8,11 @@ import re
 from aaiclick.diff.conversion.labels import enum_labels
 from aaiclick.errors import SpecError
 from aaiclick.sql.tokens import TokenError, Tokens, split_top, unquote
-from aaiclick.sql.types import TypeText, parse_type, unwrapped
+from aaiclick.sql.types import TypeText, decimal_digits, parse_type, unwrapped
 
 _WHOLE = re.compile(r"(U?)Int(8|16|32|64|128|256)\Z")
 # Bits of the mantissa: up to there every whole number is exact.
 _MANTISSA = {"BFloat16": 8, "Float32": 24, "Float64": 53}
-_DECIMALS = {"Decimal32": 9, "Decimal64": 18, "Decimal128": 38, "Decimal256": 76}
 # Not FixedString: the server cuts zero bytes at the end of its values.
 _AS_TEXT = frozenset(
     {"String", "UUID", "IPv4", "IPv6", "Bool", "Date", "Date32", "Enum8", "Enum16", "Float32", "Float64"}
@@ -70,7 +69,7 @@ def _plain_fits(old: TypeText, new: TypeText, old_text: str, new_text: str) -> b
     if old.name in ("DateTime", "DateTime64"):
         return _time_fits(old, new)
     if old.name.startswith("Decimal") and new.name.startswith("Decimal"):
-        (digits, scale), (more, finer) = _decimal(old), _decimal(new)
+        (digits, scale), (more, finer) = decimal_digits(old), decimal_digits(new)
         # No digit fewer behind the point, and none before it.
         return finer >= scale and more - finer >= digits - scale
     if old.name in ("Enum8", "Enum16") and new.name in ("Enum8", "Enum16"):
@@ -91,7 +90,7 @@ def _number_fits(bits: tuple[bool, int], new: TypeText, new_text: str) -> bool:
     if new.name in _MANTISSA:
         return width - signed <= _MANTISSA[new.name]
     if new.name.startswith("Decimal"):
-        digits, scale = _decimal(new)
+        digits, scale = decimal_digits(new)
         return len(str(2 ** (width - signed))) <= digits - scale
     return False
 
@@ -153,14 +152,6 @@ def _precision(kind: TypeText) -> int:
         if kind.name == "DateTime64"
         else 0
     )
-
-
-def _decimal(kind: TypeText) -> tuple[int, int]:
-    numbers = [int(each) for each in kind.arguments]
-    if kind.name in _DECIMALS:
-        return _DECIMALS[kind.name], numbers[0]
-    # Decimal alone is Decimal(10, 0).
-    return (numbers[0], numbers[1] if len(numbers) > 1 else 0) if numbers else (10, 0)
 
 
 def literal(expression: str) -> bool:

@@ -75,9 +75,9 @@ def absent_columns(diff: TableDiff, data_name: str) -> Routine[AbsentColumns]:
         return AbsentColumns(diff.changes, f"{why} {', '.join(unstored)}, which is no longer stored")
     touched = _touched(diff)
     dropped = [column.name for column in diff.target.unholdable]
-    suspected = suspects(diff, {old.name for old, _ in touched})
-    if not touched and not dropped and not suspected:
+    if not touched and not dropped:
         return AbsentColumns(diff.changes)
+    suspected = suspects(diff, {old.name for old, _ in touched})
     held = yield from held_columns(diff.database, data_name, diff.hosts)
     lacked = [old.name for old, _ in touched if held.lacking(old.name)]
     lacked += [old.name for old, read in suspected if held.lacking(old.name) and any(map(held.lacking, read))]

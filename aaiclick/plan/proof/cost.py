@@ -40,12 +40,7 @@ class Cost:
 
 def cost_of(diff: TableDiff, data_name: str, columns: Collection[str], what: Collection[str]) -> Routine[Cost]:
     """The cost of reading these live columns. Where it is more than allowed, ``what`` stays open."""
-    rows = yield Query(
-        "SELECT name, toUInt64(data_compressed_bytes) FROM system.columns WHERE database = {database:String} AND "
-        "table = {table:String}",
-        {"database": diff.database, "table": data_name},
-    )
-    size = {text(row[0]): number(row[1]) for row in rows}
+    size = yield from _sizes(diff, data_name)
     read = sum(size.get(name, 0) for name in columns)
     if any(not size.get(name) for name in columns):
         # Small parts keep all columns in one file, which counts for none of them.
@@ -64,10 +59,15 @@ def touched_bytes(diff: TableDiff, data_name: str) -> Routine[int]:
     }
     if not touched:
         return 0
+    size = yield from _sizes(diff, data_name)
+    return sum(size.get(name, 0) for name in touched)
+
+
+def _sizes(diff: TableDiff, data_name: str) -> Routine[dict[str, int]]:
+    """Compressed bytes of each column."""
     rows = yield Query(
         "SELECT name, toUInt64(data_compressed_bytes) FROM system.columns WHERE database = {database:String} AND "
         "table = {table:String}",
         {"database": diff.database, "table": data_name},
     )
-    size = {text(row[0]): number(row[1]) for row in rows}
-    return sum(size.get(name, 0) for name in touched)
+    return {text(row[0]): number(row[1]) for row in rows}

@@ -6,7 +6,8 @@ starts from what they leave.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.declared_tables import create_clone
@@ -132,14 +133,17 @@ def _sql_step(
     return step, after, tuple(notes)
 
 
+def _readable(statements: Sequence[str]) -> Iterator[Tokens]:
+    """The statements as tokens, without those that have none that this library can read."""
+    for sql in statements:
+        with suppress(TokenError):
+            yield Tokens(sql)
+
+
 def made_by(statements: Sequence[str]) -> frozenset[str]:
     """Names of tables and columns that the statements create themselves (CREATE TABLE, ADD COLUMN, RENAME ... TO)."""
     found: set[str] = set()
-    for sql in statements:
-        try:
-            tokens = Tokens(sql)
-        except TokenError:
-            continue
+    for tokens in _readable(statements):
         for place in range(len(tokens)):
             if tokens.is_word(place, "ADD", "COLUMN") or tokens.is_word(place, "CREATE", "TABLE"):
                 at = place + 2
@@ -158,11 +162,7 @@ def made_by(statements: Sequence[str]) -> frozenset[str]:
 def exchanged_by(statements: Sequence[str]) -> frozenset[str]:
     """Names of tables that the statements exchange (EXCHANGE TABLES a AND b)."""
     found: set[str] = set()
-    for sql in statements:
-        try:
-            tokens = Tokens(sql)
-        except TokenError:
-            continue
+    for tokens in _readable(statements):
         if tokens.is_word(0, "EXCHANGE", "TABLES"):
             one, at = identifier(tokens, 2)
             other, _ = identifier(tokens, at + 1)

@@ -20,13 +20,12 @@ from pydantic import UUID4
 
 from aaiclick.sql.quoting import is_utf8, quote_string
 from aaiclick.sql.tokens import unquote
-from aaiclick.sql.types import TypeText
+from aaiclick.sql.types import DECIMALS, TypeText, decimal_digits
 
 # The class alone: its module also makes random ones, which nothing here does.
 UUID: type = get_args(UUID4)[0]
 _WHOLE = re.compile(r"(U?)Int(8|16|32|64|128|256)\Z")
 _LABEL = re.compile(r"('(?:[^'\\]|\\.|'')*')\s*(?:=\s*(-?\d+))?\Z", re.DOTALL)
-_DECIMALS = {"Decimal32": 9, "Decimal64": 18, "Decimal128": 38, "Decimal256": 76}
 _DAYS = {"Date": (date(1970, 1, 1), date(2149, 6, 6)), "Date32": (date(1900, 1, 1), date(2299, 12, 31))}
 _UTC = timezone.utc
 _SECONDS = (datetime(1970, 1, 1, tzinfo=_UTC), datetime(2106, 2, 7, 6, 28, 15, tzinfo=_UTC))
@@ -60,7 +59,7 @@ def scalar_sql(value: object, kind: TypeText) -> str:
 def _writer(name: str) -> Callable[[object, TypeText], str]:
     if _WHOLE.match(name):
         return _whole
-    if name in _DECIMALS or name.upper() in ("DECIMAL", "DEC", "NUMERIC", "FIXED"):
+    if name in DECIMALS or name.upper() in ("DECIMAL", "DEC", "NUMERIC", "FIXED"):
         return _decimal
     if name.startswith("Interval"):
         return _interval
@@ -116,12 +115,7 @@ _MOST_DIGITS = 76
 
 
 def _decimal(value: object, kind: TypeText) -> str:
-    numbers = [int(each) for each in kind.arguments]
-    digits, scale = (
-        (_DECIMALS[kind.name], (numbers or [0])[0])
-        if kind.name in _DECIMALS
-        else (numbers[0] if numbers else 10, numbers[1] if len(numbers) > 1 else 0)
-    )
+    digits, scale = decimal_digits(kind)
     if not 1 <= digits <= _MOST_DIGITS or not 0 <= scale <= digits:
         raise NoLiteralError(f"has at most {_MOST_DIGITS} digits, and not more of them behind the point")
     number = _exact(value)
