@@ -225,7 +225,7 @@ def _changes_of(
     name = table
     # From the newest version to the oldest: only the declared name is known, and each rename gives the name before
     # it.
-    for version in range(schema.version, live.number, -1):
+    for version in _steps(live.number, schema.version, found):
         script = found.script(version)
         migration = script.migration if script is not None else None
         before = name
@@ -239,6 +239,16 @@ def _changes_of(
         changes.append(_version_change(version, name, before, script, found, progress, last=version == schema.version))
         name = before
     return tuple(reversed(changes))
+
+
+def _steps(live: int, declared: int, found: ReleaseHistory) -> list[int]:
+    """The versions above the live one that say something, newest first, and one for each gap between them: what a
+    version without a migration and without a form tells (its types are not known) is not told better by a second."""
+    told = {script.version for script in found.scripts} | {declared}
+    if found.lock is not None:
+        told |= {locked.version for locked in found.lock.versions}
+    # A number may be a date: the gaps are not walked through.
+    return sorted({each for one in told for each in (one - 1, one) if live < each <= declared}, reverse=True)
 
 
 def _version_change(
