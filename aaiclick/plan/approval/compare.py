@@ -9,6 +9,8 @@ from functools import cache
 
 from pydantic import TypeAdapter
 
+from aaiclick.diff.hazards import Hazard
+from aaiclick.plan.approval.apart import apart
 from aaiclick.plan.model import Plan, Step, step_without_secrets, version_text
 from aaiclick.plan.operations import Work
 from aaiclick.printable import size_text
@@ -86,8 +88,7 @@ def _step_changes(before: Step, now: Step, begun: bool) -> Iterator[str]:
         return
     hazards = list(_hazard_changes(before, now, begun))
     if not _same_sql(before, now, begun):
-        new = next((line for line in now.sql if line not in before.sql), "")
-        yield f"{name}: other SQL is sent{f': {new}' if new else ' than was approved'}"
+        yield f"{name}: other SQL is sent{_sql_change(before, now, begun)}"
     elif not hazards and not begun and not _same_words(before, now):
         yield f"{name}: {now.change}: approved was {before.change}"
     elif not hazards and now.optional != before.optional:
@@ -98,7 +99,23 @@ def _step_changes(before: Step, now: Step, begun: bool) -> Iterator[str]:
     elif not hazards and (not begun or now.work.kind == "callable") and _work_text(before) != _work_text(now):
         yield f"{name}: {now.change}: it is carried out in another way than was approved"
     yield from hazards
-    yield from _cost_changes(before, now, begun)
+    for cost in _cost_changes(before, now, begun):
+        # A hazard that was said names the rows of the step, mostly.
+        if not any(f" {now.rows:,} rows" in hazard for hazard in hazards) or not cost.startswith(_rows_text(now)):
+            yield cost
+
+
+def _sql_change(before: Step, now: Step, begun: bool) -> str:
+    """The first statement that is another one, beside the approved one in its place."""
+    for place, new in enumerate(now.sql):
+        if new in before.sql:
+            continue
+        old = before.sql[place] if place < len(before.sql) else ""
+        if begun or not old or old in now.sql:  # what is left of a step has other places
+            return f": {new}"
+        was, is_now = apart(old, new)
+        return f": {is_now}; approved was: {was}"
+    return " than was approved"
 
 
 def _same_sql(before: Step, now: Step, begun: bool) -> bool:
@@ -132,10 +149,24 @@ def _hazard_changes(before: Step, now: Step, begun: bool) -> Iterator[str]:
             left.remove(match)
         else:
             allow = f" [{hazard.allow}]" if hazard.allow else ""
-            yield f"{now.object}: not approved: {hazard.kind}: {hazard.message}{allow}"
+            # The same words with other numbers are one hazard that grew, not two.
+            counted = next((old for old in left if _same_but_numbers(old, hazard)), None)
+            if counted is None:
+                yield f"{now.object}: not approved: {hazard.kind}: {hazard.message}{allow}"
+            else:
+                left.remove(counted)
+                yield f"{now.object}: {hazard.kind}: {hazard.message}{allow}; approved was: {counted.message}"
     if not begun:
         for hazard in left:
             yield f"{now.object}: approved, but no longer planned: {hazard.kind}: {hazard.message}"
+
+
+def _same_but_numbers(old: Hazard, new: Hazard) -> bool:
+    return (old.kind, old.allow, _parts(old.message)) == (new.kind, new.allow, _parts(new.message))
+
+
+def _rows_text(step: Step) -> str:
+    return f"{step.object}: {step.rows:,} rows, approved"
 
 
 def _cost_changes(before: Step, now: Step, begun: bool) -> Iterator[str]:
@@ -143,7 +174,7 @@ def _cost_changes(before: Step, now: Step, begun: bool) -> Iterator[str]:
         return  # rows that a script of the same plan writes or takes away were not there yet
     yield from _expiring_changes(before, now, begun)
     if _moved(before.rows, now.rows, FEW_ROWS):
-        yield f"{now.object}: {now.rows:,} rows, approved were {before.rows:,}"
+        yield f"{_rows_text(now)} were {before.rows:,}"
     elif _moved(before.bytes, now.bytes, FEW_BYTES):
         yield f"{now.object}: {size_text(now.bytes)}, approved were {size_text(before.bytes)}"
     elif (
@@ -181,10 +212,15 @@ def _alike(before: str, now: str, few: int) -> bool:
     before, now = _WORKERS.sub("", before), _WORKERS.sub("", now)
     if before == now:
         return True
-    if _NUMBER.sub("#", before) != _NUMBER.sub("#", now):
+    if _parts(before) != _parts(now):
         return False
     pairs = zip(_NUMBER.findall(before), _NUMBER.findall(now), strict=True)
     return not any(_moved(_value(old), _value(new), few) for old, new in pairs)
+
+
+def _parts(text: str) -> list[str]:
+    """The words around the numbers."""
+    return _NUMBER.split(text)
 
 
 def _value(digits: str) -> float:

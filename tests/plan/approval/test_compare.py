@@ -59,7 +59,8 @@ FIRST, SECOND = ONE.steps
         (plan(FIRST), ["u: differs (alter) is no longer needed"]),
         (plan(FIRST, SECOND, step("v")), ["v: differs (rebuild) is not in the approved plan"]),
         (plan(SECOND, FIRST), ["the steps come in another order"]),
-        (plan(replace(FIRST, sql=["ALTER x"]), SECOND), ["t: other SQL is sent: ALTER x"]),
+        (plan(replace(FIRST, sql=["ALTER x"]), SECOND), ["t: other SQL is sent: ALTER x; approved was: ALTER t"]),
+        (plan(replace(FIRST, sql=["ALTER t", "DROP x"]), SECOND), ["t: other SQL is sent: DROP x"]),
         (plan(replace(FIRST, sql=[]), SECOND), ["t: other SQL is sent than was approved"]),
         (plan(replace(FIRST, strategy="attach"), SECOND), ["t: attach instead of rebuild: differs"]),
         (plan(replace(FIRST, blocked="3 NULLs"), SECOND), ["t: blocked now: 3 NULLs"]),
@@ -72,6 +73,13 @@ FIRST, SECOND = ONE.steps
             ["t: approved, but no longer planned: rewrites-data: all 1,000 rows of t are copied"],
         ),
         (plan(FIRST, replace(SECOND, optional=True)), ["u: differs: it is a clean-up now"]),
+        (
+            plan(
+                replace(FIRST, rows=20_000, hazards=(replace(COPIED, message="all 20,000 rows of t are copied"),)),
+                SECOND,
+            ),
+            ["t: rewrites-data: all 20,000 rows of t are copied; approved was: all 1,000 rows of t are copied"],
+        ),
         (
             plan(FIRST, replace(SECOND, work=AlterWork("u", (), settings=(("a", "1"),)))),
             ["u: differs: it is carried out in another way than was approved"],
