@@ -28,8 +28,24 @@ _WANTED = {"columns": "Column", "indexes": "Index", "projections": "Projection",
 _OBJECTS = "a Table, View, MaterializedView, Dictionary, TableFamily or Function is wanted"
 
 
+_SERVER_NOUNS = ("function", "named collection", "database")
+"""What the server lists apart: a table may have the name of one of these."""
+
+
 class _Named(Protocol):
     name: str
+
+
+def same_name(first: str, second: str) -> str:
+    """Why one schema cannot have two objects of one name; ``first`` and ``second`` are the nouns."""
+    if first == second:
+        return "declared twice"
+    if first in _SERVER_NOUNS or second in _SERVER_NOUNS:
+        return (
+            f"has the name of a {first} of this schema, and what is recorded of a schema goes by name: give one of "
+            "them another, or declare it in a Schema of its own"
+        )
+    return f"has the name of a {first} of this schema, and tables, views and dictionaries share their names"
 
 
 def spec_error(

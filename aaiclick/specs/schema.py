@@ -19,6 +19,7 @@ from aaiclick.specs.base import MAX_VERSION, Spec
 from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.functions import Function
 from aaiclick.specs.migrations import Migration
+from aaiclick.specs.mistakes import same_name
 from aaiclick.specs.server_objects.collections import NamedCollection
 from aaiclick.specs.server_objects.databases import Database
 from aaiclick.specs.sql_objects import SqlDatabase, SqlFunction, SqlObject, SqlTable
@@ -100,11 +101,11 @@ class Schema(Spec):
         self._construct(name, {"name": name, **fields})
         if not name.strip():
             raise SpecError("schema", "the name is empty")
-        seen: set[str] = set()
+        seen: dict[str, str] = {}
         for item in self.objects:
             if item.name in seen:
-                raise SpecError(f"{name}: {item.noun} {item.name}", "declared twice")
-            seen.add(item.name)
+                raise SpecError(f"{name}: {item.noun} {item.name}", same_name(seen[item.name], item.noun))
+            seen[item.name] = item.noun
         former = list(self.former_names)
         for old in former:
             if former.count(old) > 1 or old in seen:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from aaiclick.errors import SpecError
+from aaiclick.specs.mistakes import same_name
 from aaiclick.specs.server_objects.collection_sql import read_collection
 from aaiclick.specs.server_objects.collections import NamedCollection
 from aaiclick.specs.server_objects.databases import DATABASE
@@ -117,7 +118,9 @@ def sql_objects(path: str | PathLike[str], beside: str | None = None) -> list[Sq
     lines: dict[str, _Read] = {}
     for read in found:
         if (first := lines.setdefault(read.item.name, read)) is not read:
-            raise SpecError(read.place, f"{read.item.name} is declared in line {first.line} already")
+            said = f"{read.item.name} is declared in line {first.line} already"
+            nouns = (first.item.noun, read.item.noun)
+            raise SpecError(read.place, said if nouns[0] == nouns[1] else f"{said}: it {same_name(*nouns)}")
     return [read.item for read in found]
 
 

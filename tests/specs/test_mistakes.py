@@ -12,6 +12,8 @@ import pytest
 import aaiclick
 from aaiclick import Column, Dictionary, Engine, Index, MaterializedView, MergeTree, Migration, Schema, Table, View
 from aaiclick.errors import SpecError
+from aaiclick.server_objects import NamedCollection
+from aaiclick.specs import Function
 from aaiclick.specs.base import Spec
 from tests.specs.field_docs import all_written
 
@@ -173,3 +175,16 @@ def test_a_table_without_a_word_about_its_sort_key(engine: MergeTree | Engine, s
 )
 def test_a_table_that_says_of_its_sort_key(engine: MergeTree | Engine) -> None:
     assert Table("t", [C], engine=engine).engine == engine
+
+
+def test_two_objects_of_one_name_are_both_named() -> None:
+    table = Table("shop", [Column("id", "UInt64")], engine=MergeTree(order_by=["id"]))
+    apart = "{} shop: has the name of a table of this schema.*a Schema of its own"
+    for other, said in (
+        (table, "table shop: declared twice"),
+        (View("shop", "SELECT 1"), "view shop: has the name of a table of this schema, and tables, views and"),
+        (Function("shop", "x -> x"), apart.format("function")),
+        (NamedCollection("shop", {"url": "http://x/"}), apart.format("named collection")),
+    ):
+        with pytest.raises(SpecError, match=f"a: {said}"):
+            Schema("a", objects=[table, other])
