@@ -182,7 +182,7 @@ def test_two_objects_of_one_name_are_both_named() -> None:
     apart = "{} shop: has the name of a table of this schema.*a Schema of its own"
     for other, said in (
         (table, "table shop: declared twice"),
-        (View("shop", "SELECT 1"), "view shop: has the name of a table of this schema, and tables, views and"),
+        (View("shop", query="SELECT 1"), "view shop: has the name of a table of this schema, and tables, views and"),
         (Function("shop", "x -> x"), apart.format("function")),
         (NamedCollection("shop", {"url": "http://x/"}), apart.format("named collection")),
     ):

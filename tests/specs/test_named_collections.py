@@ -96,7 +96,10 @@ def test_variables_of_the_schema_are_none_of_its_values() -> None:
         ("c AS a = '${1hush}'", r"named collection c: a: write \$\{NAME\}"),
         ("c AS a = 'x ${hush'", r"a: write \$\{NAME\}"),
         ("c ON CLUSTER d AS a = 'hush'", r"Schema\(cluster=\.\.\.\)"),
-        ("c AS a = 1; CREATE TABLE c (a Int8) ENGINE = Memory", "c is declared in line 1 already: it has the name of a table"),
+        (
+            "c AS a = 1; CREATE TABLE c (a Int8) ENGINE = Memory",
+            "c is declared in line 1 already: it has the name of a named",
+        ),
         ("-- renamed_from: d\nc AS a = 1", "stands above nothing"),
     ],
 )
