@@ -7,14 +7,14 @@ import sys
 from typing import TextIO
 
 from aaiclick.cli import calls
-from aaiclick.cli.change_text import headline
+from aaiclick.cli.change_text import clauses, headline
 from aaiclick.cli.command import Frame
 from aaiclick.cli.output import Output, fitting
 from aaiclick.errors import SchemaAheadError
 from aaiclick.plan.gate import judge
 from aaiclick.plan.model import Plan, Step, cost_lines
 from aaiclick.plan.policy import Policy
-from aaiclick.printable import shown, size_text
+from aaiclick.printable import shown, shown_sql, size_text
 from aaiclick.specs.schema import Schema
 
 _WRITES = frozenset({"mutate", "rebuild", "drop", "sql", "callable"})
@@ -62,10 +62,20 @@ def show(output: Output, steps: tuple[Step, ...]) -> None:
     for step in steps:
         cost = f", {step.rows:,} rows, {size_text(step.bytes)}" if step.rows else ""
         output.tell(f"{step.object}: {headline(step.change)} ({step.strategy}{cost})", "bold")
+        parts = clauses(step.change)
+        # Several changes have only their number in the title; what a script sends is in none.
+        for line in parts if len(parts) > 1 else ():
+            output.tell(f"    {line}")
+        for line in (*step.diff, *(_statements(step) if step.strategy == "sql" else ())):
+            output.tell(f"    | {line}")
         for line in cost_lines(step):
             output.tell(f"    {line}")
         for hazard in step.hazards:
             output.tell(f"    {hazard.kind}: {hazard.message}", "yellow" if hazard.destructive else "")
+
+
+def _statements(step: Step) -> list[str]:
+    return [line for statement in step.sql for line in shown_sql(statement).splitlines()]
 
 
 def answered(output: Output, question: str) -> bool:

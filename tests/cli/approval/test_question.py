@@ -110,6 +110,17 @@ def test_what_is_allowed_is_asked_about(run: Run, typed: Callable[[str], Script]
     assert "loses-rows: the values of args are gone" in ran.stderr
 
 
+def test_what_is_agreed_to_is_shown(run: Run, typed: Callable[[str], Script]) -> None:
+    script = typed("n\n")
+    script.plan = plan(
+        rebuild(change="column a was missing; sort key a -> b"),
+        rebuild(id="2", object="3.sql", change="1 statement", strategy="sql", sql=["ALTER TABLE t\n  UPDATE a = 1"]),
+    )
+    told = run("migrate", "--schema", "aaiclick.oplog:OPLOG").stderr.splitlines()
+    assert told[1:3] == ["    column a was missing", "    sort key a -> b"]
+    assert [line for line in told if "|" in line] == ["    | ALTER TABLE t", "    |   UPDATE a = 1"]
+
+
 def test_in_a_pipe_nobody_is_asked(run: Run, script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     script.report = report(rebuild())
     monkeypatch.setattr(sys, "stdin", Typed("n\n"))
