@@ -321,9 +321,12 @@ def made_at(name: str) -> int | None:
 
 def curable(error: StatementError) -> bool:
     """True where a refused definition may be accepted with permissive settings. An unknown outcome is no refusal."""
-    return not isinstance(error, OutcomeUnknownError) and (
-        error.code in _REFUSALS or any(name in error.message for name in PERMISSIVE)
-    )
+    return names_permissive(error) or (error.code in _REFUSALS and not isinstance(error, OutcomeUnknownError))
+
+
+def names_permissive(error: StatementError) -> bool:
+    """True where the server refuses a statement and says which permissive setting would let it through."""
+    return not isinstance(error, OutcomeUnknownError) and any(name in error.message for name in PERMISSIVE)
 
 
 def permissive(own: str) -> Routine[dict[str, str | int]]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aaiclick.clickhouse.refusable import answered
-from aaiclick.clickhouse.statements import READ, ask, merged
+from aaiclick.clickhouse.statements import READ, ask, ask_permissively, merged
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.routine import Query, Routine, Row, flag, number, text
 from aaiclick.sql.hex_text import hexed
@@ -86,7 +86,9 @@ def rows_in_reach(source: str, condition: str, query_size: int) -> Routine[int]:
     or a setting hides the others, and what is read from the table is not all of it.
     """
     settings = merged(READ, EVERY_ROW, {"max_query_size": query_size})
-    rows = yield Query(f"SELECT count() FROM {source} WHERE {condition}", {}, settings, long=True)
+    rows = yield from ask_permissively(
+        Query(f"SELECT count() FROM {source} WHERE {condition}", {}, settings, long=True)
+    )
     return number(rows[0][0])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aaiclick.clickhouse.statements import ask_permissively
 from aaiclick.errors import StatementError
 from aaiclick.routine import Query, Routine, Rows
 
@@ -10,7 +11,7 @@ def answered(query: Query) -> Routine[Rows | None]:
     """The rows; None where the engine refuses the question. Raises ``StatementError`` where it was not the engine that
     said so (code 0)."""
     try:
-        return (yield query)
+        return (yield from ask_permissively(query))
     except StatementError as error:
         if error.code == 0:
             raise

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
-from aaiclick.catalog.scratch import curable, permissive
+from aaiclick.catalog.scratch import curable, names_permissive, permissive
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.error_codes import (
     ACCESS_DENIED,
@@ -150,6 +150,21 @@ def send_permissively(command: Command) -> Routine[None]:
         if not extra:
             raise
         yield from send(replace(command, settings=merged(extra, command.settings)))
+
+
+def insert_permissively(command: Command) -> Routine[None]:
+    """Send an INSERT SELECT; where the server refuses it and names a permissive setting, send it once more with these.
+
+    That refusal comes when the types of both tables are looked at, before the first row is read: so nothing is written
+    twice. Other refusals may come from a row in the middle. Raises StatementError.
+    """
+    try:
+        yield command
+    except StatementError as error:
+        more = (yield from permissive("insert")) if names_permissive(error) else {}
+        if not more:
+            raise
+        yield replace(command, settings=merged(more, command.settings))
 
 
 def ask_permissively(query: Query) -> Routine[Rows]:

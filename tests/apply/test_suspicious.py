@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, MergeTree, Migration, Policy, Rebuild, Schema, Table, ensure_schema, plan_schema
+from aaiclick import (
+    Column,
+    MergeTree,
+    Migration,
+    Policy,
+    Rebuild,
+    Schema,
+    Table,
+    ensure_schema,
+    plan_schema,
+    rollback_schema,
+)
+from aaiclick.apply.rebuild.checksum import sums
+from aaiclick.apply.rollback.chain import count
 from aaiclick.catalog.scratch import curable, permissive
+from aaiclick.clickhouse.parts import rows_in_reach
+from aaiclick.clickhouse.refusable import answered
 from aaiclick.clients.opening import open_url
 from aaiclick.errors import BlockedError, OutcomeUnknownError, StatementError
-from aaiclick.routine import Command, run
+from aaiclick.routine import Command, Query, run
 from aaiclick.testing.engine import EmbeddedEngine
 
 COLUMNS = [Column("a", "UInt8"), Column("l", "LowCardinality(UInt8)"), Column("f", "FixedString(300)")]
@@ -42,12 +57,51 @@ def test_a_copy_reads_a_new_table_with_an_alias_of_such_a_type(aaiclick_client: 
     """Rows are written into it without the setting, but none is read."""
     aaiclick_client.command("CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a")
     aaiclick_client.command("INSERT INTO t SELECT number FROM numbers(100)")
-    columns = [Column("a", "UInt8"), Column("l", "LowCardinality(UInt8)", alias="a + 1")]
+    # Without the CAST in the expression the server takes the type and reads the rows.
+    alias = "CAST(a + 1 AS LowCardinality(UInt8))"
+    columns = [Column("a", "UInt8"), Column("l", "LowCardinality(UInt8)", alias=alias)]
     schema = Schema("app", objects=[Table("t", columns, engine=MergeTree(order_by=["a"], partition_by="a % 2"))])
     assert [step.strategy for step in ensure_schema(aaiclick_client, schema, policy=Policy.lossless()).steps] == [
         "rebuild"
     ]
     assert plan_schema(aaiclick_client, schema).steps == ()
+
+
+def test_every_question_about_rows_is_asked_again_with_what_the_table_was_made_with(
+    aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, aaiclick_database: str
+) -> None:
+    """The server refuses every query that reads rows of such a table, whatever it reads of them."""
+    odd = "LowCardinality(UInt8) ALIAS CAST(a + 1 AS LowCardinality(UInt8))"
+    aaiclick_client.command(
+        f"CREATE TABLE t (a UInt8, l {odd}) ENGINE = MergeTree ORDER BY a",
+        settings={"allow_suspicious_low_cardinality_types": 1},
+    )
+    aaiclick_client.command("INSERT INTO t SELECT number FROM numbers(100)")
+    table = f"{aaiclick_database}.t"
+    connection = open_url(aaiclick_engine.url)
+    with pytest.raises(StatementError, match="suspicious"):
+        connection.query(Query(f"SELECT sum(a) FROM {table}"))
+    assert run(sums(table, "", ["a"], {}), connection).rows == 100
+    assert run(answered(Query(f"SELECT toUInt64(max(a)) FROM {table}")), connection) == ((99,),)
+    assert run(count(aaiclick_database, "t", "a >= 50"), connection) == 50
+    assert run(rows_in_reach(table, "a >= 50", 100_000), connection) == 50
+    connection.close()
+
+
+def test_rows_that_came_since_are_carried_back_into_such_a_table(aaiclick_client: Client) -> None:
+    columns = [Column("a", "UInt8"), Column("l", "LowCardinality(UInt8)", alias="CAST(a AS LowCardinality(UInt8))")]
+
+    def schema(version: int, partition: str) -> Schema:
+        table = Table("t", columns, engine=MergeTree(order_by=["a"], partition_by=partition))
+        return Schema("app", version=version, objects=[table])
+
+    for version, partition in ((1, "a % 2"), (2, "a % 3")):
+        ensure_schema(aaiclick_client, schema(version, partition), policy=Policy.lossless(keep_old=timedelta(days=1)))
+        aaiclick_client.command("INSERT INTO t SELECT number FROM numbers(100)")
+    rollback_schema(aaiclick_client, schema(1, "a % 2"))
+    assert aaiclick_client.query(
+        "SELECT count(), sum(l) FROM t", settings={"allow_suspicious_low_cardinality_types": 1}
+    ).result_rows == [(200, 9900)]
 
 
 def test_a_new_table_is_made_with_what_it_declares(aaiclick_client: Client) -> None:

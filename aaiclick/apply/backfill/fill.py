@@ -20,7 +20,7 @@ from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.read import read_catalog
 from aaiclick.clickhouse.merges import stop_merges
 from aaiclick.clickhouse.parts import Part, parts, rows_in_reach
-from aaiclick.clickhouse.statements import BLOCKS, COPY, Sent, drop_table, merged
+from aaiclick.clickhouse.statements import BLOCKS, COPY, Sent, drop_table, insert_permissively, merged
 from aaiclick.clickhouse.tables import Physical, own_table, physical, require_table
 from aaiclick.clock import clock
 from aaiclick.error_codes import MEMORY_LIMIT_EXCEEDED
@@ -153,7 +153,7 @@ def _insert(database: str, fill: Fill, chunk: Chunk, staging: str, blocks: Mappi
     sql = f"INSERT INTO {qualified(database, staging)} ({names}) {_question(database, fill, chunk, names)}"
     # The names of up to a thousand parts stand in the statement. 262144 is what the server allows by itself.
     size: Sent = {"max_query_size": 2 * len(sql) + 262144, "max_bytes_before_external_group_by": EXTERNAL_BYTES}
-    yield Command(sql, settings=merged(COPY, size, blocks), database=database, long=True)
+    yield from insert_permissively(Command(sql, settings=merged(COPY, size, blocks), database=database, long=True))
 
 
 def _question(database: str, fill: Fill, chunk: Chunk, names: str) -> str:

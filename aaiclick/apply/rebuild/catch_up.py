@@ -21,7 +21,7 @@ from aaiclick.apply.rebuild.copy_chunk import Job, SourceChanged, fill_chunk
 from aaiclick.apply.rebuild.shadow import make_shadow
 from aaiclick.apply.rebuild.staging import attach_all
 from aaiclick.clickhouse.parts import Part
-from aaiclick.clickhouse.statements import READ, drop_table
+from aaiclick.clickhouse.statements import READ, ask_permissively, drop_table
 from aaiclick.clickhouse.write_fence import lift_fence
 from aaiclick.clock import clock
 from aaiclick.errors import ApplyError, VerificationError
@@ -238,7 +238,9 @@ def _attach(job: Job, state: CopyState) -> Routine[CopyState]:
 
 
 def _require_rows(job: Job, mark: Mark, rows: int) -> Routine[None]:
-    answer = yield Query(f"SELECT count() FROM {qualified(job.site.database, mark.shadow_name)}", {}, READ)
+    answer = yield from ask_permissively(
+        Query(f"SELECT count() FROM {qualified(job.site.database, mark.shadow_name)}", {}, READ)
+    )
     if number(answer[0][0]) != rows:
         raise VerificationError(
             f"{job.work.table}: {rows} rows were copied and compared, but the new table holds "

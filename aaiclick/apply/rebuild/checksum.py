@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aaiclick.apply.rebuild.columns import Projected
-from aaiclick.clickhouse.statements import READ, merged
+from aaiclick.clickhouse.statements import READ, ask_permissively, merged
 from aaiclick.error_codes import ILLEGAL_TYPE_OF_ARGUMENT, NOT_IMPLEMENTED
 from aaiclick.errors import StatementError, VerificationError
 from aaiclick.routine import Query, Routine, number
@@ -50,24 +50,24 @@ def _hashes(
         return Query(f"SELECT count(), {listed} FROM {source}{condition}", {}, merged(READ, settings), long=True)
 
     try:
-        rows = yield asked(as_text=False)
+        rows = yield from ask_permissively(asked(as_text=False))
     except StatementError as error:
         if error.code != NOT_IMPLEMENTED:
             raise
-        rows = yield asked(as_text=True)
+        rows = yield from ask_permissively(asked(as_text=True))
     return tuple(number(value) for value in rows[0])
 
 
 def hashable(source: str, columns: Sequence[Projected], settings: Mapping[str, str | int]) -> Routine[tuple[str, ...]]:
     """The targets that the server can hash: older ones refuse some types."""
     checked = [column for column in columns if column.checked]
+
+    def none(read: Sequence[str]) -> Query:
+        return Query(f"SELECT {hash_sql(read)} FROM {source} WHERE 0", {}, merged(READ, settings))
+
     try:
-        yield Query(
-            # No row is read: whether a type can be hashed is known before that.
-            f"SELECT {hash_sql([column.read for column in checked])} FROM {source} WHERE 0",
-            {},
-            merged(READ, settings),
-        )
+        # No row is read: whether a type can be hashed is known before that.
+        yield from ask_permissively(none([column.read for column in checked]))
         return tuple(column.target for column in checked)
     except StatementError as error:
         if error.code != ILLEGAL_TYPE_OF_ARGUMENT:
@@ -76,7 +76,7 @@ def hashable(source: str, columns: Sequence[Projected], settings: Mapping[str, s
     able: list[str] = []
     for column in checked:
         try:
-            yield Query(f"SELECT {hash_sql([column.read])} FROM {source} WHERE 0", {}, merged(READ, settings))
+            yield from ask_permissively(none([column.read]))
             able.append(column.target)
         except StatementError as error:
             if error.code != ILLEGAL_TYPE_OF_ARGUMENT:

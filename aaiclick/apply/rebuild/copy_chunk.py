@@ -13,7 +13,7 @@ from aaiclick.apply.run import Site
 from aaiclick.clickhouse.mutations import mutations
 from aaiclick.clickhouse.names import staging_table
 from aaiclick.clickhouse.parts import Part, parts, rows_in_reach
-from aaiclick.clickhouse.statements import BLOCKS, COPY, Sent, drop_table, merged
+from aaiclick.clickhouse.statements import BLOCKS, COPY, Sent, drop_table, insert_permissively, merged
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.clock import clock
 from aaiclick.error_codes import MEMORY_LIMIT_EXCEEDED
@@ -151,7 +151,7 @@ def _insert(job: Job, chunk: Chunk, staging: str, settings: Sent) -> Routine[Non
             sql += _in_order(selected)
         # The names of up to a thousand parts stand in the statement. 262144 is what the server allows by itself.
         size: Sent = {"max_query_size": 2 * len(sql) + 262144}
-        yield Command(sql, settings=merged(settings, size), long=True)
+        yield from insert_permissively(Command(sql, settings=merged(settings, size), long=True))
         rows = sum(part.rows for part in selected)
         written += rows if piece is None else min(piece[1], rows) - piece[0]
         if job.tally.total and place < len(listed):

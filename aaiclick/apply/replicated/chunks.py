@@ -9,7 +9,7 @@ from aaiclick.apply.rebuild.chunks import Chunk
 from aaiclick.apply.rebuild.copy_chunk import Job, condition
 from aaiclick.clickhouse.messages import shortened
 from aaiclick.clickhouse.parts import Part
-from aaiclick.clickhouse.statements import READ, merged
+from aaiclick.clickhouse.statements import READ, ask_permissively, merged
 from aaiclick.errors import ApplyError
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.sql.quoting import qualified
@@ -51,7 +51,9 @@ def require_guards(job: Job, chunk: Chunk) -> Routine[None]:
             f"SELECT toUInt64(countIf({guard.condition})), anyIf(toString({guard.example}), {guard.condition}) FROM "
             f"{qualified(job.site.database, job.source.name)} WHERE {where}"
         )
-        rows = yield Query(sql, {}, merged(READ, {"max_query_size": 2 * len(sql) + 262144}), long=True)
+        rows = yield from ask_permissively(
+            Query(sql, {}, merged(READ, {"max_query_size": 2 * len(sql) + 262144}), long=True)
+        )
         if count := number(rows[0][0]):
             raise ApplyError(
                 f"{job.work.table}: {count:,} rows {guard.problem}, for instance {shortened(text(rows[0][1]))}: they "

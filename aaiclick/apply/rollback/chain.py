@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aaiclick.catalog.forms import TableForm
 from aaiclick.clickhouse.parts import Part, parts
-from aaiclick.clickhouse.statements import READ, merged
+from aaiclick.clickhouse.statements import READ, ask_permissively, merged
 from aaiclick.clickhouse.tables import require_table
 from aaiclick.routine import Query, Routine, number
 from aaiclick.sql.quoting import qualified, quote_string
@@ -60,5 +60,7 @@ def came_while_live(database: str, table: ChainTable) -> Routine[str]:
 
 def count(database: str, name: str, where: str) -> Routine[int]:
     """How many rows of a table meet a condition."""
-    rows = yield Query(f"SELECT count() FROM {qualified(database, name)} WHERE {where}", {}, merged(READ), long=True)
+    rows = yield from ask_permissively(
+        Query(f"SELECT count() FROM {qualified(database, name)} WHERE {where}", {}, merged(READ), long=True)
+    )
     return number(rows[0][0])

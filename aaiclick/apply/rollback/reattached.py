@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import TableForm
-from aaiclick.clickhouse.statements import READ, merged
+from aaiclick.clickhouse.statements import READ, ask_permissively, merged
 from aaiclick.errors import OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import CopyColumn
 from aaiclick.routine import Query, Routine, number
@@ -83,7 +83,7 @@ def find_reattached(
         f" GROUP BY block HAVING found > 0 ORDER BY block LIMIT {MOST_BLOCKS + 1}"
     )
     try:
-        rows = yield Query(sql, {}, merged(READ, {"join_use_nulls": 0}), long=True)
+        rows = yield from ask_permissively(Query(sql, {}, merged(READ, {"join_use_nulls": 0}), long=True))
     except OutcomeUnknownError:
         raise
     except StatementError as error:

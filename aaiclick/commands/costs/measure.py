@@ -7,7 +7,7 @@ from aaiclick.catalog.declared_tables import create_or_load_clone
 from aaiclick.catalog.forms import LiveObject, TableForm
 from aaiclick.catalog.render import local_family
 from aaiclick.catalog.scratch import Scratch
-from aaiclick.clickhouse.statements import COPY, merged
+from aaiclick.clickhouse.statements import COPY, ask_permissively, merged
 from aaiclick.clock import clock
 from aaiclick.commands.costs.rates import Rate, measured
 from aaiclick.errors import StatementError, UnsupportedObjectError
@@ -46,7 +46,7 @@ def measure(scratch: Scratch, database: str, live: LiveObject, work: RebuildWork
             yield from sums(target, "", plain, {**settings, "max_execution_time": SECONDS})
             yield from sums(target, "", plain, {**settings, "max_execution_time": SECONDS})
         seconds = (yield from clock()) - begun
-        copied = number((yield Query(f"SELECT count() FROM {target}"))[0][0])
+        copied = number((yield from ask_permissively(Query(f"SELECT count() FROM {target}")))[0][0])
     except UnsupportedObjectError:
         return None
     except StatementError as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, ViewForm
+from aaiclick.clickhouse.statements import ask_permissively
 from aaiclick.clickhouse.write_fence import refusal_code
 from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import SpecError, StatementError
@@ -218,7 +219,9 @@ def _held(item: AggregateView, added: Collection[str], catalog: Catalog) -> Rout
         for column in there
     ]
     try:
-        rows = yield Query(f"SELECT count() FROM {qualified(catalog.database, target.name)} WHERE {' OR '.join(tests)}")
+        rows = yield from ask_permissively(
+            Query(f"SELECT count() FROM {qualified(catalog.database, target.name)} WHERE {' OR '.join(tests)}")
+        )
     except StatementError as error:
         if error.code == 0:
             raise
