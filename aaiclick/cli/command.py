@@ -249,7 +249,7 @@ class Frame:
 
     def without_flags(self) -> str:
         """The same, for real: without ``--dry-run``."""
-        return command_line(self.command, *self._where(), *self.extra)
+        return command_line(self.command, *self._where(), *self._asked(self.extra))
 
     def migrate(self, allow: tuple[str, ...] = (), wider: bool = False) -> str:
         """``aaiclick migrate`` with this run's target and under its usual policy, with what was allowed already and
@@ -296,7 +296,11 @@ class Frame:
     def _given_of(self, *names: str) -> list[Option]:
         """The command's own options of these names, as far as they are needed again."""
         given = [option for option in self.extra if option[0] in names]
-        return self._needed(option for option in given if option[0] != "--allow" or option[1] not in self.spare)
+        return self._needed(self._asked(given))
+
+    def _asked(self, options: Iterable[Option]) -> list[Option]:
+        """Without the keys that nothing asks for."""
+        return [option for option in options if option[0] != "--allow" or option[1] not in self.spare]
 
     def _needed(self, options: Iterable[Option]) -> list[Option]:
         given = [option for option in options if option[1] is not None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 from aaiclick.cli import calls
 from aaiclick.cli.change_text import clauses
@@ -32,15 +33,18 @@ def dry_run(frame: Frame, chosen: Policy, quick: bool = False, to: int | None = 
     if frame.as_json:
         frame.output.document(plan.to_json())
         return code
-    print_plan(frame, plan, chosen, frame.without_flags(), pending=code == ExitCode.PENDING)
+    print_plan(frame, plan, chosen, frame.without_flags, pending=code == ExitCode.PENDING)
     return code
 
 
-def print_plan(frame: Frame, plan: Plan, chosen: Policy, command: str, pending: bool | None = None) -> None:
-    """At a terminal with a table, in a pipe as SQL. ``command`` carries the plan out. ``pending``: whether there is
-    anything to do; None: where steps are required."""
+def print_plan(
+    frame: Frame, plan: Plan, chosen: Policy, command: Callable[[], str], pending: bool | None = None
+) -> None:
+    """At a terminal with a table, in a pipe as SQL. ``command`` tells what carries the plan out. ``pending``: whether
+    there is anything to do; None: where steps are required."""
     output = frame.output
     say = _Comments(output)
+    frame.spare = unasked(chosen.allowed, plan.steps)  # before any command is suggested
     if plan.steps or plan.notes:
         output.sql(str(plan))
         say("")
@@ -49,7 +53,7 @@ def print_plan(frame: Frame, plan: Plan, chosen: Policy, command: str, pending: 
         output.table(HEADINGS, [_row(step, verdict) for step in plan.steps], frozenset({"rows", "size"}), prefix="-- ")
         say("")
     if (not plan.in_sync or not plan.recorded) if pending is None else pending:
-        _closing(say, frame, plan, verdict, chosen, command)
+        _closing(say, frame, plan, verdict, chosen, command())
     else:
         version = max(plan.to_version, plan.from_version or 0) if plan.to_version is not None else None
         at = f"v{version}" if version is not None else "the declared schema"
@@ -124,7 +128,6 @@ def _closing(say: _Comments, frame: Frame, plan: Plan, verdict: GateDecision, ch
         keys = " and ".join(f"'{key}'" for key in refusal.allow)
         said = f"{refusal.step.object}: {refusal.step.change}: {refusal.reason}{f' (allow {keys})' if keys else ''}"
         say(f"refused by {chosen.words}: {said}", "yellow")
-    frame.spare = unasked(chosen.allowed, plan.steps)
     if any(step.blocked for step in plan.required):
         say(f"put right what is in the way, then run: {frame.migrate(_keys(verdict.refused))}", "bold")
     elif verdict.refused:

@@ -31,6 +31,7 @@ _OF_A_KIND = {
     "drop-dictionary": "dictionary",
     "drop-collection": "named collection",
 }
+_DROPS = frozenset({"drop-column", *_OF_A_KIND})
 _STAYING = frozenset({"function", "database"})
 """Kinds that no plan drops: what is no longer declared stays as it is."""
 _CLOSE = 0.75
@@ -266,8 +267,18 @@ class Names:
     parts: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     """For each its columns, indexes, projections."""
 
+    declared: set[str] = field(default_factory=set[str])
+    """What the last of them declares: objects, and ``table.column``."""
+
     def add(self, forms: Mapping[str, LockedForm]) -> None:
         """Also what one version declares."""
+        columns = {
+            f"{name}.{each.name}"
+            for name, form in forms.items()
+            if isinstance(form, TableForm)
+            for each in form.columns
+        }
+        self.declared = {*forms, *columns}
         for name, form in forms.items():
             self.kinds[name] = form.kind
             parts = self.parts.setdefault(name, set())
@@ -305,9 +316,9 @@ def names_nothing(key: str, names: Names, labels: Collection[str], families: Ite
         known = columns if word in _OF_A_COLUMN else [*names.kinds, *columns]
     if what in known:
         return ""
-    near = get_close_matches(what, sorted(known), 1, _CLOSE) or [
-        name for name in sorted(known) if what.startswith(name)
-    ]
+    # What this version declares is not dropped.
+    meant_by = sorted(set(known) - names.declared if word in _DROPS else known)
+    near = get_close_matches(what, meant_by, 1, _CLOSE) or [name for name in meant_by if what.startswith(name)]
     if word not in _CLOSED and not near:
         return ""  # a view or a target table that somebody else declares
     if word == "leave-row-policy" and any(what.startswith(f"{name}.") for name in names.kinds):

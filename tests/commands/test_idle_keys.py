@@ -40,10 +40,9 @@ NEVER = "allows nothing: shop declares no {}, and never did"
 IDLE = {
     "set-values nosuch": NEVER.format("nosuch"),
     "drop-table other": NEVER.format("other"),
-    "drop-column evnts.props": f"{NEVER.format('evnts.props')}: did you mean 'drop-column events.props'?",
-    "drop-column events.prop": "allows nothing: events has no prop, and never had: "
-    "did you mean 'drop-column events.props'?",
-    "drop-column events": "allows nothing: it names no part of events: did you mean 'drop-column events.id'?",
+    "drop-column evnts.props": NEVER.format("evnts.props"),  # it is declared: nothing is dropped that may be meant
+    "drop-column events.prop": "allows nothing: events has no prop, and never had",
+    "drop-column events": "allows nothing: it names no part of events",
     "change-sort-key events.id": "allows nothing: it takes a name alone: did you mean 'change-sort-key events'?",
     "writers-stopped event": f"{NEVER.format('event')}: did you mean 'writers-stopped events'?",
     "retype event.kind": f"{NEVER.format('event.kind')}: did you mean 'retype events.kind'?",
@@ -90,9 +89,17 @@ def test_a_key_that_has_done_its_work_stays_in_the_arguments_of_a_job(aaiclick_c
 
 def test_the_nearest_key_is_one_that_the_plan_asks_for(aaiclick_client: Client) -> None:
     ensure_schema(aaiclick_client, V1)
-    said = plan_schema(aaiclick_client, V2, allow=["drop-column event.prop", "change-ttl events"]).notes
-    assert said[-2:] == (
+    said = plan_schema(
+        aaiclick_client,
+        V2,
+        allow=["drop-column event.prop", "drop-column events.kin", "drop-table event", "change-ttl events"],
+    ).notes
+    assert said[-4:] == (
         f"'drop-column event.prop' {NEVER.format('event.prop')}: did you mean 'drop-column events.props'?",
+        "'drop-column events.kin' allows nothing: events has no kin, and never had: did you mean '{}'?".format(
+            "drop-column events.props"
+        ),
+        f"'drop-table event' {NEVER.format('event')}",
         "'change-ttl events' was not needed: no step asks for it",
     )
 

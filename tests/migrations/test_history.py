@@ -140,7 +140,7 @@ def test_a_decision_that_cannot_be_written_is_refused_with_its_line(project: Pro
         ("drop-column events.oq", "drop-column events.op"),
         ("drop-column event.op", "drop-column events.op"),
         ("drop-column events.op; DROP TABLE events", "drop-column events.op"),
-        ("drop-table event", "drop-table events"),
+        ("drop-table event", ""),
         ("change-ttl eventz", "change-ttl events"),
         ("run-sql 0002_y.sql", "run-sql 0002_x.sql"),
         ("drop-view events", ""),

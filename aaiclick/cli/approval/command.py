@@ -131,7 +131,7 @@ def _plan(frame: Frame, chosen: Policy, files: _Files, markdown: bool, quick: bo
         command = frame.migrate(closing_keys(verdict))
         frame.output.document(plan_markdown(made, verdict, chosen, fates, command))
     else:
-        print_plan(frame, made, chosen, frame.migrate())
+        print_plan(frame, made, chosen, frame.migrate)
     if out is not None:
         frame.output.tell(f"wrote {out}", "green")
     if files.html is not None:

@@ -37,6 +37,9 @@ _OF_A_PART = frozenset(
     }
 )
 _OF_EITHER = frozenset({"change-ttl", "set-values"})
+_DROPS = frozenset(
+    {"drop-collection", "drop-collection-key", "drop-column", "drop-dictionary", "drop-table", "drop-view"}
+)
 _WHILE_COPYING = frozenset({"keep-writers-out", "reapply-deletes", "wait-for-deletes", "writers-stopped"})
 """What is asked for while a table is copied, if at all: no plan knows that."""
 _ALIKE = 0.6
@@ -98,14 +101,22 @@ def _nearest(found: Inspection, key: str, listed: Collection[str]) -> str | None
     # Which policies there are is not known here: any name will do for one.
     if name and part and (word == "leave-row-policy" or (word in _OF_A_PART | _OF_EITHER and part in names[name])):
         return None
+    if word in _DROPS:
+        return _close(word, what, (), listed)  # what is declared cannot be dropped
     columns = [f"{table}.{each}" for table, parts in names.items() for each in sorted(parts)]
     among = [*names, *columns] if word in _OF_EITHER else columns if word in _OF_A_PART else list(names)
     return _close(word, what, among, listed)
 
 
 def _close(word: str, what: str, known: Iterable[str], listed: Iterable[str]) -> str:
-    """The key that comes nearest: first those that this plan asks for."""
-    for among in (list(listed), [f"{word} {each}" for each in known]):
+    """The key that comes nearest: first those that this plan asks for. Another word is meant where it is about the
+    very same."""
+    asked = [key for key in listed if key.partition(" ")[0] == word]
+    for among in (
+        asked,
+        [key for key in listed if key.partition(" ")[2] == what],
+        [f"{word} {each}" for each in known],
+    ):
         # The word alone makes two keys alike, so what stands behind it is compared as well.
         alike = [key for key in get_close_matches(f"{word} {what}", among, 5, _ALIKE) if _likeness(what, key)]
         if alike:
