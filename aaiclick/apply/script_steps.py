@@ -38,10 +38,12 @@ from aaiclick.error_codes import (
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import SqlWork
 from aaiclick.routine import Command, Routine
+from aaiclick.sql.tokens import Tokens
 from aaiclick.state.progress import JournalScope, enter_end, enter_refusal, enter_statement
 from aaiclick.versions.live import Sent
 
-# Said while a statement is read, before it does anything: syntax, unknown names, types, rights.
+# Said while a statement is read, before it does anything: syntax, unknown names, types, rights. Some are said by
+# functions over rows as well.
 _READING = frozenset(
     {
         NOT_FOUND_COLUMN_IN_BLOCK,
@@ -72,6 +74,8 @@ _READING = frozenset(
         ALTER_OF_COLUMN_IS_FORBIDDEN,
     }
 )
+_BEFORE_ALL = frozenset({ACCESS_DENIED, READONLY, SYNTAX_ERROR, UNKNOWN_DATABASE, UNKNOWN_SETTING})
+"""Of these the ones that nothing says once rows are on their way."""
 
 
 def run_statements(
@@ -96,14 +100,38 @@ def run_statements(
         except OutcomeUnknownError:
             raise
         except StatementError as error:
-            whole = error.code in _READING or not _writes_rows(sql)
-            if whole:
+            part = yield from _done_in_part(sql, error, scope.database)
+            if not part:
                 # Refused as a whole: the next run sends it again without asking.
                 yield from enter_refusal(scope, key, str(error), times)
-            half = "" if whole else ". Some of its rows may be there: the next run asks before it sends it again"
-            raise ApplyError(f"statement {place} of {label}: {error}{half}") from error
+            raise ApplyError(f"statement {place} of {label}: {error}{part}") from error
         yield from enter_end(scope, key)
 
 
-def _writes_rows(sql: str) -> bool:
-    return sql.lstrip().split(None, 1)[0].upper() in ("INSERT", "WITH")
+def _done_in_part(sql: str, error: StatementError, database: str) -> Routine[str]:
+    """What to say where a statement that failed may have changed rows all the same; '' where it was refused as a
+    whole."""
+    words = _words(sql)
+    first = words[0] if words else ""
+    if first == "ALTER" and "UPDATE" in words and error.code not in _READING | ONCE:
+        # The error of a mutation is told, and the mutation stays: it is tried again by itself, and changes the rows as
+        # soon as it can. A second one would change them once more.
+        return ". Its mutation is still there and may change the rows yet: the next run asks before it sends it again"
+    half = ". Some of its rows may be there: the next run asks before it sends it again"
+    if first not in ("INSERT", "WITH"):
+        return ""
+    if error.code not in _READING:
+        return half
+    if error.code in _BEFORE_ALL or "SELECT" not in words:
+        return ""
+    # Some functions, and the views that read the table, say the same in the middle of the rows, behind blocks that are
+    # in the table already. What is refused for what it says is refused here as well; this one carries nothing out.
+    try:
+        yield Command(f"EXPLAIN PIPELINE {sql}", settings=SETTINGS, database=database)
+    except StatementError as again:
+        return "" if again.code == error.code else half
+    return half
+
+
+def _words(sql: str) -> tuple[str, ...]:
+    return tuple(token.text.upper() for token in Tokens(sql).items if token.kind == "word")

@@ -135,6 +135,44 @@ def test_what_is_allowed_to_a_job_that_starts_again_by_itself_is_allowed_once(
     assert rows(begun) == [(1, 1), (2, 2), *([(9, 9)] if after == "rerun" else [])]
 
 
+FAILS_LATE = (
+    # 36 is said of wrong arguments before anything is done, and by this function behind the first blocks.
+    "INSERT INTO t SELECT id + 1000, widthBucket(toFloat64(n), 0, 10, toUInt32(id != 100)) FROM t SETTINGS "
+    "max_threads = 1, max_insert_threads = 1, max_block_size = 10, min_insert_block_size_rows = 10, "
+    "min_insert_block_size_bytes = 1"
+)
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        # The mutation stays, and goes on as soon as it can.
+        ("ALTER TABLE t UPDATE n = n * 100 + throwIf(id = 7) WHERE 1", "Its mutation is still there"),
+        (FAILS_LATE, "Some of its rows may be there"),
+        ("INSERT INTO t SELECT nothing, 1 FROM system.one", ""),
+    ],
+    ids=["update", "insert", "refused"],
+)
+def test_what_a_failed_statement_may_have_done_all_the_same_is_not_done_again_without_a_word(
+    aaiclick_client: Client, statement: str, said: str
+) -> None:
+    ensure_schema(aaiclick_client, schema(1, T))
+    aaiclick_client.command("INSERT INTO t SELECT number + 1, 1 FROM numbers(100)")
+    declared = schema(2, T, migrations=[Migration(2, sql=[statement])])
+    policy = Policy.lossless().allow("run-sql migration 2")
+    with pytest.raises(ApplyError, match="statement 1 of migration 2") as caught:
+        ensure_schema(aaiclick_client, declared, policy=policy)
+    message = str(caught.value)
+    assert said in message
+    assert ("the next run asks before it sends it again" in message) is bool(said), message
+    if said:
+        doubt = asked(aaiclick_client, declared, "run-sql migration 2")
+        ensure_schema(aaiclick_client, declared, policy=policy.allow(f"skip {doubt}"))
+    else:
+        with pytest.raises(ApplyError, match="statement 1 of migration 2"):
+            ensure_schema(aaiclick_client, declared, policy=policy)
+
+
 def test_a_line_of_an_earlier_release_keeps_its_mark_where_it_is_carried_over(begun: Client) -> None:
     """The run that asks enters it anew: the key that it gives holds all the same."""
     begun.command("ALTER TABLE _aaiclick_journal UPDATE run = 'from 1', details = '{}' WHERE step = '2:sql:1'")
