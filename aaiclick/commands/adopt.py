@@ -21,6 +21,7 @@ from aaiclick.commands.session import under_lease
 from aaiclick.errors import ApplyError, DoesNotFitError, UsageError
 from aaiclick.lease.owner import this_process
 from aaiclick.lease.renew import Lease
+from aaiclick.plan.planner import basis_of
 from aaiclick.plan.unreachable_replicas import unsupported
 from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
@@ -87,8 +88,10 @@ def adopt(
         # Read again under the lease: the other tool may have applied something since.
         if ledger is not None and entry != (yield from read_foreign(where, ledger.tool, ledger.table)):
             raise ApplyError(f"{ledger.tool} went on meanwhile: nothing was recorded")
+        again = yield from inspect_database(schema, where, trusting=True)
+        _require_same(found, again)
         site = Execution(where, lease.nonce, ApplyOptions(), str(this_process()), VERSION, frozenset())
-        record = yield from adoption(replace(found, live=LiveVersion(version, "recorded")), site)
+        record = yield from adoption(replace(again, live=LiveVersion(version, "recorded")), site)
         record = replace(record, from_version=found.record.version if found.record is not None else None, plan=told)
         if fit.forms is not None:
             # No lock file says what that version is: the declaration does, and the tables are as it says.
@@ -102,6 +105,18 @@ def adopt(
     record = yield from under_lease(where, this_process(), body, embedded=embedded, books=found.books)
     assert record is not None
     return record
+
+
+def _require_same(found: Inspection, again: Inspection) -> None:
+    """Raises ApplyError where something was recorded, converted or changed while this one waited for the lease: what
+    fitted then would be recorded over it, and the next start would convert the same rows once more."""
+    if (found.record, found.entries, basis_of(found.catalog)) == (again.record, again.entries, basis_of(again.catalog)):
+        return
+    at = again.record.version if again.record is not None else None
+    raise ApplyError(
+        f"database {again.catalog.database} was changed by another process meanwhile"
+        f"{f' ({again.schema.name} is at v{at} now)' if at else ''}: nothing was recorded. Look at it again"
+    )
 
 
 def _require_reached(found: Inspection, version: int) -> None:

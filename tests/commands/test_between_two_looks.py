@@ -9,10 +9,11 @@ from datetime import timedelta
 
 import pytest
 
-from aaiclick import AggregatingMergeTree, Column, MergeTree, Policy, Schema, Table
+from aaiclick import AggregatingMergeTree, Column, MergeTree, Migration, Policy, Rebuild, Schema, Table
 from aaiclick.catalog.forms import ServerFacts
 from aaiclick.clients.opening import Opened
-from aaiclick.errors import BlockedError, SpecError
+from aaiclick.commands.adopt import adopt
+from aaiclick.errors import ApplyError, BlockedError, SpecError
 from aaiclick.plan.rehearsal.cache import Rehearsed
 from aaiclick.routine import Command, Effect, Query
 from tests.reliability.driving import Driver, ensuring
@@ -185,3 +186,21 @@ def test_a_function_that_somebody_replaces(
     under_lease = meanwhile(connection, aaiclick_database, computed, function("x + 2"))
     assert tried(under_lease) == 1
     assert asked(connection, f"SELECT DISTINCT c - a FROM {aaiclick_database}.t") == "2"
+
+
+def test_an_adoption_that_waited_for_a_migration_is_not_recorded_over_it(
+    connection: Opened, aaiclick_database: str
+) -> None:
+    """It would open a new generation at the version before, and the next start would double what is doubled."""
+    begin(connection, aaiclick_database)
+    doubled = Migration(2, rebuild={"t": Rebuild(columns={"a": "a * 2"})})
+    two = Schema("app", version=2, objects=ONE.objects, migrations=[doubled])
+
+    def before(effect: Effect) -> None:
+        if isinstance(effect, Command) and LOCK.format(database=aaiclick_database) in effect.sql:
+            assert Driver(connection).run(ensuring(two, aaiclick_database, POLICY)).to_version == 2
+
+    with pytest.raises(ApplyError, match=r"app is at v2 now\): nothing was recorded"):
+        Driver(connection, before=before).run(adopt(two, 1, True, aaiclick_database, True))
+    assert Driver(connection).run(ensuring(two, aaiclick_database, POLICY)).steps == ()
+    assert asked(connection, f"SELECT max(a) FROM {aaiclick_database}.t") == "198"
