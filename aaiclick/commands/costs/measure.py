@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aaiclick.apply.rebuild.checksum import sums
 from aaiclick.catalog.declared_tables import create_or_load_clone
 from aaiclick.catalog.forms import LiveObject, TableForm
@@ -35,7 +37,7 @@ def measure(scratch: Scratch, database: str, live: LiveObject, work: RebuildWork
     limits: dict[str, str | int] = {"max_execution_time": SECONDS, "insert_allow_materialized_columns": 1}
     checked = [column for column in columns if column.verify]
     try:
-        name, _ = yield from create_or_load_clone(scratch, local_family(form), f"{live.name}~rate")
+        name, _ = yield from create_or_load_clone(scratch, _that_keeps_rows(form), f"{live.name}~rate")
         target = qualified(scratch.database, name)
         begun = yield from clock()
         sample = f"SELECT {expressions} FROM {qualified(database, live.name)} LIMIT {rows}"
@@ -54,6 +56,14 @@ def measure(scratch: Scratch, database: str, live: LiveObject, work: RebuildWork
             raise
         return None
     return measured(live.bytes * copied / live.rows, seconds) if copied else None
+
+
+def _that_keeps_rows(form: TableForm) -> TableForm:
+    """The table without what lets a merge take rows away: a TTL that all of the sample is past would leave none of it,
+    and an engine that combines rows some."""
+    columns = tuple(replace(column, ttl="") for column in form.columns)
+    engine = replace(form, engine="MergeTree", arguments="") if form.merge_tree else form
+    return local_family(replace(engine, columns=columns, ttl=""))
 
 
 def _as_they_are(form: TableForm) -> tuple[CopyColumn, ...]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MergeTree, Plan, Policy, Schema, Table, ensure_schema, plan_schema
-from aaiclick.commands.costs import costs, rates
+from aaiclick.apply.rebuild.checksum import sums
+from aaiclick.commands.costs import costs, measure, rates
 from aaiclick.commands.costs.expiring import past_ttl
 from aaiclick.plan.model import Room, Step, cost_lines
 from aaiclick.plan.operations import ReplaceWork
+from aaiclick.routine import Command, Routine
 
 KEEP = timedelta(hours=2)
 
@@ -101,8 +104,25 @@ def test_large_tables_are_measured_on_a_sample_unless_no_row_may_be_read(
     filled(aaiclick_client, schema(1))
     monkeypatch.setattr(costs, "WORTH_MEASURING", 1)
     before = aaiclick_client.query("SELECT name FROM system.databases ORDER BY name").result_rows
-    wanted = schema(2, key="v", kind="LowCardinality(String)")
-    assert only(plan_schema(aaiclick_client, wanted)).seconds_from == "measured"
+
+    # All rows but the first are past the TTL: the sample keeps them, whatever is merged meanwhile.
+    def after_a_merge(
+        table: str, where: str, columns: Sequence[str], settings: dict[str, str | int]
+    ) -> Routine[object]:
+        yield Command(f"OPTIMIZE TABLE {table} FINAL")
+        return (yield from sums(table, where, columns, settings))
+
+    monkeypatch.setattr(measure, "sums", after_a_merge)
+    wanted = schema(2, key="v", kind="LowCardinality(String)", ttl="d + INTERVAL 1 HOUR")
+    seen: list[float] = []
+
+    def measured(size: float, seconds: float) -> rates.Rate:
+        seen.append(size)
+        return rates.measured(size, seconds)
+
+    monkeypatch.setattr(measure, "measured", measured)
+    step = only(plan_schema(aaiclick_client, wanted))
+    assert (step.seconds_from, seen) == ("measured", [step.bytes])
     assert aaiclick_client.query("SELECT name FROM system.databases ORDER BY name").result_rows == before
     assert only(plan_schema(aaiclick_client, wanted, quick=True)).seconds_from == "assumed"
 
