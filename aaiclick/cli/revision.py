@@ -218,7 +218,9 @@ def _tell_check(frame: Frame, found: Checked, on_releases: tuple[ReleaseCheck, .
         frame.output.say(f"✓ {found.schema} v{found.version}: code, lock file and migrations agree", "green")
     for each in on_releases:
         ways = ["created", *(f"upgraded from v{number}" for number in each.upgrades)]
-        said = "; ".join(each.problems) or ", ".join(ways)
-        frame.output.say(
-            f"{'✗' if each.problems else '✓'} ClickHouse {each.version}: {said}", "yellow" if each.problems else "green"
-        )
+        if each.problems:
+            frame.output.say(f"✗ ClickHouse {each.version}", "yellow")
+            for problem in each.problems:
+                frame.output.say(f"  {problem}")
+        else:
+            frame.output.say(f"✓ ClickHouse {each.version}: {', '.join(ways)}", "green")

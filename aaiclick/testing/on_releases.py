@@ -29,7 +29,8 @@ class ReleaseCheck:
     upgrades: tuple[int, ...]
     """The locked versions that it was upgraded from."""
     problems: tuple[str, ...]
-    """What the release refuses, and in which of these; none where all is well."""
+    """What the release refuses, each behind where it does: ``not created, not upgraded from v1: ...``. None where all
+    is well."""
 
 
 def check_on_releases(
@@ -52,26 +53,28 @@ def _check(schema: Schema, release: str, python: str) -> ReleaseCheck:
     older = tuple(number for number in locked if schema.version is None or number < schema.version)
     local = schema.model_copy(update={"cluster": None, "replicate": "where-possible"})
     with EngineServer(":memory:", python=python) as server:
-        problems = [
-            *_problems(server, local, None),
-            *(said for each in older for said in _problems(server, local, each)),
-        ]
-        return ReleaseCheck(release, server.version, older, tuple(problems))
+        # What a release does not know it refuses on every way: it is said once.
+        ways: dict[str, list[str]] = {}
+        for before in (None, *older):
+            for way, problem in _problems(server, local, before):
+                ways.setdefault(problem, []).append(way)
+        problems = tuple(f"{', '.join(refused)}: {problem}" for problem, refused in ways.items())
+        return ReleaseCheck(release, server.version, older, problems)
 
 
-def _problems(server: EngineServer, schema: Schema, before: int | None) -> Iterator[str]:
-    """What goes wrong on the way from a locked version (None: from nothing)."""
+def _problems(server: EngineServer, schema: Schema, before: int | None) -> Iterator[tuple[str, str]]:
+    """What goes wrong on the way from a locked version (None: from nothing): where, and what."""
     name, everything = fresh_name("check"), Policy.everything()
     server.command(f"CREATE DATABASE {quote_name(name)}")
-    what = "created" if before is None else f"upgraded from version {before}"
+    what = "not created" if before is None else f"not upgraded from v{before}"
     try:
         if before is not None:
-            what = f"version {before}"
+            what = f"v{before} not created"
             ensure_schema(server.url, schema_at(schema, before).with_local_engines(), policy=everything, database=name)
-            what = f"upgraded from version {before}"
+            what = f"not upgraded from v{before}"
         ensure_schema(server.url, schema, policy=everything, database=name)
         found = validate_schema(server.url, schema, database=name)
         if not found.in_sync:
-            yield f"{what}: {'; '.join(found.differences) or found.state}"
+            yield what, "; ".join(found.differences) or found.state
     except AaiclickError as error:
-        yield f"{what}: {error}"
+        yield what, str(error)
