@@ -10,6 +10,7 @@ from typing_extensions import Self
 
 from aaiclick.errors import SpecError, UsageError
 from aaiclick.specs.base import Spec
+from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.server_objects.collections import NamedCollection
 from aaiclick.specs.sql_objects import SqlObject
 
@@ -19,6 +20,7 @@ PREFIX = "AAICLICK_VAR_"
 """An install gives ``ttl_days`` as the environment variable ``AAICLICK_VAR_TTL_DAYS``."""
 PLACES = frozenset({"ttl", "settings", "codec", "comment", "arguments"})
 """Fields of a declaration that may hold a variable: what differs there loses no meaning of the table."""
+_SETTINGS = ("engine", "settings")
 _NAME = re.compile(r"[a-z][a-z_]*\Z")
 _HOLE = re.compile(r"\{([a-z][a-z_]*)\}")
 _TEXT = re.compile(r"[\w .:/+-]*\Z")
@@ -119,11 +121,16 @@ def check_places(item: Spec, names: frozenset[str]) -> None:
                     f"{where} uses the variable {name}: one may stand in a TTL, SETTINGS, a codec, a comment or an "
                     "engine's arguments",
                 )
-            # Elsewhere braces may mean a macro of the server.
-            if name not in names and place in ("ttl", "codec"):
+            # Elsewhere braces may mean a macro of the server; a MergeTree's settings have none.
+            if name not in names and (place in ("ttl", "codec") or (path[:2] == _SETTINGS and _is_merge_tree(item))):
                 raise SpecError(
                     head, f"{where} uses {{{name}}}: list it in the schema, variables=[Variable('{name}', ...)]"
                 )
+
+
+def _is_merge_tree(item: Spec) -> bool:
+    engine = getattr(item, "engine", None)
+    return isinstance(engine, MergeTree) or str(getattr(engine, "name", "")).endswith("MergeTree")
 
 
 def substituted(item: S, values: Mapping[str, Value], in_settings: Mapping[str, Value] | None = None) -> S:

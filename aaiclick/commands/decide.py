@@ -125,7 +125,9 @@ def status_of(planned: PlannedMigration) -> tuple[str, tuple[str, ...]]:
         return "in sync", ()
     if found.live.origin == "empty":
         return "empty", words
-    return ("drift" if found.same_version else "behind"), words
+    # Also where nothing is recorded yet, and the tables were recognised as those of this version.
+    same = found.same_version or (found.schema.version is not None and found.live.number == found.schema.version)
+    return ("drift" if same else "behind"), words
 
 
 def compared(planned: PlannedMigration) -> Compared:

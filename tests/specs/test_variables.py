@@ -103,6 +103,11 @@ def test_which_clauses_hold_a_variable() -> None:
             "table t: columns.at.ttl uses {ttl_days}: list it in the schema, variables=[Variable('ttl_days', ...)]",
         ),
         (
+            lambda: Schema("app", objects=[table()], variables=[DAYS, LEVEL]),
+            SpecError,
+            "table t: engine.settings.storage_policy uses {storage_policy}: list it in the schema",
+        ),
+        (
             lambda: Schema(
                 "app",
                 objects=[Table("t", [Column("id", "String", default=f"'{PLACE}'")], engine=MergeTree(order_by=["id"]))],
