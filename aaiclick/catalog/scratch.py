@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from aaiclick.catalog.read import REPLICATED_DATABASES
 from aaiclick.clock import clock
 from aaiclick.error_codes import (
     ACCESS_DENIED,
@@ -29,6 +30,7 @@ from aaiclick.events import Note
 from aaiclick.relay import INTERRUPTIONS
 from aaiclick.routine import Command, Emit, Nonce, Query, Routine, text
 from aaiclick.sql.ddl import create, drop, everywhere
+from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import file_name_length, qualified, quote_name, quote_string
 
 T = TypeVar("T")
@@ -137,7 +139,8 @@ class Scratch:
 
 def open_scratch(fallback: str | None = None, settings: Mapping[str, str | int] | None = None) -> Routine[Scratch]:
     """Create a scratch database. ``fallback`` is the database for scratch tables where the user may not create
-    databases. ``settings`` are the permissive ones of this server; None: it is asked for them.
+    databases; a Replicated one is none, because they would be on every host. ``settings`` are the permissive ones of
+    this server; None: it is asked for them.
 
     Raises ``StatementError`` where neither is allowed.
     """
@@ -151,7 +154,7 @@ def open_scratch(fallback: str | None = None, settings: Mapping[str, str | int] 
         # A server that knows no Atomic makes one of its own kind, which will do.
         if error.code == UNKNOWN_DATABASE_ENGINE:
             yield Command(create("DATABASE", quote_name(own)))
-        elif error.code in (ACCESS_DENIED, READONLY) and fallback is not None:
+        elif error.code in (ACCESS_DENIED, READONLY) and fallback is not None and (yield from _is_local(fallback)):
             database, prefix = fallback, f"{own}_"
         else:
             raise
@@ -294,6 +297,12 @@ def next_stale(places: ScratchPlaces) -> int | None:
         at for name in (*places.databases, *(name for name, _ in places.tables)) if (at := made_at(name)) is not None
     ]
     return max(made) + STALE_SECONDS + 1 if made else None
+
+
+def _is_local(database: str) -> Routine[bool]:
+    """Whether a table that is made there is on this host alone."""
+    rows = yield Query("SELECT engine FROM system.databases WHERE name = unhex({db:String})", {"db": hexed(database)})
+    return not rows or text(rows[0][0]) not in REPLICATED_DATABASES
 
 
 def _holder(name: str) -> str:

@@ -8,18 +8,21 @@ views.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ViewForm
 from aaiclick.catalog.parse.create import split_create
+from aaiclick.catalog.read import NIL_UUID
 from aaiclick.catalog.render import target_parts
+from aaiclick.clickhouse.tables import own_table
 from aaiclick.clickhouse.topology import PROOF, SINGLE, Topology
 from aaiclick.routine import Query, Routine, Rows, text
 from aaiclick.sql.quoting import qualified
 from aaiclick.sql.tokens import split_top, unquote
 
 Node = tuple[str, str]
+_UNTOLD = f".inner_id.{NIL_UUID}"
 STREAMS = frozenset({"AzureQueue", "FileLog", "Kafka", "MaterializedPostgreSQL", "NATS", "RabbitMQ", "S3Queue"})
 """Engines that hand rows to their views in the background."""
 _PASSING_ON = ("Buffer", "Distributed")
@@ -81,6 +84,7 @@ def find_feeders(
     # In most databases nothing of the kind is there, and the second question is not sent.
     if all(source.engine in ignored and not source.refreshes for source in sources):
         return Feeders()
+    sources = yield from _with_own_tables(sources)
     flows: dict[Node, set[Node]] = {}
     for source in sources:
         if source.leads_to is not None:
@@ -97,6 +101,18 @@ def find_feeders(
     passing = (source for source in found if source.engine == "MaterializedView" and not source.refreshes)
     views = tuple(dict.fromkeys(qualified(*source.node) for source in passing)) if with_views else ()
     return Feeders(named("Buffer"), refreshed, named(*sorted(STREAMS)), named("Distributed"), views)
+
+
+def _with_own_tables(sources: Sequence[_Source]) -> Routine[list[_Source]]:
+    """Views of databases that show no UUIDs, with the tables that they own: these have other names there."""
+    found: list[_Source] = []
+    for source in sources:
+        if source.leads_to != (source.node[0], _UNTOLD):
+            found.append(source)
+            continue
+        own = yield from own_table(*source.node)
+        found.append(replace(source, leads_to=(source.node[0], own) if own else None))
+    return found
 
 
 def _ask(sql: str, topology: Topology) -> Routine[Rows]:

@@ -19,10 +19,11 @@ def same_index(old: IndexForm | None, live: TableForm, new: IndexForm | None, wa
     """True where the two indexes differ in nothing but that one names an ALIAS and the other what stands behind it."""
     if old is None or new is None or (old.name, old.type, old.granularity) != (new.name, new.type, new.granularity):
         return False
-    return expanded(old.expression, _aliases(live)) == expanded(new.expression, _aliases(wanted))
+    return expanded(old.expression, aliases_of(live)) == expanded(new.expression, aliases_of(wanted))
 
 
-def _aliases(form: TableForm) -> dict[str, str]:
+def aliases_of(form: TableForm) -> dict[str, str]:
+    """The expressions of its ALIAS columns."""
     return {column.name: column.expression for column in form.columns if column.kind == "ALIAS"}
 
 

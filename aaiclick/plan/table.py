@@ -13,6 +13,7 @@ from aaiclick.catalog.scratch import Scratch
 from aaiclick.clickhouse.features import too_old_to_change
 from aaiclick.diff.changes.column_type import RetypeColumn
 from aaiclick.diff.compare import Differing, diff_table
+from aaiclick.diff.expanded_aliases import aliases_of, expanded
 from aaiclick.diff.hazards import Hazard
 from aaiclick.diff.target import Target, make_target
 from aaiclick.plan import steps
@@ -282,7 +283,7 @@ def _tried(
     """``alter``, ``attach`` and ``rebuild``, as far as each is allowed."""
     reason = refusal = _joined(proof.reason, absent.refusal)
     allowed = proof.in_place and not absent.refusal
-    changes = yield from written_down(absent.changes, diff.live.rows)
+    changes = yield from written_down(absent.changes, diff.target.form, diff.live.rows)
     # After that: a column that is written anyway needs no second reason.
     changes = yield from written_over_absent(diff, data_name, changes)
     in_place = replace(diff, changes=(*changes, *proof.remade))
@@ -368,7 +369,11 @@ def _pin(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
     Else each read would compute them anew, and the checksum of the copy would never match.
     """
     # Without a call, an expression gives the same value at every read.
-    computed = [column for column in diff.form.columns if column.kind == "DEFAULT" and "(" in column.expression]
+    computed = [
+        column
+        for column in diff.form.columns
+        if column.kind == "DEFAULT" and "(" in expanded(column.expression, aliases_of(diff.form))
+    ]
     if not computed or not diff.live.rows:
         return ()
     held = yield from held_columns(diff.database, data_name, diff.hosts)
@@ -377,7 +382,7 @@ def _pin(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
         for column in computed
         if held.lacking(column.name) and not mentioned(f"{diff.form.order_by} {diff.form.partition_by}", [column.name])
     ]
-    changing = yield from nondeterministic([column.expression for column in absent])
+    changing = yield from nondeterministic([column.expression for column in absent], diff.form)
     names = [column.name for column in absent if column.expression in changing]
     if (
         not names or held.patched

@@ -18,7 +18,7 @@ from aaiclick.diff.hazards import Hazard
 from aaiclick.diff.target import Target
 from aaiclick.plan import steps
 from aaiclick.plan.declaration.expressions import types_of
-from aaiclick.plan.dependents.select_check import blocking_dependents
+from aaiclick.plan.dependents.select_check import blocking_dependents, held_columns_of_views
 from aaiclick.plan.model import Step
 from aaiclick.plan.old_parts.columns import PartColumns, held_columns
 from aaiclick.plan.old_parts.emptied import before_drop
@@ -52,6 +52,7 @@ def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ..
         if diff.live.rows and diff.form.merge_tree
         else PartColumns(data_name, 0, {})
     )
+    views = yield from held_columns_of_views(diff, diff.target.form)
     for name in diff.target.undeclared:
         column = diff.target.form.column(name)
         assert column is not None
@@ -74,6 +75,7 @@ def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ..
             blocked = (
                 read_only(diff)
                 or kept.refusal
+                or views.get(name, "")
                 or (yield from blocking_dependents(diff, without, f"without {name}")).blocked
                 or (yield from read_by_policies(diff, data_name, name))
             )

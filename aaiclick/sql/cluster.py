@@ -10,9 +10,10 @@ from aaiclick.sql.ddl import ALTER_TABLE
 from aaiclick.sql.quoting import quote_name
 from aaiclick.sql.tokens import TokenError, Tokens, grouped, identifier
 
-Group: TypeAlias = Literal["log", "settings", "comments"]
+Group: TypeAlias = Literal["log", "rows", "settings", "comments"]
 """How a command of an ALTER reaches the replicas of a table. ``log``: by the table's own log, sent once for each shard.
-``settings``, ``comments``: they are each replica's own, and are sent to all."""
+``rows``: so, too, but as a mutation, which may only name what every replica shows by then. ``settings``,
+``comments``: they are each replica's own, and are sent to all."""
 
 _KINDS = ("MATERIALIZED VIEW", "TABLE", "TABLES", "VIEW", "DICTIONARY", "FUNCTION", "DATABASE", "NAMED COLLECTION")
 _VERBS = frozenset({"CREATE", "ATTACH", "DROP", "ALTER", "TRUNCATE", "OPTIMIZE", "RENAME", "EXCHANGE"})
@@ -25,6 +26,7 @@ _GROUPS: tuple[tuple[Group, tuple[str, ...]], ...] = (
     ("settings", ("RESET", "SETTING")),
     ("comments", ("MODIFY", "COMMENT")),
     ("comments", ("COMMENT", "COLUMN")),
+    *(("rows", (verb,)) for verb in ("APPLY", "DELETE", "MATERIALIZE", "UPDATE")),
 )
 
 
@@ -70,8 +72,9 @@ def with_uuid(sql: str, uuid: str) -> str:
 def divided(sql: str) -> tuple[str, ...]:
     """An ALTER TABLE as one for each group, in the order of its commands; any other statement as it is.
 
-    A mixed one reaches every replica with its columns and one of them with its settings; a Replicated database refuses
-    it (392).
+    A mixed one reaches every replica with its columns and one of them with its settings; one that adds a column and
+    writes it fails on a replica that does not show the column yet, with the column added (16). A Replicated database
+    refuses both (392).
     """
     tokens, head = _altering(sql)
     if head is None:

@@ -7,16 +7,17 @@ from typing import Literal, NamedTuple, TypeAlias, cast
 
 Kind: TypeAlias = Literal["string", "name", "number", "word", "open", "close", "op"]
 
+# With what word processors write for blanks, quotes and the minus sign: the server reads these, too.
 _TOKEN = re.compile(
     r"""
-      (?P<space>\s+|--[^\n]*|/\*.*?\*/)
+      (?P<space>[\s\u180e\u200b-\u200d\u2060\u3000\ufeff]+|--[^\n]*|/\*.*?\*/|\#[ !][^\n]*)
     | (?P<word>[A-Za-z_][A-Za-z0-9_$]*)
-    | (?P<name>`(?:[^`\\]|\\.|``)*`|"(?:[^"\\]|\\.|"")*")
-    | (?P<string>'(?:[^'\\]|\\.|'')*'|\$(?P<tag>[A-Za-z0-9_]*)\$.*?\$(?P=tag)\$)
+    | (?P<name>`(?:[^`\\]|\\.|``)*`|"(?:[^"\\]|\\.|"")*"|\u201c[^\u201d]*\u201d)
+    | (?P<string>'(?:[^'\\]|\\.|'')*'|\u2018[^\u2019]*\u2019|\$(?P<tag>[A-Za-z0-9_]*)\$.*?\$(?P=tag)\$)
     | (?P<number>0[xX][0-9a-fA-F]+|[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?)
     | (?P<open>[(\[{])
     | (?P<close>[)\]}])
-    | (?P<op>->|\|\||::|<=>|!=|<>|<=|>=|==|[-+*/%=<>.,;:?!@^~&|$])
+    | (?P<op>->|\|\||::|<=>|!=|<>|<=|>=|==|[-\u2212+*/%=<>.,;:?!@^~&|$])
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -132,6 +133,8 @@ def unquote(token: str) -> str:
     if token.startswith("$"):
         tag = token[: token.index("$", 1) + 1]
         return token[len(tag) : -len(tag)]
+    if token[:1] in ("\u2018", "\u201c"):
+        return token[1:-1]  # nothing is escaped in these
     if len(token) < 2 or token[0] not in "'`\"" or token[-1] != token[0]:
         return token
     # Only its own quote is written twice: '""' holds two quotes.

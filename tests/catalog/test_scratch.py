@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import pytest
 
@@ -104,6 +105,21 @@ def test_without_the_right_to_create_databases(connection: Connection, aaiclick_
     assert seen == [{"mine", scratch.name("a`b"), scratch.name("v"), scratch.name("d")}]
     assert all(name == "mine" or name.startswith(PREFIX) for name in seen[0])
     assert tables(connection, aaiclick_database) == {"mine"}
+
+
+def test_no_scratch_tables_in_a_replicated_database(connection: Connection) -> None:
+    """There they would be on every host, in the log of the database."""
+
+    @dataclass
+    class Replicated(Recording):
+        def query(self, effect: Query, /) -> Sequence[Sequence[object]]:
+            return [["Replicated"]] if "system.databases" in effect.sql else super().query(effect)
+
+    denied = Replicated(connection, {"CREATE DATABASE": DENIED})
+    with pytest.raises(StatementError) as caught:
+        run(open_scratch("any"), denied)
+    assert caught.value.code == 497
+    assert [effect.sql for effect in denied.seen if isinstance(effect, Command)] == [denied.seen[0].sql]
 
 
 def test_without_any_right(connection: Connection) -> None:

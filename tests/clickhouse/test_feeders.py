@@ -76,6 +76,21 @@ def test_feeders_are_found_upstream_of_tables_and_views(
     )
 
 
+def test_a_view_with_a_table_of_its_own_in_a_database_without_uuids(
+    aaiclick_engine: EmbeddedEngine, aaiclick_client: Client
+) -> None:
+    """The view shows no UUID there, after which its table could be called."""
+    database = fresh_name()
+    aaiclick_client.command(f"CREATE DATABASE {database} ENGINE = Memory")
+    query = "SELECT 1::UInt64 AS id"
+    aaiclick_client.command(
+        f"CREATE MATERIALIZED VIEW {database}.v REFRESH EVERY 1 YEAR APPEND ENGINE = MergeTree ORDER BY id AS {query}"
+    )
+    own = str(aaiclick_client.command(f"SELECT name FROM system.tables WHERE database = '{database}' AND name != 'v'"))
+    assert found(aaiclick_engine, database, own) == Feeders(refreshed=(f"`{database}`.`v`",))
+    aaiclick_client.command(f"DROP DATABASE {database}")
+
+
 def flushed_at(client: Client, database: str, moment: float, policy: Policy) -> None:
     """The flush takes longer than the rebuild: without waiting its rows end in the old table."""
     columns = [Column("id", "UInt64"), Column("v", "String"), Column("slow", "UInt8", materialized="sleep(1.5)")]

@@ -45,8 +45,11 @@ def test_mutations_end_on_all_replicas(place: Place) -> None:
     place.settle(place.schema(1, [events(Column("v", "UInt32"))]))
     for host in place.cluster.hosts:
         host.q(f"INSERT INTO {place.database}.events SELECT number, number FROM numbers(1000)")
-    place.settle(place.schema(2, [events(Column("v", "UInt64"))]))
+    # A default that is another value at each read is written at once, by a mutation behind the ALTER that adds it.
+    place.settle(place.schema(2, [events(Column("v", "UInt64"), Column("w", "UInt64", default="rand64()"))]))
+    unread = f"SELECT count() FROM system.parts_columns WHERE database = '{place.database}' AND active AND column = 'w'"
     for host in place.cluster.hosts:
         assert (
             host.q(f"SELECT count() FROM system.mutations WHERE database = '{place.database}' AND NOT is_done") == "0"
         )
+        assert host.q(unread) != "0"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from aaiclick import Migration, Rebuild, Schema
+from aaiclick import Column, Migration, Rebuild, Schema, Table, plan_schema
 from aaiclick.errors import BlockedError
 from tests.cluster.conftest import ClusterFactory
 from tests.cluster.copies import DROPPED, fill, table
@@ -66,3 +66,14 @@ def test_what_one_shard_cannot_tell_is_refused(place: Place) -> None:
             place.start(schema, 0, DROPPED.allow("drop-rows events"))
     assert per_shard(place) == before
     assert place.shows() == shown
+    hidden_rows_of_every_shard_count(place)
+
+
+def hidden_rows_of_every_shard_count(place: Place) -> None:
+    """A default that is written at once fails on a row of the other shard that a lightweight DELETE has hidden."""
+    place.cluster.hosts[3].q(f"DELETE FROM {place.database}.events WHERE id = 1000 SETTINGS mutations_sync = 2")
+    before = table()
+    written = Column("w", "UInt32", default="toUInt32(s) + rand() % 2")
+    after = Table("events", [*before.columns, written], engine=before.engine)
+    plan = plan_schema(place.cluster.hosts[0].database_url(place.database), place.schema(2, [after]))
+    assert [step.strategy for step in plan.steps] == ["rebuild"]  # without that row it is a mutation

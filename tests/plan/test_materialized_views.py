@@ -96,6 +96,20 @@ def test_a_column_that_the_query_yields_anew_gets_a_place(aaiclick_client: Clien
     assert rows(aaiclick_client, "SELECT k, a, z FROM m ORDER BY k") == [(1, 10, ""), (2, 20, "q")]
 
 
+@pytest.mark.parametrize("to", [False, True], ids=["own table", "target"])
+def test_no_column_is_dropped_that_a_view_reads_with_all_others(aaiclick_client: Client, to: bool) -> None:
+    """The server refuses that, and an empty clone, which has no views, does not show it."""
+    place = "TO g" if to else "ENGINE = MergeTree ORDER BY k"
+    view = f"CREATE MATERIALIZED VIEW m {place} AS SELECT"
+    tables = [f"CREATE TABLE {name} (k UInt64, a UInt8, b String) ENGINE = MergeTree ORDER BY k" for name in "tg"]
+    command(aaiclick_client, *tables, f"{view} * FROM t", ROW.replace("t V", "t (k, a) V"))
+    left = Table("t", [Column("k", "UInt64"), Column("a", "UInt8")], engine=MergeTree(order_by=["k"]))
+    with pytest.raises(BlockedError, match="and m reads b with all others: give it a query that names the columns"):
+        migrate(aaiclick_client, schema(left), "drop-column t.b")
+    aaiclick_client.command("ALTER TABLE m MODIFY QUERY SELECT k, a FROM t")
+    assert migrate(aaiclick_client, schema(left), "drop-column t.b") == [("t", "mutate")]
+
+
 def test_a_declared_view_whose_own_table_is_narrow_already_differs(aaiclick_client: Client) -> None:
     command(
         aaiclick_client,

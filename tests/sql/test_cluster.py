@@ -131,6 +131,13 @@ def test_settings_and_comments_are_apart(parentheses: bool) -> None:
     )
 
 
+def test_a_mutation_goes_behind_the_columns_that_it_names() -> None:
+    written = clauses.materialize("COLUMN", "a")
+    found = divided(ddl.alter_table("d.t", COLUMN, written, clauses.drop_column("b"), parentheses=True))
+    assert [group_of(each) for each in found] == ["log", "rows", "log"]
+    assert found[1] == ddl.alter_table("d.t", written)
+
+
 @pytest.mark.parametrize(
     "command", [COLUMN, SETTING, COMMENT, clauses.reset_setting("a", "b"), "MODIFY COLUMN a UInt8"]
 )

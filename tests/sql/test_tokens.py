@@ -116,13 +116,34 @@ def test_the_engine_reads_the_same_names_and_comments(connection: Connection) ->
         ("$tag$a'b$tag$", "a'b"),
         ("word", "word"),
         ("''", ""),
+        ("\u2018a''b\\n\u2019", "a''b\\n"),
+        ("\u201ca``b\u201d", "a``b"),
     ],
 )
 def test_unquote(token: str, plain: str) -> None:
     assert unquote(token) == plain
 
 
-@pytest.mark.parametrize("text", ["'open", "`open", "(", "(]", ")", "a # b", "f(1"])
+def test_what_word_processors_write(connection: Connection) -> None:
+    """The server reads their minus sign, quotes and blanks, so an expression that was pasted may hold them."""
+    text = "SELECT\u00a03 \u2212 \u201ca\u201d\u200b, \u2018x y\u2019 # said (\nFROM (SELECT 1 AS a)"
+    assert list(connection.query(Query(text))[0]) == [2, "x y"]
+    kinds = [token.kind for token in Tokens(text).items]
+    assert kinds == [
+        "word",
+        "number",
+        "op",
+        "name",
+        "op",
+        "string",
+        "word",
+        "open",
+        *["word", "number", "word", "word"],
+        "close",
+    ]
+
+
+@pytest.mark.parametrize("text", ["'open", "`open", "(", "(]", ")", "a #b", "a § 1", "f(1"])
 def test_what_is_no_sql_is_an_error(text: str) -> None:
     with pytest.raises(TokenError):
         Tokens(text)

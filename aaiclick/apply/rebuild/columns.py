@@ -6,7 +6,6 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from aaiclick.catalog.forms import TableForm
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.errors import ApplyError
@@ -57,11 +56,6 @@ def projected(
         for reason, names in sorted(skipped.items())
     )
     return tuple(columns), notes
-
-
-def plain_projection(form: TableForm) -> tuple[Projected, ...]:
-    """Every stored column as it is."""
-    return tuple(Projected(column.name, quote_name(column.name), True) for column in form.columns if column.stored)
 
 
 def _unchecked(column: CopyColumn, type_name: str, nondeterministic: frozenset[str]) -> str:

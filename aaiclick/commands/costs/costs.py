@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from aaiclick.catalog.forms import Catalog, LiveObject
-from aaiclick.catalog.read import REPLICATED_DATABASES
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.clickhouse.shared.bookkeeping import keeping
 from aaiclick.commands.costs.disks import disks_of, least_free, part_sizes
@@ -80,7 +79,6 @@ def _rates(
     missing = sorted((step for step in large if step.id not in known), key=lambda step: -step.bytes)[:MOST_MEASURED]
     # On several hosts nothing is copied, and mutations run on each at its own pace.
     if missing and max_read_bytes != 0 and single:
-        fallback = None if catalog.database_engine in REPLICATED_DATABASES else catalog.database
 
         def body(scratch: Scratch) -> Routine[dict[str, Rate]]:
             found: dict[str, Rate] = {}
@@ -92,6 +90,6 @@ def _rates(
                         found[step.id] = rate
             return found
 
-        known |= yield from with_scratch(body, fallback=fallback)
+        known |= yield from with_scratch(body, fallback=catalog.database)
     others = [rate for rate in known.values() if rate.origin == "measured"]
     return {step.id: known.get(step.id) or alike(others) for step in reading}

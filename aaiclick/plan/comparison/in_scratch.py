@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from aaiclick.catalog.declared_views import unchanged_views
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, UnsupportedForm
-from aaiclick.catalog.read import REPLICATED_DATABASES
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.server_objects.functions import with_stand_ins
 from aaiclick.diff.compare import Differing
@@ -115,7 +114,7 @@ def plan_in_scratch(compared: ToCompare, beside: Sequence[str]) -> Routine[Plann
             return (yield from body(scratch))
         return (yield from with_stand_ins(scratch, first.changed, body))
 
-    return (yield from with_scratch(inside, fallback=_fallback(catalog), settings=tried.permissive))
+    return (yield from with_scratch(inside, fallback=catalog.database, settings=tried.permissive))
 
 
 def _with_views(
@@ -140,11 +139,6 @@ def _in_turn(replaced: Sequence[Step], behind: Sequence[Step], path: UpgradePath
     """Steps of declared views: those that break while their tables change go before those that follow the tables."""
     plain = tuple(step for step in replaced if step.strategy == "replace" and step.object in path.replaced_views)
     return (*plain, *behind, *(step for step in replaced if step not in plain))
-
-
-def _fallback(catalog: Catalog) -> str | None:
-    """The database for scratch where none can be made. Inside a Replicated one its tables would be on every host."""
-    return None if catalog.database_engine in REPLICATED_DATABASES else catalog.database
 
 
 def _anew(steps: Sequence[Step]) -> frozenset[str]:

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.clickhouse.parts import EVERY_ROW
+from aaiclick.clickhouse.shared.host_answers import ask_hosts
+from aaiclick.clickhouse.topology import Topology
 from aaiclick.diff.changes.base import Change
 from aaiclick.diff.changes.column_type import RetypeColumn
 from aaiclick.diff.changes.columns import AddColumn
@@ -24,7 +26,7 @@ from aaiclick.plan.proof.remade_indexes import RemakeIndex
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number
-from aaiclick.sql.quoting import quote_name
+from aaiclick.sql.quoting import qualified, quote_name
 
 _SHOWN = "_aaiclick_shown"
 _PREFIX = "_aaiclick_value_"
@@ -32,21 +34,20 @@ _PREFIX = "_aaiclick_value_"
 
 def mutation_fails(diff: TableDiff, data_name: str, changes: Sequence[Change]) -> Routine[str]:
     """Why a mutation for these changes fails on hidden rows; '' where it does not, or no row may be read."""
-    if diff.reads_no_rows or not diff.live.rows or diff.live.predicted:
+    # Of several hosts each has a mutation of its own, or may hold parts that this one lacks: all of them are read, also
+    # those of other shards, of whose other rows nothing is said.
+    hosts = diff.hosts
+    if (diff.reads_no_rows and not hosts.reached) or not diff.live.rows or diff.live.predicted:
         return ""
     carried = {f"{_PREFIX}{place}": value for place, value in enumerate(_over_live(diff, changes))}
     made = list(_over_target(changes))
     if not carried and not made:
         return ""
-    rows = yield Query(
-        "SELECT toUInt64(countIf(has_lightweight_delete)) FROM system.parts WHERE active AND database = "
-        "{database:String} AND table = {table:String}",
-        {"database": diff.database, "table": data_name},
-    )
-    if not number(rows[0][0]):
+    if not (yield from _hidden(hosts, diff.database, data_name)):
         return ""
     # The server keeps in _row_exists of each row whether it is seen; parts without deleted rows say 1.
-    source = future_rows(diff, data_name, made, {_SHOWN: "_row_exists", **carried}).source
+    table = hosts.everywhere(qualified(diff.database, data_name)) if hosts.reached else ""
+    source = future_rows(diff, data_name, made, {_SHOWN: "_row_exists", **carried}, table).source
     values = [*map(quote_name, carried), *made]
     try:
         yield from asked(
@@ -60,6 +61,18 @@ def mutation_fails(diff: TableDiff, data_name: str, changes: Sequence[Change]) -
             f"engine: {first_line(str(error)).partition(': while executing')[0]})"
         )
     return ""
+
+
+def _hidden(hosts: Topology, database: str, name: str) -> Routine[bool]:
+    """Whether some part of the table, on any host that answers, holds such rows."""
+    parts = hosts.everywhere("system.parts") if hosts.reached else "system.parts"
+    sql = (
+        f"SELECT toUInt64(countIf(has_lightweight_delete)) FROM {parts} WHERE active AND database = "
+        "{database:String} AND table = {table:String}"
+    )
+    bound = {"database": database, "table": name}
+    rows = (yield from ask_hosts(hosts, sql, bound)).rows if hosts.reached else (yield Query(sql, bound))
+    return number(rows[0][0]) > 0
 
 
 def _over_live(diff: TableDiff, changes: Sequence[Change]) -> Iterator[str]:

@@ -118,7 +118,7 @@ def _expressions(table: Table) -> list[str]:
             # DESC belongs to the key, and is no part of an expression.
             without_direction(part)
             for key in keys
-            for part in key_elements(key)
+            for part in _elements(key)
             if part.strip("`") not in names and part != "tuple()"
         ]
         found += [engine.sample_by] if engine.sample_by and engine.sample_by not in names else []
@@ -127,13 +127,20 @@ def _expressions(table: Table) -> list[str]:
     return [*found, *(constraint.check for constraint in table.constraints if constraint.check is not None)]
 
 
+def _elements(key: str) -> tuple[str, ...]:
+    try:
+        return key_elements(key)
+    except TokenError:
+        return (key,)  # the server says what is wrong with it
+
+
 def _of_ttl(ttl: str | None) -> list[str]:
     try:
         return (
             [expression for expression in ttl_expressions(ttl) if not expression.startswith("ifNull(")] if ttl else []
         )
-    except (TokenError, ValueError):
-        return []
+    except ValueError:
+        return [ttl] if ttl else []  # the server says what is wrong with it
 
 
 def _structure(columns: Iterable[tuple[str, str]]) -> str:

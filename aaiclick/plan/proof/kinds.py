@@ -14,7 +14,6 @@ from aaiclick.sql.types import TypeText, named, parse_type
 _MEMBER = re.compile(r"('(?:[^'\\]|\\.)*')\s*=\s*(-?\d+)", re.DOTALL)
 _BY_NUMBER = {"Enum8": "Int8", "Enum16": "Int16", "Bool": "UInt8", "DateTime": "UInt32", "Date": "UInt16"}
 """Types that are another type's number on disk, and stand in its order."""
-_INTEGER = re.compile(r"(U?)Int(\d+)\Z")
 
 
 def same_kind(old: str, new: str) -> bool:
@@ -48,15 +47,6 @@ def keeps_bytes(old: str, new: str) -> bool:
         return keeps_labels(old, new)
     # Into the number behind it goes every value; back only where every number is a value (see _clocks).
     return _shape(old, _ordered) == _shape(new, _erased) or _shape(old, _erased) == _shape(new, _clocks)
-
-
-def widens(old: str, new: str) -> bool:
-    """True for a whole number that gets more bits, and can still hold every value."""
-    before, after = _INTEGER.match(old), _INTEGER.match(new)
-    if before is None or after is None:
-        return False
-    # A signed number has room for an unsigned one only if it has more bits, and none the other way round.
-    return int(after[2]) > int(before[2]) and (before[1] == after[1] or not after[1])
 
 
 def _shape(text: str, leaf: Callable[[TypeText], str]) -> str:

@@ -6,8 +6,10 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from aaiclick.catalog.forms import TableForm
 from aaiclick.diff.changes.base import Change
 from aaiclick.diff.changes.columns import AddColumn
+from aaiclick.diff.expanded_aliases import aliases_of, expanded
 from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.quoting import quote_name
 
@@ -19,12 +21,16 @@ def called(expression: str) -> frozenset[str]:
     return frozenset(word.lower() for word in _CALL.findall(expression))
 
 
-def nondeterministic(expressions: Collection[str]) -> Routine[frozenset[str]]:
-    """Those of the expressions that call such a function."""
-    if not any(called(expression) for expression in expressions):
+def nondeterministic(expressions: Collection[str], form: TableForm) -> Routine[frozenset[str]]:
+    """Those of the expressions over the columns of a form that call such a function, also through an ALIAS."""
+    if not expressions:
+        return frozenset()
+    aliases = aliases_of(form)
+    calls = {expression: called(expanded(expression, aliases)) for expression in expressions}
+    if not any(calls.values()):
         return frozenset()
     names = yield from nondeterministic_functions()
-    return frozenset(expression for expression in expressions if called(expression) & names)
+    return frozenset(expression for expression, words in calls.items() if words & names)
 
 
 def nondeterministic_functions() -> Routine[frozenset[str]]:
@@ -42,8 +48,9 @@ def nondeterministic_functions() -> Routine[frozenset[str]]:
     return frozenset(text(row[0]) for row in rows)
 
 
-def written_down(changes: Sequence[Change], rows: int) -> Routine[tuple[Change, ...]]:
-    """The changes; a new column with such a default is also written for the ``rows`` that are there.
+def written_down(changes: Sequence[Change], wanted: TableForm, rows: int) -> Routine[tuple[Change, ...]]:
+    """The changes that lead to the form; a new column with such a default is also written for the ``rows`` that are
+    there.
 
     Else they would read another value at each query, until a merge stores one.
     """
@@ -52,7 +59,7 @@ def written_down(changes: Sequence[Change], rows: int) -> Routine[tuple[Change, 
         for change in changes
         if isinstance(change, AddColumn) and change.column.kind in ("DEFAULT", "MATERIALIZED")
     }
-    changing = (yield from nondeterministic(added.values())) if rows else frozenset[str]()
+    changing = (yield from nondeterministic(added.values(), wanted)) if rows else frozenset[str]()
     # The ALTER that adds the column also writes it, so that no query sees a value that is gone at the next one.
     return tuple(
         replace(change, written=True) if isinstance(change, AddColumn) and added.get(change, "") in changing else change

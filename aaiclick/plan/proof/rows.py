@@ -29,10 +29,13 @@ class Rows:
     read: frozenset[str]
 
 
-def future_rows(diff: TableDiff, data_name: str, expressions: Collection[str], carried: Mapping[str, str]) -> Rows:
+def future_rows(
+    diff: TableDiff, data_name: str, expressions: Collection[str], carried: Mapping[str, str], source: str = ""
+) -> Rows:
     """The rows as the copy would write them, with the columns that ``expressions`` over the target need.
 
-    ``carried``: expressions over the live row, by the name under which they can be read beside it.
+    ``carried``: expressions over the live row, by the name under which they can be read beside it. ``source``: what
+    they are read from; '' for the table on the host that is connected to.
     """
     target = diff.target.form
     copied = {column.target: column.expression for column in copy_columns(diff)}
@@ -42,7 +45,7 @@ def future_rows(diff: TableDiff, data_name: str, expressions: Collection[str], c
     inner += [f"{copied[name]} AS {quote_name(name)}" for name in copied if name in needed]
     outer = [f"{_default(computed[name])} AS {quote_name(name)}" for name in computed if name in needed]
     where = f" WHERE {diff.where}" if diff.where else ""
-    rows = f"(SELECT {', '.join(inner) or '1'} FROM {qualified(diff.database, data_name)}{where})"
+    rows = f"(SELECT {', '.join(inner) or '1'} FROM {source or qualified(diff.database, data_name)}{where})"
     live = [column.name for column in diff.form.columns]
     texts = [
         *carried.values(),

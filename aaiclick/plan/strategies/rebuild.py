@@ -106,7 +106,7 @@ def _refused(diff: TableDiff, columns: tuple[CopyColumn, ...], clone: Clone, out
 
 def _comparable(diff: TableDiff, columns: tuple[CopyColumn, ...]) -> Routine[tuple[CopyColumn, ...]]:
     """The columns; one whose expression is another value at each call (``now()``) is left out of the checksum."""
-    changing = yield from nondeterministic(diff.column_expressions.values())
+    changing = yield from nondeterministic(diff.column_expressions.values(), diff.form)
     return tuple(
         replace(column, verify=column.verify and diff.column_expressions.get(column.target, "") not in changing)
         for column in columns
