@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol, TypeVar
 
 from aaiclick.routine import Command, Connection, Query
 
 T = TypeVar("T")
+_PATIENCE = 1.0
+"""Seconds that a statement which nobody waits for any more gets to end before its connection is closed."""
 
 
 class SiblingSource(Connection, Protocol):
@@ -54,11 +58,44 @@ class ThreadedConnection:
         return ThreadedConnection(beside) if beside is not None else None
 
     async def close(self) -> None:
-        await self._run(self._connection.close)
+        """Close the connection. A statement of a cancelled task may go on on the server for hours: it is not waited
+        for, and the connection is closed when it has ended."""
+        closing = asyncio.ensure_future(self._run(self._connection.close))
+        # The embedded engine is in this process, and may not be left while a statement runs in it.
+        await asyncio.wait({closing}, timeout=None if self.embedded else _PATIENCE)
+        if closing.done():
+            closing.result()
+        else:
+            closing.cancel()  # the thread goes on, and closes it
 
     async def _run(self, work: Callable[[], T]) -> T:
         def locked() -> T:
             with self._lock:
                 return work()
 
-        return await asyncio.to_thread(locked)
+        return await (asyncio.to_thread(locked) if self.embedded else _in_thread(locked))
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """As ``asyncio.to_thread``, in a thread that the end of the loop and of the process does not wait for."""
+    loop, context = asyncio.get_running_loop(), contextvars.copy_context()
+    answer: asyncio.Future[T] = loop.create_future()
+
+    def tell(give: Callable[[], object]) -> None:
+        # Of a cancelled task, or where the loop has ended: nobody asks any more.
+        if not answer.done():
+            give()
+
+    def body() -> None:
+        try:
+            value = context.run(work)
+        except BaseException as error:
+            failure = error
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(tell, lambda: answer.set_exception(failure))
+        else:
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(tell, lambda: answer.set_result(value))
+
+    threading.Thread(target=body, name="aaiclick-statement", daemon=True).start()
+    return await answer

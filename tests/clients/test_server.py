@@ -13,7 +13,7 @@ import pytest
 
 from aaiclick.clients import open_async_connection, open_connection
 from aaiclick.errors import ConnectionFailed, OutcomeUnknownError, StatementError, UsageError
-from aaiclick.routine import Command, Query
+from aaiclick.routine import AsyncConnection, Command, Query
 from aaiclick.testing import EngineServer
 from tests.clients.conftest import async_client, needs_aiohttp
 from tests.clients.shims import ClauseClient, DeafClient, HomeboundClient
@@ -251,3 +251,30 @@ def test_a_sibling_reaches_the_same_hosts(aaiclick_server: EngineServer) -> None
     beside = connection.sibling()
     assert getattr(beside, "reaches_peers", False)
     connection.close()
+
+
+def test_a_cancelled_statement_holds_neither_its_task_nor_the_loop(aaiclick_server: EngineServer) -> None:
+    """The server goes on with it. Who asked was told, and may end."""
+    slow = Command(
+        "INSERT INTO FUNCTION null('a UInt8') SELECT sleepEachRow(3) FROM numbers(3)", settings={"max_block_size": 1}
+    )
+    busy = Query("SELECT count() FROM system.processes WHERE query LIKE 'INSERT%sleepEachRow(3)%'")
+
+    async def inside() -> AsyncConnection:
+        connection = await open_async_connection(aaiclick_server.url)
+        watching = await open_async_connection(aaiclick_server.url)
+        running = asyncio.ensure_future(connection.command(slow))
+        while await watching.query(busy) == ((0,),):
+            assert not running.done()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        await connection.close()
+        return watching
+
+    watching = asyncio.run(inside())
+    still = open_connection(aaiclick_server.url)
+    assert still.query(busy) == ((1,),)
+    still.command(Command("KILL QUERY WHERE query LIKE 'INSERT%sleepEachRow(3)%' SYNC"))
+    still.close()
+    asyncio.run(watching.close())
