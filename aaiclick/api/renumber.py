@@ -9,7 +9,8 @@ from pathlib import Path
 from aaiclick.api.revision import Revision, migrations_folder
 from aaiclick.errors import MigrationError, UsageError
 from aaiclick.specs.schema import Schema
-from aaiclick.versions.lockfile import LOCK_FILE, Lock, read_lock
+from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedVersion, read_lock
+from aaiclick.versions.release import compare
 from aaiclick.versions.scripts import Script, read_migrations
 
 _NUMBER = re.compile(r"(?P<before>\bMigration\(\s*(?:version\s*=\s*)?)(?P<number>\d+)\b")
@@ -58,6 +59,10 @@ def _later(schema: str, doubled: list[Script], lock: Lock | None) -> Script:
             "Take the lock file of the branch that was merged first, then run this again"
         )
     later = [script for script in doubled if script.checksum != entry.migration]
+    if not later:
+        # Both say nothing but what the declarations tell, so they mean the same: the name is what counts for people.
+        earlier = _written_for(doubled, lock, entry)
+        later = [script for script in doubled if script is not earlier]
     if len(later) != len(doubled) - 1:
         raise UsageError(
             f"{named} are both version {version}, and {LOCK_FILE} has released neither of them as it is. Take the lock "
@@ -68,6 +73,14 @@ def _later(schema: str, doubled: list[Script], lock: Lock | None) -> Script:
             f"{schema} has {len(doubled)} migrations for version {version}: merge one branch after another"
         )
     return later[0]
+
+
+def _written_for(scripts: list[Script], lock: Lock | None, entry: LockedVersion) -> Script:
+    """The migration whose comments tell most of what the version changed; the first one where they tell the same."""
+    before = lock.get(entry.version - 1) if lock is not None else None
+    words = compare(before.forms if before is not None else {}, entry.forms, Schema("released"), {}, ()).words
+    texts = {script.label: Path(script.where).read_text(encoding="utf-8") for script in scripts}
+    return max(scripts, key=lambda script: sum(word in texts[script.label] for word in words))
 
 
 def _write_number(path: Path, number: int) -> None:

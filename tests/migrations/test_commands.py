@@ -173,3 +173,11 @@ def test_two_branches_that_add_the_same_version(shell: Shell) -> None:
     code, found = shell("revision")
     assert (code, found["version"], found["changes"]) == (0, 3, ["events: column c is missing"])
     assert shell("check")[0] == 0
+
+    # Most migrations hold no decision, and so the same: which was released their comments tell.
+    shell.declare(4, 'Column("a", "String"), Column("b", "String"), Column("c", "String"), Column("d", "String")')
+    shell("revision", "-m", "z")
+    text = (folder / "0004_z.sql").read_text(encoding="utf-8")
+    (folder / "0004_e.sql").write_text(text.replace("column d is", "column e is"), encoding="utf-8")
+    code, found = shell("revision", "--renumber")
+    assert (code, found["changes"]) == (0, ["0004_e.sql is 0005_e.sql now"])
