@@ -90,6 +90,9 @@ def apply_steps(
             if chosen.entries is not None:
                 step = yield from enter_begun(chosen.entries, step)
             done = yield from _carried_out(step.work, Site(database, nonce, chosen))
+            seconds = (yield from clock()) - begun
+            if chosen.entries is not None:
+                yield from enter_done(chosen.entries, step)
         # The statement may still run, so merges by TTL stay stopped until the next run has looked.
         except OutcomeUnknownError as error:
             if chosen.collections:
@@ -101,9 +104,6 @@ def apply_steps(
                 yield from everywhere(_start_ttl(database, table, stopped.get(table)), chosen.reach)
             told = without_values(error, chosen.collections)
             raise _named(told, step, outcomes, chosen.reach is not None) from told
-        seconds = (yield from clock()) - begun
-        if chosen.entries is not None:
-            yield from enter_done(chosen.entries, step)
         yield Emit(StepDone(index, len(plan_steps), step.object, step.strategy, done.rows, seconds))
         outcomes.append(StepOutcome(step.id, step.object, step.strategy, done.rows, seconds, done.kept, done.notes))
     return tuple(outcomes)

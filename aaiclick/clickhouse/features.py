@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from aaiclick.clickhouse.names import longest_table_name
 from aaiclick.clickhouse.statements import ask
 from aaiclick.errors import UsageError
@@ -12,6 +14,7 @@ FENCE = "table_readonly"
 it."""
 NUMBERS = "enable_block_number_column"
 """The setting of a table whose rows keep the number of the block that brought them. Older releases do not know it."""
+_CLOSED = re.compile(rf"{FENCE} = (?!'?(?:0|false)\b)")
 OLDEST_SERVER = (23, 10)
 """The oldest release that is supported."""
 OLDEST_THAT_CHANGES = (24, 8)
@@ -93,7 +96,8 @@ def has_readonly_setting() -> Routine[bool]:
 
 def is_fenced(definition: str) -> bool:
     """True for an engine clause whose settings refuse writers."""
-    return sets(definition, FENCE)
+    # Whoever lets writers in again by hand may do so with MODIFY SETTING ... = 0, which stays in the definition.
+    return _CLOSED.search(definition) is not None
 
 
 def sets(definition: str, setting: str) -> bool:

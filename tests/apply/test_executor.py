@@ -10,6 +10,8 @@ from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import StepDone, StepStarted
 from aaiclick.plan.operations import Alter, AlterWork, CallableWork, CreateWork, DropWork, ReplaceWork, SqlWork
 from aaiclick.routine import Command, Effect, Routine
+from aaiclick.state.progress import JournalScope
+from aaiclick.state.step_entries import StepEntries
 from tests.apply.applying import Lab, step
 
 
@@ -92,7 +94,8 @@ def test_an_unknown_outcome_is_not_repeated_and_not_dressed_up(lab: Lab) -> None
     assert len(seen) == 1
 
 
-def test_ttl_merges_are_stopped_before_the_first_step(lab: Lab) -> None:
+@pytest.mark.parametrize("fails", ["CREATE TABLE aside", "INSERT INTO"], ids=["step", "its entry"])
+def test_ttl_merges_are_stopped_before_the_first_step(lab: Lab, fails: str) -> None:
     from tests.apply.applying import rebuild
 
     lab.sql(
@@ -106,10 +109,16 @@ def test_ttl_merges_are_stopped_before_the_first_step(lab: Lab) -> None:
     def watch(effect: Effect) -> None:
         if isinstance(effect, Command):
             seen.append(effect.sql)
-            if "aside" in effect.sql:
+            if effect.sql.startswith(fails):
                 raise StatementError("no", 57)
 
-    with pytest.raises(ApplyError):
-        lab.apply(CreateWork("CREATE TABLE aside (k UInt8) ENGINE = Memory"), work, before=watch)
+    entries = StepEntries(JournalScope(lab.database, "s", 0), (), filled={"1": [2]})
+    with pytest.raises(ApplyError, match="step create-1"):
+        lab.apply(
+            CreateWork("CREATE TABLE aside (k UInt8) ENGINE = Memory"),
+            work,
+            options=ApplyOptions(entries=entries),
+            before=watch,
+        )
     assert "STOP TTL MERGES" in seen[0]
     assert "START TTL MERGES" in seen[-1]

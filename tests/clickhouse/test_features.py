@@ -20,6 +20,9 @@ def test_a_setting_is_found_in_a_definition() -> None:
     assert sets(definition, "index_granularity")
     assert not sets(definition, "enable_block_number_column")
     assert not is_fenced("MergeTree ORDER BY table_readonly SETTINGS index_granularity = 8192")
+    # So an operator may let writers in by hand.
+    assert not is_fenced(definition.replace("= 1", "= 0"))
+    assert not is_fenced(definition.replace("= 1", "= false"))
 
 
 def test_an_old_release_changes_no_table() -> None:
