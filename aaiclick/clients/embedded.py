@@ -206,6 +206,7 @@ class EmbeddedConnection:
             self._ready.pop(0).session.close()
 
     def _prepared(self, database: str, settings: Mapping[str, str | int]) -> _ReadySession:
+        # A session of its own for each set of settings: SET would stay, and hold for whoever uses the session next.
         session = open_session(self._target, running=True)
         try:
             execute(session, f"USE {quote_name(database)}", {}, FORMAT)

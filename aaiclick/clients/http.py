@@ -119,6 +119,7 @@ class HttpConnection:
 
     def _peer(self, at: Peer) -> HttpConnection:
         """The connection to another host, opened when it is first needed."""
+        # With connections of its own: a host that stands still must not hold up what is sent to this one.
         if at not in self._peers:
             assert self._url is not None, "asked by the driver before"
             port = at.https if self._url.secure else at.http

@@ -141,6 +141,7 @@ def take_over(
             raise UsageError(
                 f"{name} belongs to no other schema of this database than {schema.name}: there is nothing to take over"
             )
+    # Only the journal gets a line. The other schema's next start reads it and finds that the table is not its own.
     where, names = found.catalog.database, sorted(set(tables))
     yield from under_lease(
         where,

@@ -52,5 +52,6 @@ def _database(database: str | None) -> Routine[str]:
 
 def _history(database: str | None, schema: str | None = None) -> Routine[tuple[Record, ...]]:
     where = yield from _database(database)
+    # Only read: no table is made for it, and no lease is needed.
     books = recorded_here((yield from read_owned_here(where)))
     return (yield from keeping(history(where, schema), books))

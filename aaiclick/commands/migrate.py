@@ -75,6 +75,7 @@ def migrate(
     """
 
     def still_needed() -> Routine[bool]:
+        # One query. Whoever had the lease before has mostly done it all, as in a deployment of many pods.
         seen = yield from warm(run.schema, database, run.policy.allowed)
         return not seen.in_sync or asks_for_more(run.policy, seen)
 

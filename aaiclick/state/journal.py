@@ -111,6 +111,7 @@ def last_entries(database: str, condition: str, parameters: Mapping[str, str | i
         if error.code != UNKNOWN_TABLE or books.shared:
             raise in_the_way(books.home, JOURNAL, error) from error
         return ()
+    # The server gave the newest first, as LIMIT 1 BY needs them; who reads them goes by their order.
     return tuple(sorted((_entry(row) for row in rows), key=lambda entry: entry.seq))
 
 

@@ -69,6 +69,7 @@ def enter_take_over(database: str, schema: str, tables: Collection[str]) -> Rout
 def _owner(claims: Collection[Claim], taken: Collection[str], schema: str) -> TableOwner | None:
     """Who owns the table: the last schema that took it over and still declares it, else the first that recorded it.
     None where ``schema`` itself has taken it over and has not recorded it yet."""
+    # The last one first: a schema that no longer declares the table has no claim, and the one before it counts.
     for name in taken:
         claim = next((claim for claim in claims if claim.schema == name), None)
         if claim is not None:

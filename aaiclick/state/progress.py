@@ -340,11 +340,13 @@ def _sent(scope: JournalScope, entry: Entry) -> Sent:
 
 
 def _attempt(entry: Entry) -> int:
+    # Earlier releases did not count.
     number = entry.details.get("attempt")
     return number if isinstance(number, int) else 1
 
 
 def _is_done(entry: Entry, catalog: Catalog) -> bool:
+    # It says how far a function came, and never that it ended.
     if entry.action.step.endswith(f":{_BOOKMARK}"):
         return False
     if entry.state == "done":

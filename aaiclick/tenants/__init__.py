@@ -144,6 +144,7 @@ def ensure_tenants(
 
     def one(connection: Connection, database: str) -> Report:
         chosen = policy_for(policy, connection.embedded)
+        # Asked of a hundred at once. Whatever is not certain goes the long way, under a lease of its own.
         known = in_sync.report(connection, database, chosen)
         run = Run(declared, database, chosen, this_process(), connection.embedded, VERSION, approved.get(database))
         start = _ready(known) if known is not None else ensure(run)
@@ -251,6 +252,7 @@ def _each(
     names = _listed(databases)
     first = open_connection(client, caller=caller)
     try:
+        # Once: a database that is made while others are worked on is left to the next run.
         found = run_on_connection(first, lambda _: find_databases(names), caller, None, schema)
         if expected is not None:
             expected(found)
@@ -301,6 +303,7 @@ class _Work(Generic[T]):
         try:
             made = Tenant(database, self._one(self._connection(), database), None, monotonic() - begun)
         except AaiclickError as error:
+            # Only a server that is gone ends the others: any other error is this database's own.
             if isinstance(error, ConnectionFailed):
                 self.over = True
             made = Tenant(database, None, error, monotonic() - begun)
@@ -320,6 +323,7 @@ class _Work(Generic[T]):
             return self._first
         known: Connection | None = getattr(self._local, "connection", None)
         if known is None:
+            # A connection runs one statement at a time, so no two threads share one.
             known = open_connection(self._client, caller=self._caller)
             self._local.connection = known
             with self._lock:

@@ -44,6 +44,7 @@ class _Ahead(Generic[T]):
 
     def _seen(self, connection: Connection, database: str, policy: Policy) -> T | None:
         with self._lock:
+            # Under the lock: threads that come meanwhile wait for this one answer, and send no question of their own.
             if database not in self._asked or monotonic() - self._at > _FRESH:
                 place = self._place[database]
                 chunk = self._databases[place : place + AT_ONCE]
@@ -93,5 +94,6 @@ class Alike(_Ahead[str]):
     def learn(self, found: Status) -> None:
         """What was found of a database, for those that stand alike."""
         seen = self._found.get(found.database)
+        # What one of them has to itself (kept tables, an unfinished run) is never told of another.
         if seen is not None and holds_for_others(found):
             self._known[seen] = found

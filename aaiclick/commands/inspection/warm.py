@@ -127,6 +127,7 @@ def seen(
     at = number(rows[0][4]) if rows else 0
     # Something expires, such as a kept table: it is dropped under the lease.
     in_sync = in_sync and (entry is None or entry.due is None or at < entry.due)
+    # A newer version may be under way that has not touched yet what this code declares: the mark alone tells.
     running = entry.running if entry is not None else None
     overtaken = (
         in_sync

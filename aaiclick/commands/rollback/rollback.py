@@ -109,6 +109,7 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     owned = yield from read_owned(database)
     begun = [mark.back_to for mark in owned.marks() if isinstance(mark, Mark)]
     begun += [mark.back_to for mark in owned.replicated_marks()]
+    # Read before the marks are settled: a copy that is undone takes along what says to which version it led.
     aims = [aim for aim in begun if aim is not None]
     shared = (yield from read_bookkeeping(database)).shared
     if shared:

@@ -103,6 +103,7 @@ class ReplicatedMark:
         return found[0] if found else CopiedShard(shard, self.high, self.rows)
 
 
+# Left out where they say nothing, so that notes which earlier releases can read stay what they were, byte for byte.
 COMMENT = CommentFormat(
     ReplicatedMark, frozenset({"cluster", "shards", "counts", "numbered", "bases", "back_to", "apart"})
 )
@@ -118,6 +119,7 @@ def mark_of(
     keep_old_seconds: int,
 ) -> ReplicatedMark:
     """The mark of a copy that is about to begin; nothing is sent."""
+    # All names carry the nonce and stand in the mark before anything of them is made: a kill leaves nothing unnamed.
     table = work.table
     shadow, staged_in = shadow_table(nonce, table), staging_database(nonce, table)
     return ReplicatedMark(
