@@ -96,7 +96,7 @@ def _special(engine: str, arguments: tuple[str, ...]) -> dict[str, str]:
             words = (REMOVE, ORDER)
         case _:
             pass
-    return {name.strip("`"): said for name, said in zip(arguments, words, strict=False)}
+    return {unquote(name): said for name, said in zip(arguments, words, strict=False)}
 
 
 def _summed(form: TableForm, column: ColumnForm, arguments: tuple[str, ...]) -> str:
@@ -112,7 +112,7 @@ def _summed(form: TableForm, column: ColumnForm, arguments: tuple[str, ...]) -> 
 
 def _listed(arguments: tuple[str, ...]) -> frozenset[str]:
     """The columns that the engine's arguments name."""
-    return frozenset(name.strip("`") for argument in arguments for name in key_elements(argument))
+    return frozenset(unquote(name) for argument in arguments for name in key_elements(argument))
 
 
 def summable(type_text: str) -> bool:

@@ -31,6 +31,35 @@ from aaiclick.diff.conversion.labels import enum_labels
         ("a + toIntervalDay(30)", "a + toIntervalMonth(30)", False),
         ("", "a + toIntervalDay(30)", False),
         ("a + toIntervalDay(30), b + toIntervalDay(5)", "a + toIntervalDay(90), b + toIntervalDay(4)", False),
+        # A longer interval that is not added lets rows expire earlier, or others.
+        ("a - toIntervalDay(1)", "a - toIntervalDay(30)", False),
+        ("a - toIntervalDay(30)", "a - toIntervalDay(1)", False),
+        ("a - (toIntervalDay(1) + toIntervalDay(2))", "a - (toIntervalDay(1) + toIntervalDay(3))", False),
+        ("x + (a - toIntervalDay(1))", "x + (a - toIntervalDay(2))", False),
+        (
+            "toStartOfInterval(a, toIntervalDay(1)) + toIntervalDay(9)",
+            "toStartOfInterval(a, toIntervalDay(99)) + toIntervalDay(9)",
+            False,
+        ),
+        (
+            "toStartOfInterval(a, toIntervalDay(1)) + toIntervalDay(9)",
+            "toStartOfInterval(a, toIntervalDay(1)) + toIntervalDay(99)",
+            True,
+        ),
+        ("(a + toIntervalDay(1)) + toIntervalHour(2)", "(a + toIntervalDay(2)) + toIntervalHour(2)", True),
+        ("toDateTime(a + toIntervalDay(1))", "toDateTime(a + toIntervalDay(2))", True),
+        ("b - toDateTime(a + toIntervalDay(1))", "b - toDateTime(a + toIntervalDay(2))", False),
+        ("if(k = 1, a + toIntervalDay(1), b)", "if(k = 1, a + toIntervalDay(2), b)", False),
+        (
+            "a + toIntervalDay(1) WHERE b < (c + toIntervalDay(1))",
+            "a + toIntervalDay(1) WHERE b < (c + toIntervalDay(2))",
+            False,
+        ),
+        (
+            "a + toIntervalDay(1) WHERE k = 1, b + toIntervalDay(1)",
+            "a + toIntervalDay(2) WHERE k = 1, b + toIntervalDay(3)",
+            True,
+        ),
     ],
 )
 def test_a_ttl_keeps_all_rows_only_where_it_is_gone_or_longer(old: str, new: str, keeps: bool) -> None:

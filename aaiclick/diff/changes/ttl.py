@@ -9,19 +9,65 @@ from aaiclick.diff.changes.base import AlterCommand, DataCheck, Phase, or_none
 from aaiclick.diff.hazards import Hazard
 from aaiclick.sql.clauses import REMOVE_TTL, modify_column, modify_ttl, remove_from_column
 from aaiclick.sql.quoting import quote_name
+from aaiclick.sql.tokens import Tokens
 
 _INTERVAL = re.compile(r"(toInterval[A-Za-z]+)\((\d+)\)")
+_LATER = frozenset({"todate", "todate32", "todatetime", "todatetime64", "greatest", "least"})
+"""Functions that give a later moment, or the same one, for a later argument."""
 
 
 def keeps_all(old: str, new: str) -> bool:
     """True where the new TTL deletes nothing that the old one keeps: there is none, or it has the same text with longer
-    intervals."""
-    if not new:
+    intervals, each of which is added."""
+    if not new or old == new:
         return True
     if not old or _INTERVAL.sub(r"\1(?)", old) != _INTERVAL.sub(r"\1(?)", new):
         return False
-    pairs = zip(_INTERVAL.findall(old), _INTERVAL.findall(new), strict=True)
-    return all(int(after) >= int(before) for (_, before), (_, after) in pairs)
+    before, after = _intervals(old), _intervals(new)
+    return all(
+        one == other or (int(other[1]) > int(one[1]) and other[2]) for one, other in zip(before, after, strict=True)
+    )
+
+
+def _intervals(ttl: str) -> list[tuple[str, str, bool]]:
+    """Unit and number of each interval, and whether a longer one can only make rows expire later.
+
+    So it is behind a plus. A longer one that is taken away (``expires - toIntervalDay(30)``), to which a moment is
+    rounded, or that a WHERE compares with, may let rows expire that were kept.
+    """
+    tokens = Tokens(ttl)
+    found: list[tuple[str, str, bool]] = []
+    inside: list[bool] = [True]
+    conditional = False
+    for place, token in enumerate(tokens.items):
+        if token.kind == "open":
+            inside.append(inside[-1] and _passes_on(tokens, place))
+        elif token.kind == "close":
+            inside.pop()
+        elif token.text == "," and len(inside) == 1:
+            conditional = False
+        elif tokens.is_word(place, "WHERE") or tokens.is_word(place, "GROUP", "BY"):
+            conditional = True
+        elif token.text.startswith("toInterval") and tokens.is_op(place + 1, "("):
+            added = inside[-1] and not conditional and tokens.is_op(place - 1, "+")
+            found.append((token.text, tokens.slice(place + 2, tokens.match[place + 1]), added))
+    return [each for each in found if each[1].isdigit()]
+
+
+def _passes_on(tokens: Tokens, bracket: int) -> bool:
+    """True for a bracket that groups, behind nothing or a plus, and for that of a function of ``_LATER``."""
+    if not tokens.is_op(bracket, "("):
+        return False
+    if (
+        bracket == 0
+        or tokens.is_op(bracket - 1, "+")
+        or tokens.is_op(bracket - 1, "(")
+        or tokens.is_op(bracket - 1, ",")
+    ):
+        return True
+    called = tokens.items[bracket - 1]
+    free = bracket == 1 or not tokens.is_op(bracket - 2, "-")
+    return called.kind == "word" and called.text.lower() in _LATER and free
 
 
 @dataclass(frozen=True, slots=True)

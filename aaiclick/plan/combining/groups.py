@@ -27,7 +27,7 @@ from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import quote_name
-from aaiclick.sql.tokens import split_top
+from aaiclick.sql.tokens import split_top, unquote
 
 _OLD = "_aaiclick_old_group"
 _FLOAT = "max(position(toTypeName({key}), 'Float') > 0)"
@@ -174,7 +174,7 @@ def _within(form: TableForm, keyed: TableForm) -> bool:
     elements = set(_elements(keyed.order_by))
     columns = [column.name for column in form.columns]
     return all(
-        part in elements or mentioned(part, columns) <= {each.strip("`") for each in elements}
+        part in elements or mentioned(part, columns) <= {unquote(each) for each in elements}
         for part in _elements(form.partition_by)
     )
 

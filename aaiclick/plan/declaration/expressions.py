@@ -22,7 +22,7 @@ from aaiclick.specs.ddl import key_sql
 from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.tables import Table
 from aaiclick.sql.quoting import quote_name, quote_string
-from aaiclick.sql.tokens import TokenError
+from aaiclick.sql.tokens import TokenError, unquote
 
 _AT_ONCE = 40
 _CONDITION = re.compile(r"(?:LowCardinality\()?(?:Nullable\()?(?:UInt8|Bool)\)*\Z")
@@ -119,7 +119,7 @@ def _expressions(table: Table) -> list[str]:
             without_direction(part)
             for key in keys
             for part in _elements(key)
-            if part.strip("`") not in names and part != "tuple()"
+            if unquote(part) not in names and part != "tuple()"
         ]
         found += [engine.sample_by] if engine.sample_by and engine.sample_by not in names else []
         found += _of_ttl(engine.ttl)
