@@ -23,7 +23,7 @@ from aaiclick.routine import Routine
 from aaiclick.specs.ddl import create_dictionary_sql, engine_sql
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, View
-from aaiclick.sql.database_prefix import strip_database
+from aaiclick.sql.database_prefix import merged_from, strip_database
 from aaiclick.sql.ddl import create, create_table, create_view
 
 AnyView = View | MaterializedView
@@ -100,7 +100,7 @@ def _unmade(scratch: Scratch, view: AnyView, catalog: Catalog, error: StatementE
         written = yield from formatted(create_view("v", view.query))
     except StatementError as syntax:
         raise SpecError(f"{view.noun} {view.name}", sentence(scratch, syntax)) from None
-    form, live = split_create(written, catalog.database), catalog.get(view.name)
+    form, live = split_create(merged_from(written, catalog.database), catalog.database), catalog.get(view.name)
     if (
         isinstance(form, ViewForm)
         and live is not None
@@ -120,7 +120,8 @@ def unchanged_views(views: Sequence[AnyView], catalog: Catalog) -> Routine[froze
         if live is None or not isinstance(live.form, ViewForm):
             continue
         try:
-            form = split_create((yield from formatted(create_view("v", view.query))), catalog.database)
+            written = merged_from((yield from formatted(create_view("v", view.query))), catalog.database)
+            form = split_create(written, catalog.database)
         except StatementError:
             continue  # a syntax error: the comparison says so
         if isinstance(form, ViewForm) and strip_database(form.query, catalog.database) == strip_database(

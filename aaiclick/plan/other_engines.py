@@ -13,6 +13,9 @@ from aaiclick.catalog.render import form_sql, has_hidden, local_family
 from aaiclick.catalog.scratch_objects import instantiable
 from aaiclick.diff.alters import batches
 from aaiclick.diff.changes.column_attributes import ChangeColumnComment
+from aaiclick.diff.changes.column_default import ChangeDefault
+from aaiclick.diff.changes.column_type import RetypeColumn
+from aaiclick.diff.changes.columns import AddColumn, RenameColumn
 from aaiclick.diff.changes.settings import ChangeComment
 from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import UnsupportedObjectError
@@ -51,10 +54,36 @@ _REFUSED = {
 
 def plan_other_engine(diff: TableDiff, blocked: str) -> Routine[Step]:
     """The step for a table that is, or should become, of another engine family."""
+    if forgotten := _forgotten(diff):
+        return steps.impossible_step(diff, diff.changes, forgotten)
     work, refusal = yield from _alter(diff)
     if work is not None:
         return steps.alter_step(diff, work, diff.changes, blocked, 0)
     return _replace(diff, blocked) or steps.impossible_step(diff, diff.changes, refusal)
+
+
+def _forgotten(diff: TableDiff) -> str:
+    """What rows of a Memory table would no longer be read, though its ALTER takes the changes; '' for nothing.
+
+    Its blocks stay as they were inserted. A block without the column of that name gives the default of the type: 0 for
+    what was renamed, and for each DEFAULT.
+    """
+    if diff.form.engine != diff.target.form.engine or diff.form.engine != "Memory" or not diff.live.rows:
+        return ""
+    lost: list[str] = []
+    for change in diff.changes:
+        match change:
+            case RenameColumn(old=old, new=new):
+                lost.append(f"what they hold in {old} as {new}")
+            case AddColumn(column=column) if column.kind in ("DEFAULT", "MATERIALIZED"):
+                lost.append(f"{column.expression} as {column.name}")
+            case ChangeDefault(old=was, new=column) | RetypeColumn(old=was, new=column) if (
+                column.stored and was.kind == "ALIAS"
+            ):
+                lost.append(f"{was.expression} as {column.name}")
+            case _:
+                pass
+    return f"rows that are in a Memory table would not read {', nor '.join(dict.fromkeys(lost))}" if lost else ""
 
 
 def can_be_cloned(diff: TableDiff) -> bool:

@@ -16,6 +16,7 @@ from aaiclick.plan.backfill.fill import create_view
 from aaiclick.plan.backfill.view_steps import change_aggregate, create_aggregate, replace_step, replaced, require_types
 from aaiclick.plan.declaration.dictionaries import loads, require_attributes, trial
 from aaiclick.plan.declaration.materialized_views import check_views
+from aaiclick.plan.dependents.declared_reads import names_of, tables_of
 from aaiclick.plan.dependents.dependent_steps import DependentSteps, queries_of
 from aaiclick.plan.dependents.undeclared_of_views import comments_again, keeping
 from aaiclick.plan.model import Step
@@ -31,7 +32,6 @@ from aaiclick.sql.ddl import alter_table, drop, is_alter, replacing
 from aaiclick.sql.quoting import qualified
 from aaiclick.sql.secrets import without_secrets
 from aaiclick.sql.security import same_security
-from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
 Viewlike = View | MaterializedView | Dictionary
 
@@ -58,8 +58,12 @@ def create_order(items: Sequence[Viewlike], catalog: Catalog) -> tuple[Step, ...
     ordered: list[Viewlike] = []
     while waiting:
         names = {item.name for item in waiting}
-        # Its own name in its text is no reason to wait: a column may be called like that.
-        ready = next((item for item in waiting if not (_reads(item) & names) - {item.name}), None)
+        # Its own name in its text is no reason to wait: a column may be called like that. Nor is that of another view
+        # where nothing else is left: then only those count that stand where a table can.
+        ready = next(
+            (item for reads in (names_of, tables_of) for item in waiting if not (reads(item) & names) - {item.name}),
+            None,
+        )
         if ready is None:
             raise SpecError(
                 f"{waiting[0].noun} {waiting[0].name}",
@@ -85,16 +89,6 @@ def _create(item: Viewlike, database: str) -> Step:
     )
 
 
-def _reads(item: Viewlike) -> set[str]:
-    """All names in a definition: more than it reads."""
-    text = item.source if isinstance(item, Dictionary) else item.query
-    try:
-        tokens = Tokens(text)
-    except TokenError:
-        return set()
-    return {unquote(token.text) for token in tokens.items if token.kind in ("word", "name", "string")}
-
-
 def plan_views(
     schema: Schema,
     items: Sequence[Viewlike],
@@ -103,9 +97,10 @@ def plan_views(
     forms: Mapping[str, Form],
     notes: list[str],
     queries: dict[str, str] | None = None,
+    lookups: dict[str, DictionaryForm] | None = None,
 ) -> Routine[tuple[Step, ...]]:
     """Steps for those that differ or are missing. ``queries`` gets each declared view that is there, with '' or its new
-    query."""
+    query, ``lookups`` each dictionary whose attributes change."""
     present = [item for item in items if catalog.get(item.name) is not None]
     understood = [item for item in present if not isinstance(catalog.objects[item.name].form, UnsupportedForm)]
     aggregates = [item for item in items if isinstance(item, AggregateView)]
@@ -120,6 +115,7 @@ def plan_views(
     )
     if queries is not None:
         queries.update(queries_of(catalog, {name: form for name, form in wanted.items() if isinstance(form, ViewForm)}))
+    (lookups if lookups is not None else {}).update(_changed_lookups(catalog, wanted))
     for item in items:
         # One that is there and does not change is left alone, even if it was at odds with its table before.
         known = catalog.get(item.name)
@@ -175,6 +171,19 @@ def _with_diff(step: Step, live: Form, wanted: Form) -> Step:
     from aaiclick.sql.query_lines import query_diff  # where a query differs, and nowhere else
 
     return replace(step, diff=query_diff(old.query, new.query))
+
+
+def _changed_lookups(catalog: Catalog, wanted: Mapping[str, Form]) -> dict[str, DictionaryForm]:
+    """Views store the types that an attribute had when they were made, as with columns of a table."""
+    return {
+        name: form
+        for name, form in wanted.items()
+        if isinstance(form, DictionaryForm)
+        and (live := catalog.get(name)) is not None
+        and isinstance(live.form, DictionaryForm)
+        and {column.name: column.type for column in form.columns}
+        != {column.name: column.type for column in live.form.columns}
+    }
 
 
 def _changes(live: Form, wanted: Form | None) -> bool:

@@ -9,6 +9,7 @@ from aaiclick.specs.columns import Column, Constraint, Index, Projection, Settin
 from aaiclick.specs.engines import Engine, Key, MergeTree
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, View
+from aaiclick.sql.comments import without_end
 from aaiclick.sql.ddl import comment_clause, create
 from aaiclick.sql.quoting import is_bare, qualified, quote_name, quote_string
 
@@ -156,7 +157,7 @@ def create_view_sql(view: View, database: str, name: str | None = None) -> str:
         "VIEW",
         qualified(database, name or view.name),
         view.security or "",
-        f"AS {view.query}",
+        f"AS {without_end(view.query)}",
         comment_clause(view.comment),
     )
 
@@ -182,7 +183,7 @@ def create_materialized_view_sql(view: MaterializedView, database: str, name: st
         refresh,
         target,
         view.security or "",
-        f"AS {view.query}",
+        f"AS {without_end(view.query)}",
         comment_clause(view.comment),
     )
 

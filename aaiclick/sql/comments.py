@@ -69,6 +69,15 @@ def without_comments(script: str) -> str:
     return "".join([*pieces, script[position:]])
 
 
+def without_end(query: str) -> str:
+    """The query without comments and semicolons at its end: in a statement that goes on, a comment would take what
+    stands behind it, and a semicolon would end the statement there."""
+    try:
+        return query[: len(without_comments(query).rstrip(" \n\r\t;"))]
+    except OpenCommentError:
+        return query
+
+
 def _end_of_block(script: str, start: int) -> int:
     """Behind a comment in ``/* */``: these may hold others of their kind."""
     depth = 0

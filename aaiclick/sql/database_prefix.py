@@ -54,6 +54,22 @@ def without_current_database(arguments: str, database: str) -> str:
     return "".join([*pieces, arguments[position:]])
 
 
+def merged_from(query: str, database: str) -> str:
+    """The query with the database's name for ``currentDatabase()`` in ``merge(currentDatabase(), '^t')``, as the server
+    keeps it in a view. Elsewhere it stays: there it is that of whoever reads the view."""
+    try:
+        items = Tokens(query).items
+    except TokenError:
+        return query
+    pieces, position = list[str](), 0
+    for place in range(len(items) - 4):
+        words = [token.text.lower() for token in items[place : place + 5]]
+        if words[:2] == ["merge", "("] and words[2] in _CURRENT and words[3:] == ["(", ")"]:
+            pieces += [query[position : items[place + 2].start], quote_string(database)]
+            position = items[place + 4].end
+    return "".join([*pieces, query[position:]])
+
+
 class _Walk:
     """One pass over a query. ``state`` for each bracket: "table" where a table may come next, "after" behind one, ''
     elsewhere."""

@@ -58,6 +58,36 @@ def test_objects_are_created_after_what_they_read_whatever_the_order_of_declarat
     assert plan_schema(aaiclick_client, schema(1, over, FEED, SHORT, lookup, EVENTS, COUNTS)).steps == ()
 
 
+def test_a_column_called_like_a_view_is_no_circle_and_a_query_of_a_dictionary_is_read(aaiclick_client: Client) -> None:
+    database = aaiclick_client.database
+    lookup = Dictionary(
+        "lookup",
+        columns=[Column("id", "UInt64"), Column("name", "String")],
+        primary_key=["id"],
+        source=f"CLICKHOUSE(QUERY 'SELECT id, name FROM {database}.short')",
+        layout="HASHED()",
+        lifetime="60",
+    )
+    totals, daily = (
+        View("totals", query="SELECT size AS daily FROM events"),
+        View("daily", query="SELECT * FROM totals"),
+    )
+    report = ensure_schema(aaiclick_client, schema(1, EVENTS, lookup, daily, totals, SHORT))
+    created = [step.object for step in report.steps]
+    assert created.index("short") < created.index("lookup")
+    assert created.index("totals") < created.index("daily")
+
+
+def test_a_query_may_end_with_a_comment_or_a_semicolon(aaiclick_client: Client) -> None:
+    shown = View("shown", query="SELECT id FROM events -- all of them", comment="of the view")
+    ended = View("ended", query="SELECT id FROM events;\n", comment="another")
+    wanted = schema(1, EVENTS, shown, ended)
+    ensure_schema(aaiclick_client, wanted)
+    assert plan_schema(aaiclick_client, wanted).steps == ()
+    rows = aaiclick_client.query("SELECT comment FROM system.tables WHERE name IN ('shown', 'ended') ORDER BY name")
+    assert rows.result_rows == [("another",), ("of the view",)]
+
+
 def test_views_that_read_each_other_are_named(aaiclick_client: Client) -> None:
     one, two = View("one", query="SELECT * FROM two"), View("two", query="SELECT * FROM one")
     with pytest.raises(SpecError, match="in a circle: one, two"):

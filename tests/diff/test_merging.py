@@ -75,10 +75,14 @@ def test_a_part_of_a_map_is_added_up_by_its_keys_and_elsewhere_it_is_not() -> No
 
 @pytest.mark.parametrize(("name", "written"), [("a`b", r"`a\`b`"), ("a\\b", r"`a\\b`"), ("a b", "`a b`")])
 def test_a_name_is_known_however_it_is_quoted_among_the_arguments(name: str, written: str) -> None:
-    old, new = ColumnForm(name, "UInt64"), ColumnForm(name, "Float64")
-    assert altered(*(table("SummingMergeTree", each, arguments=written) for each in (old, new)), old, new)
-    old, new = ColumnForm(name, "UInt64"), ColumnForm(name, "String")
-    assert altered(*(table("ReplacingMergeTree", each, arguments=written) for each in (old, new)), old, new)
+    old, floating, words = (ColumnForm(name, kind) for kind in ("UInt64", "Float64", "String"))
+    summing = table("SummingMergeTree", old, arguments=written), table("SummingMergeTree", floating, arguments=written)
+    assert altered(*summing, old, floating)
+    versions = (
+        table("ReplacingMergeTree", old, arguments=written),
+        table("ReplacingMergeTree", words, arguments=written),
+    )
+    assert altered(*versions, old, words)
 
 
 def test_numbers_are_added_up_unless_they_are_of_the_key_or_not_listed() -> None:

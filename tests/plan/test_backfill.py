@@ -20,6 +20,7 @@ from aaiclick import (
     plan_schema,
 )
 from aaiclick.errors import BlockedError, SchemaVersionError, SpecError
+from aaiclick.plan.backfill.fill import split_query
 from aaiclick.sql.quoting import quote_name
 
 ROWS = 1000
@@ -144,6 +145,23 @@ def test_what_cannot_be_exact_is_refused(aaiclick_client: Client, engine: object
     with pytest.raises(BlockedError, match=said):
         ensure_schema(aaiclick_client, wanted, policy=Policy.everything())
     assert aaiclick_client.query("EXISTS TABLE g").result_rows == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("condition", "refused"),
+    [
+        ("k IN (d.other)", True),
+        ("(k NOT IN other) AND p = 1", True),
+        ("p = 1 OR k GLOBAL IN (`an other`)", True),
+        ("k IN (1, 2)", False),
+        ("k IN (NULL)", False),
+        ("k IN (p, m)", False),
+        ("k IN tuple(1)", False),
+    ],
+)
+def test_another_table_behind_in_is_refused(condition: str, refused: bool) -> None:
+    found = split_query(f"SELECT k FROM d.t WHERE {condition}")
+    assert (isinstance(found, str) and "held at that time" in found) is refused
 
 
 def test_without_it_the_plan_says_what_will_not_be_there(aaiclick_client: Client) -> None:

@@ -14,10 +14,12 @@ from aaiclick import (
     Policy,
     Schema,
     Table,
+    View,
     ensure_schema,
     plan_schema,
 )
 from aaiclick.errors import BlockedError
+from aaiclick.plan.dependents.table_functions import read_through_functions
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 from tests.plan.migrating import migrate
 
@@ -223,3 +225,53 @@ def test_the_current_database_of_an_engine_is_that_of_the_schema(
     (step,) = plan_schema(aaiclick_client, wanted, database=away).steps
     assert (step.object, step.strategy) == ("m", "replace")
     aaiclick_engine.command(f"DROP DATABASE {away} SYNC")
+
+
+@pytest.mark.parametrize("query", ["SELECT k, a FROM look", "SELECT k, dictGet('look', 'a', k) AS a FROM t"])
+def test_a_view_follows_an_attribute_that_becomes_wider(aaiclick_client: Client, query: str) -> None:
+    """It stores the type that the attribute had, and would go on converting to that."""
+    setup(aaiclick_client, LOOKUP, f"CREATE VIEW v AS {query}")
+    wider = Dictionary(
+        "look",
+        columns=[Column("k", "UInt64"), Column("a", "UInt16")],
+        primary_key=["k"],
+        source=f"CLICKHOUSE(TABLE 't' DB '{database(aaiclick_client)}')",
+        layout="FLAT()",
+        lifetime="0",
+    )
+    wanted = schema(table(Column("a", "UInt16")), wider)
+    ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
+    aaiclick_client.command("INSERT INTO t VALUES (2, 300)")
+    assert looked_up(aaiclick_client, 2) == 300
+    assert aaiclick_client.query("SELECT a FROM v ORDER BY k").result_rows == [(10,), (300,)]
+    assert plan_schema(aaiclick_client, wanted).steps == ()
+
+
+@pytest.mark.parametrize("declared", [False, True])
+def test_a_view_over_merge_follows_its_tables(aaiclick_client: Client, declared: bool) -> None:
+    """No clone stands for a table that a text names: the view is made anew behind the change."""
+    query = "SELECT * FROM merge(currentDatabase(), '^t$')"
+    setup(
+        aaiclick_client, f"CREATE VIEW v AS {query}", "CREATE VIEW own (a UInt64) AS SELECT a FROM merge('{db}', 't$')"
+    )
+    view = [View("v", query=query)] if declared else []
+    assert plan_schema(aaiclick_client, schema(table(), *view)).steps == ()
+    wanted = schema(table(Column("a", "UInt16")), *view)
+    assert migrate(aaiclick_client, wanted) == [("t", "mutate"), ("v", "replace")]
+    aaiclick_client.command("INSERT INTO t VALUES (2, 300)")
+    assert aaiclick_client.query("SELECT a FROM v ORDER BY k").result_rows == [(10,), (300,)]
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("SELECT * FROM merge('d', '^t')", ("t", "t2")),
+        ("SELECT * FROM merge('e', '^t')", ()),
+        ("SELECT * FROM merge('d', '[')", ()),
+        ("SELECT * FROM remote('host', 'd', 't')", ("t",)),
+        ("SELECT * FROM clusterAllReplicas('c', 'd.t2')", ("t2",)),
+        ("SELECT 'd', 't' FROM d.u", ()),
+    ],
+)
+def test_what_table_functions_read(query: str, names: tuple[str, ...]) -> None:
+    assert read_through_functions(query, "d", ["t", "t2", "u"]) == names

@@ -83,6 +83,8 @@ def split_query(query: str) -> ViewQuery | str:
             if found != "JOIN"
             else "which rows the joined table held at that time is not known"
         )
+    if looked_up := _looked_up(tokens):
+        return f"which rows {looked_up} held at that time is not known"
     start = _top(tokens, "FROM", 0)
     if start is None:
         return "it reads no table"
@@ -98,6 +100,21 @@ def split_query(query: str) -> ViewQuery | str:
         tokens.slice(where + 1, stop) if where is not None else "",
         tokens.slice(stop, end),
     )
+
+
+def _looked_up(tokens: Tokens) -> str:
+    """The table behind an IN (``k IN other``); '' for none. The server writes it in parentheses, with its database."""
+    for place in range(len(tokens)):
+        if tokens.is_word(place, "IN"):
+            position = place + 1 + tokens.is_op(place + 1, "(")
+            parts, behind = identifier(tokens, position)
+            if (
+                parts
+                and parts[0].upper() != "NULL"
+                and (behind == len(tokens) or not tokens.is_kind(behind, "op", "open"))
+            ):
+                return ".".join(parts)
+    return ""
 
 
 def _top(tokens: Tokens, word: str, position: int) -> int | None:

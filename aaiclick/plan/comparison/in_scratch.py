@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.declared_views import unchanged_views
-from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, UnsupportedForm
+from aaiclick.catalog.forms import Catalog, DictionaryForm, Form, LiveObject, TableForm, UnsupportedForm
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.server_objects.functions import with_stand_ins
 from aaiclick.diff.compare import Differing
@@ -81,7 +81,8 @@ def plan_in_scratch(compared: ToCompare, beside: Sequence[str]) -> Routine[Plann
             declared, tables, catalog, scratch, with_views, cache, bool(others), notes, targets
         )
         queries: dict[str, str] = {}
-        replaced = yield from plan_views(schema, others, catalog, scratch, forms, notes, queries)
+        lookups: dict[str, DictionaryForm] = {}
+        replaced = yield from plan_views(schema, others, catalog, scratch, forms, notes, queries, lookups)
         # Known only now: planning the tables has shown which views would refuse INSERTs behind a change.
         early, replaced = dropped_first(cache.dropped_first, replaced, others, catalog)
         required = [step for step in found if not step.optional]
@@ -94,7 +95,7 @@ def plan_in_scratch(compared: ToCompare, beside: Sequence[str]) -> Routine[Plann
         moved = {live.name: name for name, live in tables.items() if live.name != name}
         followed = _anew(replaced) | (path.replaced_views - kept - frozenset(queries))
         around = yield from plan_dependents(
-            catalog, PlannedChanges(targets, moved, queries, followed), (*required, *replaced)
+            catalog, PlannedChanges(targets, moved, queries, followed, lookups), (*required, *replaced)
         )
         notes += around.notes
         around, replaced = made_anew(around, replaced, others, catalog)

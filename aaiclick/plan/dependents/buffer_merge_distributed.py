@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from aaiclick.catalog.forms import TableForm
+from aaiclick.catalog.forms import DictionaryForm, TableForm
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.plan.dependents.dependents import ELSEWHERE, Dependent
 from aaiclick.sql.quoting import qualified
@@ -18,7 +18,12 @@ _DATABASE_AT = {"Buffer": 0, "Merge": 0, "Distributed": 1}
 
 
 def front_dependents(
-    place: str, name: str, definition: str, uuid: str, database: str, following: Mapping[str, TableForm | None]
+    place: str,
+    name: str,
+    definition: str,
+    uuid: str,
+    database: str,
+    following: Mapping[str, TableForm | DictionaryForm | None],
 ) -> Iterator[Dependent]:
     """The queries that such a table sends to these tables of ``database``. ``following``: the tables as they
     will be."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
-from aaiclick.catalog.forms import Catalog, ColumnForm, LiveObject, TableForm, ViewForm
+from aaiclick.catalog.forms import Catalog, ColumnForm, DictionaryForm, LiveObject, TableForm, ViewForm
 from aaiclick.catalog.render import column_form_sql
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.scratch_objects import make, make_as_it_stands, read_forms, sentence
@@ -25,17 +26,20 @@ from aaiclick.sql.ddl import create_view, drop
 from aaiclick.sql.quoting import qualified
 from aaiclick.sql.types import as_defined
 
+Read: TypeAlias = TableForm | DictionaryForm | None
+"""What queries read under a name: a table or a dictionary; None for one that is gone or renamed."""
+
 
 @dataclass(frozen=True, slots=True)
 class DatabaseAfter:
     """What the plan does to the database.
 
-    ``tables`` are the tables as they will be, by name; None for one that is gone or renamed. ``queries`` are new
+    ``tables`` are the tables and dictionaries that change, as they will be, by name. ``queries`` are new
     queries of views, without the database in them. ``always`` are views that are examined whatever they read.
     """
 
     catalog: Catalog
-    tables: Mapping[str, TableForm | None]
+    tables: Mapping[str, Read]
     queries: Mapping[str, str] = field(default_factory=dict[str, str])
     always: frozenset[str] = frozenset()
 
@@ -141,6 +145,9 @@ def effects(dependents: Sequence[Dependent], after: DatabaseAfter) -> Routine[tu
             live = after.catalog.get(name) or LiveObject(database, name, ViewForm(name, ""), "", "")
             if form is not None and (sql := source_sql(scratch, replace(live, name=name, form=form))):
                 yield from make_as_it_stands(scratch, sql)
+            # One that is not loaded without its source (LAYOUT(DIRECT())) tells no types: the live one has to do.
+            if isinstance(form, DictionaryForm) and not (yield from _loads(scratch, name)):
+                del moved[database, name]
         yield from _make_unchanged(scratch, dependents, after)
         changed = _names_changed(after)
         found: list[Effect] = []
@@ -161,13 +168,17 @@ def effects(dependents: Sequence[Dependent], after: DatabaseAfter) -> Routine[tu
     return (yield from with_scratch(body, fallback=after.catalog.database)) if dependents else ()
 
 
+def _loads(scratch: Scratch, name: str) -> Routine[bool]:
+    return (yield from answered(Query(f"SELECT count() FROM {scratch.sql_name(name)}"))) is not None
+
+
 def _names_changed(after: DatabaseAfter) -> dict[Place, frozenset[str]]:
     """The names of columns that only one of the two has, the table as it is and as it will be."""
     database = after.catalog.database
     found: dict[Place, frozenset[str]] = {}
     for name, form in after.tables.items():
         live = after.catalog.get(name)
-        if form is not None and live is not None and isinstance(live.form, TableForm):
+        if form is not None and live is not None and isinstance(live.form, TableForm | DictionaryForm):
             names = {column.name for column in form.columns} ^ {column.name for column in live.form.columns}
             if names:
                 found[database, name] = frozenset(names)
@@ -206,7 +217,7 @@ def _effect(scratch: Scratch, dependent: Dependent, after: DatabaseAfter, moved:
     query = after.queries.get(dependent.name) if own else None
     query = relocated(dependent.query, moved) if query is None else query
     error = yield from make(scratch, create_view(scratch.sql_name(name), query), inside=True)
-    now = (yield from _described(dependent)) if dependent.columns or error is not None else None
+    now = (yield from described(dependent)) if dependent.columns or error is not None else None
     if error is not None:
         # One that cannot be analysed today either is not broken by this plan.
         refusal = sentence(scratch, error) if now is not None else ""
@@ -232,7 +243,7 @@ def _effect(scratch: Scratch, dependent: Dependent, after: DatabaseAfter, moved:
     return Effect(dependent, fresh, now or {}, columns)
 
 
-def _described(dependent: Dependent) -> Routine[dict[str, str] | None]:
+def described(dependent: Dependent) -> Routine[dict[str, str] | None]:
     """Type of each column that the query yields today, by name; None where the engine cannot analyse it."""
     rows = yield from answered(Query(f"DESCRIBE TABLE ({dependent.query})"))
     if rows is None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from aaiclick.catalog.forms import Catalog, LiveObject, TableForm, ViewForm
+from aaiclick.catalog.forms import Catalog, DictionaryForm, LiveObject, TableForm, ViewForm
 from aaiclick.catalog.normalize import normal
-from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, affected, effects
+from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, Read, affected, effects
 from aaiclick.plan.dependents.dependents import Dependent, read_views
 from aaiclick.plan.dependents.dictionaries import dictionary_steps
 from aaiclick.plan.dependents.fitting import fits, only_trailing_zeros
 from aaiclick.plan.dependents.materialized_views import materialized_steps
 from aaiclick.plan.dependents.plain_views import broken_step, plain_steps, taken_over_note, taken_over_step
 from aaiclick.plan.dependents.read import read_dependents
+from aaiclick.plan.dependents.table_functions import made_anew_behind
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import ReplaceWork
 from aaiclick.plan.steps import blocked_step
@@ -40,16 +41,18 @@ class DependentSteps:
 
 @dataclass(frozen=True, slots=True)
 class PlannedChanges:
-    """What the plan does to tables and views.
-
-    ``targets`` are the new forms of tables, ``renamed`` new names by the old ones. ``queries`` has each declared
-    view that is there, with the query that it gets ('' for none). ``replaced`` are views that are made anew anyway.
-    """
+    """What the plan does to tables and views."""
 
     targets: Mapping[str, TableForm] = field(default_factory=dict[str, TableForm])
+    """The new forms of tables."""
     renamed: Mapping[str, str] = field(default_factory=dict[str, str])
+    """New names of tables by the old ones."""
     queries: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Each declared view that is there, with the query that it gets; '' for none."""
     replaced: frozenset[str] = frozenset()
+    """Views that are made anew anyway."""
+    lookups: Mapping[str, DictionaryForm] = field(default_factory=dict[str, DictionaryForm])
+    """The new forms of dictionaries whose attributes change."""
 
 
 def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[Step]) -> Routine[DependentSteps]:
@@ -87,6 +90,8 @@ def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[S
         before += early
         behind += late
         first.append(_wider_target(effect, catalog, tables))
+    others = [each for each in dependents if each.database != database or each.name not in changed.replaced | made]
+    behind += yield from made_anew_behind(others, catalog, tables)
     before += yield from _depended(catalog.database, changed.renamed, chosen)
     unchecked = {
         changed.renamed[old] for old in changed.renamed if _followed(catalog.get(old), chosen, catalog.database)
@@ -135,7 +140,7 @@ def _wider(old: str, new: str) -> bool:
     return fits(old, new) or only_trailing_zeros(old, new)
 
 
-def _wider_target(effect: Effect, catalog: Catalog, tables: Mapping[str, TableForm | None]) -> str:
+def _wider_target(effect: Effect, catalog: Catalog, tables: Mapping[str, Read]) -> str:
     database, name = effect.dependent.target or ("", "")
     live, wanted = catalog.get(name), tables.get(name)
     if wanted is None or live is None or not isinstance(live.form, TableForm) or database != catalog.database:
@@ -167,7 +172,7 @@ def _unchecked(step: Step) -> Step:
 def _steps(
     effect: Effect,
     catalog: Catalog,
-    tables: Mapping[str, TableForm | None],
+    tables: Mapping[str, Read],
     changed: PlannedChanges,
     steps: Sequence[Step],
 ) -> Routine[tuple[tuple[Step, ...], tuple[Step, ...]]]:
@@ -194,10 +199,10 @@ def _without_types(steps: Sequence[Step]) -> tuple[Step, ...]:
     return tuple(step for step in steps if not step.id.endswith(":types"))
 
 
-def _tables(catalog: Catalog, changed: PlannedChanges) -> dict[str, TableForm | None]:
-    """Every table whose name means another definition after the plan, by name."""
+def _tables(catalog: Catalog, changed: PlannedChanges) -> dict[str, Read]:
+    """Every table or dictionary whose name means another definition after the plan, by name."""
     # None: under the old name there is nothing then.
-    found: dict[str, TableForm | None] = dict.fromkeys(changed.renamed)
+    found: dict[str, Read] = {**dict.fromkeys(changed.renamed), **changed.lookups}
     for old, new in changed.renamed.items():
         live = catalog.get(old)
         if live is not None and isinstance(live.form, TableForm):

@@ -13,8 +13,8 @@ from aaiclick.catalog.scratch import PREFIX
 from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.cursor import Cursor
 from aaiclick.sql.ddl import create
-from aaiclick.sql.quoting import qualified, quote_name
-from aaiclick.sql.tokens import TokenError, Tokens, identifier
+from aaiclick.sql.quoting import qualified, quote_name, quote_string
+from aaiclick.sql.tokens import TokenError, Tokens, identifier, unquote
 
 Place = tuple[str, str]
 """Database and name."""
@@ -140,10 +140,23 @@ def _named(query: str) -> Iterator[tuple[int, int, Place]]:
     position = 0
     while position < len(tokens):
         parts, behind = identifier(tokens, position)
+        # dictGet('d.rates', ...): the server writes the database in front there, too.
+        looked_up = (
+            unquote(tokens.items[behind + 1].text).partition(".")
+            if parts and parts[0].lower().startswith("dict") and _begins_with_text(tokens, behind)
+            else ("", "", "")
+        )
+        if looked_up[2]:
+            text = tokens.items[behind + 1]
+            yield text.start, text.end, (looked_up[0], looked_up[2])
         if len(parts) > 1:
             # Database, point, table: a third part is a column of it, and stays.
             yield tokens.items[position].start, tokens.items[position + 2].end, (parts[0], parts[1])
         position = max(behind, position + 1)
+
+
+def _begins_with_text(tokens: Tokens, bracket: int) -> bool:
+    return tokens.is_op(bracket, "(") and tokens.is_kind(bracket + 1, "string")
 
 
 def relocated(query: str, moved: Mapping[Place, Place]) -> str:
@@ -153,6 +166,10 @@ def relocated(query: str, moved: Mapping[Place, Place]) -> str:
     position = 0
     for start, end, place in spans(query, moved):
         database, name = moved[place]
+        if query[start] == "'":
+            pieces += [query[position:start], quote_string(f"{database}.{name}")]
+            position = end
+            continue
         alias = "" if name == place[1] or not _needs_alias(query, start, end) else f" AS {quote_name(place[1])}"
         pieces += [query[position:start], f"{qualified(database, name)}{alias}"]
         position = end

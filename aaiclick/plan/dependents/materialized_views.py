@@ -19,7 +19,7 @@ from aaiclick.clickhouse.tables import own_table
 from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import StatementError, UnsupportedObjectError
 from aaiclick.plan.declaration.materialized_views import target_columns, writable
-from aaiclick.plan.dependents.database_after import Effect
+from aaiclick.plan.dependents.database_after import Effect, Read
 from aaiclick.plan.dependents.dependents import Dependent
 from aaiclick.plan.dependents.fitting import fits
 from aaiclick.plan.dependents.plain_views import blocked_dependent, display_name
@@ -58,9 +58,7 @@ class Misfit:
         )
 
 
-def materialized_steps(
-    effect: Effect, catalog: Catalog, tables: Mapping[str, TableForm | None], declared: bool
-) -> Routine[Steps]:
+def materialized_steps(effect: Effect, catalog: Catalog, tables: Mapping[str, Read], declared: bool) -> Routine[Steps]:
     """Steps before and after those of the tables. ``tables``: the forms that tables of the database will have."""
     dependent = effect.dependent
     assert dependent.form is not None
@@ -132,9 +130,7 @@ def _query_step(dependent: Dependent, database: str, words: Sequence[str]) -> St
     return statements_step(f"{name}:types", name, "; ".join(lines), (sql, *commented), changes=lines)
 
 
-def _columns_of(
-    place: tuple[str, str], catalog: Catalog, tables: Mapping[str, TableForm | None]
-) -> Routine[dict[str, str]]:
+def _columns_of(place: tuple[str, str], catalog: Catalog, tables: Mapping[str, Read]) -> Routine[dict[str, str]]:
     """Types of a target's columns as they will be; empty where it does not exist."""
     if place[0] == catalog.database and place[1] in tables:
         return writable(tables[place[1]])

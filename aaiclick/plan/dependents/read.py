@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aaiclick.catalog.forms import TableForm
+from aaiclick.catalog.forms import DictionaryForm, TableForm
 from aaiclick.catalog.scratch import PREFIX
 from aaiclick.plan.dependents.buffer_merge_distributed import FRONTS, front_dependents
 from aaiclick.plan.dependents.dependents import ELSEWHERE, VIEWS, Dependent, view_dependent
@@ -18,7 +18,9 @@ _PARTS = (f"{VIEWS} AND {ELSEWHERE}", DICTIONARIES, FRONTS)
 their definitions."""
 
 
-def read_dependents(database: str, following: Mapping[str, TableForm | None]) -> Routine[tuple[Dependent, ...]]:
+def read_dependents(
+    database: str, following: Mapping[str, TableForm | DictionaryForm | None]
+) -> Routine[tuple[Dependent, ...]]:
     """All views of the server, and the other objects that read one of these tables. ``following``: the tables as they
     will be."""
     listed = ",".join(sorted(name.encode("utf-8", "surrogateescape").hex() for name in following))

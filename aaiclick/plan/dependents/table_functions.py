@@ -1,0 +1,82 @@
+"""Plain views that read a table through a table function: ``merge('db', '^t')``, ``remote('host', 'db', 't')``.
+
+Their text does not name it as a table, so they cannot be analysed over a clone of it before it changes. They are made
+anew behind the change: the server then works out the types of their columns from what is there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+
+from aaiclick.catalog.forms import Catalog, TableForm
+from aaiclick.diff.hazards import Hazard
+from aaiclick.plan.dependents.database_after import Read, described
+from aaiclick.plan.dependents.dependents import Dependent, recreate_view
+from aaiclick.plan.dependents.plain_views import display_name
+from aaiclick.plan.dependents.undeclared_of_views import comments_again
+from aaiclick.plan.model import Step
+from aaiclick.plan.steps import statements_step
+from aaiclick.routine import Routine
+from aaiclick.sql.tokens import TokenError, Tokens, unquote
+
+_FUNCTIONS = frozenset({"merge", "remote", "remotesecure", "cluster", "clusterallreplicas"})
+
+
+def made_anew_behind(
+    dependents: Collection[Dependent], catalog: Catalog, tables: Mapping[str, Read]
+) -> Routine[tuple[Step, ...]]:
+    """A step for each of these views that reads a table whose columns change, and stores what its query gives today.
+    One that was given other types keeps them."""
+    changed = frozenset(name for name, form in tables.items() if _other_columns(catalog, name, form))
+    found: list[Step] = []
+    for dependent in dependents:
+        names = read_through_functions(dependent.query, catalog.database, changed) if dependent.noun == "view" else ()
+        if not names or not dependent.columns:
+            continue
+        now = yield from described(dependent)
+        if now is None or any(now.get(column.name) != column.type for column in dependent.columns):
+            continue
+        name = display_name(dependent, catalog.database)
+        again = comments_again(dependent.database, dependent.name, dependent.columns)
+        gap = Hazard(
+            "readers-see-gap",
+            f"until it is made anew, {name} gives the values of {', '.join(names)} in their old types",
+        )
+        words = f"{dependent.noun} as its query gives it: it reads {', '.join(names)}"
+        found.append(statements_step(f"{name}:anew", name, words, (recreate_view(dependent, None), *again), (gap,)))
+    return tuple(found)
+
+
+def read_through_functions(query: str, database: str, tables: Collection[str]) -> tuple[str, ...]:
+    """Which of these tables of ``database`` the arguments of a table function in the query name, or match."""
+    found: set[str] = set()
+    for function, texts in _calls(query):
+        if function == "merge":
+            # The server writes the database in front where none was said.
+            here = len(texts) > 1 and texts[0] == database
+            with suppress(re.error):
+                found |= {name for name in tables if here and re.search(texts[1], name)}
+        else:
+            found |= {name for name in tables if (database in texts and name in texts) or f"{database}.{name}" in texts}
+    return tuple(sorted(found))
+
+
+def _calls(query: str) -> Iterator[tuple[str, list[str]]]:
+    try:
+        tokens = Tokens(query)
+    except TokenError:
+        return
+    for place, token in enumerate(tokens.items):
+        function = token.text.lower()
+        if token.kind == "word" and function in _FUNCTIONS and tokens.is_op(place + 1, "("):
+            inside = tokens.items[place + 2 : tokens.match[place + 1]]
+            yield function, [unquote(each.text) for each in inside if each.kind == "string"]
+
+
+def _other_columns(catalog: Catalog, name: str, form: Read) -> bool:
+    live = catalog.get(name)
+    if form is None or live is None or not isinstance(live.form, TableForm):
+        return False
+    return [(each.name, each.type) for each in form.columns] != [(each.name, each.type) for each in live.form.columns]
