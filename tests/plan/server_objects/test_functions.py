@@ -11,7 +11,8 @@ from clickhouse_connect.driver.client import Client
 from aaiclick import Column, MergeTree, Plan, Policy, Schema, Table, View, ensure_schema, plan_schema, validate_schema
 from aaiclick.api.declared_forms import declared_forms
 from aaiclick.cli.create import create_statements
-from aaiclick.errors import SchemaVersionError, SpecChangedError, SpecError
+from aaiclick.errors import ApplyError, SchemaVersionError, SpecChangedError, SpecError
+from aaiclick.events import StepStarted
 from aaiclick.specs import Function
 
 LIVE = (
@@ -56,6 +57,19 @@ def test_functions_come_first_and_are_left_alone_then(aaiclick_client: Client) -
     aaiclick_client.command("DROP FUNCTION fn_twice")
     assert validate_schema(aaiclick_client, schema(1, 1)).differences == ("fn_twice: function is missing",)
     assert [step.object for step in ensure_schema(aaiclick_client, schema(1, 1)).steps] == ["fn_twice"]
+
+
+@pytest.mark.parametrize("factor", [1, 5], ids=["the same", "another one"])
+def test_a_function_that_a_run_of_another_database_makes_in_between(aaiclick_client: Client, factor: int) -> None:
+    def meanwhile(event: object) -> None:
+        if isinstance(event, StepStarted) and event.object == "fn_times":
+            aaiclick_client.command(f"CREATE FUNCTION fn_times AS (x, y) -> x * y * {factor}")
+
+    if factor == 1:
+        assert ensure_schema(aaiclick_client, schema(1, 1), on_event=meanwhile).in_sync
+    else:
+        with pytest.raises(ApplyError, match="FUNCTION_ALREADY_EXISTS"):
+            ensure_schema(aaiclick_client, schema(1, 1), on_event=meanwhile)
 
 
 def test_another_body_is_allowed_by_name_and_carried_into_what_uses_it(aaiclick_client: Client) -> None:
