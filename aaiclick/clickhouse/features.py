@@ -44,6 +44,10 @@ KEEPS_LAST_ARRAY = (26, 0)
 """From here on a CoalescingMergeTree keeps the last array of a sort key, as it does with values of other types. 25.8
 keeps the first."""
 
+ATTACHES_WHERE_SENT = (26, 9)
+"""From here on (it was not tried on releases in between) ATTACH PARTITION FROM is carried out by the host of a
+Replicated database that it is sent to. 25.8 with several shards has all of them do it, by the database's log."""
+
 
 def require_server(version: tuple[int, ...], words: str) -> None:
     """Raise ``UsageError`` where the server is older than the oldest that is supported."""

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from aaiclick import Column, MergeTree, Schema, Table
+from aaiclick import Column, MergeTree, Schema, Table, rollback_schema
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.start.run import Run
@@ -38,12 +38,37 @@ def shaped(*columns: Column, order_by: Sequence[str] = ("v", "id"), **settings: 
 
 
 SHARDS = pytest.mark.parametrize("place", PLACES[2:], indirect=True)
+DATABASE = pytest.param((2, 2, "database"), id="2x2-database")
+KINDS = pytest.mark.parametrize("place", [*PLACES[2:], DATABASE], indirect=True)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("place", [DATABASE], indirect=True)
+def test_a_replicated_database_with_shards(place: Place) -> None:
+    """Its log takes the constraint, and the exchange, to all shards at once; the parts go to the host that has them."""
+    place.start(rekeyed(1, place))
+    fill(place, 20)
+    place.start(rekeyed(2, place), 3)
+    is_whole(place, 240, kept=1)
+    finer = place.schema(3, [table(("v", "id"), index_granularity=1024)])
+    assert [step.strategy for step in place.start(finer, 1, DROPPED).steps] == ["attach"]
+    is_whole(place, 240, kept=1)
+    place.is_settled(finer)
+    for number, host in enumerate(place.cluster.hosts):
+        host.q(f"INSERT INTO {place.database}.events (id) VALUES ({1000 + number})")
+    place.cluster.sync(f"{place.database}.events")
+    rekeyed_again = place.schema(4, [table(("s", "id"), index_granularity=1024)])
+    place.start(rekeyed_again, 2)
+    place.cluster.hosts[3].q(f"INSERT INTO {place.database}.events (id) VALUES (2000)")
+    rollback_schema(place.cluster.hosts[0].database_url(place.database), rekeyed_again)
+    is_whole(place, 245, kept=None)
+    place.is_settled(finer)
 
 
 @pytest.mark.proof
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("versions", [rekeyed, regrained])
-@SHARDS
+@KINDS
 def test_what_was_killed_is_put_right_from_another_shard(
     place: Place, versions: Callable[[int, Place], Schema]
 ) -> None:
@@ -65,7 +90,7 @@ def test_what_was_killed_is_put_right_from_another_shard(
 
 
 @pytest.mark.proof
-@SHARDS
+@KINDS
 def test_writers_of_every_host_lose_no_row(place: Place) -> None:
     """Through a copy and parts that are taken over, by the tables of the shards and by the Distributed one, in the
     background and at once; with a column that both get."""

@@ -9,6 +9,7 @@ from aaiclick.errors import BlockedError, SchemaVersionError
 from tests.cluster.conftest import ClusterFactory
 from tests.cluster.copies import paired
 from tests.cluster.places import PLACES, Place, place_on
+from tests.cluster.rig.config import OTHERS
 
 ID, V, NOTE, MORE = (
     Column("id", "UInt64"),
@@ -108,3 +109,17 @@ def test_one_that_another_table_keeps_is_not_taken_away(place: Place) -> None:
         place.start(paired(place, 3, local(ID, V), ID, V, NOTE), 0, allowed)
     with pytest.raises(BlockedError, match="events_all is declared with column more, which events, the table that it"):
         place.start(paired(place, 3, local(ID, V, NOTE), ID, V, NOTE, MORE))
+
+
+@PAIR
+def test_one_over_another_cluster_is_not_in_front_of_ours(place: Place) -> None:
+    """It has the column, under the names of our database and table, and what is inserted there goes to other hosts."""
+    if not place.cluster.can_be_broken:
+        pytest.skip(f"no cluster {OTHERS} on these servers")
+    db, columns = place.database, "(id UInt64, v UInt32, note String)"
+    place.start(place.schema(1, [local(ID, V, NOTE)]))
+    place.cluster.hosts[1].q(f"CREATE TABLE {db}.far {columns} ENGINE = Distributed('{OTHERS}', '{db}', 'events', id)")
+    place.cluster.hosts[0].q(f"CREATE TABLE {db}.away {columns} ENGINE = Distributed('{OTHERS}', '{db}', 'events', id)")
+    place.start(place.schema(2, [local(ID, V)]), 0, Policy.lossless().allow("drop-column events.note"))
+    kept = f"SELECT count() FROM system.columns WHERE database = '{db}' AND name = 'note'"
+    assert [host.one(kept) for host in place.cluster.hosts] == [1, 1]

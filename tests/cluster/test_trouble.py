@@ -7,6 +7,7 @@ import pytest
 from aaiclick import Column, MergeTree, Migration, Policy, Schema, Table, ensure_schema
 from aaiclick.errors import ApplyError, HazardNotAllowedError, SpecError
 from tests.cluster.conftest import ClusterFactory
+from tests.cluster.rig.config import EMPTY
 
 COLUMNS = "SELECT name FROM system.columns WHERE database = '{}' AND table = 'events' ORDER BY position"
 
@@ -51,5 +52,19 @@ def test_a_path_that_keeper_does_not_take_never_comes_into_the_queue(aaiclick_cl
     )
     with pytest.raises(ApplyError, match=r"more: the path '/t/\./more' in Keeper has a part '\.'. Nothing was sent"):
         ensure_schema(url, script, Policy.lossless())
+    if cluster.can_be_broken:
+        empty = table.model_copy(
+            update={"engine": MergeTree(order_by=["id"], replicated=f"'/t/{{{EMPTY}}}/events', '{{replica}}'")}
+        )
+        with pytest.raises(SpecError, match=rf"table others: on host \S+ a part of .* is empty .*{EMPTY} = ''"):
+            ensure_schema(
+                url,
+                Schema(
+                    "shop",
+                    version=2,
+                    objects=[*events(1).objects, empty.model_copy(update={"name": "others"})],
+                    cluster="{cluster}",
+                ),
+            )
     unfinished = "SELECT count() FROM system.distributed_ddl_queue WHERE status != 'Finished'"
     assert cluster.hosts[0].q(unfinished) == "0"

@@ -14,6 +14,7 @@ from aaiclick.plan.operations import Alter, AttachWork, CopyColumn, Guard, Rebui
 FORM = TableForm("events", "ReplicatedMergeTree", (), order_by="id")
 PLAIN = TableForm("events", "MergeTree", (), order_by="id")
 COPY = RebuildWork("events", FORM, (CopyColumn("id", "`id`"),))
+NEW, OLD = (26, 9, 2, 1), (25, 8, 1, 1)
 GUARD = Guard("id = 0", "would be lost", "id")
 
 
@@ -48,15 +49,23 @@ def with_path(arguments: str) -> RebuildWork:
     ],
 )
 def test_what_is_refused(work: RebuildWork | AttachWork, shards: int, said: str) -> None:
-    refusal = copy_refusal("events", work, hosts("queue", shards))
+    refusal = copy_refusal("events", work, hosts("queue", shards), NEW)
     assert said in refusal
     assert bool(refusal) is bool(said)
 
 
 def test_a_path_that_is_written_out_is_refused_where_the_database_gives_it() -> None:
-    assert "its path in Keeper is written out" in copy_refusal("e", with_path("'/own', '{replica}'"), hosts("database"))
-    assert not copy_refusal("e", COPY, hosts("database"))
-    assert "a Replicated database with 2 shards" in copy_refusal("e", COPY, hosts("database", 2))
+    pathed = with_path("'/own', '{replica}'")
+    assert "its path in Keeper is written out" in copy_refusal("e", pathed, hosts("database"), NEW)
+
+
+def test_a_replicated_database_with_shards_needs_a_server_that_attaches_where_it_is_told_to() -> None:
+    for work in (COPY, AttachWork("events", FORM)):
+        assert not copy_refusal("e", work, hosts("database", 2), NEW)
+        assert not copy_refusal("e", work, hosts("database"), OLD)
+        assert "before ClickHouse 26.9 a Replicated database with 2" in copy_refusal(
+            "e", work, hosts("database", 2), OLD
+        )
 
 
 def test_a_plan_says_where_everything_happens() -> None:

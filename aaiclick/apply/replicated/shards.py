@@ -2,12 +2,13 @@
 once for a shard.
 
 What a table's log carries reaches the hosts of one shard only, so it is sent to the worker of each. Where there is one
-shard that is the host that is connected to, and no host is asked by itself for it.
+shard that is the host that is connected to, and no host is asked by itself for it. A Replicated database takes an ALTER
+to every shard by a log of its own: there it is sent once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -56,6 +57,14 @@ def at_host(work: Routine[T], peer: Peer | None) -> Routine[T]:
 def several(reach: Reach) -> bool:
     """Whether rows are spread over more than one shard."""
     return reach.topology.shards > 1
+
+
+def altered_through(shards: Sequence[Shard]) -> Sequence[Shard]:
+    """The shards to whose workers an ALTER of the definition is sent, so that every shard has it once: each of them, or
+    one where the database's own log takes it to the others (a second one would be an ALTER of what is there)."""
+    if shards[0].reach.topology.kind != "database":
+        return shards
+    return [next((shard for shard in shards if shard.peer is None), shards[0])]
 
 
 def workers(reach: Reach) -> Mapping[int, int]:

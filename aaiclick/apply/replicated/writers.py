@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from aaiclick.apply.everywhere import shortly
 from aaiclick.apply.replicated.conditions import Replicas
-from aaiclick.apply.replicated.shards import Shard, at_host
+from aaiclick.apply.replicated.shards import Shard, altered_through, at_host
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT, is_ours
 from aaiclick.clickhouse.shared.ask_all import ask_all, is_long, require_all
@@ -49,7 +49,7 @@ def refuse_everywhere(replicas: Replicas, seconds: float) -> Routine[None]:
     for _ in range(_TRIES):
         yield from _flush(replicas)
         # Those of all shards together: rows of one INSERT through a Distributed table go to several of them.
-        for shard in replicas.shards:
+        for shard in altered_through(replicas.shards):
             yield from at_host(close_by_log(shard.source), shard.peer)
         yield from until_fenced(reach, source.database, source.name, seconds, up=True)
         yield from tell(reach, WritersRefused(source.database, source.name))
@@ -69,7 +69,7 @@ def refuse_everywhere(replicas: Replicas, seconds: float) -> Routine[None]:
 
 def admit_everywhere(reach: Reach, shards: Sequence[Shard], seconds: float) -> Routine[None]:
     """Let writers in again on every host; nothing happens where there is no fence."""
-    for shard in shards:
+    for shard in altered_through(shards):
         yield from at_host(open_by_log(shard.source), shard.peer)
     table = shards[0].source
     yield from until_fenced(reach, table.database, table.name, seconds, up=False)

@@ -142,7 +142,7 @@ def _planned(
         from aaiclick.plan.clusters.placed import on_topology
 
         # After everything that reads the steps: it writes the cluster into the text of their statements.
-        ordered = on_topology(ordered, schema, found.topology, sizes)
+        ordered = on_topology(ordered, schema, found.topology, sizes, catalog.server.version)
     plan = Plan(
         schema=schema.name,
         database=catalog.database,

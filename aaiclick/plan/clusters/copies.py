@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from aaiclick.catalog.normalize import arguments_beside, normal
 from aaiclick.catalog.render import form_sql, local_family
+from aaiclick.clickhouse.features import ATTACHES_WHERE_SENT
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT
 from aaiclick.clickhouse.topology import Topology, named
 from aaiclick.diff.hazards import Hazard
@@ -25,8 +26,8 @@ Owners: TypeAlias = Mapping[int, Sequence[int]]
 _WINDOW = "replicated_deduplication_window"
 
 
-def copy_refusal(name: str, work: RebuildWork | AttachWork, topology: Topology) -> str:
-    """Why the copy is not made on these hosts; '' where it is."""
+def copy_refusal(name: str, work: RebuildWork | AttachWork, topology: Topology, server: tuple[int, ...]) -> str:
+    """Why the copy is not made on these hosts; '' where it is. ``server``: the version that they run."""
     if not work.form.engine.startswith("Replicated"):
         first = (
             "declare it with replicated='' in a version of its own first, and make this change in the next one"
@@ -37,10 +38,11 @@ def copy_refusal(name: str, work: RebuildWork | AttachWork, topology: Topology) 
             f"{name} is not replicated: each host has rows of its own, and a new table takes the place of another one "
             f"on clusters only where replicas hold them to each other: {first}"
         )
-    if topology.shards > 1 and topology.kind == "database":
+    if topology.shards > 1 and topology.kind == "database" and server < ATTACHES_WHERE_SENT:
         return (
-            f"{name}: a Replicated database with {topology.shards} shards sends parts that a new table takes over to "
-            "a host of each shard, whether that has them or not, and rows would be lost: do it by hand, on all hosts"
+            f"{name}: before ClickHouse {'.'.join(map(str, ATTACHES_WHERE_SENT))} a Replicated database with "
+            f"{topology.shards} shards has every shard take over the parts of a host that only one of them has "
+            "(ATTACH PARTITION FROM goes by its log): upgrade the servers, or do it by hand, on all hosts"
         )
     if isinstance(work, AttachWork) and (work.guards or any(alter.guards for alter in work.alters)):
         return (

@@ -28,10 +28,15 @@ _OF_TABLES = ("create", "alter", "mutate", "attach", "rebuild")
 
 
 def on_topology(
-    steps: Iterable[Step], schema: Schema, topology: Topology, sizes: Mapping[str, HostSizes]
+    steps: Iterable[Step],
+    schema: Schema,
+    topology: Topology,
+    sizes: Mapping[str, HostSizes],
+    server: tuple[int, ...],
 ) -> tuple[Step, ...]:
     """The steps as they are carried out on these hosts: with the cluster in their statements, and blocked where they
-    are not carried out there. The same steps on one host. ``sizes``: of tables that hold rows, host by host."""
+    are not carried out there. The same steps on one host. ``sizes``: of tables that hold rows, host by host.
+    ``server``: the version of the host that is connected to."""
     if topology.single:
         return tuple(steps)
     plain = {
@@ -41,7 +46,8 @@ def on_topology(
     }
     shared = {item.name for item in schema.objects if isinstance(item, Table) and _replicated(item)}
     seen = (replace(step, blocked=step.blocked or refresh_refusal(step, schema, topology)) for step in steps)
-    return tuple(_unasked(_placed(step, topology, plain, sizes.get(step.object), shared)) for step in seen)
+    blocked = (replace(step, blocked=step.blocked or _refusal(step, topology, plain, server)) for step in seen)
+    return tuple(_unasked(_placed(step, topology, sizes.get(step.object), shared)) for step in blocked)
 
 
 def _unasked(step: Step) -> Step:
@@ -58,10 +64,8 @@ def placed_words(topology: Topology) -> str:
     return f"{topology.words}; statements go ON CLUSTER, and a step is done when every host shows it"
 
 
-def _placed(
-    step: Step, topology: Topology, plain: Mapping[str, str], sizes: HostSizes | None, shared: set[str]
-) -> Step:
-    blocked = step.blocked or _refusal(step, topology, plain)
+def _placed(step: Step, topology: Topology, sizes: HostSizes | None, shared: set[str]) -> Step:
+    blocked = step.blocked
     # Statements of a migration are SQL that somebody wrote: each is judged by what it does.
     if isinstance(step.work, SqlWork) and not blocked:
         blocked = statements_refusal(step.work.statements, topology, shared)
@@ -89,7 +93,7 @@ def _lines(sql: str, topology: Topology, *, once: bool = False) -> Sequence[str]
     return parts
 
 
-def _refusal(step: Step, topology: Topology, plain: Mapping[str, str]) -> str:
+def _refusal(step: Step, topology: Topology, plain: Mapping[str, str], server: tuple[int, ...]) -> str:
     """Why a step is not carried out on these hosts; '' where it is."""
     name, work = step.object, step.work
     if work.kind in _NOT_YET:
@@ -103,7 +107,7 @@ def _refusal(step: Step, topology: Topology, plain: Mapping[str, str]) -> str:
             "are not looked at: do it by hand, on all hosts"
         )
     if isinstance(work, RebuildWork | AttachWork):
-        return copy_refusal(name, work, topology)
+        return copy_refusal(name, work, topology, server)
     if isinstance(work, AlterWork) and any(alter.guards for alter in work.alters):
         return (
             f"{name}: no row may come in on any host that breaks the change while it is made, and that is not seen "

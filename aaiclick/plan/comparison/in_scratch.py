@@ -95,7 +95,7 @@ def plan_in_scratch(compared: ToCompare, beside: Sequence[str]) -> Routine[Plann
         moved = {live.name: name for name, live in tables.items() if live.name != name}
         followed = _anew(replaced) | (path.replaced_views - kept - frozenset(queries))
         around = yield from plan_dependents(
-            catalog, PlannedChanges(targets, moved, queries, followed, lookups), (*required, *replaced)
+            catalog, PlannedChanges(targets, moved, queries, followed, lookups, path.topology), (*required, *replaced)
         )
         notes += around.notes
         around, replaced = made_anew(around, replaced, others, catalog)

@@ -20,7 +20,7 @@ from aaiclick.catalog.scratch import PREFIX
 from aaiclick.clickhouse.shared.host_answers import Looked, ask_hosts
 from aaiclick.clickhouse.topology import Topology, named
 from aaiclick.diff.hazards import Hazard
-from aaiclick.plan.dependents.buffer_merge_distributed import stands_before
+from aaiclick.plan.dependents.buffer_merge_distributed import clusters_of_others, stands_before
 from aaiclick.plan.dependents.dependents import ELSEWHERE
 from aaiclick.plan.model import Step
 from aaiclick.routine import Query, Routine, number, text
@@ -64,9 +64,10 @@ def guard_fronts(
     if topology.reached:
         elsewhere, more = yield from _read_elsewhere(topology)
         away |= more
+    others = yield from clusters_of_others((front.form for front in fronts), topology)
     # A front table that loses the column by a step of its own is no reason against the drop.
     going = {step.id for step in steps if not step.blocked}
-    guarded = (_guarded(step, fronts, catalog.database, targets, going) for step in steps)
+    guarded = (_guarded(step, fronts, catalog.database, targets, going, others) for step in steps)
     examined = (_read_elsewhere_only(step, elsewhere, catalog.database) for step in guarded)
     return [_unseen(step, named(topology, away)) if away else step for step in examined]
 
@@ -154,13 +155,18 @@ def _read_elsewhere_only(step: Step, elsewhere: Sequence[_Elsewhere], database: 
 
 
 def _guarded(
-    step: Step, fronts: Sequence[_Front], database: str, targets: Mapping[str, TableForm], going: Collection[str]
+    step: Step,
+    fronts: Sequence[_Front],
+    database: str,
+    targets: Mapping[str, TableForm],
+    going: Collection[str],
+    others: Collection[str],
 ) -> Step:
     table, drops, column = step.id.partition(DROP)
     if not drops or step.blocked:
         return step
     for front in fronts:
-        if not stands_before(front.form, front.database, database, table):
+        if not stands_before(front.form, front.database, database, table, others):
             continue
         own = front.database == database
         form = targets.get(front.name, front.form) if own else front.form

@@ -4,11 +4,12 @@ read."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from aaiclick.catalog.forms import DictionaryForm, TableForm
-from aaiclick.catalog.parse.create import split_create
+from aaiclick.clickhouse.topology import Topology, clusters_elsewhere
 from aaiclick.plan.dependents.dependents import ELSEWHERE, Dependent
+from aaiclick.routine import Routine
 from aaiclick.sql.quoting import qualified
 from aaiclick.sql.tokens import TokenError, Tokens, split_top, unquote
 
@@ -17,35 +18,44 @@ FRONTS = f"engine IN ('Buffer', 'Merge', 'Distributed') AND {ELSEWHERE} AND NOT 
 _DATABASE_AT = {"Buffer": 0, "Merge": 0, "Distributed": 1}
 
 
+def clusters_of_others(forms: Iterable[TableForm], topology: Topology) -> Routine[frozenset[str]]:
+    """The clusters of other hosts that these tables send their queries to, as far as the server tells. It is asked only
+    where one of them names another cluster than ours."""
+    named: set[str] = set()
+    for form in forms:
+        if form.engine == "Distributed":
+            named.add(unquote(_arguments(form)[0]))
+    # What a macro stands for is another name on each host.
+    others = {name for name in named if name and "{" not in name} - {topology.cluster}
+    return (yield from clusters_elsewhere(others, topology.cluster))
+
+
 def front_dependents(
     place: str,
     name: str,
+    form: TableForm,
     definition: str,
     uuid: str,
     database: str,
     following: Mapping[str, TableForm | DictionaryForm | None],
+    elsewhere: Collection[str] = (),
 ) -> Iterator[Dependent]:
     """The queries that such a table sends to these tables of ``database``. ``following``: the tables as they
-    will be."""
-    form = split_create(definition, place)
-    if not isinstance(form, TableForm):
-        return
+    will be; ``elsewhere``: clusters of other hosts."""
     # A front table that the plan changes itself is taken with its new columns.
     columns = (following.get(name) or form).columns if place == database else form.columns
     for table in sorted(following):
-        if (place, name) != (database, table) and stands_before(form, place, database, table):
+        if (place, name) != (database, table) and stands_before(form, place, database, table, elsewhere):
             query = f"SELECT * FROM {qualified(database, table)}"
             yield Dependent(place, name, definition, query, columns, None, uuid, f"{form.engine} table")
 
 
-def stands_before(form: TableForm, own: str, database: str, table: str) -> bool:
-    """True where the arguments of its engine name the table."""
-    try:
-        arguments = split_top(form.arguments)
-    except TokenError:
-        return False
+def stands_before(form: TableForm, own: str, database: str, table: str, elsewhere: Collection[str] = ()) -> bool:
+    """True where the arguments of its engine name the table, and not that of a cluster of other hosts
+    (``elsewhere``)."""
+    arguments = _arguments(form)
     first = _DATABASE_AT[form.engine]
-    if len(arguments) < first + 2:
+    if len(arguments) < first + 2 or (first and unquote(arguments[0]) in elsewhere):
         return False
     where, what = arguments[first], unquote(arguments[first + 1])
     pattern = Tokens(where)
@@ -59,6 +69,14 @@ def stands_before(form: TableForm, own: str, database: str, table: str) -> bool:
         )
         return there and _matches(what, table)
     return (unquote(where) or own) == database and what == table
+
+
+def _arguments(form: TableForm) -> list[str]:
+    """Those of its engine; one empty one where they cannot be read."""
+    try:
+        return [argument.strip() for argument in split_top(form.arguments)] or [""]
+    except TokenError:
+        return [""]
 
 
 def _matches(pattern: str, name: str) -> bool:

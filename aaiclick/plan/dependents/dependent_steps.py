@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from aaiclick.catalog.forms import Catalog, DictionaryForm, LiveObject, TableForm, ViewForm
 from aaiclick.catalog.normalize import normal
+from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, Read, affected, effects
 from aaiclick.plan.dependents.dependents import Dependent, read_views
 from aaiclick.plan.dependents.dictionaries import dictionary_steps
@@ -53,6 +54,8 @@ class PlannedChanges:
     """Views that are made anew anyway."""
     lookups: Mapping[str, DictionaryForm] = field(default_factory=dict[str, DictionaryForm])
     """The new forms of dictionaries whose attributes change."""
+    topology: Topology = SINGLE
+    """The hosts of the database."""
 
 
 def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[Step]) -> Routine[DependentSteps]:
@@ -64,7 +67,9 @@ def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[S
     database = catalog.database
     # Where no table changes only declared views can: only they are read.
     dependents = (
-        (yield from read_dependents(database, tables)) if tables else (yield from read_views(database, changed.queries))
+        (yield from read_dependents(database, tables, changed.topology))
+        if tables
+        else (yield from read_views(database, changed.queries))
     )
     after = DatabaseAfter(
         catalog, tables, {name: query for name, query in changed.queries.items() if query}, frozenset(changed.queries)

@@ -6,8 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aaiclick.catalog.forms import DictionaryForm, TableForm
+from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.scratch import PREFIX
-from aaiclick.plan.dependents.buffer_merge_distributed import FRONTS, front_dependents
+from aaiclick.clickhouse.topology import SINGLE, Topology
+from aaiclick.plan.dependents.buffer_merge_distributed import FRONTS, clusters_of_others, front_dependents
 from aaiclick.plan.dependents.dependents import ELSEWHERE, VIEWS, Dependent, view_dependent
 from aaiclick.plan.dependents.dictionaries import DICTIONARIES, dictionary_dependent
 from aaiclick.routine import Query, Routine, text
@@ -19,16 +21,16 @@ their definitions."""
 
 
 def read_dependents(
-    database: str, following: Mapping[str, TableForm | DictionaryForm | None]
+    database: str, following: Mapping[str, TableForm | DictionaryForm | None], topology: Topology = SINGLE
 ) -> Routine[tuple[Dependent, ...]]:
     """All views of the server, and the other objects that read one of these tables. ``following``: the tables as they
-    will be."""
+    will be; ``topology``: the hosts that have them."""
     listed = ",".join(sorted(name.encode("utf-8", "surrogateescape").hex() for name in following))
     sql = " UNION ALL ".join(f"SELECT {_COLUMNS} FROM system.tables WHERE {part}" for part in _PARTS)
     rows = yield Query(sql, {"prefix": PREFIX, "database": database, "names": listed})
     views: list[Dependent] = []
     dictionaries: list[Dependent] = []
-    fronts: list[Dependent] = []
+    fronts: list[tuple[str, str, TableForm, str, str]] = []
     # UNION ALL gives its parts in any order, and a plan has to come out the same each time.
     for row in sorted(tuple(text(value) for value in row) for row in rows):
         place, name, engine, definition, query, uuid = row
@@ -36,6 +38,8 @@ def read_dependents(
             views.append(view_dependent(place, name, engine, definition, query, uuid))
         elif engine == "Dictionary":
             dictionaries.append(dictionary_dependent(place, name, definition, uuid))
-        else:
-            fronts += front_dependents(place, name, definition, uuid, database, following)
-    return (*views, *dictionaries, *fronts)
+        elif isinstance(form := split_create(definition, place), TableForm):
+            fronts.append((place, name, form, definition, uuid))
+    elsewhere = yield from clusters_of_others((each[2] for each in fronts), topology)
+    reading = (front_dependents(*each, database, following, elsewhere) for each in fronts)
+    return (*views, *dictionaries, *(each for found in reading for each in found))

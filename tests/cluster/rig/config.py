@@ -11,6 +11,10 @@ CLUSTER = "rig"
 SESSION_SECONDS = 6
 """How long a host may be silent before ZooKeeper forgets its session."""
 HOST = "127.0.0.1"
+EMPTY = "nothing"
+"""A macro of every host that stands for no text."""
+OTHERS = "elsewhere"
+"""A cluster of other hosts, which nobody may ask: its one address is nobody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +65,16 @@ _NODE = """\
   <interserver_http_port>{ports.interserver}</interserver_http_port>
   <interserver_http_host>{host}</interserver_http_host>
   <macros>
-    <cluster>{cluster}</cluster><shard>{place.shard}</shard><replica>r{place.replica}</replica>
+    <cluster>{cluster}</cluster><shard>{place.shard}</shard><replica>r{place.replica}</replica><{empty}/>
   </macros>
   <default_replica_path>/clickhouse/tables/{{uuid}}/{{shard}}</default_replica_path>
   <default_replica_name>{{replica}}</default_replica_name>
   <distributed_ddl><path>{queue}</path></distributed_ddl>
   <keeper_map_path_prefix>/keeper_map</keeper_map_path_prefix>
-  <remote_servers><{cluster}>{shards}</{cluster}></remote_servers>
+  <remote_servers>
+    <{cluster}>{shards}</{cluster}>
+    <{others}><shard><replica><host>{nobody}</host><port>9000</port></replica></shard></{others}>
+  </remote_servers>
   <users_config>{place.directory}/users.xml</users_config>
   <background_pool_size>4</background_pool_size>
   <background_common_pool_size>4</background_common_pool_size>
@@ -123,6 +130,9 @@ def write(place: Place, shards: Sequence[Sequence[Ports]]) -> Path:
             host=HOST,
             session=SESSION_SECONDS * 1000,
             cluster=CLUSTER,
+            empty=EMPTY,
+            others=OTHERS,
+            nobody="192.0.2.1",
             queue=QUEUE,
             shards="".join(map(_shard, shards)),
         )
