@@ -98,7 +98,10 @@ def gate(planned: PlannedMigration, policy: Policy) -> GateDecision:
             policy=policy.words,
             cause=given_elsewhere(schema, words) if found.same_version else "",
         )
-    blocked = tuple(f"{step.object}: {step.blocked}" for step in verdict.run if step.blocked)
+    # Some reasons name the object themselves.
+    blocked = tuple(
+        f"{step.object}: {step.blocked.removeprefix(f'{step.object}: ')}" for step in verdict.run if step.blocked
+    )
     if blocked:
         raise BlockedError(schema.name, blocked)
     return verdict

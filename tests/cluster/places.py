@@ -28,6 +28,7 @@ from aaiclick.routine import Command, Effect
 from aaiclick.specs.schema import SchemaObject
 from aaiclick.version import VERSION
 from tests.cluster.conftest import ClusterFactory
+from tests.cluster.rig.host import Host
 from tests.cluster.rig.pool import AnyCluster
 from tests.reliability.driving import Driver, KilledError
 
@@ -86,6 +87,14 @@ DATABASE_FIRST = [pytest.param((1, 2, "queue"), id="1x2-queue", marks=pytest.mar
 """The other way round."""
 LARGE_FIRST = [*DATABASE_FIRST, PLACES[2]]
 """All of them; what holds on two shards is shown on one shard only in the long run."""
+
+
+def label_of(host: Host) -> str:
+    """What sentences call it."""
+    return host.q(
+        "SELECT concat(host_name, ':', toString(port)) FROM system.clusters WHERE is_local AND cluster = "
+        "getMacro('cluster')"
+    )
 
 
 def place_on(aaiclick_cluster: ClusterFactory, shape: tuple[int, int, str]) -> Place:

@@ -6,9 +6,11 @@ import pytest
 
 from aaiclick import Column, Engine, MergeTree, Table
 from aaiclick.errors import BlockedError, SchemaVersionError
+from aaiclick.plan.clusters import sizes
 from tests.cluster.conftest import ClusterFactory
 from tests.cluster.copies import DROPPED, table
 from tests.cluster.places import PLACES, Place, place_on
+from tests.cluster.rig.waiting import wait_until
 
 
 @pytest.fixture
@@ -62,3 +64,28 @@ def test_old_parts_of_another_shard_keep_their_values(place: Place) -> None:
     other = Column("v", "UInt32", default="8")
     with pytest.raises(BlockedError, match="old parts without v"):
         place.start(place.schema(3, [Table("events", [id_, other], engine=engine)]))
+
+
+@pytest.mark.long
+@PAIR
+def test_rows_that_do_not_come_are_not_taken_for_those_that_are_under_way(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other host took one for which the new type has no room, and the host that is asked does not come by it."""
+    monkeypatch.setattr(sizes, "UNDER_WAY", 1)
+    place.start(place.schema(1, [table()]))
+    name, (one, two) = f"{place.database}.events", place.cluster.hosts
+    one.q(f"INSERT INTO {name} (id, v) SELECT number, 1 FROM numbers(100)")
+    place.cluster.sync(name)
+    one.q(f"SYSTEM STOP FETCHES {name}")
+    two.q(f"INSERT INTO {name} (id, v) VALUES (1000, 70000)")
+    delay = f"SELECT absolute_delay FROM system.replicas WHERE database = '{place.database}' AND table = 'events'"
+    wait_until(lambda: one.one(delay) > 1, "it is behind", 60)
+    said = r"host \S+ has 100 of 101 rows, and others have been under way to it for \d+ s: run again when it has come"
+    narrower = place.schema(2, [table(v="UInt16")])
+    with pytest.raises(BlockedError, match=said):
+        place.start(narrower)
+    one.q(f"SYSTEM START FETCHES {name}")
+    place.cluster.sync(name)
+    with pytest.raises(BlockedError, match="70000"):
+        place.start(narrower)

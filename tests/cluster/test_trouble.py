@@ -7,6 +7,7 @@ import pytest
 from aaiclick import Column, MergeTree, Migration, Policy, Schema, Table, ensure_schema
 from aaiclick.errors import ApplyError, HazardNotAllowedError, SpecError
 from tests.cluster.conftest import ClusterFactory
+from tests.cluster.places import label_of
 from tests.cluster.rig.config import EMPTY
 
 COLUMNS = "SELECT name FROM system.columns WHERE database = '{}' AND table = 'events' ORDER BY position"
@@ -23,8 +24,8 @@ def test_a_host_that_is_away_is_named_and_follows_when_it_is_back(aaiclick_clust
     one, two = cluster.hosts
     url = one.database_url(database)
     ensure_schema(url, events(1), Policy.lossless())
+    label = label_of(two)
     two.kill()
-    label = one.q("SELECT concat(host_name, ':', toString(port)) FROM system.clusters WHERE NOT is_local LIMIT 1")
     second = events(2, Column("v", "UInt64"))
     with pytest.raises(HazardNotAllowedError, match=f"host {label} does not answer; nothing was changed") as raised:
         ensure_schema(url, second, Policy.lossless())

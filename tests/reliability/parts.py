@@ -173,6 +173,12 @@ PARTS: tuple[Part, ...] = (
         600,
     ),
     Part(
+        "copies on two shards, one host after the other killed (`kill -9`) before every few commands",
+        ("tests/cluster/test_hosts_killed.py",),
+        "every row once on every replica of its shard, the next start went to the end",
+        600,
+    ),
+    Part(
         "copies on clusters, Keeper away for ten seconds or forty before every few commands",
         ("tests/cluster/test_keeper_away.py::test_keeper_is_away_at_every_step",),
         "every acknowledged row once on every replica; the run waited, or said what to do, and the next start went to "

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from aaiclick.clickhouse.every_host import BEHIND, Reach, unfinished
 from aaiclick.clickhouse.shared.ask_all import peers, require_all, servers
-from aaiclick.clickhouse.shared.replicas import ReplicaState, replica_states
+from aaiclick.clickhouse.shared.replicas import ReplicaState, replica_states, set_aside
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.clickhouse.topology import LOOK, named
@@ -54,16 +54,9 @@ def require_well(reach: Reach, source: Physical) -> Routine[None]:
             f"{table}: host {topology.at(number(row[0])).label} is behind: an entry of its log waits since "
             f"{number(row[1]):,} s. {AGAIN}"
         )
-    rows = yield Query(
-        # A host of a Replicated database that was away for too long moves tables there which its log does not know.
-        f"SELECT toInt64(_shard_num), name FROM {topology.everywhere('system.databases')} WHERE startsWith(name, "
-        "{broken:String}) ORDER BY ALL",
-        {"broken": f"{source.database}_broken_"},
-        LOOK,
-    )
-    for row in rows:
+    for place, name in (yield from set_aside(topology, source.database)):
         raise ApplyError(
-            f"host {topology.at(number(row[0])).label} has set tables aside in database {text(row[1])} when it came "
+            f"host {topology.at(place).label} has set tables aside in database {name} when it came "
             "back, perhaps with rows that are nowhere else. Nothing was changed. Look at them, drop that database, "
             "run again"
         )

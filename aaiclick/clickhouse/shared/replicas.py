@@ -176,3 +176,17 @@ def replica_states(topology: Topology, database: str, name: str) -> Routine[Mapp
         number(place): ReplicaState(text(path), bool(number(closed)), number(waiting), number(total), number(active))
         for place, path, closed, waiting, total, active in rows
     }
+
+
+def set_aside(topology: Topology, database: str) -> Routine[tuple[tuple[int, str], ...]]:
+    """The databases, each with its host, into which hosts have moved tables that the log of a Replicated database does
+    not know, when they came back after they had been away for too long."""
+    if topology.kind != "database":
+        return ()
+    rows = yield Query(
+        f"SELECT toInt64(_shard_num), name FROM {topology.everywhere('system.databases')} WHERE startsWith(name, "
+        "{broken:String}) ORDER BY ALL",
+        {"broken": f"{database}_broken_"},
+        LOOK,
+    )
+    return tuple((number(place), text(name)) for place, name in rows)
