@@ -47,7 +47,7 @@ def reflect_catalog(catalog: Catalog, name: str, only: Sequence[str] = (), exclu
 
     ``only``: those whose name fits one of these patterns (``shop_*``), where any is given; ``exclude``: not those.
     Tables of this library and inner tables of materialized views are left out. Raises ``UsageError`` for a pattern that
-    nothing fits.
+    nothing fits, and where ``exclude`` leaves nothing of ``only``.
     """
     objects: list[SchemaObject] = []
     if not only and not any(fnmatchcase(DATABASE, pattern) for pattern in exclude):
@@ -70,6 +70,8 @@ def reflect_catalog(catalog: Catalog, name: str, only: Sequence[str] = (), exclu
             objects.append(reflect_object(live.form))
         except UnsupportedObjectError as error:
             unsupported[live.name] = error.reason
+    if only and not objects and not unsupported:
+        raise UsageError(f"nothing is left: what {', '.join(only)} names is excluded by {', '.join(exclude)}")
     return Schema(name, version=1, objects=objects, unsupported=unsupported)
 
 

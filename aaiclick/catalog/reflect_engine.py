@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from aaiclick.catalog.forms import Settings, TableForm
 from aaiclick.catalog.normalize import DEFAULT_REPLICAS, as_declared, key_elements, replica_literals
@@ -14,9 +15,7 @@ from aaiclick.specs.engines import (
     CoalescingMergeTree,
     CollapsingMergeTree,
     Engine,
-    EngineFields,
     GraphiteMergeTree,
-    KeyFields,
     MergeTree,
     ReplacingMergeTree,
     SummingMergeTree,
@@ -24,6 +23,9 @@ from aaiclick.specs.engines import (
 )
 from aaiclick.sql.quoting import quote_string
 from aaiclick.sql.tokens import Tokens, unquote
+
+if TYPE_CHECKING:
+    from aaiclick.specs.engine_fields import EngineFields, KeyFields
 
 _INTEGER = re.compile(r"-?[0-9]+\Z")
 _FLOAT = re.compile(r"-?[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?\Z")

@@ -18,15 +18,28 @@ class ColumnFields(TypedDict, total=False):
     """Keywords of ``Column``; what each means is said at the field of that name in ``Column``."""
 
     default: str | None
+    """Expression of DEFAULT, as SQL; None: the column has none."""
     materialized: str | None
+    """Expression of MATERIALIZED, as SQL; None: the column has none."""
     alias: str | None
+    """Expression of ALIAS, as SQL; None: the column has none."""
     ephemeral: str | bool | None
+    """Expression of EPHEMERAL, as SQL, or True for EPHEMERAL without one; None or False: the column is not
+    ephemeral."""
     codec: str | None
+    """What stands inside ``CODEC(...)``: ``Delta, ZSTD(3)``; None: the codec of the table."""
     comment: str | None
+    """COMMENT of the column; None or '': none."""
     ttl: str | None
+    """TTL of the column without the word TTL: ``created_at + INTERVAL 1 DAY``. Past it, values become the default.
+    None: no TTL."""
     settings: Mapping[str, SettingValue]
+    """SETTINGS of the column, by name; None as a value takes the setting away."""
     statistics: str | None
+    """What stands inside ``STATISTICS(...)``: ``tdigest, uniq``; None: none."""
     renamed_from: str | None
+    """Former name of the column. Where the live table has it, and not the new one, the column is renamed; None: no
+    former name."""
 
 
 class Column(Spec):
@@ -121,8 +134,11 @@ class IndexFields(TypedDict, total=False):
     """Keywords of ``Index``; what each means is said at the field of that name there."""
 
     expr: str
+    """The indexed expression, as SQL."""
     type: str
+    """TYPE with its arguments: ``minmax``, ``set(100)``, ``bloom_filter(0.01)``."""
     granularity: int
+    """GRANULARITY: how many granules one entry of the index covers; None for the server's default: 1 for most types."""
 
 
 class Index(Spec):
@@ -155,8 +171,11 @@ class ProjectionFields(TypedDict, total=False):
     """Keywords of ``Projection``; what each means is said at the field of that name there."""
 
     settings: Mapping[str, SettingValue]
+    """WITH SETTINGS of the projection, by name."""
     index: str | None
+    """Expression of a projection that is only an index; None where ``query`` is given."""
     type: str | None
+    """TYPE of such an index: ``basic``; None where ``query`` is given."""
 
 
 class Projection(Spec):
@@ -197,7 +216,9 @@ class ConstraintFields(TypedDict, total=False):
     """Keywords of ``Constraint``; what each means is said at the field of that name there."""
 
     check: str | None
+    """CHECK: the condition that each inserted row has to meet, as SQL."""
     assume: str | None
+    """ASSUME: a condition that the optimizer may take for granted, as SQL."""
 
 
 class Constraint(Spec):

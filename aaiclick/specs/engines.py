@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar, TypeAlias, TypedDict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from typing_extensions import Unpack
@@ -13,18 +13,18 @@ from aaiclick.specs.base import Spec
 from aaiclick.specs.columns import SettingValue
 from aaiclick.sql.quoting import quoted_where_needed
 
+if TYPE_CHECKING:
+    from aaiclick.specs.engine_fields import (
+        CollapsingFields,
+        EngineFields,
+        GraphiteFields,
+        KeyFields,
+        ReplacingFields,
+        SummingFields,
+        VersionedFields,
+    )
+
 Key = str | list[str]
-KeyText: TypeAlias = str | Sequence[str]
-"""A key as it is given: a list of columns or expressions, or one expression."""
-
-
-class EngineFields(TypedDict, total=False):
-    """Keywords of ``Engine``; what each means is said at the field of that name there."""
-
-    settings: Mapping[str, SettingValue]
-    order_by: KeyText | None
-    partition_by: KeyText | None
-    primary_key: KeyText | None
 
 
 class Engine(Spec):
@@ -65,19 +65,6 @@ class Engine(Spec):
     def engine_clause(self) -> str:
         """What stands behind ``ENGINE =``."""
         return f"{self.name}({self.arguments})" if self.arguments else self.name
-
-
-class KeyFields(TypedDict, total=False):
-    """Keywords that every MergeTree engine takes; what each means is said at the field of that name in
-    ``MergeTree``."""
-
-    order_by: KeyText
-    partition_by: KeyText | None
-    primary_key: KeyText | None
-    sample_by: str | None
-    ttl: str | None
-    settings: Mapping[str, SettingValue]
-    replicated: str | None
 
 
 class MergeTree(Spec):
@@ -150,13 +137,6 @@ class MergeTree(Spec):
         return ()
 
 
-class ReplacingFields(KeyFields, total=False):
-    """Keywords of ``ReplacingMergeTree``."""
-
-    version: str | None
-    is_deleted: str | None
-
-
 class ReplacingMergeTree(MergeTree):
     """Merges keep the last inserted row of each sort key, or the one with the highest ``version``."""
 
@@ -191,12 +171,6 @@ class ReplacingMergeTree(MergeTree):
     def columns_used(self) -> tuple[tuple[str, str], ...]:
         pairs = (("version", self.version), ("is_deleted", self.is_deleted))
         return tuple((argument, name) for argument, name in pairs if name)
-
-
-class SummingFields(KeyFields, total=False):
-    """Keywords of ``SummingMergeTree`` and ``CoalescingMergeTree``."""
-
-    columns: Sequence[str]
 
 
 class SummingMergeTree(MergeTree):
@@ -271,12 +245,6 @@ class AggregatingMergeTree(MergeTree):
         self._build(fields)
 
 
-class CollapsingFields(KeyFields, total=False):
-    """Keywords of ``CollapsingMergeTree``."""
-
-    sign: str
-
-
 class CollapsingMergeTree(MergeTree):
     """Merges remove pairs of rows with ``sign`` 1 and -1."""
 
@@ -305,12 +273,6 @@ class CollapsingMergeTree(MergeTree):
 
     def columns_used(self) -> tuple[tuple[str, str], ...]:
         return (("sign", self.sign),)
-
-
-class VersionedFields(CollapsingFields, total=False):
-    """Keywords of ``VersionedCollapsingMergeTree``."""
-
-    version: str
 
 
 class VersionedCollapsingMergeTree(CollapsingMergeTree):
@@ -342,12 +304,6 @@ class VersionedCollapsingMergeTree(CollapsingMergeTree):
 
     def columns_used(self) -> tuple[tuple[str, str], ...]:
         return (("sign", self.sign), ("version", self.version))
-
-
-class GraphiteFields(KeyFields, total=False):
-    """Keywords of ``GraphiteMergeTree``."""
-
-    config: str
 
 
 class GraphiteMergeTree(MergeTree):

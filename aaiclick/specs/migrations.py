@@ -30,13 +30,23 @@ class MigrationFields(TypedDict, total=False):
     """Keywords of ``Migration``; what each means is said at the field of that name in ``Migration``."""
 
     title: str
+    """A line for people; it has no effect."""
     rebuild: Mapping[str, Rebuild]
+    """For each table to be copied with expressions of its own: how its columns are filled."""
     renames: Mapping[str, str]
+    """Former and new names: ``{"table.column": "new column"}`` or ``{"table": "new table"}``."""
     strategy: Mapping[str, Literal["alter", "rebuild"]]
+    """For a table ``alter`` (changed in place, or the plan is blocked) or ``rebuild`` (copied, even where ALTER would
+    do)."""
     sql: Sequence[str]
+    """SQL statements, sent in this order before the function."""
     move: Callable[..., object] | None
+    """Function that moves data, sync or async, called with a ``MoveContext`` or ``AsyncMoveContext``. None for none."""
     oldest_code: int | None
+    """The oldest version of the code that still runs on the result; None: only code of this version and later does."""
     allow: Sequence[str]
+    """What the release decides that a policy would ask for: names of hazards, as a plan gives them (``drop-column
+    events.props``). They are allowed on the way to this version only, and under a policy that may rewrite data."""
 
 
 class Migration(Spec):

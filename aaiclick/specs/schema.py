@@ -40,12 +40,22 @@ class SchemaFields(TypedDict, total=False):
     """Keywords of ``Schema``; what each means is said at the field of that name there."""
 
     version: int | None
+    """Version of the declaration, from 1 to 4294967295 (it is recorded as a UInt32: a date with a time of day does not
+    fit); None for development, where no version is checked."""
     objects: Sequence[AnyObject]
+    """The declared tables, views, dictionaries, families, functions and named collections, and the database itself."""
     migrations: str | Sequence[Migration] | None
+    """Dotted name of the package with the migrations, or a list of them; None for none."""
     unsupported: Mapping[str, str]
+    """Live objects that cannot be declared, each with the reason. Filled by ``reflect_schema``."""
     cluster: str | None
+    """The cluster whose hosts hold the objects, with or without macros: ``{cluster}``. None: what the server shows. It
+    says where, not what: it is no part of the fingerprint, and ``AAICLICK_CLUSTER`` counts in its place."""
     replicate: Replicate
+    """``where-possible``: where there is one host, replicated tables are made of the local engine. ``as-declared``:
+    nowhere."""
     variables: Sequence[Variable]
+    """What differs between installs of one version: see ``aaiclick.variables``."""
 
 
 class Schema(Spec):

@@ -29,22 +29,30 @@ class TableClauses(TypedDict, total=False):
     """Keywords of ``Table`` but its engine; what each means is said at the field of that name in ``Table``."""
 
     indexes: Sequence[Index]
+    """Data skipping indexes. Unset: they are not managed; an empty list: there are none."""
     projections: Sequence[Projection]
+    """Projections. Unset: they are not managed; an empty list: there are none."""
     constraints: Sequence[Constraint]
+    """Constraints. Unset: they are not managed; an empty list: there are none."""
     comment: str | None
+    """COMMENT of the table. Unset: it is not managed; None or '': there is none."""
     renamed_from: str | None
+    """Former name of the table. Where that is there, and the new name is not, the table is renamed; None: no former
+    name."""
 
 
 class TableFields(TableClauses, total=False):
     """Keywords of ``Table``; what each means is said at the field of that name there."""
 
     engine: Required[AnyEngine]
+    """ENGINE with its keys, TTL and SETTINGS. It has to be given."""
 
 
 class ArrowFields(TableClauses, total=False):
     """Keywords of ``Table.from_arrow``: the engine may also be in the metadata."""
 
     engine: AnyEngine
+    """ENGINE with its keys, TTL and SETTINGS. Left out: a MergeTree with the keys that the metadata name."""
 
 
 class Table(Spec):

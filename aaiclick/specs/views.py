@@ -20,8 +20,12 @@ class ViewFields(TypedDict, total=False):
     """Keywords of ``View``; what each means is said at the field of that name there."""
 
     query: str
+    """The SELECT behind AS."""
     comment: str | None
+    """COMMENT of the view. Unset: it is not managed."""
     security: str | None
+    """As whom the view reads, as SQL: ``SQL SECURITY INVOKER``, ``DEFINER = reporting SQL SECURITY DEFINER``. None: it
+    is not managed."""
 
 
 class View(Spec):
@@ -56,12 +60,21 @@ class MaterializedViewFields(TypedDict, total=False):
     """Keywords of ``MaterializedView``; what each means is said at the field of that name in ``MaterializedView``."""
 
     query: str
+    """The SELECT behind AS."""
     to: str | None
+    """TO: the table that the view writes into, ``table`` or ``database.table``. None: the view owns an inner table."""
     engine: AnyEngine | None
+    """ENGINE of the inner table; None where ``to`` is given."""
     refresh: str | None
+    """What stands behind REFRESH of a refreshable view: ``EVERY 1 HOUR``. None: the view is set off by inserts."""
     comment: str | None
+    """COMMENT of the view. Unset: it is not managed."""
     backfill: bool
+    """True: when the view is created it is also filled with the rows that its source holds already. Where that cannot
+    be done safely, the plan is blocked."""
     security: str | None
+    """As whom the view reads and writes, as SQL: ``SQL SECURITY NONE``, ``DEFINER = reporting SQL SECURITY DEFINER``.
+    None: it is not managed."""
 
 
 class MaterializedView(Spec):
@@ -123,13 +136,21 @@ class DictionaryFields(TypedDict, total=False):
     """Keywords of ``Dictionary``; what each means is said at the field of that name in ``Dictionary``."""
 
     columns: Sequence[Column]
+    """The attributes, the key's own included."""
     primary_key: Sequence[str]
+    """PRIMARY KEY: names of attributes."""
     source: str
+    """What stands inside ``SOURCE(...)``: ``CLICKHOUSE(TABLE 'shops')``."""
     layout: str
+    """What stands inside ``LAYOUT(...)``: ``HASHED()``."""
     lifetime: str | None
+    """What stands inside ``LIFETIME(...)``: ``MIN 300 MAX 600``, in seconds. None: no such clause."""
     range: str | None
+    """What stands inside ``RANGE(...)``: ``MIN starts MAX ends``. None: no such clause."""
     settings: Mapping[str, SettingValue]
+    """SETTINGS of the dictionary, by name."""
     comment: str | None
+    """COMMENT of the dictionary; None or '': none."""
 
 
 class Dictionary(Spec):
@@ -180,8 +201,11 @@ class TableFamilyFields(TypedDict, total=False):
     """Keywords of ``TableFamily``."""
 
     columns: Sequence[Column]
+    """Columns that each of the tables has to have as declared here; others stay as they are."""
     engine: AnyEngine | None
+    """Keys, TTL and settings for each of the tables; None: the engine is not managed."""
     comment: str | None
+    """COMMENT of each of the tables; unset: it is not managed."""
 
 
 class TableFamily(Spec):

@@ -3,6 +3,7 @@ it. Pure."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -225,12 +226,13 @@ def script_text(message: str, version: int, release: Release, oldest_code: int |
         oldest = f"\n    oldest_code={oldest_code}," if oldest_code is not None else ""
         allow = f"\n    allow={list(release.allow)!r}," if release.allow else ""
         listed = "".join(f"\n    {word}" for word in derived)
+        quoted = json.dumps(title, ensure_ascii=False)  # as formatters write it
         return (
             f'"""{title}.\n\nDerived from the declarations, not to be repeated here:\n{listed}\n"""\n\n'
             "from aaiclick import Migration\nfrom aaiclick.specs.moves import MoveContext\n\n\n"
             "def move(context: MoveContext) -> None:\n"
             '    """Moves data; it goes on at context.bookmark, None at first."""\n\n\n'
-            f"migration = Migration(\n    version={version},\n    title={title!r},{renames}{oldest}{allow}\n"
+            f"migration = Migration(\n    version={version},\n    title={quoted},{renames}{oldest}{allow}\n"
             "    move=move,\n)\n"
         )
     lines = [f"-- title: {title}", "-- strategy: derived"]

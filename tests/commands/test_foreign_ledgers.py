@@ -153,3 +153,5 @@ def test_a_part_is_reflected(database: Client) -> None:
         names(("shop_c",))
     with pytest.raises(UsageError, match=r"is called x\*$"):
         names(exclude=("x*",))
+    with pytest.raises(UsageError, match=r"^nothing is left: what log names is excluded by l\*$"):
+        names(("log",), ("l*",))

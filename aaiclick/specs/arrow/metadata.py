@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from typing import TypeAlias, TypedDict, cast
+from typing import TYPE_CHECKING, TypeAlias, TypedDict, cast
 
 from aaiclick.errors import SpecError
 from aaiclick.specs.arrow.checks import WORDS, codecs, expressions, one_type, table_ttl
 from aaiclick.specs.columns import Column, ColumnFields
-from aaiclick.specs.engines import KeyFields, MergeTree
+from aaiclick.specs.engines import MergeTree
 from aaiclick.sql.expressions import one_expression
 from aaiclick.sql.quoting import quoted_where_needed
 from aaiclick.sql.tokens import Tokens, split_top, unquote
 from aaiclick.sql.types import unwrapped
+
+if TYPE_CHECKING:
+    from aaiclick.specs.engine_fields import KeyFields
 
 Metadata: TypeAlias = "Mapping[bytes, bytes] | None"
 PREFIX = "clickhouse."

@@ -31,7 +31,9 @@ class NamedCollectionFields(TypedDict, total=False):
     """Keywords of ``NamedCollection``."""
 
     overridable: list[str]
+    """Keys that a query may override, whatever the server's default."""
     not_overridable: list[str]
+    """Keys that no query may override, whatever the server's default."""
 
 
 class NamedCollection(Spec):

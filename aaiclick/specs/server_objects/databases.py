@@ -26,7 +26,10 @@ class DatabaseFields(TypedDict, total=False):
     """Keywords of ``Database``; what each means is said at the field of that name there."""
 
     engine: str
+    """What stands behind ENGINE: ``Atomic``, ``Replicated('/path', '{shard}', '{replica}')``. It counts where the
+    database is made: no statement changes it, so another one of a live database stops the plan, with the reason."""
     comment: str | None
+    """COMMENT, unquoted; None or '': there is none."""
 
 
 class Database(Spec):
