@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aaiclick.errors import StatementError
+from aaiclick.errors import SpecError, StatementError
+
+_NAMED = re.compile(r"\(([A-Z][A-Z0-9_]+)\)\.?$")
+"""Code of the server at the end of its message, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,11 @@ EXPLANATIONS: Mapping[int, Explanation] = {
         "the server does not accept an argument of a function, an engine or a clause",
         "Correct what the message names",
     ),
+    42: Explanation(
+        "NUMBER_OF_ARGUMENTS_DOESNT_MATCH",
+        "a function, an engine or a type takes another number of arguments",
+        "Correct what the message names",
+    ),
     43: Explanation(
         "ILLEGAL_TYPE_OF_ARGUMENT",
         "a function does not take values of that type",
@@ -68,7 +77,17 @@ EXPLANATIONS: Mapping[int, Explanation] = {
         "this server cannot do that with this engine or type",
         "Do it in another way, or use a newer server",
     ),
+    50: Explanation(
+        "UNKNOWN_TYPE",
+        "this server has no type of that name; case counts in most of them (UInt64)",
+        "Correct the name, or use a newer server",
+    ),
     53: Explanation("TYPE_MISMATCH", "a value has another type than the place wants", "Convert it: CAST(x, 'Type')"),
+    56: Explanation(
+        "UNKNOWN_STORAGE",
+        "this server has no table engine of that name",
+        "Correct the name, or use a build of the server that has it",
+    ),
     57: Explanation(
         "TABLE_ALREADY_EXISTS",
         "something of that name is there already",
@@ -84,6 +103,11 @@ EXPLANATIONS: Mapping[int, Explanation] = {
         "the server does not understand the statement",
         "Correct the SQL where the message points to; an older server may not know it",
     ),
+    63: Explanation(
+        "UNKNOWN_AGGREGATE_FUNCTION",
+        "this server has no aggregate function of that name",
+        "Correct the name, or use a newer server",
+    ),
     69: Explanation(
         "ARGUMENT_OUT_OF_BOUND",
         "a number is outside of what is possible there",
@@ -98,6 +122,11 @@ EXPLANATIONS: Mapping[int, Explanation] = {
         "CANNOT_PARSE_NUMBER",
         "a text is no number",
         "Correct those rows, or use a function that ends in OrNull or OrZero",
+    ),
+    80: Explanation(
+        "INCORRECT_QUERY",
+        "parts of a definition do not go together, or one of them is not known",
+        "Correct what the message names",
     ),
     81: Explanation(
         "UNKNOWN_DATABASE",
@@ -299,12 +328,18 @@ EXPLANATIONS: Mapping[int, Explanation] = {
 
 def explanation_of(error: BaseException) -> str:
     """A line on the server's code behind an error, without links: ``497 ACCESS_DENIED: ...``; '' where there is none,
-    or nothing is known about it."""
+    or nothing is known about it. A wrong declaration has the server's words, which end with the name of the code."""
     seen = 0
     current: BaseException | None = error
     # Causes may go round in a circle.
     while current is not None and seen < 10:
         if isinstance(current, StatementError) and (found := EXPLANATIONS.get(current.code)) is not None:
-            return f"{current.code} {found.name}: {found.means}. {found.to_do}"
+            return _line(current.code, found)
         current, seen = current.__cause__, seen + 1
+    if isinstance(error, SpecError) and (named := _NAMED.search(str(error))) is not None:
+        return next((_line(code, found) for code, found in EXPLANATIONS.items() if found.name == named[1]), "")
     return ""
+
+
+def _line(code: int, found: Explanation) -> str:
+    return f"{code} {found.name}: {found.means}. {found.to_do}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from clickhouse_connect.driver.client import Client
 
-from aaiclick.errors import ApplyError, StatementError
+from aaiclick.errors import ApplyError, SpecError, StatementError
 from aaiclick.explanations import EXPLANATIONS, explanation_of
 from tests.cli.codes_page import PAGE, written
 
@@ -35,3 +35,9 @@ def test_the_code_behind_an_error_counts() -> None:
 def test_the_page_has_the_table() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert written(text) == text
+
+
+def test_a_wrong_declaration_is_explained_by_the_name_of_its_code() -> None:
+    refused = SpecError("table t", "Unknown data type family: Uint64. Maybe you meant: ['UInt64']. (UNKNOWN_TYPE)")
+    assert explanation_of(refused).startswith("50 UNKNOWN_TYPE: this server has no type of that name")
+    assert explanation_of(SpecError("table t", "declared twice (UNKNOWN)")) == ""

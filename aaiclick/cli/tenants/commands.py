@@ -118,7 +118,9 @@ def plan_of_tenants(frame: Frame, policy: Policy, quick: bool, jobs: int) -> Exi
         for group in plans.groups:
             _print_group(frame.output, group)
         if pending:
-            frame.output.say(f"run: {frame.without_flags()}", "bold")
+            # In a pipe all of the output is SQL.
+            mark = "" if frame.output.out.is_terminal else "-- "
+            frame.output.say(f"{mark}run: {frame.without_flags()}", "bold")
     done = ExitCode.PENDING if pending else ExitCode.DONE
     return max((*(failure.code for failure in failures.values()), done))
 
