@@ -61,6 +61,7 @@ def _check_keys(form: TableForm, keys: KeyFacts) -> str:
             f"its primary key was read as {form.primary_key or form.order_by or 'none'}, the server says "
             f"{keys.primary or 'none'}"
         )
+    # The catalogue shows the expression alone, whatever parentheses were written around it.
     if bare(form.sample_by) != bare(keys.sampling):
         return f"its sampling key was read as {form.sample_by or 'none'}, the server says {keys.sampling or 'none'}"
     return ""

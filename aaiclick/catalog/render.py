@@ -181,6 +181,7 @@ def local_family(form: TableForm) -> TableForm:
 def local_engine(form: TableForm) -> TableForm:
     """The table with the local engine in place of a Replicated or Shared one."""
     engine, arguments = form.engine, form.arguments
+    # Both wrap an engine of the family, and put path and replica in front of its own arguments.
     for prefix in ("Replicated", "Shared"):
         if form.merge_tree and engine.startswith(prefix):
             engine, arguments = engine[len(prefix) :], _local_arguments(arguments)

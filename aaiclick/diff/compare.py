@@ -61,6 +61,7 @@ def diff_table(live: TableForm, target: Target) -> tuple[Change, ...]:
         old = present.get(column.name)
         if old is not None:
             changes.extend(_column_changes(name, old, column, wanted.engine))
+    # Behind the additions: AFTER may name a column that is new.
     changes.extend(_moved(name, wanted, [column.name for column in live.columns]))
     changes.extend(_key_changes(live, target))
     changes.extend(_object_changes(live, wanted))
@@ -101,6 +102,7 @@ def _column_changes(table: str, old: ColumnForm, new: ColumnForm, engine: str) -
         changes.append(ChangeColumnComment(table, new.name, old.comment, new.comment))
     if old.ttl != new.ttl:
         changes.append(ChangeColumnTtl(table, new.name, new.type, old.ttl, new.ttl))
+    # The server keeps them in the order in which they came, which means nothing.
     if dict(old.settings) != dict(new.settings):
         changes.append(ChangeColumnSettings(table, new.name, old.settings, new.settings))
     if old.statistics != new.statistics:

@@ -198,6 +198,7 @@ class SummingMergeTree(MergeTree):
     @property
     def own_arguments(self) -> str:
         listed = ", ".join(quoted_where_needed(name) for name in self.columns)
+        # The server takes one column bare, and several only as a tuple.
         return listed if len(self.columns) < 2 else f"({listed})"
 
     def columns_used(self) -> tuple[tuple[str, str], ...]:

@@ -44,6 +44,7 @@ def _follow(
     if old not in present or old not in renames or old in behind:
         return False
     new = renames[old]
+    # The new name is taken by a column that is renamed itself: that one has to go first.
     if new in present and not _follow(new, renames, present, (*behind, old), found):
         return False
     found.append((old, new))

@@ -19,6 +19,7 @@ def renamed_calls(sql: str, names: Mapping[str, str]) -> str:
         return sql
     pieces: list[str] = []
     position = 0
+    # A name that no bracket follows is a column, whatever functions there are.
     for token, behind in itertools.pairwise(items):
         if (
             token.kind in ("word", "name")

@@ -59,6 +59,7 @@ def is_utf8(text: str) -> bool:
 
 def file_name_length(name: str) -> int:
     """Length of the name as a file: ClickHouse writes every byte that is no ASCII word character as ``%XX``."""
+    # escapeForFileName works on bytes: a letter of another script has several.
     return len(name) + sum(
         3 * len(found.encode("utf-8", "surrogatepass")) - 1 for found in _ESCAPED_IN_FILES.findall(name)
     )

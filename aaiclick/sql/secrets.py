@@ -84,6 +84,7 @@ def without_secrets(sql: str, *, source: bool = False) -> str:
     source = source or _SOURCE.search(sql) is not None
     with suppress(TokenError):  # words, or a part of a statement: what is no call is hidden all the same
         sql = _in_calls(sql)
+    # By its text, not by tokens: of a statement that cannot be cut nothing may be shown either.
     sql = _COLLECTION.sub(lambda found: _KEY_VALUE.sub(rf"\1{_LITERAL}", found[0]), sql)
     sql = _IDENTIFIED.sub(rf"\1{_LITERAL}", sql)
     sql = _URL.sub(lambda found: _QUERY_VALUE.sub(rf"\1{HIDDEN}", found[0]), sql)

@@ -118,6 +118,7 @@ class Tokens:
             if self.is_op(position, separator):
                 ranges.append((first, position))
                 first = position + 1
+            # A bracket is stepped over as a whole, so a separator inside of it divides nothing.
             position = self.after(position)
         return [*ranges, (first, end)] if end > start else []
 

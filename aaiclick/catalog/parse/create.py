@@ -77,6 +77,7 @@ def _header(cursor: Cursor) -> tuple[str, str]:
     """What is created, and its name; the database, a UUID and a cluster are stepped over."""
     if not cursor.accept("CREATE"):
         raise cursor.error("CREATE was expected")
+    # Texts of declarations come here as well: the server itself shows neither this nor IF NOT EXISTS.
     cursor.accept("OR", "REPLACE")
     heads = (("MATERIALIZED", "VIEW"), ("VIEW",), ("DICTIONARY",), ("TABLE",))
     head = next((" ".join(words) for words in heads if cursor.accept(*words)), None)

@@ -121,6 +121,7 @@ def _settings(cursor: Cursor) -> Settings:
         if not cursor.accept_op("="):
             raise cursor.error("SETTINGS: = was expected")
         cursor.expression("a setting")
+        # Whatever follows a value without a comma is another clause: COMMENT, AS, or the end.
         if not cursor.accept_op(","):
             break
     return read_settings(Cursor(cursor.tokens, start, cursor.position))

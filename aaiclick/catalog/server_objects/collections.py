@@ -47,6 +47,7 @@ def declared_collection(item: NamedCollection) -> CollectionForm:
 def read_collections(names: Iterable[str]) -> Routine[dict[str, LiveCollection]]:
     """The live collections among these names, as far as this user may see them."""
     try:
+        # In hexadecimal digits: a comma in a name would divide it.
         rows = yield Query(_LIVE, {"names": ",".join(name.encode().hex() for name in sorted(set(names)))})
     except StatementError as error:
         if error.code == ACCESS_DENIED:

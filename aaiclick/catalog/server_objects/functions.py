@@ -19,7 +19,7 @@ from aaiclick.clock import clock
 from aaiclick.error_codes import ACCESS_DENIED
 from aaiclick.errors import PlanError, SpecError, StatementError
 from aaiclick.relay import INTERRUPTIONS
-from aaiclick.routine import Command, Query, Routine, text
+from aaiclick.routine import Command, Query, Routine, number, text
 from aaiclick.specs.functions import Function, create_function_sql
 from aaiclick.sql.ddl import drop
 from aaiclick.sql.function_calls import renamed_calls
@@ -30,12 +30,24 @@ _LIVE = (
     "SELECT name, create_query FROM system.functions WHERE origin = 'SQLUserDefined'"
     " AND has(arrayMap(x -> unhex(x), splitByChar(',', {names:String})), name) ORDER BY name"
 )
+_BUILT_IN = (
+    "SELECT name, toUInt8(case_insensitive) FROM system.functions WHERE origin != 'SQLUserDefined'"
+    " AND has(arrayMap(x -> unhex(x), splitByChar(',', {names:String})), lower(name)) ORDER BY name"
+)
 
 
 def read_functions(names: Iterable[str]) -> Routine[dict[str, FunctionForm]]:
     """The live functions among these names."""
     rows = yield Query(_LIVE, {"names": ",".join(name.encode().hex() for name in sorted(set(names)))})
     return {text(row[0]): FunctionForm(text(row[0]), text(row[1])) for row in rows}
+
+
+def names_of_the_server(names: Collection[str]) -> Routine[frozenset[str]]:
+    """Those of the names that a function of the server itself has: it makes none of that name (609)."""
+    rows = yield Query(_BUILT_IN, {"names": ",".join(name.lower().encode().hex() for name in sorted(names))})
+    # One that is called in any case keeps its own spelling and the one in small letters to itself, and no other.
+    taken = {text(row[0]) for row in rows} | {text(row[0]).lower() for row in rows if number(row[1])}
+    return frozenset(names) & taken
 
 
 def function_form(function: Function) -> Routine[FunctionForm]:

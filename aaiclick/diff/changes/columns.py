@@ -68,6 +68,7 @@ class DropColumn:
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
+        # The server drops no column of a key (524) and none that a default reads (44): those phases come before.
         return (AlterCommand(Phase.DROP_COLUMNS, drop_column(quote_name(self.column.name))),)
 
     @property

@@ -42,6 +42,7 @@ def missing(old: dict[str, int], new: dict[str, int]) -> tuple[str, ...]:
 
 def moved(old: dict[str, int], new: dict[str, int]) -> bool:
     """True where a label has another number: converted by number, a value would read as another label."""
+    # A label that is gone says nothing here: which one takes its number is asked for by name.
     return any(label in new and new[label] != value for label, value in old.items())
 
 

@@ -178,6 +178,7 @@ def _inexact(value: str, old: TypeText, new: TypeText) -> str:
     if floating(old) and floating(new):
         return f"isFinite({value}) AND isInfinite({_cast(value, text_of(new))})"
     if floating(old):
+        # Of a number with a fraction accurateCastOrNull gives NULL, also where only the fraction would go.
         return _refused(f"trunc({value})" if whole(new) is not None else value, new)
     if floating(new):
         count = whole(old)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aaiclick.sql.types import TypeText
 
 _WHOLE = re.compile(r"(U?)Int(8|16|32|64|128|256)\Z")
+# Bits with the hidden one: up to two to that power every whole number is a value of its own.
 _MANTISSA = {"BFloat16": 8, "Float32": 24, "Float64": 53}
 
 

@@ -31,6 +31,7 @@ def unfit(value: str, old: str, new: str) -> str:
     """True for rows with a value that the new type cannot hold: too large, no such label, a text that does not parse, a
     NULL inside. A value that is NULL as a whole is checked elsewhere."""
     nullable = bare(old)[1]
+    # NULL as a whole is counted apart: its column gets another hint.
     inside = _inside(f"assumeNotNull({value})" if nullable else value, old, new, _unfit, nulls=True, depth=1)
     return f"isNotNull({value}) AND ({inside})" if nullable and inside else inside
 

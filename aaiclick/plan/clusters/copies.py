@@ -114,6 +114,7 @@ def placed_copy(step: Step, topology: Topology, sizes: ShardSizes, owners: Owner
 def _workers(topology: Topology) -> dict[int, str]:
     """The host that copies, by shard: the one that is connected to, else the first."""
     found: dict[int, str] = {}
+    # One host of each shard copies: its replicas fetch the parts from it, so two would make every row twice.
     for host in sorted(topology.hosts, key=lambda each: not each.is_local):
         found.setdefault(host.shard, host.label)
     local = any(host.is_local for host in topology.hosts)

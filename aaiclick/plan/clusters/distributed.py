@@ -54,6 +54,7 @@ def sharding_refusal(was: TableForm, wanted: TableForm) -> str:
     before, now = _argument(was, 3), _argument(wanted, 3)
     if not before:
         return ""
+    # Spaces and outer parentheses stay as they were typed, and say nothing about where a row goes.
     if "".join(before.split()).strip("()") != "".join(now.split()).strip("()"):
         return (
             f"{wanted.name}: its sharding key would change from {before} to {now or 'none'}, and rows never leave "
@@ -103,6 +104,7 @@ def _names(form: TableForm) -> set[str]:
 
 def _place(ordered: list[Step], name: str, local: str, *, first: bool) -> None:
     """Put the steps of a Distributed table right before the first, or behind the last, step of its local table."""
+    # Drops that are left to the operator have a place of their own, in front of those of the local table.
     own = [step for step in ordered if step.object == name and not step.optional]
     changing = [
         step

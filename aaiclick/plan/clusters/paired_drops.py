@@ -69,6 +69,7 @@ def columns_apart(schema: Schema, catalog: Catalog, elsewhere: Collection[str] =
         live = catalog.get(local.name)
         there = {column.name for column in local.columns}
         there |= {column.name for column in live.form.columns} if live and isinstance(live.form, TableForm) else set()
+        # A Distributed table sends none of these: a shard computes its own.
         kinds = ("alias", "materialized", "ephemeral")
         stored = (column.name for column in table.columns if not any(column.declares(kind) for kind in kinds))
         more = [column for column in stored if not _has(column, there)]

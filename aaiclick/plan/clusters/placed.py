@@ -45,6 +45,7 @@ def on_topology(
         if isinstance(item, Table | MaterializedView) and _plain(item)
     }
     shared = {item.name for item in schema.objects if isinstance(item, Table) and _replicated(item)}
+    # Refreshes first: what they say is about the view itself, and more exact than what is said of any table.
     seen = (replace(step, blocked=step.blocked or refresh_refusal(step, schema, topology)) for step in steps)
     blocked = (replace(step, blocked=step.blocked or _refusal(step, topology, plain, server)) for step in seen)
     return tuple(_unasked(_placed(step, topology, sizes.get(step.object), shared)) for step in blocked)

@@ -31,6 +31,7 @@ def refresh_refusal(step: Step, schema: Schema, topology: Topology) -> str:
     target, engine = _target(view, schema)
     if not isinstance(engine, MergeTree) or engine.replicated is None:
         return ""
+    # Without APPEND a refresh fills a new table and exchanges it by name: a local matter of that host.
     if "APPEND" not in view.refresh.upper().split():
         return (
             f"a refresh replaces {target} on one host, and its other replicas would not see it, so the server refuses "

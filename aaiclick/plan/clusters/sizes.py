@@ -47,6 +47,7 @@ class HostSizes:
         for place, (rows, size) in sorted(self.hosts.items()):
             shard = topology.at(place).shard
             before = found.get(shard, (0, 0))
+            # Replicas have the same rows, up to what is under way: added up, each row would count twice.
             found[shard] = max(before, (rows, size)) if self.replicated else (before[0] + rows, before[1] + size)
         return found
 

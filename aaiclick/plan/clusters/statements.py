@@ -29,6 +29,7 @@ def statements_refusal(statements: Sequence[str], topology: Topology, replicated
                 if re.search(r"\bON\s+CLUSTER\b", sql, re.IGNORECASE)
                 else "what it does on each host cannot be told"
             )
+        # An INSERT SELECT there would read the rows of one shard, and write them to the same one.
         elif kind == "rows" and topology.shards > 1:
             why = "the host that sends it has the rows of its own shard only"
         elif kind == "rows" and target_of(sql, topology.database) not in replicated:

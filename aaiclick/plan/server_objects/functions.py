@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import FunctionForm
-from aaiclick.catalog.server_objects.functions import function_form, read_functions
+from aaiclick.catalog.server_objects.functions import function_form, names_of_the_server, read_functions
 from aaiclick.diff.hazards import Hazard
+from aaiclick.errors import SpecError
 from aaiclick.plan.model import Step
 from aaiclick.plan.steps import create_step, statements_step
 from aaiclick.routine import Routine
@@ -27,11 +28,15 @@ class PlannedFunctions:
 
 def plan_functions(schema: Schema) -> Routine[PlannedFunctions]:
     """Compare the declared functions with the live ones by the engine's own text. Other functions of the server are
-    left alone."""
+    left alone. Raises ``SpecError`` for a name that the server takes for no function."""
     declared = function_order(schema.functions)
     if not declared:
         return PlannedFunctions()
     live = yield from read_functions(function.name for function in declared)
+    missing = {function.name for function in declared} - set(live)
+    if missing and (taken := (yield from names_of_the_server(missing))):
+        name = min(taken)
+        raise SpecError(f"function {name}", "the server has a function of its own of that name: take another one")
     forms: dict[str, FunctionForm] = {}
     steps: list[Step] = []
     changed: list[Function] = []
