@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from aaiclick.catalog.forms import (
@@ -27,6 +28,7 @@ from aaiclick.specs.views import MaterializedView, View
 from aaiclick.sql.ddl import create, create_table, create_view
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
+_ASKS = re.compile(r"\A(COMPLEX_KEY_|)(?:SSD_CACHE|CACHE|DIRECT)\b.*", re.DOTALL)
 _PLAIN = "ENGINE = MergeTree ORDER BY tuple()"
 
 
@@ -98,7 +100,9 @@ def source_sql(scratch: Scratch, live: LiveObject) -> str:
         case DictionaryForm():
             attributes = ", ".join(attribute_form_sql(column) for column in live.form.columns)
             # A dictionary in scratch must not load anything from where the live one does.
-            clauses = {**dict(live.form.clauses), "SOURCE": "NULL()"}
+            clauses = {"LIFETIME": "0", **dict(live.form.clauses), "SOURCE": "NULL()"}
+            # These load nothing without a source that can be asked for single keys. Types do not depend on the layout.
+            clauses["LAYOUT"] = _ASKS.sub(r"\1HASHED()", clauses["LAYOUT"])
             kept = [f"{word}({clauses[word]})" for word in ("SOURCE", "LIFETIME", "LAYOUT", "RANGE") if word in clauses]
             return create(
                 "DICTIONARY",

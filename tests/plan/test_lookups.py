@@ -227,17 +227,26 @@ def test_the_current_database_of_an_engine_is_that_of_the_schema(
     aaiclick_engine.command(f"DROP DATABASE {away} SYNC")
 
 
-@pytest.mark.parametrize("query", ["SELECT k, a FROM look", "SELECT k, dictGet('look', 'a', k) AS a FROM t"])
-def test_a_view_follows_an_attribute_that_becomes_wider(aaiclick_client: Client, query: str) -> None:
+@pytest.mark.parametrize(
+    ("query", "layout"),
+    [
+        ("SELECT k, a FROM look", "FLAT()"),
+        ("SELECT k, dictGet('look', 'a', k) AS a FROM t", "FLAT()"),
+        ("SELECT k, dictGet('look', 'a', k) AS a FROM t", "DIRECT()"),
+    ],
+)
+def test_a_view_follows_an_attribute_that_becomes_wider(aaiclick_client: Client, query: str, layout: str) -> None:
     """It stores the type that the attribute had, and would go on converting to that."""
-    setup(aaiclick_client, LOOKUP, f"CREATE VIEW v AS {query}")
+    direct = layout == "DIRECT()"
+    made = LOOKUP.replace("FLAT()", layout).replace("LIFETIME(0)", "" if direct else "LIFETIME(0)")
+    setup(aaiclick_client, made, f"CREATE VIEW v AS {query}")
     wider = Dictionary(
         "look",
         columns=[Column("k", "UInt64"), Column("a", "UInt16")],
         primary_key=["k"],
         source=f"CLICKHOUSE(TABLE 't' DB '{database(aaiclick_client)}')",
-        layout="FLAT()",
-        lifetime="0",
+        layout=layout,
+        lifetime=None if direct else "0",
     )
     wanted = schema(table(Column("a", "UInt16")), wider)
     ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())

@@ -342,3 +342,16 @@ def test_a_view_that_is_older_than_a_column_stands_when_that_column_is_dropped(
     assert rows(aaiclick_client, "SELECT * FROM v") == [(1, 10)]
     assert "`z`" not in text(aaiclick_client, "v")
     assert not plan_schema(aaiclick_client, wanted).required
+
+
+def test_a_view_with_parameters_that_would_fail_blocks_a_rename(aaiclick_client: Client) -> None:
+    """Its CREATE is analysed by no server: only a read of it would have told."""
+    query = "SELECT a FROM t WHERE k IN {ids:Array(UInt64)} AND k != {other:UInt64}"
+    setup(aaiclick_client, f"CREATE VIEW v AS {query}", "CREATE VIEW w AS SELECT k FROM t WHERE k = {id:UInt64}")
+    renamed = Table(
+        "t", [Column("k", "UInt64"), Column("b", "UInt8", renamed_from="a")], engine=MergeTree(order_by=["k"])
+    )
+    with pytest.raises(BlockedError, match="the view v reads t and would fail") as error:
+        ensure_schema(aaiclick_client, schema(renamed), policy=Policy.everything())
+    assert "view w" not in str(error.value)
+    assert ensure_schema(aaiclick_client, schema(table("UInt16"))).steps

@@ -18,7 +18,7 @@ from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Command, Query, Routine, text
 from aaiclick.sql.clauses import drop_column
 from aaiclick.sql.ddl import alter_table, create, create_view, drop
-from aaiclick.sql.quoting import qualified, quote_name
+from aaiclick.sql.quoting import qualified, quote_name, quote_string
 from aaiclick.sql.tokens import TokenError, Tokens, identifier
 
 
@@ -131,7 +131,7 @@ def _spans(query: str, diff: TableDiff) -> list[tuple[int, int]]:
 
 def _refusal(diff: TableDiff, clone: Clone, query: str) -> Routine[str]:
     """Why the engine would not analyse the query over the clone; '' where it does."""
-    moved = relocated(query, {(diff.database, diff.live.name): (clone.database, clone.table)})
+    moved = relocated(_with_values(query), {(diff.database, diff.live.name): (clone.database, clone.table)})
     probe = qualified(clone.database, f"{clone.table}_view")
     try:
         # CREATE VIEW analyses the query and runs nothing.
@@ -143,3 +143,20 @@ def _refusal(diff: TableDiff, clone: Clone, query: str) -> Routine[str]:
             raise
         return first_line(str(error))
     return ""
+
+
+def _with_values(query: str) -> str:
+    """The query of a view with parameters, with a value of its type in place of each: the server analyses such a query
+    only when it is read, and takes any for a CREATE."""
+    try:
+        tokens = Tokens(query)
+    except TokenError:
+        return query
+    pieces, position = list[str](), 0
+    for place in range(len(tokens)):
+        if tokens.is_op(place, "{") and tokens.is_kind(place + 1, "word", "name") and tokens.is_op(place + 2, ":"):
+            end = tokens.match[place]
+            value = f"defaultValueOfTypeName({quote_string(tokens.slice(place + 3, end))})"
+            pieces += [query[position : tokens.items[place].start], value]
+            position = tokens.items[end].end
+    return "".join([*pieces, query[position:]])
