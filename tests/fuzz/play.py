@@ -69,7 +69,7 @@ def play(ground: Ground, world: World) -> Outcome:
 
 def prepared(ground: Ground, world: World) -> list[Before]:
     """What is there before, and the target that is made from it directly."""
-    _history(ground, world)
+    history(ground, world)
     return _reference(ground, world)
 
 
@@ -98,7 +98,7 @@ def _play(ground: Ground, world: World) -> Outcome:
     )
 
 
-def _history(ground: Ground, world: World) -> None:
+def history(ground: Ground, world: World) -> None:
     for function in world.before.functions:
         ground.run(function.create)
     for table in world.before.tables:

@@ -256,6 +256,29 @@ def test_a_table_that_was_renamed_since_is_named(place: Place) -> None:
         rollback_schema(place.client, five, to=3)
 
 
+@pytest.mark.parametrize("by", [1, 2])
+def test_a_table_that_the_same_version_renamed_and_replaced(aaiclick_client: Client, by: int) -> None:
+    """Its rows come back under the name that it has now, and that has to be allowed: code of the older version would
+    make an empty table beside it."""
+    moved = Table("s", columns=[K64, V], engine=MergeTree(order_by=["v", "k"]), renamed_from="t")
+    first = Schema("case", version=1, objects=[table(K64, V, order_by=["k"])])
+    second = Schema("case", version=2, objects=[moved])
+    ensure_schema(aaiclick_client, first)
+    aaiclick_client.command("INSERT INTO t VALUES (1, 'a')")
+    ensure_schema(aaiclick_client, second, policy=KEPT)
+    aaiclick_client.command("INSERT INTO s VALUES (2, 'b')")
+    code = first if by == 1 else second
+    words = r"s: table t is renamed to s \(rename it back before code of the older version starts"
+    with pytest.raises(HazardNotAllowedError, match=words) as refused:
+        rollback_schema(aaiclick_client, code, to=1)
+    rollback_schema(aaiclick_client, code, to=1, allow=refused.value.allow)
+    aaiclick_client.command("RENAME TABLE s TO t")
+    assert validate_schema(aaiclick_client, first).state == "in sync"
+    assert aaiclick_client.query("SELECT k, v FROM t ORDER BY k").result_rows == [(1, "a"), (2, "b")]
+    ensure_schema(aaiclick_client, second, policy=KEPT)
+    assert aaiclick_client.query("SELECT k, v FROM s ORDER BY k").result_rows == [(1, "a"), (2, "b")]
+
+
 def back(database: str, to: int | None) -> Rollback:
     return Rollback(V4, database, to, frozenset(), False, this_process(), True, 3600)
 

@@ -10,6 +10,7 @@ from aaiclick.apply.rollback.path import Transition
 from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AlterWork
+from aaiclick.plan.steps import former_name
 from aaiclick.specs.server_objects.databases import DATABASE
 
 
@@ -37,7 +38,9 @@ def find_not_restored(listed: Sequence[Transition], restored: Mapping[str, int],
     created: set[str] = set()
     for place, each in enumerate(listed):
         for step in each.steps:
-            undone = step.object in restored and place >= restored[step.object]
+            renamed = former_name(step)
+            # Its rows come back under the name that the table has now.
+            undone = step.object in restored and place >= restored[step.object] and not renamed
             if undone and isinstance(step.work, AlterWork) and step.work.frees_ttl:
                 notes.append(f"{step.object} comes back without what was removed before it was copied ({step.change})")
             # What was done to a table that came on this way is nothing to the older version: it does not know the
@@ -60,6 +63,11 @@ def find_not_restored(listed: Sequence[Transition], restored: Mapping[str, int],
                 gone.append(step.object)
                 words.append(
                     f"{step.object}: {step.change} (the table from before v{each.record.version} is not kept any more)"
+                )
+            elif renamed:
+                words.append(
+                    f"{step.object}: {step.change} (rename it back before code of the older version starts: that would "
+                    f"make an empty table {renamed})"
                 )
             else:
                 words.append(f"{step.object}: {step.change}")

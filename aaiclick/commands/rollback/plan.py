@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from aaiclick.apply.rollback.inspect import Restore, inspect_kept
@@ -77,7 +77,7 @@ def find_rollback(found: Inspection, to: int | None) -> Routine[RollbackPlan]:
     through ``to``."""
     schema, database = found.schema, found.catalog.database
     live, path = yield from _path(found)
-    kept = yield from _look(found, found.record.at if found.record is not None else -1)
+    kept = yield from _look(found, _names(found, path), found.record.at if found.record is not None else -1)
     target = _target(schema.name, live, path, to, kept.targets, given_up=found.unfinished_migration is not None)
     covered = path[: 1 + next(place for place, step in enumerate(path) if step.before == target)]
     listed = transitions(covered)
@@ -168,12 +168,19 @@ def _target(
     return target
 
 
-def _look(found: Inspection, recorded: int) -> Routine[_KeptTables]:
-    """``recorded``: when the last record was written, Unix milliseconds."""
+def _names(found: Inspection, path: Sequence[VersionStep]) -> frozenset[str]:
+    """The objects of the schema: those that this code declares, and those that other versions changed. The code of the
+    older version knows nothing of a table that was made, or got its name, since."""
+    changed = {step.object for each in transitions(path) for step in each.steps}
+    return frozenset(changed | {item.name for item in found.schema.objects})
+
+
+def _look(found: Inspection, declared: Collection[str], recorded: int) -> Routine[_KeptTables]:
+    """``declared``: names of the schema's objects. ``recorded``: when the last record was written, Unix
+    milliseconds."""
     database = found.catalog.database
     rows = found.owned.kept()
-    declared = {item.name for item in found.schema.objects}
-    live = yield from physicals(database, tuple(sorted(declared | {row.kept.table for row in rows})))
+    live = yield from physicals(database, tuple(sorted({*declared, *(row.kept.table for row in rows)})))
     # By the storage that took its place: a name may be another table's by now.
     older = {row.kept.replaced_by: row for row in rows if not row.kept.back}
 
