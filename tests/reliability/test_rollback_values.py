@@ -3,11 +3,23 @@ the copy whose partition was detached and attached again are no rows that came s
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from aaiclick import Column, MergeTree, Migration, Rebuild, Schema, Table, ensure_schema, plan_schema, rollback_schema
+from aaiclick import (
+    Column,
+    MergeTree,
+    Migration,
+    Policy,
+    Rebuild,
+    Schema,
+    Table,
+    ensure_schema,
+    plan_schema,
+    rollback_schema,
+)
 from aaiclick.errors import BlockedError, HazardNotAllowedError, SchemaError
 
 if TYPE_CHECKING:
@@ -32,6 +44,52 @@ def schemas(
     return Schema("shop", version=1, objects=[before]), Schema(
         "shop", version=2, objects=[after], migrations=[migration]
     )
+
+
+def test_a_label_that_the_older_enum_lacks_is_said_before_anything_is_changed(aaiclick_client: Client) -> None:
+    old, new = Column("x", "Enum8('a' = 1)"), Column("x", "Enum8('a' = 1, 'b' = 2)")
+    v1, v2 = schemas(table(old), table(new, order_by="x"), Rebuild())
+    ensure_schema(aaiclick_client, v1)
+    ensure_schema(aaiclick_client, v2)
+    aaiclick_client.command("INSERT INTO t VALUES (1, 'a'), (2, 'b')")
+    for allow in ((), ("values t",)):
+        with pytest.raises(
+            SchemaError, match=r"1 have a label that the older Enum lacks\): change or delete"
+        ) as refused:
+            rollback_schema(aaiclick_client, v1, allow=allow)
+        assert "Nothing was changed" in str(refused.value)
+    aaiclick_client.command("DELETE FROM t WHERE x = 'b'")
+    rollback_schema(aaiclick_client, v1, allow=("deletes t",))
+    assert rows(aaiclick_client) == [(1, "a")]
+
+
+def test_a_type_without_a_way_back_gives_its_default_by_name(aaiclick_client: Client) -> None:
+    pair = Column("x", "Tuple(a UInt8, b UInt8)")
+    v1, v2 = schemas(table(pair), table(Column("x", "JSON")), Rebuild())
+    ensure_schema(aaiclick_client, v1)
+    aaiclick_client.command("INSERT INTO t VALUES (1, (1, 2))")
+    policy = Policy.lossless(keep_old=timedelta(days=1)).allow("retype t.x")
+    ensure_schema(aaiclick_client, v2, policy=policy)
+    aaiclick_client.command("""INSERT INTO t VALUES (2, '{"a": 3}')""")
+    with pytest.raises(HazardNotAllowedError, match=r"x gets its default in rows that came since \(1 so far\)"):
+        rollback_schema(aaiclick_client, v1)
+    rollback_schema(aaiclick_client, v1, allow=("values t",))
+    assert rows(aaiclick_client, "id, x.a, x.b") == [(1, 1, 2), (2, 0, 0)]
+
+
+def test_what_was_altered_before_it_was_replaced_is_said(aaiclick_client: Client) -> None:
+    """The attach changes the type in place, and then takes the parts over: the kept table has the new type."""
+    label = Column("x", "Enum8('a' = 1)")
+    other = MergeTree(order_by=["id"], settings={"index_granularity_bytes": 1048576})
+    v1 = Schema("shop", version=1, objects=[table(label)])
+    v2 = Schema("shop", version=2, objects=[table(Column("x", "Int8"), engine=other)])
+    ensure_schema(aaiclick_client, v1)
+    aaiclick_client.command("INSERT INTO t VALUES (1, 'a')")
+    report = ensure_schema(aaiclick_client, v2, policy=Policy.lossless(keep_old=timedelta(days=1)).allow("retype t.x"))
+    assert [step.strategy for step in report.steps] == ["attach"]
+    words = r"not put back: t: was altered in place before it was replaced \(column x: type Int8 -> Enum8\('a' = 1\)\)"
+    with pytest.raises(HazardNotAllowedError, match=words):
+        rollback_schema(aaiclick_client, v1)
 
 
 CASES = {

@@ -7,7 +7,7 @@ a column is evaluated over what the old columns would hold, and has to give the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
@@ -116,6 +116,37 @@ def unfit_condition(old: TableForm, newer: TableForm, columns: Sequence[CopyColu
     """Selects the rows with a value that is another one after it was converted to the old type and back; '' where there
     can be none."""
     changed: list[str] = []
+    for source, wanted in _converted(old, newer, columns):
+        name = quote_name(source.name)
+        empty = f"isNull({name})" if values.holds_null(source.type) and not values.holds_null(wanted.type) else ""
+        changed += [
+            empty,
+            values.unfit(name, source.type, wanted.type),
+            values.differs(name, source.type, wanted.type),
+        ]
+    return _any(changed)
+
+
+def unlabelled_condition(old: TableForm, newer: TableForm, columns: Sequence[CopyColumn]) -> str:
+    """Selects the rows with a label that the older Enum lacks; '' where there can be none. A CAST would store its
+    number all the same, and the server then fails on every query that shows it."""
+    return _any(
+        [
+            values.unfit(quote_name(source.name), source.type, wanted.type)
+            for source, wanted in _converted(old, newer, columns)
+            if "Enum" in wanted.type
+        ]
+    )
+
+
+def _any(conditions: Sequence[str]) -> str:
+    return " OR ".join(f"({each})" for each in conditions if each)
+
+
+def _converted(
+    old: TableForm, newer: TableForm, columns: Sequence[CopyColumn]
+) -> Iterator[tuple[ColumnForm, ColumnForm]]:
+    """The newer and the older column, where one is the other in another type."""
     for column in columns:
         wanted = old.column(column.target)
         source = next(
@@ -126,20 +157,8 @@ def unfit_condition(old: TableForm, newer: TableForm, columns: Sequence[CopyColu
             ),
             None,
         )
-        if wanted is None or source is None or source.type == wanted.type:
-            continue
-        name = quote_name(source.name)
-        empty = f"isNull({name})" if values.holds_null(source.type) and not values.holds_null(wanted.type) else ""
-        changed.extend(
-            each
-            for each in (
-                empty,
-                values.unfit(name, source.type, wanted.type),
-                values.differs(name, source.type, wanted.type),
-            )
-            if each
-        )
-    return " OR ".join(f"({each})" for each in changed)
+        if wanted is not None and source is not None and source.type != wanted.type:
+            yield source, wanted
 
 
 def _down(

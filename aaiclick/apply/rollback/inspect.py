@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from aaiclick.apply.rollback.chain import ChainTable, came_while_live, count, rows_of
-from aaiclick.apply.rollback.columns import Link, UnprovenValue, columns_back, unfit_condition
+from aaiclick.apply.rollback.chain import ChainTable, came_while_live, counted, rows_of
+from aaiclick.apply.rollback.columns import Link, UnprovenValue, columns_back, unfit_condition, unlabelled_condition
+from aaiclick.apply.rollback.convertible import convertible, stuck
 from aaiclick.apply.rollback.reattached import BLOCK
 from aaiclick.apply.rollback.since_then import since_then
 from aaiclick.catalog.forms import TableForm
@@ -105,6 +106,7 @@ def inspect_kept(database: str, chain: Sequence[Link], *, read_by_views: bool = 
     wheres = [f"{BLOCK} > {base_sql(link.row.kept.base, link.row.kept.bases)}" for link in chain]
     rows = yield from rows_of(database, tables[0])
     counts: list[int] = []
+    filled: list[tuple[CopyColumn, ...]] = []
     unfit = 0
     said: list[str] = []
     unproven: list[str] = []
@@ -116,19 +118,33 @@ def inspect_kept(database: str, chain: Sequence[Link], *, read_by_views: bool = 
         blocked.append(happened.blocked)
         # Rows of the copy that came back under later numbers are in the kept table, and would be there twice.
         wheres[place] += happened.left_out
-        counts.append((yield from count(database, table.name, f"{wheres[place]}{parts_of}")))
-        unfit += yield from _unfit(database, old, table, came[place].columns, f"{wheres[place]}{parts_of}")
+        where, source = f"{wheres[place]}{parts_of}", qualified(database, table.name)
+        counts.append((yield from counted(source, where)))
+        columns, refused = yield from convertible(source, came[place].columns)
+        filled.append(columns)
+        # Also where no row came yet: others may come before the tables are exchanged.
+        unproven += [
+            f"{target} gets its default in rows that came since ({counts[place]} so far), because what they hold does "
+            f"not convert to its older type: {problem}"
+            for target, problem in refused.items()
+        ]
+        if counts[place]:
+            unfit += yield from _unfit(old, source, where, unfit_condition(old, table.form, columns))
+            unlabelled = yield from _unfit(old, source, where, unlabelled_condition(old, table.form, columns))
+            problem = yield from stuck(source, where, columns)
+            problem = f"{unlabelled} have a label that the older Enum lacks" if unlabelled else problem
+            blocked.append(_stuck(old.name, problem))
         if not link.known and counts[place]:
             said_by = (
                 f"no plan was entered that says how the columns of {kept.table} were filled when {link.row.name} was "
                 "replaced"
             )
             unproven.append(f"{counts[place]} rows that came since would stay as they are: {said_by}")
-        unproven += yield from _unproven(database, table, came[place].doubts, f"{wheres[place]}{parts_of}")
+        unproven += yield from _unproven(database, table, came[place].doubts, where)
     # The live table is copied as in any rebuild; what the tables in between hold is copied apart, below.
-    work = RebuildWork(kept.table, old, came[-1].columns, wheres[-1], ordered, True, keeps_ttl=bool(old.ttl))
+    work = RebuildWork(kept.table, old, filled[-1], wheres[-1], ordered, True, keeps_ttl=bool(old.ttl))
     between = tuple(
-        TableBetween(table.name, table.kept, came[place].columns, wheres[place], counts[place])
+        TableBetween(table.name, table.kept, filled[place], wheres[place], counts[place])
         for place, table in enumerate(tables[1:-1])
         if table.kept is not None
     )
@@ -165,6 +181,15 @@ def _detached(database: str, names: Sequence[str]) -> Routine[str]:
     return "; ".join(found)
 
 
+def _stuck(table: str, problem: str) -> str:
+    if not problem:
+        return ""
+    return (
+        f"{table}: rows that came since do not convert to the old columns ({problem}): change or delete such rows, "
+        "or say with Rebuild(back={...}) in the migration what they become"
+    )
+
+
 def _blocked(chain: Sequence[Link]) -> str:
     for link in chain:
         kept = link.row.kept
@@ -194,13 +219,12 @@ def _settings(old: TableForm, kept: KeptComment) -> tuple[tuple[str, str], ...]:
     return (*back, *((name, value) for name, value in saved.items() if name not in present))
 
 
-def _unfit(database: str, old: TableForm, table: ChainTable, columns: Sequence[CopyColumn], where: str) -> Routine[int]:
-    """Rows that came since with a value that is another one after it was converted to the old type and back."""
-    changed = unfit_condition(old, table.form, columns)
+def _unfit(old: TableForm, source: str, where: str, changed: str) -> Routine[int]:
+    """How many rows of ``source`` that came since meet a condition of ``columns``."""
     if not changed:
         return 0
     try:
-        return (yield from count(database, table.name, f"{where} AND ({changed})"))
+        return (yield from counted(source, f"{where} AND ({changed})"))
     except OutcomeUnknownError:
         raise
     except StatementError as error:

@@ -12,6 +12,7 @@ from aaiclick.apply.rollback.path import VersionStep, linked, made_by, transitio
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.tables import physicals
 from aaiclick.commands.inspection.inspect import Inspection
+from aaiclick.commands.rollback.altered_before import altered_before
 from aaiclick.commands.rollback.unfinished_migration import unfinished_step
 from aaiclick.errors import SchemaError, SpecError
 from aaiclick.plan.model import Step
@@ -102,14 +103,20 @@ def find_rollback(found: Inspection, to: int | None) -> Routine[RollbackPlan]:
         raise SchemaError(
             f"{schema.name} is at v{live}, and no table of v{target} is kept{said}. {_furthest(found, kept, path)}"
         )
-    words = (*left.words, *kept.renamed)
+    noticed, harmless = altered_before(restores, covered[-1].earlier)
+    words = (*left.words, *kept.renamed, *noticed)
     refusals: list[tuple[str, str]] = []
     if words:
         further = f". {_furthest(found, kept, path)}" if left.gone else ""
         refusals.append((f"partial {schema.name}", f"not put back: {'; '.join(words)}{further}"))
     for restore in restores:
         refusals += _refusals(restore)
-    notes = [*left.notes, *(note for restore in restores for note in restore.notes), *_lost(kept, covered, path)]
+    notes = [
+        *left.notes,
+        *harmless,
+        *(note for restore in restores for note in restore.notes),
+        *_lost(kept, covered, path),
+    ]
     done = tuple(row.name for rows in kept.begun.values() for row in _used(rows, covered[-1]))
     earlier = covered[-1].earlier
     return RollbackPlan(found, live, target, earlier, tuple(restores), done, tuple(refusals), tuple(notes), reach)

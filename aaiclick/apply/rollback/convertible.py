@@ -1,0 +1,56 @@
+"""Whether the server converts what newer rows hold to the columns of the older table at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aaiclick.clickhouse.messages import first_line
+from aaiclick.clickhouse.statements import READ, ask_permissively, merged
+from aaiclick.errors import OutcomeUnknownError, StatementError
+from aaiclick.plan.operations import CopyColumn
+from aaiclick.routine import Query, Routine
+
+
+def convertible(source: str, columns: Sequence[CopyColumn]) -> Routine[tuple[tuple[CopyColumn, ...], dict[str, str]]]:
+    """The columns whose expression the server takes, and for the others why not. No row is read.
+
+    ``source``: the quoted name of the newer table. There is no way back from a JSON to a Tuple, for instance, whatever
+    the rows hold.
+    """
+    if not (yield from _refused(f"SELECT {_listed(columns)} FROM {source} WHERE 0")):
+        return tuple(columns), {}
+    # One of them is refused: which, only one question for each tells.
+    able: list[CopyColumn] = []
+    refused: dict[str, str] = {}
+    for column in columns:
+        problem = yield from _refused(f"SELECT {column.expression} FROM {source} WHERE 0")
+        if problem:
+            refused[column.target] = problem
+        else:
+            able.append(column)
+    return tuple(able), refused
+
+
+def stuck(source: str, where: str, columns: Sequence[CopyColumn]) -> Routine[str]:
+    """What the server says of the first row that does not convert, such as a label that the older Enum lacks; '' where
+    all do. What converts to another value is counted elsewhere."""
+    if not columns:
+        return ""
+    # Each expression is evaluated for each row, and its value is not looked at.
+    return (yield from _refused(f"SELECT count() FROM {source} WHERE {where} AND NOT ignore({_listed(columns)})"))
+
+
+def _listed(columns: Sequence[CopyColumn]) -> str:
+    return ", ".join(column.expression for column in columns) or "1"
+
+
+def _refused(sql: str) -> Routine[str]:
+    try:
+        yield from ask_permissively(Query(sql, {}, merged(READ), long=True))
+    except OutcomeUnknownError:
+        raise
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return first_line(str(error)).partition(": while executing")[0].partition(": In scope")[0]
+    return ""
