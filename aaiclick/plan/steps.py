@@ -115,13 +115,6 @@ def rename_step(database: str, old: str, new: str) -> Step:
     )
 
 
-def former_name(step: Step) -> str:
-    """What the table was called before a step of ``rename_step``; '' for any other step."""
-    if step.id != f"{step.object}:rename" or not isinstance(step.work, ReplaceWork):
-        return ""
-    return step.change.removeprefix("table ").removesuffix(f" is renamed to {step.object}")
-
-
 def drop_step(database: str, live: LiveObject) -> Step:
     """The optional step for an object that an earlier version declared."""
     name = live.name

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from aaiclick.apply.rollback.path import Transition
 from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.plan.model import Step
-from aaiclick.plan.operations import AlterWork
-from aaiclick.plan.steps import former_name
+from aaiclick.plan.operations import AlterWork, ReplaceWork
 from aaiclick.specs.server_objects.databases import DATABASE
 
 
@@ -38,7 +37,7 @@ def find_not_restored(listed: Sequence[Transition], restored: Mapping[str, int],
     created: set[str] = set()
     for place, each in enumerate(listed):
         for step in each.steps:
-            renamed = former_name(step)
+            renamed = _former_name(step)
             # Its rows come back under the name that the table has now.
             undone = step.object in restored and place >= restored[step.object] and not renamed
             if undone and isinstance(step.work, AlterWork) and step.work.frees_ttl:
@@ -72,6 +71,13 @@ def find_not_restored(listed: Sequence[Transition], restored: Mapping[str, int],
             else:
                 words.append(f"{step.object}: {step.change}")
     return NotRestored(tuple(dict.fromkeys(words)), tuple(dict.fromkeys(gone)), tuple(dict.fromkeys(notes)))
+
+
+def _former_name(step: Step) -> str:
+    """What the table was called before this step renamed it; '' for any other step."""
+    if step.id != f"{step.object}:rename" or not isinstance(step.work, ReplaceWork):
+        return ""
+    return step.change.removeprefix("table ").removesuffix(f" is renamed to {step.object}")
 
 
 def _still_there(step: Step, catalog: Catalog) -> bool:
