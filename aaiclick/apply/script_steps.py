@@ -111,6 +111,7 @@ def run_statements(
 def _done_in_part(sql: str, error: StatementError, database: str) -> Routine[str]:
     """What to say where a statement that failed may have changed rows all the same; '' where it was refused as a
     whole."""
+    # Whoever sends a statement a second time has to know that the first one changed nothing.
     words = _words(sql)
     first = words[0] if words else ""
     if first == "ALTER" and "UPDATE" in words and error.code not in _READING | ONCE:

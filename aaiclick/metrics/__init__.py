@@ -42,6 +42,7 @@ class Instrumentation:
         with _lock:
             if _instrumented.get(id(self.registry)) is self:
                 del _instrumented[id(self.registry)]
+        # Before the metrics go: a call that ends meanwhile would count into a registry that has none.
         for observer in self._observers:
             forget(observer)
         self._sink.close()

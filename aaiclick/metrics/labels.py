@@ -38,6 +38,7 @@ class Bounded:
         self._lock = threading.Lock()
 
     def __call__(self, value: str) -> str:
+        # A value keeps its place while the process lives: moved to ``other`` later, its own line would stand still.
         with self._lock:
             if value in self._known:
                 return value

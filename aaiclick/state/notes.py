@@ -37,6 +37,7 @@ def read_notes(books: Bookkeeping) -> Routine[Mapping[str, str]]:
 def write_note(books: Bookkeeping, name: str, body: str) -> Routine[None]:
     """Say something of a name in place of what was said before; '' for nothing any more. Only under the lease."""
     table = qualified(books.home, NOTES)
+    # Counted over all names, by the server: whichever host writes next gets a higher number for every name.
     sql = (
         f"INSERT INTO {table} (seq, name, body, at) SELECT max(seq) + 1, unhex({{name:String}}), {hex_literal(body)}, "
         f"now64(3, 'UTC') FROM {table}"

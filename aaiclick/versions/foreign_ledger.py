@@ -28,6 +28,7 @@ def read_foreign(database: str, tool: str, table: str | None) -> Routine[LedgerE
     columns = yield from _columns(database)
     found = _ledgers(columns)
     usual = " or ".join(each.table for each in LEDGERS if each.tool == tool)
+    # By the columns, not by the name: two tools call their tables alike, and a table may have been given any name.
     own = [name for name, ledger in found.items() if ledger.tool == tool]
     if table is not None and table not in columns:
         raise UsageError(f"there is no table {table} in database {database}")

@@ -29,6 +29,7 @@ def settle_back(found: Inspection, going: UnfinishedRollback, who: str) -> Routi
         return
     if len(back) < len(going.tables):
         raise coming_back(found, going)
+    # All are back: its run lived to exchange the last one, and only the record is missing.
     earlier = earlier_of((yield from history(database, found.schema.name)), going.to)
     digest = yield from live_digest(found.schema, found.catalog)
     yield from append(database, returned(found.schema.name, going.before, going.to, earlier, digest, who, 0.0))

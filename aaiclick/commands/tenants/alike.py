@@ -43,6 +43,7 @@ def alike(schema: Schema, databases: Sequence[str]) -> Routine[dict[str, str]]:
     # A table under a former name is told of, also where no record has ever held it.
     former = former_names(read_history(schema).scripts).union(schema.former_names)
     names = {f"d{place}": name for place, name in enumerate(quiet)}
+    # Names alone: they leave out most of what is not alike, before anything is asked of what is recorded.
     rows = yield Query(_NAMES.format(databases=bound(names)), names)
     tables = {text(row[0]): (text(row[1]), frozenset[str](json.loads(text(row[2])))) for row in rows}
     usual = [name for name in quiet if name in tables and _only_bookkeeping(tables[name][1])]
