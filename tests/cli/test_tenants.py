@@ -43,7 +43,7 @@ def test_from_the_first_version_to_the_next(aaiclick_server: EngineServer, three
     plan = run("migrate", "--dry-run", *second)
     assert plan.code == 1
     assert f"-- 2 databases: {three}_a, {three}_c" in plan.stdout
-    assert plan.stdout.rstrip().splitlines()[-1].startswith(f"run: aaiclick migrate --url {aaiclick_server.url}")
+    assert plan.stdout.rstrip().splitlines()[-1].startswith(f"-- run: aaiclick migrate --url {aaiclick_server.url}")
     document = run("migrate", "--dry-run", "--json", *second).document
     assert sorted(name for group in document["groups"] for name in group["databases"]) == [
         f"{three}_{letter}" for letter in "abc"
