@@ -131,7 +131,8 @@ def _plan(frame: Frame, chosen: Policy, files: _Files, markdown: bool, quick: bo
         command = frame.migrate(closing_keys(verdict))
         frame.output.document(plan_markdown(made, verdict, chosen, fates, command))
     else:
-        print_plan(frame, made, chosen, frame.migrate)
+        given = frame.migrate()  # with every key that the approved plan was made with
+        print_plan(frame, made, chosen, frame.migrate if out is None else lambda: given)
     if out is not None:
         frame.output.tell(f"wrote {out}", "green")
     if files.html is not None:
