@@ -89,15 +89,16 @@ def test_the_run_that_sent_it_hears_that_its_lease_is_lost(connection: Opened, a
         Driver(connection, before=pause).run(ensuring(ONE, aaiclick_database, POLICY, owner=DEAD))
 
 
-def fresh_from_a_killed_run(connection: Opened, database: str) -> None:
-    """Its lock becomes a tombstone of which nobody knows yet."""
+def fresh_from_a_killed_run(connection: Opened, database: str, pid: int = DEAD.pid) -> None:
+    """Its lock becomes a tombstone of which nobody knows yet. ``pid``: a process that has the number of the holder
+    waits for its lease."""
 
     def stop(effect: Effect) -> None:
         if writes_cache(effect):
             raise KilledError
 
     with pytest.raises(KilledError):
-        Driver(connection, before=stop).run(ensuring(ONE, database, POLICY, owner=DEAD))
+        Driver(connection, before=stop).run(ensuring(ONE, database, POLICY, owner=replace(DEAD, pid=pid)))
 
 
 def shuts_out(effect: Effect) -> bool:
@@ -156,7 +157,7 @@ def test_none_is_forgotten_as_long_as_its_tombstone_is_there(connection: Opened,
     for nonce in crashed:
         made = f"CREATE TABLE `{tombstone(nonce)}` (held UInt8) ENGINE = Null"
         connection.command(Command(made, database=aaiclick_database))
-    fresh_from_a_killed_run(connection, aaiclick_database)
+    fresh_from_a_killed_run(connection, aaiclick_database, pid=2)
     assert Driver(connection).run(ensuring(ONE, aaiclick_database, POLICY)).in_sync
     text = run(create_query(aaiclick_database, RECORDS), connection)
     assert not [nonce for nonce in crashed if f"_aaiclick_ended_{nonce} " not in text]
