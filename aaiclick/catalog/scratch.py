@@ -269,7 +269,13 @@ def sweep_stale_scratch(
         except StatementError as error:
             yield Emit(Note(f"the scratch database {name} of a killed run stays: {error}", "warning"))
     old = [(name, engine) for name, engine in places.tables if _holder(name) in gone or _is_stale(name, seconds)]
-    yield from _drop(database, old)
+    for each in _views_first(old):
+        try:
+            yield from _drop(database, [each])
+        except OutcomeUnknownError:
+            raise
+        except StatementError as error:
+            yield Emit(Note(f"the scratch table {each[0]} of a killed run stays: {error}", "warning"))
     return (*stale, *(name for name, _ in old))
 
 
@@ -284,10 +290,15 @@ def scratch_on_hosts(here: ScratchPlaces, cluster: str) -> Routine[ScratchPlaces
     return replace(here, databases=tuple(text(row[0]) for row in rows))
 
 
-def abandoned(places: ScratchPlaces) -> Routine[str]:
-    """Name of a scratch database of the server that ``sweep_stale_scratch`` would drop for its age; '' for none."""
+def abandoned(places: ScratchPlaces) -> Routine[tuple[str, str]]:
+    """Names of a scratch database of the server and of a scratch table that ``sweep_stale_scratch`` would drop for
+    their age; '' for none."""
     seconds = yield from clock()
-    return next((name for name in sorted(places.databases) if _is_stale(name, seconds)), "")
+    tables = (name for name, _ in places.tables)
+    database, table = (
+        next((name for name in sorted(names) if _is_stale(name, seconds)), "") for names in (places.databases, tables)
+    )
+    return database, table
 
 
 def next_stale(places: ScratchPlaces) -> int | None:
@@ -363,8 +374,12 @@ def _tables(database: str, prefix: str) -> Routine[list[tuple[str, str]]]:
     return [(text(row[0]), text(row[1])) for row in rows]
 
 
+def _views_first(tables: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """They hold nothing."""
+    return sorted(tables, key=lambda entry: (not entry[1].endswith("View"), entry[0]))
+
+
 def _drop(database: str, tables: list[tuple[str, str]]) -> Routine[None]:
-    """Drop views first: they hold nothing."""
-    for name, engine in sorted(tables, key=lambda entry: (not entry[1].endswith("View"), entry[0])):
+    for name, engine in _views_first(tables):
         noun = {"View": "VIEW", "MaterializedView": "VIEW", "Dictionary": "DICTIONARY"}.get(engine, "TABLE")
         yield Command(drop(noun, qualified(database, name), if_exists=True, sync=noun == "TABLE"))

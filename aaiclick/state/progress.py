@@ -46,6 +46,7 @@ from aaiclick.versions.scripts import Script
 
 _BOOKMARK = "bookmark"
 _TTL = ":ttl:"
+_RUN = "generation "
 STOPPED = ":stopped:"
 """In the keys of views that are stopped and made anew (``step_entries.py``)."""
 _REBUILD = ":rebuild:"
@@ -66,7 +67,7 @@ class JournalScope:
     @property
     def run(self) -> str:
         """The name of the entries in the journal."""
-        return f"generation {self.generation}"
+        return f"{_RUN}{self.generation}"
 
     @property
     def former_run(self) -> str:
@@ -79,12 +80,14 @@ class JournalScope:
 
 
 def read_journal(scope: JournalScope) -> Routine[tuple[Entry, ...]]:
-    """The last word on everything that was done in this generation; and on what belongs to the database: owners of
-    tables, block numbers."""
+    """The last word on everything that was done in this generation; on what was stopped in any, and has to be put
+    back; and on what belongs to the database: owners of tables, block numbers."""
     former = "startsWith(run, 'from ') AND toUInt64OrZero(substring(run, 6)) >= {least:UInt64}"
+    # What has to be put back is put back whatever was rolled back or adopted since.
+    left = " OR ".join(f"position(step, '{kind}') > 0" for kind in (STOPPED, _TTL))
     condition = (
         f"(run IN ('{OWNERS}', '{BLOCK_NUMBERS}') OR (schema = unhex({{schema:String}}) AND (run = "
-        f"unhex({{run:String}}) OR ({former}))))"
+        f"unhex({{run:String}}) OR ({former}) OR (startsWith(run, '{_RUN}') AND ({left})))))"
     )
     parameters: dict[str, str | int] = {
         "schema": hexed(scope.schema),
@@ -305,11 +308,12 @@ def _ttl_changes(scope: JournalScope, entries: Iterable[Entry]) -> set[str]:
 
 def _begun(scope: JournalScope, entries: Iterable[Entry], kind: str, detail: str) -> set[str]:
     """What was begun of a kind and not ended, by this detail."""
-    own = (scope.run, scope.former_run)
     return {
         str(entry.details.get(detail))
         for entry in entries
-        if entry.state == "intent" and kind in entry.action.step and entry.action.run in own
+        if entry.state == "intent"
+        and kind in entry.action.step
+        and (entry.action.run == scope.former_run or entry.action.run.startswith(_RUN))
     }
 
 

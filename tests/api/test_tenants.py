@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, validate_schema
+from aaiclick.clickhouse.names import JOURNAL
 from aaiclick.clients.embedded import EmbeddedConnection
+from aaiclick.clients.opening import open_url
 from aaiclick.commands.report import Report
 from aaiclick.errors import SchemaVersionError, TenantsFailedError, UsageError
 from aaiclick.events import Event, StepDone
-from aaiclick.routine import Query
+from aaiclick.routine import Query, run
+from aaiclick.state.cache import mark_transition
+from aaiclick.state.progress import JournalScope
+from aaiclick.state.transition import TransitionStart, UnfinishedMigration, begin_transition
 from aaiclick.tenants import Tenant, ensure_tenants, find_tenants, plan_tenants, validate_tenants
 from aaiclick.tenants.databases import matches
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
@@ -136,6 +142,24 @@ def test_a_status_is_the_same_as_that_of_each_alone_and_asks_once_for_those_that
     assert len([sql for sql in asked if sql.startswith("SELECT 'record'")]) == 5
     for name in names:
         aaiclick_engine.command(f"DROP DATABASE `{name}` SYNC")
+
+
+def test_what_was_begun_after_the_clock_was_set_back_is_told_where_it_was(
+    aaiclick_engine: EmbeddedEngine, tenants: tuple[str, ...]
+) -> None:
+    url = aaiclick_engine.url
+    ensure_tenants(url, V1, tenants)
+    with closing(open_url(url)) as connection:
+        begun = TransitionStart(UnfinishedMigration(2, 1, None, "somebody", 0), 0, "")
+        scope = JournalScope(tenants[1], V1.name, 0)
+        run(begin_transition(scope, begun), connection)
+        # The mark is not there, where an earlier release has written the cache anew.
+        run(mark_transition(tenants[1], V1.name, None), connection)
+    earlier = "ALTER TABLE `{}`.`{}` UPDATE at = 0 WHERE 1 SETTINGS mutations_sync = 2"
+    aaiclick_engine.command(earlier.format(tenants[1], JOURNAL))
+    alone = [validate_schema(url, V1, database=name) for name in tenants]
+    assert [bool(each.unfinished) for each in alone] == [False, True, False]
+    assert [each.answer for each in validate_tenants(url, V1, tenants).tenants] == alone
 
 
 def test_a_table_under_a_former_name_is_told_where_it_is(

@@ -24,9 +24,12 @@ def lab(aaiclick_engine: Any, aaiclick_database: str) -> Iterator[Lab]:
     made.close()
 
 
-def start(lab: Lab, before: Callable[[Effect], object] | None = None) -> Driver:
+POLICY = Policy.lossless(keep_old=timedelta(0))
+
+
+def start(lab: Lab, before: Callable[[Effect], object] | None = None, policy: Policy = POLICY) -> Driver:
     driver = Driver(lab.connection, before=before)
-    driver.run(ensuring(SCHEMA, lab.database, Policy.lossless(keep_old=timedelta(0))))
+    driver.run(ensuring(SCHEMA, lab.database, policy))
     return driver
 
 
@@ -44,6 +47,18 @@ def test_a_start_that_compares_takes_an_abandoned_scratch_database_away(lab: Lab
     start(lab)
     assert lab.rows(there) == ((young,),)
     lab.sql(f"DROP DATABASE {young}")
+
+
+def test_scratch_tables_of_a_user_who_may_not_create_databases_go_as_well(lab: Lab) -> None:
+    start(lab)
+    now = int(str(lab.value("SELECT toUnixTimestamp(now())")))
+    young, old = (f"_aaiclick_scratch_{made:08x}{'0' * 12}_t" for made in (now, now - 4000))
+    for name in (young, old):
+        lab.sql(f"CREATE TABLE {name} (id UInt64) ENGINE = MergeTree ORDER BY id")
+    # It compares, and has nothing else to do.
+    start(lab, policy=Policy.everything())
+    there = f"SELECT name FROM system.tables WHERE database = '{lab.database}' AND name IN ('{young}', '{old}')"
+    assert lab.rows(there) == ((young,),)
 
 
 def test_a_drop_without_an_answer_is_sent_once_more(lab: Lab) -> None:

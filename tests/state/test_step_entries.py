@@ -8,7 +8,8 @@ import pytest
 
 from aaiclick import Column, MaterializedView, Policy, Schema, Table, ensure_schema, plan_schema
 from aaiclick.clients.opening import open_url
-from aaiclick.routine import Command, Effect, Rows
+from aaiclick.commands.adopt import adopt
+from aaiclick.routine import Command, Effect, Rows, run
 from aaiclick.specs.engines import MergeTree
 from tests.reliability.driving import DEAD, Driver, KilledError, ensuring
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from aaiclick.testing.engine import EmbeddedEngine
 
+_STATUS = "SELECT status FROM system.view_refreshes WHERE database = currentDatabase()"
 POLICY = Policy.lossless().allow("replace-view v")
 
 
@@ -32,10 +34,10 @@ class _Stopper(Driver):
         return rows
 
 
-def _schema(query: str) -> Schema:
+def _schema(query: str, version: int | None = None) -> Schema:
     table = Table("t", [Column("k", "Date")], engine=MergeTree(order_by=[]))
     view = MaterializedView("v", query=query, engine=MergeTree(order_by=["k"]), refresh="EVERY 1 YEAR")
-    return Schema("s", version=None, objects=[table, view])
+    return Schema("s", version=version, objects=[table, view])
 
 
 @pytest.mark.parametrize(("behind", "left"), [("DROP VIEW", ["create"]), ("CREATE MATERIALIZED VIEW", [])])
@@ -57,9 +59,32 @@ def test_it_is_stopped_again_by_the_next_run(
     assert [step.strategy for step in plan.required] == left
     assert [note for note in plan.notes if "the next run stops it again" in note] != []
     ensure_schema(client, changed, policy=POLICY)
-    status = "SELECT status FROM system.view_refreshes WHERE database = currentDatabase()"
+    status = _STATUS
     assert client.query(status).result_rows == [("Disabled",)]
     assert (plan_schema(client, changed).required, plan_schema(client, changed).notes) == ((), ())
     client.command("SYSTEM START VIEW v")  # an operator's word about it after that counts
     ensure_schema(client, changed, policy=POLICY)
     assert client.query(status).result_rows != [("Disabled",)]
+
+
+def test_what_an_operator_adopts_meanwhile_changes_nothing_about_it(
+    aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, aaiclick_database: str
+) -> None:
+    """A new generation begins: what was converted counts no more, what was stopped does."""
+    client = aaiclick_client
+    ensure_schema(client, _schema("SELECT k FROM t", 1))
+    client.command("SYSTEM STOP VIEW v")
+    changed = _schema("SELECT k, k + 1 AS next FROM t", 2)
+    connection = open_url(aaiclick_engine.url)
+    killed = _Stopper(connection)
+    killed.words = "CREATE MATERIALIZED VIEW"
+    with pytest.raises(KilledError):
+        killed.run(ensuring(changed, aaiclick_database, POLICY, DEAD))
+    run(adopt(changed, 2, True, aaiclick_database, True), connection)
+    connection.close()
+    assert client.query(_STATUS).result_rows != [("Disabled",)]
+    ensure_schema(client, changed, policy=POLICY)
+    assert client.query(_STATUS).result_rows == [("Disabled",)]
+    client.command("SYSTEM START VIEW v")
+    ensure_schema(client, changed, policy=POLICY.allow("drop-view other"))
+    assert client.query(_STATUS).result_rows != [("Disabled",)]

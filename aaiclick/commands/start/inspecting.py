@@ -96,8 +96,12 @@ def _settled(run: Run, planned: PlannedMigration, seen: Warm) -> Routine[bool]:
     if (entry.version, entry.objects) == (run.schema.version, seen.digest):
         # What a process left that died while it planned, without the lease: whoever sees it takes it away, under the
         # lease. The one query of a start that finds nothing changed does not ask: it would cost each start a third.
-        left = yield from abandoned(planned.inspection.owned.scratch)
-        return not left or not (yield from may_clear(planned.inspection.books.home, left))
+        database, table = yield from abandoned(planned.inspection.owned.scratch)
+        home = planned.inspection.books.home
+        if database and (yield from may_clear(home, database)):
+            return False
+        # Tables are those of a user who may not create databases.
+        return not table or not (yield from may_write(home))
     # A run was killed between the record and the cache. Until that is written again each start takes this long look,
     # which is all that a user who cannot write it needs.
     return not (yield from may_write(planned.inspection.books.home))

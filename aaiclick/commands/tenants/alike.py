@@ -29,7 +29,12 @@ _RECORDED = (
     "schema = unhex({{schema:String}}) AND state != 'failed'))), toUInt64(uniqExact(schema)), "
     "toJSONString(groupUniqArrayArray(JSONExtractKeys(forms))), toUInt64({later}) FROM {records}"
 )
-_LATER = "(SELECT count() FROM {journal} WHERE at > (SELECT max(at) FROM {records}))"
+# By the version as well: what was entered after the clock was set back looks older than the record.
+_LATER = (
+    "(SELECT count() FROM {journal} WHERE at > (SELECT max(at) FROM {records}) OR (schema = unhex({{schema:String}}) "
+    "AND toUInt64OrZero(splitByChar(':', step)[1]) > (SELECT argMax(ifNull(version, 0), seq) FROM {records} WHERE "
+    "schema = unhex({{schema:String}}) AND state != 'failed')))"
+)
 
 
 def alike(schema: Schema, databases: Sequence[str]) -> Routine[dict[str, str]]:
