@@ -177,7 +177,6 @@ EVERY: dict[str, int] = {
     "tests/reliability/test_rollback_values.py::test_values_that_came_since_go_back": 4,
     "tests/reliability/test_rollback_values.py::test_what_would_be_another_value_is_by_name": 3,
     "tests/simulation/test_mutants.py::test_a_mutant_is_found": 4,
-    "tests/simulation/test_schedules.py::test_schedules": 3,
     "tests/test_docs.py::test_the_examples_work": 4,
 }
 SHOWN_BY: dict[str, str] = {

@@ -111,7 +111,7 @@ def _part(row: Row, patches: Sequence[tuple[int, str]]) -> Part:
     partition, first, last, level, version, rows, size, name, mask, content = row
     # A patch part changes rows that were there before it: one with a lower block number has nothing to do with this
     # part.
-    later = sorted(changed for block, changed in patches if block > number(first))
+    later = sorted(changed for block, changed in patches if block > number(first)) if patches else ()
     digest = text(content)
     if not text(partition).startswith(PATCH):
         digest = hashlib.blake2s("\n".join([digest, *later]).encode(), digest_size=8).hexdigest()

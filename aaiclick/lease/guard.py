@@ -271,11 +271,16 @@ def _tagged(effect: Query | Command, held: Lease) -> Query | Command:
         only = held.shared.while_held(held.nonce) if held.shared is not None else while_held(held.database, held.nonce)
         sql = f"{lines} HAVING {only}{f' AND {condition}' if condition else ''}"
     beside = Beside(held.seconds / RENEWALS, partial(renew_loop_step, held)) if effect.long else effect.beside
-    return replace(effect, sql=sql, beside=beside)
+    # As ``replace`` makes it, which is slow, and this is done for each statement of a run.
+    if isinstance(effect, Query):
+        return Query(sql, effect.parameters, effect.settings, effect.long, beside, effect.bare, effect.at)
+    return Command(sql, effect.parameters, effect.settings, effect.database, effect.long, beside, effect.at)
 
 
 def _is_line(effect: Effect, held: Lease) -> bool:
     sql = effect.sql if isinstance(effect, Command) else ""
+    if "INSERT INTO " not in sql:
+        return False
     home = held.database if held.shared is None else held.shared.home
     return any(f"INSERT INTO {qualified(home, name)} " in sql for name in (JOURNAL, RECORDS, NOTES))
 

@@ -19,7 +19,7 @@ from aaiclick.errors import StatementError
 from aaiclick.lease.lock import tagged
 from aaiclick.routine import Command, Routine
 from aaiclick.sql.clauses import add_constraint, drop_constraint, modify_comment
-from aaiclick.sql.ddl import alter_table
+from aaiclick.sql.ddl import alter_table, is_alter
 from aaiclick.sql.quoting import qualified
 
 _ENDED = f"{PREFIX}ended_"
@@ -35,6 +35,8 @@ after the other."""
 
 def only_of(sql: str, database: str, nonce: str) -> str:
     """A statement as the run sends it: with its constraint, where it is about the cache."""
+    if not is_alter(sql):
+        return sql
     table = qualified(database, RECORDS)
     writes = alter_table(table, modify_comment("")).removesuffix("''")
     if not sql.startswith(writes):

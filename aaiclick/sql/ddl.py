@@ -15,6 +15,7 @@ CREATE_TABLE = "CREATE TABLE "
 """How the definition of a table begins."""
 
 ALTER_TABLE = "ALTER TABLE"
+_ALTERS = f"{ALTER_TABLE} "
 """How an ALTER of a table begins."""
 
 
@@ -90,7 +91,7 @@ def alter_table_first(sql: str, table: str, commands: Sequence[str]) -> str:
 
 def is_alter(sql: str) -> bool:
     """True for an ALTER TABLE."""
-    return sql.startswith(f"{ALTER_TABLE} ")
+    return sql.startswith(_ALTERS)
 
 
 def rename_table(old: str, new: str, *, if_exists: bool = False) -> str:

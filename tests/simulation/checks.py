@@ -149,8 +149,12 @@ def _left(scene: Scene, kept: bool) -> list[str]:
         return wrong
     return wrong + [
         f"database {name} is left"
-        for name in server.databases
-        if name != DATABASE and not any(nonce in name for nonce in silenced)
+        for name, tables in server.databases.items()
+        # Empty, of a planner that died between a holder's last look and its note for the warm start: it waits for a
+        # start that compares.
+        if name != DATABASE
+        and not any(nonce in name for nonce in silenced)
+        and not (name in scene.unseen and not tables)
     ]
 
 

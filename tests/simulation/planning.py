@@ -24,6 +24,7 @@ from aaiclick.commands.start import inspecting
 from aaiclick.plan.planner import basis_of
 from aaiclick.routine import Command, Routine, run
 from aaiclick.sql.quoting import quote_name
+from tests.simulation.remembered import remember
 
 
 class Planner:
@@ -79,7 +80,13 @@ def _key(found: Inspection, max_read_bytes: int | None, clones: bool) -> tuple[o
     # Of what an operator says only what he says of this state; of statements only those that are asked about.
     sent = {key: each for key, each in found.progress.sent.items() if key in found.progress.outcome_unknown}
     allowed = frozenset(key for key in found.allowed if not key.startswith(("rerun ", "skip ")))
-    progress = repr(replace(found.progress, sent=sent))
+    # Sets in order: each process of Python has another one.
+    progress = repr(
+        [
+            replace(found.progress, done=frozenset(), outcome_unknown=frozenset(), ttl_changes=frozenset(), sent=sent),
+            *map(sorted, (found.progress.done, found.progress.outcome_unknown, found.progress.ttl_changes)),
+        ]
+    )
     return (
         id(found.schema),
         tables,
@@ -102,4 +109,5 @@ def planned_by(planner: Planner) -> Iterator[None]:
             patch.setattr(module, "make_plan", planner.plan)
         # A copy of several chunks, of tables of a few rows.
         patch.setattr(migrate, "ApplyOptions", partial(ApplyOptions, chunk_rows=8))
+        remember(patch)
         yield

@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Literal, cast
 
+from aaiclick.catalog.scratch import STALE_SECONDS, made_at
 from aaiclick.clickhouse.names import PREFIX, RECORDS
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.report import Report
@@ -40,6 +41,11 @@ from tests.simulation.schedule_state import Actor, Execution, Scene
 from tests.simulation.world import DATABASE
 
 _SENT = (Query, Command)
+_OF_RECORDS = f"`{RECORDS}` "
+_MAKES = f"CREATE TABLE `{DATABASE}`.`t` "
+_LOOK = "SELECT 'server', '', '', '', '',"
+_SCRATCH = re.compile(rf"CREATE DATABASE `({PREFIX}scratch_\w+)` ")
+_BEAT = f"INSERT INTO `{DATABASE}`.`{BEATS}` "
 _UNFENCED = tuple((name, re.compile(rf"INSERT INTO (?:`?{DATABASE}`?\.)?`?{name}`? ")) for name in ("sums", "log"))
 State = Literal["ready", "waiting", "dead", "over"]
 
@@ -58,6 +64,7 @@ class Process(Actor):
         self.statements = 0
         self.kills_wait = False
         self.cached = False
+        self.looked_at: frozenset[str] = frozenset()
         self.created = 0
         self.late: str | None = None
         self.held: Held | None = None
@@ -106,7 +113,7 @@ class Process(Actor):
         """Of what a disturbed run leaves of its lease the next one takes care, where there is one: whoever writes the
         cache sees to it."""
         scene = self.scene
-        writes = f"`{RECORDS}` " in effect.sql and "MODIFY COMMENT " in effect.sql
+        writes = _OF_RECORDS in effect.sql and "MODIFY COMMENT " in effect.sql
         self.cached = self.cached or writes
         if fate is not Fate.GO:
             scene.disturbed = True
@@ -115,6 +122,11 @@ class Process(Actor):
             )
         elif writes and not any(process is not self and process.alive for process in scene.processes):
             scene.overdue = False
+            scene.unseen |= {
+                name
+                for name in scene.world.server.databases
+                if name not in self.looked_at and name in scene.planners and not scene.planners[name].alive
+            }
 
     def _carry_out(self, effect: Query | Command, fate: Fate) -> None:
         scene = self.scene
@@ -123,7 +135,7 @@ class Process(Actor):
             return
         scene.tell(self, fate.value, effect)
         self.statements += 1
-        if scene.story.sums and f"CREATE TABLE `{DATABASE}`.`t` " in effect.sql:
+        if scene.story.sums and _MAKES in effect.sql:
             self.created = self.statements
         if fate in (Fate.LOST_BEFORE, Fate.LOST_AFTER) and self.late is not None:
             self._silence(self.late)  # it does not learn that it was late, or cannot take it back
@@ -136,11 +148,22 @@ class Process(Actor):
             except StatementError as error:
                 self._fail(error)
                 return
+            if _LOOK in effect.sql:
+                self._look_at_scratch()
             self._send(rows) if fate is not Fate.LOST_AFTER else self._fail(_lost(effect))
             return
         self._look_whether_late(effect)
         self._look_at_the_lease(effect)
         self._command(effect, fate)
+
+    def _look_at_scratch(self) -> None:
+        """Of what there is it takes what is old enough, if it is not killed before."""
+        scene = self.scene
+        self.looked_at = frozenset(scene.world.server.databases)
+        if self.version < scene.story.newest:
+            return  # it may be older than the database, and then takes nothing
+        now = scene.time + self.offset
+        scene.unseen -= {name for name in scene.unseen if now - (made_at(name) or 0) > STALE_SECONDS}
 
     def _look_whether_late(self, effect: Command) -> None:
         """``late``: a statement that was sent when the lease was another's already, or nobody's: the last one, until
@@ -148,7 +171,7 @@ class Process(Actor):
         scene = self.scene
         sql, tag = untagged(effect.sql)
         lock = scene.world.server.find(DATABASE, LOCK)
-        if sql.startswith(f"INSERT INTO `{DATABASE}`.`{BEATS}` "):
+        if sql.startswith(_BEAT):
             return
         self.late = None
         if not tag or (lock is not None and f'"nonce": "{tag}"' in lock.comment):
@@ -183,6 +206,8 @@ class Process(Actor):
             else:
                 self._fail(error)
             return
+        if made := _SCRATCH.match(effect.sql):
+            scene.planners[made[1]] = self
         live = scene.world.server.find(DATABASE, "t") if records else None
         if live is not None and live.uuid in scene.stray and _versions(scene) > before:
             skipped = f":t#{live.uuid[:8]}"

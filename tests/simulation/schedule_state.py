@@ -72,7 +72,10 @@ class Scene:
     for the next migration. ``unfenced``: tables that a paused run wrote a statement or function of the migration into
     when it had lost its lease; ``silenced``: nonces of runs that were killed right behind what they had sent too late;
     ``stopped``: storages whose merges such a one stopped. ``unasked``: a version was recorded over a table that the
-    operator had put there, and that nobody had converted or asked about; ``clock_set``: the server's clock was."""
+    operator had put there, and that nobody had converted or asked about; ``clock_set``: the server's clock was.
+    ``planners``: who made which scratch database without the lease; ``unseen``: those of them whose planner died
+    between a holder's last look and its note for the warm start, and that no start has seen since that compares, when
+    it was old enough to be taken."""
 
     rng: Random
     world: World
@@ -97,6 +100,8 @@ class Scene:
     stopped: set[str] = field(default_factory=set)
     unasked: bool = False
     clock_set: bool = False
+    planners: dict[str, Process] = field(default_factory=dict)
+    unseen: set[str] = field(default_factory=set)
 
     def alive(self, pid: int) -> bool:
         return any(process.pid == pid and process.alive for process in self.processes)

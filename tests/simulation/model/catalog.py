@@ -31,6 +31,12 @@ def tables(server: Server, database: str) -> Iterator[tuple[str, Storage]]:
     yield from sorted(server.databases.get(database, {}).items())
 
 
+def those(server: Server, database: str, wanted: set[str]) -> Iterator[tuple[str, Storage]]:
+    """The tables with these names."""
+    held = server.databases.get(database, {})
+    yield from sorted((name, held[name]) for name in wanted if name in held)
+
+
 def path(storage: Storage) -> str:
     return f"/store/{storage.uuid[:3]}/{storage.uuid}/" if storage.merge_tree else ""
 
@@ -50,8 +56,7 @@ def warm(server: Server, given: Given, sql: str) -> Rows:
     wanted = {str(value) for key, value in given.items() if key != "database"}
     return tuple(
         (name, each.definition(database, name), each.comment, database, int(server.now))
-        for name, each in tables(server, database)
-        if name in wanted
+        for name, each in those(server, database, wanted)
     )
 
 
@@ -88,8 +93,7 @@ def physicals(server: Server, given: Given, sql: str) -> Rows:
     wanted = {unhexed(value) for key, value in given.items() if key != "db"}
     return tuple(
         (name, each.uuid, path(each), each.engine, each.engine_full, each.comment, 0)
-        for name, each in tables(server, database)
-        if name in wanted
+        for name, each in those(server, database, wanted)
     )
 
 

@@ -17,6 +17,7 @@ _BEGIN, _END = "/* aaiclick:", " */ "
 _KILL = re.compile(r"KILL QUERY WHERE extract\(query, .*?\) IN \((?P<nonces>.*)\) ASYNC\Z")
 
 
+@lru_cache(maxsize=32)
 def untagged(sql: str) -> tuple[str, str]:
     """The statement, and the nonce of its holder ('')."""
     if sql.startswith(_BEGIN) and (end := sql.find(_END, len(_BEGIN))) > 0:
