@@ -115,7 +115,15 @@ def _carry_out(given: list[str]) -> int:
             raise
         # Pydantic's words, by which typer has the values of a list checked.
         said = str(describe()).replace("Value error, ", "")
-        return _wrong_usage(said, getattr(getattr(error, "ctx", None), "command_path", "aaiclick"), "--json" in given)
+        path = str(getattr(getattr(error, "ctx", None), "command_path", "aaiclick"))
+        behind = next((word for word in given if word in COMMANDS), None)
+        if path == "aaiclick" and given[0].startswith("-") and behind is not None:
+            # As other programs have it: ``aaiclick --env prod status``.
+            said, path = (
+                f"{said.rstrip('.')} in front of {behind}: options stand behind the command",
+                f"aaiclick {behind}",
+            )
+        return _wrong_usage(said, path, "--json" in given)
     return code if isinstance(code, int) else ExitCode.DONE
 
 

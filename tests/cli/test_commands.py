@@ -390,6 +390,13 @@ def test_wrong_usage_is_json_where_json_was_asked_for(run: Run, arguments: list[
     assert ran.document["error"]["next"].startswith("aaiclick")
 
 
+def test_an_option_in_front_of_the_command_belongs_behind_it(run: Run) -> None:
+    assert run("--env", "prod", "status").stderr.splitlines() == [
+        "error: No such option: --env in front of status: options stand behind the command",
+        "run: aaiclick status --help",
+    ]
+
+
 def test_wrong_usage_is_two_lines_otherwise(run: Run) -> None:
     ran = run("status", "--nope")
     assert (ran.code, ran.stdout) == (2, "")
