@@ -25,7 +25,7 @@ _TYPES = {
 _ENGINE_FIELDS = ("order_by", "partition_by", "primary_key", "sample_by", "ttl", "settings", "replicated")
 _OBJECT_FIELDS = ("tables", "views", "dictionaries", "functions", "families")
 _WANTED = {"columns": "Column", "indexes": "Index", "projections": "Projection", "constraints": "Constraint"}
-_OBJECTS = "a Table, View, MaterializedView, Dictionary, TableFamily or Function is wanted"
+_OBJECTS = "a Table, View, MaterializedView, Dictionary, TableFamily, Function, NamedCollection or Database is wanted"
 
 
 _SERVER_NOUNS = ("function", "named collection", "database")

@@ -40,7 +40,7 @@ class LiveVersion:
         """For the sentence 'oplog is at ..., code expects v5'."""
         if self.number is None:
             return "no recorded version"
-        return f"v{self.number}"
+        return f"v{self.number}" if self.number else "v0 (empty)"
 
 
 def former_names(scripts: Sequence[Script]) -> frozenset[str]:

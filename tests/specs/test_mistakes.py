@@ -18,7 +18,7 @@ from aaiclick.specs.base import Spec
 from tests.specs.field_docs import all_written
 
 C, E = Column("a", "UInt8"), MergeTree(order_by=("a",))
-OBJECT = "a Table, View, MaterializedView, Dictionary, TableFamily or Function is wanted"
+OBJECT = "a Table, View, MaterializedView, Dictionary, TableFamily, Function, NamedCollection or Database is wanted"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ def test_a_date_as_version_leads_over_what_has_something_to_say() -> None:
     table = Table("events", [Column("c", "UInt64")], engine=MergeTree(order_by=[]))
     schema = Schema("app", version=2026010200, objects=[table], migrations=scripts)
     live = LiveVersion(20260101, "recorded")
+    assert (live.label, LiveVersion(0, "empty").label) == ("v20260101", "v0 (empty)")
     path = upgrade_path(schema, read_history(schema), live, "", MigrationProgress())
     assert [(change.version, change.before, dict(change.renames)) for change in path.changes_of("events")] == [
         (20260102, "old_events", {"a": "b"}),

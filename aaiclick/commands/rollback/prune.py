@@ -146,8 +146,9 @@ def _unreached(topology: Topology, database: str) -> str:
 def _chosen(kept: Collection[KeptRow], tables: Collection[str], database: str) -> tuple[KeptRow, ...]:
     unknown = [name for name in tables if not any(name in (row.name, row.kept.table) for row in kept)]
     if unknown:
-        there = ", ".join(dict.fromkeys(row.kept.table for row in kept)) or "nothing"
-        raise UsageError(f"nothing of {unknown[0]} is kept in database {database} (kept is {there})")
+        there = ", ".join(dict.fromkeys(row.kept.table for row in kept))
+        others = f"; there is something of {there}" if there else ", and nothing of other tables"
+        raise UsageError(f"nothing of {unknown[0]} is kept in database {database}{others}")
     return tuple(
         row
         for row in kept
