@@ -18,7 +18,7 @@ from aaiclick.plan.declaration.dictionaries import loads, require_attributes, tr
 from aaiclick.plan.declaration.materialized_views import check_views
 from aaiclick.plan.dependents.declared_reads import names_of, tables_of
 from aaiclick.plan.dependents.dependent_steps import DependentSteps, queries_of
-from aaiclick.plan.dependents.undeclared_of_views import comments_again, keeping
+from aaiclick.plan.dependents.undeclared_of_views import create_again, keeping, query_again
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import CreateWork, ReplaceWork
 from aaiclick.plan.steps import obstacle_step, statements_step, unreadable_step
@@ -27,7 +27,7 @@ from aaiclick.specs.aggregates import AggregateView
 from aaiclick.specs.ddl import create_dictionary_sql, create_materialized_view_sql, create_view_sql
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import Dictionary, MaterializedView, View
-from aaiclick.sql.clauses import modify_comment, modify_query, modify_refresh, modify_security
+from aaiclick.sql.clauses import modify_comment, modify_refresh, modify_security
 from aaiclick.sql.ddl import alter_table, drop, is_alter, replacing
 from aaiclick.sql.quoting import qualified
 from aaiclick.sql.secrets import without_secrets
@@ -232,13 +232,11 @@ def _replace(
     if words == [_reads_as(before, after)]:
         alter = alter_table(name, modify_security(after.security))
         return statements_step(f"{item.name}:replace", item.name, words[0], (alter,))
-    # What nobody declares of a view stays where it is made anew.
-    commented = comments_again(database, item.name, before.columns)
     if before.materialized != after.materialized:
-        return _of_another_kind(keeping(item, before), before, "; ".join(words), database)
+        return _of_another_kind(item, before, after, "; ".join(words), database)
     if isinstance(item, View):
-        sql = replacing(create_sql(keeping(item, before), database))
-        return statements_step(f"{item.name}:replace", item.name, "; ".join(words), (sql, *commented))
+        sql = replacing(create_again(item, before, after, database))
+        return statements_step(f"{item.name}:replace", item.name, "; ".join(words), (sql,))
     aggregate_step = (
         (yield from change_aggregate(keeping(item, before), before, after, forms, catalog))
         if isinstance(item, AggregateView)
@@ -247,16 +245,14 @@ def _replace(
     if aggregate_step is not None:
         return aggregate_step
     # In place where that is possible, then between two INSERTs, and with a gap only where neither is.
-    alters = _in_place(item, before, after, name)
+    alters = _in_place(item, before, after, database)
     if alters:
         blocked = _unwritten(item, after, forms, catalog)
-        lists = commented if before.query != after.query else ()
-        return statements_step(f"{item.name}:replace", item.name, "; ".join(words), (*alters, *lists), blocked=blocked)
-    item = keeping(item, before)
+        return statements_step(f"{item.name}:replace", item.name, "; ".join(words), alters, blocked=blocked)
     backfill = yield from replaced(item, live, after, database)
     if backfill is not None:
         return (yield from replace_step(item, words, backfill))
-    statements = (drop("VIEW", name), create_sql(item, database), *commented)
+    statements = (drop("VIEW", name), create_again(item, before, after, database))
     lost = "inserts between the two statements are not seen by the view" + (
         "" if item.to else ", and its inner table is gone, with its rows and what was changed in it by hand"
     )
@@ -264,7 +260,9 @@ def _replace(
     return statements_step(f"{item.name}:replace", item.name, "; ".join(words), statements, (hazard,))
 
 
-def _of_another_kind(item: View | MaterializedView, live: ViewForm, words: str, database: str) -> Step:
+def _of_another_kind(
+    item: View | MaterializedView, live: ViewForm, wanted: ViewForm, words: str, database: str
+) -> Step:
     """A materialized view becomes a plain one, or a plain one a materialized one: what the one has is not in the
     other."""
     lost, blocked = "", ""
@@ -282,14 +280,13 @@ def _of_another_kind(item: View | MaterializedView, live: ViewForm, words: str, 
             )
     statements = (
         drop("VIEW", qualified(database, item.name)),
-        create_sql(item, database),
-        *comments_again(database, item.name, live.columns),
+        create_again(item, live, wanted, database),
     )
     hazard = Hazard("loses-rows", lost, f"replace-view {item.name}")
     return statements_step(f"{item.name}:replace", item.name, words, statements, (hazard,), blocked=blocked)
 
 
-def _in_place(item: MaterializedView, live: ViewForm, wanted: ViewForm, name: str) -> tuple[str, ...]:
+def _in_place(item: MaterializedView, live: ViewForm, wanted: ViewForm, database: str) -> tuple[str, ...]:
     """ALTERs that change a materialized view where it is, so that no INSERT misses it; () where that is not
     possible."""
     appends = [" APPEND" in f" {form.refresh.upper()} " for form in (live, wanted)]
@@ -302,10 +299,11 @@ def _in_place(item: MaterializedView, live: ViewForm, wanted: ViewForm, name: st
         return ()
     if not live.to and not {column.name for column in wanted.columns} <= {column.name for column in live.columns}:
         return ()  # its own table lacks a column, and takes no ALTER that adds one
+    name = qualified(database, item.name)
     alters: list[str] = []
     if live.query != wanted.query:
         # No moment without the view: an INSERT meets the old query or the new one.
-        alters.append(alter_table(name, modify_query(item.query)))
+        alters.append(query_again(database, item.name, item.query, live.columns))
     if item.refresh is not None and live.refresh != wanted.refresh:
         alters.append(alter_table(name, modify_refresh(item.refresh)))
     if item.declares("comment") and live.comment != wanted.comment:

@@ -151,11 +151,12 @@ def create_table_sql(table: Table, database: str, name: str | None = None, descr
     )
 
 
-def create_view_sql(view: View, database: str, name: str | None = None) -> str:
-    """CREATE VIEW."""
+def create_view_sql(view: View, database: str, name: str | None = None, columns: str = "") -> str:
+    """CREATE VIEW. ``columns``: its list of columns, in parentheses; '' for what its query yields."""
     return create(
         "VIEW",
         qualified(database, name or view.name),
+        columns,
         view.security or "",
         f"AS {without_end(view.query)}",
         comment_clause(view.comment),
@@ -173,10 +174,14 @@ def target_sql(to: str, database: str) -> str:
     return ".".join(part if part.startswith("`") else quote_name(part) for part in (found["first"], found["table"]))
 
 
-def create_materialized_view_sql(view: MaterializedView, database: str, name: str | None = None) -> str:
-    """CREATE MATERIALIZED VIEW. A target without a database is a table of the view's own database."""
+def create_materialized_view_sql(
+    view: MaterializedView, database: str, name: str | None = None, columns: str = ""
+) -> str:
+    """CREATE MATERIALIZED VIEW. A target without a database is a table of the view's own database. ``columns``: its
+    list of columns, in parentheses; '' for what its query yields."""
     refresh = f"REFRESH {view.refresh}" if view.refresh else ""
-    target = f"TO {target_sql(view.to, database)}" if view.to is not None else engine_sql(view)
+    behind = f"TO {target_sql(view.to, database)} {columns}" if view.to is not None else f"{columns} {engine_sql(view)}"
+    target = behind.strip()
     return create(
         "MATERIALIZED VIEW",
         qualified(database, name or view.name),

@@ -15,7 +15,7 @@ from aaiclick.clickhouse.write_fence import refusal_code
 from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import SpecError, StatementError
 from aaiclick.plan.backfill.triggers import can_be_fenced, fenced_sources
-from aaiclick.plan.dependents.undeclared_of_views import comments_again
+from aaiclick.plan.dependents.undeclared_of_views import create_again, query_again
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork, CreateWork, Fill
 from aaiclick.plan.steps import create_step
@@ -24,8 +24,7 @@ from aaiclick.specs.aggregates import AggregateView
 from aaiclick.specs.ddl import create_materialized_view_sql
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import MaterializedView
-from aaiclick.sql.clauses import modify_query
-from aaiclick.sql.ddl import alter_table, drop, truncate_table
+from aaiclick.sql.ddl import drop, truncate_table
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 from aaiclick.sql.types import parse_type
@@ -77,8 +76,7 @@ def replaced(item: MaterializedView, live: LiveObject, wanted: ViewForm, databas
     statements = (
         # IF EXISTS: a run that goes on where another was killed may find the view dropped.
         drop("VIEW", qualified(database, item.name), if_exists=True),
-        create_materialized_view_sql(item, database),
-        *comments_again(database, item.name, before.columns),
+        create_again(item, before, wanted, database),
     )
     return BackfillWork(item.name, statements, sources, undo=live.text)
 
@@ -152,7 +150,6 @@ def change_aggregate(
     if (same and not added) or not isinstance(raw, TableForm):
         return None
     rows, size = (source.rows, source.bytes) if source is not None else (0, 0)
-    commented = comments_again(database, item.name, live.columns)
     kept = [name for name in item.measures if name in columns]
     # In these a row without a value would count (0 for min), so they are filled once more beside the new ones.
     again = [name for name in kept if name not in item.neutral]
@@ -167,7 +164,7 @@ def change_aggregate(
         # MODIFY QUERY changes the view where it is: an INSERT meets the old query or the new one.
         work = BackfillWork(
             item.name,
-            (alter_table(qualified(database, item.name), modify_query(item.query)), *commented),
+            (query_again(database, item.name, item.query, live.columns),),
             (item.raw,),
             _fill(item, columns, empty=False),
         )
@@ -186,8 +183,7 @@ def change_aggregate(
         statements = (
             drop("VIEW", qualified(database, item.name), if_exists=True),
             *emptied,
-            create_materialized_view_sql(item, database),
-            *commented,
+            create_again(item, live, wanted, database),
         )
         undo = catalog.objects[item.name].text
         work = BackfillWork(item.name, statements, (item.raw,), _fill(item, dict(item.columns), empty=moved), undo)

@@ -18,7 +18,7 @@ from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, affec
 from aaiclick.plan.dependents.dependents import Dependent, Place, read_views, recreate_view, spans
 from aaiclick.plan.dependents.dictionaries import read_dictionaries
 from aaiclick.plan.dependents.plain_views import display_name
-from aaiclick.plan.dependents.undeclared_of_views import comments_again
+from aaiclick.plan.dependents.undeclared_of_views import with_comments
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork, CreateWork, ReplaceWork
 from aaiclick.plan.steps import statements_step
@@ -159,7 +159,7 @@ def _shown(step: Step, readers: _Readers) -> Routine[tuple[Step, ...]]:
             continue
         if remade is None and any(effect.now.get(each.name) != each.type for each in dependent.columns):
             return (replace(step, blocked=f"the {dependent.noun} {name} names {', '.join(gone)} in a list of its own"),)
-        statements = _sent(remade) if remade is not None else _recreated(dependent)
+        statements = _sent(remade) if remade is not None else [_recreated(effect)]
         hazards = tuple(
             Hazard("old-code-breaks", f"{name} no longer shows {', '.join(gone)}", hazard.allow)
             for hazard in step.hazards
@@ -172,11 +172,10 @@ def _shown(step: Step, readers: _Readers) -> Routine[tuple[Step, ...]]:
     return tuple(found)
 
 
-def _recreated(dependent: Dependent) -> list[str]:
-    return [
-        recreate_view(dependent, None),
-        *comments_again(dependent.database, dependent.name, dependent.columns),
-    ]
+def _recreated(effect: Effect) -> str:
+    """In one statement, with a list of the columns where these have comments."""
+    columns = with_comments(effect.fresh, effect.dependent.columns)
+    return recreate_view(effect.dependent, columns if any(column.comment for column in columns) else None)
 
 
 def _sent(step: Step) -> list[str]:

@@ -23,13 +23,12 @@ from aaiclick.plan.dependents.database_after import Effect, Read
 from aaiclick.plan.dependents.dependents import Dependent
 from aaiclick.plan.dependents.fitting import fits
 from aaiclick.plan.dependents.plain_views import blocked_dependent, display_name
-from aaiclick.plan.dependents.undeclared_of_views import comments_again
+from aaiclick.plan.dependents.undeclared_of_views import query_again
 from aaiclick.plan.model import Step, Strategy
 from aaiclick.plan.operations import Alter, AlterWork
 from aaiclick.plan.rehearsal.empty_clone import Clone, attempt
 from aaiclick.plan.steps import statements_step
 from aaiclick.routine import Routine
-from aaiclick.sql.clauses import modify_query
 from aaiclick.sql.ddl import alter_table, drop
 from aaiclick.sql.quoting import qualified, quote_name
 
@@ -123,11 +122,10 @@ def _differs(kept: str, yields: str, now: str) -> bool:
 
 def _query_step(dependent: Dependent, database: str, words: Sequence[str]) -> Step:
     # The same query again: the server then works out the types of the view's columns anew.
-    sql = alter_table(qualified(dependent.database, dependent.name), modify_query(dependent.query))
-    commented = comments_again(dependent.database, dependent.name, dependent.columns)
+    sql = query_again(dependent.database, dependent.name, dependent.query, dependent.columns)
     lines = tuple(f"{dependent.noun} as its query gives it: {each}" for each in words)
     name = display_name(dependent, database)
-    return statements_step(f"{name}:types", name, "; ".join(lines), (sql, *commented), changes=lines)
+    return statements_step(f"{name}:types", name, "; ".join(lines), (sql,), changes=lines)
 
 
 def _columns_of(place: tuple[str, str], catalog: Catalog, tables: Mapping[str, Read]) -> Routine[dict[str, str]]:
