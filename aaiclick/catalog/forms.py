@@ -6,6 +6,7 @@ the engine's own text. An empty string means that the clause is absent.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -310,6 +311,8 @@ class Catalog:
     """Engine of the database with its arguments and settings, as the server shows it."""
     comment: str = ""
     """Comment of the database."""
+    gone: Mapping[str, ViewForm] = field(default_factory=dict[str, "ViewForm"])
+    """What nobody declares of views that a killed run was making anew, by name; nothing else of them is there."""
 
     def get(self, name: str) -> LiveObject | None:
         """The live object of that name, or None."""

@@ -30,7 +30,7 @@ from aaiclick.state.cache import write_cache
 from aaiclick.state.progress import conversions, read_ttl_changes, undo_ttl_changes
 from aaiclick.state.record import Record
 from aaiclick.state.records import append, ensure_tables
-from aaiclick.state.step_entries import StepEntries, stop_again, stopped_by
+from aaiclick.state.step_entries import StepEntries, keep_again, made_anew, stop_again, stopped_by
 from aaiclick.state.transition import TransitionStart, UnfinishedMigration
 from aaiclick.versions.live import scripts_between
 
@@ -105,7 +105,10 @@ def execute(planned: PlannedMigration, gate: Gate, site: Execution) -> Routine[E
             known = conversions(found.entries, found.pending, found.progress)
             start, numbered = _transition_start(planned, batch, site), _numbered(found)
             stopped = stopped_by(verdict.run) | found.stopped_views
-            entries = StepEntries(found.scope, batch, start, _filled(planned), known, numbered, stopped)
+            # What a killed run has entered stays until this one is through.
+            owed = found.kept_views.keys()
+            kept = {view: said for view, said in made_anew(batch, found.catalog).items() if view not in owed}
+            entries = StepEntries(found.scope, batch, start, _filled(planned), known, numbered, stopped, kept)
             options = _options(site, found, entries)
             # The version stays the same, so no entry of a transition would tell a later start that this run is not
             # finished.
@@ -114,6 +117,8 @@ def execute(planned: PlannedMigration, gate: Gate, site: Execution) -> Routine[E
             outcomes += yield from apply_steps(batch, site.database, site.nonce, options)
             done += batch
         if not any(_is_move(step) for step in batch):
+            commented = keep_again(first.inspection.scope, first.inspection.kept_views)
+            yield from everywhere(commented, site.options.reach)
             return Executed(first, planned, GateDecision(tuple(done), (), verdict.pending), tuple(outcomes))
         # What a statement or function of a migration left behind nobody could foresee, so the rest is planned anew.
         moved = {step.id for step in batch if _is_move(step)}

@@ -18,7 +18,8 @@ from aaiclick.plan.declaration.dictionaries import loads, require_attributes, tr
 from aaiclick.plan.declaration.materialized_views import check_views
 from aaiclick.plan.dependents.declared_reads import names_of, tables_of
 from aaiclick.plan.dependents.dependent_steps import DependentSteps, queries_of
-from aaiclick.plan.dependents.undeclared_of_views import create_again, keeping, query_again
+from aaiclick.plan.dependents.dictionaries import changed_lookups
+from aaiclick.plan.dependents.undeclared_of_views import as_they_were, create_again, keeping, query_again, with_columns
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import CreateWork, ReplaceWork
 from aaiclick.plan.steps import obstacle_step, statements_step, unreadable_step
@@ -53,6 +54,7 @@ def create_order(items: Sequence[Viewlike], catalog: Catalog) -> tuple[Step, ...
 
     Raises ``SpecError`` for definitions that read each other in a circle.
     """
+    items = as_they_were(items, catalog)
     rank = {Dictionary.noun: 0, View.noun: 1, MaterializedView.noun: 2}
     waiting = sorted((item for item in items if catalog.get(item.name) is None), key=lambda item: rank[item.noun])
     ordered: list[Viewlike] = []
@@ -98,28 +100,28 @@ def plan_views(
     notes: list[str],
     queries: dict[str, str] | None = None,
     lookups: dict[str, DictionaryForm] | None = None,
+    shapes: dict[str, ViewForm] | None = None,
 ) -> Routine[tuple[Step, ...]]:
     """Steps for those that differ or are missing. ``queries`` gets each declared view that is there, with '' or its new
-    query, ``lookups`` each dictionary whose attributes change."""
+    query, ``lookups`` each dictionary whose attributes change, ``shapes`` what each view becomes that is looked at."""
+    items = as_they_were(items, catalog)
     present = [item for item in items if catalog.get(item.name) is not None]
-    understood = [item for item in present if not isinstance(catalog.objects[item.name].form, UnsupportedForm)]
     aggregates = [item for item in items if isinstance(item, AggregateView)]
     written = [item for item in items if isinstance(item, MaterializedView)]
     targets = yield from _targets(schema, written, forms, catalog, scratch)
-    examined = [*understood, *(item for item in written if item not in present)]
+    examined = _examined(items, catalog)
     wanted = (yield from canonical_views(scratch, examined, catalog, schema.tables)) if examined else {}
+    views = {name: form for name, form in wanted.items() if isinstance(form, ViewForm)}
+    (shapes if shapes is not None else {}).update(views)
     for aggregate in aggregates:
         require_types(aggregate, wanted.get(aggregate.name), targets.get(aggregate.to or ""))
     notes += yield from check_views(
         schema, [item for item in written if not isinstance(item, AggregateView)], wanted, targets, catalog, scratch
     )
-    if queries is not None:
-        queries.update(queries_of(catalog, {name: form for name, form in wanted.items() if isinstance(form, ViewForm)}))
-    (lookups if lookups is not None else {}).update(_changed_lookups(catalog, wanted))
+    (queries if queries is not None else {}).update(queries_of(catalog, views))
+    (lookups if lookups is not None else {}).update(changed_lookups(catalog, wanted))
     for item in items:
-        # One that is there and does not change is left alone, even if it was at odds with its table before.
-        known = catalog.get(item.name)
-        if isinstance(item, Dictionary) and (known is None or _changes(known.form, wanted.get(item.name))):
+        if isinstance(item, Dictionary) and _changes(catalog.get(item.name), wanted.get(item.name)):
             yield from require_attributes(item, schema, catalog, forms)
     found: list[Step] = []
     for item in present:
@@ -134,8 +136,8 @@ def plan_views(
             step = yield from _replace(item, live, form, catalog, forms)
             if step is not None:
                 found.append(_with_diff(step, live.form, form))
-    steps = create_order(items, catalog)
-    for step in steps:
+    for ordered in create_order(items, catalog):
+        step = with_columns(ordered, items, views, catalog)
         view = next((each for each in written if each.name == step.object), None)
         if isinstance(view, AggregateView):
             found.append((yield from create_aggregate(view, forms, catalog)))
@@ -159,6 +161,18 @@ def plan_views(
     return tuple(found)
 
 
+def _examined(items: Sequence[Viewlike], catalog: Catalog) -> list[Viewlike]:
+    """Those of which it has to be known what the engine makes of them: that are there and understood, materialized
+    views that are missing, and what a killed run dropped."""
+    found: list[Viewlike] = []
+    for item in items:
+        live = catalog.get(item.name)
+        missing = isinstance(item, MaterializedView) or item.name in catalog.gone
+        if missing if live is None else not isinstance(live.form, UnsupportedForm):
+            found.append(item)
+    return found
+
+
 def _with_diff(step: Step, live: Form, wanted: Form) -> Step:
     """The step with what differs in the query of a view."""
     if not isinstance(live, ViewForm) or not isinstance(wanted, ViewForm) or step.blocked:
@@ -173,24 +187,14 @@ def _with_diff(step: Step, live: Form, wanted: Form) -> Step:
     return replace(step, diff=query_diff(old.query, new.query))
 
 
-def _changed_lookups(catalog: Catalog, wanted: Mapping[str, Form]) -> dict[str, DictionaryForm]:
-    """Views store the types that an attribute had when they were made, as with columns of a table."""
-    return {
-        name: form
-        for name, form in wanted.items()
-        if isinstance(form, DictionaryForm)
-        and (live := catalog.get(name)) is not None
-        and isinstance(live.form, DictionaryForm)
-        and {column.name: column.type for column in form.columns}
-        != {column.name: column.type for column in live.form.columns}
-    }
-
-
-def _changes(live: Form, wanted: Form | None) -> bool:
+def _changes(live: LiveObject | None, wanted: Form | None) -> bool:
+    """One that is there and does not change is left alone, even if it was at odds with its table before."""
+    if live is None:
+        return True
     return (
-        isinstance(live, DictionaryForm)
+        isinstance(live.form, DictionaryForm)
         and isinstance(wanted, DictionaryForm)
-        and normal_form(live) != normal_form(wanted)
+        and normal_form(live.form) != normal_form(wanted)
     )
 
 
@@ -319,10 +323,14 @@ def altered_in_place(step: Step) -> bool:
 
 
 def made_anew(
-    around: DependentSteps, altered: Sequence[Step], items: Sequence[Viewlike], catalog: Catalog
+    around: DependentSteps,
+    altered: Sequence[Step],
+    items: Sequence[Viewlike],
+    catalog: Catalog,
+    shapes: Mapping[str, ViewForm],
 ) -> tuple[DependentSteps, tuple[Step, ...]]:
     """One step for a view that has to be dropped for its table of its own and would be altered behind that: it is made
-    as declared, with what nobody declares of it as it is."""
+    as declared, with what nobody declares of it as it is. ``shapes``: what views become."""
     declared = {item.name: item for item in items if isinstance(item, MaterializedView)}
     alters = {step.object: step for step in altered if altered_in_place(step)}
     behind: list[Step] = []
@@ -335,7 +343,7 @@ def made_anew(
         assert isinstance(live, ViewForm)
         statements = (
             drop("VIEW", qualified(catalog.database, step.object)),
-            create_sql(keeping(declared[step.object], live), catalog.database),
+            create_again(declared[step.object], live, shapes[step.object], catalog.database),
         )
         changes = (alter.change, *(step.changes or (step.change,)))
         words = "; ".join(changes)

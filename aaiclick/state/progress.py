@@ -49,6 +49,8 @@ _TTL = ":ttl:"
 _RUN = "generation "
 STOPPED = ":stopped:"
 """In the keys of views that are stopped and made anew (``step_entries.py``)."""
+KEPT = ":view:"
+"""In the keys of views that are dropped to be made anew (``step_entries.py``)."""
 _REBUILD = ":rebuild:"
 _STATEMENT = ":sql:"
 _MARKED = 8
@@ -244,6 +246,17 @@ def stopped_views(scope: JournalScope, entries: Iterable[Entry]) -> frozenset[st
     """Refreshable views that were stopped, and that a run made anew, or was about to, without living to stop them
     again; by their quoted names."""
     return frozenset(_begun(scope, entries, STOPPED, "view"))
+
+
+def kept_views(scope: JournalScope, entries: Iterable[Entry]) -> Mapping[str, Details]:
+    """What nobody declares of views that a run was making anew without living to the end of it; by their quoted
+    names."""
+    own = (scope.run, scope.former_run)
+    return {
+        entry.action.step.partition(KEPT)[2]: entry.details
+        for entry in entries
+        if entry.state == "intent" and KEPT in entry.action.step and entry.action.run in own
+    }
 
 
 def undo_ttl_changes(scope: JournalScope, tables: Collection[str]) -> Routine[None]:

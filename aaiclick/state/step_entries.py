@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
+from aaiclick.catalog.forms import Catalog, ColumnForm, ViewForm
 from aaiclick.clickhouse.statements import send
 from aaiclick.clickhouse.tables import physical
 from aaiclick.error_codes import ACCESS_DENIED, BAD_ARGUMENTS, UNKNOWN_TABLE
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.events import Note
 from aaiclick.plan.model import Step
-from aaiclick.plan.operations import CreateWork, DropWork, ReplaceWork
-from aaiclick.routine import Command, Emit, Nonce, Routine, text
+from aaiclick.plan.operations import BackfillWork, CreateWork, DropWork, ReplaceWork
+from aaiclick.routine import Command, Emit, Nonce, Query, Routine, text
+from aaiclick.sql.clauses import comment_column
 from aaiclick.sql.cluster import Head, head_of, with_uuid
-from aaiclick.sql.ddl import system
-from aaiclick.sql.quoting import qualified
-from aaiclick.state.journal import ensure_journal
+from aaiclick.sql.ddl import alter_table, system
+from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.quoting import qualified, quote_name
+from aaiclick.state.journal import Details, ensure_journal
 from aaiclick.state.progress import (
+    KEPT,
     STOPPED,
     Converted,
     JournalScope,
@@ -49,6 +54,9 @@ class StepEntries:
     stopped: frozenset[str] = frozenset()
     """Refreshable views that are stopped, or were before a killed run made them anew, and that this run makes anew."""
 
+    kept: Mapping[str, Details] = field(default_factory=dict[str, Details])
+    """What nobody declares of the views that the steps drop and make anew, by their quoted names."""
+
     @property
     def first_not_additive(self) -> Step | None:
         """The first step that code of the version before does not bear."""
@@ -65,6 +73,7 @@ def enter_begun(entries: StepEntries, step: Step) -> Routine[Step]:
     if entries.start is not None and step is entries.first_not_additive:
         yield from begin_transition(entries.scope, entries.start)
     yield from _enter_dropped(entries.scope, step, entries.stopped)
+    yield from _enter_kept(entries, step)
     if _sets_ttl(step):
         yield from enter_start(entries.scope, ttl_change_key(step.object), {"table": step.object})
     if step.work.kind == "rebuild" and step.migrations:
@@ -108,6 +117,8 @@ def enter_exchanged(entries: StepEntries, table: str, new: str) -> Routine[None]
 def enter_done(entries: StepEntries, step: Step) -> Routine[None]:
     """After the last effect of a step."""
     yield from _stop_made(entries.scope, step, entries.stopped)
+    for view in sorted(_made_by(step, *_VIEWS) & entries.kept.keys()):
+        yield from enter_end(entries.scope, f"0{KEPT}{view}")
     if _sets_ttl(step):
         yield from enter_end(entries.scope, ttl_change_key(step.object))
     if made := _made(entries, step):
@@ -221,9 +232,86 @@ def _dropped_by(step: Step) -> frozenset[str]:
     )
 
 
-def _made_by(step: Step) -> frozenset[str]:
-    """The materialized views that a step makes, by their quoted names."""
-    made = [head for head in _heads([step]) if (head.verb, head.kind) == ("CREATE", "MATERIALIZED VIEW")]
+# What nobody declares of a view (its comment, as whom it reads, the comments of its columns) is nowhere between its
+# DROP and its CREATE. So it is in the journal before it is dropped, until it is made: by the run, or by the next one.
+
+
+_VIEWS = ("VIEW", "MATERIALIZED VIEW")
+
+
+def made_anew(steps: Sequence[Step], catalog: Catalog) -> dict[str, Details]:
+    """What nobody declares of the views that these steps drop and make anew, by their quoted names."""
+    known = undeclared_of_views(catalog)
+    if not known:
+        return {}
+    dropped = frozenset[str]().union(*map(_dropped_by, steps))
+    made = frozenset[str]().union(*(_made_by(step, *_VIEWS) for step in steps))
+    return {view: said for view, said in known.items() if view in dropped & made}
+
+
+def undeclared_of_views(catalog: Catalog) -> dict[str, Details]:
+    """What nobody can tell of the views that are there once they are dropped, by their quoted names."""
+    found: dict[str, Details] = {}
+    for name, live in catalog.objects.items():
+        if isinstance(form := live.form, ViewForm):
+            comments = {column.name: column.comment for column in form.columns if column.comment}
+            if form.comment or form.security or comments:
+                said: Details = {"name": name, "materialized": form.materialized, "comment": form.comment}
+                found[qualified(catalog.database, name)] = {**said, "security": form.security, "columns": comments}
+    return found
+
+
+def as_they_were(kept: Mapping[str, Details]) -> dict[str, ViewForm]:
+    """These views, by name, with nothing but that."""
+    found: dict[str, ViewForm] = {}
+    for said in kept.values():
+        name, columns = str(said.get("name")), cast("Mapping[str, str]", said.get("columns") or {})
+        found[name] = ViewForm(
+            name,
+            "",
+            tuple(ColumnForm(column, "", comment=comment) for column, comment in columns.items()),
+            materialized=bool(said.get("materialized")),
+            comment=str(said.get("comment") or ""),
+            security=str(said.get("security") or ""),
+        )
+    return found
+
+
+def _enter_kept(entries: StepEntries, step: Step) -> Routine[None]:
+    """Before a step that drops a view which the same plan makes anew."""
+    for view in sorted(_dropped_by(step) & entries.kept.keys()):
+        yield from enter_start(entries.scope, f"0{KEPT}{view}", entries.kept[view])
+
+
+def keep_again(scope: JournalScope, kept: Mapping[str, Details]) -> Routine[None]:
+    """Behind the steps of a run that finds such entries of a killed one: its CREATE had the rest, so only columns still
+    lack their comments."""
+    for view, said in sorted(kept.items()):
+        comments = cast("Mapping[str, str]", said.get("columns") or {})
+        rows = (
+            (
+                yield Query(
+                    "SELECT name FROM system.columns WHERE database = unhex({db:String}) AND table = "
+                    "unhex({name:String}) AND comment = '' ORDER BY position",
+                    {"db": hexed(scope.database), "name": hexed(str(said.get("name")))},
+                )
+            )
+            if comments
+            else ()
+        )
+        lacking = [name for row in rows if (name := text(row[0])) in comments]
+        if lacking:
+            commands = [comment_column(quote_name(name), comments[name], if_exists=True) for name in lacking]
+            yield from send(Command(alter_table(view, *commands)))
+            yield Emit(Note(f"columns of {view} have their comments again: a run was killed while it made it anew"))
+        # The entry ends last: a run that is killed in between looks once more.
+        yield from enter_end(scope, f"0{KEPT}{view}")
+
+
+def _made_by(step: Step, *kinds: str) -> frozenset[str]:
+    """The views of these kinds (none given: the materialized ones) that a step makes, by their quoted names."""
+    wanted = kinds or ("MATERIALIZED VIEW",)
+    made = [head for head in _heads([step]) if head.verb == "CREATE" and head.kind in wanted]
     return frozenset(qualified(*head.names[0]) for head in made)
 
 
@@ -231,7 +319,7 @@ def _heads(steps: Iterable[Step]) -> list[Head]:
     statements: list[str] = []
     for step in steps:
         match step.work:
-            case ReplaceWork(statements=several):
+            case ReplaceWork(statements=several) | BackfillWork(statements=several):
                 statements += several
             case CreateWork(sql=sql) | DropWork(sql=sql):
                 statements.append(sql)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aaiclick import Column, MaterializedView, Policy, Schema, Table, ensure_schema, plan_schema
+from aaiclick.clickhouse.names import JOURNAL
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.adopt import adopt
 from aaiclick.routine import Command, Effect, Rows, run
@@ -88,3 +89,46 @@ def test_what_an_operator_adopts_meanwhile_changes_nothing_about_it(
     client.command("SYSTEM START VIEW v")
     ensure_schema(client, changed, policy=POLICY.allow("drop-view other"))
     assert client.query(_STATUS).result_rows != [("Disabled",)]
+
+
+@pytest.mark.parametrize("behind", ["DROP VIEW", "CREATE MATERIALIZED VIEW", "done"])
+@pytest.mark.parametrize("first", [False, True], ids=["in one step", "dropped before its table changes"])
+def test_what_nobody_declares_of_a_view_outlives_a_kill(
+    aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, aaiclick_database: str, behind: str, first: bool
+) -> None:
+    """Its comment, as whom it reads, and the comments of its columns are nowhere else once it is dropped."""
+
+    def schema(name: str, key: str, former: str | None) -> Schema:
+        read = Column(name, "UInt8", renamed_from=former) if first and former else Column("a", "UInt8")
+        query = f"SELECT k, {read.name} AS a FROM t" + (" WHERE k != 3" if former else "")
+        table = Table("t", [Column("k", "UInt64"), read], engine=MergeTree(order_by=["k"]))
+        view = MaterializedView("v", query=query, engine=MergeTree(order_by=["k", key] if key else ["k"]))
+        return Schema("s", version=None, objects=[table, view])
+
+    client, before, after = aaiclick_client, schema("a", "", None), schema("b", "a", "a")
+    ensure_schema(client, before)
+    # Of a view with a table of its own the server takes no COMMENT COLUMN.
+    client.command("DROP VIEW v")
+    client.command(
+        "CREATE MATERIALIZED VIEW v (k UInt64, a UInt8 COMMENT 'of a') ENGINE = MergeTree ORDER BY k DEFINER = default "
+        "SQL SECURITY DEFINER AS SELECT k, a AS a FROM t COMMENT 'by hand'"
+    )
+    connection = open_url(aaiclick_engine.url)
+    killed = _Stopper(connection)
+    killed.words = behind if "MATERIALIZED" in behind else f"{behind} `{aaiclick_database}`.`v`"
+    if behind == "done":
+        killed.run(ensuring(after, aaiclick_database, POLICY, DEAD))
+    else:
+        with pytest.raises(KilledError):
+            killed.run(ensuring(after, aaiclick_database, POLICY, DEAD))
+        ensure_schema(client, after, policy=POLICY)
+    connection.close()
+    shown = str(client.query("SHOW CREATE TABLE v").result_rows[0][0])
+    assert "COMMENT 'of a'" in shown
+    assert "COMMENT 'by hand'" in shown
+    assert "DEFINER = default SQL SECURITY DEFINER" in shown
+    assert ensure_schema(client, after, policy=POLICY).steps == ()
+    journal = (
+        f"SELECT count() FROM (SELECT argMax(state, seq) AS last FROM {JOURNAL} GROUP BY step) WHERE last = 'intent'"
+    )
+    assert client.query(journal).result_rows == [(0,)]

@@ -26,6 +26,7 @@ from aaiclick.plan.steps import UNREADABLE
 from aaiclick.plan.unreachable_replicas import SUPPORTED, note_of, unsupported
 from aaiclick.routine import Routine
 from aaiclick.specs.engines import Engine
+from aaiclick.state.step_entries import as_they_were
 from aaiclick.version import VERSION
 from aaiclick.versions.conversions import unproven_conversions
 from aaiclick.versions.live import upgrade_path
@@ -63,6 +64,8 @@ def make_plan(
     (None: any number, 0: none). ``clones``: statements are also tried on clones that hold parts of the live tables.
     ``before``: an earlier plan of this run, whose rehearsals are used again for the same definitions.
     """
+    if kept := found.kept_views:
+        found = replace(found, catalog=replace(found.catalog, gone=as_they_were(kept)))
     return (yield from keeping(_planned(found, max_read_bytes, clones, before), found.where.books))
 
 

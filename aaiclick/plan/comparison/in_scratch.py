@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.declared_views import unchanged_views
-from aaiclick.catalog.forms import Catalog, DictionaryForm, Form, LiveObject, TableForm, UnsupportedForm
+from aaiclick.catalog.forms import (
+    Catalog,
+    DictionaryForm,
+    Form,
+    LiveObject,
+    TableForm,
+    UnsupportedForm,
+    ViewForm,
+)
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.server_objects.functions import with_stand_ins
 from aaiclick.diff.compare import Differing
@@ -82,9 +90,10 @@ def plan_in_scratch(compared: ToCompare, beside: Sequence[str]) -> Routine[Plann
         )
         queries: dict[str, str] = {}
         lookups: dict[str, DictionaryForm] = {}
-        replaced = yield from plan_views(schema, others, catalog, scratch, forms, notes, queries, lookups)
+        shapes: dict[str, ViewForm] = {}
+        replaced = yield from plan_views(schema, others, catalog, scratch, forms, notes, queries, lookups, shapes)
         # Known only now: planning the tables has shown which views would refuse INSERTs behind a change.
-        early, replaced = dropped_first(cache.dropped_first, replaced, others, catalog)
+        early, replaced = dropped_first(cache.dropped_first, replaced, others, catalog, shapes)
         required = [step for step in found if not step.optional]
         # Optional drops are carried out last, so they are judged by what the steps before them leave.
         optional = yield from guard_drops(
@@ -98,7 +107,7 @@ def plan_in_scratch(compared: ToCompare, beside: Sequence[str]) -> Routine[Plann
             catalog, PlannedChanges(targets, moved, queries, followed, lookups, path.topology), (*required, *replaced)
         )
         notes += around.notes
-        around, replaced = made_anew(around, replaced, others, catalog)
+        around, replaced = made_anew(around, replaced, others, catalog, shapes)
         views = _in_turn(replaced, around.behind, path)
         # Functions first, because anything may call them; new tables before what reads them; a view that stores types
         # before its table gets wider ones; drops last, when nothing needs the object any more.

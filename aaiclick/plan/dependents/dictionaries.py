@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aaiclick.catalog.forms import DictionaryForm
+from aaiclick.catalog.forms import Catalog, DictionaryForm, Form
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.plan.dependents.database_after import Effect
@@ -24,6 +24,20 @@ DICTIONARIES = (
     " AND has(arrayMap(x -> unhex(x), splitByChar(',', {names:String})), n), loading_dependencies_database, "
     "loading_dependencies_table)"
 )
+
+
+def changed_lookups(catalog: Catalog, wanted: Mapping[str, Form]) -> dict[str, DictionaryForm]:
+    """The dictionaries that are there and get other attributes. Views store the types that an attribute had when they
+    were made, as with columns of a table."""
+    return {
+        name: form
+        for name, form in wanted.items()
+        if isinstance(form, DictionaryForm)
+        and (live := catalog.get(name)) is not None
+        and isinstance(live.form, DictionaryForm)
+        and {column.name: column.type for column in form.columns}
+        != {column.name: column.type for column in live.form.columns}
+    }
 
 
 def read_dictionaries(database: str, names: tuple[str, ...]) -> Routine[tuple[Dependent, ...]]:

@@ -13,12 +13,11 @@ from dataclasses import replace
 
 from aaiclick.catalog.forms import Catalog, ViewForm
 from aaiclick.diff.hazards import Hazard
-from aaiclick.plan.dependents.undeclared_of_views import comments_again, keeping
+from aaiclick.plan.dependents.undeclared_of_views import create_again
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import ReplaceWork
 from aaiclick.plan.steps import statements_step
 from aaiclick.specs.aggregates import AggregateView
-from aaiclick.specs.ddl import create_materialized_view_sql, create_view_sql
 from aaiclick.specs.views import MaterializedView, View
 from aaiclick.sql.ddl import drop
 from aaiclick.sql.quoting import qualified
@@ -59,9 +58,14 @@ def _live(item: View | MaterializedView, catalog: Catalog) -> ViewForm | None:
 
 
 def dropped_first(
-    names: Collection[str], steps: Sequence[Step], items: Sequence[object], catalog: Catalog
+    names: Collection[str],
+    steps: Sequence[Step],
+    items: Sequence[object],
+    catalog: Catalog,
+    shapes: Mapping[str, ViewForm],
 ) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
-    """The steps that go before the tables, and ``steps`` with a CREATE for each view of ``names``."""
+    """The steps that go before the tables, and ``steps`` with a CREATE for each view of ``names``. ``shapes``: what
+    views become."""
     declared: Mapping[str, View | MaterializedView] = {
         item.name: item for item in items if isinstance(item, View | MaterializedView) and item.name in names
     }
@@ -91,15 +95,6 @@ def dropped_first(
             )
         )
         # What has to be allowed was asked for by the step that drops the view.
-        made = (
-            _create(item, before, catalog.database),
-            *comments_again(catalog.database, item.name, before.columns),
-        )
+        made = (create_again(item, before, shapes[item.name], catalog.database),)
         late.append(replace(step, strategy="replace", sql=list(made), work=ReplaceWork(made), hazards=()))
     return tuple(early), tuple(late)
-
-
-def _create(item: View | MaterializedView, before: ViewForm, database: str) -> str:
-    if isinstance(item, View):
-        return create_view_sql(keeping(item, before), database)
-    return create_materialized_view_sql(keeping(item, before), database)
