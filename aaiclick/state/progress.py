@@ -86,7 +86,7 @@ def read_journal(scope: JournalScope) -> Routine[tuple[Entry, ...]]:
     back; and on what belongs to the database: owners of tables, block numbers."""
     former = "startsWith(run, 'from ') AND toUInt64OrZero(substring(run, 6)) >= {least:UInt64}"
     # What has to be put back is put back whatever was rolled back or adopted since.
-    left = " OR ".join(f"position(step, '{kind}') > 0" for kind in (STOPPED, _TTL))
+    left = " OR ".join(f"position(step, '{kind}') > 0" for kind in (STOPPED, KEPT, _TTL))
     condition = (
         f"(run IN ('{OWNERS}', '{BLOCK_NUMBERS}') OR (schema = unhex({{schema:String}}) AND (run = "
         f"unhex({{run:String}}) OR ({former}) OR (startsWith(run, '{_RUN}') AND ({left})))))"
@@ -251,11 +251,12 @@ def stopped_views(scope: JournalScope, entries: Iterable[Entry]) -> frozenset[st
 def kept_views(scope: JournalScope, entries: Iterable[Entry]) -> Mapping[str, Details]:
     """What nobody declares of views that a run was making anew without living to the end of it; by their quoted
     names."""
-    own = (scope.run, scope.former_run)
     return {
         entry.action.step.partition(KEPT)[2]: entry.details
         for entry in entries
-        if entry.state == "intent" and KEPT in entry.action.step and entry.action.run in own
+        if entry.state == "intent"
+        and KEPT in entry.action.step
+        and (entry.action.run == scope.former_run or entry.action.run.startswith(_RUN))
     }
 
 
