@@ -38,7 +38,7 @@ def described(ground: Ground, database: str, table: str) -> dict[str, str]:
         "SELECT name, type, default_kind, default_expression, comment, compression_codec FROM system.columns WHERE "
         f"{where} ORDER BY position"
     )
-    found.update({f"column {name}": " | ".join(rest) for name, *rest in columns})
+    found.update({f"column {name}": " | ".join(_said(*rest)) for name, *rest in columns})
     (definition,) = ground.rows(
         f"SELECT create_table_query FROM system.tables WHERE database = {text(database)} AND name = {text(table)}"
     )[0]
@@ -51,6 +51,12 @@ def described(ground: Ground, database: str, table: str) -> dict[str, str]:
     for name, query in ground.rows(f"SELECT name, query FROM system.projections WHERE {where}"):
         found[f"projection {name}"] = query
     return found
+
+
+def _said(type_text: str, kind: str, expression: str, *rest: str) -> tuple[str, ...]:
+    """An EPHEMERAL column without a default gets that of its type, which is written as it was typed."""
+    bare = kind == "EPHEMERAL" and expression.startswith("defaultValueOfTypeName(")
+    return (type_text, kind, "" if bare else expression, *rest)
 
 
 def _tail(definition: str, column: str) -> str:
