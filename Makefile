@@ -7,7 +7,7 @@ CHDB = 3.7.2 3.0.1
 READING = 1.4.1
 SPACE := $(subst ,, )
 .DEFAULT_GOAL := help
-.PHONY: bench bom check docs engines fmt fuzz fuzz-mutants help lint package proof release simulate test test-long type
+.PHONY: bench bom check docs engines fmt fuzz fuzz-mutants fuzz-rollback help lint package proof release simulate test test-long type
 
 bench: ## measure the ratios of docs/benchmarks.md (LARGE=1: with 50 million rows)
 	$(PYTHON) -m pytest benchmarks -m bench -n 0 --timeout 0 --write $(if $(LARGE),--large)
@@ -46,6 +46,9 @@ fuzz: ## the adversary: random changes against a copy that it makes itself (SEED
 
 fuzz-mutants: ## faults put back one at a time: the adversary has to find each (ANEW=1: looks for cases among all, not only the one that is kept)
 	$(PYTHON) -m tests.fuzz.mutants $(if $(ANEW),--anew)
+
+fuzz-rollback: ## random changes, rolled back and made again: rows and definitions are what they were (SEEDS=, FROM=)
+	$(PYTHON) -m tests.fuzz.rollback --seeds $(SEEDS) --first $(FROM)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from aaiclick import Plan, Policy, Schema, ensure_schema, plan_schema, rollback_schema
-from aaiclick.errors import AaiclickError, HazardNotAllowedError, SchemaError
+from aaiclick.errors import AaiclickError, BlockedError, HazardNotAllowedError, SchemaError
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.fuzz.catalogue import left_behind
 from tests.fuzz.compare import Failure, lines, readable
@@ -80,7 +80,7 @@ def _played(ground: Ground, case: World) -> Ended:
         return Ended("back", said)
     ended = Ended("back", said, _as_before(ground, case, one, before, since, allow))
     if not ended.failures:
-        ended.failures += _again(ground, case, two, keys, after)
+        ended.failures += _again(ground, case, two, keys, after, changed=bool(allow))
     return ended
 
 
@@ -166,10 +166,15 @@ def _as_before(
     return found
 
 
-def _again(ground: Ground, case: World, two: Schema, keys: tuple[str, ...], after: dict[str, Lines]) -> list[Failure]:
+def _again(
+    ground: Ground, case: World, two: Schema, keys: tuple[str, ...], after: dict[str, Lines], *, changed: bool
+) -> list[Failure]:
+    """``changed``: what came since was allowed to become something else, which may not go forward."""
     try:
         plan = plan_schema(ground.client, two, database=ground.live)
         second = _forward(ground, two, tuple(dict.fromkeys((*keys, *keys_of(plan, False)))))
+    except (BlockedError, HazardNotAllowedError) as error:
+        return [] if changed else [Failure("forward again", f"{type(error).__name__}: {error}")]
     except AaiclickError as error:
         return [Failure("forward again", f"{type(error).__name__}: {error}")]
     except Exception as error:
