@@ -62,6 +62,7 @@ def test_make_lists_every_target_with_its_meaning() -> None:
         "fmt",
         "fuzz",
         "fuzz-mutants",
+        "fuzz-rollback",
         "help",
         "lint",
         "package",

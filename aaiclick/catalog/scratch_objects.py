@@ -34,8 +34,7 @@ from aaiclick.sql.tokens import Tokens, identifier, split_top
 SELF_CONTAINED = frozenset({"Log", "TinyLog", "StripeLog", "Memory", "Null", "Set", "Join", "GenerateRandom", "Merge"})
 # So do these, as long as their arguments name no path.
 WITHOUT_PATH = {"EmbeddedRocksDB": 1, "File": 1}
-# Missing rights, memory limit, timeout, lost connection: these say nothing about the definition.
-_NOT_THE_DEFINITION = frozenset(
+NOT_THE_DEFINITION = frozenset(
     {
         0,
         TIMEOUT_EXCEEDED,
@@ -51,6 +50,7 @@ _NOT_THE_DEFINITION = frozenset(
         ACCESS_DENIED,
     }
 )
+"""Missing rights, memory limit, timeout, lost connection: these say nothing about the definition."""
 _SYNTAX = re.compile(r"Syntax error.*?: failed at position (\d+) \((.*?)\)", re.DOTALL)
 _PREAMBLE = re.compile(r"\A(?:Code: \d+\.\s*)?(?:DB::Exception:\s*)+")
 
@@ -78,7 +78,7 @@ def make(scratch: Scratch, sql: str, replay: bool = False, inside: bool = False)
         yield Command(sql, settings=settings, database=scratch.database if inside else None)
     except StatementError as error:
         # Told as a refusal, a lost connection would look like a mistake in the declaration.
-        if error.code in _NOT_THE_DEFINITION:
+        if error.code in NOT_THE_DEFINITION:
             raise
         return error
     return None

@@ -107,7 +107,7 @@ def execute(planned: PlannedMigration, gate: Gate, site: Execution) -> Routine[E
             stopped = stopped_by(verdict.run) | found.stopped_views
             # What a killed run has entered stays until this one is through.
             owed = found.kept_views.keys()
-            kept = {view: said for view, said in made_anew(batch, found.catalog).items() if view not in owed}
+            kept = {view: said for view, said in made_anew(verdict.run, found.catalog).items() if view not in owed}
             entries = StepEntries(found.scope, batch, start, _filled(planned), known, numbered, stopped, kept)
             options = _options(site, found, entries)
             # The version stays the same, so no entry of a transition would tell a later start that this run is not
@@ -117,7 +117,8 @@ def execute(planned: PlannedMigration, gate: Gate, site: Execution) -> Routine[E
             outcomes += yield from apply_steps(batch, site.database, site.nonce, options)
             done += batch
         if not any(_is_move(step) for step in batch):
-            commented = keep_again(first.inspection.scope, first.inspection.kept_views)
+            # Also views that this run has dropped in front of a statement or function, and made behind it.
+            commented = keep_again(planned.inspection.scope, planned.inspection.kept_views)
             yield from everywhere(commented, site.options.reach)
             return Executed(first, planned, GateDecision(tuple(done), (), verdict.pending), tuple(outcomes))
         # What a statement or function of a migration left behind nobody could foresee, so the rest is planned anew.

@@ -10,7 +10,7 @@ from aaiclick.catalog.forms import Catalog, ColumnForm, ViewForm
 from aaiclick.clickhouse.statements import send
 from aaiclick.clickhouse.tables import physical
 from aaiclick.error_codes import ACCESS_DENIED, BAD_ARGUMENTS, UNKNOWN_TABLE
-from aaiclick.errors import ApplyError, StatementError
+from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork, CreateWork, DropWork, ReplaceWork
@@ -19,7 +19,7 @@ from aaiclick.sql.clauses import comment_column
 from aaiclick.sql.cluster import Head, head_of, with_uuid
 from aaiclick.sql.ddl import alter_table, system
 from aaiclick.sql.hex_text import hexed
-from aaiclick.sql.quoting import qualified, quote_name
+from aaiclick.sql.quoting import qualified, quote_name, quote_string
 from aaiclick.state.journal import Details, ensure_journal
 from aaiclick.state.progress import (
     KEPT,
@@ -288,24 +288,38 @@ def keep_again(scope: JournalScope, kept: Mapping[str, Details]) -> Routine[None
     lack their comments."""
     for view, said in sorted(kept.items()):
         comments = cast("Mapping[str, str]", said.get("columns") or {})
-        rows = (
-            (
-                yield Query(
-                    "SELECT name FROM system.columns WHERE database = unhex({db:String}) AND table = "
-                    "unhex({name:String}) AND comment = '' ORDER BY position",
-                    {"db": hexed(scope.database), "name": hexed(str(said.get("name")))},
-                )
-            )
-            if comments
-            else ()
-        )
-        lacking = [name for row in rows if (name := text(row[0])) in comments]
+        lacking = yield from _without_comment(scope.database, str(said.get("name")), comments)
         if lacking:
             commands = [comment_column(quote_name(name), comments[name], if_exists=True) for name in lacking]
-            yield from send(Command(alter_table(view, *commands)))
-            yield Emit(Note(f"columns of {view} have their comments again: a run was killed while it made it anew"))
+            refused = ""
+            try:
+                yield from send(Command(alter_table(view, *commands)))
+            except OutcomeUnknownError:
+                raise
+            except StatementError as error:
+                refused = f" ({error.message})"
+            # Some servers take it of a view with a table of its own, and do nothing.
+            still = yield from _without_comment(scope.database, str(said.get("name")), comments)
+            if still:
+                lost = ", ".join(f"{name}: {quote_string(comments[name])}" for name in still)
+                words = f"columns of {view} have lost their comments, and the server takes none there{refused}: {lost}"
+                yield Emit(Note(words, "warning"))
+            else:
+                yield Emit(Note(f"columns of {view} have their comments again: a run was killed while it made it anew"))
         # The entry ends last: a run that is killed in between looks once more.
         yield from enter_end(scope, f"0{KEPT}{view}")
+
+
+def _without_comment(database: str, view: str, comments: Mapping[str, str]) -> Routine[list[str]]:
+    """Those of these columns that are there without a comment."""
+    if not comments:
+        return []
+    rows = yield Query(
+        "SELECT name FROM system.columns WHERE database = unhex({db:String}) AND table = unhex({name:String}) AND "
+        "comment = '' ORDER BY position",
+        {"db": hexed(database), "name": hexed(view)},
+    )
+    return [name for row in rows if (name := text(row[0])) in comments]
 
 
 def _made_by(step: Step, *kinds: str) -> frozenset[str]:

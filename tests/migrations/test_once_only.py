@@ -150,14 +150,20 @@ FAILS_LATE = (
         ("ALTER TABLE t UPDATE n = n * 100 + throwIf(id = 7) WHERE 1", "Its mutation is still there"),
         (FAILS_LATE, "Some of its rows may be there"),
         ("INSERT INTO t SELECT nothing, 1 FROM system.one", ""),
+        # The rows are in the table when the view that reads it fails on them.
+        ("INSERT INTO t VALUES (1000, 9)", "Some of its rows may be there"),
     ],
-    ids=["update", "insert", "refused"],
+    ids=["update", "insert", "refused", "values"],
 )
 def test_what_a_failed_statement_may_have_done_all_the_same_is_not_done_again_without_a_word(
     aaiclick_client: Client, statement: str, said: str
 ) -> None:
     ensure_schema(aaiclick_client, schema(1, T))
     aaiclick_client.command("INSERT INTO t SELECT number + 1, 1 FROM numbers(100)")
+    if "VALUES" in statement:
+        aaiclick_client.command(
+            "CREATE MATERIALIZED VIEW seen ENGINE = Memory AS SELECT parseTimeDelta(if(n = 9, '', '1s')) AS x FROM t"
+        )
     declared = schema(2, T, migrations=[Migration(2, sql=[statement])])
     policy = Policy.lossless().allow("run-sql migration 2")
     with pytest.raises(ApplyError, match="statement 1 of migration 2") as caught:

@@ -17,12 +17,18 @@ from aaiclick import (
     rollback_schema,
     validate_schema,
 )
+from aaiclick.apply.rollback.not_restored import NotRestored, find_not_restored
+from aaiclick.apply.rollback.path import Transition
+from aaiclick.catalog.forms import Catalog, ServerFacts
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.rollback.rollback import Rollback, rollback
 from aaiclick.errors import HazardNotAllowedError, SchemaError, SpecError
 from aaiclick.lease.owner import this_process
+from aaiclick.plan.model import Plan
+from aaiclick.plan.steps import create_step, rename_step
 from aaiclick.routine import Command, Effect, run
 from aaiclick.state.kept_tables import KEPT_PREFIX
+from aaiclick.state.record import Record
 from aaiclick.state.records import history
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.reliability.counts import note
@@ -281,6 +287,15 @@ def test_a_table_that_the_same_version_renamed_and_replaced(aaiclick_client: Cli
 
 def back(database: str, to: int | None) -> Rollback:
     return Rollback(V4, database, to, frozenset(), False, this_process(), True, 3600)
+
+
+def test_a_table_that_came_on_the_way_and_was_renamed_since_is_none_of_the_older_version() -> None:
+    record = Record("case", 2, "applied", "", "", "", "", "", 0.0, "")
+    steps = (create_step("one", "table", ""), rename_step("d", "one", "two"))
+    plans = [Plan("case", "d", version, version + 1, (step,), "", "") for version, step in enumerate(steps, 1)]
+    catalog = Catalog("d", "Atomic", ServerFacts((26, 9), "26.9", "d", "default", "UTC"), {})
+    left = find_not_restored([Transition(record, plan) for plan in plans], {}, catalog)
+    assert left == NotRestored((), (), ("one stays: the older version does not know it",))
 
 
 def test_killed_while_what_is_not_needed_any_more_is_dropped(place: Place, aaiclick_engine: EmbeddedEngine) -> None:

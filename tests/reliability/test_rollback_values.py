@@ -20,7 +20,10 @@ from aaiclick import (
     plan_schema,
     rollback_schema,
 )
-from aaiclick.errors import BlockedError, HazardNotAllowedError, SchemaError
+from aaiclick.apply.rollback.convertible import convertible
+from aaiclick.error_codes import ACCESS_DENIED, TOO_MANY_SIMULTANEOUS_QUERIES
+from aaiclick.errors import BlockedError, HazardNotAllowedError, SchemaError, StatementError
+from aaiclick.plan.operations import CopyColumn
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -54,7 +57,7 @@ def test_a_label_that_the_older_enum_lacks_is_said_before_anything_is_changed(aa
     aaiclick_client.command("INSERT INTO t VALUES (1, 'a'), (2, 'b')")
     for allow in ((), ("values t",)):
         with pytest.raises(
-            SchemaError, match=r"1 have a label that the older Enum lacks\): change or delete"
+            SchemaError, match=r"1 with a label that the older Enum lacks\): change or delete"
         ) as refused:
             rollback_schema(aaiclick_client, v1, allow=allow)
         assert "Nothing was changed" in str(refused.value)
@@ -75,6 +78,15 @@ def test_a_type_without_a_way_back_gives_its_default_by_name(aaiclick_client: Cl
         rollback_schema(aaiclick_client, v1)
     rollback_schema(aaiclick_client, v1, allow=("values t",))
     assert rows(aaiclick_client, "id, x.a, x.b") == [(1, 1, 2), (2, 0, 0)]
+
+
+@pytest.mark.parametrize("code", [TOO_MANY_SIMULTANEOUS_QUERIES, ACCESS_DENIED])
+def test_a_server_that_is_busy_says_nothing_about_a_type(code: int) -> None:
+    """Taken for a refusal, the column would get its default."""
+    asking = convertible("`d`.`t`", [CopyColumn("x", "`x`")])
+    next(asking)
+    with pytest.raises(StatementError, match="not now"):
+        asking.throw(StatementError("not now", code))
 
 
 def test_what_was_altered_before_it_was_replaced_is_said(aaiclick_client: Client) -> None:

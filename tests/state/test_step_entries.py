@@ -12,6 +12,9 @@ from aaiclick.clients.opening import open_url
 from aaiclick.commands.adopt import adopt
 from aaiclick.routine import Command, Effect, Rows, run
 from aaiclick.specs.engines import MergeTree
+from aaiclick.state.journal import ensure_journal
+from aaiclick.state.progress import JournalScope, read_entries
+from aaiclick.state.step_entries import keep_again
 from tests.reliability.driving import DEAD, Driver, KilledError, ensuring
 
 if TYPE_CHECKING:
@@ -132,3 +135,24 @@ def test_what_nobody_declares_of_a_view_outlives_a_kill(
         f"SELECT count() FROM (SELECT argMax(state, seq) AS last FROM {JOURNAL} GROUP BY step) WHERE last = 'intent'"
     )
     assert client.query(journal).result_rows == [(0,)]
+
+
+def test_comments_that_a_view_does_not_take_are_told(
+    aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, aaiclick_database: str
+) -> None:
+    """An operator has made them by hand, behind a run that was killed; one of them with a table of its own."""
+    aaiclick_client.command("CREATE MATERIALIZED VIEW v ENGINE = Memory AS SELECT 1::UInt8 AS k")
+    aaiclick_client.command("CREATE VIEW w AS SELECT 1::UInt8 AS k")
+    names = {f"`{aaiclick_database}`.`{name}`": name for name in "vw"}
+    kept = {view: {"name": name, "columns": {"k": "of k", "gone": "of gone"}} for view, name in names.items()}
+    told = list[str]()
+    connection = open_url(aaiclick_engine.url)
+    run(ensure_journal(aaiclick_database), connection)
+    scope = JournalScope(aaiclick_database, "s", 0)
+    run(keep_again(scope, kept), connection, lambda event: told.append(getattr(event, "text", "")))
+    entries = run(read_entries(scope), connection)
+    connection.close()
+    lost, again = told
+    assert "`v` have lost their comments, and the server takes none there: k: 'of k'" in lost
+    assert "`w` have their comments again" in again
+    assert [entry.state for entry in entries] == ["done", "done"]

@@ -132,7 +132,7 @@ def inspect_kept(database: str, chain: Sequence[Link], *, read_by_views: bool = 
             unfit += yield from _unfit(old, source, where, unfit_condition(old, table.form, columns))
             unlabelled = yield from _unfit(old, source, where, unlabelled_condition(old, table.form, columns))
             problem = yield from stuck(source, where, columns)
-            problem = f"{unlabelled} have a label that the older Enum lacks" if unlabelled else problem
+            problem = f"{unlabelled} with a label that the older Enum lacks" if unlabelled else problem
             blocked.append(_stuck(old.name, problem))
         if not link.known and counts[place]:
             said_by = (
@@ -220,7 +220,7 @@ def _settings(old: TableForm, kept: KeptComment) -> tuple[tuple[str, str], ...]:
 
 
 def _unfit(old: TableForm, source: str, where: str, changed: str) -> Routine[int]:
-    """How many rows of ``source`` that came since meet a condition of ``columns``."""
+    """How many rows of ``source`` that came since meet the condition ``changed``; none where it is ''."""
     if not changed:
         return 0
     try:

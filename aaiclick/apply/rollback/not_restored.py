@@ -43,7 +43,9 @@ def find_not_restored(listed: Sequence[Transition], restored: Mapping[str, int],
             if undone and isinstance(step.work, AlterWork) and step.work.frees_ttl:
                 notes.append(f"{step.object} comes back without what was removed before it was copied ({step.change})")
             # What was done to a table that came on this way is nothing to the older version: it does not know the
-            # table.
+            # table, under whatever name.
+            if renamed in created:
+                created.add(step.object)
             if undone or step.object in created or (step.optional and _still_there(step, catalog)):
                 continue
             if step.strategy == "create":
