@@ -9,6 +9,7 @@ from clickhouse_connect.driver.client import Client
 
 from aaiclick import (
     Column,
+    Constraint,
     MergeTree,
     Migration,
     Policy,
@@ -98,6 +99,10 @@ def test_rows_that_came_since_are_carried_back_into_such_a_table(aaiclick_client
     for version, partition in ((1, "a % 2"), (2, "a % 3")):
         ensure_schema(aaiclick_client, schema(version, partition), policy=Policy.lossless(keep_old=timedelta(days=1)))
         aaiclick_client.command("INSERT INTO t SELECT number FROM numbers(100)")
+    limit = Constraint("small", check="a < 100")
+    checked = Table("t", columns, engine=MergeTree(order_by=["a"], partition_by="a % 3"), constraints=[limit])
+    plan = plan_schema(aaiclick_client, Schema("app", version=3, objects=[checked]))
+    assert [(step.strategy, step.blocked) for step in plan.steps] == [("alter", "")]
     rollback_schema(aaiclick_client, schema(1, "a % 2"))
     assert aaiclick_client.query(
         "SELECT count(), sum(l) FROM t", settings={"allow_suspicious_low_cardinality_types": 1}

@@ -89,7 +89,7 @@ def _planned(
         max_read_bytes=max_read_bytes,
         try_on_parts=clones,
         requested=found.allowed,
-        # A Replicated database with several shards is refused with a reason of its own.
+        # A Replicated database with several shards of an older server is refused with a reason of its own.
         on_replicas=found.topology.kind in SUPPORTED,
         topology=found.topology,
         unread=lacks,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from aaiclick.catalog.forms import ConstraintForm
 from aaiclick.clickhouse.messages import first_line, shortened
+from aaiclick.clickhouse.statements import ask_permissively
 from aaiclick.diff.changes.constraints import ChangeConstraint
 from aaiclick.errors import StatementError
 from aaiclick.plan.proof.column_uses import ColumnUse
@@ -62,11 +63,13 @@ def _violated(diff: TableDiff, data_name: str, constraint: ConstraintForm, befor
     condition = f"NOT {fulfilled(expression)}{f' AND {_BEFORE}' if before else ''}"
     example = f"toString(tuple({', '.join(map(quote_name, shown))}))" if shown else "''"
     try:
-        answer = yield Query(
-            f"SELECT toUInt64(countIf({condition})), anyIf({example}, {condition}) FROM {rows.source}",
-            {},
-            COMPARE_SETTINGS,
-            long=True,
+        answer = yield from ask_permissively(
+            Query(
+                f"SELECT toUInt64(countIf({condition})), anyIf({example}, {condition}) FROM {rows.source}",
+                {},
+                COMPARE_SETTINGS,
+                long=True,
+            )
         )
     except StatementError as error:
         # No answer of the server: the connection failed.
