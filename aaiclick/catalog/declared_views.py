@@ -9,9 +9,9 @@ source is contacted.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from aaiclick.catalog.forms import Catalog, DictionaryForm, Form, UnsupportedForm, ViewForm
+from aaiclick.catalog.forms import Catalog, DictionaryForm, Form, LiveObject, UnsupportedForm, ViewForm
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.render import column_form_sql, engine_tail, target_parts, target_text
 from aaiclick.catalog.scratch import Scratch
@@ -38,21 +38,27 @@ def canonical_views(
 ) -> Routine[dict[str, Form]]:
     """The form of each declared view and dictionary, by name. Comments and targets are those of the declaration.
 
-    ``tables`` are declared tables that the views may read. Other objects that they read are copied, empty, from
-    ``catalog``.
+    ``tables`` are declared tables that the views may read; they may also read each other, and the dictionaries among
+    ``views``. Other objects that they read are copied, empty, from ``catalog``.
 
     Raises ``SpecError`` with the engine's message for a definition that it refuses.
     """
     queries = [view for view in views if not isinstance(view, Dictionary)]
     found: dict[str, Form] = {}
+    for dictionary in (view for view in views if isinstance(view, Dictionary)):
+        found[dictionary.name] = yield from _dictionary_form(scratch, dictionary, catalog)
     if queries:
         # Else the query is read over the live tables (see ``_make_views``).
         if not scratch.prefix:
-            yield from make_sources(scratch, queries, catalog, tables)
+            yield from make_sources(scratch, queries, _with_dictionaries(catalog, found), tables)
         found.update((yield from _view_forms(scratch, queries, catalog)))
-    for dictionary in (view for view in views if isinstance(view, Dictionary)):
-        found[dictionary.name] = yield from _dictionary_form(scratch, dictionary, catalog)
     return found
+
+
+def _with_dictionaries(catalog: Catalog, forms: Mapping[str, Form]) -> Catalog:
+    """The catalogue with the dictionaries as declared: a view may read an attribute, or one, that is new."""
+    made = {name: LiveObject(catalog.database, name, form, "", "Dictionary") for name, form in forms.items()}
+    return dataclasses.replace(catalog, objects={**catalog.objects, **made}) if made else catalog
 
 
 def _view_forms(scratch: Scratch, views: Sequence[AnyView], catalog: Catalog) -> Routine[dict[str, ViewForm]]:

@@ -16,7 +16,7 @@ from aaiclick.plan.backfill.fill import create_view
 from aaiclick.plan.backfill.view_steps import change_aggregate, create_aggregate, replace_step, replaced, require_types
 from aaiclick.plan.declaration.dictionaries import loads, require_attributes, trial
 from aaiclick.plan.declaration.materialized_views import check_views
-from aaiclick.plan.dependents.declared_reads import names_of, tables_of
+from aaiclick.plan.dependents.declared_reads import first_ready, in_reading_order, names_of
 from aaiclick.plan.dependents.dependent_steps import DependentSteps, queries_of
 from aaiclick.plan.dependents.dictionaries import changed_lookups
 from aaiclick.plan.dependents.undeclared_of_views import as_they_were, create_again, keeping, query_again, with_columns
@@ -59,17 +59,11 @@ def create_order(items: Sequence[Viewlike], catalog: Catalog) -> tuple[Step, ...
     waiting = sorted((item for item in items if catalog.get(item.name) is None), key=lambda item: rank[item.noun])
     ordered: list[Viewlike] = []
     while waiting:
-        names = {item.name for item in waiting}
-        # Its own name in its text is no reason to wait: a column may be called like that. Nor is that of another view
-        # where nothing else is left: then only those count that stand where a table can.
-        ready = next(
-            (item for reads in (names_of, tables_of) for item in waiting if not (reads(item) & names) - {item.name}),
-            None,
-        )
+        ready = first_ready(waiting)
         if ready is None:
             raise SpecError(
                 f"{waiting[0].noun} {waiting[0].name}",
-                f"these definitions read each other in a circle: {', '.join(sorted(names))}",
+                f"these definitions read each other in a circle: {', '.join(sorted(item.name for item in waiting))}",
             )
         waiting.remove(ready)
         ordered.append(ready)
@@ -158,18 +152,25 @@ def plan_views(
             )
         else:
             found.append(step)
-    return tuple(found)
+    return in_reading_order(found, items)
 
 
 def _examined(items: Sequence[Viewlike], catalog: Catalog) -> list[Viewlike]:
     """Those of which it has to be known what the engine makes of them: that are there and understood, materialized
-    views that are missing, and what a killed run dropped."""
+    views that are missing, what a killed run dropped, and what is missing and read by one of these."""
     found: list[Viewlike] = []
+    others: list[Viewlike] = []
     for item in items:
         live = catalog.get(item.name)
         missing = isinstance(item, MaterializedView) or item.name in catalog.gone
         if missing if live is None else not isinstance(live.form, UnsupportedForm):
             found.append(item)
+        elif live is None:
+            others.append(item)
+    for item in found:  # it grows meanwhile
+        read = names_of(item)
+        found += [other for other in others if other.name in read]
+        others = [other for other in others if other.name not in read]
     return found
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from aaiclick.sql.comments import without_end
 from aaiclick.sql.quoting import quote_string
 
 REMOVE_TTL = "REMOVE TTL"
@@ -164,7 +165,8 @@ def modify_security(security: str) -> str:
 
 def modify_query(query: str) -> str:
     """Another query of a materialized view."""
-    return f"MODIFY QUERY {query}"
+    # Other commands, or a closing parenthesis, may stand behind it.
+    return f"MODIFY QUERY {without_end(query)}"
 
 
 def modify_refresh(schedule: str) -> str:

@@ -15,8 +15,8 @@ CREATE_TABLE = "CREATE TABLE "
 """How the definition of a table begins."""
 
 ALTER_TABLE = "ALTER TABLE"
-_ALTERS = f"{ALTER_TABLE} "
 """How an ALTER of a table begins."""
+_ALTERS = f"{ALTER_TABLE} "
 
 
 def create(kind: str, name: str, *clauses: str, if_not_exists: bool = False, or_replace: bool = False) -> str:

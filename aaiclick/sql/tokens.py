@@ -10,7 +10,7 @@ Kind: TypeAlias = Literal["string", "name", "number", "word", "open", "close", "
 # With what word processors write for blanks, quotes and the minus sign: the server reads these, too.
 _TOKEN = re.compile(
     r"""
-      (?P<space>[\s\u180e\u200b-\u200d\u2060\u3000\ufeff]+|--[^\n]*|/\*.*?\*/|\#[ !][^\n]*)
+      (?P<space>[\s\u180e\u200b-\u200d\u2060\u3000\ufeff]+|--[^\n]*|//[^\n]*|/\*.*?\*/|\#[ !][^\n]*)
     | (?P<word>[A-Za-z_][A-Za-z0-9_$]*)
     | (?P<name>`(?:[^`\\]|\\.|``)*`|"(?:[^"\\]|\\.|"")*"|\u201c[^\u201d]*\u201d)
     | (?P<string>'(?:[^'\\]|\\.|'')*'|\u2018[^\u2019]*\u2019|\$(?P<tag>[A-Za-z0-9_]*)\$.*?\$(?P=tag)\$)

@@ -88,6 +88,36 @@ def test_a_query_may_end_with_a_comment_or_a_semicolon(aaiclick_client: Client) 
     assert rows.result_rows == [("another",), ("of the view",)]
 
 
+def test_views_over_what_is_new_are_made_behind_it(aaiclick_client: Client) -> None:
+    """A materialized view over a missing view and a missing dictionary; then a view over a new one, and over an
+    attribute that the dictionary gets in the same version."""
+
+    def lookup(*more: Column) -> Dictionary:
+        return Dictionary(
+            "lookup",
+            columns=[Column("id", "UInt64"), Column("size", "UInt64"), *more],
+            primary_key=["id"],
+            source=f"CLICKHOUSE(TABLE 'events' DB '{aaiclick_client.database}')",
+            layout="HASHED()",
+            lifetime="60",
+        )
+
+    feed = MaterializedView(
+        "feed",
+        query="SELECT dictGet('lookup', 'size', id) AS n FROM events WHERE id IN (SELECT id FROM a_view)",
+        engine=MergeTree(order_by=["n"]),
+    )
+    a_view, shown = View("a_view", query="SELECT id FROM events"), View("a_shown", query="SELECT id FROM events")
+    report = ensure_schema(aaiclick_client, schema(1, EVENTS, feed, shown, a_view, lookup()))
+    assert report.steps[-1].object == "feed"
+    more = View("z", query="SELECT dictGet('lookup', 'name', id) AS n, id FROM events")
+    shown = View("a_shown", query="SELECT n FROM z")
+    wanted = schema(2, EVENTS, feed, shown, a_view, more, lookup(Column("name", "String")))
+    report = ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
+    assert [step.object for step in report.steps] == ["lookup", "z", "a_shown"]
+    assert plan_schema(aaiclick_client, wanted).steps == ()
+
+
 def test_views_that_read_each_other_are_named(aaiclick_client: Client) -> None:
     one, two = View("one", query="SELECT * FROM two"), View("two", query="SELECT * FROM one")
     with pytest.raises(SpecError, match="in a circle: one, two"):

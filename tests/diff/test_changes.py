@@ -31,6 +31,11 @@ from aaiclick.diff.conversion.labels import enum_labels
         ("a + toIntervalDay(30)", "a + toIntervalMonth(30)", False),
         ("", "a + toIntervalDay(30)", False),
         ("a + toIntervalDay(30), b + toIntervalDay(5)", "a + toIntervalDay(90), b + toIntervalDay(4)", False),
+        # A DateTime that passes its end begins again in 1970.
+        ("a + toIntervalYear(1)", "a + toIntervalYear(50)", True),
+        ("a + toIntervalYear(1)", "a + toIntervalYear(100)", False),
+        ("a + toIntervalDay(365)", "a + toIntervalDay(36500)", False),
+        ("a + toIntervalYear(100)", "a + toIntervalYear(100)", True),
         # A longer interval that is not added lets rows expire earlier, or others.
         ("a - toIntervalDay(1)", "a - toIntervalDay(30)", False),
         ("a - toIntervalDay(30)", "a - toIntervalDay(1)", False),

@@ -159,3 +159,10 @@ def test_the_engine_takes_them_with_names_that_are_hard_to_write(aaiclick_engine
         run(ddl.drop("TABLE", one, if_exists=True))
     finally:
         run(ddl.drop("DATABASE", quote_name(database), if_exists=True, sync=True))
+
+
+def test_what_stands_behind_a_query_is_not_taken_by_its_comment() -> None:
+    query = clauses.modify_query("SELECT a -- all; of them\n;")
+    assert ddl.alter_table("v", query, "COMMENT COLUMN a 'x'", parentheses=True) == (
+        "ALTER TABLE v (MODIFY QUERY SELECT a), (COMMENT COLUMN a 'x')"
+    )

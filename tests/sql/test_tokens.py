@@ -150,7 +150,7 @@ def test_what_is_no_sql_is_an_error(text: str) -> None:
 
 
 def test_comments_are_space() -> None:
-    assert signature("SELECT 1 -- one, '\n /* two ) */ + 2") == signature("SELECT 1 + 2")
+    assert signature("SELECT 1 -- one, '\n /* two ) */ + // it's\n 2") == signature("SELECT 1 + 2")
 
 
 def test_a_signature_ignores_needless_quotes() -> None:

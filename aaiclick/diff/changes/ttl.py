@@ -14,17 +14,21 @@ from aaiclick.sql.tokens import Tokens
 _INTERVAL = re.compile(r"(toInterval[A-Za-z]+)\((\d+)\)")
 _LATER = frozenset({"todate", "todate32", "todatetime", "todatetime64", "greatest", "least"})
 """Functions that give a later moment, or the same one, for a later argument."""
+_DAYS = {"Hour": 1 / 24, "Day": 1, "Week": 7, "Month": 31, "Quarter": 92, "Year": 366}
+_LONGEST = 50 * 366
+"""Days. A DateTime ends in 2106, and what is behind that begins again in 1970: ``ts + INTERVAL 100 YEAR`` is past at
+once."""
 
 
 def keeps_all(old: str, new: str) -> bool:
     """True where the new TTL deletes nothing that the old one keeps: there is none, or it has the same text with longer
-    intervals, each of which is added."""
+    intervals, each of which is added, and which are not so long that a moment passes the end of its type."""
     if not new or old == new:
         return True
     if not old or _INTERVAL.sub(r"\1(?)", old) != _INTERVAL.sub(r"\1(?)", new):
         return False
     before, after = _intervals(old), _intervals(new)
-    return all(
+    return sum(map(_days, after)) <= _LONGEST and all(
         one == other or (int(other[1]) > int(one[1]) and other[2]) for one, other in zip(before, after, strict=True)
     )
 
@@ -52,6 +56,11 @@ def _intervals(ttl: str) -> list[tuple[str, str, bool]]:
             added = inside[-1] and not conditional and tokens.is_op(place - 1, "+")
             found.append((token.text, tokens.slice(place + 2, tokens.match[place + 1]), added))
     return [each for each in found if each[1].isdigit()]
+
+
+def _days(interval: tuple[str, str, bool]) -> float:
+    unit, number, _ = interval
+    return int(number) * _DAYS.get(unit.removeprefix("toInterval"), 1 / 1440)
 
 
 def _passes_on(tokens: Tokens, bracket: int) -> bool:

@@ -102,6 +102,9 @@ def split_query(query: str) -> ViewQuery | str:
     )
 
 
+_VALUES = frozenset({"NULL", "TRUE", "FALSE"})
+
+
 def _looked_up(tokens: Tokens) -> str:
     """The table behind an IN (``k IN other``); '' for none. The server writes it in parentheses, with its database."""
     for place in range(len(tokens)):
@@ -110,7 +113,7 @@ def _looked_up(tokens: Tokens) -> str:
             parts, behind = identifier(tokens, position)
             if (
                 parts
-                and parts[0].upper() != "NULL"
+                and parts[0].upper() not in _VALUES
                 and (behind == len(tokens) or not tokens.is_kind(behind, "op", "open"))
             ):
                 return ".".join(parts)

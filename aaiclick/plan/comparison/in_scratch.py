@@ -21,6 +21,7 @@ from aaiclick.catalog.server_objects.functions import with_stand_ins
 from aaiclick.diff.compare import Differing
 from aaiclick.plan import steps
 from aaiclick.plan.comparison.recorded import Planned, declared_views, differs, known_form
+from aaiclick.plan.dependents.declared_reads import with_their_sources
 from aaiclick.plan.dependents.dependent_steps import PlannedChanges, in_order, plan_dependents
 from aaiclick.plan.dependents.dropped_first import droppable_views, dropped_first
 from aaiclick.plan.dependents.drops import BeforeDrop, guard_drops
@@ -108,7 +109,7 @@ def plan_in_scratch(compared: ToCompare, beside: Sequence[str]) -> Routine[Plann
         )
         notes += around.notes
         around, replaced = made_anew(around, replaced, others, catalog, shapes)
-        views = _in_turn(replaced, around.behind, path)
+        views = _in_turn(replaced, around.behind, path, others)
         # Functions first, because anything may call them; new tables before what reads them; a view that stores types
         # before its table gets wider ones; drops last, when nothing needs the object any more.
         changed = (*early, *around.before, *in_order(required, around), *views)
@@ -145,9 +146,17 @@ def _with_views(
     )
 
 
-def _in_turn(replaced: Sequence[Step], behind: Sequence[Step], path: UpgradePath) -> tuple[Step, ...]:
-    """Steps of declared views: those that break while their tables change go before those that follow the tables."""
-    plain = tuple(step for step in replaced if step.strategy == "replace" and step.object in path.replaced_views)
+def _in_turn(
+    replaced: Sequence[Step],
+    behind: Sequence[Step],
+    path: UpgradePath,
+    items: Sequence[View | MaterializedView | Dictionary],
+) -> tuple[Step, ...]:
+    """Steps of declared views: those that break while their tables change go before those that follow the tables, and
+    what they read before them."""
+    broken = [step.object for step in replaced if step.strategy == "replace" and step.object in path.replaced_views]
+    first = with_their_sources(broken, items)
+    plain = tuple(step for step in replaced if step.object in first)
     return (*plain, *behind, *(step for step in replaced if step not in plain))
 
 

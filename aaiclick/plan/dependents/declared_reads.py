@@ -1,18 +1,24 @@
-"""What a declared view or dictionary reads, by the names in its text: for the order in which they are created. Pure."""
+"""What a declared view or dictionary reads, by the names in its text: for the order in which they are made. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from typing import TypeAlias
+
 from aaiclick.catalog.view_sources import names_in_query
 from aaiclick.plan.dependents.dictionaries import source_of
+from aaiclick.plan.model import Step
 from aaiclick.specs.views import Dictionary, MaterializedView, View
 from aaiclick.sql.tokens import TokenError, Tokens, identifier, unquote
+
+Declared: TypeAlias = View | MaterializedView | Dictionary
 
 _ENDS_FROM = frozenset(
     {"SELECT", "PREWHERE", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "UNION", "EXCEPT", "INTERSECT", "SETTINGS"}
 )
 
 
-def names_of(item: View | MaterializedView | Dictionary) -> frozenset[str]:
+def names_of(item: Declared) -> frozenset[str]:
     """All names in a definition: more than it reads, never less."""
     if not isinstance(item, Dictionary):
         return names_in_query(item.query)
@@ -20,13 +26,51 @@ def names_of(item: View | MaterializedView | Dictionary) -> frozenset[str]:
     return names_in_query(item.source) | names_in_query(source_of(item.source).get("QUERY", ""))
 
 
-def tables_of(item: View | MaterializedView | Dictionary) -> frozenset[str]:
+def tables_of(item: Declared) -> frozenset[str]:
     """Those that stand where a table, a view or a dictionary can: behind FROM, JOIN and IN, and in strings. A column
     that is called like a view is not among them."""
     if not isinstance(item, Dictionary):
         return _tables(item.query)
     query = source_of(item.source).get("QUERY")
     return _tables(query) if query is not None else names_of(item)
+
+
+def first_ready(waiting: Sequence[Declared]) -> Declared | None:
+    """The first that reads none of the others; None where they read each other in a circle.
+
+    Its own name in its text is no reason to wait: a column may be called like that. Nor is that of another one where
+    nothing else is left: then only those names count that stand where a table can.
+    """
+    names = {item.name for item in waiting}
+    return next(
+        (item for reads in (names_of, tables_of) for item in waiting if not (reads(item) & names) - {item.name}), None
+    )
+
+
+def in_reading_order(steps: Sequence[Step], items: Sequence[Declared]) -> tuple[Step, ...]:
+    """The steps of these, each behind those of what its definition names: a view gets a query over another one that is
+    new, or over an attribute that a dictionary gets. Else in their order."""
+    made = {step.object: step for step in steps}
+    declared = {item.name: item for item in items}
+    waiting = [declared[name] for name in made]
+    ordered: list[Step] = []
+    while waiting:
+        ready = first_ready(waiting) or waiting[0]  # of a circle the server says what is wrong
+        waiting.remove(ready)
+        ordered.append(made[ready.name])
+    return tuple(ordered)
+
+
+def with_their_sources(names: Collection[str], items: Sequence[Declared]) -> frozenset[str]:
+    """These, and the declared views and dictionaries that they name, also through others."""
+    declared = {item.name: item for item in items}
+    found: set[str] = set()
+    waiting = set(names)
+    while waiting:
+        found |= waiting
+        named = {name for each in waiting & set(declared) for name in names_of(declared[each])}
+        waiting = (named & set(declared)) - found
+    return frozenset(found)
 
 
 def _tables(query: str) -> frozenset[str]:
@@ -36,10 +80,16 @@ def _tables(query: str) -> frozenset[str]:
         return frozenset()
     found: set[str] = set()
     table = listed = False
+    outside: list[bool] = []
     for place, token in enumerate(tokens.items):
         word = token.text.upper() if token.kind == "word" else ""
         if token.kind == "string":
             found.add(unquote(token.text).rpartition(".")[2])
+        elif token.kind == "open":
+            outside.append(listed)
+        elif token.kind == "close":
+            # A comma behind a subquery goes on with the list that this stands in.
+            table, listed = False, outside.pop()
         elif word in ("FROM", "JOIN", "IN"):
             table = not (word == "JOIN" and tokens.is_word(place - 1, "ARRAY"))
             listed = word != "IN"

@@ -1,7 +1,8 @@
 """Plain views that read a table through a table function: ``merge('db', '^t')``, ``remote('host', 'db', 't')``.
 
 Their text does not name it as a table, so they cannot be analysed over a clone of it before it changes. They are made
-anew behind the change: the server then works out the types of their columns from what is there.
+anew behind the change: the server then works out the types of their columns from what is there. One that names a column
+which is gone then blocks the plan.
 """
 
 from __future__ import annotations
@@ -10,17 +11,23 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 
-from aaiclick.catalog.forms import Catalog, TableForm
+from aaiclick.catalog.forms import Catalog, DictionaryForm, Form, TableForm, ViewForm
+from aaiclick.catalog.view_sources import names_in_query
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.dependents.database_after import Read, described
 from aaiclick.plan.dependents.dependents import Dependent, recreate_view
-from aaiclick.plan.dependents.plain_views import display_name
+from aaiclick.plan.dependents.plain_views import blocked_dependent, display_name
 from aaiclick.plan.dependents.undeclared_of_views import comments_again
 from aaiclick.plan.model import Step
 from aaiclick.plan.steps import statements_step
-from aaiclick.routine import Routine
+from aaiclick.routine import Query, Routine, text
+from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
+_WITH_COLUMNS = (
+    "SELECT table, name FROM system.columns WHERE database = unhex({db:String})"
+    " AND has(splitByChar(',', {names:String}), hex(name)) ORDER BY table, name"
+)
 _FUNCTIONS = frozenset({"merge", "remote", "remotesecure", "cluster", "clusterallreplicas"})
 
 
@@ -34,6 +41,10 @@ def made_anew_behind(
     for dependent in dependents:
         names = read_through_functions(dependent.query, catalog.database, changed) if dependent.noun == "view" else ()
         if not names or not dependent.columns:
+            continue
+        if lost := (yield from _lost(dependent.query, catalog, tables, names)):
+            reason = f"it names {', '.join(lost)}, which no table has then that it reads. Change or drop it first"
+            found.append(blocked_dependent(dependent, catalog.database, reason))
             continue
         now = yield from described(dependent)
         if now is None or any(now.get(column.name) != column.type for column in dependent.columns):
@@ -52,18 +63,20 @@ def made_anew_behind(
 def read_through_functions(query: str, database: str, tables: Collection[str]) -> tuple[str, ...]:
     """Which of these tables of ``database`` the arguments of a table function in the query name, or match."""
     found: set[str] = set()
-    for function, texts in _calls(query):
+    for function, pattern, texts in _calls(query):
         if function == "merge":
             # The server writes the database in front where none was said.
-            here = len(texts) > 1 and texts[0] == database
             with suppress(re.error):
+                here = len(texts) > 1 and (re.search(texts[0], database) if pattern else texts[0] == database)
                 found |= {name for name in tables if here and re.search(texts[1], name)}
         else:
             found |= {name for name in tables if (database in texts and name in texts) or f"{database}.{name}" in texts}
     return tuple(sorted(found))
 
 
-def _calls(query: str) -> Iterator[tuple[str, list[str]]]:
+def _calls(query: str) -> Iterator[tuple[str, bool, list[str]]]:
+    """Each call with its texts and bare names (``merge(db, '^t')``), and whether it begins with ``REGEXP(...)``. A name
+    with its database in front is that of a table, and followed as such."""
     try:
         tokens = Tokens(query)
     except TokenError:
@@ -71,8 +84,31 @@ def _calls(query: str) -> Iterator[tuple[str, list[str]]]:
     for place, token in enumerate(tokens.items):
         function = token.text.lower()
         if token.kind == "word" and function in _FUNCTIONS and tokens.is_op(place + 1, "("):
-            inside = tokens.items[place + 2 : tokens.match[place + 1]]
-            yield function, [unquote(each.text) for each in inside if each.kind == "string"]
+            texts: list[str] = []
+            for first, end in tokens.split(place + 2, tokens.match[place + 1]):
+                bare = end == first + 1 and tokens.is_kind(first, "word", "name")
+                inside = tokens.items[first:end]
+                texts += [unquote(each.text) for each in inside if bare or each.kind == "string"]
+            yield function, tokens.is_word(place + 2, "REGEXP"), texts
+
+
+def _lost(query: str, catalog: Catalog, tables: Mapping[str, Read], changed: Collection[str]) -> Routine[list[str]]:
+    """Columns in the query that these tables lose, and that none of the tables has then which it reads."""
+    gone = {name for each in changed if (live := catalog.get(each)) is not None for name in _columns(live.form)}
+    gone -= {name for each in changed for name in _columns(tables[each])}
+    gone &= names_in_query(query)
+    if not gone:
+        return []
+    rows = yield Query(_WITH_COLUMNS, {"db": hexed(catalog.database), "names": ",".join(map(hexed, sorted(gone)))})
+    others = [(text(row[0]), text(row[1])) for row in rows if text(row[0]) not in changed]
+    read = read_through_functions(query, catalog.database, {name for name, _ in others})
+    return sorted(gone - {column for name, column in others if name in read})
+
+
+def _columns(form: Form | None) -> set[str]:
+    if not isinstance(form, TableForm | ViewForm | DictionaryForm):
+        return set()
+    return {column.name for column in form.columns}
 
 
 def _other_columns(catalog: Catalog, name: str, form: Read) -> bool:
