@@ -277,9 +277,29 @@ def test_a_view_over_merge_that_names_a_column_which_is_renamed_blocks_the_plan(
     wanted = schema(table(Column("b", "UInt8", renamed_from="a")))
     with pytest.raises(BlockedError, match="it names a, which no table has then that it reads"):
         migrate(aaiclick_client, wanted)
+    # A host that a view names may be another one, whose table keeps the column: it is made anew as ever.
+    elsewhere = "CREATE OR REPLACE VIEW v AS SELECT a FROM remote('127.0.0.1', '{db}', 't')"
+    aaiclick_client.command(elsewhere.replace("{db}", database(aaiclick_client)))
+    assert not any(step.blocked for step in plan_schema(aaiclick_client, wanted).steps)
+    again = elsewhere.replace("remote('127.0.0.1', '{db}', 't')", "merge('{db}', '^t')")
+    aaiclick_client.command(again.replace("{db}", database(aaiclick_client)))
     # Where another of its tables has such a column it goes on.
     aaiclick_client.command("CREATE TABLE t2 (k UInt64, a UInt8) ENGINE = MergeTree ORDER BY k")
     assert [name for name, _ in migrate(aaiclick_client, wanted)] == ["t", "v"]
+
+
+def test_a_view_over_merge_follows_a_column_that_is_dropped_and_one_that_names_it_blocks(
+    aaiclick_client: Client,
+) -> None:
+    setup(aaiclick_client, "CREATE VIEW v AS SELECT * FROM merge({db}, '^t')")
+    aaiclick_client.command("CREATE VIEW x AS SELECT a FROM merge(currentDatabase(), '^t')")
+    wanted = schema(Table("t", [Column("k", "UInt64")], engine=MergeTree(order_by=["k"])))
+    with pytest.raises(BlockedError, match="the view x names a, which no table has then that it reads"):
+        migrate(aaiclick_client, wanted, "drop-column t.a")
+    aaiclick_client.command("DROP VIEW x")
+    assert migrate(aaiclick_client, wanted, "drop-column t.a") == [("t", "mutate"), ("v", "replace")]
+    assert aaiclick_client.query("SELECT * FROM v").result_rows == [(1,)]
+    assert plan_schema(aaiclick_client, wanted).steps == ()
 
 
 @pytest.mark.parametrize(

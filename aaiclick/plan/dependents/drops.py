@@ -18,6 +18,7 @@ from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, affec
 from aaiclick.plan.dependents.dependents import Dependent, Place, read_views, recreate_view, spans
 from aaiclick.plan.dependents.dictionaries import read_dictionaries
 from aaiclick.plan.dependents.plain_views import display_name
+from aaiclick.plan.dependents.table_functions import behind_drop
 from aaiclick.plan.dependents.undeclared_of_views import with_comments
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork, CreateWork, ReplaceWork
@@ -81,6 +82,8 @@ def guard_drops(steps: Sequence[Step], catalog: Catalog, ahead: BeforeDrop) -> R
     for step in steps:
         guarded = _guarded(step, others, database)
         again = (yield from _shown(guarded, readers)) if DROP in step.id and not guarded.blocked else ()
+        if not any(each.blocked for each in again):
+            again += yield from _merged(guarded, others, readers)
         found += [
             next((each for each in again if each.blocked), guarded),
             *(each for each in again if not each.blocked),
@@ -170,6 +173,17 @@ def _shown(step: Step, readers: _Readers) -> Routine[tuple[Step, ...]]:
             statements_step(f"{name}:without:{table}.{column}", name, words, statements, hazards, optional=True)
         )
     return tuple(found)
+
+
+def _merged(step: Step, dependents: Sequence[Dependent], readers: _Readers) -> Routine[tuple[Step, ...]]:
+    """The same for views that read the table through a table function."""
+    table, found, column = step.id.partition(DROP)
+    form = readers.before.tables.get(table)
+    if not found or step.blocked or not isinstance(form, TableForm):
+        return ()
+    left = replace(form, columns=tuple(each for each in form.columns if each.name != column))
+    views = [dependent for dependent in dependents if dependent.noun == "view"]
+    return (yield from behind_drop(step, column, left, views, readers.before.catalog))
 
 
 def _recreated(effect: Effect) -> str:

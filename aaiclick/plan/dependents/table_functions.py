@@ -2,7 +2,7 @@
 
 Their text does not name it as a table, so they cannot be analysed over a clone of it before it changes. They are made
 anew behind the change: the server then works out the types of their columns from what is there. One that names a column
-which is gone then blocks the plan.
+which none of its tables has then blocks it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 from aaiclick.catalog.forms import Catalog, DictionaryForm, Form, TableForm, ViewForm
 from aaiclick.catalog.view_sources import names_in_query
@@ -42,7 +43,7 @@ def made_anew_behind(
         names = read_through_functions(dependent.query, catalog.database, changed) if dependent.noun == "view" else ()
         if not names or not dependent.columns:
             continue
-        if lost := (yield from _lost(dependent.query, catalog, tables, names)):
+        if lost := sorted((yield from _lost(dependent, catalog, tables, names)) & names_in_query(dependent.query)):
             reason = f"it names {', '.join(lost)}, which no table has then that it reads. Change or drop it first"
             found.append(blocked_dependent(dependent, catalog.database, reason))
             continue
@@ -92,17 +93,57 @@ def _calls(query: str) -> Iterator[tuple[str, bool, list[str]]]:
             yield function, tokens.is_word(place + 2, "REGEXP"), texts
 
 
-def _lost(query: str, catalog: Catalog, tables: Mapping[str, Read], changed: Collection[str]) -> Routine[list[str]]:
-    """Columns in the query that these tables lose, and that none of the tables has then which it reads."""
+def behind_drop(
+    step: Step, column: str, left: TableForm, dependents: Collection[Dependent], catalog: Catalog
+) -> Routine[tuple[Step, ...]]:
+    """Steps for views over ``merge`` that store a column in their list which an optional step drops; or that step with
+    the reason against it. ``left``: its table without the column."""
+    table, found = left.name, list[Step]()
+    for dependent in dependents:
+        if not read_through_functions(dependent.query, catalog.database, {table}):
+            continue
+        if column not in (yield from _lost(dependent, catalog, {table: left}, (table,))):
+            continue
+        name = display_name(dependent, catalog.database)
+        now = yield from described(dependent)
+        if now is None:
+            continue  # it fails today as well
+        if column in names_in_query(dependent.query):
+            return (replace(step, blocked=f"the view {name} names {column}, which no table has then that it reads"),)
+        if any(now.get(each.name) != each.type for each in dependent.columns):
+            return (replace(step, blocked=f"the view {name} names {column} in a list of its own"),)
+        again = comments_again(dependent.database, dependent.name, dependent.columns)
+        hazards = tuple(
+            Hazard("old-code-breaks", f"{name} no longer shows {column}", hazard.allow)
+            for hazard in step.hazards
+            if hazard.allow
+        )
+        words = f"view as its query gives it: column {column} is gone"
+        statements = (recreate_view(dependent, None), *again)
+        found.append(
+            statements_step(f"{name}:without:{table}.{column}", name, words, statements, hazards, optional=True)
+        )
+    return tuple(found)
+
+
+def _lost(
+    dependent: Dependent, catalog: Catalog, tables: Mapping[str, Read], changed: Collection[str]
+) -> Routine[frozenset[str]]:
+    """Columns that the view names or stores, that these tables lose, and that none of the tables has then which it
+    reads. None where it also reads tables of a host that it names: that may be another one, with a table of the same
+    name."""
+    query = dependent.query
+    if any(function != "merge" for function, _, _ in _calls(query)):
+        return frozenset()
     gone = {name for each in changed if (live := catalog.get(each)) is not None for name in _columns(live.form)}
     gone -= {name for each in changed for name in _columns(tables[each])}
-    gone &= names_in_query(query)
+    gone &= names_in_query(query) | {column.name for column in dependent.columns}
     if not gone:
-        return []
+        return frozenset()
     rows = yield Query(_WITH_COLUMNS, {"db": hexed(catalog.database), "names": ",".join(map(hexed, sorted(gone)))})
     others = [(text(row[0]), text(row[1])) for row in rows if text(row[0]) not in changed]
     read = read_through_functions(query, catalog.database, {name for name, _ in others})
-    return sorted(gone - {column for name, column in others if name in read})
+    return frozenset(gone - {column for name, column in others if name in read})
 
 
 def _columns(form: Form | None) -> set[str]:
