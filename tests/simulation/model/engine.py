@@ -9,10 +9,11 @@ from aaiclick.errors import StatementError
 from aaiclick.routine import Command, Query, Rows
 from tests.simulation.model import bookkeeping, catalog
 from tests.simulation.model.ddl import HANDLERS, create_table
-from tests.simulation.model.inserts import begin
+from tests.simulation.model.inserts import begin, resolved
 from tests.simulation.model.state import Running, Server, UnmodelledError
 
 _TAG = re.compile(r"\s*/\* aaiclick:([0-9a-z]+) \*/ ")
+_PIPELINE = "EXPLAIN PIPELINE "
 _BEGIN, _END = "/* aaiclick:", " */ "
 _KILL = re.compile(r"KILL QUERY WHERE extract\(query, .*?\) IN \((?P<nonces>.*)\) ASYNC\Z")
 
@@ -59,6 +60,10 @@ def command(server: Server, effect: Command, database: str) -> Running | None:
     try:
         if sql.startswith("INSERT INTO "):
             return begin(server, effect, sql, place, tag)
+        if sql.startswith(_PIPELINE):
+            # It is looked at, and not carried out.
+            resolved(server, sql.removeprefix(_PIPELINE), place)
+            return None
         if sql.startswith("CREATE TABLE "):
             create_table(server, sql, place)
             return None
