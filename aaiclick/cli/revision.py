@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -210,17 +211,16 @@ def _tell_check(frame: Frame, found: Checked, on_releases: tuple[ReleaseCheck, .
         shown = {**dataclasses.asdict(found), "problems": list(found.problems)}
         frame.output.result({**shown, "engines": listed} if on_releases else shown)
         return
-    if found.problems:
-        frame.output.say(f"✗ {found.schema} v{found.version}", "yellow")
-        for problem in found.problems:
-            frame.output.say(f"  {problem}")
-    else:
-        frame.output.say(f"✓ {found.schema} v{found.version}: code, lock file and migrations agree", "green")
+    _tell(frame, f"{found.schema} v{found.version}", found.problems, "code, lock file and migrations agree")
     for each in on_releases:
         ways = ["created", *(f"upgraded from v{number}" for number in each.upgrades)]
-        if each.problems:
-            frame.output.say(f"✗ ClickHouse {each.version}", "yellow")
-            for problem in each.problems:
-                frame.output.say(f"  {problem}")
-        else:
-            frame.output.say(f"✓ ClickHouse {each.version}: {', '.join(ways)}", "green")
+        _tell(frame, f"ClickHouse {each.version}", each.problems, ", ".join(ways))
+
+
+def _tell(frame: Frame, what: str, problems: Sequence[str], well: str) -> None:
+    if problems:
+        frame.output.say(f"✗ {what}", "yellow")
+        for problem in problems:
+            frame.output.say(f"  {problem}")
+    else:
+        frame.output.say(f"✓ {what}: {well}", "green")

@@ -6,7 +6,7 @@ so nothing that matters is left to them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -146,10 +146,9 @@ def send_permissively(command: Command) -> Routine[None]:
     try:
         yield from send(command)
     except StatementError as error:
-        extra = (yield from permissive("ddl")) if curable(error) else {}
-        if not extra:
+        if not (more := (yield from _curing(error, curable))):
             raise
-        yield from send(replace(command, settings=merged(extra, command.settings)))
+        yield from send(replace(command, settings=merged(more, command.settings)))
 
 
 def insert_permissively(command: Command) -> Routine[None]:
@@ -161,8 +160,7 @@ def insert_permissively(command: Command) -> Routine[None]:
     try:
         yield command
     except StatementError as error:
-        more = (yield from permissive("insert")) if names_permissive(error) else {}
-        if not more:
+        if not (more := (yield from _curing(error, names_permissive))):
             raise
         yield replace(command, settings=merged(more, command.settings))
 
@@ -173,10 +171,14 @@ def ask_permissively(query: Query) -> Routine[Rows]:
     try:
         return (yield query)
     except StatementError as error:
-        more = (yield from permissive("query")) if curable(error) else {}
-        if not more:
+        if not (more := (yield from _curing(error, curable))):
             raise
     return (yield replace(query, settings=merged(more, query.settings)))
+
+
+def _curing(error: StatementError, may_cure: Callable[[StatementError], bool]) -> Routine[dict[str, str | int]]:
+    """The permissive settings with which a refused statement is sent once more; none where they would not help."""
+    return (yield from permissive("statement")) if may_cure(error) else {}
 
 
 def ask(sql: str, parameters: Mapping[str, str | int] | None = None) -> Routine[Rows]:

@@ -30,7 +30,7 @@ from aaiclick.state.cache import write_cache
 from aaiclick.state.progress import conversions, read_ttl_changes, undo_ttl_changes
 from aaiclick.state.record import Record
 from aaiclick.state.records import append, ensure_tables
-from aaiclick.state.step_entries import StepEntries, keep_again, made_anew, stop_again, stopped_by
+from aaiclick.state.step_entries import StepEntries, keep_again, stop_again, stopped_by, undeclared_of
 from aaiclick.state.transition import TransitionStart, UnfinishedMigration
 from aaiclick.versions.live import scripts_between
 
@@ -107,7 +107,7 @@ def execute(planned: PlannedMigration, gate: Gate, site: Execution) -> Routine[E
             stopped = stopped_by(verdict.run) | found.stopped_views
             # What a killed run has entered stays until this one is through.
             owed = found.kept_views.keys()
-            kept = {view: said for view, said in made_anew(verdict.run, found.catalog).items() if view not in owed}
+            kept = {view: said for view, said in undeclared_of(verdict.run, found.catalog).items() if view not in owed}
             entries = StepEntries(found.scope, batch, start, _filled(planned), known, numbered, stopped, kept)
             options = _options(site, found, entries)
             # The version stays the same, so no entry of a transition would tell a later start that this run is not

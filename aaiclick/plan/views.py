@@ -4,7 +4,7 @@ differ."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from aaiclick.catalog.declared_tables import canonical_tables, canonical_views
 from aaiclick.catalog.forms import Catalog, DictionaryForm, Form, LiveObject, TableForm, UnsupportedForm, ViewForm
@@ -16,7 +16,7 @@ from aaiclick.plan.backfill.fill import create_view
 from aaiclick.plan.backfill.view_steps import change_aggregate, create_aggregate, replace_step, replaced, require_types
 from aaiclick.plan.declaration.dictionaries import loads, require_attributes, trial
 from aaiclick.plan.declaration.materialized_views import check_views
-from aaiclick.plan.dependents.declared_reads import first_ready, in_reading_order, names_of
+from aaiclick.plan.dependents.declared_reads import Declared, first_ready, in_reading_order, names_of
 from aaiclick.plan.dependents.dependent_steps import DependentSteps, queries_of
 from aaiclick.plan.dependents.dictionaries import changed_lookups
 from aaiclick.plan.dependents.undeclared_of_views import as_they_were, create_again, keeping, query_again, with_columns
@@ -25,7 +25,7 @@ from aaiclick.plan.operations import CreateWork, ReplaceWork
 from aaiclick.plan.steps import obstacle_step, statements_step, unreadable_step
 from aaiclick.routine import Routine
 from aaiclick.specs.aggregates import AggregateView
-from aaiclick.specs.ddl import create_dictionary_sql, create_materialized_view_sql, create_view_sql
+from aaiclick.specs.ddl import create_sql
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import Dictionary, MaterializedView, View
 from aaiclick.sql.clauses import modify_comment, modify_refresh, modify_security
@@ -34,21 +34,8 @@ from aaiclick.sql.quoting import qualified
 from aaiclick.sql.secrets import without_secrets
 from aaiclick.sql.security import same_security
 
-Viewlike = View | MaterializedView | Dictionary
 
-
-def create_sql(item: Viewlike, database: str) -> str:
-    """The CREATE of a view, materialized view or dictionary."""
-    match item:
-        case View():
-            return create_view_sql(item, database)
-        case MaterializedView():
-            return create_materialized_view_sql(item, database)
-        case Dictionary():
-            return create_dictionary_sql(item, database)
-
-
-def create_order(items: Sequence[Viewlike], catalog: Catalog) -> tuple[Step, ...]:
+def create_order(items: Sequence[Declared], catalog: Catalog) -> tuple[Step, ...]:
     """CREATE steps for the missing ones, each after those that it reads; else dictionaries, views, materialized views
     as declared.
 
@@ -57,7 +44,7 @@ def create_order(items: Sequence[Viewlike], catalog: Catalog) -> tuple[Step, ...
     items = as_they_were(items, catalog)
     rank = {Dictionary.noun: 0, View.noun: 1, MaterializedView.noun: 2}
     waiting = sorted((item for item in items if catalog.get(item.name) is None), key=lambda item: rank[item.noun])
-    ordered: list[Viewlike] = []
+    ordered: list[Declared] = []
     while waiting:
         ready = first_ready(waiting)
         if ready is None:
@@ -70,7 +57,7 @@ def create_order(items: Sequence[Viewlike], catalog: Catalog) -> tuple[Step, ...
     return tuple(_create(item, catalog.database) for item in ordered)
 
 
-def _create(item: Viewlike, database: str) -> Step:
+def _create(item: Declared, database: str) -> Step:
     sql = create_sql(item, database)
     shown = without_secrets(sql) if isinstance(item, Dictionary) else sql
     load = loads(item, database) if isinstance(item, Dictionary) else ""
@@ -85,19 +72,29 @@ def _create(item: Viewlike, database: str) -> Step:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedViews:
+    """What is to be done for declared views and dictionaries, and what was found out about them."""
+
+    steps: tuple[Step, ...]
+    """Those that differ or are missing, each behind what it reads."""
+    queries: Mapping[str, str]
+    """Each declared view that is there, with its new query; '' where that stays."""
+    lookups: Mapping[str, DictionaryForm]
+    """The dictionaries whose attributes change."""
+    shapes: Mapping[str, ViewForm]
+    """What each view becomes that was looked at."""
+
+
 def plan_views(
     schema: Schema,
-    items: Sequence[Viewlike],
+    items: Sequence[Declared],
     catalog: Catalog,
     scratch: Scratch,
     forms: Mapping[str, Form],
     notes: list[str],
-    queries: dict[str, str] | None = None,
-    lookups: dict[str, DictionaryForm] | None = None,
-    shapes: dict[str, ViewForm] | None = None,
-) -> Routine[tuple[Step, ...]]:
-    """Steps for those that differ or are missing. ``queries`` gets each declared view that is there, with '' or its new
-    query, ``lookups`` each dictionary whose attributes change, ``shapes`` what each view becomes that is looked at."""
+) -> Routine[PlannedViews]:
+    """What is to be done for those that differ or are missing."""
     items = as_they_were(items, catalog)
     present = [item for item in items if catalog.get(item.name) is not None]
     aggregates = [item for item in items if isinstance(item, AggregateView)]
@@ -106,14 +103,11 @@ def plan_views(
     examined = _examined(items, catalog)
     wanted = (yield from canonical_views(scratch, examined, catalog, schema.tables)) if examined else {}
     views = {name: form for name, form in wanted.items() if isinstance(form, ViewForm)}
-    (shapes if shapes is not None else {}).update(views)
     for aggregate in aggregates:
         require_types(aggregate, wanted.get(aggregate.name), targets.get(aggregate.to or ""))
     notes += yield from check_views(
         schema, [item for item in written if not isinstance(item, AggregateView)], wanted, targets, catalog, scratch
     )
-    (queries if queries is not None else {}).update(queries_of(catalog, views))
-    (lookups if lookups is not None else {}).update(changed_lookups(catalog, wanted))
     for item in items:
         if isinstance(item, Dictionary) and _changes(catalog.get(item.name), wanted.get(item.name)):
             yield from require_attributes(item, schema, catalog, forms)
@@ -152,14 +146,15 @@ def plan_views(
             )
         else:
             found.append(step)
-    return in_reading_order(found, items)
+    steps = in_reading_order(found, items)
+    return PlannedViews(steps, queries_of(catalog, views), changed_lookups(catalog, wanted), views)
 
 
-def _examined(items: Sequence[Viewlike], catalog: Catalog) -> list[Viewlike]:
+def _examined(items: Sequence[Declared], catalog: Catalog) -> list[Declared]:
     """Those of which it has to be known what the engine makes of them: that are there and understood, materialized
     views that are missing, what a killed run dropped, and what is missing and read by one of these."""
-    found: list[Viewlike] = []
-    others: list[Viewlike] = []
+    found: list[Declared] = []
+    others: list[Declared] = []
     for item in items:
         live = catalog.get(item.name)
         missing = isinstance(item, MaterializedView) or item.name in catalog.gone
@@ -211,7 +206,7 @@ def _targets(
 
 
 def _replace(
-    item: Viewlike, live: LiveObject, form: Form, catalog: Catalog, forms: Mapping[str, Form]
+    item: Declared, live: LiveObject, form: Form, catalog: Catalog, forms: Mapping[str, Form]
 ) -> Routine[Step | None]:
     database = catalog.database
     name = qualified(database, item.name)
@@ -326,7 +321,7 @@ def altered_in_place(step: Step) -> bool:
 def made_anew(
     around: DependentSteps,
     altered: Sequence[Step],
-    items: Sequence[Viewlike],
+    items: Sequence[Declared],
     catalog: Catalog,
     shapes: Mapping[str, ViewForm],
 ) -> tuple[DependentSteps, tuple[Step, ...]]:

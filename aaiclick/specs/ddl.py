@@ -206,3 +206,14 @@ def create_dictionary_sql(dictionary: Dictionary, database: str, name: str | Non
         comment_clause(dictionary.comment),
     ]
     return create("DICTIONARY", qualified(database, name or dictionary.name), f"({columns})", *clauses)
+
+
+def create_sql(item: View | MaterializedView | Dictionary, database: str) -> str:
+    """The CREATE of a view, materialized view or dictionary."""
+    match item:
+        case View():
+            return create_view_sql(item, database)
+        case MaterializedView():
+            return create_materialized_view_sql(item, database)
+        case Dictionary():
+            return create_dictionary_sql(item, database)

@@ -21,7 +21,7 @@ entry goes on to hold the earlier ones: he may put one of them back at any momen
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import cast
@@ -245,19 +245,13 @@ def read_ttl_changes(scope: JournalScope) -> Routine[frozenset[str]]:
 def stopped_views(scope: JournalScope, entries: Iterable[Entry]) -> frozenset[str]:
     """Refreshable views that were stopped, and that a run made anew, or was about to, without living to stop them
     again; by their quoted names."""
-    return frozenset(_begun(scope, entries, STOPPED, "view"))
+    return frozenset(str(entry.details.get("view")) for entry in _begun(scope, entries, STOPPED))
 
 
 def kept_views(scope: JournalScope, entries: Iterable[Entry]) -> Mapping[str, Details]:
     """What nobody declares of views that a run was making anew without living to the end of it; by their quoted
     names."""
-    return {
-        entry.action.step.partition(KEPT)[2]: entry.details
-        for entry in entries
-        if entry.state == "intent"
-        and KEPT in entry.action.step
-        and (entry.action.run == scope.former_run or entry.action.run.startswith(_RUN))
-    }
+    return {entry.action.step.partition(KEPT)[2]: entry.details for entry in _begun(scope, entries, KEPT)}
 
 
 def undo_ttl_changes(scope: JournalScope, tables: Collection[str]) -> Routine[None]:
@@ -317,18 +311,18 @@ def set_bookmark(scope: JournalScope, version: int, value: object) -> Routine[No
 
 
 def _ttl_changes(scope: JournalScope, entries: Iterable[Entry]) -> set[str]:
-    return _begun(scope, entries, _TTL, "table")
+    return {str(entry.details.get("table")) for entry in _begun(scope, entries, _TTL)}
 
 
-def _begun(scope: JournalScope, entries: Iterable[Entry], kind: str, detail: str) -> set[str]:
-    """What was begun of a kind and not ended, by this detail."""
-    return {
-        str(entry.details.get(detail))
+def _begun(scope: JournalScope, entries: Iterable[Entry], kind: str) -> Iterator[Entry]:
+    """What was begun of a kind, in whichever generation, and not ended."""
+    return (
+        entry
         for entry in entries
         if entry.state == "intent"
         and kind in entry.action.step
         and (entry.action.run == scope.former_run or entry.action.run.startswith(_RUN))
-    }
+    )
 
 
 def _storages(entry: Entry) -> tuple[str, ...]:

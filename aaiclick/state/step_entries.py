@@ -239,9 +239,9 @@ def _dropped_by(step: Step) -> frozenset[str]:
 _VIEWS = ("VIEW", "MATERIALIZED VIEW")
 
 
-def made_anew(steps: Sequence[Step], catalog: Catalog) -> dict[str, Details]:
+def undeclared_of(steps: Sequence[Step], catalog: Catalog) -> dict[str, Details]:
     """What nobody declares of the views that these steps drop and make anew, by their quoted names."""
-    known = undeclared_of_views(catalog)
+    known = _undeclared(catalog)
     if not known:
         return {}
     dropped = frozenset[str]().union(*map(_dropped_by, steps))
@@ -249,7 +249,7 @@ def made_anew(steps: Sequence[Step], catalog: Catalog) -> dict[str, Details]:
     return {view: said for view, said in known.items() if view in dropped & made}
 
 
-def undeclared_of_views(catalog: Catalog) -> dict[str, Details]:
+def _undeclared(catalog: Catalog) -> dict[str, Details]:
     """What nobody can tell of the views that are there once they are dropped, by their quoted names."""
     found: dict[str, Details] = {}
     for name, live in catalog.objects.items():
@@ -261,7 +261,7 @@ def undeclared_of_views(catalog: Catalog) -> dict[str, Details]:
     return found
 
 
-def as_they_were(kept: Mapping[str, Details]) -> dict[str, ViewForm]:
+def kept_forms(kept: Mapping[str, Details]) -> dict[str, ViewForm]:
     """These views, by name, with nothing but that."""
     found: dict[str, ViewForm] = {}
     for said in kept.values():

@@ -84,7 +84,7 @@ def test_every_question_about_rows_is_asked_again_with_what_the_table_was_made_w
         connection.query(Query(f"SELECT sum(a) FROM {table}"))
     assert run(sums(table, "", ["a"], {}), connection).rows == 100
     assert run(answered(Query(f"SELECT toUInt64(max(a)) FROM {table}")), connection) == ((99,),)
-    assert run(count(aaiclick_database, "t", "a >= 50"), connection) == 50
+    assert run(count(table, "a >= 50"), connection) == 50
     assert run(rows_in_reach(table, "a >= 50", 100_000), connection) == 50
     connection.close()
 

@@ -33,7 +33,7 @@ def kept_parts(database: str, name: str, present: Sequence[Part]) -> Routine[int
     if not any(part.masked for part in present):
         return sum(part.rows for part in present)
     names = ", ".join(quote_string(part.name) for part in present)
-    return (yield from count(database, name, f"_part IN ({names})"))
+    return (yield from count(qualified(database, name), f"_part IN ({names})"))
 
 
 def rows_of(database: str, table: ChainTable) -> Routine[int]:
@@ -58,13 +58,8 @@ def came_while_live(database: str, table: ChainTable) -> Routine[str]:
     return f" AND _part NOT IN ({', '.join(quote_string(name) for name in late)})" if late else ""
 
 
-def count(database: str, name: str, where: str) -> Routine[int]:
-    """How many rows of a table meet a condition."""
-    return (yield from counted(qualified(database, name), where))
-
-
-def counted(source: str, where: str) -> Routine[int]:
-    """The same for a name that is quoted already."""
+def count(source: str, where: str) -> Routine[int]:
+    """How many rows of a table, given by its quoted name, meet a condition."""
     rows = yield from ask_permissively(
         Query(f"SELECT count() FROM {source} WHERE {where}", {}, merged(READ), long=True)
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from aaiclick.apply.rollback.chain import ChainTable, came_while_live, counted, rows_of
+from aaiclick.apply.rollback.chain import ChainTable, came_while_live, count, rows_of
 from aaiclick.apply.rollback.columns import Link, UnprovenValue, columns_back, unfit_condition, unlabelled_condition
 from aaiclick.apply.rollback.convertible import convertible, stuck
 from aaiclick.apply.rollback.reattached import BLOCK
@@ -119,7 +119,7 @@ def inspect_kept(database: str, chain: Sequence[Link], *, read_by_views: bool = 
         # Rows of the copy that came back under later numbers are in the kept table, and would be there twice.
         wheres[place] += happened.left_out
         where, source = f"{wheres[place]}{parts_of}", qualified(database, table.name)
-        counts.append((yield from counted(source, where)))
+        counts.append((yield from count(source, where)))
         columns, refused = yield from convertible(source, came[place].columns)
         filled.append(columns)
         # Also where no row came yet: others may come before the tables are exchanged.
@@ -131,8 +131,11 @@ def inspect_kept(database: str, chain: Sequence[Link], *, read_by_views: bool = 
         if counts[place]:
             unfit += yield from _unfit(old, source, where, unfit_condition(old, table.form, columns))
             unlabelled = yield from _unfit(old, source, where, unlabelled_condition(old, table.form, columns))
-            problem = yield from stuck(source, where, columns)
-            problem = f"{unlabelled} with a label that the older Enum lacks" if unlabelled else problem
+            problem = (
+                f"{unlabelled} with a label that the older Enum lacks"
+                if unlabelled
+                else (yield from stuck(source, where, columns))
+            )
             blocked.append(_stuck(old.name, problem))
         if not link.known and counts[place]:
             said_by = (
@@ -224,7 +227,7 @@ def _unfit(old: TableForm, source: str, where: str, changed: str) -> Routine[int
     if not changed:
         return 0
     try:
-        return (yield from counted(source, f"{where} AND ({changed})"))
+        return (yield from count(source, f"{where} AND ({changed})"))
     except OutcomeUnknownError:
         raise
     except StatementError as error:

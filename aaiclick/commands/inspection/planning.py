@@ -26,7 +26,7 @@ from aaiclick.plan.steps import UNREADABLE
 from aaiclick.plan.unreachable_replicas import SUPPORTED, note_of, unsupported
 from aaiclick.routine import Routine
 from aaiclick.specs.engines import Engine
-from aaiclick.state.step_entries import as_they_were
+from aaiclick.state.step_entries import kept_forms
 from aaiclick.version import VERSION
 from aaiclick.versions.conversions import unproven_conversions
 from aaiclick.versions.live import upgrade_path
@@ -65,7 +65,7 @@ def make_plan(
     ``before``: an earlier plan of this run, whose rehearsals are used again for the same definitions.
     """
     if kept := found.kept_views:
-        found = replace(found, catalog=replace(found.catalog, gone=as_they_were(kept)))
+        found = replace(found, catalog=replace(found.catalog, gone=kept_forms(kept)))
     return (yield from keeping(_planned(found, max_read_bytes, clones, before), found.where.books))
 
 

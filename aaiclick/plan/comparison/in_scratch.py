@@ -9,12 +9,10 @@ from dataclasses import dataclass, replace
 from aaiclick.catalog.declared_views import unchanged_views
 from aaiclick.catalog.forms import (
     Catalog,
-    DictionaryForm,
     Form,
     LiveObject,
     TableForm,
     UnsupportedForm,
-    ViewForm,
 )
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.server_objects.functions import with_stand_ins
@@ -89,26 +87,25 @@ def plan_in_scratch(compared: ToCompare, beside: Sequence[str]) -> Routine[Plann
         found, forms = yield from _plan_tables(
             declared, tables, catalog, scratch, with_views, cache, bool(others), notes, targets
         )
-        queries: dict[str, str] = {}
-        lookups: dict[str, DictionaryForm] = {}
-        shapes: dict[str, ViewForm] = {}
-        replaced = yield from plan_views(schema, others, catalog, scratch, forms, notes, queries, lookups, shapes)
+        planned = yield from plan_views(schema, others, catalog, scratch, forms, notes)
         # Known only now: planning the tables has shown which views would refuse INSERTs behind a change.
-        early, replaced = dropped_first(cache.dropped_first, replaced, others, catalog, shapes)
+        early, replaced = dropped_first(cache.dropped_first, planned.steps, others, catalog, planned.shapes)
         required = [step for step in found if not step.optional]
         # Optional drops are carried out last, so they are judged by what the steps before them leave.
         optional = yield from guard_drops(
             [step for step in found if step.optional],
             catalog,
-            BeforeDrop(targets, replaced, queries, path.topology),
+            BeforeDrop(targets, replaced, planned.queries, path.topology),
         )
         moved = {live.name: name for name, live in tables.items() if live.name != name}
-        followed = _anew(replaced) | (path.replaced_views - kept - frozenset(queries))
+        followed = _anew(replaced) | (path.replaced_views - kept - frozenset(planned.queries))
         around = yield from plan_dependents(
-            catalog, PlannedChanges(targets, moved, queries, followed, lookups, path.topology), (*required, *replaced)
+            catalog,
+            PlannedChanges(targets, moved, planned.queries, followed, planned.lookups, path.topology),
+            (*required, *replaced),
         )
         notes += around.notes
-        around, replaced = made_anew(around, replaced, others, catalog, shapes)
+        around, replaced = made_anew(around, replaced, others, catalog, planned.shapes)
         views = _in_turn(replaced, around.behind, path, others)
         # Functions first, because anything may call them; new tables before what reads them; a view that stores types
         # before its table gets wider ones; drops last, when nothing needs the object any more.

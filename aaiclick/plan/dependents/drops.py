@@ -12,17 +12,15 @@ from dataclasses import dataclass, replace
 from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.clickhouse.topology import SINGLE, Topology
-from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.dependents.buffer_distributed_columns import DROP, guard_fronts
 from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, affected, effects, names_read, reading
 from aaiclick.plan.dependents.dependents import Dependent, Place, read_views, recreate_view, spans
 from aaiclick.plan.dependents.dictionaries import read_dictionaries
-from aaiclick.plan.dependents.plain_views import display_name
+from aaiclick.plan.dependents.plain_views import display_name, step_without
 from aaiclick.plan.dependents.table_functions import behind_drop
 from aaiclick.plan.dependents.undeclared_of_views import with_comments
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork, CreateWork, ReplaceWork
-from aaiclick.plan.steps import statements_step
 from aaiclick.routine import Routine
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
@@ -163,15 +161,7 @@ def _shown(step: Step, readers: _Readers) -> Routine[tuple[Step, ...]]:
         if remade is None and any(effect.now.get(each.name) != each.type for each in dependent.columns):
             return (replace(step, blocked=f"the {dependent.noun} {name} names {', '.join(gone)} in a list of its own"),)
         statements = _sent(remade) if remade is not None else [_recreated(effect)]
-        hazards = tuple(
-            Hazard("old-code-breaks", f"{name} no longer shows {', '.join(gone)}", hazard.allow)
-            for hazard in step.hazards
-            if hazard.allow
-        )
-        words = f"{dependent.noun} as its query gives it: column {', '.join(gone)} is gone"
-        found.append(
-            statements_step(f"{name}:without:{table}.{column}", name, words, statements, hazards, optional=True)
-        )
+        found.append(step_without(step, dependent, name, f"{table}.{column}", gone, statements))
     return tuple(found)
 
 

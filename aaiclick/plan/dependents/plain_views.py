@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from aaiclick.catalog.forms import ColumnForm
+from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.dependents.database_after import Effect
 from aaiclick.plan.dependents.dependents import Dependent, recreate_view
 from aaiclick.plan.model import Step
@@ -100,3 +101,18 @@ def blocked_dependent(dependent: Dependent, database: str, reason: str) -> Step:
 def display_name(dependent: Dependent, database: str) -> str:
     """Its name, with the database where that is another one."""
     return dependent.name if dependent.database == database else f"{dependent.database}.{dependent.name}"
+
+
+def step_without(
+    drop: Step, dependent: Dependent, name: str, column: str, gone: Sequence[str], statements: Sequence[str]
+) -> Step:
+    """The step for a view that is made anew behind the optional drop of a column (``table.column``): it no longer shows
+    ``gone``. It is asked for by the same names as the drop."""
+    lost = ", ".join(gone)
+    hazards = tuple(
+        Hazard("old-code-breaks", f"{name} no longer shows {lost}", hazard.allow)
+        for hazard in drop.hazards
+        if hazard.allow
+    )
+    words = f"{dependent.noun} as its query gives it: column {lost} is gone"
+    return statements_step(f"{name}:without:{column}", name, words, statements, hazards, optional=True)

@@ -17,7 +17,7 @@ from aaiclick.catalog.view_sources import names_in_query
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.dependents.database_after import Read, described
 from aaiclick.plan.dependents.dependents import Dependent, recreate_view
-from aaiclick.plan.dependents.plain_views import blocked_dependent, display_name
+from aaiclick.plan.dependents.plain_views import blocked_dependent, display_name, step_without
 from aaiclick.plan.dependents.undeclared_of_views import comments_again
 from aaiclick.plan.model import Step
 from aaiclick.plan.steps import statements_step
@@ -113,16 +113,8 @@ def behind_drop(
         if any(now.get(each.name) != each.type for each in dependent.columns):
             return (replace(step, blocked=f"the view {name} names {column} in a list of its own"),)
         again = comments_again(dependent.database, dependent.name, dependent.columns)
-        hazards = tuple(
-            Hazard("old-code-breaks", f"{name} no longer shows {column}", hazard.allow)
-            for hazard in step.hazards
-            if hazard.allow
-        )
-        words = f"view as its query gives it: column {column} is gone"
         statements = (recreate_view(dependent, None), *again)
-        found.append(
-            statements_step(f"{name}:without:{table}.{column}", name, words, statements, hazards, optional=True)
-        )
+        found.append(step_without(step, dependent, name, f"{table}.{column}", (column,), statements))
     return tuple(found)
 
 

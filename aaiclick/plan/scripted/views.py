@@ -59,7 +59,7 @@ def plan_script_views(
             known = replace(catalog, objects=objects)
             try:
                 forms = yield from canonical_views(scratch, [item], known)
-                planned = yield from plan_views(schema, [item], known, scratch, _tables_in(objects), [])
+                planned = (yield from plan_views(schema, [item], known, scratch, _tables_in(objects), [])).steps
             except SpecError as error:
                 message = f"{item.noun} {item.name} cannot be made before {first.label}: {error.problem}"
                 # A statement names the view. A function may do without it, so that is only told.
