@@ -52,6 +52,7 @@ def settle_restored(database: str, mark: Mark) -> Routine[str]:
         yield from drop_table(database, other.name)
     elif other is not None:
         said += f". The old one is kept as {(yield from _kept(mark, other))} until somebody has looked at it"
+    # Last: after a kill before it, all of this is done once more.
     yield from drop_mark(database, mark)
     note = f"{mark.table} came with a backup that was made while it was rebuilt: it is {said}"
     yield Emit(Note(note, "warning"))
@@ -78,10 +79,12 @@ def settle_restored_backfill(database: str, mark: BackfillMark) -> Routine[None]
             yield from lift_fence(source)
         if fill is not None and name == fill.source:
             yield from restart_merges(database, source.uuid, mark.saved)
+    # What they hold is in the source as well.
     for name in (yield from read_owned(database)).backfill_stages(mark):
         yield from drop_table(database, name)
     yield from drop_backfill_mark(database, mark)
     view = yield from physical(database, mark.work.view)
+    # 'closing': the view was not touched yet. 'filled': all rows were there. In between nobody can tell which.
     if fill is None or view is None or mark.phase in ("closing", "filled"):
         return
     filled = fill.target or mark.work.view

@@ -181,6 +181,7 @@ def _restore(table: Physical, saved: Settings) -> Routine[None]:
     if table.fenced:
         # Everything else is refused (774) as long as the fence is up.
         yield from lift_fence(table)
+    # Left by a killed run: ALTERs that it sends late drop one first, and are refused as a whole once it is gone.
     yield from remove_guards(table)
     back = [(key, value) for key, value in saved if value and present.get(key) != value]
     unset = [key for key, value in saved if not value and key in present]

@@ -162,6 +162,7 @@ def settle(
         yield Emit(Progress(table, phase, total - todo, total, (yield from clock()) - started))
         still, before = (still + wait.pause if todo == before else 0.0), todo
         if still >= _STILL and not told and not (yield from _under_way(database, table)):
+            # Said once, and not raised: a large part may be waiting for a thread of the pool, which is no failure.
             told = True
             started_again = system("START MERGES", qualified(database, table))
             hint = f"if somebody has stopped the merges of the table, mutations wait as well: {started_again}"

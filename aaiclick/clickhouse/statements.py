@@ -123,6 +123,8 @@ def send(command: Command, codes: frozenset[int] = PATIENCE) -> Routine[None]:
         except OutcomeUnknownError:
             raise
         except StatementError as error:
+            # Codes of refusals that come before anything is done. Any other error may leave a statement half carried
+            # out.
             if attempt + 1 == ATTEMPTS or error.code not in codes:
                 raise
         else:

@@ -98,6 +98,7 @@ def adopt(
             record = replace(record, spec=schema.fingerprint, forms=dump_forms(fit.forms))
         # The record, then a cache without an entry of this schema: the next start inspects the database.
         yield from ensure_tables(where)
+        # Without ``after``: that it is still the last record was compared above, under the lease.
         yield from append(where, record)
         yield from update_cache(where, schema.name, None)
         return record

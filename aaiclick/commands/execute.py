@@ -256,6 +256,7 @@ def _adopt(planned: PlannedMigration, site: Execution) -> Routine[PlannedMigrati
     yield from append(
         site.database, (yield from adoption(found, site)), found.record.seq if found.record is not None else 0
     )
+    # Inspected anew: the record that was just written begins another generation of the journal.
     again = yield from inspect_database(found.schema, site.database, site.allowed)
     planned = yield from make_plan(again, site.max_read_bytes)
     return planned if site.approved is None else (yield from as_approved(planned))

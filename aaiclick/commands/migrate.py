@@ -274,6 +274,7 @@ def _record_it(held: _Held, found: Inspection, carried: Executed) -> Routine[Non
     catalog = yield from read_catalog(database, names)
     left, forms = residual(found.schema, catalog, carried.last.forms)
     replaced, in_place = yield from replaced_since(carried.last.inspection, catalog, carried.verdict.run)
+    # Nothing is recorded then: the version stays open, and the next start looks at everything again.
     if left or replaced:
         raise DriftRemainsError(run.schema.name, (*left, *replaced))
     # Of the catalogue that was compared: whatever somebody changes after that, the next start sees.

@@ -25,6 +25,7 @@ def missing_rights(plan: Plan) -> Routine[tuple[str, ...]]:
     for right, sentence in _needed(plan):
         try:
             rows = yield Query(f"CHECK GRANT {right}")
+        # What was said so far stays true. A right that cannot be asked for shows when its statement is sent.
         except StatementError:
             return tuple(said)
         if not number(rows[0][0]):

@@ -72,6 +72,7 @@ def _under_lease(
                 raise ApplyError(f"{str(error).rstrip('.')}. {KEEPER_ADVICE}") from error
             raise
         done = True
+        # The lease was lost behind the last statement: what the cache got may have come after the successor's.
         if not (yield from release(lease)):
             yield from forget_cache(lease)
     except INTERRUPTIONS:

@@ -162,12 +162,16 @@ def _acquire(
             if lease is not None:
                 try:
                     return (yield from _enter(me, wait, lease, still_needed, max_wait, collecting))
+                # Won and lost again before the first statement, as after a long pause. Nothing was done under it, so
+                # this process contends once more, like any other.
                 except LeaseLostError:
                     yield Emit(_lost_at_once(database))
         else:
             wait, left = yield from _time_left(me, holder, seen, wait)
             # A process of this machine that is certainly gone is not waited for.
             gone = left > 0 and (yield from _gone(me.owner, holder.owner))
+            # Ended is not yet won: the next turn finds the lock free and contends for it, beside everybody who has
+            # watched.
             if (left > 0 and not gone) or not (yield from _take_over(database, holder, gone)):
                 wait = yield from _wait_for(me, holder, wait, left, (yield from clock()), max_wait)
 
@@ -178,11 +182,13 @@ def _acquire_shared(
     """The same on a cluster: a free lease and that of a dead holder are both won by the next generation."""
     # Before any look: the host needs the tables to answer.
     yield from open_lease(store.books)
+    # One nonce for all attempts: an INSERT that nobody answered is known by it when its row shows up.
     nonce = text((yield Nonce())[0][0])
     wait, watch, lost_number = _Wait(), Watch(), 0
     while True:
         seen = yield from known(store.books)
         now = yield from clock()
+        # Neither a reason to contend nor one to take anybody for dead: a host that lags behind may lack the newest row.
         if isinstance(seen, StatementError):
             why = f"the host that answers does not know who migrates database {me.database}"
             wait = yield from _not_yet(me, wait, f"{why} ({seen.message.partition('. ')[0]})", now, max_wait)
@@ -225,6 +231,7 @@ def _acquire_shared(
                 return (yield from _enter(me, wait, lease, still_needed, max_wait, collecting=False))
             except LeaseLostError:
                 yield Emit(_lost_at_once(me.database))
+                # The old nonce stands in a generation that is over: with it that row would be taken for this one's.
                 nonce = text((yield Nonce())[0][0])
         else:
             lost_number = base + 1
@@ -316,11 +323,15 @@ def _create(me: _Contender, now: int) -> Routine[Lease | None]:
     # one is taken over after its lease time.
     yield from create_beats(me.database)
     lease = Lease(me.database, nonce, me.owner, me.seconds, now, 0.0)
+    # Before the CREATE: an interruption may leave it carried out and unanswered, and then the lock has to be given
+    # back.
     me.tried[:] = [lease]
     # The comment goes with the CREATE, so the time in it is that of the look before.
     if not (yield from create_lock(me.database, Holder(nonce, me.owner, now, me.seconds))):
         return None
     try:
+        # A lock without a heartbeat holds for one lease time from the time in its comment. A kill right here costs the
+        # next contender that long, and no more.
         return (yield from renew(lease, first=True))
     except LeaseLostError:
         return None
@@ -361,6 +372,7 @@ def let_go(lease: Lease) -> Routine[None]:
     """Release a lease after an interruption, where it is held: it may not have been won yet, or be given back
     already."""
     try:
+        # First: of a lease that was never won, or is given back already, there is nothing to tell.
         yield from check(lease)
         yield from release(lease)
     except AaiclickError as error:

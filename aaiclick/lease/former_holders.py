@@ -53,6 +53,7 @@ def end_former_statements(lease: Lease, max_wait: float) -> Routine[Lease]:
             killed = now
             yield Emit(Waiting(what, elapsed))
             may_kill = yield from _kill(lease, tuple(nonce for nonce, _ in running))
+        # Renewed here, because ``guarded`` is not at work yet.
         if not 0 <= now - lease.clock < lease.seconds / RENEWALS:
             lease = yield from renew(lease)
         wait = yield from rest(wait)

@@ -212,6 +212,7 @@ def _no_room(held: Lease, at: Peer | None) -> Routine[StatementError | None]:
     try:
         # On the host that gets the ALTER.
         rows = yield Query(tagged(held.nonce, _FREE), at=at)
+    # Who may not read system.disks sends the ALTER without this look.
     except StatementError:
         return None
     if not rows or number(rows[0][0]) >= ROOM:
@@ -241,6 +242,7 @@ def _undo_last(sent: Sequence[Command], nonce: str) -> Routine[None]:
                 # Somebody may have exchanged the table away before that ALTER: they go wherever they are.
                 yield from drop_guards(guards)
             else:
+                # On the host that got the statement: the others know nothing of it.
                 yield Command(undone, at=command.at)
 
 
@@ -248,6 +250,7 @@ def _undoing(sent: str, nonce: str) -> str:
     """What undoes it; '' for what is not undone."""
     if (stopped := _STOPPED.search(sent)) is not None:
         return system(f"START {stopped[1]}", stopped[2])
+    # Only what has this run's nonce in its name: that of a successor is called differently, so no DROP can meet it.
     if (made := _MADE.search(sent)) is not None and nonce in made[2]:
         return drop(made[1], made[2], if_exists=True)
     if (guard := _GUARDED.search(sent)) is not None:
@@ -287,6 +290,7 @@ def _is_line(effect: Effect, held: Lease) -> bool:
 
 def _renew_or_check(held: Lease, proven: float, effect: Effect) -> Routine[tuple[Lease, float]]:
     """Renew or check where it is due before this effect; the lease as it is then, and when it was last proved."""
+    # The others do not reach the server.
     if not isinstance(effect, Query | Command | Sleep):
         return held, proven
     now = yield from clock()

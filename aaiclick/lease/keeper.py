@@ -59,6 +59,8 @@ class KeeperLease:
         # After the heartbeat: a generation that was won before it shows now, and whoever contends later sees this
         # heartbeat.
         yield from self._confirm(lease)
+        # A negative age means that the clock was set back: nobody knows how much time has passed, so it counts as too
+        # much.
         if 0 <= acknowledged - lease.clock < lease.seconds:
             return replace(lease, clock=sent)
         # Too late: a contender may have seen the end of the time before and be on its way. Whoever is first wins.
@@ -77,6 +79,7 @@ class KeeperLease:
             now = yield from clock()
             if error.code not in NOT_NOW or not 0 <= now - lease.clock < lease.seconds:
                 raise
+            # The rows here may be old, but as long as the granted time runs nobody can have taken this holder for dead.
             self._compare(lease, (yield from read_local(self.books, now)))
 
     def release(self, lease: Lease) -> Routine[None]:
@@ -85,6 +88,7 @@ class KeeperLease:
         pause = _PAUSE
         while True:
             try:
+                # From the second attempt on, the row that says so may be that of an earlier one which got no answer.
                 yield from self._end(lease, again=pause > _PAUSE)
             except StatementError as error:
                 if error.code not in NOT_NOW and not isinstance(error, OutcomeUnknownError):
@@ -149,6 +153,7 @@ def win(books: Bookkeeping, after: int, nonce: str, owner: Owner, seconds: float
     except StatementError as error:
         if error.code not in NOT_NOW and not isinstance(error, OutcomeUnknownError):
             raise
+    # Keeper acknowledges the INSERTs of all who sent this token, and takes one: only the row says whose.
     seen = yield from look(books)
     return seen.number == after + 1 and seen.nonce == nonce and not seen.ended
 
@@ -178,6 +183,7 @@ def watched(watch: Watch, seen: Generation, ended: float) -> Watch:
     """Go on watching the same heartbeat, or begin with a new one. ``ended``: when this look was over."""
     if (watch.number, watch.nonce, watch.beats) == (seen.number, seen.nonce, seen.beats):
         return watch
+    # Counted from the end of the look: the heartbeat may have been written while it was under way.
     return Watch(seen.number, seen.nonce, seen.beats, ended, seen.engine_now)
 
 

@@ -228,6 +228,7 @@ def create_lock(database: str, holder: Holder) -> Routine[bool]:
     """Try to make the lock; False where another one exists."""
     sql = create_table(qualified(database, LOCK), "`held` UInt8", "ENGINE = `Null`", holder.comment())
     try:
+        # Without IF NOT EXISTS: the server makes it for one contender and answers all others with 57.
         yield Command(tagged(holder.nonce, sql))
     except StatementError as error:
         if error.code != TABLE_ALREADY_EXISTS:

@@ -143,6 +143,8 @@ def release(lease: Lease) -> Routine[bool]:
         return True
     seen = yield from look(lease.database)
     ended: int | None = None
+    # RENAME takes whatever has the name. Where the lock changes hands behind this look, ``end_lock`` sees what it has
+    # renamed, and puts it back.
     if seen.holder is not None and seen.holder.nonce == lease.nonce:
         ended = yield from end_lock(lease.database, lease.nonce, lease.nonce)
     if ended is None:
@@ -155,6 +157,7 @@ def release(lease: Lease) -> Routine[bool]:
             yield from drop_tombstone(lease.database, lease.nonce)
         else:
             yield from collect(lease.database, lease.seconds, lease.nonce)
+    # The lock has its tombstone name by now, so the lease is free: what is left costs nobody anything.
     except StatementError as error:
         yield Emit(
             Note(
@@ -178,6 +181,7 @@ def ended_by_successor(lease: Lease, error: Exception) -> Routine[bool]:
         yield from check(lease)
     except LeaseLostError:
         return True
+    # Nobody can say now whose the lock is: the error counts as the statement's own. The next statement asks again.
     except AaiclickError:
         return False
     return False

@@ -223,6 +223,7 @@ def _keep_on(database: str, row: KeptRow, reason: str) -> Routine[None]:
     fenced = yield from has_readonly_setting()
     if fenced:
         yield from ddl(alter_table(target, reset_setting(FENCE)))
+    # A kill before the fence is up again leaves the table writable. With this reason no run drops it.
     yield from replace_comment(database, row.name, COMMENT.dump(replace(row.kept, expires=0, reason=reason)))
     if fenced:
         yield from ddl(alter_table(target, modify_setting(FENCE, 1)))

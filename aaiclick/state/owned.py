@@ -237,6 +237,7 @@ def read_owned_here(database: str, asked: Collection[str] = ()) -> Routine[Owned
     if asked:
         branches.append(_ASKED)
         bound["names"] = ",".join(hexed(name) for name in asked)
+    # One statement for all: two would show two moments, and a table that is renamed in between in both or in neither.
     rows = yield Query(" UNION ALL ".join(branches), bound)
     tables: list[OwnedTable] = []
     beside: list[OwnedTable] = []

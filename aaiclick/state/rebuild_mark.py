@@ -132,6 +132,7 @@ def update_mark(database: str, mark: Mark) -> Routine[Mark]:
 def at_rest(database: str, mark: Mark, source: Physical) -> Routine[tuple[Mark, Physical]]:
     """Stop the refreshes that the mark names. One that was under way may have exchanged the table just before: the mark
     is then of the storage that is there now."""
+    # Behind the mark, which names the views: whoever finds it after a kill starts them again.
     yield from stop_refreshes(mark.stopped)
     if not mark.stopped:
         return mark, source

@@ -72,6 +72,7 @@ def enter_begun(entries: StepEntries, step: Step) -> Routine[Step]:
     # The transition first: whoever finds an entry of the step finds that it belongs to one under way.
     if entries.start is not None and step is entries.first_not_additive:
         yield from begin_transition(entries.scope, entries.start)
+    # All of these before the step's own first effect: what it drops or changes is nowhere else to be read.
     yield from _enter_dropped(entries.scope, step, entries.stopped)
     yield from _enter_kept(entries, step)
     if _sets_ttl(step):
@@ -116,12 +117,14 @@ def enter_exchanged(entries: StepEntries, table: str, new: str) -> Routine[None]
 
 def enter_done(entries: StepEntries, step: Step) -> Routine[None]:
     """After the last effect of a step."""
+    # Stopped first, its entry ended second. A kill in between stops the view again, which changes nothing.
     yield from _stop_made(entries.scope, step, entries.stopped)
     for view in sorted(_made_by(step, *_VIEWS) & entries.kept.keys()):
         yield from enter_end(entries.scope, f"0{KEPT}{view}")
     if _sets_ttl(step):
         yield from enter_end(entries.scope, ttl_change_key(step.object))
     if made := _made(entries, step):
+        # Storages may be entered here for the first time: a database whose CREATE takes no UUID has no entry before it.
         yield from ensure_journal(entries.scope.database)
         there = yield from physical(entries.scope.database, step.object)
         yield from _enter_converted(entries, step.object, made, there.uuid if there is not None else "")

@@ -127,6 +127,7 @@ def find_unfinished_rollback(entries: Sequence[Entry]) -> UnfinishedRollback | N
     found = [entry for entry in entries if entry.action.step.endswith(_BACK) and entry.state == "intent"]
     if not found:
         return None
+    # The last one counts: one that came to nothing is 'undone' and not among them.
     last = found[-1]
     tables = last.details.get("tables")
     listed = (

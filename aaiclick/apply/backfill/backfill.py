@@ -50,6 +50,7 @@ def apply_backfill(work: BackfillWork, site: Site) -> Routine[Done]:
         (saved_settings(source) for source in sources if work.fill is not None and source.name == work.fill.source), ()
     )
     uuids = tuple(source.uuid for source in sources)
+    # The mark before the first fence: a kill from here on leaves a mark that names every table that may refuse writers.
     mark = yield from write_backfill_mark(
         database,
         BackfillMark(
@@ -64,6 +65,8 @@ def apply_backfill(work: BackfillWork, site: Site) -> Routine[Done]:
     except Exception as error:
         yield from _quietly(database, mark, error)
         raise
+    # Writers before the fill: what they write from now on goes through the view, and the fill takes blocks up to
+    # ``high`` alone. So no row comes in twice, and none is missing.
     mark = yield from open_again(database, mark)
     return Done((yield from _end(database, mark, options)))
 
@@ -122,6 +125,7 @@ def _sources(work: BackfillWork, database: str) -> Routine[tuple[Physical, ...]]
                 f"{name}: writers of a table of engine {source.engine} cannot be kept out. Nothing was changed"
             )
         if source.fenced:
+            # Somebody else's fence. Lifted with ours it would open a table that an operator has closed.
             raise ApplyError(f"{name} is read-only ({FENCE}): lift that first (ALTER TABLE ... RESET SETTING {FENCE})")
         found.append(source)
     return tuple(found)

@@ -108,6 +108,7 @@ def _filled(work: AttachWork, source: Physical, mark: Mark, site: Site) -> Routi
 
 def _make_shadow(work: AttachWork, source: Physical, mark: Mark, site: Site) -> Routine[Mark]:
     """The new table, empty, instead of one that is there; the mark with its UUID."""
+    # Made before the mark has its UUID: a kill in between leaves a table that is found by its name, in phase 'copy'.
     yield from create_from(work.form, site.database, mark.shadow_name, work.settings)
     shadow = yield from require_table(site.database, mark.shadow_name)
     mark = yield from remember_blocks(site.database, replace(mark, shadow=shadow.uuid), work.form.settings, source)

@@ -156,6 +156,7 @@ def close_source(table: Physical, options: ApplyOptions) -> Routine[None]:
             yield Sleep(_POLL)
         return True
 
+    # Merges stay stopped by the table's settings. Mutations go on: behind the fence those that are left never would.
     yield from system_merges(table.database, table.name, "START MERGES")
     for _ in range(_CLOSINGS):
         yield from _wait(table, options, last_parts, _POLL, _CLOSING_SECONDS)

@@ -64,6 +64,7 @@ def keep_wanted(steps: Sequence[Step], database: str, options: ApplyOptions) -> 
     if not options.resumable:
         return
     for mark in (yield from _waiting(database, options)):
+        # Only the first step on a table can go on: an earlier one may change rows that are copied already.
         first = next((step for step in steps if _concerns(step, mark.table)), None)
         if first is None or not _same(first, mark):
             yield from undo_rebuild(database, mark)

@@ -92,6 +92,8 @@ def is_shadow(mark: Mark, table: Physical) -> bool:
 
 def drop_shadow(database: str, mark: Mark, *, sync: bool = False) -> Routine[None]:
     """Drop the new table, whose run may send its EXCHANGE at any moment. Raises BelatedError where that came first."""
+    # Not by DROP of the shadow's name: a late EXCHANGE may have put the user's rows under it. A RENAME can be looked at
+    # before anything is lost.
     taken = yield from _shadow_away(database, mark)
     if taken is not None:
         yield from drop_table(database, taken.name, sync=sync)

@@ -43,7 +43,10 @@ def open_shadow(database: str, mark: Mark, seconds: float) -> Routine[None]:
     table = (yield from storage(database, mark.shadow)) if mark.closing else None
     if table is None:
         return
+    # INSERTs that looked up the views during the exchange are refused by this fence; those that begin now find the
+    # views. So once none is left that has not come to either, it can go.
     if table.fenced:
         yield from drain_unbegun(table.name, seconds)
         yield from lift_fence(table)
+    # Also where this fence is down already: a run that was killed in between has not come to the copies.
     yield from lift_copied_fences(table, mark.since)

@@ -40,6 +40,7 @@ def undo_everywhere(database: str, mark: ReplicatedMark, reach: Reach, seconds: 
         raise AssertionError("from the exchange on there is one way only")
     # Where the line that said 'swap' got no answer it may be there.
     yield from update_replicated_mark(database, mark)
+    # Writers before anything that fails where a host is away: one host of each shard is enough to let them in.
     yield from open_somehow(database, mark, reach)
     found = yield from tables_everywhere(reach, database, (mark.table,), mark.table)
     ours = frozenset(
@@ -58,6 +59,8 @@ def undo_everywhere(database: str, mark: ReplicatedMark, reach: Reach, seconds: 
         uuids = {place: mark.source_at(place) for place in reach.places}
         shards = yield from shards_of(reach, database, mark.table, uuids, peers)
         for shard in shards:
+            # Guards before the fence: an ALTER of the run that is over drops one, so when it comes late the server
+            # refuses it.
             yield from at_host(shortly(remove_guards(shard.source)), shard.peer)
         yield from admit_everywhere(reach, shards, seconds)
         yield from set_everywhere(database, mark.table, mark.saved, reach)
@@ -151,6 +154,7 @@ def settle_restored_everywhere(database: str, mark: ReplicatedMark, reach: Reach
     if live:
         shards = yield from shards_of(reach, database, mark.table, live, (yield from reached_workers(reach)))
         for shard in shards:
+            # Guards before the fence, as in ``undo_everywhere``.
             yield from at_host(shortly(remove_guards(shard.source)), shard.peer)
         yield from admit_everywhere(reach, shards, seconds)
         if mark.phase == "copy":

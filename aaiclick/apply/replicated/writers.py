@@ -47,12 +47,15 @@ def refuse_everywhere(replicas: Replicas, seconds: float) -> Routine[None]:
     """
     source, reach = replicas.source, replicas.reach
     for _ in range(_TRIES):
+        # While writers are let in: behind the fence a flush is refused, and rows that were acknowledged would be lost.
         yield from _flush(replicas)
         # Those of all shards together: rows of one INSERT through a Distributed table go to several of them.
         for shard in altered_through(replicas.shards):
             yield from at_host(close_by_log(shard.source), shard.peer)
         yield from until_fenced(reach, source.database, source.name, seconds, up=True)
         yield from tell(reach, WritersRefused(source.database, source.name))
+        # From here on every host refuses an INSERT that begins. One that was queued just before would be refused as
+        # well, after its client had been told that all is well.
         if not (yield from _queued(reach, source)):
             yield from drain_everywhere(reach, source.name, seconds, _PATIENCE)
             if replicas.feeders.buffers:
@@ -164,6 +167,7 @@ def _flush(replicas: Replicas) -> Routine[None]:
     for action, name in (("FLUSH ASYNC INSERT QUEUE", ""), *queues):
         # 0: the host that is connected to, where the others are not reached by themselves.
         for place in sorted(replicas.peers) or [0]:
+            # Without the right to flush, the queue's own timeout does it; it is waited for below.
             with suppress(AaiclickError):
                 yield from send(Command(system(action, name), settings=MUTATION, at=replicas.peers.get(place)))
     wait = Wait(0.1, 0.5)

@@ -44,6 +44,8 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
     source = yield from require_table(database, work.table, found.live)
     fenced = yield from preflight(work, source, options)
     mark = yield from settings_before(database, new_mark(work, source, site.nonce, site.options.keep_old_seconds))
+    # ``back``: a killed rollback is undone before its exchange, never gone on with. Its parts came by hard links, so
+    # there is no copy worth keeping.
     mark = yield from write_mark(database, replace(mark, back=True, back_to=to))
     try:
         mark, source = yield from at_rest(database, mark, source)
@@ -79,6 +81,7 @@ def _bring_back(name: str, kept: KeptComment, target: str, site: Site) -> Routin
     for partition in sorted({part.partition for part in present}):
         attached = attach_partition_from(partition, qualified(site.database, name))
         yield from ddl(alter_table(qualified(site.database, target), attached))
+    # Attached parts are as many as they were, since the merges of the new table are stopped.
     made = yield from parts((yield from require_table(site.database, target)))
     expected, found = (len(present), sum(part.rows for part in present)), (len(made), sum(part.rows for part in made))
     if expected != found:

@@ -123,6 +123,7 @@ def _drop_everywhere(database: str, rows: Collection[KeptRow], topology: Topolog
     reach = yield from pin(Reach(topology))
     dropped: list[str] = []
     for row in rows:
+        # One table after the other: where a host is away, it is said exactly which are gone.
         away = yield from drop_kept_everywhere(database, row, reach)
         if away:
             before = f"{', '.join(dropped)}: dropped. " if dropped else "Nothing was dropped. "

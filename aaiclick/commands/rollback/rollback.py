@@ -121,6 +121,7 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     way = yield from find_rollback(found, back.to if back.to is not None else min(aims, default=None))
     _require_allowed(back, way)
     said: list[str] = []
+    # Read before the entry is written: it is to name the storages that the newer version has.
     live = yield from physicals(database, tuple(sorted(restore.kept.table for restore in way.restores)))
     going = found.unfinished_rollback
     # The storages that are to go. A run that was killed may have exchanged some already, so what it entered counts.
