@@ -9,25 +9,34 @@ It is free where there is nothing to do: nothing of this runs before a differenc
 paused for longer than the lease time is taken over; one whose process is known to be gone, at once. Whoever waits says
 so, asks ``still_needed`` again whenever a holder has ended, and goes on without the lease once the answer is no.
 
-The protocol is in ``lock`` (lock and heartbeats), ``tombstones`` (how an incarnation ends), ``renew`` (renew, check,
-release), ``former_holders`` (ending their statements) and ``guard`` (carrying out work under it).
+The protocol is in ``contender`` (waiting for another holder), ``lock`` (lock and heartbeats), ``tombstones`` (how an
+incarnation ends), ``renew`` (renew, check, release), ``former_holders`` (ending their statements) and ``guard``
+(carrying out work under it).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 
 from aaiclick.clickhouse.shared.bookkeeping import NOT_NOW, Bookkeeping
 from aaiclick.clock import clock
-from aaiclick.errors import AaiclickError, LeaseLostError, LockHeldError, StatementError
-from aaiclick.events import LeaseTakenOver, LeaseWaited, Note, Waiting
+from aaiclick.errors import AaiclickError, LeaseLostError, StatementError
+from aaiclick.events import Note
+from aaiclick.lease.contender import (
+    Contender,
+    LeaseWait,
+    holder_is_gone,
+    not_yet,
+    say_taking_over,
+    say_waited,
+    time_left,
+    wait_for,
+)
 from aaiclick.lease.former_holders import end_former_statements
 from aaiclick.lease.generations import open_lease
 from aaiclick.lease.guard import guarded
 from aaiclick.lease.keeper import KeeperLease, Watch, known, watched, win
-from aaiclick.lease.lock import Beat, Holder, Look, create_beats, create_lock, look, newest_beats, tagged
+from aaiclick.lease.lock import Holder, create_beats, create_lock, look, tagged
 from aaiclick.lease.one_host import one_host_holder
 from aaiclick.lease.owner import Owner, this_process
 from aaiclick.lease.renew import (
@@ -41,7 +50,7 @@ from aaiclick.lease.renew import (
 )
 from aaiclick.lease.tombstones import collect, end_lock
 from aaiclick.relay import INTERRUPTIONS
-from aaiclick.routine import Emit, Nonce, ProcessGone, Routine, Sleep, flag, text
+from aaiclick.routine import Emit, Nonce, Routine, text
 
 __all__ = [
     "INTERRUPTIONS",
@@ -65,49 +74,6 @@ LEASE_SECONDS = 30.0
 """So long a holder that was killed is waited for where nobody can tell that its process is gone."""
 MAX_WAIT = 600.0
 """So long a holder that is alive is waited for."""
-_FIRST_PAUSE = 0.02
-_LONGEST_PAUSE = 1.0
-"""Pauses between two looks at the holder grow up to this, in seconds."""
-_TELL_AGAIN = 5.0
-"""Seconds between two messages about the same wait."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Contender:
-    """A process that wants the lease."""
-
-    database: str
-    """Name of the database."""
-    owner: Owner
-    """The process."""
-    seconds: float
-    """How long the lease holds after a heartbeat."""
-    embedded: bool
-    """The engine runs inside this process."""
-    begun: float
-    """When it began to ask; Unix seconds, by this machine's clock."""
-    tried: list[Lease] = field(default_factory=list[Lease])
-    """The lease that it last tried to win, from before the statement that wins it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Wait:
-    """What a contender knows of the holder that it waits for."""
-
-    nonce: str = ""
-    """The holder's; '': none was seen yet."""
-    beats_of: str = ""
-    """The nonce of the holder whose heartbeat was seen last: the first one of each holder has the same number."""
-    beat: int = -1
-    """Number of the holder's last heartbeat; -1: none was seen."""
-    seen: int = 0
-    """When that heartbeat was first seen; Unix milliseconds, by the server's clock."""
-    pause: float = _FIRST_PAUSE
-    """Seconds until the next look."""
-    told: float = float("-inf")
-    """When the last message was given; Unix seconds, by this machine's clock."""
-    salt: float = 0.0
-    """Between 0 and 1: spreads contenders that began together."""
 
 
 def acquire(
@@ -130,7 +96,7 @@ def acquire(
     caller does that with what it reads under the lease.
     Raises LockHeldError after ``max_wait`` seconds; StatementError where this user may not create or rename tables.
     """
-    me = _Contender(database, owner, lease_seconds, embedded, (yield from clock()))
+    me = Contender(database, owner, lease_seconds, embedded, (yield from clock()))
     try:
         if books is not None and books.shared:
             return (yield from _acquire_shared(me, KeeperLease(books), still_needed, max_wait))
@@ -143,18 +109,18 @@ def acquire(
 
 
 def _acquire(
-    me: _Contender, still_needed: StillNeeded | None, max_wait: float, collecting: bool
+    me: Contender, still_needed: StillNeeded | None, max_wait: float, collecting: bool
 ) -> Routine[Lease | None]:
-    database, wait = me.database, _Wait()
+    database, wait = me.database, LeaseWait()
     while True:
         seen = yield from look(database)
         holder = seen.holder
         # Whoever was waited for has ended, and may have done all that this run wanted: that is asked before it
         # contends.
         if wait.nonce and (holder is None or holder.nonce != wait.nonce):
-            wait = _Wait(told=wait.told)
+            wait = LeaseWait(told=wait.told)
             if still_needed is not None and not (yield from still_needed()):
-                yield from _say_waited(me, wait, taken=False)
+                yield from say_waited(me, wait, taken=False)
                 return None
         elif holder is None:
             # Several may find it free. CREATE TABLE has one winner, the others look again.
@@ -167,36 +133,36 @@ def _acquire(
                 except LeaseLostError:
                     yield Emit(_lost_at_once(database))
         else:
-            wait, left = yield from _time_left(me, holder, seen, wait)
+            wait, left = yield from time_left(me, holder, seen, wait)
             # A process of this machine that is certainly gone is not waited for.
-            gone = left > 0 and (yield from _gone(me.owner, holder.owner))
+            gone = left > 0 and (yield from holder_is_gone(me.owner, holder.owner))
             # Ended is not yet won: the next turn finds the lock free and contends for it, beside everybody who has
             # watched.
             if (left > 0 and not gone) or not (yield from _take_over(database, holder, gone)):
-                wait = yield from _wait_for(me, holder, wait, left, (yield from clock()), max_wait)
+                wait = yield from wait_for(me, holder, wait, left, (yield from clock()), max_wait)
 
 
 def _acquire_shared(
-    me: _Contender, store: KeeperLease, still_needed: StillNeeded | None, max_wait: float
+    me: Contender, store: KeeperLease, still_needed: StillNeeded | None, max_wait: float
 ) -> Routine[Lease | None]:
     """The same on a cluster: a free lease and that of a dead holder are both won by the next generation."""
     # Before any look: the host needs the tables to answer.
     yield from open_lease(store.books)
     # One nonce for all attempts: an INSERT that nobody answered is known by it when its row shows up.
     nonce = text((yield Nonce())[0][0])
-    wait, watch, lost_number = _Wait(), Watch(), 0
+    wait, watch, lost_number = LeaseWait(), Watch(), 0
     while True:
         seen = yield from known(store.books)
         now = yield from clock()
         # Neither a reason to contend nor one to take anybody for dead: a host that lags behind may lack the newest row.
         if isinstance(seen, StatementError):
             why = f"the host that answers does not know who migrates database {me.database}"
-            wait = yield from _not_yet(me, wait, f"{why} ({seen.message.partition('. ')[0]})", now, max_wait)
+            wait = yield from not_yet(me, wait, f"{why} ({seen.message.partition('. ')[0]})", now, max_wait)
             continue
         if wait.nonce and (seen.free or seen.nonce != wait.nonce):
-            wait = _Wait(told=wait.told)
+            wait = LeaseWait(told=wait.told)
             if still_needed is not None and not (yield from still_needed()):
-                yield from _say_waited(me, wait, taken=False)
+                yield from say_waited(me, wait, taken=False)
                 return None
         watch = watched(watch, seen, now)
         # Nobody knows how long a generation was granted of which the row is lost.
@@ -208,18 +174,18 @@ def _acquire_shared(
             base = lost_number
         mine = seen.nonce == nonce  # won after all, by an INSERT that nobody answered: too late to count on its time
         free = seen.free or mine
-        gone = not free and bool(seen.nonce) and left > 0 and (yield from _gone(me.owner, seen.owner))
+        gone = not free and bool(seen.nonce) and left > 0 and (yield from holder_is_gone(me.owner, seen.owner))
         if not (free or gone or left <= 0):
-            wait = yield from _wait_for(me, Holder(seen.nonce, seen.owner, 0, seen.seconds), wait, left, now, max_wait)
+            wait = yield from wait_for(me, Holder(seen.nonce, seen.owner, 0, seen.seconds), wait, left, now, max_wait)
             continue
         # A release that knows no clusters has a lock of its own on one host, and sees nothing of this lease: so it is
         # looked for before a generation is won.
         older = yield from one_host_holder(store.books, me.seconds)
         if older:
-            wait = yield from _not_yet(me, wait, older, now, max_wait)
+            wait = yield from not_yet(me, wait, older, now, max_wait)
             continue
         if not free:
-            yield from _say_taking_over(me.database, seen.owner, gone)
+            yield from say_taking_over(me.database, seen.owner, gone)
         # The holder's time counts from before its INSERT, a contender's from the look that shows the row: the holder's
         # is over first.
         sent = yield from clock()
@@ -235,10 +201,10 @@ def _acquire_shared(
                 nonce = text((yield Nonce())[0][0])
         else:
             lost_number = base + 1
-            wait = yield from _not_yet(me, wait, f"another process begins to migrate {me.database}", now, max_wait)
+            wait = yield from not_yet(me, wait, f"another process begins to migrate {me.database}", now, max_wait)
 
 
-def _won(books: Bookkeeping, base: int, nonce: str, me: _Contender) -> Routine[bool]:
+def _won(books: Bookkeeping, base: int, nonce: str, me: Contender) -> Routine[bool]:
     """Whether the next generation is this one's. Where the host does not know, the next look tells: a generation that
     was won all the same is followed by another one."""
     try:
@@ -247,38 +213,6 @@ def _won(books: Bookkeeping, base: int, nonce: str, me: _Contender) -> Routine[b
         if error.code not in NOT_NOW:
             raise
         return False
-
-
-def _not_yet(me: _Contender, wait: _Wait, why: str, now: float, max_wait: float) -> Routine[_Wait]:
-    """Wait where there is no holder to be watched. Raises LockHeldError after ``max_wait`` seconds."""
-    if now - me.begun > max_wait:
-        yield from _say_waited(me, wait, taken=False)
-        raise LockHeldError(f"database {me.database}: {why}, for {max_wait:.0f} s. Nothing was changed")
-    if now - wait.told >= _TELL_AGAIN:
-        yield Emit(Waiting(why, now - me.begun))
-        wait = replace(wait, told=now)
-    yield Sleep(wait.pause)
-    return replace(wait, pause=min(wait.pause * 1.6, _LONGEST_PAUSE, max(me.seconds / 6, _FIRST_PAUSE)))
-
-
-def _wait_for(me: _Contender, holder: Holder, wait: _Wait, left: float, now: float, max_wait: float) -> Routine[_Wait]:
-    """Wait for a holder. Raises LockHeldError after ``max_wait`` seconds."""
-    if now - me.begun > max_wait:
-        yield from _say_waited(me, wait, taken=False)
-        raise LockHeldError(f"{holder.owner} migrates database {me.database} and did not end in {max_wait:.0f} s")
-    return (yield from _pause(me, holder, wait, left, now))
-
-
-def _say_waited(me: _Contender, wait: _Wait, *, taken: bool) -> Routine[None]:
-    """A wait that was told of has ended."""
-    if wait.told > float("-inf"):
-        yield Emit(LeaseWaited(me.database, (yield from clock()) - me.begun, taken))
-
-
-def _say_taking_over(database: str, owner: Owner, gone: bool) -> Routine[None]:
-    why = ": that process is gone" if gone else ""
-    yield Emit(LeaseTakenOver(database, str(owner), gone))
-    yield Emit(Note(f"{owner} left a migration of database {database} unfinished{why}; taking over", "warning"))
 
 
 def _lost_at_once(database: str) -> Note:
@@ -291,32 +225,11 @@ def _take_over(database: str, holder: Holder, gone: bool) -> Routine[bool]:
     nonce = text((yield Nonce())[0][0])
     if (yield from end_lock(database, holder.nonce, nonce)) is None:
         return False
-    yield from _say_taking_over(database, holder.owner, gone)
+    yield from say_taking_over(database, holder.owner, gone)
     return True
 
 
-def _gone(me: Owner, holder: Owner) -> Routine[bool]:
-    """Whether the holder was a process of this very machine, boot and pid namespace, and is no more. A host name and a
-    pid prove nothing."""
-    if not holder.place or not holder.began or (holder.host, holder.place) != (me.host, me.place):
-        return False
-    return any(flag(row[0]) for row in (yield ProcessGone(holder.pid, holder.began)))
-
-
-def _pause(me: _Contender, holder: Holder, wait: _Wait, left: float, now: float) -> Routine[_Wait]:
-    """Say every few seconds what is waited for, and sleep: each time longer, but never far beyond the lease's end."""
-    if now - wait.told >= _TELL_AGAIN:
-        ends = f"its lease ends in {math.ceil(left)} s unless it is renewed" if left > 0 else "its lease has ended"
-        yield Emit(Waiting(f"{holder.owner} migrates database {me.database}", now - me.begun, ends))
-        wait = replace(wait, told=now)
-    if not wait.nonce:
-        wait = replace(wait, nonce=holder.nonce, salt=int(text((yield Nonce())[0][0])[:4], 16) / 0xFFFF)
-    # Between three and five quarters of the pause, so that contenders that began together do not all ask at once.
-    yield Sleep(min(wait.pause * (0.75 + wait.salt / 2), max(left, _FIRST_PAUSE)))
-    return replace(wait, pause=min(wait.pause * 1.6, _LONGEST_PAUSE, max(me.seconds / 6, _FIRST_PAUSE)))
-
-
-def _create(me: _Contender, now: int) -> Routine[Lease | None]:
+def _create(me: Contender, now: int) -> Routine[Lease | None]:
     """Try to win the free lock; with the first heartbeat the nonce is known to every later holder."""
     nonce = text((yield Nonce())[0][0])
     # The table before the lock: the first heartbeat then follows the lock with nothing in between, and a lock without
@@ -343,11 +256,11 @@ def _create(me: _Contender, now: int) -> Routine[Lease | None]:
 
 
 def _enter(
-    me: _Contender, wait: _Wait, lease: Lease, still_needed: StillNeeded | None, max_wait: float, collecting: bool
+    me: Contender, wait: LeaseWait, lease: Lease, still_needed: StillNeeded | None, max_wait: float, collecting: bool
 ) -> Routine[Lease | None]:
     """What a winner does before its first statement."""
     try:
-        yield from _say_waited(me, wait, taken=True)
+        yield from say_waited(me, wait, taken=True)
         # Before anything is read for good: a statement of a former holder could still change it.
         lease = yield from end_former_statements(lease, max_wait)
         if collecting:
@@ -386,26 +299,3 @@ def give_up(lease: Lease) -> Routine[None]:
         yield from release(lease)
     except AaiclickError as error:
         yield Emit(not_given_back_note(lease, error))
-
-
-def _time_left(me: _Contender, holder: Holder, seen: Look, wait: _Wait) -> Routine[tuple[_Wait, float]]:
-    """Seconds until this holder counts as dead (0 or less: now), by the server's clock.
-
-    ``seen.now`` is older than the heartbeat read here, so nothing is ever taken for older than it is. Where the clock
-    was set back, a heartbeat from the future counts from the moment it was first seen. A lock that nobody here wrote
-    has no age: it gets the contender's own lease time.
-    """
-    beats = yield from newest_beats(me.database, holder.nonce)
-    last = beats[0] if beats else Beat(-1, holder.since, holder.seconds, False)
-    if not wait.seen or (wait.beats_of, wait.beat) != (holder.nonce, last.count):
-        first = seen.now
-        if last.at > first:
-            # It came behind that look at the clock, before which this process may have stood still for any time, or the
-            # clock was set back. The clock behind the heartbeat tells which.
-            first = (yield from look(me.database)).now
-        wait = replace(wait, beats_of=holder.nonce, beat=last.count, seen=first)
-    elsewhere = (holder.owner.host, holder.owner.pid) != (me.owner.host, me.owner.pid)
-    if me.embedded and (elsewhere or last.at < seen.engine_started):
-        return wait, 0.0
-    at, granted = (wait.seen, me.seconds) if holder.since == 0 else (min(last.at, wait.seen), last.seconds)
-    return wait, granted - (seen.now - at) / 1000
