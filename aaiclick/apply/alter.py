@@ -65,6 +65,8 @@ def apply_alters(on: Altered, alters: Sequence[Alter]) -> Routine[None]:
         yield from _one_by_one(on, alters, None, ())
         return
     table = yield from require_table(on.database, on.table)
+    # Killed from here on, the constraints stay. They refuse only rows that the ALTER could not convert, until the next
+    # run that has the lease drops them (``drop_left_guards``).
     names = yield from watch(table, guards, on.seen, on.options)
     try:
         yield from _one_by_one(on, alters, table, names)
@@ -125,6 +127,7 @@ def set_ttl(on: Altered, alter: Alter) -> Routine[None]:
     yield from system_merges(on.database, on.table, "START TTL MERGES")
     # Where the table sets it itself it is the user's own, and stays.
     if not alter.recalculating:
+        # Last: as long as it is there, the next run starts TTL merges once more.
         yield from ddl(alter_table(table, reset_setting(RECALCULATE)))
 
 

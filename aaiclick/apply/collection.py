@@ -30,6 +30,7 @@ def apply_collection(work: CollectionWork, declared: Mapping[str, NamedCollectio
     if item is None or unknown:
         raise ApplyError(f"{work.name}: {'; '.join(unknown)}")
     pairs = tuple(f"{quote_name(key)} = {item.values[key]} {flag}".rstrip() for key, flag in work.pairs)
+    # An ALTER leaves keys alone that it does not name; a CREATE beside one that is there would be refused.
     make = alter_named_collection if work.there else create_named_collection
     yield from send(Command(make(quote_name(work.name), pairs), settings=dict(DDL)))
     return Done()

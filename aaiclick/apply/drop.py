@@ -11,5 +11,6 @@ from aaiclick.routine import Command, Routine
 def apply_drop(work: DropWork, database: str) -> Routine[Done]:
     """Send it. A table above the server's ``max_table_size_to_drop`` is refused with the server's own words: that limit
     is the operator's."""
+    # Killed behind it, nothing is left to do: the next plan finds the object gone, and has no such step.
     yield from send(Command(work.sql, settings=DDL, database=database))
     return Done()

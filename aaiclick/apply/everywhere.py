@@ -62,6 +62,7 @@ def shortly(work: Routine[T]) -> Routine[T]:
 
     def carry(effect: Effect) -> Routine[Rows]:
         if isinstance(effect, Command):
+            # By its defaults the server waits three minutes for hosts that are away, and then answers with an error.
             effect = replace(effect, settings=merged(effect.settings, QUEUE))
         return (yield effect)
 
@@ -123,6 +124,8 @@ def _spread(command: Command, head: Head, reach: Reach) -> Routine[None]:
     subject = _subject(command, head)
     if head.verb in ("CREATE", "ATTACH") and (problem := never_made(command.sql)):
         raise ApplyError(f"{subject.words}: {problem}. Nothing was sent: hosts would try it again and again, for ever")
+    # Each part is shown by all hosts before the next is sent: a kill in between leaves a definition that every host has
+    # in common, and the next plan asks for the rest.
     for part in divided(command.sql):
         yield from _send(replace(command, sql=part), subject, reach)
 

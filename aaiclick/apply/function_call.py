@@ -48,6 +48,7 @@ def run_move(
             if request[0] == "done":
                 break
             reply = yield from _carry_out(request, scope, version, label, started)
+    # It waits for an answer that nobody will give any more: its next request raises.
     finally:
         function.abandon()
     yield from _enter_end(scope, version, label, name)
@@ -82,6 +83,7 @@ def _carry_out(request: Row, scope: JournalScope, version: int, label: str, star
                 text(request[1]), _values(request[2]), _values(request[3]), database=scope.database, long=True
             )
         elif kind == "bookmark":
+            # In the journal before the function goes on: a kill later costs at most what came behind this bookmark.
             yield from set_bookmark(scope, version, json.loads(text(request[1])))
         elif kind == "progress":
             seconds = (yield from clock()) - started

@@ -91,6 +91,8 @@ def drop_left_guards(database: str) -> Routine[None]:
     )
     for name, uuid, paths, engine in (tuple(map(text, row)) for row in rows):
         try:
+            # Without them an ALTER that the dead run sends late is refused: it drops the guards by name, in the same
+            # statement.
             yield from remove_guards(Physical(database, name, real_uuid(uuid, paths), engine))
         except OutcomeUnknownError:
             raise

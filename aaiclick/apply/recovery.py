@@ -65,6 +65,7 @@ def recover_killed_runs(
     chosen = options if options is not None else ApplyOptions()
     database, died = owned.database, bool(owned.tombstones)
     result: list[Recovered] = []
+    # Marks first, unmarked tables second: what a mark names is no table of an unknown run.
     for found in owned.marks():
         if isinstance(found, str):
             result.append(Recovered(found, "left", "its comment cannot be read: a newer version of aaiclick made it"))
@@ -110,6 +111,7 @@ def _settled(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> 
         untouched = found.source is not None and (found.source.database, found.source.name) == (database, mark.table)
         if untouched and resume and (yield from suspend(database, mark)):
             return Recovered(mark.table, "waiting")
+        # Killed in here, the mark is still there: the next run comes by this line once more, and finds less to undo.
         yield from undo_rebuild(database, mark)
         return Recovered(mark.table, "undone")
     # A run writes 'swap' into the mark before it sends the exchange, so this exchange was somebody else's.
@@ -137,6 +139,8 @@ def _settled(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> 
         if not old.fenced:
             yield from stop_merges(old)
         fill = yield from _filler(database, mark, old, options)
+    # Killed in here, the mark says how far it came: block numbers and the filled staging table are in it before rows
+    # move.
     end = yield from finish(database, mark, fill, options)
     return Recovered(mark.table, "finished", "; ".join(end.notes), end.rows, end.kept)
 
@@ -201,6 +205,7 @@ def _unmarked(owned: Owned, waiting: Collection[str]) -> Routine[list[Recovered]
                 Recovered(table.name, "left", f"{table.rows} rows of an unknown run are in it, perhaps the only copy")
             )
             continue
+        # It is empty, and whatever its run sends into it late fails on a missing table.
         yield from drop_table(owned.database, table.name)
         found.append(Recovered(table.name, "dropped"))
     return found

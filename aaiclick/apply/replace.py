@@ -21,6 +21,7 @@ def apply_replace(work: ReplaceWork, database: str) -> Routine[Done]:
     if work.trial:
         # First: the engine replaces a dictionary without loading it, and a later start would find what is declared.
         yield from with_scratch(partial(_try, work), fallback=database)
+    # A kill between two of them leaves a definition that is not as declared: the next plan has the step again.
     for sql in work.statements:
         # What is there already may hold types that this user's settings do not let anybody create.
         command = Command(sql, settings=merged(CREATE, dict(work.settings)), database=database)

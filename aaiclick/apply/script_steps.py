@@ -105,6 +105,8 @@ def run_statements(
                 # Refused as a whole: the next run sends it again without asking.
                 yield from enter_refusal(scope, key, str(error), times)
             raise ApplyError(f"statement {place} of {label}: {error}{part}") from error
+        # A kill right before this leaves an entry that was begun and not ended. Nobody can tell whether the statement
+        # was carried out, so the next run does not send it without being allowed to.
         yield from enter_end(scope, key)
 
 

@@ -111,6 +111,7 @@ def inner_form(view: ViewForm) -> TableForm:
 def normal_column(column: ColumnForm) -> ColumnForm:
     """A column without needless parentheses, and with its settings sorted."""
     expression, ttl, settings = bare(column.expression), bare(column.ttl), normal_settings(column.settings)
+    # The server writes this where EPHEMERAL was declared without an expression.
     if column.kind == "EPHEMERAL" and expression == f"defaultValueOfTypeName({quote_string(column.type)})":
         expression = ""
     if (expression, ttl, settings) == (column.expression, column.ttl, column.settings):

@@ -137,6 +137,7 @@ def engine_tail(form: TableForm) -> str:
 
 def engine_name(name: str) -> str:
     """An identifier as the engine prints it: quoted only where it has to be."""
+    # The engine prints ENGINE = `Null` in quotes, because NULL is a literal.
     return name if is_bare(name) and name.upper() != "NULL" else quote_name(name)
 
 

@@ -144,6 +144,7 @@ def open_scratch(fallback: str | None = None, settings: Mapping[str, str | int] 
 
     Raises ``StatementError`` where neither is allowed.
     """
+    # The time is in the name, so that a later run can tell by the name alone what nobody uses any more.
     seconds = int((yield from clock()))
     nonce = f"{seconds:08x}{text((yield Nonce(signed=True))[0][0])}"
     own = f"{PREFIX}{nonce}"
@@ -357,6 +358,7 @@ def permissive(own: str) -> Routine[dict[str, str | int]]:
         f"SELECT name FROM system.settings WHERE name IN ({listed}) AND value = '0' AND readonly = 0 AND "
         f"{{scratch:String}} != '' ORDER BY name"
     )
+    # Asked of the server, not taken from its version: a profile may have set some of them, or forbid to.
     rows = yield Query(sql, {"scratch": own})
     return {text(row[0]): 1 for row in rows}
 
@@ -376,6 +378,7 @@ def _tables(database: str, prefix: str) -> Routine[list[tuple[str, str]]]:
 
 def _views_first(tables: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """They hold nothing."""
+    # So what is left after an error half-way reads nothing that is gone.
     return sorted(tables, key=lambda entry: (not entry[1].endswith("View"), entry[0]))
 
 

@@ -164,6 +164,7 @@ def formatted(sql: str) -> Routine[str]:
 def masked(sql: str) -> Routine[str]:
     """A CREATE TABLE with ``[HIDDEN]`` for each secret, as the engine shows it; '' where the engine cannot tell."""
     try:
+        # The CREATE is only printed, not carried out: nothing is connected to.
         rows = yield Query(f"EXPLAIN SYNTAX {sql}")
     except StatementError as error:
         if error.code == 0:

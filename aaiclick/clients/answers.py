@@ -41,6 +41,7 @@ def decode_rows(body: bytes) -> tuple[tuple[object, ...], ...]:
     for row in rows:
         for position in integers:
             value = row[position]
+            # Whether whole numbers of 64 bits come in quotes is a setting: output_format_json_quote_64bit_integers.
             if isinstance(value, str):
                 row[position] = int(value)
     return tuple(tuple(row) for row in rows)
@@ -48,4 +49,5 @@ def decode_rows(body: bytes) -> tuple[tuple[object, ...], ...]:
 
 def _is_integer(type_name: str) -> bool:
     inner = type_name.removeprefix("LowCardinality(").removeprefix("Nullable(")
+    # IntervalDay begins with Int as well.
     return inner.startswith(("Int", "UInt")) and not inner.startswith("Interval")

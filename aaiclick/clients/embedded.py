@@ -240,6 +240,7 @@ class EmbeddedConnection:
     def _known_caller(self) -> CallerContext:
         if self._caller is None:
             # The halves of a UNION ALL come in any order.
+            # On the caller's own client: a session of this library has neither its current database nor its settings.
             rows = run(read_changed_settings(_CALLER), _QueryOnly(self._ask))
             (database,) = (str(row[1]) for row in rows if not row[0])
             # What a session of this library has changed as well was changed by the engine, not by the caller.

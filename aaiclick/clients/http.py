@@ -106,6 +106,7 @@ class HttpConnection:
         # Without a session the server runs statements of one client side by side.
         if not in_session(self._client):
             return HttpConnection(self._client, defaults=self._defaults, url=self._url)
+        # The server refuses a second statement of one session while the first runs (373, SESSION_IS_LOCKED).
         free = without_session(self._client)
         return HttpConnection(free, defaults=self._defaults, url=self._url) if free is not None else None
 

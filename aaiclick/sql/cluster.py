@@ -112,6 +112,7 @@ def _head(tokens: Tokens) -> Head | None:
     verb = tokens.items[0].text.upper()
     if verb == "SYSTEM":
         return _system(tokens)
+    # KILL QUERY ON CLUSTER c WHERE ...: there is no name, and the cluster stands right behind the second word.
     if verb == "KILL":
         return Head(verb, tokens.items[1].text.upper(), (), tokens.items[1].end, 2)
     if verb not in _VERBS:

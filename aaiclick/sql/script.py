@@ -40,6 +40,7 @@ def split_statements(script: str) -> tuple[Statement, ...]:
     Raises ``ScriptError`` for a quote or comment that does not end, and for brackets that do not match.
     """
     try:
+        # Blanks in place of comments, so that offsets and lines are those of the script.
         tokens = Tokens(without_comments(script))
     except OpenCommentError as error:
         raise ScriptError(script.count("\n", 0, error.offset) + 1, str(error)) from None

@@ -59,6 +59,7 @@ class Tokens:
             # The pattern steps over what it does not know: a gap is a character that no token begins with.
             if start != position:
                 break
+            # Comments count as space: a statement with one means the same, and the server does not keep them.
             if kind != "space":
                 if kind == "open":
                     stack.append(len(items))

@@ -82,6 +82,7 @@ def named(argument: str) -> tuple[str, str]:
 def decimal_digits(found: TypeText) -> tuple[int, int]:
     """All digits of a Decimal, and those behind the point."""
     numbers = [int(each) for each in found.arguments]
+    # What is declared as Decimal32(2), the server shows as Decimal(9, 2).
     if found.name in DECIMALS:
         return DECIMALS[found.name], numbers[0] if numbers else 0
     # Decimal alone is Decimal(10, 0).

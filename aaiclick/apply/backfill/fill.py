@@ -66,6 +66,8 @@ def fill_up(
         if not turn:
             yield Emit(Progress(fill.target, "backfill", 0, total, begun - started))
         staging = stage_name(mark.nonce, turn, mark.work.view)
+        # Killed from here until the mark names it, the staging table may hold any part of the chunk: the next run drops
+        # it.
         yield from create_from(staging_form(form, source.uuid), database, staging, ())
         try:
             yield from _insert(database, fill, chunk, staging, BLOCKS[level])

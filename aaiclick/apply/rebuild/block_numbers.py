@@ -52,6 +52,7 @@ def at_exchange(database: str, mark: Mark) -> Routine[Mark]:
     # The copy is attached and nobody writes into it yet: whatever gets a higher number comes after the exchange.
     top = highest((yield from parts(shadow)))
     mark = replace(mark, copied=mark.high, top=top, base=top if mark.counts else None)
+    # Into the mark before the fence is up: a kill in between leaves a mark that says more than was done, never less.
     if (yield from read_by_views(database, mark.table)):
         return replace(mark, closing=True, format=max(mark.format, CLOSING_FORMAT))
     return mark

@@ -78,6 +78,7 @@ def copy_until_complete(
             yield from lift_fence(job.source)
             state = replace(state, closed=False)
             continue
+        # Before anything is added: the new table may hold rows of a chunk that a delete has reached since.
         state = yield from _drop_stale(job, state, seen)
         if already is not None and (state.spoilt or seen.pending or not seen.known <= job.known):
             raise SourceChanged(
@@ -136,6 +137,8 @@ def _drop_stale(job: Job, state: CopyState, seen: SourceState) -> Routine[CopySt
     # The new table has rows of a stale chunk. It is made anew; to attach the good chunks again costs only hard links.
     if names & set(state.attached):
         state = replace(state, mark=(yield from make_shadow(job.site.database, state.mark, job.work)), attached=())
+    # Only when the new table is without their rows. Killed before that, the next run sees by their parts that they are
+    # stale.
     for name in sorted(names):
         yield from drop_table(job.site.database, name)
     return state
@@ -233,6 +236,8 @@ def _attach(job: Job, state: CopyState) -> Routine[CopyState]:
     names = [filled.name for filled in waiting]
     if not state.passes:
         yield Emit(Note(f"{job.work.table}: all {len(names)} chunks are there already: the copy goes on"))
+    # A kill in here leaves a new table with some of the rows. Nobody goes on with it: the next run makes it anew, from
+    # the same staging tables.
     yield from attach_all(job.site.database, names, state.mark.shadow_name, dict(job.work.settings))
     return replace(state, attached=(*state.attached, *names))
 

@@ -176,6 +176,7 @@ def _compare(job: Job, chunk: Chunk, staging: str) -> Routine[int]:
     where = condition(job, chunk.parts)
     room = 2 * (len(where) + sum(len(column.read) for column in job.columns)) + 262144
     settings = merged(dict(job.work.settings), threads, {"max_query_size": room})
+    # The source is read a second time: what the INSERT wrote is not taken from its own answer.
     expected = yield from sums(source, where, [column.read for column in checked], settings)
     found = yield from sums(target, "", [quote_name(column.target) for column in checked], settings)
     names: tuple[str, ...] = ()

@@ -29,6 +29,7 @@ def require_rebuildable(source: Physical, form: TableForm) -> Routine[None]:
         raise ApplyError(
             f"{source.name} is read-only ({FENCE}): lift that first (ALTER TABLE ... RESET SETTING {FENCE})"
         )
+    # All that follows tells the two tables apart by UUID, never by name: an EXCHANGE swaps the names.
     if not source.uuid:
         raise ApplyError(
             f"{source.name} has no UUID, so its storage cannot be told apart from its copy. Nothing was changed"

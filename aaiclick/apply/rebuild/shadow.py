@@ -15,6 +15,8 @@ from aaiclick.state.rebuild_mark import Mark, update_mark
 
 def make_shadow(database: str, mark: Mark, work: RebuildWork) -> Routine[Mark]:
     """Make the shadow, empty, instead of one that is there; the mark with its UUID."""
+    # Killed behind the CREATE, its UUID is in no mark. In phase 'copy' any table of that name that is not the source is
+    # taken for it (``is_shadow``), and dropped.
     yield from create_from(work.form, database, mark.shadow_name, work.settings)
     shadow = yield from require_table(database, mark.shadow_name)
     # Its UUID goes into the mark at once: under the same name another table may stand later, the user's own after an

@@ -110,6 +110,7 @@ def attach_all(
         " AND startsWith(table, '_aaiclick_stage_') ORDER BY table, partition_id",
         {"db": hexed(database)},
     )
+    # Asked once for all: a question for each chunk would take longer than its hard links.
     partitions: dict[str, list[str]] = {}
     for name, partition in rows:
         partitions.setdefault(text(name), []).append(text(partition))

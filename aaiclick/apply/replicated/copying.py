@@ -207,6 +207,8 @@ def at_exchange(replicas: Replicas, mark: ReplicatedMark, seen: Sequence[Source]
         mark = replace(mark, high=copied[0].high, rows=copied[0].rows)
     else:
         mark = replace(mark, shards=tuple(copied))
+    # The one decision for all hosts: before this line is written a kill means "undo", from then on "bring it to its
+    # end".
     return (yield from update_replicated_mark(table.database, mark))
 
 

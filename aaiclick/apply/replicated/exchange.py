@@ -66,6 +66,8 @@ def exchange_everywhere(database: str, mark: ReplicatedMark, reach: Reach) -> Ro
     if reach.topology.kind == "queue":
         yield from _until_queue_is_empty(mark, reach)
         peers = yield from require_reached(reach)
+        # Host by host: a kill in between leaves hosts with either storage. Those with the old one refuse writers, and
+        # the next run sends the rest.
         for place in left:
             yield from _exchange_at(database, mark, reach, place, peers[place])
     else:

@@ -33,6 +33,7 @@ def drop_kept_everywhere(database: str, row: KeptRow, reach: Reach) -> Routine[f
     away = frozenset(range(1, len(reach.topology.hosts) + 1)) - found.keys()
     if away:
         return away
+    # Only when all hosts have answered: one that is away would keep it, and no note would tell of it any more.
     yield from drop_everywhere(database, row.name, reach)
     # Without the numbers a kept table that a kill has left could not be rolled back to: the setting goes second.
     if row.kept.numbered:

@@ -116,6 +116,7 @@ def replace_on_replicas(
         mark = yield from _counting_blocks(mark, replicas)
     # Rows that a TTL takes are missing without a fault: then nothing is told by counting.
     mark = replace(mark, expiring=expires(work.form) or " TTL " in (yield from create_query(database, work.table)))
+    # From here on a kill is put right by any start, through whatever host it comes (``settle_marks``).
     yield from write_replicated_mark(database, mark)
     # Before anybody is refused: what has failed until now is none of this copy's doing.
     before = yield from failed_flushes(reach)
@@ -133,6 +134,7 @@ def replace_on_replicas(
         # As 'copy', whatever the note says by now: EXCHANGE is sent below, and by nobody before that.
         yield from undo_quietly(database, replace(mark, phase="copy"), replicas, options, error)
         raise
+    # No undoing any more: some hosts may have the new table. After an error the mark stays, and the next run goes on.
     end = yield from finish_everywhere(database, mark, reach, options)
     if options.entries is not None:
         yield from enter_exchanged(options.entries, work.table, mark.shadow)

@@ -40,6 +40,7 @@ def settle_marks(owned: Owned, reach: Reach, options: ApplyOptions) -> Routine[t
             done.append(Recovered(mark.table, "undone", said))
             continue
         labels = tuple(host.label for host in reach.topology.hosts)
+        # A host that is new may have the old table and take rows; one that is gone may come back with it.
         if labels != mark.hosts:
             raise ApplyError(
                 f"{mark.table}: its copy was begun on the hosts {', '.join(mark.hosts)}, and the cluster has "

@@ -44,6 +44,8 @@ def restore_on_replicas(found: RestoreOnShards, site: Site, to: int) -> Routine[
 
 def drop_kept(database: str, name: str, reach: Reach) -> Routine[None]:
     """A kept table that is not needed any more, on all hosts. Its note goes last."""
+    # The table first, its note second: a note whose table is gone is taken away when its time is over; a table without
+    # a note would belong to nobody.
     yield from drop_everywhere(database, name, reach)
     yield from forget_kept(database, name)
 

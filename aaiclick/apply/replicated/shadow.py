@@ -53,6 +53,7 @@ def make_shadow_everywhere(replicas: Replicas, mark: ReplicatedMark) -> Routine[
     """Make it, empty, instead of one that is there; the mark with its UUID. Raises ApplyError where hosts have made
     several."""
     database, reach, work = replicas.source.database, replicas.reach, mark.work
+    # That of an earlier turn of this run, or nothing. Its name has this run's nonce, so it is nobody else's.
     yield from drop_everywhere(database, mark.shadow_name, reach)
     # Its path in Keeper holds a word of this table alone: that of one that was just dropped may still be there.
     command = Command(

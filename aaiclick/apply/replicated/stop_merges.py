@@ -35,6 +35,7 @@ def stop_merges_everywhere(source: Physical, reach: Reach) -> Routine[None]:
     # A merge that was assigned before is in the log: every replica still carries it out.
     wait = Wait(0.05, 1.0)
     while True:
+        # A merge would put a part in place that holds copied and uncopied rows, on every replica at once.
         left = yield from unsettled(reach, source.database, source.name)
         if not left:
             return

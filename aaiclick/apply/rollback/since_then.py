@@ -54,6 +54,7 @@ def since_then(database: str, link: Link, before: ChainTable, table: ChainTable,
         # Merges of such an engine, or a filter, leave fewer rows as well: a count would say nothing.
         gone = yield from _gone_partition(database, link, before, table, live)
         return SinceThen("; ".join(each for each in (words, gone) if each))
+    # Counted, because ``system.mutations`` keeps only the last finished ones (``finished_mutations_to_keep``).
     left = yield from count(qualified(database, table.name), f"{BLOCK} <= {base_sql(kept.base, kept.bases)}{parts_of}")
     there = yield from rows_of(database, before)
     # No row of the copy is missing. An UPDATE would leave their number as it is: mutations and patch parts tell of
