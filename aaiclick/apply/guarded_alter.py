@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from aaiclick.apply.replicated.writers import drain_all_everywhere
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.read import real_uuid
 from aaiclick.clickhouse.inserts import drain_all
@@ -56,13 +57,21 @@ def watch(
     try:
         # First the constraint, then the wait, then the count: an INSERT that the constraint did not check has ended by
         # the time its rows are counted.
-        yield from drain_all(table, options.drain_seconds, _PATIENCE)
+        if options.reach is None:
+            yield from drain_all(table, options.drain_seconds, _PATIENCE)
+        else:
+            # Every host shows the constraint by now: the step's statements are proved on each of them.
+            yield from drain_all_everywhere(options.reach, table, options.drain_seconds, _PATIENCE)
         # An update that was sent before may still be changing rows.
         if settled is not None:
             yield from settled()
         else:
             yield from require_settled(
-                table.database, table.name, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds
+                table.database,
+                table.name,
+                stuck_seconds=options.stuck_seconds,
+                limit=options.mutation_seconds,
+                topology=options.topology,
             )
         yield from count_newer(table, guards, seen)
     except OutcomeUnknownError:
@@ -106,7 +115,8 @@ def count_newer(table: Physical, guards: Sequence[Guard], seen: int) -> Routine[
     present = yield from parts(table)
     # Mutations get their numbers from the sequence that blocks get theirs from: a part whose rows an UPDATE has changed
     # since the look has a higher data version.
-    newer = [part for part in present if max(part.last, part.version) > seen]
+    # Without such a number any part may be newer: replicated tables give their first block the number 0.
+    newer = [part for part in present if seen <= 0 or max(part.last, part.version) > seen]
     if not newer:
         return
     # The part's own name tells: <partition>_<first>_<last>_<level>[_<mutation>]. What a lightweight update changes lies

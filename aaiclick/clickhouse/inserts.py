@@ -13,10 +13,10 @@ from aaiclick.clickhouse.names import GUARD
 from aaiclick.clickhouse.statements import MUTATION, ask, send
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.clickhouse.waiting import Wait, rest
-from aaiclick.error_codes import VIOLATED_CONSTRAINT
+from aaiclick.error_codes import UNKNOWN_TABLE, VIOLATED_CONSTRAINT
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note, Waiting
-from aaiclick.routine import Command, Emit, Routine, text
+from aaiclick.routine import Command, Emit, Peer, Routine, text
 from aaiclick.sql.ddl import optimize_table, system
 
 _POLL = 0.02
@@ -62,24 +62,27 @@ def drain_all(table: Physical, seconds: float, reason: str) -> Routine[None]:
     found = yield from find_feeders(table.database, table.name)
     for name in found.buffers:
         yield Emit(Waiting(f"{name} to be flushed before {table.name} is complete", 0.0))
-        yield from _flushed(name, optimize_table(name))
+        yield from flushed(name, optimize_table(name))
     for name in found.queues:
-        yield from _flushed(name, system("FLUSH DISTRIBUTED", name))
+        yield from flushed(name, system("FLUSH DISTRIBUTED", name))
     if found.queues:
         # What the queues sent are inserts like others.
         yield from drain(table.name, seconds, reason)
 
 
-def _flushed(name: str, sql: str) -> Routine[None]:
+def flushed(name: str, sql: str, at: Peer | None = None) -> Routine[None]:
     """Flush a Buffer table. A flush that is refused has ended too: its rows wait in the buffer for the next one.
+    ``at``: the host that is to do it, which may lack the table; None: the one that is connected to.
 
     Raises ApplyError where a guard refuses it: a later flush would convert rows that nobody has looked at.
     """
     try:
-        yield from send(Command(sql, settings=MUTATION))
+        yield from send(Command(sql, settings=MUTATION, at=at))
     except OutcomeUnknownError:
         raise
     except StatementError as error:
+        if at is not None and error.code == UNKNOWN_TABLE:
+            return
         if error.code == VIOLATED_CONSTRAINT and GUARD in str(error):
             raise ApplyError(
                 f"{name} holds rows that the table would not take any more: {first_line(str(error))}. Nothing was "

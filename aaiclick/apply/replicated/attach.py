@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from aaiclick.apply.alter import Altered, apply_alters
 from aaiclick.apply.everywhere import everywhere
+from aaiclick.apply.guarded_alter import count_newer
 from aaiclick.apply.replicated.conditions import Replicas, require_one_owner, require_replicas, until_settled
 from aaiclick.apply.replicated.copying import Source, at_exchange, close
 from aaiclick.apply.replicated.rebuild import replace_on_replicas
@@ -60,6 +61,9 @@ def _closed(work: AttachWork, replicas: Replicas, site: Site) -> Routine[list[So
     table, topology, options = replicas.source, replicas.reach.topology, site.options
     for _ in range(options.restarts + 1):
         yield from close(replicas, options)
+        # Behind the fence, and on the host that has all rows: no row that meets a guard can come in after this count.
+        for shard in replicas.shards if work.guards else ():
+            yield from at_host(count_newer(shard.source, work.guards, work.seen), shard.peer)
         listed = yield from mutations(table.database, table.name, topology)
         if all(each.done for each in listed):
             if not replicas.source.engine.startswith("Replicated"):

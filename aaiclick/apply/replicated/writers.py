@@ -13,8 +13,11 @@ from contextlib import suppress
 
 from aaiclick.apply.everywhere import shortly
 from aaiclick.apply.replicated.conditions import Replicas
+from aaiclick.apply.replicated.hosts import reached
 from aaiclick.apply.replicated.shards import Shard, altered_through, at_host
 from aaiclick.clickhouse.every_host import Reach
+from aaiclick.clickhouse.feeders import find_feeders
+from aaiclick.clickhouse.inserts import flushed
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT, is_ours
 from aaiclick.clickhouse.shared.ask_all import ask_all, is_long, require_all
 from aaiclick.clickhouse.shared.replicas import tables_by_name
@@ -31,11 +34,14 @@ from aaiclick.routine import Command, Emit, Query, Routine, number, text
 from aaiclick.sql.clauses import add_constraint, drop_constraint
 from aaiclick.sql.ddl import optimize_table, system
 from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.quoting import qualified
 
 _TRIES = 20
 """How often writers are refused anew where asynchronous inserts came in between."""
 _QUEUE_SECONDS = 20.0
 """How long their queue may take to run empty each time."""
+_SYNC_SECONDS = 60
+"""How long this host may take to come by the rows of others."""
 _WRITES = "query_kind IN ('Insert', 'AsyncInsertFlush', 'Update')"
 _PATIENCE = "Writers may go on; nothing was changed. Run again when they have ended"
 
@@ -150,6 +156,49 @@ def drain_everywhere(reach: Reach, table: str, seconds: float, reason: str, *, u
         raise ApplyError(
             f"{table}: {len(pending)} inserts are still running after {wait.waited:.0f} s ({shown}). {reason}"
         )
+
+
+def drain_all_everywhere(reach: Reach, table: Physical, seconds: float, reason: str) -> Routine[None]:
+    """The same, and what Buffer and Distributed tables of any host have taken and not passed on. When this returns, the
+    host that is connected to has every row of its shard that came in before, whatever host took it.
+
+    Raises ApplyError where a host is away or cannot be told to pass them on, and where a guard refuses them.
+    """
+    if reach.without:
+        away = named(reach.topology, reach.without)
+        raise ApplyError(
+            f"{table.name}: host {away} is away, and nobody would look at its new rows. Nothing was changed. "
+            "Run again when it is back"
+        )
+    found = yield from find_feeders(table.database, table.name, topology=reach.topology)
+    passing = (*found.buffers, *found.queues)
+    peers = (yield from reached(reach)) if passing else {}
+    if passing and not peers:
+        raise ApplyError(
+            f"{table.name}: {passing[0]} stands in front of it, and hosts that cannot be reached by themselves cannot "
+            "be told to flush it. Nothing was changed. Run it where every host can be reached by the name that "
+            "system.clusters has for it"
+        )
+    # INSERTs first: one that still runs may write into the buffer that is flushed next.
+    yield from drain_everywhere(reach, table.name, seconds, reason)
+    for place in sorted(reach.places & peers.keys()):
+        for name in found.buffers:
+            yield from flushed(name, optimize_table(name), peers[place])
+        for name in found.queues:
+            yield from flushed(name, system("FLUSH DISTRIBUTED", name), peers[place])
+    if passing:
+        # What they sent are inserts like others, of whichever host.
+        yield from drain_everywhere(reach, table.name, seconds, reason)
+    sync = system("SYNC REPLICA", f"{qualified(table.database, table.name)} LIGHTWEIGHT")
+    try:
+        yield from send(Command(sync, settings={"receive_timeout": _SYNC_SECONDS}))
+    except OutcomeUnknownError:
+        raise
+    except StatementError as error:
+        raise ApplyError(
+            f"{table.name}: this host does not come by what other hosts have written ({error.message}). Nothing was "
+            "changed. Run again when its replication works"
+        ) from error
 
 
 def _running(reach: Reach, condition: str) -> Routine[set[tuple[int, str]]]:

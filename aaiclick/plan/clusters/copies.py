@@ -44,11 +44,8 @@ def copy_refusal(name: str, work: RebuildWork | AttachWork, topology: Topology, 
             f"{topology.shards} shards has every shard take over the parts of a host that only one of them has "
             "(ATTACH PARTITION FROM goes by its log): upgrade the servers, or do it by hand, on all hosts"
         )
-    if isinstance(work, AttachWork) and (work.guards or any(alter.guards for alter in work.alters)):
-        return (
-            f"{name}: no row may come in on any host that breaks the change while it is made, and that is not seen "
-            "to on clusters yet: do it by hand, on all hosts"
-        )
+    if _guarded(work) and (refused := guards_refusal(name, topology)):
+        return refused
     arguments = normal(work.form).arguments
     if topology.kind == "database" and arguments.startswith("'"):
         return (
@@ -56,6 +53,30 @@ def copy_refusal(name: str, work: RebuildWork | AttachWork, topology: Topology, 
             "none but its own: do it by hand, on all hosts"
         )
     return ""
+
+
+def guards_refusal(name: str, topology: Topology) -> str:
+    """Why a change that some rows would break is not made on these hosts; '' where it is."""
+    if topology.shards < 2:
+        return ""
+    return (
+        f"{name}: no row may come in on any host that breaks the change while it is made, and that is not seen to on "
+        "several shards yet: do it by hand, on all hosts"
+    )
+
+
+def unreplicated_guards(name: str, work: RebuildWork | AttachWork) -> str:
+    """The same for a table of which each host has its own, and which becomes replicated."""
+    if not _guarded(work):
+        return ""
+    return (
+        f"{name}: each host has rows of its own, and one that breaks the change may come in on any of them: declare it "
+        "with replicated='' in a version of its own first, and make this change in the next one"
+    )
+
+
+def _guarded(work: RebuildWork | AttachWork) -> bool:
+    return isinstance(work, AttachWork) and bool(work.guards or any(alter.guards for alter in work.alters))
 
 
 def several_owners(name: str, topology: Topology, owners: Owners) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from aaiclick.clickhouse.every_host import SERVER_LISTS
 from aaiclick.clickhouse.topology import Topology
-from aaiclick.plan.clusters.copies import copy_refusal, placed_copy, several_owners
+from aaiclick.plan.clusters.copies import copy_refusal, guards_refusal, placed_copy, several_owners, unreplicated_guards
 from aaiclick.plan.clusters.refreshed import refresh_refusal
 from aaiclick.plan.clusters.sizes import OWN_ROWS, HostSizes
 from aaiclick.plan.clusters.statements import statements_refusal
@@ -76,6 +76,8 @@ def _placed(step: Step, topology: Topology, sizes: HostSizes | None, shared: set
             shards = sizes.shards(topology)
         owners = sizes.owners(topology) if sizes is not None and not sizes.replicated else None
         blocked = blocked or several_owners(step.object, topology, owners or {})
+        if owners is not None:
+            blocked = blocked or unreplicated_guards(step.object, step.work)
         return replace(placed_copy(step, topology, shards, owners), blocked=blocked)
     rows = isinstance(step.work, SqlWork)
     lines = [line for sql in step.sql for line in _lines(sql, topology, once=rows and statement_kind(sql) == "rows")]
@@ -110,10 +112,7 @@ def _refusal(step: Step, topology: Topology, plain: Mapping[str, str], server: t
     if isinstance(work, RebuildWork | AttachWork):
         return copy_refusal(name, work, topology, server)
     if isinstance(work, AlterWork) and any(alter.guards for alter in work.alters):
-        return (
-            f"{name}: no row may come in on any host that breaks the change while it is made, and that is not seen "
-            "to on clusters yet: do it by hand, on all hosts"
-        )
+        return guards_refusal(name, topology)
     return ""
 
 
