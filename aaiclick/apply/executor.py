@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from typing_extensions import assert_never
 
@@ -47,7 +48,7 @@ from aaiclick.plan.operations import (
 )
 from aaiclick.routine import Emit, Routine
 from aaiclick.sql.quoting import quote_name
-from aaiclick.state.step_entries import enter_begun, enter_done
+from aaiclick.state.step_entries import enter_begun, enter_done, enter_ttl_stops, freed_by_copy
 
 __all__ = ["ApplyOptions", "StepOutcome", "apply_steps", "apply_work"]
 
@@ -66,17 +67,19 @@ def apply_steps(
     # tables from going on.
     yield from keep_wanted(plan_steps, database, chosen)
     # Replicas would go on assigning such merges, and the log of the table would wait for them.
-    saved = sorted(
-        {
-            step.work.table
-            for step in plan_steps
-            if isinstance(step.work, RebuildWork) and not step.work.keeps_ttl and chosen.reach is None
-        }
-    )
+    saved = sorted({table for step in plan_steps if chosen.reach is None and (table := freed_by_copy(step))})
     freed = {step.work.table for step in plan_steps if isinstance(step.work, AlterWork) and step.work.frees_ttl}
     # SYSTEM takes a name, but stops a storage, and a step may exchange what has the name: START needs the UUIDs of now.
     stopped = yield from physicals(database, sorted({*saved, *freed}))
     # A rebuild frees its table from the TTL only at its exchange: until then no merge may delete rows by the old TTL.
+    if saved and chosen.entries is not None:
+        uuids = {table: stopped[table].uuid if table in stopped else "" for table in saved}
+        try:
+            chosen = replace(chosen, entries=(yield from enter_ttl_stops(chosen.entries, uuids)))
+        except OutcomeUnknownError:
+            raise
+        except (StatementError, ApplyError) as error:
+            raise _named(error, plan_steps[0], (), chosen.reach is not None) from error
     for table in saved:
         yield from system_merges(database, table, "STOP TTL MERGES")
     outcomes: list[StepOutcome] = []

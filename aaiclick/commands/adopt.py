@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
+from aaiclick.apply.everywhere import everywhere
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.forms import Form
 from aaiclick.catalog.server_objects.live import read_server_objects
@@ -27,6 +28,7 @@ from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.state import owners
 from aaiclick.state.cache import update_cache
+from aaiclick.state.progress import undo_ttl_changes
 from aaiclick.state.record import Record
 from aaiclick.state.records import append, ensure_tables
 from aaiclick.version import VERSION
@@ -96,6 +98,9 @@ def adopt(
         if fit.forms is not None:
             # No lock file says what that version is: the declaration does, and the tables are as it says.
             record = replace(record, spec=schema.fingerprint, forms=dump_forms(fit.forms))
+        # What a run has stopped whose transition is given up with this, nobody else would start.
+        hosts = None if again.topology.single else Reach(again.topology)
+        yield from everywhere(undo_ttl_changes(again.scope, again.ttl_changes), hosts)
         # The record, then a cache without an entry of this schema: the next start inspects the database.
         yield from ensure_tables(where)
         # Without ``after``: that it is still the last record was compared above, under the lease.

@@ -11,8 +11,6 @@ from aaiclick.apply.everywhere import everywhere
 from aaiclick.apply.executor import apply_steps
 from aaiclick.apply.run import ApplyOptions, StepOutcome
 from aaiclick.clickhouse.every_host import Reach
-from aaiclick.clickhouse.features import sets
-from aaiclick.clickhouse.mutations import RECALCULATE
 from aaiclick.clickhouse.tables import EXCHANGING
 from aaiclick.commands.approval.approved import as_approved, enter_approval
 from aaiclick.commands.inspection.digests import live_digest
@@ -24,13 +22,12 @@ from aaiclick.errors import ApplyError, BlockedError, SchemaVersionError, StaleP
 from aaiclick.events import PlanReady
 from aaiclick.plan.gate import GateDecision
 from aaiclick.plan.model import Plan, Step
-from aaiclick.plan.operations import AlterWork
 from aaiclick.routine import Emit, Routine
 from aaiclick.state.cache import write_cache
-from aaiclick.state.progress import conversions, read_ttl_changes, undo_ttl_changes
+from aaiclick.state.progress import conversions, undo_ttl_changes
 from aaiclick.state.record import Record
 from aaiclick.state.records import append, ensure_tables
-from aaiclick.state.step_entries import StepEntries, keep_again, stop_again, stopped_by, undeclared_of
+from aaiclick.state.step_entries import StepEntries, changes_ttl, keep_again, stop_again, stopped_by, undeclared_of
 from aaiclick.state.transition import TransitionStart, UnfinishedMigration
 from aaiclick.versions.live import scripts_between
 
@@ -209,16 +206,9 @@ def _numbered(found: Inspection) -> bool:
 
 def _put_back(found: Inspection, verdict: GateDecision, reach: Reach | None) -> Routine[None]:
     """Undo what a dead run left of a change of a TTL, unless this run makes that change again."""
-    changed = found.progress.ttl_changes
-    # Without a pending migration nothing was read of this; the setting on a table shows that a run did not end.
-    if not changed and any(sets(live.text, RECALCULATE) for live in found.catalog.objects.values()):
-        changed = yield from read_ttl_changes(found.scope)
-    again = {
-        step.object
-        for step in verdict.run
-        if isinstance(step.work, AlterWork) and (step.work.frees_ttl or any(a.retimes for a in step.work.alters))
-    }
-    yield from everywhere(undo_ttl_changes(found.scope, changed - again), reach)
+    again = {step.object for step in verdict.run if changes_ttl(step)}
+    changed = {table: uuid for table, uuid in found.ttl_changes.items() if table not in again}
+    yield from everywhere(undo_ttl_changes(found.scope, changed), reach)
 
 
 def _transition_start(planned: PlannedMigration, batch: tuple[Step, ...], site: Execution) -> TransitionStart | None:

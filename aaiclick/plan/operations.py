@@ -133,8 +133,8 @@ class RebuildWork:
     """True where writers are kept out for the last part of the copy: a materialized view reads the table, or the order
     of rows matters."""
     keeps_ttl: bool = False
-    """True where the new TTL may delete rows that the old one keeps: TTL merges of the old table then go on. False:
-    they are stopped before the first row is read."""
+    """True where the new TTL may delete rows that the old one keeps, or where the old table has none: its TTL merges
+    then go on. False: they are stopped before the first row is read."""
     settings: Settings = ()
     """Settings that are sent with the copy."""
     kind: Literal["rebuild"] = "rebuild"

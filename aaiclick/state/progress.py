@@ -21,7 +21,7 @@ entry goes on to hold the earlier ones: he may put one of them back at any momen
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import cast
@@ -144,7 +144,6 @@ def progress_of(
         sent,
         bookmarks=bookmarks,
         attempts=attempts,
-        ttl_changes=frozenset(_ttl_changes(scope, entries)),
         displaced=displaced,
     )
 
@@ -237,9 +236,12 @@ def enter_start(
     yield from intent(scope.database, scope.action(key, number), details)
 
 
-def read_ttl_changes(scope: JournalScope) -> Routine[frozenset[str]]:
-    """The tables of which a run changed the TTL and did not live to the end of it."""
-    return frozenset(_ttl_changes(scope, (yield from read_entries(scope))))
+def ttl_changes(scope: JournalScope, entries: Iterable[Entry]) -> Mapping[str, str]:
+    """The tables whose TTL merges a run stopped, and did not live to start again; each with the UUID of its storage,
+    '' where that is not known."""
+    return {
+        str(entry.details.get("table")): str(entry.details.get("uuid", "")) for entry in _begun(scope, entries, _TTL)
+    }
 
 
 def stopped_views(scope: JournalScope, entries: Iterable[Entry]) -> frozenset[str]:
@@ -254,16 +256,21 @@ def kept_views(scope: JournalScope, entries: Iterable[Entry]) -> Mapping[str, De
     return {entry.action.step.partition(KEPT)[2]: entry.details for entry in _begun(scope, entries, KEPT)}
 
 
-def undo_ttl_changes(scope: JournalScope, tables: Collection[str]) -> Routine[None]:
-    """Put back what a run that is gone did to change the TTL of these tables: TTL merges may be stopped, and a setting
-    be left."""
-    for table in sorted(tables):
+def undo_ttl_changes(scope: JournalScope, changes: Mapping[str, str]) -> Routine[None]:
+    """Put back what a run that is gone did to change the TTL of these tables, or to save their rows from it: TTL merges
+    may be stopped, and a setting be left. Only under the lease."""
+    for table, uuid in sorted(changes.items()):
         there = yield from physical(scope.database, table)
         yield from system_merges(scope.database, table, "START TTL MERGES")
+        # Somebody may have put another table under the name since: what was stopped stays with the storage.
+        if uuid and (there is None or there.uuid != uuid):
+            stopped = yield from storage(scope.database, uuid)
+            if stopped is not None:
+                yield from system_merges(stopped.database, stopped.name, "START TTL MERGES")
         if there is not None and sets(there.definition, RECALCULATE):
             yield from ddl(alter_table(qualified(scope.database, table), reset_setting(RECALCULATE)))
         # The entry ends last: after a kill in between all of this is done once more, which changes nothing.
-        yield from enter_end(scope, f"0{_TTL}{table}")
+        yield from enter_end(scope, ttl_change_key(table))
 
 
 def ttl_change_key(table: str) -> str:
@@ -308,10 +315,6 @@ def enter_refusal(scope: JournalScope, key: str, why: str, times: int) -> Routin
 def set_bookmark(scope: JournalScope, version: int, value: object) -> Routine[None]:
     """Keep how far the function of a migration came."""
     yield from outcome(scope.database, scope.action(f"{version}:{_BOOKMARK}"), "done", {"value": value})
-
-
-def _ttl_changes(scope: JournalScope, entries: Iterable[Entry]) -> set[str]:
-    return {str(entry.details.get("table")) for entry in _begun(scope, entries, _TTL)}
 
 
 def _begun(scope: JournalScope, entries: Iterable[Entry], kind: str) -> Iterator[Entry]:

@@ -13,7 +13,7 @@ from aaiclick.error_codes import ACCESS_DENIED, BAD_ARGUMENTS, UNKNOWN_TABLE
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
 from aaiclick.plan.model import Step
-from aaiclick.plan.operations import BackfillWork, CreateWork, DropWork, ReplaceWork
+from aaiclick.plan.operations import AlterWork, BackfillWork, CreateWork, DropWork, RebuildWork, ReplaceWork
 from aaiclick.routine import Command, Emit, Nonce, Query, Routine, text
 from aaiclick.sql.clauses import comment_column
 from aaiclick.sql.cluster import Head, head_of, with_uuid
@@ -57,6 +57,9 @@ class StepEntries:
     kept: Mapping[str, Details] = field(default_factory=dict[str, Details])
     """What nobody declares of the views that the steps drop and make anew, by their quoted names."""
 
+    freed: frozenset[str] = frozenset()
+    """Tables whose TTL merges are stopped until they are copied."""
+
     @property
     def first_not_additive(self) -> Step | None:
         """The first step that code of the version before does not bear."""
@@ -92,6 +95,20 @@ def enter_begun(entries: StepEntries, step: Step) -> Routine[Step]:
     return replace(step, work=replace(step.work, sql=with_uuid(step.work.sql, uuid)))
 
 
+def enter_ttl_stops(entries: StepEntries, tables: Mapping[str, str]) -> Routine[StepEntries]:
+    """Before the TTL merges of these tables are stopped for copies that are still to come; each with its UUID. The
+    entries as they are from then on.
+
+    No table shows that they are stopped. So the transition is under way first: whoever comes after a kill looks at the
+    journal then, also code of the older version, which would find nothing to do otherwise.
+    """
+    if entries.start is not None:
+        yield from begin_transition(entries.scope, entries.start)
+    for table, uuid in tables.items():
+        yield from enter_start(entries.scope, ttl_change_key(table), {"table": table, "uuid": uuid})
+    return replace(entries, start=None, freed=frozenset(tables))
+
+
 def enter_exchange(entries: StepEntries, table: str, before: str, new: str) -> Routine[None]:
     """Before the exchange of a rebuild or attach: from then on the storage under the name tells whether it is done.
 
@@ -121,7 +138,7 @@ def enter_done(entries: StepEntries, step: Step) -> Routine[None]:
     yield from _stop_made(entries.scope, step, entries.stopped)
     for view in sorted(_made_by(step, *_VIEWS) & entries.kept.keys()):
         yield from enter_end(entries.scope, f"0{KEPT}{view}")
-    if _sets_ttl(step):
+    if _sets_ttl(step) or freed_by_copy(step) in entries.freed:
         yield from enter_end(entries.scope, ttl_change_key(step.object))
     if made := _made(entries, step):
         # Storages may be entered here for the first time: a database whose CREATE takes no UUID has no entry before it.
@@ -130,8 +147,20 @@ def enter_done(entries: StepEntries, step: Step) -> Routine[None]:
         yield from _enter_converted(entries, step.object, made, there.uuid if there is not None else "")
 
 
+def freed_by_copy(step: Step) -> str:
+    """The table that it copies, where the old TTL would take rows of it before the exchange; '' for any other step."""
+    return step.work.table if isinstance(step.work, RebuildWork) and not step.work.keeps_ttl else ""
+
+
+def changes_ttl(step: Step) -> bool:
+    """Whether TTL merges of a table are stopped for it."""
+    return _sets_ttl(step) or bool(freed_by_copy(step))
+
+
 def _sets_ttl(step: Step) -> bool:
-    return step.work.kind == "alter" and (step.work.frees_ttl or any(alter.retimes for alter in step.work.alters))
+    return isinstance(step.work, AlterWork) and (
+        step.work.frees_ttl or any(alter.retimes for alter in step.work.alters)
+    )
 
 
 def _enter_rebuild(entries: StepEntries, step: Step, before: str, new: str) -> Routine[None]:

@@ -138,8 +138,6 @@ class MigrationProgress:
     """The last bookmark of a version's function, as JSON."""
     attempts: Mapping[int, int] = field(default_factory=dict[int, int])
     """How often a version's function was called."""
-    ttl_changes: frozenset[str] = frozenset()
-    """Tables whose TTL merges a run stopped, and did not live to start again."""
     displaced: Mapping[str, Displaced] = field(default_factory=dict[str, "Displaced"])
     """Keys of copies that are done, but of another table than the one that is there."""
     taken: Mapping[str, Displaced] = field(default_factory=dict[str, "Displaced"])

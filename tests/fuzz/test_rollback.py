@@ -14,6 +14,7 @@ KEPT = {
     69: "back",  # altered in place before its parts were taken over
     235: "refused",  # a number that is no label
     10: "back",
+    1006: "refused",  # a text that came since and that is no array
 }
 
 

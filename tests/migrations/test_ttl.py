@@ -9,10 +9,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aaiclick import Column, MergeTree, Migration, Policy, Schema, Table, ensure_schema, plan_schema
+from aaiclick import (
+    Column,
+    MergeTree,
+    Migration,
+    Policy,
+    Schema,
+    Table,
+    ensure_schema,
+    plan_schema,
+    rollback_schema,
+)
+from aaiclick.api.adopt import adopt_schema
 from aaiclick.clients.opening import open_url
+from aaiclick.errors import SchemaAheadError
 from aaiclick.lease.names import LOCK
-from aaiclick.routine import Command
+from aaiclick.routine import Command, Effect, Rows
 from aaiclick.specs.moves import MoveContext
 from aaiclick.sql.quoting import quote_name
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
@@ -232,6 +244,41 @@ def test_killed_around_it_the_next_run_goes_on_and_lifts_what_was_held(
             ).strip()
             == "0"
         )
+    connection.close()
+
+
+@pytest.mark.parametrize("given_up_by", ["rollback", "adopt"])
+def test_merges_that_a_killed_run_stopped_for_a_copy_go_on_where_only_older_code_comes(
+    aaiclick_engine: EmbeddedEngine, place: str, given_up_by: str
+) -> None:
+    """Nothing on the server shows that they are stopped, and nothing else was done yet."""
+    connection = open_url(aaiclick_engine.url)
+    before, after = timed("at + INTERVAL 1 DAY"), timed("at + INTERVAL 30 DAY", order="secret")
+    code = {1: schema(1, before), 2: schema(2, after)}
+    policy = Policy.lossless(keep_old=timedelta(0))
+    aaiclick_engine.command(f"CREATE DATABASE {quote_name(place)}")
+    Stopper(connection).run(ensuring(code[1], place, policy))
+
+    class BehindStop(Stopper):
+        def _answer(self, effect: Effect) -> Rows:
+            if self.stopped and isinstance(effect, Command):
+                raise KilledError
+            answer = super()._answer(effect)
+            self.stopped |= isinstance(effect, Command) and "STOP TTL MERGES" in effect.sql
+            return answer
+
+    with pytest.raises(KilledError):
+        BehindStop(connection).run(ensuring(code[2], place, policy, DEAD))
+    # Its one query finds the migration that is under way.
+    with pytest.raises(SchemaAheadError):
+        Stopper(connection, later=LATER).run(ensuring(code[1], place, policy))
+    if given_up_by == "rollback":
+        rollback_schema(aaiclick_engine.client(), code[1], database=place)
+    else:
+        adopt_schema(aaiclick_engine.client(), code[1], version=1, database=place, force=True)
+    aaiclick_engine.command(f"INSERT INTO {quote_name(place)}.t SELECT 9, now('UTC') - INTERVAL 2 DAY, 'x'")
+    aaiclick_engine.command(f"OPTIMIZE TABLE {quote_name(place)}.t FINAL")
+    assert aaiclick_engine.command(f"SELECT count() FROM {quote_name(place)}.t").strip() == "0"
     connection.close()
 
 

@@ -110,13 +110,7 @@ def _held(scene: Scene) -> list[str]:
         wrong += [f"{name} is left with {guard}" for guard in storage.constraints if name != RECORDS]
         if storage.uuid in scene.stopped:
             continue
-        # SYSTEM STOP TTL MERGES comes before the mark: a table that is exchanged behind it, by a run that is killed
-        # then, has them stopped until a restart.
-        wrong += [
-            f"{name} is left with stopped {kind}"
-            for kind in sorted(storage.stopped)
-            if not (scene.operated and kind == "TTL MERGES")
-        ]
+        wrong += [f"{name} is left with stopped {kind}" for kind in sorted(storage.stopped)]
     return wrong
 
 

@@ -83,8 +83,8 @@ def _key(found: Inspection, max_read_bytes: int | None, clones: bool) -> tuple[o
     # Sets in order: each process of Python has another one.
     progress = repr(
         [
-            replace(found.progress, done=frozenset(), outcome_unknown=frozenset(), ttl_changes=frozenset(), sent=sent),
-            *map(sorted, (found.progress.done, found.progress.outcome_unknown, found.progress.ttl_changes)),
+            replace(found.progress, done=frozenset(), outcome_unknown=frozenset(), sent=sent),
+            *map(sorted, (found.progress.done, found.progress.outcome_unknown)),
         ]
     )
     return (

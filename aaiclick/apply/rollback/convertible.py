@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from aaiclick.catalog.scratch_objects import NOT_THE_DEFINITION
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.clickhouse.statements import READ, ask_permissively, merged
 from aaiclick.errors import OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import CopyColumn
-from aaiclick.routine import Query, Routine
+from aaiclick.routine import Query, Routine, Rows, number, text
 
 
 def convertible(source: str, columns: Sequence[CopyColumn]) -> Routine[tuple[tuple[CopyColumn, ...], dict[str, str]]]:
@@ -41,13 +42,37 @@ def stuck(source: str, where: str, columns: Sequence[CopyColumn]) -> Routine[str
     return (yield from _refused(f"SELECT count() FROM {source} WHERE {where} AND NOT ignore({_listed(columns)})"))
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Rows that meet a condition; ``example``: a value of one of them; ``problem``: why the server cannot tell which
+    they are, '' where it can."""
+
+    rows: int = 0
+    example: str = ""
+    problem: str = ""
+
+
+def counted(source: str, where: str, condition: str, example: str = "''") -> Routine[Counted]:
+    """Count the rows of ``where`` that meet ``condition``; none where it is ''. ``example``: an aggregate over them."""
+    if not condition:
+        return Counted()
+    rows = yield from _answered(f"SELECT count(), {example} FROM {source} WHERE {where} AND ({condition})")
+    return Counted(problem=rows) if isinstance(rows, str) else Counted(number(rows[0][0]), text(rows[0][1]))
+
+
 def _listed(columns: Sequence[CopyColumn]) -> str:
     return ", ".join(column.expression for column in columns) or "1"
 
 
 def _refused(sql: str) -> Routine[str]:
+    rows = yield from _answered(sql)
+    return rows if isinstance(rows, str) else ""
+
+
+def _answered(sql: str) -> Routine[Rows | str]:
+    """The rows of the answer, or why the server refuses the query for what it says or for the values that it meets."""
     try:
-        yield from ask_permissively(Query(sql, {}, merged(READ), long=True))
+        return (yield from ask_permissively(Query(sql, {}, merged(READ), long=True)))
     except OutcomeUnknownError:
         raise
     except StatementError as error:
@@ -55,4 +80,3 @@ def _refused(sql: str) -> Routine[str]:
         if error.code in NOT_THE_DEFINITION:
             raise
         return first_line(str(error)).partition(": while executing")[0].partition(": In scope")[0]
-    return ""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from aaiclick.apply.rollback.chain import ChainTable, came_while_live, count, rows_of
 from aaiclick.apply.rollback.columns import Link, UnprovenValue, columns_back, unfit_condition, unlabelled_condition
-from aaiclick.apply.rollback.convertible import convertible, stuck
+from aaiclick.apply.rollback.convertible import convertible, counted, stuck
 from aaiclick.apply.rollback.reattached import BLOCK
 from aaiclick.apply.rollback.since_then import since_then
 from aaiclick.catalog.forms import TableForm
@@ -21,12 +21,11 @@ from aaiclick.clickhouse.features import FENCE
 from aaiclick.clickhouse.merges import MERGES_STOPPED
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT
 from aaiclick.clickhouse.parts import detached_parts
-from aaiclick.clickhouse.statements import READ, ask_permissively, merged
 from aaiclick.clickhouse.tables import create_query
 from aaiclick.diff.merging import ties_matter
-from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
+from aaiclick.errors import ApplyError
 from aaiclick.plan.operations import CopyColumn, RebuildWork
-from aaiclick.routine import Query, Routine, number, text
+from aaiclick.routine import Routine
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.kept_tables import KeptComment
 from aaiclick.state.replicated.base_blocks import base_sql
@@ -128,22 +127,27 @@ def inspect_kept(database: str, chain: Sequence[Link], *, read_by_views: bool = 
             f"not convert to its older type: {problem}"
             for target, problem in refused.items()
         ]
+        problem = ""
         if counts[place]:
-            unfit += yield from _unfit(old, source, where, unfit_condition(old, table.form, columns))
-            unlabelled = yield from _unfit(old, source, where, unlabelled_condition(old, table.form, columns))
-            problem = (
-                f"{unlabelled} with a label that the older Enum lacks"
-                if unlabelled
-                else (yield from stuck(source, where, columns))
-            )
-            blocked.append(_stuck(old.name, problem))
+            # Which values come back as other ones, only rows tell that convert at all.
+            problem = yield from _stuck(source, where, columns, unlabelled_condition(old, table.form, columns))
+            blocked.append(_stuck_words(old.name, problem))
+        if counts[place] and not problem:
+            changed = yield from counted(source, where, unfit_condition(old, table.form, columns))
+            if changed.problem:
+                unproven.append(
+                    f"{counts[place]} rows that came since may hold values that the old columns cannot: one of them "
+                    f"does not convert back ({changed.problem})"
+                )
+            unfit += changed.rows
         if not link.known and counts[place]:
             said_by = (
                 f"no plan was entered that says how the columns of {kept.table} were filled when {link.row.name} was "
                 "replaced"
             )
             unproven.append(f"{counts[place]} rows that came since would stay as they are: {said_by}")
-        unproven += yield from _unproven(database, table, came[place].doubts, where)
+        if not problem:
+            unproven += yield from _unproven(source, came[place].doubts, where)
     # The live table is copied as in any rebuild; what the tables in between hold is copied apart, below.
     work = RebuildWork(kept.table, old, filled[-1], wheres[-1], ordered, True, keeps_ttl=bool(old.ttl))
     between = tuple(
@@ -184,7 +188,15 @@ def _detached(database: str, names: Sequence[str]) -> Routine[str]:
     return "; ".join(found)
 
 
-def _stuck(table: str, problem: str) -> str:
+def _stuck(source: str, where: str, columns: Sequence[CopyColumn], unlabelled: str) -> Routine[str]:
+    """Why rows that came since do not convert to the old columns; '' where all do."""
+    without = yield from counted(source, where, unlabelled)
+    if without.rows:
+        return f"{without.rows} with a label that the older Enum lacks"
+    return without.problem or (yield from stuck(source, where, columns))
+
+
+def _stuck_words(table: str, problem: str) -> str:
     if not problem:
         return ""
     return (
@@ -222,41 +234,20 @@ def _settings(old: TableForm, kept: KeptComment) -> tuple[tuple[str, str], ...]:
     return (*back, *((name, value) for name, value in saved.items() if name not in present))
 
 
-def _unfit(old: TableForm, source: str, where: str, changed: str) -> Routine[int]:
-    """How many rows of ``source`` that came since meet the condition ``changed``; none where it is ''."""
-    if not changed:
-        return 0
-    try:
-        return (yield from count(source, f"{where} AND ({changed})"))
-    except OutcomeUnknownError:
-        raise
-    except StatementError as error:
-        raise ApplyError(
-            f"{old.name}: rows that came since do not convert to the old columns: {error}. Nothing was changed"
-        ) from error
-
-
-def _unproven(database: str, table: ChainTable, doubts: Sequence[UnprovenValue], where: str) -> Routine[list[str]]:
+def _unproven(source: str, doubts: Sequence[UnprovenValue], where: str) -> Routine[list[str]]:
     """Values of rows that came since which are no value of the old table's: going forward again would not give them."""
     found: list[str] = []
     for doubt in doubts:
-        sql = (
-            f"SELECT count(), any(toString({doubt.value})) FROM {qualified(database, table.name)} WHERE {where} AND "
-            f"({doubt.condition})"
-        )
-        try:
-            rows = yield from ask_permissively(Query(sql, {}, merged(READ), long=True))
-        except OutcomeUnknownError:
-            raise
-        except StatementError as error:
-            raise ApplyError(
-                f"{table.name}: rows that came since cannot be carried back ({doubt.said or doubt.column}): {error}. "
-                "Nothing was changed"
-            ) from error
-        count, example = number(rows[0][0]), text(rows[0][1])
-        if not count:
+        seen = yield from counted(source, where, doubt.condition, f"any(toString({doubt.value}))")
+        if seen.problem:
+            how = doubt.said or "the way back"
+            found.append(
+                f"values of {doubt.column} in rows that came since cannot be compared: {how} gives one on which going "
+                f"forward again fails ({seen.problem})"
+            )
+        if not seen.rows:
             continue
-        such = f"{count} rows that came since hold a value of {doubt.column} (such as {example!r})"
+        such = f"{seen.rows} rows that came since hold a value of {doubt.column} (such as {seen.example!r})"
         if doubt.said:
             found.append(f"{such}, and {doubt.said} gives one that converts back to another value")
         elif doubt.held:

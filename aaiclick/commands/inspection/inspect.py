@@ -20,7 +20,7 @@ from aaiclick.specs.views import TableFamily
 from aaiclick.state.journal import Details, Entry
 from aaiclick.state.owned import Owned, read_owned_here, with_notes
 from aaiclick.state.owners import TableOwner
-from aaiclick.state.progress import JournalScope, kept_views, progress_of, put_elsewhere, stopped_views
+from aaiclick.state.progress import JournalScope, kept_views, progress_of, put_elsewhere, stopped_views, ttl_changes
 from aaiclick.state.record import Record, Space
 from aaiclick.state.recorded_state import RecordedState, journal_scope, read_recorded_state
 from aaiclick.state.transition import (
@@ -130,6 +130,11 @@ class Inspection:
     def stopped_views(self) -> frozenset[str]:
         """Refreshable views that were stopped before a killed run made them anew, by their quoted names."""
         return stopped_views(self.scope, self.entries)
+
+    @property
+    def ttl_changes(self) -> Mapping[str, str]:
+        """Tables whose TTL merges a killed run stopped, with the UUIDs of their storages ('' where not known)."""
+        return ttl_changes(self.scope, self.entries)
 
     @property
     def kept_views(self) -> Mapping[str, Details]:

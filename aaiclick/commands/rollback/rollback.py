@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from aaiclick.apply.backfill.backfill import finish_backfills
+from aaiclick.apply.everywhere import everywhere
 from aaiclick.apply.recovery import recover_killed_runs
 from aaiclick.apply.replicated.restore import drop_kept, restore_on_replicas
 from aaiclick.apply.rollback.on_shards import RestoreOnShards, reach_back
 from aaiclick.apply.rollback.restore import restore_table
 from aaiclick.apply.run import ApplyOptions, Site
 from aaiclick.catalog.read import read_catalog
+from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.shared.bookkeeping import keeping, read_bookkeeping
 from aaiclick.clickhouse.statements import drop_table
 from aaiclick.clickhouse.tables import physicals
@@ -33,6 +35,7 @@ from aaiclick.specs.schema import Schema
 from aaiclick.state.cache import CacheEntry, write_cache
 from aaiclick.state.kept_tables import next_expiry
 from aaiclick.state.owned import read_owned
+from aaiclick.state.progress import undo_ttl_changes
 from aaiclick.state.rebuild_mark import Mark
 from aaiclick.state.records import append, ensure_tables
 from aaiclick.state.transition import UnfinishedRollback, begin_back
@@ -150,6 +153,9 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
             StepDone(number, len(way.steps), step.object, step.strategy, done.rows, (yield from clock()) - started_at)
         )
         said += done.notes
+    # What the runs that are rolled back have stopped, and nobody else would start.
+    hosts = None if found.topology.single else Reach(found.topology)
+    yield from everywhere(undo_ttl_changes(found.scope, found.ttl_changes), hosts)
     names = tuple(sorted({item.name for item in back.schema.objects} | set(way.found.catalog.objects)))
     digest = yield from live_digest(back.schema, (yield from read_catalog(database, names)))
     seconds = (yield from clock()) - started

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from aaiclick.catalog.forms import ColumnForm
+from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.diff.changes.ttl import keeps_all
 from aaiclick.diff.conversion.convert import conversion
@@ -80,11 +80,15 @@ def propose_rebuild(diff: TableDiff) -> Routine[RebuildProposal]:
         # Rows that come across behind the exchange get the highest numbers, and so would win over newer ones. And while
         # the server exchanges two tables it knows no views of them, so rows of that moment would pass by a view.
         fenced=order_matters(target) or bool(diff.live.dependents),
-        keeps_ttl=bool(diff.form.ttl) and not keeps_all(diff.form.ttl, target.ttl),
+        keeps_ttl=not _has_ttl(diff.form) or (bool(diff.form.ttl) and not keeps_all(diff.form.ttl, target.ttl)),
         settings=settings,
         back=back,
     )
     return RebuildProposal(work)
+
+
+def _has_ttl(form: TableForm) -> bool:
+    return bool(form.ttl) or any(column.ttl for column in form.columns)
 
 
 def _refused(diff: TableDiff, columns: tuple[CopyColumn, ...], clone: Clone, outcome: Outcome) -> Routine[str]:
