@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from aaiclick.apply.run import Done
+from aaiclick.catalog.server_objects.collections import read_collections
 from aaiclick.clickhouse.statements import DDL, send
+from aaiclick.error_codes import NAMED_COLLECTION_ALREADY_EXISTS
 from aaiclick.errors import ApplyError, StatementError
+from aaiclick.events import Note
 from aaiclick.plan.operations import CollectionWork
-from aaiclick.routine import Command, Routine
+from aaiclick.routine import Command, Emit, Routine
 from aaiclick.specs.server_objects.collections import NamedCollection
 from aaiclick.sql.ddl import alter_named_collection, create_named_collection
 from aaiclick.sql.quoting import quote_name
@@ -32,7 +35,17 @@ def apply_collection(work: CollectionWork, declared: Mapping[str, NamedCollectio
     pairs = tuple(f"{quote_name(key)} = {item.values[key]} {flag}".rstrip() for key, flag in work.pairs)
     # An ALTER leaves keys alone that it does not name; a CREATE beside one that is there would be refused.
     make = alter_named_collection if work.there else create_named_collection
-    yield from send(Command(make(quote_name(work.name), pairs), settings=dict(DDL)))
+    try:
+        yield from send(Command(make(quote_name(work.name), pairs), settings=dict(DDL)))
+    except StatementError as error:
+        # A collection is the server's, and a lease that of one database: another database's run may have made it.
+        if error.code != NAMED_COLLECTION_ALREADY_EXISTS:
+            raise
+        made = (yield from read_collections([work.name])).get(work.name)
+        if made is None or not made.fits(work.pairs):
+            raise
+        words = f"{work.name} was made by another run in this moment, with the same keys; nobody shows its values"
+        yield Emit(Note(words))
     return Done()
 
 

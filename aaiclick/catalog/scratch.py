@@ -340,6 +340,12 @@ def made_at(name: str) -> int | None:
     return int(match["made"], 16) if match is not None else None
 
 
+def run_of(name: str) -> str:
+    """What the names of one run have in common; '' for a name that is none of ours."""
+    match = _NAME.match(name)
+    return match.group(0).rstrip("_") if match is not None else ""
+
+
 def curable(error: StatementError) -> bool:
     """True where a refused definition may be accepted with permissive settings. An unknown outcome is no refusal."""
     return names_permissive(error) or (error.code in _REFUSALS and not isinstance(error, OutcomeUnknownError))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import TypeVar, cast
 
 import pytest
 
@@ -23,6 +24,7 @@ from aaiclick.routine import Clock, Command, Connection, Nonce, Query, Routine, 
 from aaiclick.state.owned import read_owned
 from tests.catalog.helpers import Recording
 
+T = TypeVar("T")
 DENIED = StatementError("Code: 497. DB::Exception: Not enough privileges. (ACCESS_DENIED)", 497, "ACCESS_DENIED")
 
 
@@ -151,12 +153,28 @@ def test_a_function_that_is_only_called_like_ours_is_left_alone(connection: Conn
     assert [row[0] for row in left] == [theirs]
 
 
+def test_stand_ins_of_a_run_that_is_at_work_stay_whatever_its_clock_says(connection: Connection) -> None:
+    """An hour and more behind that of the server, or that of whoever sweeps an hour and more ahead."""
+    slow, ahead = f"{PREFIX}60000000bbbbbbbbbbbb", f"{PREFIX}{int(time.time()) - 60:08x}cccccccccccc"
+    connection.command(Command(f"CREATE DATABASE {slow} ENGINE = Atomic"))
+    for name in (slow, ahead):
+        connection.command(Command(f"CREATE FUNCTION {name}_0 AS x -> x"))
+    drive_at(sweep_stand_ins(), connection, time.time() + 7200)
+    left = connection.query(Query(f"SELECT name FROM system.functions WHERE startsWith(name, '{PREFIX}') ORDER BY 1"))
+    assert [row[0] for row in left] == [f"{slow}_0", f"{ahead}_0"]
+    connection.command(Command(f"DROP DATABASE {slow}"))
+    run(sweep_stand_ins(), connection)
+    left = connection.query(Query(f"SELECT name FROM system.functions WHERE startsWith(name, '{PREFIX}')"))
+    connection.command(Command(f"DROP FUNCTION {ahead}_0"))
+    assert [row[0] for row in left] == [f"{ahead}_0"]
+
+
 def sweep(connection: Connection, database: str, ended: Ended | None = None) -> Routine[tuple[str, ...]]:
     """Of what is there now."""
     return sweep_stale_scratch(run(read_owned(database), connection).scratch, database, ended=ended)
 
 
-def drive_at(routine: Routine[tuple[str, ...]], connection: Connection, now: float) -> tuple[str, ...]:
+def drive_at(routine: Routine[T], connection: Connection, now: float) -> T:
     """As ``run``, at another time of day."""
     answer: tuple[Row, ...] | None = None
     try:
@@ -173,8 +191,7 @@ def drive_at(routine: Routine[tuple[str, ...]], connection: Connection, now: flo
                 case _:
                     raise AssertionError(effect)
     except StopIteration as stop:
-        found: tuple[str, ...] = stop.value
-        return found
+        return cast("T", stop.value)
 
 
 def test_what_a_killed_run_left_is_swept_when_it_is_old(connection: Connection, aaiclick_database: str) -> None:

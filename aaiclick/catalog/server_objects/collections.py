@@ -38,6 +38,16 @@ class LiveCollection:
     shows_flags: bool = False
     """True where the server shows which keys are overridable."""
 
+    def differs(self, key: str, flag: str) -> bool:
+        """Whether it has this key with another flag than the declared one; '' is any."""
+        there = {each.name: each.overridable for each in self.form.collection_keys}
+        return key in there and self.shows_flags and bool(flag) and flag != there[key]
+
+    def fits(self, pairs: Iterable[tuple[str, str]]) -> bool:
+        """Whether all of these keys are there, each with its flag. Nobody shows values, so they count for nothing."""
+        there = {each.name for each in self.form.collection_keys}
+        return all(key in there and not self.differs(key, flag) for key, flag in pairs)
+
 
 def declared_collection(item: NamedCollection) -> CollectionForm:
     """What is declared, without values."""

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import FunctionForm
-from aaiclick.catalog.scratch import PREFIX, STALE_SECONDS, Scratch, made_at
+from aaiclick.catalog.scratch import PREFIX, STALE_SECONDS, Scratch, made_at, run_of
 from aaiclick.catalog.scratch_objects import formatted
 from aaiclick.clock import clock
 from aaiclick.error_codes import ACCESS_DENIED
@@ -101,16 +101,34 @@ def with_stand_ins(
 
 
 def sweep_stand_ins() -> Routine[None]:
-    """Drop stand-ins that a killed run left more than an hour ago."""
-    seconds = yield from clock()
+    """Drop stand-ins that a killed run left more than an hour ago, by the server's clock and by that of this process.
+
+    The time in a name is of its maker's clock, which may be slow. But as long as its run is at work, its scratch
+    database (or scratch tables) is there, so those of a run that still has any stay.
+    """
     rows = yield Query(
-        "SELECT name FROM system.functions WHERE origin = 'SQLUserDefined' AND startsWith(name, {prefix:String}) "
-        "ORDER BY name",
+        "SELECT name, toUnixTimestamp(now()) FROM system.functions WHERE origin = 'SQLUserDefined' AND "
+        "startsWith(name, {prefix:String}) ORDER BY name",
         {"prefix": PREFIX},
     )
+    if not rows:
+        return
+    seconds = min((yield from clock()), float(number(rows[0][1])))
     names = [text(row[0]) for row in rows]
     # A name alone makes no function ours: one without our time in it is somebody else's.
-    yield from _drop([name for name in names if (made := made_at(name)) is not None and made < seconds - STALE_SECONDS])
+    old = [name for name in names if (made := made_at(name)) is not None and made < seconds - STALE_SECONDS]
+    at_work = (yield from _places()) if old else ()
+    yield from _drop([name for name in old if not any(run_of(place) == run_of(name) for place in at_work)])
+
+
+def _places() -> Routine[tuple[str, ...]]:
+    """The names of all scratch databases, and of all scratch tables."""
+    rows = yield Query(
+        "SELECT name FROM system.databases WHERE startsWith(name, {prefix:String}) UNION ALL "
+        "SELECT DISTINCT name FROM system.tables WHERE startsWith(name, {prefix:String})",
+        {"prefix": PREFIX},
+    )
+    return tuple(text(row[0]) for row in rows)
 
 
 def _drop(names: Sequence[str], quiet: bool = False) -> Routine[None]:

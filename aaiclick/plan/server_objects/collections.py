@@ -77,11 +77,7 @@ def _create(item: NamedCollection) -> Routine[Step]:
 def _change(item: NamedCollection, live: LiveCollection, requested: Collection[str]) -> Routine[list[Step]]:
     there = {key.name: key.overridable for key in live.form.collection_keys}
     missing = [key for key in item.keys if key not in there]
-    other = [
-        key
-        for key in item.keys
-        if key in there and live.shows_flags and item.flag(key) and item.flag(key) != there[key]
-    ]
+    other = [key for key in item.keys if live.differs(key, item.flag(key))]
     words = [f"key {key} is missing" for key in missing]
     words += [f"key {key} is {there[key] or 'not marked'}, {item.flag(key)} is declared" for key in other]
     again = [key for key in item.keys if {f"{SET} {item.name}", f"{SET} {item.name}.{key}"} & set(requested)]

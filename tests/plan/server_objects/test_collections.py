@@ -38,6 +38,7 @@ from aaiclick.errors import (
     UndecidedError,
     UsageError,
 )
+from aaiclick.events import Note, StepStarted
 from aaiclick.plan.server_objects.collections import plan_collections
 from aaiclick.routine import Query, Routine
 from aaiclick.server_objects import NamedCollection
@@ -104,6 +105,25 @@ def test_it_is_made_before_the_table_that_names_it(client: Client) -> None:
     assert keys(client) == ["access_key_id", "format", "secret_access_key", "url"]
 
 
+@pytest.mark.parametrize("more", ["", ", format = 'x'"], ids=["a key less", "the same keys"])
+def test_one_that_a_run_of_another_database_makes_in_between(client: Client, more: str) -> None:
+    said: list[str] = []
+
+    def meanwhile(event: object) -> None:
+        if isinstance(event, StepStarted) and event.object == NAME:
+            client.command(f"CREATE NAMED COLLECTION {NAME} AS url = 'x'{more}")
+        if isinstance(event, Note):
+            said.append(event.text)
+
+    declared = schema(1, NamedCollection(NAME, {"url": URL, "format": "CSV"}))
+    if more:
+        assert ensure_schema(client, declared, on_event=meanwhile).in_sync
+        assert said == [f"{NAME} was made by another run in this moment, with the same keys; nobody shows its values"]
+    else:
+        with pytest.raises(ApplyError, match="NAMED_COLLECTION_ALREADY_EXISTS"):
+            ensure_schema(client, declared, on_event=meanwhile)
+
+
 def test_a_value_that_is_not_known_stops_only_what_needs_it(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("S3_SECRET")
     with pytest.raises(BlockedError, match="secret_access_key is in the environment variable S3_SECRET, which is not"):
@@ -157,7 +177,14 @@ def test_it_is_dropped_by_name_alone(client: Client) -> None:
     again = schema(1, collection())
     client.command("TRUNCATE TABLE schema_version")
     ensure_schema(client, again)
-    ensure_schema(client, schema(2), policy=Policy.lossless().allow(f"drop-collection {NAME}"))
+
+    def meanwhile(event: object) -> None:
+        """A run of another database does the same."""
+        if isinstance(event, StepStarted) and event.object == NAME:
+            client.command(f"DROP NAMED COLLECTION {NAME}")
+
+    policy = Policy.lossless().allow(f"drop-collection {NAME}")
+    assert ensure_schema(client, schema(2), policy=policy, on_event=meanwhile).in_sync
     assert keys(client) == []
 
 
