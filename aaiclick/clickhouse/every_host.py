@@ -153,8 +153,10 @@ SERVER_LISTS: Mapping[str, Callable[[Topology, Collection[str]], Routine[Shown]]
 def has_reached(reach: Reach, subject: Subject, before: Shown, now: Shown) -> bool:
     """True where every host shows the same, and something else than before."""
     places = reach.places
+    # Who does not answer may lack it. Left out, the statement would count as done without that host.
     if not places <= now.hosts.keys():
         return False
+    # The same everywhere is not enough: before the statement they were alike, too. Something has to have changed.
     same = len({now.of(place, subject.names) for place in places}) == 1
     changed = any(
         place in before.hosts and now.of(place, subject.names) != before.of(place, subject.names) for place in places
@@ -188,6 +190,7 @@ def until_shown(reach: Reach, subject: Subject, before: Shown, seconds: float = 
                 _require_alike(reach, subject, before, now)
                 return has_reached(reach, subject, before, now)
         if wait.waited >= seconds:
+            # Only where time is up: the question goes to Keeper, and costs more than the looks do.
             stands = (yield from unfinished(reach, int(seconds))) if reach.topology.kind == "queue" else ()
             raise ApplyError(_late(reach, subject, now, stands))
         wait = yield from rest(wait, f"all hosts to show {subject.words}" if wait.waited > 1 else "")

@@ -89,6 +89,7 @@ def too_old_to_change(version: tuple[int, ...], words: str) -> str:
 
 def knows_table_setting(name: str) -> Routine[bool]:
     """True where tables of this server can have the setting."""
+    # Asked of the server's own list: patches bring settings into older releases, too.
     rows = yield from ask("SELECT count() FROM system.merge_tree_settings WHERE name = {name:String}", {"name": name})
     return number(rows[0][0]) > 0
 

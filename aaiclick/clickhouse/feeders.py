@@ -90,6 +90,7 @@ def find_feeders(
         if source.leads_to is not None:
             flows.setdefault(source.leads_to, set()).add(source.node)
     for place, name, view_place, view in (yield from _ask(_TRIGGERS, topology)):
+        # A materialized view stands in the list of the table that it reads from, not in that of its target.
         flows.setdefault((text(view_place), text(view)), set()).add((text(place), text(name)))
     above = _upstream((database, table), flows)
     found = [source for source in sources if source.node in above]

@@ -38,6 +38,7 @@ def stop_refreshes(views: Sequence[str]) -> Routine[None]:
     """Stop them and wait until none is under way. Raises ApplyError where one goes on, StatementError where this user
     may not stop it."""
     for name in views:
+        # It holds off the next refresh and tells the one that runs to stop; it does not wait for its end.
         yield from send(Command(system("STOP VIEW", name)))
     wait = Wait(_POLL, _POLL)
     while True:

@@ -171,6 +171,7 @@ def read_topology(catalog: Catalog, cluster: str = "") -> Routine[Topology]:
         live.engine.startswith("Shared") for live in catalog.objects.values()
     ):
         return Topology("shared", database=catalog.database)
+    # Its own log takes definitions to all hosts: nothing needs ON CLUSTER, whatever name was given.
     if catalog.database_engine == "Replicated":
         hosts = yield from hosts_of(catalog.database)
         return _one_or("database", catalog.database, hosts, catalog.database)

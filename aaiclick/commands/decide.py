@@ -60,6 +60,7 @@ def decide(found: Inspection, policy: Policy) -> Decision:
         return Decision.RECOVER
     if found.unfinished_rollback is not None:
         return Decision.NEITHER_VERSION
+    # Last: a half-done change of whatever version is put right first, also by code that is older than the database.
     return Decision.NEWER if found.ahead or found.overtaken else Decision.PLAN
 
 

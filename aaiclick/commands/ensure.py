@@ -21,6 +21,7 @@ def ensure(run: Run) -> Routine[Report]:
         require_database(run.approved, seen.database)
     if seen.in_sync and not asks_for_more(run.policy, seen):
         return nothing_to_do(run.schema, seen, (yield from clock()) - started)
+    # Loaded here, because most starts end above, and this brings the planner with it.
     from aaiclick.commands.start.inspecting import start
 
     return (yield from start(run, seen, started))

@@ -88,6 +88,7 @@ def _bare(element: str) -> str:
 def _special(engine: str, arguments: tuple[str, ...]) -> dict[str, str]:
     words: tuple[str, ...] = ()
     match engine:
+        # Their arguments: the version, then the flag of deleted rows; the sign; the sign, then the version.
         case "ReplacingMergeTree":
             words = (ORDER, REMOVE)
         case "CollapsingMergeTree":

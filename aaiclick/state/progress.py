@@ -261,6 +261,8 @@ def undo_ttl_changes(scope: JournalScope, changes: Mapping[str, str]) -> Routine
     may be stopped, and a setting be left. Only under the lease."""
     for table, uuid in sorted(changes.items()):
         there = yield from physical(scope.database, table)
+        # By name, as they were stopped. Where another table has the name by now this starts merges that nobody has
+        # stopped.
         yield from system_merges(scope.database, table, "START TTL MERGES")
         # Somebody may have put another table under the name since: what was stopped stays with the storage.
         if uuid and (there is None or there.uuid != uuid):

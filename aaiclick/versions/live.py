@@ -78,6 +78,7 @@ def live_version(
             if found.mixed and versions and name in forms
         }
         return LiveVersion(found.version, origin, found, highest)
+    # Also by names that were given up: a database of an old version has tables that nobody declares any more.
     if not any(name in catalog.objects for name in names):
         return LiveVersion(0, "empty")
     return LiveVersion(None, "unrecorded")

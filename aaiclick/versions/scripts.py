@@ -233,6 +233,7 @@ def _module(source: str | Path, name: str) -> ModuleType:
     where, stem = f"{source}/{name}", name.removesuffix(".py")
     try:
         if isinstance(source, str):
+            # As a member of its package, so that it can import what is beside it.
             return importlib.import_module(f"{source}.{stem}")
         # A folder is no package: each file is a module by itself, under a name that nobody imports.
         spec = importlib.util.spec_from_file_location(f"_aaiclick_migration_{stem}", source / name)

@@ -30,6 +30,8 @@ def ask_all(reach: Reach, sql: str, bound: Mapping[str, str | int], what: str) -
                 # The error does not say which host it was: those that answer now do.
                 require_all(reach, (yield from servers(reach.topology)), what)
                 raise
+            # Nothing came back from the host that is connected to: its own trouble, which no waiting for the others
+            # mends.
             if not error.code:
                 raise
         wait = yield from rest(wait, "all hosts to answer" if wait.waited > 1 else "")

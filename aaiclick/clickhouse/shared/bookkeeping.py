@@ -193,6 +193,7 @@ def write_line(books: Bookkeeping, command: Command, name: str) -> Routine[None]
         try:
             # The INSERT counts rows (``max(seq) + 1``), so the host has to have all of them.
             yield from catch_up(books, name)
+            # With the same token in each attempt: an INSERT that was carried out and not answered counts once.
             yield from send_once(command, token, len(books.hosts))
         except StatementError as error:
             # A guarded line is refused where the host cannot show that it has every generation (``lease/guard.py``).

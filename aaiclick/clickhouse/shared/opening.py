@@ -87,6 +87,8 @@ def open_tables(books: Bookkeeping, tables: Sequence[SharedTable]) -> Routine[No
     for table in tables:
         mine = _former_of(books, table, found, beside)
         if mine is not None and mine.name == table.name and not books.beside:
+            # A kill behind this leaves the rows under a name of ours on every host: the next start finds them there,
+            # and goes on.
             mine = yield from _give_way(books, mine)
             moved = True
         former += [mine] if mine is not None else []
@@ -181,6 +183,7 @@ def _bring_over(books: Bookkeeping, former: _Former) -> Routine[None]:
         words = f"{lines} of {table.name} that host {former.host} had for itself: all hosts share them now"
         yield Emit(Note(f"database {books.database}: {words}"))
     dropped = drop("TABLE", name if books.beside else everywhere(name, books.cluster), if_exists=True)
+    # Behind the comparison: until the rows are proved to be in the shared table they are in both.
     yield Command(dropped, settings={} if books.beside else QUEUE)
 
 

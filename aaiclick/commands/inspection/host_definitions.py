@@ -106,6 +106,7 @@ def unlike(
         said += [f"{host} lacks {', '.join(gone)}"] if gone else []
         said += [f"{host} has {name} detached: {attach_words(name)}" for name in sorted(aside.get(place, ()))]
         said += [f"{host} has another definition of {', '.join(other[place])}"] if place in other else []
+    # A CREATE of a detached table is refused (57), so a run through that host would not help it.
     helped = [place for place in sorted({*lacking, *other}) if place not in aside]
     way = "Attach it there, and run again" if not helped else "A run through that host puts it right there"
     error = ApplyError(f"not every host has what is declared ({'; '.join(said)}). Nothing is recorded. {way}")

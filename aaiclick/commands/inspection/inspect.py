@@ -218,6 +218,8 @@ def inspect_database(
     )
     progress = MigrationProgress()
     if pending := scripts_between(schema, known, live):
+        # Before anything is told by the entries: an exchange that nobody lived to enter would look as if it had not
+        # happened.
         entries = yield from put_elsewhere(entries, catalog, pending)
         recorded = replace(recorded, entries=entries)
         progress = progress_of(journal_scope(catalog.database, schema.name, record), entries, catalog, pending)

@@ -64,6 +64,7 @@ def make_plan(
     (None: any number, 0: none). ``clones``: statements are also tried on clones that hold parts of the live tables.
     ``before``: an earlier plan of this run, whose rehearsals are used again for the same definitions.
     """
+    # What a killed run dropped and did not live to make again is planned as it was, with what nobody declares of it.
     if kept := found.kept_views:
         found = replace(found, catalog=replace(found.catalog, gone=kept_forms(kept)))
     return (yield from keeping(_planned(found, max_read_bytes, clones, before), found.where.books))

@@ -56,6 +56,7 @@ def where_recorded(owned: Owned, topology: Topology) -> Routine[WhereRecorded]:
     set_aside = {table.name for table in owned.tables} & aside_names(names)
     if here and not alone and not set_aside:
         return WhereRecorded(books)
+    # Asked of all hosts before anything is read: one of them may have records that the others lack.
     rows = yield from kept_by_single_hosts(books, TABLES)
     if rows:
         mine = not set_aside and len(rows) == 1 and any(table.rows for table in owned.tables if table.name in alone)

@@ -25,6 +25,7 @@ def settle_back(found: Inspection, going: UnfinishedRollback, who: str) -> Routi
     # Under the name is another storage than the one that was to go: so this table is back.
     back = [name for name, uuid in going.tables.items() if name in live and live[name].uuid not in ("", uuid)]
     if going.tables and not back:
+        # No table is back: the run was killed before its first exchange, so nothing has to be undone either.
         yield from forget_back(found.scope, going, found.unfinished_migration)
         return
     if len(back) < len(going.tables):
@@ -32,6 +33,8 @@ def settle_back(found: Inspection, going: UnfinishedRollback, who: str) -> Routi
     # All are back: its run lived to exchange the last one, and only the record is missing.
     earlier = earlier_of((yield from history(database, found.schema.name)), going.to)
     digest = yield from live_digest(found.schema, found.catalog)
+    # The record ends the generation of the journal, and with it the entry of this rollback. A kill before it: all of
+    # this is done once more. The cache goes second, because it must not speak of a version that is not recorded.
     yield from append(database, returned(found.schema.name, going.before, going.to, earlier, digest, who, 0.0))
     yield from update_cache(database, found.schema.name, None)
 

@@ -133,6 +133,7 @@ def _same_words(before: Step, now: Step) -> bool:
 
 
 def _hazard_changes(before: Step, now: Step, begun: bool) -> Iterator[str]:
+    # Each approved hazard answers for one of now: two equal ones have to have been approved twice.
     left = list(before.hazards)
     for hazard in now.hazards:
         # Of what is lost or changed no number is too small to count.

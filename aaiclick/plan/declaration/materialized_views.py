@@ -106,6 +106,7 @@ def _literal_fits(expression: str, kind: str) -> Routine[bool]:
     counts."""
     if not literal(expression):
         return False
+    # The server converts on the way into the target without an error: 300 into a UInt8 would arrive as 44.
     rows = yield from answered(
         Query(f"SELECT toUInt8(isNotNull(accurateCastOrNull({expression}, {quote_string(kind)})))")
     )

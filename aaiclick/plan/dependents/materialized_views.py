@@ -140,6 +140,7 @@ def _owner(effect: Effect, catalog: Catalog, declared: bool) -> Routine[Steps]:
     UUID."""
     dependent = effect.dependent
     named = f".inner_id.{dependent.uuid}"
+    # chdb's default database shows no UUIDs; there the table is found by where its rows are.
     inner = named if dependent.uuid != NIL_UUID else (yield from own_table(*dependent.place))
     live = (yield from read_catalog(dependent.database, (inner,))).get(inner) if inner else None
     if live is None or not isinstance(live.form, TableForm):
