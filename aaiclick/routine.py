@@ -16,12 +16,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol, TypeAlias, TypeVar, cast
 
-from aaiclick.beside import Watch, watched
 from aaiclick.errors import StatementError
 from aaiclick.events import FIGURES_WANTED, Event
 from aaiclick.memory_limit import smaller_blocks
 from aaiclick.peers import Peer, require_peers
 from aaiclick.processes import is_gone
+from aaiclick.second_connection import Watch, watched
 from aaiclick.user_function import Reply, Row, Rows, Scalar, ShownStatement, UserFunction, scalar_rows
 
 __all__ = ["Peer", "Reply", "Row", "Rows", "Scalar", "scalar_rows"]  # and what is defined here

@@ -30,7 +30,7 @@ LAYERS = [
         "processes",
     },
     {"sql"},
-    {"beside", "routine", "user_function", "peers"},
+    {"second_connection", "routine", "user_function", "peers"},
     {"clock", "relay"},
     {"specs", "aggregates", "server_objects", "variables"},
     {"catalog"},
@@ -59,7 +59,17 @@ WALL_CLOCK = {
     "datetime.datetime.now",
     "datetime.date.today",
 }
-MAY_USE_CHANCE = {"beside", "routine", "clients", "api", "engine_server", "metrics", "tenants", "testing", "cli"}
+MAY_USE_CHANCE = {
+    "second_connection",
+    "routine",
+    "clients",
+    "api",
+    "engine_server",
+    "metrics",
+    "tenants",
+    "testing",
+    "cli",
+}
 MAX_LINES = 400
 LONGER = {"tests": 600}
 """Tests hold tables of cases."""

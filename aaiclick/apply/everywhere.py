@@ -21,7 +21,7 @@ from aaiclick.error_codes import CANNOT_ASSIGN_ALTER
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.relay import relayed
 from aaiclick.routine import Command, Effect, Query, Routine, Rows, text
-from aaiclick.sql.cluster import Head, divided, head_of, on_cluster, with_uuid
+from aaiclick.sql.cluster import Head, by_group, head_of, on_cluster, with_uuid
 from aaiclick.sql.quoting import refused_by_keeper
 from aaiclick.sql.tokens import Tokens
 
@@ -126,7 +126,7 @@ def _spread(command: Command, head: Head, reach: Reach) -> Routine[None]:
         raise ApplyError(f"{subject.words}: {problem}. Nothing was sent: hosts would try it again and again, for ever")
     # Each part is shown by all hosts before the next is sent: a kill in between leaves a definition that every host has
     # in common, and the next plan asks for the rest.
-    for part in divided(command.sql):
+    for part in by_group(command.sql):
         yield from _send(replace(command, sql=part), subject, reach)
 
 

@@ -11,7 +11,7 @@ from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.numbers import count_text, rows_text
 from aaiclick.cli.output import Output
-from aaiclick.commands.inspection.idle_keys import unasked
+from aaiclick.commands.inspection.unused_keys import unasked
 from aaiclick.plan.gate import GateDecision, Refusal, judge
 from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.policy import Policy

@@ -211,7 +211,7 @@ def _migrate(frame: Frame, hooks: Hooks, policy: Policy, file: str | None, ask: 
         # The record alone said so. Whether a migration or released form was edited since is looked at here, where there
         # is time for it.
         try:
-            report = _with_idle_keys(frame, declared, report, policy)
+            report = _with_unused_keys(frame, declared, report, policy)
             _tell_of_hosts(frame, calls.validate(target.url, declared, frame.database))
         except ApplyError as error:
             # A host of a cluster that has no session with Keeper: nothing has to be done, as far as it can tell.
@@ -225,13 +225,13 @@ def _migrate(frame: Frame, hooks: Hooks, policy: Policy, file: str | None, ask: 
 
 def _with_spare_keys(report: Report, policy: Policy) -> Report:
     """Whoever types a key is told where nothing asked for it. An application's keys stay where they are."""
-    from aaiclick.commands.inspection.idle_keys import unneeded
+    from aaiclick.commands.inspection.unused_keys import unneeded
 
     spare = unneeded(policy.allowed, (*report.steps, *report.pending), report.notes)
     return replace(report, notes=(*report.notes, *spare)) if spare else report
 
 
-def _with_idle_keys(frame: Frame, declared: Schema, report: Report, policy: Policy) -> Report:
+def _with_unused_keys(frame: Frame, declared: Schema, report: Report, policy: Policy) -> Report:
     """The same where there was nothing to do: a start does not look for what its keys may have meant."""
     if not policy.allowed:
         return report
@@ -302,7 +302,7 @@ def _offer(output: Output, frame: Frame, report: Report) -> None:
     keys = tuple(dict.fromkeys(hazard.allow for step in report.pending for hazard in step.hazards if hazard.allow))
     if report.in_sync:
         # What was required is done: its keys, and those that nothing asks for, are not needed again.
-        from aaiclick.commands.inspection.idle_keys import unasked
+        from aaiclick.commands.inspection.unused_keys import unasked
 
         frame.spare = unasked((value or "" for name, value in frame.extra if name == "--allow"), report.pending)
     if keys:

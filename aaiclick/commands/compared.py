@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from aaiclick.catalog.forms import Form, LiveObject
 from aaiclick.commands.costs.costs import with_costs
 from aaiclick.commands.costs.expiring import with_expiring
-from aaiclick.commands.inspection.idle_keys import unneeded
 from aaiclick.commands.inspection.inspect import inspect_database
 from aaiclick.commands.inspection.planning import make_plan
+from aaiclick.commands.inspection.unused_keys import unneeded
 from aaiclick.commands.newer_version import plan_of_newer
 from aaiclick.commands.rights import missing_rights
 from aaiclick.plan.model import Plan

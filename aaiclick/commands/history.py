@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aaiclick.catalog.read import server_facts
 from aaiclick.clickhouse.names import RECORDS, is_ours
-from aaiclick.clickhouse.shared.bookkeeping import keeping
+from aaiclick.clickhouse.shared.bookkeeping import with_bookkeeping
 from aaiclick.commands.inspection.where_recorded import recorded_here
 from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.hex_text import hexed
@@ -54,4 +54,4 @@ def _history(database: str | None, schema: str | None = None) -> Routine[tuple[R
     where = yield from _database(database)
     # Only read: no table is made for it, and no lease is needed.
     books = recorded_here((yield from read_owned_here(where)))
-    return (yield from keeping(history(where, schema), books))
+    return (yield from with_bookkeeping(history(where, schema), books))

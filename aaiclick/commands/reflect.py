@@ -8,7 +8,7 @@ from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.reflect import reflect_catalog
 from aaiclick.catalog.server_objects.named_in import with_named_collections
-from aaiclick.clickhouse.shared.bookkeeping import keeping
+from aaiclick.clickhouse.shared.bookkeeping import with_bookkeeping
 from aaiclick.commands.inspection.own_settings import SETTINGS, own_settings, without_own_settings
 from aaiclick.commands.inspection.where_recorded import recorded_here
 from aaiclick.routine import Routine
@@ -40,5 +40,5 @@ def _without_ours(catalog: Catalog) -> Routine[Catalog]:
     owned = yield from read_owned_here(catalog.database)
     books = recorded_here(owned)
     owned = yield from with_notes(owned, books)
-    recorded = yield from keeping(read_recorded_state(owned, ""), books)
+    recorded = yield from with_bookkeeping(read_recorded_state(owned, ""), books)
     return without_own_settings(catalog, own_settings(owned, recorded.block_numbers, catalog))

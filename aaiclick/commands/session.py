@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from aaiclick.apply.interrupted import end_interrupted
-from aaiclick.clickhouse.shared.bookkeeping import KEEPER_ADVICE, WITHOUT_KEEPER, Bookkeeping, keeping
+from aaiclick.clickhouse.shared.bookkeeping import KEEPER_ADVICE, WITHOUT_KEEPER, Bookkeeping, with_bookkeeping
 from aaiclick.clickhouse.shared.opening import open_tables
 from aaiclick.commands.inspection.where_recorded import TABLES
 from aaiclick.errors import ApplyError, LeaseLostError, StatementError
@@ -38,7 +38,9 @@ def under_lease(
     """
     if books is not None and books.shared:
         return (
-            yield from keeping(_under_lease(database, owner, body, embedded, still_needed, books, collecting), books)
+            yield from with_bookkeeping(
+                _under_lease(database, owner, body, embedded, still_needed, books, collecting), books
+            )
         )
     return (yield from _under_lease(database, owner, body, embedded, still_needed, None, collecting))
 

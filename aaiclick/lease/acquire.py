@@ -35,7 +35,7 @@ from aaiclick.lease.contender import (
 from aaiclick.lease.former_holders import end_former_statements
 from aaiclick.lease.generations import open_lease
 from aaiclick.lease.guard import guarded
-from aaiclick.lease.keeper import KeeperLease, Watch, known, watched, win
+from aaiclick.lease.keeper import GenerationWatch, KeeperLease, known, watch_on, win
 from aaiclick.lease.lock import Holder, create_beats, create_lock, look, tagged
 from aaiclick.lease.one_host import one_host_holder
 from aaiclick.lease.owner import Owner, this_process
@@ -150,7 +150,7 @@ def _acquire_shared(
     yield from open_lease(store.books)
     # One nonce for all attempts: an INSERT that nobody answered is known by it when its row shows up.
     nonce = text((yield Nonce())[0][0])
-    wait, watch, lost_number = LeaseWait(), Watch(), 0
+    wait, watch, lost_number = LeaseWait(), GenerationWatch(), 0
     while True:
         seen = yield from known(store.books)
         now = yield from clock()
@@ -164,7 +164,7 @@ def _acquire_shared(
             if still_needed is not None and not (yield from still_needed()):
                 yield from say_waited(me, wait, taken=False)
                 return None
-        watch = watched(watch, seen, now)
+        watch = watch_on(watch, seen, now)
         # Nobody knows how long a generation was granted of which the row is lost.
         left = watch.left(seen, seen.seconds if seen.nonce else me.seconds)
         base = seen.number

@@ -159,7 +159,7 @@ def win(books: Bookkeeping, after: int, nonce: str, owner: Owner, seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class GenerationWatch:
     """What a contender has seen of a generation."""
 
     number: int = 0
@@ -179,12 +179,12 @@ class Watch:
         return seconds - min(by_clock, by_engine)
 
 
-def watched(watch: Watch, seen: Generation, ended: float) -> Watch:
+def watch_on(watch: GenerationWatch, seen: Generation, ended: float) -> GenerationWatch:
     """Go on watching the same heartbeat, or begin with a new one. ``ended``: when this look was over."""
     if (watch.number, watch.nonce, watch.beats) == (seen.number, seen.nonce, seen.beats):
         return watch
     # Counted from the end of the look: the heartbeat may have been written while it was under way.
-    return Watch(seen.number, seen.nonce, seen.beats, ended, seen.engine_now)
+    return GenerationWatch(seen.number, seen.nonce, seen.beats, ended, seen.engine_now)
 
 
 def known(books: Bookkeeping) -> Routine[Generation | StatementError]:

@@ -9,7 +9,7 @@ from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, ViewForm
 from aaiclick.errors import MigrationError
 from aaiclick.plan import steps
-from aaiclick.plan.comparison.recorded import Planned, declared_views, former_names, known_form, live_source
+from aaiclick.plan.comparison.recorded import Planned, declared_views, earlier_names, known_form, live_source
 from aaiclick.plan.declaration.names import require_names
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AlterWork, AttachWork
@@ -136,7 +136,7 @@ def _check_sources(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveO
         if there is None:
             continue
         table = next((each for each in schema.tables if each.name == name and name in sources), None)
-        other = next((old for old in former_names(table, path) if catalog.get(old) is not None), "") if table else ""
+        other = next((old for old in earlier_names(table, path) if catalog.get(old) is not None), "") if table else ""
         view = any(item.name == name for item in schema.objects if isinstance(item, MaterializedView))
         keeps = view and isinstance(there.form, ViewForm) and there.form.materialized and not there.form.to
         if other or keeps:
@@ -177,7 +177,7 @@ def _beside(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject],
     taken = {item.name for item in schema.objects} | {live.name for live in sources.values()}
     found: dict[str, str] = {}
     for table in schema.tables:
-        for old in former_names(table, path):
+        for old in earlier_names(table, path):
             live = catalog.get(old)
             if table.name in sources and live is not None and old not in taken:
                 rows = f"its {live.rows:,} rows are" if live.rows else "what it holds is"

@@ -47,7 +47,7 @@ from aaiclick.plan.scripted.steps import scripted_steps
 from aaiclick.plan.strategies.alter import propose_alter
 from aaiclick.plan.strategies.attach import propose_attach
 from aaiclick.plan.strategies.context import TableDiff, remembered
-from aaiclick.plan.strategies.hidden_defaults import hidden_change, may_change, unhidden, with_stand_ins
+from aaiclick.plan.strategies.hidden_defaults import hidden_change, may_change, unhidden, without_hidden_defaults
 from aaiclick.plan.strategies.rebuild import propose_rebuild
 from aaiclick.plan.strategies.refusals import becomes_replicated, exchange_refusal, read_only
 from aaiclick.plan.undeclared_columns import drop_column_steps, nulls_refused, unholdable
@@ -119,7 +119,7 @@ def make_table_diff(
     declared: Table | None = None,
 ) -> TableDiff:
     """What the strategies need about one table."""
-    form, target, hidden = with_stand_ins(form, target)
+    form, target, hidden = without_hidden_defaults(form, target)
     if hidden:
         live = replace(live, form=form)
     changes = diff_table(form, target)

@@ -69,7 +69,7 @@ def with_uuid(sql: str, uuid: str) -> str:
     return sql if head is None else f"{sql[: head.end]} UUID '{uuid}'{sql[head.end :]}"
 
 
-def divided(sql: str) -> tuple[str, ...]:
+def by_group(sql: str) -> tuple[str, ...]:
     """An ALTER TABLE as one for each group, in the order of its commands; any other statement as it is.
 
     A mixed one reaches every replica with its columns and one of them with its settings; one that adds a column and

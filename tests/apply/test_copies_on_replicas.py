@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from aaiclick.apply.rebuild.copy_chunk import Job
-from aaiclick.apply.replicated.chunks import divided
+from aaiclick.apply.replicated.chunks import divide_in_order
 from aaiclick.apply.replicated.clear import settle_restored_everywhere
 from aaiclick.apply.replicated.exchange import HostStorages, aside, host_storages
 from aaiclick.apply.replicated.hosts import require_servers
@@ -43,7 +43,7 @@ NUMBERS = count()
 
 def kept(ordered: bool, staged: list[StagedChunk], present: list[Part]) -> list[StagedChunk]:
     job = cast("Job", SimpleNamespace(work=SimpleNamespace(ordered=ordered)))
-    return list(divided(job, staged, present)[0])
+    return list(divide_in_order(job, staged, present)[0])
 
 
 def test_chunks_whose_parts_are_there_are_kept_whatever_came_before_them() -> None:

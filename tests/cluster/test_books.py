@@ -9,8 +9,8 @@ from typing import TypeVar
 import pytest
 
 from aaiclick.clickhouse.names import JOURNAL, RECORDS
-from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, home_beside, keeping
-from aaiclick.clickhouse.shared.opening import open_tables, set_aside
+from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, home_beside, with_bookkeeping
+from aaiclick.clickhouse.shared.opening import aside_name, open_tables
 from aaiclick.errors import ApplyError, LeaseLostError
 from aaiclick.lease.acquire import guarded
 from aaiclick.routine import Routine, run
@@ -50,7 +50,7 @@ class At:
         self.books = books
 
     def __call__(self, routine: Routine[T]) -> T:
-        return run(keeping(routine, self.books), self.connection)
+        return run(with_bookkeeping(routine, self.books), self.connection)
 
     def alone(self, routine: Routine[T]) -> T:
         """As a start does that takes the cluster for one node."""
@@ -128,7 +128,7 @@ def test_what_one_host_had_for_itself_is_brought_to_all_of_them(aaiclick_cluster
     _opened_in_pieces(two, books)
     assert one(history(database)) == two(history(database)) == before
     assert [entry.details for entry in one(entries(database))] == [{"a": 1}]
-    gone = {set_aside(RECORDS), set_aside(JOURNAL)} | ({RECORDS, JOURNAL} if books.beside else set())
+    gone = {aside_name(RECORDS), aside_name(JOURNAL)} | ({RECORDS, JOURNAL} if books.beside else set())
     shown = cluster.same(f"SELECT name FROM system.tables WHERE database = '{database}'")
     assert gone.isdisjoint(row[0] for row in shown)
 

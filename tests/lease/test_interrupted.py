@@ -19,7 +19,7 @@ from aaiclick.apply.spread_script import spread_script
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.server_objects.functions import with_stand_ins
 from aaiclick.clickhouse.every_host import Reach
-from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, keeping
+from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, with_bookkeeping
 from aaiclick.clickhouse.topology import SINGLE
 from aaiclick.commands.session import under_lease
 from aaiclick.errors import StatementError
@@ -60,7 +60,7 @@ def body(lease: Lease) -> Routine[str]:
 def routine(database: str, shared: bool) -> Routine[str | None]:
     work = under_lease(database, this_process(), body, embedded=True)
     # A driver between this one and the run's: what is raised in it is told to the routine below.
-    return keeping(work, Bookkeeping(database, database)) if shared else work
+    return with_bookkeeping(work, Bookkeeping(database, database)) if shared else work
 
 
 @contextmanager
@@ -143,7 +143,7 @@ def in_scratch() -> Routine[None]:
 
 
 def both(work: Routine[None]) -> Routine[None]:
-    return keeping(guarded(everywhere(shortly(work), Reach(SINGLE)), LEASE), Bookkeeping("d", "d"))
+    return with_bookkeeping(guarded(everywhere(shortly(work), Reach(SINGLE)), LEASE), Bookkeeping("d", "d"))
 
 
 WRAPPERS: dict[str, Callable[[Routine[None]], Routine[None]]] = {
@@ -151,7 +151,7 @@ WRAPPERS: dict[str, Callable[[Routine[None]], Routine[None]]] = {
     "shortly": shortly,
     "at_host": lambda work: at_host(work, Peer("host-b", 8123)),
     "spread_script": lambda work: spread_script(work, (INSERT,), "d", Reach(SINGLE)),
-    "keeping": lambda work: keeping(work, Bookkeeping("d", "d")),
+    "with_bookkeeping": lambda work: with_bookkeeping(work, Bookkeeping("d", "d")),
     "guarded": lambda work: guarded(work, LEASE),
     "all": both,
 }

@@ -21,8 +21,8 @@ from aaiclick import (
 )
 from aaiclick.diff.renamed_columns import renamed_text
 from aaiclick.errors import SchemaVersionError
+from aaiclick.plan.proof.bytes_on_disk import extends, keeps_bytes, keeps_labels, same_kind, same_order
 from aaiclick.plan.proof.column_uses import ttl_expressions
-from aaiclick.plan.proof.kinds import extends, keeps_bytes, keeps_labels, same_kind, same_order
 from aaiclick.sql.column_names import mentioned
 
 AB, ABC, BA = "Enum8('a' = 1, 'b' = 2)", "Enum8('a' = 1, 'b' = 2, 'c' = 3)", "Enum8('b' = 1, 'a' = 2)"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aaiclick.sql import clauses, ddl
-from aaiclick.sql.cluster import divided, group_of, head_of, on_cluster
+from aaiclick.sql.cluster import by_group, group_of, head_of, on_cluster
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 from aaiclick.testing.engine import EmbeddedEngine
 
@@ -109,7 +109,7 @@ def test_names_are_found_whatever_they_are(name: str) -> None:
 def test_other_texts_stay(text: str) -> None:
     assert head_of(text) is None
     assert on_cluster(text, "c") == text
-    assert divided(text) == (text,)
+    assert by_group(text) == (text,)
 
 
 COLUMN, SETTING = clauses.add_column("a UInt8"), clauses.modify_settings((("x", 1), ("y", "'(a, ADD b)'")))
@@ -122,7 +122,7 @@ def test_settings_and_comments_are_apart(parentheses: bool) -> None:
     mixed = ddl.alter_table(
         "d.t", COLUMN, drop, SETTING, COMMENT, clauses.comment_column("c", "x"), parentheses=parentheses
     )
-    found = divided(mixed)
+    found = by_group(mixed)
     assert [group_of(each) for each in found] == ["log", "settings", "comments"]
     assert found == (
         ddl.alter_table("d.t", COLUMN, drop, parentheses=parentheses),
@@ -133,7 +133,7 @@ def test_settings_and_comments_are_apart(parentheses: bool) -> None:
 
 def test_a_mutation_goes_behind_the_columns_that_it_names() -> None:
     written = clauses.materialize("COLUMN", "a")
-    found = divided(ddl.alter_table("d.t", COLUMN, written, clauses.drop_column("b"), parentheses=True))
+    found = by_group(ddl.alter_table("d.t", COLUMN, written, clauses.drop_column("b"), parentheses=True))
     assert [group_of(each) for each in found] == ["log", "rows", "log"]
     assert found[1] == ddl.alter_table("d.t", written)
 
@@ -143,7 +143,7 @@ def test_a_mutation_goes_behind_the_columns_that_it_names() -> None:
 )
 def test_what_is_of_one_group_stays_whole(command: str) -> None:
     sql = ddl.alter_table("d.t", command)
-    assert divided(sql) == (sql,)
+    assert by_group(sql) == (sql,)
 
 
 def test_settings_of_a_column_travel_with_it() -> None:

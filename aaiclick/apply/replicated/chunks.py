@@ -16,7 +16,7 @@ from aaiclick.sql.quoting import qualified
 from aaiclick.state.staged_chunks import StagedChunk, covered, divide
 
 
-def divided(
+def divide_in_order(
     job: Job, staged: Sequence[StagedChunk], present: Sequence[Part]
 ) -> tuple[tuple[StagedChunk, ...], tuple[StagedChunk, ...]]:
     """Chunks that hold what is there, and those that do not. Where the order of rows matters, a chunk with a later

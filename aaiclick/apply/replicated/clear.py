@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from aaiclick.apply.everywhere import QUEUE, shortly
 from aaiclick.apply.replicated.hosts import reached_workers
 from aaiclick.apply.replicated.shadow import drop_everywhere, settle_settings
-from aaiclick.apply.replicated.shards import at_host, hosts_of_shard, several, shards_of, workers
+from aaiclick.apply.replicated.shards import at_host, has_several_shards, hosts_of_shard, shards_of, workers
 from aaiclick.apply.replicated.stop_merges import set_everywhere
 from aaiclick.apply.replicated.writers import admit_everywhere, open_by_log
 from aaiclick.clickhouse.every_host import Reach
@@ -85,7 +85,7 @@ def open_somehow(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[N
     Raises what the last host said of a shard for which none could be told.
     """
     known: Mapping[int, Peer] = {}
-    if several(reach):
+    if has_several_shards(reach):
         known = yield from answering_peers(reach.topology)
     failed: AaiclickError | None = None
     for shard in sorted(workers(reach)):

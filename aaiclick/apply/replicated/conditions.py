@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.apply.rebuild.preconditions import require_resting_streams
-from aaiclick.apply.replicated.hosts import AGAIN, reached, require_servers, require_well
+from aaiclick.apply.replicated.hosts import AGAIN, reachable_peers, require_servers, require_well
 from aaiclick.apply.replicated.shards import Shard, hosts_of_shard, shards_of, workers
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.normalize import normal_key
@@ -97,7 +97,7 @@ def require_replicas(work: RebuildWork | AttachWork, database: str, options: App
         # By the real shards: as replicas of one table these hosts would have the same rows.
         yield from require_one_owner(spread, source)
     yield from require_servers(reach, source)
-    peers = yield from reached(reach)
+    peers = yield from reachable_peers(reach)
     feeders = yield from _require_feeders(source, spread.topology, bool(peers))
     uuids = {place: there[place].uuid for place in sorted(reach.places)}
     shards = yield from shards_of(reach, database, table, uuids, peers)

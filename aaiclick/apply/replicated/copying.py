@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from aaiclick.apply.rebuild.chunks import bounds, cut_chunks
 from aaiclick.apply.rebuild.concurrent_mutations import require_rows_only
 from aaiclick.apply.rebuild.copy_chunk import Job, SourceChanged, fill_chunk
-from aaiclick.apply.replicated.chunks import divided, require_guards
+from aaiclick.apply.replicated.chunks import divide_in_order, require_guards
 from aaiclick.apply.replicated.conditions import Replicas, until_settled
 from aaiclick.apply.replicated.shadow import (
     attach_one,
@@ -238,7 +238,7 @@ def _require_calm(job: Job, state: Copying) -> None:
 def _drop_stale(jobs: Sequence[Job], replicas: Replicas, state: Copying, index: int, seen: Source) -> Routine[Copying]:
     """Leave out the chunks of a shard with rows that were deleted or changed since."""
     job, shard, copied = jobs[index], replicas.shards[index], state.shards[index]
-    good, stale = divided(job, copied.staged, seen.parts)
+    good, stale = divide_in_order(job, copied.staged, seen.parts)
     if not stale:
         return state
     names = {filled.name for filled in stale}
@@ -279,7 +279,7 @@ def _advance(job: Job, shard: Shard, state: Copying, index: int, seen: Source, k
         return state.with_shard(index, replace(copied, begun=True))
     if len(copied.attached) == len(copied.staged):
         return state
-    # In the order in which they were filled, which ``divided`` has seen to where it matters.
+    # In the order in which they were filled, which ``divide_in_order`` has seen to where it matters.
     names = [each.name for each in copied.staged if each.name not in copied.attached]
     yield from attach_staged(shard, state.mark, names, job.work.settings)
     yield from until_complete(shard, state.mark.shadow_name)

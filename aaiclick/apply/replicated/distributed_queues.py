@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from aaiclick.apply.replicated.hosts import AGAIN, reached
+from aaiclick.apply.replicated.hosts import AGAIN, reachable_peers
 from aaiclick.apply.replicated.writers import drain_everywhere
 from aaiclick.apply.run import Site
 from aaiclick.clickhouse.every_host import Reach
@@ -59,7 +59,7 @@ def _loses_columns(work: RebuildWork, database: str) -> Routine[bool]:
 
 
 def _flush(table: str, queue: str, reach: Reach) -> Routine[None]:
-    peers = yield from reached(reach)
+    peers = yield from reachable_peers(reach)
     for place in sorted(reach.places & peers.keys()) or [reach.here]:
         label, wait = reach.topology.at(place).label if place else "that is connected to", Wait(0.2, 2.0)
         while True:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from aaiclick.clickhouse.every_host import BEHIND, Reach, unfinished
 from aaiclick.clickhouse.shared.ask_all import peers, require_all, servers
-from aaiclick.clickhouse.shared.replicas import ReplicaState, replica_states, set_aside
+from aaiclick.clickhouse.shared.replicas import ReplicaState, databases_set_aside, replica_states
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.clickhouse.topology import LOOK, named
@@ -54,7 +54,7 @@ def require_well(reach: Reach, source: Physical) -> Routine[None]:
             f"{table}: host {topology.at(number(row[0])).label} is behind: an entry of its log waits since "
             f"{number(row[1]):,} s. {AGAIN}"
         )
-    for place, name in (yield from set_aside(topology, source.database)):
+    for place, name in (yield from databases_set_aside(topology, source.database)):
         raise ApplyError(
             f"host {topology.at(place).label} has set tables aside in database {name} when it came "
             "back, perhaps with rows that are nowhere else. Nothing was changed. Look at them, drop that database, "
@@ -116,7 +116,7 @@ def require_servers(reach: Reach, source: Physical) -> Routine[None]:
         )
 
 
-def reached(reach: Reach) -> Routine[Mapping[int, Peer]]:
+def reachable_peers(reach: Reach) -> Routine[Mapping[int, Peer]]:
     """How each host is reached by itself. In a Replicated database that is of use and not needed: empty where they are
     not."""
     try:

@@ -22,7 +22,7 @@ from aaiclick.apply.replicated.copying import copy_on_replicas
 from aaiclick.apply.replicated.finish import finish_everywhere
 from aaiclick.apply.replicated.hosts import require_room_everywhere
 from aaiclick.apply.replicated.shadow import make_shadow_everywhere
-from aaiclick.apply.replicated.shards import Shard, at_host, several
+from aaiclick.apply.replicated.shards import Shard, at_host, has_several_shards
 from aaiclick.apply.replicated.stop_merges import stop_merges_everywhere
 from aaiclick.apply.replicated.writers import failed_flushes
 from aaiclick.apply.run import ApplyOptions, Done, Site
@@ -106,7 +106,7 @@ def replace_on_replicas(
         saved_settings(replicas.source),
         options.keep_old_seconds,
     )
-    if several(reach):
+    if has_several_shards(reach):
         mark = replace(mark, format=SHARDED_FORMAT, cluster=reach.topology.cluster)
     if not replicas.source.engine.startswith("Replicated"):
         mark = replace(mark, apart=True)
@@ -115,7 +115,7 @@ def replace_on_replicas(
     else:
         mark = yield from _counting_blocks(mark, replicas)
     # Rows that a TTL takes are missing without a fault: then nothing is told by counting.
-    mark = replace(mark, expiring=expires(work.form) or " TTL " in (yield from create_query(database, work.table)))
+    mark = replace(mark, expiring=has_ttl(work.form) or " TTL " in (yield from create_query(database, work.table)))
     # From here on a kill is put right by any start, through whatever host it comes (``settle_marks``).
     yield from write_replicated_mark(database, mark)
     # Before anybody is refused: what has failed until now is none of this copy's doing.
@@ -151,7 +151,7 @@ def replace_on_replicas(
     return Done(rows, end.kept, notes)
 
 
-def expires(form: TableForm) -> bool:
+def has_ttl(form: TableForm) -> bool:
     """Whether rows of a table go by themselves."""
     return bool(form.ttl) or any(column.ttl for column in form.columns)
 
@@ -188,7 +188,7 @@ def _job(work: RebuildWork, shard: Shard, mark: ReplicatedMark, site: Site) -> R
     local = replace(work, form=local_family(work.form))
     job, notes = yield from at_host(make_job(local, shard.source, site), shard.peer)
     job = replace(job, staged_in=mark.staged_in, numbers=itertools.count())
-    if several(shard.reach):
+    if has_several_shards(shard.reach):
         # Mutations of several shards have the same numbers.
         listed = yield from mutations(site.database, work.table, shard.reach.topology)
         job = replace(job, known=frozenset(each.id for each in listed if each.done), shard=shard.number)

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from aaiclick.apply.everywhere import everywhere, shortly
 from aaiclick.apply.replicated.conditions import Replicas
-from aaiclick.apply.replicated.shards import Shard, at_host, several
+from aaiclick.apply.replicated.shards import Shard, at_host, has_several_shards
 from aaiclick.apply.replicated.stop_merges import saved, set_everywhere
 from aaiclick.catalog.forms import ConstraintForm, Settings, TableForm
 from aaiclick.catalog.normalize import arguments_beside
@@ -154,7 +154,7 @@ def require_shadow_rows(shard: Shard, mark: ReplicatedMark, rows: int) -> Routin
     """Raise VerificationError where it has not as many rows in a shard as were copied and compared there."""
     found = yield from at_host(_shadow_rows(shard.source.database, mark), shard.peer)
     if found != rows:
-        where = f" in shard {shard.number}" if several(shard.reach) else ""
+        where = f" in shard {shard.number}" if has_several_shards(shard.reach) else ""
         raise VerificationError(
             f"{mark.table}: {rows} rows were copied and compared{where}, but the new table holds {found}. Nothing was "
             "exchanged"

@@ -54,7 +54,7 @@ def at_host(work: Routine[T], peer: Peer | None) -> Routine[T]:
     return (yield from relayed(work, carry))
 
 
-def several(reach: Reach) -> bool:
+def has_several_shards(reach: Reach) -> bool:
     """Whether rows are spread over more than one shard."""
     return reach.topology.shards > 1
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from aaiclick.apply.everywhere import shortly
 from aaiclick.apply.replicated.conditions import Replicas
-from aaiclick.apply.replicated.hosts import reached
+from aaiclick.apply.replicated.hosts import reachable_peers
 from aaiclick.apply.replicated.shards import Shard, altered_through, at_host
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.feeders import find_feeders
@@ -172,7 +172,7 @@ def drain_all_everywhere(reach: Reach, table: Physical, seconds: float, reason: 
         )
     found = yield from find_feeders(table.database, table.name, topology=reach.topology)
     passing = (*found.buffers, *found.queues)
-    peers = (yield from reached(reach)) if passing else {}
+    peers = (yield from reachable_peers(reach)) if passing else {}
     if passing and not peers:
         raise ApplyError(
             f"{table.name}: {passing[0]} stands in front of it, and hosts that cannot be reached by themselves cannot "

@@ -1,7 +1,7 @@
 """Where what this library writes down of a database is kept: in the database itself by one host, or on every host of a
 cluster, in Replicated tables that all of them share whatever their shard.
 
-A run on a cluster is carried out by ``keeping``, which answers ``WhereKept``. Nobody else answers it, and then
+A run on a cluster is carried out by ``with_bookkeeping``, which answers ``WhereKept``. Nobody else answers it, and then
 everything is as on one host.
 
 All hosts are replicas of one path in Keeper, ``/clickhouse/aaiclick/{uuid}``: a statement ON CLUSTER gives the table
@@ -121,7 +121,7 @@ def read_bookkeeping(database: str) -> Routine[Bookkeeping]:
     return Bookkeeping(database, text(home), text(cluster), tuple(text(hosts).split(",")))
 
 
-def keeping(routine: Routine[T], books: Bookkeeping) -> Routine[T]:
+def with_bookkeeping(routine: Routine[T], books: Bookkeeping) -> Routine[T]:
     """Carry a routine out with the tables of this library where ``books`` says."""
 
     def carry(effect: Effect) -> Routine[Rows]:

@@ -52,20 +52,20 @@ class _Former:
     """How many rows that host has."""
 
 
-def set_aside(name: str) -> str:
+def aside_name(name: str) -> str:
     """What a table of one host is called while its rows are brought over."""
     return f"{_ASIDE}{name.removeprefix(PREFIX)}"
 
 
 def aside_names(names: Collection[str]) -> frozenset[str]:
     """The same for several."""
-    return frozenset(set_aside(name) for name in names)
+    return frozenset(aside_name(name) for name in names)
 
 
 def kept_by_single_hosts(books: Bookkeeping, tables: Sequence[SharedTable]) -> Routine[dict[str, int]]:
     """The hosts that have rows of such tables for themselves, with their number."""
     names = [table.name for table in tables]
-    found = yield from look_everywhere(books, books.database, [*names, *map(set_aside, names)])
+    found = yield from look_everywhere(books, books.database, [*names, *map(aside_name, names)])
     rows: dict[str, int] = {}
     for name, listed in found.items():
         for each in listed:
@@ -80,7 +80,7 @@ def open_tables(books: Bookkeeping, tables: Sequence[SharedTable]) -> Routine[No
     Raises ApplyError where hosts have rows of their own of which nobody can tell whether they are true.
     """
     names = [table.name for table in tables]
-    found = yield from look_everywhere(books, books.home, [*names, *map(set_aside, names)])
+    found = yield from look_everywhere(books, books.home, [*names, *map(aside_name, names)])
     beside = (yield from look_everywhere(books, books.database, names)) if books.beside else found
     former: list[_Former] = []
     moved = False
@@ -102,7 +102,7 @@ def _former_of(
     books: Bookkeeping, table: SharedTable, found: Mapping[str, list[Found]], beside: Mapping[str, list[Found]]
 ) -> _Former | None:
     """The table of one host that has to be brought over; None where there is none. Raises ApplyError."""
-    aside = set_aside(table.name)
+    aside = aside_name(table.name)
     here = [(table.name, each) for each in beside[table.name] if not each.shared]
     listed = [*here, *([] if books.beside else [(aside, each) for each in found[aside]])]
     holding = sorted({each.host for _, each in listed if each.rows})
@@ -128,7 +128,7 @@ def _undecided(books: Bookkeeping, name: str, hosts: Sequence[str], shared: bool
 
 def _give_way(books: Bookkeeping, former: _Former) -> Routine[_Former]:
     """Set a table of one host aside. A statement that is carried out twice finds the new name taken."""
-    aside = set_aside(former.name)
+    aside = aside_name(former.name)
     old, new = qualified(former.database, former.name), qualified(former.database, aside)
     yield Command(rename_table(old, everywhere(new, books.cluster), if_exists=True), settings=QUEUE)
     yield from _until_aside(books, former.name)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from aaiclick.catalog.forms import Catalog, LiveObject
 from aaiclick.catalog.scratch import Scratch, with_scratch
-from aaiclick.clickhouse.shared.bookkeeping import keeping
+from aaiclick.clickhouse.shared.bookkeeping import with_bookkeeping
 from aaiclick.commands.costs.disks import disks_of, least_free, part_sizes
 from aaiclick.commands.costs.estimate import estimated
 from aaiclick.commands.costs.expiring import Expiring, counted_step, live_of
@@ -32,7 +32,9 @@ def with_costs(planned: PlannedMigration, max_read_bytes: int | None, keep_secon
     measured. ``keep_seconds``: how long old tables will be kept."""
     if not planned.plan.steps:
         return planned.plan
-    return (yield from keeping(_with_costs(planned, max_read_bytes, keep_seconds), planned.inspection.where.books))
+    return (
+        yield from with_bookkeeping(_with_costs(planned, max_read_bytes, keep_seconds), planned.inspection.where.books)
+    )
 
 
 def _with_costs(planned: PlannedMigration, max_read_bytes: int | None, keep_seconds: float) -> Routine[Plan]:

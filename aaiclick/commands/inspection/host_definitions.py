@@ -23,7 +23,7 @@ _FIRST = r"\1("
 _COMMENT = r" COMMENT '([^'\\]|\\.)*'"
 
 
-def definitions(topology: Topology, subject: Subject) -> Routine[Shown]:
+def definitions_on_hosts(topology: Topology, subject: Subject) -> Routine[Shown]:
     """What hosts that answer show of these objects, without what each replica may have otherwise."""
     if subject.kind:
         return (yield from subject.look(topology))
@@ -57,7 +57,7 @@ def settled(reach: Reach, subject: Subject, seconds: float = 60.0, *, absent: bo
         # Before the look: what the queue ends in between is seen by it. Asked behind it, an object that came meanwhile
         # would count as lacking.
         idle = wait.waited > 0 and not (yield from busy(reach, subject))
-        now = yield from definitions(reach.topology, subject)
+        now = yield from definitions_on_hosts(reach.topology, subject)
         away = reach.places - now.hosts.keys()
         seen = {now.digests(place, subject.names) for place in reach.places & now.hosts.keys()}
         same = len(seen) == 1 and (absent or "" not in next(iter(seen)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from aaiclick.catalog.forms import Catalog
 from aaiclick.catalog.read import read_catalog, server_facts
 from aaiclick.clickhouse.features import require_database, require_server
-from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, bookkeeping_of, keeping
+from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, bookkeeping_of, with_bookkeeping
 from aaiclick.clickhouse.shared.owner_database import require_own
 from aaiclick.clickhouse.topology import SINGLE, Topology, read_topology
 from aaiclick.commands.inspection.where_recorded import WhereRecorded, shared_already, where_recorded
@@ -201,7 +201,7 @@ def inspect_database(
         raise ApplyError(f"{where.unopened}. Nothing was changed")
     if recorded is None and where.readable:
         owned = yield from with_notes(owned, where.books)
-        recorded = yield from keeping(read_recorded_state(owned, schema.name), where.books)
+        recorded = yield from with_bookkeeping(read_recorded_state(owned, schema.name), where.books)
     recorded = recorded if recorded is not None else RecordedState()
     record, entries = recorded.record, recorded.entries
     # A newer database has migrations that this code does not know: those up to its own version are compared.

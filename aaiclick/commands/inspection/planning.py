@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from aaiclick.catalog.forms import Form, TableForm
 from aaiclick.catalog.render import has_hidden
-from aaiclick.clickhouse.shared.bookkeeping import keeping
+from aaiclick.clickhouse.shared.bookkeeping import with_bookkeeping
 from aaiclick.clickhouse.topology import clusters_elsewhere
 from aaiclick.commands.inspection.digests import live_digest
-from aaiclick.commands.inspection.idle_keys import idle_keys
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.own_settings import SETTINGS, own_settings
 from aaiclick.commands.inspection.recorded_forms import load_forms
+from aaiclick.commands.inspection.unused_keys import unused_keys
 from aaiclick.plan.comparison.recorded import Planned
 from aaiclick.plan.foreign_objects import without_foreign
 from aaiclick.plan.model import Plan, Step
@@ -67,7 +67,7 @@ def make_plan(
     # What a killed run dropped and did not live to make again is planned as it was, with what nobody declares of it.
     if kept := found.kept_views:
         found = replace(found, catalog=replace(found.catalog, gone=kept_forms(kept)))
-    return (yield from keeping(_planned(found, max_read_bytes, clones, before), found.where.books))
+    return (yield from with_bookkeeping(_planned(found, max_read_bytes, clones, before), found.where.books))
 
 
 def _planned(
@@ -159,7 +159,7 @@ def _planned(
         library=VERSION,
     )
     if found.allowed:
-        plan = replace(plan, notes=(*plan.notes, *(yield from idle_keys(found, plan.steps))))
+        plan = replace(plan, notes=(*plan.notes, *(yield from unused_keys(found, plan.steps))))
     # After the notes, which it goes through as well.
     plan = without_foreign(plan, schema, {name: owner.label for name, owner in found.owners.items()})
     return PlannedMigration(found, plan, planned.forms, rehearsed, planned.targets, sizes)

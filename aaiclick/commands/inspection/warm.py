@@ -62,7 +62,7 @@ def warm(schema: Schema, database: str | None, keys: Collection[str] = ()) -> Ro
     if len(wanted) <= MOST_NAMES:
         where += f" AND name IN ({', '.join(f'{{n{place}:String}}' for place in range(len(wanted)))})"
         parameters.update({f"n{place}": name for place, name in enumerate(wanted)})
-    rows = yield definitions(where, parameters)
+    rows = yield warm_query(where, parameters)
     own = [row for row in rows if not text(row[3]).startswith(HOME_PREFIX)]
     found = text(own[0][3]) if own else database or ""
     comment = next((text(row[2]) for row in own if row[0] == RECORDS), "")
@@ -91,7 +91,7 @@ def names_wanted(schema: Schema, keys: Collection[str]) -> list[str]:
     return wanted
 
 
-def definitions(where: str, parameters: Mapping[str, str | int]) -> Query:
+def warm_query(where: str, parameters: Mapping[str, str | int]) -> Query:
     """The question of a warm start: name, definition, comment and database of tables, and the server's clock.
 
     The only statement that goes out without the settings of this library. The query cache would answer with the past.

@@ -13,7 +13,7 @@ from aaiclick.apply.rollback.restore import restore_table
 from aaiclick.apply.run import ApplyOptions, Site
 from aaiclick.catalog.read import read_catalog
 from aaiclick.clickhouse.every_host import Reach
-from aaiclick.clickhouse.shared.bookkeeping import keeping, read_bookkeeping
+from aaiclick.clickhouse.shared.bookkeeping import read_bookkeeping, with_bookkeeping
 from aaiclick.clickhouse.statements import drop_table
 from aaiclick.clickhouse.tables import physicals
 from aaiclick.clock import clock
@@ -77,7 +77,7 @@ def rollback(back: Rollback) -> Routine[Report]:
         )
     # After a kill the tables are half-way: they are put right first, under the lease, and looked at again.
     if back.dry_run or not found.owned.unfinished:
-        way = yield from keeping(find_rollback(found, back.to), found.where.books)
+        way = yield from with_bookkeeping(find_rollback(found, back.to), found.where.books)
         if back.dry_run:
             return _report(back, way, (yield from clock()) - started, done=False)
         _require_allowed(back, way)

@@ -8,7 +8,7 @@ from aaiclick.catalog.read import MOST_NAMES
 from aaiclick.clickhouse.names import RECORDS
 from aaiclick.clickhouse.shared.bookkeeping import home_beside
 from aaiclick.commands.inspection.digests import families_of
-from aaiclick.commands.inspection.warm import Warm, definitions, is_shared, names_wanted, seen
+from aaiclick.commands.inspection.warm import Warm, is_shared, names_wanted, seen, warm_query
 from aaiclick.plan.policy import Policy
 from aaiclick.routine import Routine, Row, text
 from aaiclick.specs.schema import Schema
@@ -31,7 +31,7 @@ def warm_tenants(schema: Schema, databases: Sequence[str], policy: Policy) -> Ro
     places = {f"d{place}": name for place, name in enumerate((*databases, *homes))}
     names = {f"n{place}": name for place, name in enumerate(wanted)}
     where = f"database IN ({bound(places)}) AND name IN ({bound(names)})"
-    rows = yield definitions(where, {**places, **names})
+    rows = yield warm_query(where, {**places, **names})
     own: dict[str, list[Row]] = {name: [] for name in databases}
     elsewhere: set[str] = set()
     for row in rows:

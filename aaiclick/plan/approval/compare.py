@@ -10,7 +10,7 @@ from functools import cache
 from pydantic import TypeAdapter
 
 from aaiclick.diff.hazards import Hazard
-from aaiclick.plan.approval.apart import apart
+from aaiclick.plan.approval.differing_words import differing_words
 from aaiclick.plan.model import Plan, Step, step_without_secrets, version_text
 from aaiclick.plan.operations import Work
 from aaiclick.printable import size_text
@@ -113,7 +113,7 @@ def _sql_change(before: Step, now: Step, begun: bool) -> str:
         old = before.sql[place] if place < len(before.sql) else ""
         if begun or not old or old in now.sql:  # what is left of a step has other places
             return f": {new}"
-        was, is_now = apart(old, new)
+        was, is_now = differing_words(old, new)
         return f": {is_now}; approved was: {was}"
     return " than was approved"
 

@@ -17,7 +17,7 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.printable import size_text
 from aaiclick.sql.clauses import add_constraint, attach_all_partitions_from
-from aaiclick.sql.cluster import divided, on_cluster
+from aaiclick.sql.cluster import by_group, on_cluster
 from aaiclick.sql.ddl import alter_table, drop, exchange_tables
 from aaiclick.sql.quoting import qualified, quote_name
 
@@ -166,7 +166,7 @@ def _lines(step: Step, work: RebuildWork | AttachWork, topology: Topology, worke
     form = replace(work.form, arguments=arguments_beside(work.form, "<run>"))
     lines: list[str] = []
     for alter in work.alters if isinstance(work, AttachWork) else ():
-        lines += [sent(part) for part in divided(alter.sql)]
+        lines += [sent(part) for part in by_group(alter.sql)]
     lines += [
         f"-- merges of {name} are held on all hosts; {_WINDOW} of the new table is 0 until it is in place",
         sent(form_sql(form, database, f"_aaiclick_new_<run>_{name}")),

@@ -17,7 +17,7 @@ from aaiclick.specs.engines import Engine, MergeTree
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import MaterializedView
-from aaiclick.sql.cluster import divided, head_of, on_cluster
+from aaiclick.sql.cluster import by_group, head_of, on_cluster
 from aaiclick.sql.statement_kinds import statement_kind
 
 _NOT_YET = {
@@ -89,7 +89,7 @@ def _lines(sql: str, topology: Topology, *, once: bool = False) -> Sequence[str]
     head = None if once or sql.startswith("--") else head_of(sql)
     if head is None:
         return (sql,)
-    parts = divided(sql)
+    parts = by_group(sql)
     # The log of a Replicated database takes its own DDL to all hosts. Functions, collections and SYSTEM are none of it.
     if topology.kind == "queue" or head.kind in SERVER_LISTS or head.verb == "SYSTEM":
         return [on_cluster(part, topology.cluster) for part in parts]

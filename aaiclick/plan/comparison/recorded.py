@@ -32,11 +32,11 @@ class Planned:
 def live_source(table: Table, catalog: Catalog, path: UpgradePath | None = None) -> LiveObject | None:
     """The live table of a declaration: by its name, else by the newest former name that is there."""
     return next(
-        (live for name in (table.name, *former_names(table, path)) if (live := catalog.get(name)) is not None), None
+        (live for name in (table.name, *earlier_names(table, path)) if (live := catalog.get(name)) is not None), None
     )
 
 
-def former_names(table: Table, path: UpgradePath | None) -> list[str]:
+def earlier_names(table: Table, path: UpgradePath | None) -> list[str]:
     """The names that a table had before, the newest first."""
     former = path.former_names.get(table.name, ()) if path is not None else ()
     return [*former, *([table.renamed_from] if table.renamed_from is not None else [])]

@@ -12,7 +12,7 @@ from aaiclick.catalog.forms import Catalog, Form, TableForm
 from aaiclick.diff.conversion import values
 from aaiclick.errors import SpecError
 from aaiclick.plan.dependents.dictionaries import null_alone, source_of
-from aaiclick.plan.dependents.fitting import fits, only_trailing_zeros
+from aaiclick.plan.dependents.lossless_conversions import fits, only_trailing_zeros
 from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.ddl import create_dictionary_sql
 from aaiclick.specs.schema import Schema

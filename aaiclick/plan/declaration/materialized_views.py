@@ -14,7 +14,7 @@ from aaiclick.catalog.scratch import Scratch
 from aaiclick.catalog.scratch_objects import make, sentence
 from aaiclick.clickhouse.refusable import answered
 from aaiclick.errors import SpecError
-from aaiclick.plan.dependents.fitting import fits, literal
+from aaiclick.plan.dependents.lossless_conversions import fits, literal
 from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import MaterializedView

@@ -18,7 +18,7 @@ from aaiclick.catalog.scratch_objects import make, make_as_it_stands, read_forms
 from aaiclick.catalog.view_sources import names_in_query, source_sql
 from aaiclick.clickhouse.refusable import answered
 from aaiclick.plan.dependents.dependents import Dependent, Place, places_named, relocated
-from aaiclick.plan.dependents.fitting import fits
+from aaiclick.plan.dependents.lossless_conversions import fits
 from aaiclick.plan.dependents.name_capture import taken_over
 from aaiclick.plan.dependents.undeclared_of_views import with_comments
 from aaiclick.routine import Command, Query, Routine, text

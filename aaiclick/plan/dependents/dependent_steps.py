@@ -11,7 +11,7 @@ from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, Read, affected, effects
 from aaiclick.plan.dependents.dependents import Dependent, read_views
 from aaiclick.plan.dependents.dictionaries import dictionary_steps
-from aaiclick.plan.dependents.fitting import fits, only_trailing_zeros
+from aaiclick.plan.dependents.lossless_conversions import fits, only_trailing_zeros
 from aaiclick.plan.dependents.materialized_views import materialized_steps
 from aaiclick.plan.dependents.plain_views import broken_step, plain_steps, taken_over_note, taken_over_step
 from aaiclick.plan.dependents.read import read_dependents

@@ -21,7 +21,7 @@ from aaiclick.errors import StatementError, UnsupportedObjectError
 from aaiclick.plan.declaration.materialized_views import target_columns, writable
 from aaiclick.plan.dependents.database_after import Effect, Read
 from aaiclick.plan.dependents.dependents import Dependent
-from aaiclick.plan.dependents.fitting import fits
+from aaiclick.plan.dependents.lossless_conversions import fits
 from aaiclick.plan.dependents.plain_views import blocked_dependent, display_name
 from aaiclick.plan.dependents.undeclared_of_views import query_again
 from aaiclick.plan.model import Step, Strategy

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.diff.renamed_columns import renamed_form
 from aaiclick.diff.target import Target
-from aaiclick.plan.proof.kinds import extends, same_kind
+from aaiclick.plan.proof.bytes_on_disk import extends, same_kind
 
 How: TypeAlias = Literal["labels", "zone", "type", "expression"]
 """``labels``: an Enum gets new labels, and nothing else. ``zone``: the same type but for time zones and labels.

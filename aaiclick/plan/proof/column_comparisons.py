@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aaiclick.diff.conversion.convert import conversion, in_place
 from aaiclick.diff.hazards import Hazard
+from aaiclick.plan.proof.bytes_on_disk import keeps_bytes, same_order
 from aaiclick.plan.proof.changed import ChangedColumn
 from aaiclick.plan.proof.comparisons import Comparison, ComparisonResult
-from aaiclick.plan.proof.kinds import keeps_bytes, same_order
 from aaiclick.sql.quoting import quote_name, quote_string
 
 

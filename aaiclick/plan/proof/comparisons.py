@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from aaiclick.clickhouse.messages import first_line, shortened
 from aaiclick.clickhouse.statements import ask_permissively
 from aaiclick.errors import StatementError
+from aaiclick.plan.proof.bytes_on_disk import same_kind, same_order
 from aaiclick.plan.proof.column_uses import ColumnUse
-from aaiclick.plan.proof.kinds import same_kind, same_order
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number, text

@@ -20,6 +20,7 @@ from aaiclick.diff.changes.base import Change
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.combining.keys import regrouped
 from aaiclick.plan.guards.conditions import ChangeGuard, of_comparison, of_constraints, of_kept
+from aaiclick.plan.proof.bytes_on_disk import same_order
 from aaiclick.plan.proof.changed import ChangedColumn, changed_columns
 from aaiclick.plan.proof.column_comparisons import (
     by_copy,
@@ -33,7 +34,6 @@ from aaiclick.plan.proof.comparisons import Comparison, ComparisonResult, evalua
 from aaiclick.plan.proof.constraints import new_constraints, newly_violated, violated
 from aaiclick.plan.proof.cost import Cost, cost_of
 from aaiclick.plan.proof.expiring import expires
-from aaiclick.plan.proof.kinds import same_order
 from aaiclick.plan.proof.remade_indexes import RemakeIndex, RemakeProjection
 from aaiclick.plan.proof.rows import future_rows
 from aaiclick.plan.proof.without_rows import STALE, outdated, read_by, unharmed

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aaiclick.catalog.forms import TableForm
+from aaiclick.plan.proof.bytes_on_disk import keeps_bytes
 from aaiclick.plan.proof.changed import ChangedColumn
 from aaiclick.plan.proof.column_uses import KEYS, ColumnUse, through_aliases
-from aaiclick.plan.proof.kinds import keeps_bytes
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import quote_name
 

@@ -13,7 +13,7 @@ from aaiclick.diff.changes.base import AlterCommand
 from aaiclick.plan.operations import Alter, AlterWork
 from aaiclick.plan.rehearsal.cache import AcceptedBatch, alike
 from aaiclick.plan.rehearsal.empty_clone import Clone, Outcome, attempt_alter
-from aaiclick.plan.strategies.context import TableDiff, reached
+from aaiclick.plan.strategies.context import TableDiff, reaches_target
 from aaiclick.routine import Routine
 from aaiclick.sql.ddl import alter_table
 
@@ -57,7 +57,7 @@ def propose_alter(diff: TableDiff) -> Routine[AlterProposal]:
         return AlterProposal(None, first_line(sending.message))
     # An accepted ALTER may still do less than it says: MODIFY ORDER BY a over (a) changes nothing, and ADD PROJECTION
     # behind a missing one puts it at the end.
-    if not reached(sending.form or diff.form, diff.target):
+    if not reaches_target(sending.form or diff.form, diff.target):
         return AlterProposal(None, "the engine accepts the ALTER, but the table does not become what is declared")
     if not old_syntax:
         diff.cache.alters[key] = sending.sent

@@ -119,7 +119,7 @@ def remembered(diff: TableDiff, propose: Callable[[TableDiff], Routine[T]]) -> R
     return cast("T", known[key])
 
 
-def reached(form: object, target: Target) -> bool:
+def reaches_target(form: object, target: Target) -> bool:
     """True where a form is the target, but for the order of indexes and a primary key that nobody declared."""
     if not isinstance(form, TableForm):
         return False

@@ -26,7 +26,7 @@ _BY_HAND = (
 )
 
 
-def with_stand_ins(form: TableForm, target: Target) -> tuple[TableForm, Target, tuple[str, ...]]:
+def without_hidden_defaults(form: TableForm, target: Target) -> tuple[TableForm, Target, tuple[str, ...]]:
     """Both without the defaults that hide a secret and stay as they are, and the names of their columns."""
     old, new = {column.name: column for column in form.columns}, {column.name: column for column in target.form.columns}
     for name, column in list(new.items()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aaiclick.plan.approval.apart import apart
+from aaiclick.plan.approval.differing_words import differing_words
 
 KEY = "CREATE TABLE t (a A, b B, c C, d D) ENGINE = MergeTree ORDER BY {} SETTINGS a = 1, b = 2, c = 3"
 
@@ -24,5 +24,5 @@ KEY = "CREATE TABLE t (a A, b B, c C, d D) ENGINE = MergeTree ORDER BY {} SETTIN
     ],
 )
 def test_the_words_that_differ(before: str, now: str, said: tuple[str, str]) -> None:
-    assert apart(before, now) == said
-    assert apart(now, before) == (said[1], said[0])
+    assert differing_words(before, now) == said
+    assert differing_words(now, before) == (said[1], said[0])

@@ -7,7 +7,7 @@ import itertools
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick.plan.dependents.fitting import fits, literal, only_trailing_zeros
+from aaiclick.plan.dependents.lossless_conversions import fits, literal, only_trailing_zeros
 
 ENDS = {
     "Bool": ("false", "true"),

@@ -6,7 +6,7 @@ AROUND = 3
 """Words that stay in front of a difference and behind it."""
 
 
-def apart(before: str, now: str) -> tuple[str, str]:
+def differing_words(before: str, now: str) -> tuple[str, str]:
     """Both texts from where they part to where they meet again; ``...`` where words that are the same are left out."""
     old, new = before.split(), now.split()
     shorter = min(len(old), len(new))

@@ -45,7 +45,7 @@ _WHILE_COPYING = frozenset({"keep-writers-out", "reapply-deletes", "wait-for-del
 _ALIKE = 0.6
 
 
-def idle_keys(found: Inspection, steps: Iterable[Step]) -> Routine[tuple[str, ...]]:
+def unused_keys(found: Inspection, steps: Iterable[Step]) -> Routine[tuple[str, ...]]:
     """A sentence for each key of the policy that is about nothing that any version declares, or declared."""
     listed = tuple(hazard.allow for step in steps for hazard in step.hazards if hazard.allow)
     idle = {
