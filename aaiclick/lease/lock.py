@@ -19,7 +19,7 @@ from typing import cast
 
 from aaiclick.clickhouse.messages import in_the_way
 from aaiclick.error_codes import TABLE_ALREADY_EXISTS, UNKNOWN_TABLE
-from aaiclick.errors import StatementError
+from aaiclick.errors import OutcomeUnknownError, StatementError
 from aaiclick.lease.names import BEATS, LOCK
 from aaiclick.lease.owner import Owner
 from aaiclick.routine import Command, Query, Routine, number, text
@@ -231,9 +231,14 @@ def create_lock(database: str, holder: Holder) -> Routine[bool]:
         # Without IF NOT EXISTS: the server makes it for one contender and answers all others with 57.
         yield Command(tagged(holder.nonce, sql))
     except StatementError as error:
-        if error.code != TABLE_ALREADY_EXISTS:
+        unknown = isinstance(error, OutcomeUnknownError)
+        if error.code != TABLE_ALREADY_EXISTS and not unknown:
             raise
-        # A client that sent the CREATE twice after a broken connection is told 57 about its own lock.
+        # A client that sent the CREATE twice after a broken connection is told 57 about its own lock; and where only
+        # the answer was lost, the lock is there.
         seen = yield from look(database)
-        return seen.holder is not None and seen.holder.nonce == holder.nonce
+        won = seen.holder is not None and seen.holder.nonce == holder.nonce
+        if unknown and not won:
+            raise
+        return won
     return True

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from aaiclick.clock import clock
 from aaiclick.error_codes import QUERY_WAS_CANCELLED, UNKNOWN_DATABASE, UNKNOWN_TABLE
-from aaiclick.errors import AaiclickError, LeaseLostError, StatementError
+from aaiclick.errors import AaiclickError, ConnectionFailed, LeaseLostError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
 from aaiclick.lease.lock import Beat, beat, look, newest_beats
 from aaiclick.lease.owner import Owner
@@ -137,7 +137,16 @@ def check(lease: Lease) -> Routine[None]:
 
 
 def release(lease: Lease) -> Routine[bool]:
-    """Give the lease back; False where it was lost meanwhile, which is only noted: there is nothing left to stop."""
+    """Give the lease back; False where it was lost meanwhile, which is only noted: there is nothing left to stop. So is
+    that it could not be given back because the connection was lost: all that was done under it is done."""
+    try:
+        return (yield from _release(lease))
+    except (OutcomeUnknownError, ConnectionFailed) as error:
+        yield Emit(not_given_back_note(lease, error))
+        return True
+
+
+def _release(lease: Lease) -> Routine[bool]:
     if lease.shared is not None:
         yield from lease.shared.release(lease)
         return True
@@ -158,7 +167,7 @@ def release(lease: Lease) -> Routine[bool]:
         else:
             yield from collect(lease.database, lease.seconds, lease.nonce)
     # The lock has its tombstone name by now, so the lease is free: what is left costs nobody anything.
-    except StatementError as error:
+    except (StatementError, ConnectionFailed) as error:
         yield Emit(
             Note(
                 f"the lease on database {lease.database} was given back, its remains are left to the next run: {error}"

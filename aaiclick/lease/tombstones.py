@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from aaiclick.error_codes import TABLE_ALREADY_EXISTS, UNKNOWN_TABLE
-from aaiclick.errors import StatementError
+from aaiclick.errors import OutcomeUnknownError, StatementError
 from aaiclick.lease.late_cache import shut_out
 from aaiclick.lease.lock import Holder, newest_beats, parse_holder, tagged
 from aaiclick.lease.names import LOCK, TOMBSTONE_PREFIX, nonce_of_tombstone, tombstone
@@ -37,16 +37,23 @@ RETENTION = 10
 def end_lock(database: str, nonce: str, by: str) -> Routine[int | None]:
     """End the incarnation ``nonce``. The server's time after the RENAME, or None where someone else had ended it.
 
-    ``by`` is the nonce the statement is tagged with.
+    ``by`` is the nonce the statement is tagged with. Raises OutcomeUnknownError where the answer was lost and the lock
+    is not seen to be ended: it is never sent again, since the first one may still come.
     """
+    lost: OutcomeUnknownError | None = None
     lock, ended = qualified(database, LOCK), qualified(database, tombstone(nonce))
     try:
         yield Command(tagged(by, rename_table(lock, ended)))
+    except OutcomeUnknownError as error:
+        # Only the answer is missing: the tombstone tells.
+        lost = error
     except StatementError as error:
         if error.code not in (TABLE_ALREADY_EXISTS, UNKNOWN_TABLE):
             raise
         return None
     rows = yield _tables("name = {name:String}", database, tombstone(nonce))
+    if lost is not None and not rows:
+        raise lost
     if rows:
         _, comment, uuid, now = rows[0]
         if parse_holder(text(comment), text(uuid)).nonce == nonce:

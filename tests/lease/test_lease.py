@@ -9,7 +9,13 @@ from collections.abc import Callable
 
 import pytest
 
-from aaiclick.errors import LeaseLostError, LockHeldError, StatementError, UnsupportedObjectError
+from aaiclick.errors import (
+    LeaseLostError,
+    LockHeldError,
+    OutcomeUnknownError,
+    StatementError,
+    UnsupportedObjectError,
+)
 from aaiclick.events import Note, Waiting
 from aaiclick.lease.acquire import Lease, Owner, acquire, check, release, renew, renew_loop_step, tagged, this_process
 from aaiclick.lease.names import BEATS, LOCK, TOMBSTONE_PREFIX, tombstone
@@ -283,6 +289,43 @@ def test_a_create_that_the_client_sent_twice_is_a_win(connection: SessionConnect
 
     driver = Driver(connection, before=twice)
     driver.run(check(take(driver, db)))
+
+
+def losing(connection: SessionConnection, words: str, arrived: bool) -> Callable[[Effect], None]:
+    """The answer to this statement is lost: it was carried out, or it never reached the server."""
+
+    def lose(effect: Effect) -> None:
+        if isinstance(effect, Command) and words in effect.sql:
+            if arrived:
+                connection.command(effect)
+            raise OutcomeUnknownError("the connection was lost while a statement ran", 0, "", effect.sql)
+
+    return lose
+
+
+def test_a_lock_whose_answer_was_lost_is_won(connection: SessionConnection, db: str) -> None:
+    made = f"CREATE TABLE {qualified(db, LOCK)}"
+    with pytest.raises(OutcomeUnknownError):
+        take(Driver(connection, before=losing(connection, made, arrived=False)), db)
+    driver = Driver(connection, before=losing(connection, made, arrived=True))
+    driver.run(check(take(driver, db)))
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_the_lost_answer_of_the_last_statement_is_no_error_of_what_was_done(
+    connection: SessionConnection, db: str, arrived: bool
+) -> None:
+    driver = Driver(connection)
+    lease = take(driver, db)
+    driver.before = losing(connection, "RENAME TABLE", arrived)
+    assert driver.run(release(lease))
+    said = [event.text for event in driver.events if isinstance(event, Note)]
+    if arrived:
+        assert (connection.tables(db), said) == ({BEATS}, [])
+    else:
+        # Whoever wants it waits until it has run out.
+        assert LOCK in connection.tables(db)
+        assert ["could not be given back" in text for text in said] == [True]
 
 
 def test_a_user_who_may_not_write_heartbeats_leaves_no_lock(connection: SessionConnection, db: str) -> None:
