@@ -48,7 +48,7 @@ from aaiclick.plan.operations import (
 )
 from aaiclick.routine import Emit, Routine
 from aaiclick.sql.quoting import quote_name
-from aaiclick.state.step_entries import enter_begun, enter_done, enter_ttl_stops, freed_by_copy
+from aaiclick.state.entries.step_entries import enter_begun, enter_done, enter_ttl_stops, freed_by_copy
 
 __all__ = ["ApplyOptions", "StepOutcome", "apply_steps", "apply_work"]
 

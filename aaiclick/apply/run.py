@@ -10,7 +10,7 @@ from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.plan.operations import CallableWork, SqlWork
 from aaiclick.routine import Routine
 from aaiclick.specs.server_objects.collections import NamedCollection
-from aaiclick.state.step_entries import StepEntries
+from aaiclick.state.entries.step_entries import StepEntries
 
 Runner = Callable[[CallableWork | SqlWork], Routine[None]]
 

@@ -40,7 +40,7 @@ from aaiclick.plan.operations import SqlWork
 from aaiclick.routine import Command, Routine
 from aaiclick.sql.tokens import Tokens
 from aaiclick.state.progress import JournalScope, enter_end, enter_refusal, enter_statement
-from aaiclick.versions.live import Sent
+from aaiclick.versions.live_version import Sent
 
 # Said while a statement is read, before it does anything: syntax, unknown names, types, rights. Some are said by
 # functions over rows as well.

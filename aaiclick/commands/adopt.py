@@ -33,7 +33,7 @@ from aaiclick.state.record import Record
 from aaiclick.state.records import append, ensure_tables
 from aaiclick.version import VERSION
 from aaiclick.versions.foreign_ledger import read_foreign, require_clean
-from aaiclick.versions.live import LiveVersion
+from aaiclick.versions.live_version import LiveVersion
 from aaiclick.versions.recognition import differences
 
 

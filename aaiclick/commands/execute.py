@@ -24,12 +24,13 @@ from aaiclick.plan.gate import GateDecision
 from aaiclick.plan.model import Plan, Step
 from aaiclick.routine import Emit, Routine
 from aaiclick.state.cache import write_cache
+from aaiclick.state.entries.remade_views import keep_again, stop_again, stopped_by, undeclared_of
+from aaiclick.state.entries.step_entries import StepEntries, changes_ttl
 from aaiclick.state.progress import conversions, undo_ttl_changes
 from aaiclick.state.record import Record
 from aaiclick.state.records import append, ensure_tables
-from aaiclick.state.step_entries import StepEntries, changes_ttl, keep_again, stop_again, stopped_by, undeclared_of
 from aaiclick.state.transition import TransitionStart, UnfinishedMigration
-from aaiclick.versions.live import scripts_between
+from aaiclick.versions.live_version import scripts_between
 
 Gate = Callable[[PlannedMigration], GateDecision]
 

@@ -41,16 +41,16 @@ from aaiclick.sql.quoting import qualified
 from aaiclick.state.block_numbers import RUN as BLOCK_NUMBERS
 from aaiclick.state.journal import Action, Details, Entry, ensure_journal, intent, last_entries, outcome
 from aaiclick.state.owners import RUN as OWNERS
-from aaiclick.versions.live import Displaced, MigrationProgress, Sent, later_names
+from aaiclick.versions.live_version import Displaced, MigrationProgress, Sent, later_names
 from aaiclick.versions.scripts import Script
 
 _BOOKMARK = "bookmark"
 _TTL = ":ttl:"
 _RUN = "generation "
 STOPPED = ":stopped:"
-"""In the keys of views that are stopped and made anew (``step_entries.py``)."""
+"""In the keys of views that are stopped and made anew (``entries/remade_views.py``)."""
 KEPT = ":view:"
-"""In the keys of views that are dropped to be made anew (``step_entries.py``)."""
+"""In the keys of views that are dropped to be made anew (``entries/remade_views.py``)."""
 _REBUILD = ":rebuild:"
 _STATEMENT = ":sql:"
 _MARKED = 8

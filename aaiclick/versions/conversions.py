@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from aaiclick.catalog.forms import Catalog
 from aaiclick.versions.history import ReleaseHistory
-from aaiclick.versions.live import LiveVersion
+from aaiclick.versions.live_version import LiveVersion
 from aaiclick.versions.lockfile import LockedForm, LockedVersion
 from aaiclick.versions.scripts import Script
 

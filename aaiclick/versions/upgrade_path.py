@@ -2,45 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aaiclick.catalog.forms import TableForm
+from aaiclick.catalog.forms import SERVER_KINDS, TableForm
 from aaiclick.clickhouse.topology import SINGLE, Topology
+from aaiclick.specs.migrations import Migration
+from aaiclick.specs.schema import Schema
+from aaiclick.versions.history import ReleaseHistory
+from aaiclick.versions.live_version import (
+    Doubt,
+    LiveVersion,
+    MigrationProgress,
+    rebuild_key,
+    recorded_names,
+    scripts_between,
+    statement_doubt,
+)
+from aaiclick.versions.scripts import Script, statements_of
 from aaiclick.versions.version_changes import VersionChange
 
 EVERY = ""
 """Stands for the name of every table."""
-
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """Something that may have happened or not, and about which an operator decides. A decision holds for this doubt
-    alone: the key that says it ends with a mark that no other doubt has."""
-
-    what: str
-    """``migration 2:1``: the migration and the statement's number, or the table's name."""
-    mark: str
-    """Tells it from others about the same."""
-    first: bool
-    """Nobody has decided about the same before. Then a key without a mark counts too, as earlier releases gave it."""
-    times: int = 1
-    """How often it was begun."""
-
-    @property
-    def again(self) -> str:
-        """Allows to do it again."""
-        return f"rerun {self.what}#{self.mark}"
-
-    @property
-    def skipped(self) -> str:
-        """Allows to take it for done."""
-        return f"skip {self.what}#{self.mark}"
-
-    def given(self, key: str, allowed: Collection[str]) -> str:
-        """Which of the allowed keys says that; '' where none does."""
-        plain = key.rpartition("#")[0] if self.first else key
-        return next((each for each in (key, plain) if each in allowed), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +102,186 @@ class UpgradePath:
     def changes_of(self, table: str) -> tuple[VersionChange, ...]:
         """The changes that versions make to a declared table, oldest first."""
         return self.changes.get(table, ())
+
+
+def upgrade_path(
+    schema: Schema, found: ReleaseHistory, live: LiveVersion, recorded_forms: str, progress: MigrationProgress
+) -> UpgradePath:
+    """The path from the live version to the declared one, from migrations, lock file, record, and what is done
+    already."""
+    scripts = scripts_between(schema, found, live)
+    changes: dict[str, tuple[VersionChange, ...]] = {}
+    names: dict[str, tuple[str, ...]] = {}
+    for table in schema.tables:
+        table_changes = _changes_of(table.name, schema, found, live, progress)
+        changes[table.name] = table_changes
+        earlier = tuple(
+            dict.fromkeys(change.before for change in reversed(table_changes) if change.before != table.name)
+        )
+        names[table.name] = earlier
+    return UpgradePath(
+        changes=changes,
+        former_names=names,
+        pending_scripts=tuple(one for script in scripts if (one := _pending_script(script, progress)) is not None),
+        once_declared=_once_declared(found, recorded_forms),
+        once_collections=_once_collections(found, recorded_forms),
+        oldest_code={script.version: script.migration.oldest_code for script in scripts},
+        dropped=_dropped_objects(scripts, schema),
+    )
+
+
+def _once_declared(found: ReleaseHistory, recorded_forms: str) -> frozenset[str]:
+    """Tables, views and dictionaries that earlier versions declared. A table that is only called like a function or
+    named collection of one is somebody else's."""
+    others = {"collection_keys", "database_engine", "text"}  # each of those forms has one of these
+    released = found.lock.versions if found.lock is not None else ()
+    named = {name for each in released for name, form in each.forms.items() if form.kind not in SERVER_KINDS}
+    return frozenset(named) | {
+        name
+        for name, form in recorded_names(recorded_forms).items()
+        if not (isinstance(form, dict) and others & form.keys() and "reason" not in form)
+    }
+
+
+def _once_collections(found: ReleaseHistory, recorded_forms: str) -> frozenset[str]:
+    """Named collections that earlier versions declared. A record leaves out what has its default, such as the kind."""
+    named = {
+        name
+        for name, form in recorded_names(recorded_forms).items()
+        if isinstance(form, dict) and "collection_keys" in form
+    }
+    for locked in found.lock.versions if found.lock is not None else ():
+        named |= {name for name, form in locked.forms.items() if form.kind == "named collection"}
+    return frozenset(named)
+
+
+def _dropped_objects(scripts: Sequence[Script], schema: Schema) -> dict[str, tuple[int, str]]:
+    """Objects that a migration before the last one allows to drop, with its version and what people call it."""
+    return {
+        key.partition(" ")[2]: (script.version, script.label)
+        for script in scripts
+        for key in script.migration.allow
+        if key.partition(" ")[0] in ("drop-table", "drop-view") and script.version != schema.version
+    }
+
+
+def _changes_of(
+    table: str, schema: Schema, found: ReleaseHistory, live: LiveVersion, progress: MigrationProgress
+) -> tuple[VersionChange, ...]:
+    """What each version between does to a table, oldest first. Its name is followed back through the renames."""
+    if not live.number or schema.version is None:
+        return ()
+    changes: list[VersionChange] = []
+    name = table
+    # From the newest version to the oldest: only the declared name is known, and each rename gives the name before
+    # it.
+    for version in _steps(live.number, schema.version, found):
+        script = found.script(version)
+        migration = script.migration if script is not None else None
+        before = name
+        if migration is not None:
+            before = next(
+                (old for old, new in sorted(migration.renames.items()) if "." not in old and new == name), name
+            )
+        # A table may be further than the database: what its version did is not done to it again.
+        if version <= _level(before, live):
+            break
+        changes.append(_version_change(version, name, before, script, found, progress, last=version == schema.version))
+        name = before
+    return tuple(reversed(changes))
+
+
+def _steps(live: int, declared: int, found: ReleaseHistory) -> list[int]:
+    """The versions above the live one that say something, newest first, and one for each gap between them: what a
+    version without a migration and without a form tells (its types are not known) is not told better by a second."""
+    told = {script.version for script in found.scripts} | {declared}
+    if found.lock is not None:
+        told |= {locked.version for locked in found.lock.versions}
+    # A number may be a date: the gaps are not walked through.
+    return sorted({each for one in told for each in (one - 1, one) if live < each <= declared}, reverse=True)
+
+
+def _version_change(
+    version: int,
+    name: str,
+    before: str,
+    script: Script | None,
+    found: ReleaseHistory,
+    progress: MigrationProgress,
+    *,
+    last: bool,
+) -> VersionChange:
+    locked = found.lock.get(version) if found.lock is not None else None
+    form = locked.forms.get(name) if locked is not None else None
+    released_form = form if isinstance(form, TableForm) else None
+    if script is None:
+        return VersionChange(version, f"version {version}", name, before, form=released_form)
+    migration = script.migration
+    # A migration may call the table by the name before its own rename or behind it.
+    keys = (name, before)
+    renames = {
+        what.partition(".")[2]: new
+        for what, new in migration.renames.items()
+        if "." in what and what.partition(".")[0] in keys
+    }
+    rebuild = next((migration.rebuilds[key] for key in keys if key in migration.rebuilds), None)
+    in_place = any(migration.strategy.get(key) == "alter" for key in keys)
+    # A copy that is done is not made again: its expressions would read columns that it has filled already.
+    done = any(rebuild_key(version, key) in progress.done for key in keys)
+    if done:
+        rebuild = None
+    dropped = frozenset[str]() if done else _dropped_columns(migration, keys)
+    # Not of the newest version: the table is declared, so that one does not drop it.
+    gone = (
+        not (done or last)
+        and (locked is None or name not in locked.forms)
+        and any(f"drop-table {key}" in migration.allow for key in keys)
+    )
+    replaced = (progress.displaced.get(rebuild_key(version, key)) for key in keys)
+    written = rebuild is not None or dropped or gone
+    displaced = next((one for one in replaced if one is not None), None) if written else None
+    return VersionChange(
+        version,
+        script.label,
+        name,
+        before,
+        renames,
+        rebuild,
+        in_place,
+        released_form,
+        displaced.words(script.label) if displaced is not None else "",
+        displaced.doubt(script.label).again if displaced is not None else "",
+        dropped,
+        gone,
+    )
+
+
+def _dropped_columns(migration: Migration, tables: Sequence[str]) -> frozenset[str]:
+    """The columns of a table that a migration allows to drop."""
+    beginnings = tuple(f"drop-column {table}." for table in tables)
+    return frozenset(
+        key.removeprefix(beginning) for key in migration.allow for beginning in beginnings if key.startswith(beginning)
+    )
+
+
+def _level(table: str, live: LiveVersion) -> int:
+    """The version of one table: where tables are at different versions, each has its own."""
+    return live.levels.get(table, live.number or 0)
+
+
+def _pending_script(script: Script, progress: MigrationProgress) -> PendingScript | None:
+    version, migration = script.version, script.migration
+    statements = statements_of(migration)
+    # In order: behind the first that is not done all are sent, whatever the journal says of them.
+    sent = next(
+        (place for place in range(len(statements)) if f"{version}:sql:{place + 1}" not in progress.done),
+        len(statements),
+    )
+    move = migration.move if f"{version}:move" not in progress.done else None
+    rest = statements[sent:]
+    if not rest and move is None:
+        return None
+    key = f"{version}:sql:{sent + 1}"
+    doubt = statement_doubt(script.label, key, progress) if key in progress.outcome_unknown else None
+    name = getattr(move, "__name__", "")
+    return PendingScript(version, script.label, rest, move, name, doubt, progress.rerun.get(key, ""), script.checksum)

@@ -10,8 +10,8 @@ from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import StepDone, StepStarted
 from aaiclick.plan.operations import Alter, AlterWork, CallableWork, CreateWork, DropWork, ReplaceWork, SqlWork
 from aaiclick.routine import Command, Effect, Routine
+from aaiclick.state.entries.step_entries import StepEntries
 from aaiclick.state.progress import JournalScope
-from aaiclick.state.step_entries import StepEntries
 from tests.apply.applying import Lab, step
 
 

@@ -26,10 +26,10 @@ from aaiclick.plan.model import Step
 from aaiclick.routine import Command, Effect, Routine
 from aaiclick.sql.quoting import qualified
 from aaiclick.state import records
+from aaiclick.state.entries.step_entries import StepEntries, enter_begun, enter_done, enter_exchanged
 from aaiclick.state.journal import ensure_journal
 from aaiclick.state.rebuild_mark import Mark
 from aaiclick.state.record import Record
-from aaiclick.state.step_entries import StepEntries, enter_begun, enter_done, enter_exchanged
 from tests.simulation.schedule import Bounds
 from tests.simulation.stories import STORIES
 

@@ -37,8 +37,8 @@ from aaiclick.routine import Emit, Routine
 from aaiclick.sql.clauses import attach_partition_from
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import qualified, quote_name
+from aaiclick.state.entries.step_entries import enter_exchange
 from aaiclick.state.rebuild_mark import Mark, at_rest, new_mark, update_mark, write_mark
-from aaiclick.state.step_entries import enter_exchange
 
 
 def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:

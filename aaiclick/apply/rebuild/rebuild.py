@@ -41,10 +41,10 @@ from aaiclick.events import Note
 from aaiclick.plan.operations import RebuildWork
 from aaiclick.routine import Emit, Routine
 from aaiclick.sql.quoting import qualified
+from aaiclick.state.entries.step_entries import enter_exchange, enter_exchanged
 from aaiclick.state.owned import read_owned
 from aaiclick.state.rebuild_mark import Mark, at_rest, new_mark, write_mark
 from aaiclick.state.staged_chunks import covered, work_digest
-from aaiclick.state.step_entries import enter_exchange, enter_exchanged
 
 
 def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:

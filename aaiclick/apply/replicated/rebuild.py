@@ -40,8 +40,8 @@ from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.routine import Command, Emit, Routine
 from aaiclick.sql.ddl import create
 from aaiclick.sql.quoting import quote_name
+from aaiclick.state.entries.step_entries import enter_exchange, enter_exchanged
 from aaiclick.state.replicated.mark import SHARDED_FORMAT, ReplicatedMark, mark_of, write_replicated_mark
-from aaiclick.state.step_entries import enter_exchange, enter_exchanged
 
 
 def rebuild_on_replicas(work: RebuildWork, site: Site) -> Routine[Done]:

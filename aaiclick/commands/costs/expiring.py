@@ -16,7 +16,7 @@ from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.expressions import expression_end
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 from aaiclick.sql.tokens import Tokens, split_top
-from aaiclick.versions.live import scripts_between
+from aaiclick.versions.live_version import scripts_between
 
 _KEEPS = ("TO", "GROUP", "RECOMPRESS")
 """What an element does instead of deleting: it moves parts, combines rows, or packs them anew."""

@@ -30,7 +30,7 @@ from aaiclick.state.transition import (
     find_unfinished_rollback,
 )
 from aaiclick.versions.history import ReleaseHistory, check_applied, read_history
-from aaiclick.versions.live import (
+from aaiclick.versions.live_version import (
     Displaced,
     LiveVersion,
     MigrationProgress,

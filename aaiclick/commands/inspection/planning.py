@@ -26,10 +26,10 @@ from aaiclick.plan.steps import UNREADABLE
 from aaiclick.plan.unreachable_replicas import SUPPORTED, note_of, unsupported
 from aaiclick.routine import Routine
 from aaiclick.specs.engines import Engine
-from aaiclick.state.step_entries import kept_forms
+from aaiclick.state.entries.remade_views import kept_forms
 from aaiclick.version import VERSION
 from aaiclick.versions.conversions import unproven_conversions
-from aaiclick.versions.live import upgrade_path
+from aaiclick.versions.upgrade_path import upgrade_path
 
 if TYPE_CHECKING:
     from aaiclick.plan.clusters.sizes import HostSizes

@@ -12,7 +12,7 @@ from aaiclick.routine import Routine
 from aaiclick.state.progress import conversions, displaced_by, read_entries
 from aaiclick.state.record import Record
 from aaiclick.state.records import read_latest
-from aaiclick.versions.live import later_names
+from aaiclick.versions.live_version import later_names
 
 
 def replaced_since(

@@ -15,7 +15,7 @@ from aaiclick.state.kept_tables import KeptRow
 from aaiclick.state.progress import version_of
 from aaiclick.state.record import Record
 from aaiclick.state.transition import UnfinishedMigration
-from aaiclick.versions.live import rebuild_key
+from aaiclick.versions.live_version import rebuild_key
 from aaiclick.versions.recognition import differences
 
 _NEVER_ENDED = 2**62

@@ -17,7 +17,7 @@ from aaiclick.specs.schema import Schema
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
 from aaiclick.versions.history import read_history
-from aaiclick.versions.live import former_names
+from aaiclick.versions.live_version import former_names
 
 _NAMES = (
     "SELECT t.database, any(d.engine), toJSONString(groupArray(t.name)) FROM system.tables AS t INNER JOIN "

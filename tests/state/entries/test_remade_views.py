@@ -12,9 +12,9 @@ from aaiclick.clients.opening import open_url
 from aaiclick.commands.adopt import adopt
 from aaiclick.routine import Command, Effect, Rows, run
 from aaiclick.specs.engines import MergeTree
+from aaiclick.state.entries.remade_views import keep_again
 from aaiclick.state.journal import ensure_journal
 from aaiclick.state.progress import JournalScope, read_entries
-from aaiclick.state.step_entries import keep_again
 from tests.reliability.driving import DEAD, Driver, KilledError, ensuring
 
 if TYPE_CHECKING:

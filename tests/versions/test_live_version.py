@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from aaiclick import Column, MergeTree, Migration, Schema, Table
 from aaiclick.versions.history import read_history
-from aaiclick.versions.live import LiveVersion, MigrationProgress, upgrade_path
+from aaiclick.versions.live_version import LiveVersion, MigrationProgress
+from aaiclick.versions.upgrade_path import upgrade_path
 
 
 def test_a_date_as_version_leads_over_what_has_something_to_say() -> None:

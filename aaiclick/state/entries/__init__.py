@@ -1,0 +1,1 @@
+"""What the steps of a run enter in the journal."""
