@@ -203,6 +203,21 @@ def order_matters(form: TableForm) -> bool:
     )
 
 
+ORDER_LOST = (
+    "of two rows with one key the later one wins ({engine}), and with another partition key rows of several partitions "
+    "meet, of which nobody knows which came later: blocks are numbered in each partition anew"
+)
+"""Why such a replicated table is not copied (``order_is_lost``)."""
+
+
+def order_is_lost(old: str, new: str) -> bool:
+    """True where rows of several partitions may meet in one, from one partition key to the other. Of a replicated table
+    nobody knows which of them came later."""
+    before, after = key_elements(old), key_elements(new)
+    # All rows of one partition stay in their order, and a finer key only divides them.
+    return any(element not in after for element in before)
+
+
 def ties_matter(form: TableForm) -> bool:
     """True where the order of rows decides between rows that the engine takes for equal: those of one version, or a
     column that it does not combine. A copy then has to keep their order."""

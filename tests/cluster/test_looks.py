@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aaiclick import Column, Engine, MergeTree, Table
+from aaiclick import Column, Engine, MergeTree, ReplacingMergeTree, Schema, Table
 from aaiclick.errors import BlockedError, SchemaVersionError
 from aaiclick.plan.clusters import sizes
 from tests.cluster.conftest import ClusterFactory
@@ -49,6 +49,19 @@ def test_tables_of_which_each_replica_would_have_other_rows_are_not_made(place: 
     null = Table("nothing", a, engine=Engine("Null"))
     front = Table("front", a, engine=Engine("Buffer", "'', 'nothing', 1, 1, 1, 1, 1, 1, 1"))
     place.start(place.schema(1, [null, front]))
+
+
+@PAIR
+def test_rows_whose_order_counts_and_of_which_nobody_knows_it(place: Place) -> None:
+    """Where they lie in several partitions that become one; from one partition to several they keep it."""
+
+    def partitioned(version: int, by: str | None) -> Schema:
+        engine = ReplacingMergeTree(order_by=["a"], partition_by=by, replicated="")
+        return place.schema(version, [Table("t", [Column("a", "UInt8"), Column("b", "UInt8")], engine=engine)])
+
+    place.start(partitioned(1, "b"))
+    with pytest.raises(BlockedError, match=r"of two rows with one key the later one wins \(ReplicatedRepl"):
+        place.start(partitioned(2, None))
 
 
 @SHARDS

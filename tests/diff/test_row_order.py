@@ -6,7 +6,7 @@ import pytest
 
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.parse.create import split_create
-from aaiclick.diff.merging import order_matters, ties_matter
+from aaiclick.diff.merging import order_is_lost, order_matters, ties_matter
 
 COLUMNS = "`k` UInt64, `n` UInt64, `s` String, `v` UInt8"
 
@@ -43,3 +43,23 @@ def form(engine: str, columns: str = COLUMNS) -> TableForm:
 def test_order_of_rows(engine: str, columns: str, always: bool, ties: bool) -> None:
     made = form(engine, columns)
     assert (order_matters(made), ties_matter(made)) == (always, ties)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "lost"),
+    [
+        ("", "d", False),
+        ("tuple()", "(d, e)", False),
+        ("d", "d", False),
+        ("d", "(d)", False),
+        ("d", "(toYear(e), d)", False),
+        ("(d, e)", "(e, d)", False),
+        ("d", "", True),
+        ("d", "e", True),
+        ("(d, e)", "d", True),
+        ("toYYYYMM(e)", "toYear(e)", True),
+    ],
+)
+def test_rows_of_several_partitions_that_meet_have_no_order(old: str, new: str, lost: bool) -> None:
+    """On replicas, where blocks are numbered in each partition anew."""
+    assert order_is_lost(old, new) is lost

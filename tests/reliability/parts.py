@@ -172,6 +172,20 @@ PARTS: tuple[Part, ...] = (
         "every row once on every replica of its shard, the next start, through another host, went to the end",
         600,
     ),
+    *(
+        Part(
+            f"golden cases on {place}",
+            (f"tests/cluster/test_golden.py::test_every_case[{shape}-",),
+            "the rows of one host, once on every replica; the same definitions on all; nothing to do for another host; or "
+            "blocked, with a documented reason",
+            8,
+        )
+        for shape, place in (
+            ("1x2-queue", "1 shard x 2 replicas, ON CLUSTER"),
+            ("1x2-database", "1 shard x 2 replicas, in a Replicated database"),
+            ("2x2-queue", "2 shards x 2 replicas, ON CLUSTER"),
+        )
+    ),
     Part(
         "copies on two shards, one host after the other killed (`kill -9`) before every few commands",
         ("tests/cluster/test_hosts_killed.py",),

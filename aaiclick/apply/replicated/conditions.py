@@ -10,7 +10,6 @@ from aaiclick.apply.rebuild.preconditions import require_resting_streams
 from aaiclick.apply.replicated.hosts import AGAIN, reachable_peers, require_servers, require_well
 from aaiclick.apply.replicated.shards import Shard, hosts_of_shard, shards_of, workers
 from aaiclick.apply.run import ApplyOptions
-from aaiclick.catalog.normalize import normal_key
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.feeders import Feeders, find_feeders
 from aaiclick.clickhouse.merges import saved_settings
@@ -20,6 +19,7 @@ from aaiclick.clickhouse.shared.replicas import Placed, parts_on_hosts, tables_e
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import Physical, require_table
 from aaiclick.clickhouse.topology import Topology, named
+from aaiclick.diff.merging import ORDER_LOST, order_is_lost
 from aaiclick.errors import ApplyError
 from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.routine import Peer, Routine, text
@@ -184,11 +184,11 @@ def _require_order(source: Physical, work: RebuildWork | AttachWork) -> Routine[
         "SELECT partition_key FROM system.tables WHERE database = unhex({db:String}) AND name = unhex({name:String})",
         {"db": hexed(source.database), "name": hexed(source.name)},
     )
-    if normal_key(text(rows[0][0]) if rows else "") != normal_key(work.form.partition_by):
+    # The plan has said so already: this is about a table that somebody else has changed since.
+    if order_is_lost(text(rows[0][0]) if rows else "", work.form.partition_by):
         raise ApplyError(
-            f"{source.name}: of two rows with one key the later one wins ({work.form.engine}), and with another "
-            "partition key rows meet of which nobody knows which came later. Nothing was changed. Do it by hand, or "
-            "give the engine a version column"
+            f"{source.name}: {ORDER_LOST.format(engine=work.form.engine)}. Nothing was changed. Do it by hand, on all "
+            "hosts"
         )
 
 

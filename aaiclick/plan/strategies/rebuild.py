@@ -8,7 +8,7 @@ from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.diff.changes.ttl import keeps_all
 from aaiclick.diff.conversion.convert import conversion
-from aaiclick.diff.merging import order_matters, ties_matter
+from aaiclick.diff.merging import ORDER_LOST, order_is_lost, order_matters, ties_matter
 from aaiclick.diff.target import live_column
 from aaiclick.plan.operations import CopyColumn, RebuildWork
 from aaiclick.plan.proof.nondeterministic import nondeterministic
@@ -71,6 +71,10 @@ def propose_rebuild(diff: TableDiff) -> Routine[RebuildProposal]:
     # Where nothing else ranks two rows of a key, the later block wins. A copy that gave out numbers in another order
     # would let other rows survive.
     ordered = ties_matter(target)
+    # A table that is not replicated numbers its blocks through.
+    numbered_anew = diff.as_spelled.engine.startswith(("Replicated", "Shared"))
+    if ordered and numbered_anew and order_is_lost(diff.form.partition_by, target.partition_by):
+        return RebuildProposal(None, f"{ORDER_LOST.format(engine=target.engine)}: do it by hand, on all hosts")
     work = RebuildWork(
         table=diff.live.name,
         form=target,
