@@ -4,9 +4,11 @@ that is allowed."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from aaiclick.apply.script import SETTINGS
-from aaiclick.clickhouse.statements import ONCE, send
+from aaiclick.clickhouse.statements import ONCE, ask, drop_table, send
+from aaiclick.clickhouse.tables import physical
 from aaiclick.error_codes import (
     ACCESS_DENIED,
     ALTER_OF_COLUMN_IS_FORBIDDEN,
@@ -36,9 +38,15 @@ from aaiclick.error_codes import (
     UNKNOWN_TABLE,
 )
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
+from aaiclick.events import Note
 from aaiclick.plan.operations import SqlWork
-from aaiclick.routine import Command, Routine
+from aaiclick.routine import Command, Emit, Routine, number
+from aaiclick.sql.cluster import with_uuid
+from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.quoting import qualified
+from aaiclick.sql.statement_kinds import filled_table, names_its_storage
 from aaiclick.sql.tokens import Tokens
+from aaiclick.state.entries.step_entries import fresh_uuid
 from aaiclick.state.progress import JournalScope, enter_end, enter_refusal, enter_statement
 from aaiclick.versions.live_version import Sent
 
@@ -79,10 +87,11 @@ _BEFORE_ALL = frozenset({ACCESS_DENIED, READONLY, SYNTAX_ERROR, UNKNOWN_DATABASE
 
 
 def run_statements(
-    work: SqlWork, scope: JournalScope, label: str, total: int, sent: Mapping[str, Sent]
+    work: SqlWork, scope: JournalScope, label: str, total: int, sent: Mapping[str, Sent], names_storages: bool
 ) -> Routine[None]:
     """Send the remaining statements, with the scope's database as the current one. ``total``: how many the migration
-    has; ``sent``: those that earlier runs have begun, by their keys.
+    has; ``sent``: those that earlier runs have begun, by their keys. ``names_storages``: whether the database lets a
+    CREATE say which storage it makes.
 
     Raises ApplyError that names the migration and the statement. A statement that failed half-way through its rows is
     not sent again by itself.
@@ -90,24 +99,98 @@ def run_statements(
     first = total - len(work.statements) + 1
     for place, sql in enumerate(work.statements, first):
         key = f"{work.migration}:sql:{place}"
+        before = sent.get(key)
         # Before it is sent: what may have been sent is never sent again without being allowed.
-        times = sent[key].times + 1 if key in sent else 1
-        yield from enter_statement(scope, key, times)
+        times = before.times + 1 if before is not None else 1
+        making = _made_and_filled(sql, scope.database, names_storages)
+        if making is not None and before is not None and before.made:
+            yield from _drop_made(making, before.made)
+        # The statement names the storage, so that a half of it is never taken for somebody else's table.
+        made = (yield from fresh_uuid()) if making is not None and making.named else ""
+        yield from enter_statement(scope, key, times, made)
+        text = with_uuid(sql, made) if made else sql
         try:
             # Not repeated after TOO_MANY_PARTS: an INSERT meets it after its first blocks, too.
-            yield from send(Command(sql, settings=SETTINGS, database=scope.database, long=True), ONCE)
+            yield from send(Command(text, settings=SETTINGS, database=scope.database, long=True), ONCE)
         # The entry stays as it is, so the next run asks whether the statement happened.
         except OutcomeUnknownError:
             raise
         except StatementError as error:
             part = yield from _done_in_part(sql, error, scope.database)
+            advice = ""
+            if making is not None:
+                part = yield from _half_made(making, made, error)
+                advice = _in_the_way(making, error, times)
             if not part:
                 # Refused as a whole: the next run sends it again without asking.
                 yield from enter_refusal(scope, key, str(error), times)
-            raise ApplyError(f"statement {place} of {label}: {error}{part}") from error
+            raise ApplyError(f"statement {place} of {label}: {error}{part or advice}") from error
         # A kill right before this leaves an entry that was begun and not ended. Nobody can tell whether the statement
         # was carried out, so the next run does not send it without being allowed to.
         yield from enter_end(scope, key)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A table that a statement makes and fills. ``named``: the statement can say which storage that is."""
+
+    database: str
+    name: str
+    named: bool
+
+
+def _made_and_filled(sql: str, database: str, names_storages: bool) -> _Made | None:
+    names = filled_table(sql)
+    if not names:
+        return None
+    where = names[0] if len(names) > 1 else database
+    return _Made(where, names[-1], names_storages and where == database and not names_its_storage(sql))
+
+
+def _half_made(making: _Made, made: str, error: StatementError) -> Routine[str]:
+    """Drop what a statement has made and not filled; what to say where something of it may be there; '' where nothing
+    is. Newer servers (26.9) drop it themselves, older ones (25.8) leave it with the rows of the first blocks."""
+    if made:
+        try:
+            yield from _drop_made(making, made)
+        except OutcomeUnknownError:
+            raise
+        except StatementError as refused:
+            return (
+                f". {making.name} is there with some of its rows, and could not be dropped ({refused.message}): the "
+                "next run asks before it sends the statement again, and drops it then"
+            )
+        return ""
+    if error.code == TABLE_ALREADY_EXISTS:
+        return ""
+    rows = yield from ask(
+        "SELECT count() FROM system.tables WHERE database = unhex({db:String}) AND name = unhex({name:String})",
+        {"db": hexed(making.database), "name": hexed(making.name)},
+    )
+    if not number(rows[0][0]):
+        return ""
+    return (
+        f". {making.name} may be there with some of its rows. If so: DROP TABLE "
+        f"{qualified(making.database, making.name)}. The next run asks before it sends the statement again"
+    )
+
+
+def _in_the_way(making: _Made, error: StatementError, times: int) -> str:
+    if error.code != TABLE_ALREADY_EXISTS or times == 1:
+        return ""
+    return (
+        f". It was sent before: if {making.name} is what that left, run DROP TABLE "
+        f"{qualified(making.database, making.name)}, and then run again"
+    )
+
+
+def _drop_made(making: _Made, made: str) -> Routine[None]:
+    """Drop the table that an earlier run of a statement made and did not fill, where it is still under its name."""
+    there = yield from physical(making.database, making.name)
+    if there is None or there.uuid != made:
+        return
+    yield from drop_table(making.database, making.name, sync=True)
+    yield Emit(Note(f"{making.name} was dropped: the statement that makes and fills it had failed half-way"))
 
 
 def _done_in_part(sql: str, error: StatementError, database: str) -> Routine[str]:

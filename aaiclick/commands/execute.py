@@ -147,7 +147,7 @@ def execute_stand_alone(planned: PlannedMigration, steps: tuple[Step, ...], site
 
 def _options(site: Execution, found: Inspection, entries: StepEntries) -> ApplyOptions:
     collections = {item.name: item for item in found.schema.named_collections}
-    return replace(site.options, entries=entries, runner=runner_for(found), collections=collections)
+    return replace(site.options, entries=entries, runner=runner_for(found, _numbered(found)), collections=collections)
 
 
 def _gate_again(gate: Gate, planned: PlannedMigration, done: tuple[str, ...]) -> GateDecision:

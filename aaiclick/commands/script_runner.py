@@ -15,8 +15,9 @@ from aaiclick.routine import Routine
 from aaiclick.versions.scripts import statements_of
 
 
-def runner_for(found: Inspection) -> Runner:
-    """Carries out the statements and functions of the migrations that are to come."""
+def runner_for(found: Inspection, names_storages: bool = False) -> Runner:
+    """Carries out the statements and functions of the migrations that are to come. ``names_storages``: whether the
+    database lets a CREATE say which storage it makes."""
     scope = found.scope
 
     def runner(work: CallableWork | SqlWork) -> Routine[None]:
@@ -25,7 +26,7 @@ def runner_for(found: Inspection) -> Runner:
             raise ApplyError(f"migration {work.migration} is in the plan, but not in the code: plan again")
         if isinstance(work, SqlWork):
             total = len(statements_of(script.migration))
-            yield from run_statements(work, scope, script.label, total, found.progress.sent)
+            yield from run_statements(work, scope, script.label, total, found.progress.sent, names_storages)
             return
         move = script.migration.move
         if move is None:

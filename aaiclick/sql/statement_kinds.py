@@ -47,6 +47,26 @@ def statement_kind(sql: str) -> Literal["rows", "definition", ""]:
     return ""
 
 
+def filled_table(sql: str) -> tuple[str, ...]:
+    """The table that a statement makes and fills (``CREATE TABLE ... AS SELECT``), as (database, name) or (name,); none
+    where it does neither, or puts it in place when it is full (``CREATE OR REPLACE``)."""
+    try:
+        tokens = Tokens(sql)
+    except TokenError:
+        return ()
+    head = head_of(sql)
+    if head is None or (head.verb, head.kind) != ("CREATE", "TABLE") or tokens.is_word(1, "OR", "REPLACE"):
+        return ()
+    return head.names[0] if _fills(tokens, head) and not tokens.is_word(head.rest, "EMPTY") else ()
+
+
+def names_its_storage(sql: str) -> bool:
+    """Whether a CREATE says which UUID its table gets, or goes to a cluster."""
+    head = head_of(sql)
+    # Only the literal of a UUID stands in single quotes there.
+    return head is not None and (sql[: head.end].endswith("'") or Tokens(sql).is_word(head.rest, "ON", "CLUSTER"))
+
+
 def target_of(sql: str, database: str) -> str:
     """The table of this database whose rows a statement changes; '' for any other."""
     tokens = Tokens(sql)

@@ -304,9 +304,10 @@ def enter_end(scope: JournalScope, key: str) -> Routine[None]:
     yield from outcome(scope.database, scope.action(key), "done")
 
 
-def enter_statement(scope: JournalScope, key: str, times: int) -> Routine[None]:
-    """Say that a statement is about to be sent. ``times``: how often, with this one."""
-    yield from enter_start(scope, key, {"attempt": times})
+def enter_statement(scope: JournalScope, key: str, times: int, made: str = "") -> Routine[None]:
+    """Say that a statement is about to be sent. ``times``: how often, with this one. ``made``: UUID of the table that
+    it makes and fills."""
+    yield from enter_start(scope, key, {"attempt": times} | ({"made": made} if made else {}))
 
 
 def enter_refusal(scope: JournalScope, key: str, why: str, times: int) -> Routine[None]:
@@ -353,7 +354,7 @@ def _sent(scope: JournalScope, entry: Entry) -> Sent:
     times."""
     line = f"{scope.database} {entry.seq} {entry.at}"
     mark = str(entry.details.get("mark") or sha256(line.encode()).hexdigest()[:_MARKED])
-    return Sent(_attempt(entry), mark)
+    return Sent(_attempt(entry), mark, str(entry.details.get("made") or ""))
 
 
 def _attempt(entry: Entry) -> int:

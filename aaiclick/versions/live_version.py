@@ -148,6 +148,8 @@ class Sent:
     """How often."""
     mark: str
     """Tells the last time from those before, also in other databases."""
+    made: str = ""
+    """UUID of the table that it makes and fills; '' for any other statement, and where none was given to it."""
 
 
 @dataclass(frozen=True, slots=True)

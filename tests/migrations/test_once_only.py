@@ -9,9 +9,11 @@ import pytest
 
 from aaiclick import Column, Migration, Policy, Rebuild, Schema, ensure_schema, plan_schema
 from aaiclick.catalog.forms import Catalog, ServerFacts
+from aaiclick.clickhouse.statements import send
 from aaiclick.commands import migrate
 from aaiclick.errors import ApplyError, DriftRemainsError, SchemaVersionError
 from aaiclick.events import Progress, StepDone, StepStarted
+from aaiclick.routine import Command, Routine
 from aaiclick.state.journal import Entry
 from aaiclick.state.progress import JournalScope, progress_of
 from tests.migrations.building import rows, schema, table
@@ -133,6 +135,59 @@ def test_what_is_allowed_to_a_job_that_starts_again_by_itself_is_allowed_once(
     assert rows(begun) == [(1, 1), (2, 2)]
     ensure_schema(begun, NINE, policy=Policy.lossless().allow(*keys, f"{after} {second}"))
     assert rows(begun) == [(1, 1), (2, 2), *([(9, 9)] if after == "rerun" else [])]
+
+
+FILLED = schema(
+    2, T, migrations=[Migration(2, sql=["CREATE TABLE f ENGINE = MergeTree ORDER BY id AS SELECT id, n FROM t"])]
+)
+
+
+@pytest.mark.parametrize("somebody_elses", [False, True])
+def test_a_table_that_a_killed_statement_made_and_filled_is_not_in_the_way_of_it(
+    aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch, somebody_elses: bool
+) -> None:
+    """Nor is one that was only begun: that one cannot be told from a full one."""
+    from aaiclick.apply import script_steps
+
+    def killed(command: Command, codes: frozenset[int]) -> Routine[None]:
+        yield from send(command, codes)
+        raise Killed
+
+    ensure_schema(aaiclick_client, schema(1, T))
+    aaiclick_client.command("INSERT INTO t VALUES (1, 1), (2, 2)")
+    with monkeypatch.context() as patched:
+        patched.setattr(script_steps, "send", killed)
+        with pytest.raises(Killed):
+            ensure_schema(aaiclick_client, FILLED)
+    aaiclick_client.command("DROP TABLE _aaiclick_lock SYNC")
+    if somebody_elses:
+        aaiclick_client.command("DROP TABLE f SYNC")
+        aaiclick_client.command("CREATE TABLE f ENGINE = MergeTree ORDER BY id AS SELECT id, n FROM t")
+    policy = Policy.lossless().allow(f"rerun {asked(aaiclick_client, FILLED)}")
+    if somebody_elses:
+        with pytest.raises(ApplyError, match=r"It was sent before: if f is what that left, run DROP TABLE .*f`, and"):
+            ensure_schema(aaiclick_client, FILLED, policy=policy)
+        aaiclick_client.command("DROP TABLE f SYNC")
+    ensure_schema(aaiclick_client, FILLED, policy=policy)
+    assert aaiclick_client.query("SELECT id, n FROM f ORDER BY id").result_rows == [(1, 1), (2, 2)]
+
+
+def test_a_statement_that_fails_while_it_fills_its_table_leaves_nothing_of_it(aaiclick_client: Client) -> None:
+    ensure_schema(aaiclick_client, schema(1, T))
+    aaiclick_client.command("INSERT INTO t SELECT number, 1 FROM numbers(100)")
+    filled = (
+        "CREATE TABLE IF NOT EXISTS f (id UInt64) ENGINE = MergeTree ORDER BY id AS SELECT id + throwIf(n = 0) FROM t "
+        "SETTINGS max_block_size = 10, max_threads = 1"
+    )
+    declared = schema(2, T, migrations=[Migration(2, sql=[filled])])
+    aaiclick_client.command("INSERT INTO t VALUES (1000, 0)")
+    for _ in range(2):
+        with pytest.raises(ApplyError, match="throwIf"):
+            ensure_schema(aaiclick_client, declared)
+        assert aaiclick_client.command("EXISTS TABLE f") == 0
+    aaiclick_client.command("ALTER TABLE t UPDATE n = 1 WHERE 1 SETTINGS mutations_sync = 2")
+    ensure_schema(aaiclick_client, declared)
+    assert aaiclick_client.command("SELECT count() FROM f") == 101
 
 
 FAILS_LATE = (

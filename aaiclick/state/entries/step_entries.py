@@ -77,7 +77,7 @@ def enter_begun(entries: StepEntries, step: Step) -> Routine[Step]:
     if not made or not entries.numbered or not isinstance(step.work, CreateWork):
         return step
     # The CREATE names the storage, so that it can be entered before it is there.
-    uuid = yield from _fresh_uuid()
+    uuid = yield from fresh_uuid()
     for version in made:
         key = rebuild_key(version, step.object)
         details: dict[str, object] = {"uuid": "", "new": uuid, "table": step.object}
@@ -177,7 +177,7 @@ def _made(entries: StepEntries, step: Step) -> Sequence[int]:
     return entries.filled.get(step.object, ()) if step.work.kind == "create" else ()
 
 
-def _fresh_uuid() -> Routine[str]:
+def fresh_uuid() -> Routine[str]:
     """One of version 4."""
     digits = ""
     while len(digits) < 32:
