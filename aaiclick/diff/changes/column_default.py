@@ -47,10 +47,12 @@ class ChangeDefault:
 
     @property
     def words(self) -> str:
-        return (
+        words = (
             f"column {self.new.name}: {or_none(default_clause(self.old).strip())} -> "
             f"{or_none(default_clause(self.new).strip())}"
         )
+        # Neither an ALTER nor a copy works out anew what a row holds: MATERIALIZED speaks of INSERTs from here on.
+        return f"{words}; stored values stay" if self.old.stored and self.new.kind == "MATERIALIZED" else words
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
