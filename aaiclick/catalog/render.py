@@ -19,7 +19,7 @@ from aaiclick.catalog.forms import (
     ViewForm,
 )
 from aaiclick.errors import UnsupportedObjectError
-from aaiclick.sql.ddl import comment_clause, create, create_named_collection, create_table
+from aaiclick.sql.ddl import column_definition, comment_clause, create, create_named_collection, create_table
 from aaiclick.sql.quoting import is_bare, quote_name
 from aaiclick.sql.secrets import HIDDEN
 from aaiclick.sql.tokens import TokenError, Tokens, identifier
@@ -81,20 +81,10 @@ def statement(form: Form, database: str, name: str, if_not_exists: bool = False)
 
 def column_form_sql(column: ColumnForm) -> str:
     """One column of a CREATE, an ADD COLUMN or a MODIFY COLUMN."""
-    parts = [quote_name(column.name), column.type]
-    if column.kind:
-        parts.append(f"{column.kind} {column.expression}".rstrip())
-    if column.comment:
-        parts.append(comment_clause(column.comment))
-    if column.codec:
-        parts.append(f"CODEC({column.codec})")
-    if column.statistics:
-        parts.append(f"STATISTICS({column.statistics})")
-    if column.ttl:
-        parts.append(f"TTL {column.ttl}")
-    if column.settings:
-        parts.append(f"SETTINGS ({settings_sql(column.settings)})")
-    return " ".join(parts)
+    head = (quote_name(column.name), column.type, f"{column.kind} {column.expression}".strip() if column.kind else "")
+    return column_definition(
+        head, column.comment, column.codec, column.statistics, column.ttl, settings_sql(column.settings)
+    )
 
 
 def attribute_form_sql(column: ColumnForm) -> str:

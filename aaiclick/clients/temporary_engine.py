@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from typing import Generic, TypeVar
 
 from aaiclick.clients.failures import NOT_INSTALLED
 from aaiclick.clients.opening import Opened, open_url
@@ -67,19 +68,14 @@ def _url(line: str) -> str:
     return str(said["url"])
 
 
-def _elsewhere(effect: Query | Command, is_scratch: Callable[[str], bool]) -> bool:
-    # A question about scratch may name it in a parameter only.
-    texts = [effect.sql, *(str(value) for value in effect.parameters.values())]
-    if isinstance(effect, Command) and effect.database:
-        texts.append(effect.database)
-    return any(is_scratch(text) for text in texts)
+S = TypeVar("S", Connection, AsyncConnection)
 
 
-class SplitConnection:
-    """A connection whose scratch statements run on the other engine."""
+class _Split(Generic[S]):
+    """Which engine gets a statement."""
 
-    def __init__(self, server: Connection, other: Connection, is_scratch: Callable[[str], bool]) -> None:
-        self._server = server
+    def __init__(self, server: S, other: Connection, is_scratch: Callable[[str], bool]) -> None:
+        self._server: S = server
         self._other = other
         self._is_scratch = is_scratch
 
@@ -91,40 +87,38 @@ class SplitConnection:
     def identity(self) -> str:
         return self._server.identity
 
+    def _elsewhere(self, effect: Query | Command) -> bool:
+        # A question about scratch may name it in a parameter only.
+        texts = [effect.sql, *(str(value) for value in effect.parameters.values())]
+        if isinstance(effect, Command) and effect.database:
+            texts.append(effect.database)
+        return any(self._is_scratch(text) for text in texts)
+
+
+class SplitConnection(_Split[Connection]):
+    """A connection whose scratch statements run on the other engine."""
+
     def query(self, effect: Query, /) -> Sequence[Sequence[object]]:
-        return (self._other if _elsewhere(effect, self._is_scratch) else self._server).query(effect)
+        return (self._other if self._elsewhere(effect) else self._server).query(effect)
 
     def command(self, effect: Command, /) -> None:
-        (self._other if _elsewhere(effect, self._is_scratch) else self._server).command(effect)
+        (self._other if self._elsewhere(effect) else self._server).command(effect)
 
     def close(self) -> None:
         self._server.close()
 
 
-class AsyncSplitConnection:
+class AsyncSplitConnection(_Split[AsyncConnection]):
     """The same for an async client. The other engine is called in this thread, because its statements take
     milliseconds."""
 
-    def __init__(self, server: AsyncConnection, other: Connection, is_scratch: Callable[[str], bool]) -> None:
-        self._server = server
-        self._other = other
-        self._is_scratch = is_scratch
-
-    @property
-    def embedded(self) -> bool:
-        return self._server.embedded
-
-    @property
-    def identity(self) -> str:
-        return self._server.identity
-
     async def query(self, effect: Query, /) -> Sequence[Sequence[object]]:
-        if _elsewhere(effect, self._is_scratch):
+        if self._elsewhere(effect):
             return self._other.query(effect)
         return await self._server.query(effect)
 
     async def command(self, effect: Command, /) -> None:
-        if _elsewhere(effect, self._is_scratch):
+        if self._elsewhere(effect):
             self._other.command(effect)
         else:
             await self._server.command(effect)

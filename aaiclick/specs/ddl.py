@@ -10,7 +10,7 @@ from aaiclick.specs.engines import Engine, Key, MergeTree
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, View
 from aaiclick.sql.comments import without_end
-from aaiclick.sql.ddl import comment_clause, create
+from aaiclick.sql.ddl import column_definition, comment_clause, create
 from aaiclick.sql.quoting import is_bare, qualified, quote_name, quote_string
 
 _PART = r"[A-Za-z_][A-Za-z0-9_]*|`(?:[^`\\]|\\.)+`"
@@ -39,22 +39,15 @@ def settings_list(settings: dict[str, SettingValue]) -> str:
 
 def column_sql(column: Column) -> str:
     """One column of a CREATE or an ADD COLUMN."""
-    parts = [quote_name(column.name), column.type]
+    value = ""
     if column.kind == "EPHEMERAL":
-        parts.append("EPHEMERAL" if column.ephemeral is True else f"EPHEMERAL {column.ephemeral}")
+        value = "EPHEMERAL" if column.ephemeral is True else f"EPHEMERAL {column.ephemeral}"
     elif column.kind:
-        parts.append(f"{column.kind} {column.default or column.materialized or column.alias}")
-    if column.comment:
-        parts.append(comment_clause(column.comment))
-    if column.codec:
-        parts.append(f"CODEC({column.codec})")
-    if column.statistics:
-        parts.append(f"STATISTICS({column.statistics})")
-    if column.ttl:
-        parts.append(f"TTL {column.ttl}")
-    if settings_list(column.settings):
-        parts.append(f"SETTINGS ({settings_list(column.settings)})")
-    return " ".join(parts)
+        value = f"{column.kind} {column.default or column.materialized or column.alias}"
+    head = (quote_name(column.name), column.type, value)
+    return column_definition(
+        head, column.comment, column.codec, column.statistics, column.ttl, settings_list(column.settings)
+    )
 
 
 def index_sql(index: Index) -> str:

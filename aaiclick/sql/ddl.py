@@ -36,6 +36,21 @@ def comment_clause(comment: str | None) -> str:
     return f"COMMENT {quote_string(comment)}" if comment else ""
 
 
+def column_definition(
+    head: Sequence[str], comment: str | None, codec: str | None, statistics: str | None, ttl: str | None, settings: str
+) -> str:
+    """One column of a CREATE, an ADD COLUMN or a MODIFY COLUMN, in the engine's own order. ``head``: its name, its type
+    and what gives its values; ``settings`` as they stand between the parentheses."""
+    clauses = (
+        comment_clause(comment),
+        f"CODEC({codec})" if codec else "",
+        f"STATISTICS({statistics})" if statistics else "",
+        f"TTL {ttl}" if ttl else "",
+        f"SETTINGS ({settings})" if settings else "",
+    )
+    return " ".join(part for part in (*head, *clauses) if part)
+
+
 def create_view(view: str, query: str, columns: str = "") -> str:
     """CREATE VIEW, with the columns that it is to have where they are told."""
     return create("VIEW", view, f"({columns})" if columns else "", f"AS {query}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import ColumnForm
-from aaiclick.diff.changes.base import AlterCommand, DataCheck, Phase, or_none
+from aaiclick.diff.changes.base import AlterCommand, BaseChange, Phase, or_none
 from aaiclick.diff.hazards import Hazard
 from aaiclick.sql.clauses import modify_column, remove_from_column
 from aaiclick.sql.quoting import quote_name, quote_string
@@ -34,7 +34,7 @@ def not_stored(table: str, old: ColumnForm, new: ColumnForm) -> Hazard | None:
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeDefault:
+class ChangeDefault(BaseChange):
     """Another kind of default, or another expression.
 
     Rows of parts that do not hold the column read the default, so they would read another value. ``MaterializeColumns``
@@ -77,7 +77,3 @@ class ChangeDefault:
     def hazards(self) -> tuple[Hazard, ...]:
         lost = not_stored(self.table, self.old, self.new)
         return (lost,) if lost is not None else ()
-
-    @property
-    def checks(self) -> tuple[DataCheck, ...]:
-        return ()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm
 from aaiclick.catalog.render import column_form_sql
-from aaiclick.diff.changes.base import AlterCommand, BaseChange, DataCheck, Phase
+from aaiclick.diff.changes.base import AlterCommand, BaseChange, Phase
 from aaiclick.diff.hazards import Hazard
 from aaiclick.sql.clauses import add_column, drop_column, materialize, modify_column, rename_column
 from aaiclick.sql.quoting import quote_name, quote_string
@@ -56,7 +56,7 @@ class AddColumn(BaseChange):
 
 
 @dataclass(frozen=True, slots=True)
-class DropColumn:
+class DropColumn(BaseChange):
     """A column that is no longer declared. It is dropped only where that is allowed by name."""
 
     table: str
@@ -97,10 +97,6 @@ class DropColumn:
             f": it is one column (flatten_nested = 0), and its parts ({example} ...) are columns of their own."
             f" A migration takes their values along: Rebuild(columns={{{example!r}: {example!r}, ...}})"
         )
-
-    @property
-    def checks(self) -> tuple[DataCheck, ...]:
-        return ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import ConstraintForm
-from aaiclick.diff.changes.base import AlterCommand, DataCheck, Phase
-from aaiclick.diff.hazards import Hazard
+from aaiclick.diff.changes.base import AlterCommand, BaseChange, DataCheck, Phase
 from aaiclick.sql.clauses import add_constraint, drop_constraint
 from aaiclick.sql.quoting import quote_name
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeConstraint:
+class ChangeConstraint(BaseChange):
     """A constraint that is added, dropped or different. The server checks only new rows, so the present ones are
     counted first."""
 
@@ -44,10 +43,6 @@ class ChangeConstraint:
             added = add_constraint(quote_name(self.new.name), f"{self.new.kind} {self.new.expression}")
             commands.append(AlterCommand(Phase.ADD_OBJECTS, added))
         return tuple(commands)
-
-    @property
-    def hazards(self) -> tuple[Hazard, ...]:
-        return ()
 
     @property
     def checks(self) -> tuple[DataCheck, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from aaiclick.catalog.scratch_objects import instantiable
-from aaiclick.diff.changes.base import AlterCommand, BaseChange, DataCheck, Phase, or_none
+from aaiclick.diff.changes.base import AlterCommand, BaseChange, Phase, or_none
 from aaiclick.diff.hazards import Hazard
 from aaiclick.sql.clauses import REMOVE_SAMPLE_BY, modify_order_by, modify_sample_by
 
@@ -73,7 +73,7 @@ class ChangeSamplingKey(BaseChange):
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeEngine:
+class ChangeEngine(BaseChange):
     """Another engine, or other arguments: ALTER has no syntax for it."""
 
     table: str
@@ -99,7 +99,3 @@ class ChangeEngine:
             return ()
         message = f"{self.new} combines rows of the same sort key of {self.table} when parts are merged"
         return (Hazard("loses-rows", message, f"change-engine {self.table}"),)
-
-    @property
-    def checks(self) -> tuple[DataCheck, ...]:
-        return ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from aaiclick.diff.changes.base import AlterCommand, DataCheck, Phase, or_none
+from aaiclick.diff.changes.base import AlterCommand, BaseChange, Phase, or_none
 from aaiclick.diff.hazards import Hazard
 from aaiclick.sql.clauses import REMOVE_TTL, modify_column, modify_ttl, remove_from_column
 from aaiclick.sql.quoting import quote_name
@@ -80,7 +80,7 @@ def _passes_on(tokens: Tokens, bracket: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeTtl:
+class ChangeTtl(BaseChange):
     """Another TTL of the table. Parts compute anew when their rows expire, which reads only the columns of the TTL."""
 
     table: str
@@ -103,13 +103,9 @@ class ChangeTtl:
         message = f"rows of {self.table} that are past the new TTL are deleted, by this step or by a later merge"
         return (Hazard("loses-rows", message, f"change-ttl {self.table}"),)
 
-    @property
-    def checks(self) -> tuple[DataCheck, ...]:
-        return ()
-
 
 @dataclass(frozen=True, slots=True)
-class ChangeColumnTtl:
+class ChangeColumnTtl(BaseChange):
     """Another TTL of a column. Past it, values become the default."""
 
     table: str
@@ -141,7 +137,3 @@ class ChangeColumnTtl:
             f"values of {self.table}.{self.name} that are past the new TTL become the default, now or at a later merge"
         )
         return (Hazard("changes-values", message, f"change-ttl {self.table}.{self.name}"),)
-
-    @property
-    def checks(self) -> tuple[DataCheck, ...]:
-        return ()
