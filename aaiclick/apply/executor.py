@@ -10,6 +10,7 @@ from typing_extensions import assert_never
 
 from aaiclick.apply.alter import apply_alter
 from aaiclick.apply.backfill.backfill import apply_backfill
+from aaiclick.apply.backfill.on_replicas import backfill_on_replicas
 from aaiclick.apply.collection import apply_collection, without_values
 from aaiclick.apply.create import apply_create
 from aaiclick.apply.drop import apply_drop
@@ -23,7 +24,7 @@ from aaiclick.apply.replicated.distributed_queues import flush_before
 from aaiclick.apply.replicated.rebuild import rebuild_on_replicas
 from aaiclick.apply.run import ApplyOptions, Done, Site, StepOutcome
 from aaiclick.apply.script import apply_sql
-from aaiclick.apply.spread_script import spread_script
+from aaiclick.apply.spread_script import spread_function, spread_script
 from aaiclick.clickhouse.merges import start_merges_of
 from aaiclick.clickhouse.shared.bookkeeping import KEEPER_ADVICE, WITHOUT_KEEPER
 from aaiclick.clickhouse.statements import system_merges
@@ -123,10 +124,15 @@ def _carried_out(work: Work, site: Site) -> Routine[Done]:
         return (yield from rebuild_on_replicas(work, site))
     if reach is not None and isinstance(work, AttachWork):
         return (yield from attach_on_replicas(work, site))
+    if reach is not None and isinstance(work, BackfillWork):
+        return (yield from backfill_on_replicas(work, site))
     if reach is not None and isinstance(work, SqlWork) and site.options.runner is not None:
         # Definitions among them go to every host, what changes rows goes to one: neither way does for both.
         sent = site.options.runner(work)
         yield from spread_script(sent, work.statements, site.database, reach)
+        return Done()
+    if reach is not None and isinstance(work, CallableWork):
+        yield from spread_function(_called(work, site.options), site.database, reach)
         return Done()
     return (yield from everywhere(apply_work(work, site), reach))
 
@@ -155,14 +161,19 @@ def apply_work(work: Work, site: Site) -> Routine[Done]:
         case SqlWork():
             return (yield from apply_sql(work, database))
         case CallableWork():
-            if options.runner is None:
-                raise ApplyError(
-                    f"migration {work.migration} moves data with a function, and this call has nothing to run it with"
-                )
-            yield from options.runner(work)
+            yield from _called(work, options)
             return Done()
         case _:
             assert_never(work)
+
+
+def _called(work: CallableWork, options: ApplyOptions) -> Routine[None]:
+    """Call the function of a migration. Raises ApplyError where nothing can."""
+    if options.runner is None:
+        raise ApplyError(
+            f"migration {work.migration} moves data with a function, and this call has nothing to run it with"
+        )
+    yield from options.runner(work)
 
 
 def _sent(work: CreateWork | ReplaceWork | DropWork | CollectionWork, site: Site) -> Routine[Done]:

@@ -3,6 +3,7 @@ is for the next run."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from aaiclick.apply.backfill.backfill import let_writers_in
@@ -21,6 +22,7 @@ from aaiclick.lease.renew import Lease, check, release
 from aaiclick.routine import Emit, Routine
 from aaiclick.state.owned import read_owned
 from aaiclick.state.rebuild_mark import Mark
+from aaiclick.state.replicated.backfill_mark import ReplicatedBackfillMark
 from aaiclick.state.replicated.mark import ReplicatedMark
 
 _A_MOMENT = 1.0
@@ -49,6 +51,8 @@ def end_interrupted(lease: Lease) -> Routine[None]:
                 yield from _lift(lease.database, mark)
         for copied in owned.replicated_marks():
             yield from _admit(lease.database, copied)
+        for feed in owned.replicated_backfills():
+            yield from _admit_sources(lease.database, feed)
         yield from let_writers_in(owned)
         # Last: as long as this run holds the lease nobody else works on these tables.
         yield from release(lease)
@@ -65,16 +69,30 @@ def _admit(database: str, mark: ReplicatedMark) -> Routine[None]:
         said = f"{mark.table}: hosts that have the old table under its name refuse writers, until the next run"
         yield Emit(Note(said, "warning"))
         return
-    if mark.cluster:
-        hosts = yield from hosts_of(mark.cluster)
-        topology = Topology("queue", mark.cluster, hosts, database)
-        reach = Reach(topology.apart if mark.apart else topology)
-        local = next((place for place, host in enumerate(hosts, 1) if host.is_local), 0)
-        yield from open_somehow(database, mark, replace(reach, here=local))
+    yield from _open(database, mark.table, mark.sources, mark.cluster, apart=mark.apart)
+
+
+def _admit_sources(database: str, mark: ReplicatedBackfillMark) -> Routine[None]:
+    """The same for the sources of a view. While hosts may differ in whether they have it, none of them takes rows."""
+    if mark.phase == "opening":
+        said = f"{mark.work.view}: {', '.join(mark.work.sources)} refuses writers on all hosts, until the next run"
+        yield Emit(Note(said, "warning"))
         return
-    here = yield from physical(database, mark.table)
+    for name in mark.work.sources if mark.phase != "filled" else ():
+        yield from _open(database, name, mark.places(name), mark.cluster)
+
+
+def _open(database: str, name: str, sources: Sequence[str], cluster: str, *, apart: bool = False) -> Routine[None]:
+    if cluster:
+        hosts = yield from hosts_of(cluster)
+        topology = Topology("queue", cluster, hosts, database)
+        reach = Reach(topology.apart if apart else topology)
+        local = next((place for place, host in enumerate(hosts, 1) if host.is_local), 0)
+        yield from open_somehow(database, name, sources, replace(reach, here=local))
+        return
+    here = yield from physical(database, name)
     # Under the name may be somebody else's table by now, whose constraints are none of ours.
-    if here is not None and here.uuid in mark.sources:
+    if here is not None and here.uuid in sources:
         yield from open_by_log(here)
 
 

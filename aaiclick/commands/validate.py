@@ -28,7 +28,7 @@ def validate(schema: Schema, database: str | None) -> Routine[Status]:
         mark if isinstance(mark, str) else f"a {mark.work.kind} of {mark.table} was not finished"
         for mark in found.owned.marks()
     ]
-    backfills = found.owned.backfill_marks()
+    backfills = (*found.owned.backfill_marks(), *found.owned.replicated_backfills())
     waiting += [
         mark if isinstance(mark, str) else f"the materialized view {mark.work.view} was not brought to its end"
         for mark in backfills

@@ -10,6 +10,7 @@ from aaiclick.catalog.declared_tables import canonical_tables, canonical_views
 from aaiclick.catalog.forms import Catalog, DictionaryForm, Form, LiveObject, TableForm, UnsupportedForm, ViewForm
 from aaiclick.catalog.normalize import normal_form
 from aaiclick.catalog.scratch import Scratch
+from aaiclick.clickhouse.topology import Topology
 from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import SpecError
 from aaiclick.plan.backfill.fill import create_view
@@ -93,6 +94,7 @@ def plan_views(
     scratch: Scratch,
     forms: Mapping[str, Form],
     notes: list[str],
+    topology: Topology,
 ) -> Routine[PlannedViews]:
     """What is to be done for those that differ or are missing."""
     items = as_they_were(items, catalog)
@@ -121,14 +123,14 @@ def plan_views(
         if live.form.kind != form.kind:
             found.append(obstacle_step(live.name, live.form.kind, item.noun))
         else:
-            step = yield from _replace(item, live, form, catalog, forms)
+            step = yield from _replace(item, live, form, catalog, forms, topology)
             if step is not None:
                 found.append(_with_diff(step, live.form, form))
     for ordered in create_order(items, catalog):
         step = with_columns(ordered, items, views, catalog)
         view = next((each for each in written if each.name == step.object), None)
         if isinstance(view, AggregateView):
-            found.append((yield from create_aggregate(view, forms, catalog)))
+            found.append((yield from create_aggregate(view, forms, catalog, topology)))
         elif view is not None:
             found.append(
                 (
@@ -141,6 +143,7 @@ def plan_views(
                         catalog,
                         scratch,
                         [table.name for table in schema.tables],
+                        topology,
                     )
                 )
             )
@@ -206,7 +209,7 @@ def _targets(
 
 
 def _replace(
-    item: Declared, live: LiveObject, form: Form, catalog: Catalog, forms: Mapping[str, Form]
+    item: Declared, live: LiveObject, form: Form, catalog: Catalog, forms: Mapping[str, Form], topology: Topology
 ) -> Routine[Step | None]:
     database = catalog.database
     name = qualified(database, item.name)
@@ -238,7 +241,7 @@ def _replace(
         sql = replacing(create_again(item, before, after, database))
         return statements_step(f"{item.name}:replace", item.name, "; ".join(words), (sql,))
     aggregate_step = (
-        (yield from change_aggregate(keeping(item, before), before, after, forms, catalog))
+        (yield from change_aggregate(keeping(item, before), before, after, forms, catalog, topology))
         if isinstance(item, AggregateView)
         else None
     )
@@ -249,7 +252,7 @@ def _replace(
     if alters:
         blocked = _unwritten(item, after, forms, catalog)
         return statements_step(f"{item.name}:replace", item.name, "; ".join(words), alters, blocked=blocked)
-    backfill = yield from replaced(item, live, after, database)
+    backfill = yield from replaced(item, live, after, database, topology)
     if backfill is not None:
         return (yield from replace_step(item, words, backfill))
     statements = (drop("VIEW", name), create_again(item, before, after, database))

@@ -122,6 +122,12 @@ class AggregateFields(TypedDict, total=False):
     """SETTINGS of the target."""
     comment: str | None
     """COMMENT of the target."""
+    replicated: str
+    """Makes the target a replicated one, as ``replicated`` of an engine does: '' for what the server gives, or path and
+    replica."""
+
+
+_CLAUSES = ("order_by", "partition_by", "ttl", "settings", "replicated")
 
 
 class Aggregate:
@@ -175,7 +181,7 @@ class Aggregate:
         keys = {column: self._key(raw, column, key) for column, key in self.by.items()}
         measures = {column: self._measure(raw, column, measure) for column, measure in self.measures.items()}
         said: dict[str, object] = {"order_by": list(self.by), **self.fields}
-        clauses = {field: said[field] for field in ("order_by", "partition_by", "ttl", "settings") if field in said}
+        clauses = {field: said[field] for field in _CLAUSES if field in said}
         columns = [Column(column, kind) for column, (_, kind) in (*keys.items(), *measures.items())]
         fields: TableFields = {"engine": AggregatingMergeTree.model_validate(clauses)}
         if "comment" in self.fields:

@@ -134,6 +134,11 @@ def truncate_table(table: str) -> str:
     return _statement("TRUNCATE TABLE", table)
 
 
+def is_truncate(sql: str) -> bool:
+    """True for a statement of ``truncate_table``."""
+    return sql.startswith("TRUNCATE TABLE ")
+
+
 def optimize_table(table: str) -> str:
     """OPTIMIZE TABLE: merges parts; a Buffer table is flushed by it."""
     return _statement("OPTIMIZE TABLE", table)

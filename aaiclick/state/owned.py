@@ -27,6 +27,7 @@ from aaiclick.state.cache import CacheEntry, parse_cache
 from aaiclick.state.kept_tables import KEPT_PREFIX, KeptRow, parse_kept
 from aaiclick.state.notes import read_notes
 from aaiclick.state.rebuild_mark import MARK_PREFIX, Mark, parse_mark
+from aaiclick.state.replicated.backfill_mark import ReplicatedBackfillMark, parse_replicated_backfill
 from aaiclick.state.replicated.mark import ReplicatedMark, parse_replicated_mark
 from aaiclick.state.staged_chunks import STAGE_PREFIX, StagedChunk, parse_staged_chunk, source_of
 
@@ -152,8 +153,17 @@ class Owned:
         return tuple(mark for mark in found if mark is not None)
 
     def backfill_marks(self) -> tuple[BackfillMark | str, ...]:
-        """Every mark of a view that is being put in place; the name alone where it cannot be read."""
-        return tuple(parse_backfill_mark(table.name, table.comment) for table in self._named(BACKFILL_MARK_PREFIX))
+        """Every mark of a view that is being put in place on one host; the name alone where it cannot be read."""
+        return tuple(
+            parse_backfill_mark(table.name, table.comment)
+            for table in self._named(BACKFILL_MARK_PREFIX)
+            if parse_replicated_backfill(table.comment) is None
+        )
+
+    def replicated_backfills(self) -> tuple[ReplicatedBackfillMark, ...]:
+        """Every mark of a view that is being put in place on all hosts."""
+        found = (parse_replicated_backfill(table.comment) for table in self._named(BACKFILL_MARK_PREFIX))
+        return tuple(mark for mark in found if mark is not None)
 
     def backfill_stages(self, mark: BackfillMark) -> tuple[str, ...]:
         """The staging tables of a view's fill: its runs name them all by the nonce of the mark."""

@@ -45,7 +45,7 @@ def fill_up(
     keep changing.
     """
     if not fill.target:
-        fill = replace(fill, target=(yield from _own_table(database, mark.work.view)))
+        fill = replace(fill, target=(yield from own_table_of(database, mark.work.view)))
     form = yield from _form(database, fill.target)
     # A restart forgets SYSTEM STOP MERGES, so merges are stopped by statement and by settings once more.
     yield from stop_merges(source)
@@ -79,10 +79,10 @@ def fill_up(
             # Some blocks may be in already: the next turn drops this staging table and fills another one.
             level += 1
             continue
-        selected = _selected(chunk)
+        selected = selected_parts(chunk)
         found = yield from rows_in_reach(qualified(database, fill.source), selected, 2 * len(selected) + 262144)
         # Asked last: parts that are still there now were there all the time.
-        if not (yield from _still_there(source, chunk)):
+        if not (yield from still_there(source, chunk)):
             restarts += 1
             if restarts > options.restarts * 10:
                 raise ApplyError(
@@ -143,7 +143,8 @@ def _require_unmixed(due: Sequence[Part], mark: BackfillMark, fill: Fill) -> Non
         )
 
 
-def _own_table(database: str, view: str) -> Routine[str]:
+def own_table_of(database: str, view: str) -> Routine[str]:
+    """The name of the table that a view owns. Raises ApplyError where it cannot be found."""
     name = yield from own_table(database, view)
     if not name:
         raise ApplyError(f"{view}: the table that it owns cannot be found, and was not filled. Run again: it goes on")
@@ -152,15 +153,15 @@ def _own_table(database: str, view: str) -> Routine[str]:
 
 def _insert(database: str, fill: Fill, chunk: Chunk, staging: str, blocks: Mapping[str, str | int]) -> Routine[None]:
     names = ", ".join(quote_name(name) for name, _ in fill.columns)
-    sql = f"INSERT INTO {qualified(database, staging)} ({names}) {_question(database, fill, chunk, names)}"
+    sql = f"INSERT INTO {qualified(database, staging)} ({names}) {question(database, fill, chunk, names)}"
     # The names of up to a thousand parts stand in the statement. 262144 is what the server allows by itself.
     size: Sent = {"max_query_size": 2 * len(sql) + 262144, "max_bytes_before_external_group_by": EXTERNAL_BYTES}
     yield from insert_permissively(Command(sql, settings=merged(COPY, size, blocks), database=database, long=True))
 
 
-def _question(database: str, fill: Fill, chunk: Chunk, names: str) -> str:
+def question(database: str, fill: Fill, chunk: Chunk, names: str) -> str:
     """What the view asks, of the rows of the chunk alone."""
-    where = f"{_selected(chunk)}{f' AND ({fill.where})' if fill.where else ''}"
+    where = f"{selected_parts(chunk)}{f' AND ({fill.where})' if fill.where else ''}"
     if fill.before:
         # By name: the order of a view's columns is not that of its target.
         return f"SELECT {names} FROM ({fill.before} WHERE {where} {fill.behind})"
@@ -171,14 +172,16 @@ def _question(database: str, fill: Fill, chunk: Chunk, names: str) -> str:
     return f"SELECT {reads} FROM {qualified(database, fill.source)} WHERE {where}{grouped}"
 
 
-def _selected(chunk: Chunk) -> str:
+def selected_parts(chunk: Chunk) -> str:
+    """A condition on the rows of a chunk."""
     partitions = ", ".join(quote_string(each) for each in chunk.partitions)
     return (
         f"_partition_id IN ({partitions}) AND _part IN ({', '.join(quote_string(part.name) for part in chunk.parts)})"
     )
 
 
-def _still_there(source: Physical, chunk: Chunk) -> Routine[bool]:
+def still_there(source: Physical, chunk: Chunk) -> Routine[bool]:
+    """Whether the table has every part of a chunk."""
     # By name: a mutation gives a part that it rewrites another one.
     names = {part.name for part in (yield from parts(source))}
     return all(part.name in names for part in chunk.parts)

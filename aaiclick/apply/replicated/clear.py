@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from aaiclick.apply.everywhere import QUEUE, shortly
 from aaiclick.apply.replicated.hosts import reached_workers
@@ -41,7 +41,7 @@ def undo_everywhere(database: str, mark: ReplicatedMark, reach: Reach, seconds: 
     # Where the line that said 'swap' got no answer it may be there.
     yield from update_replicated_mark(database, mark)
     # Writers before anything that fails where a host is away: one host of each shard is enough to let them in.
-    yield from open_somehow(database, mark, reach)
+    yield from open_somehow(database, mark.table, mark.sources, reach)
     found = yield from tables_everywhere(reach, database, (mark.table,), mark.table)
     ours = frozenset(
         place
@@ -78,9 +78,9 @@ def undo_everywhere(database: str, mark: ReplicatedMark, reach: Reach, seconds: 
     yield from clear_everywhere(database, mark, reach)
 
 
-def open_somehow(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[None]:
-    """Before the exchange: let writers in by the log of the table, through one host of each shard that answers. Those
-    that are away follow when they are back.
+def open_somehow(database: str, name: str, sources: Sequence[str], reach: Reach) -> Routine[None]:
+    """Before the exchange: let writers in by the log of a table, through one host of each shard that answers. Those
+    that are away follow when they are back. ``sources``: its storage on each host, in the order of the cluster.
 
     Raises what the last host said of a shard for which none could be told.
     """
@@ -97,7 +97,7 @@ def open_somehow(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[N
                 continue
             peer = known[place] if place != reach.here else None
             try:
-                yield from at_host(_open_here(database, mark.table, mark.source_at(place)), peer)
+                yield from at_host(_open_here(database, name, sources[place - 1]), peer)
             except AaiclickError as refused:
                 error = refused
             else:
@@ -119,7 +119,11 @@ def is_restored(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[bo
 
     RESTORE makes new storages. False where a host does not answer: it may have one.
     """
-    wanted = {uuid for uuid in (*mark.sources, mark.shadow) if uuid}
+    return (yield from are_gone(database, {uuid for uuid in (*mark.sources, mark.shadow) if uuid}, reach))
+
+
+def are_gone(database: str, wanted: Collection[str], reach: Reach) -> Routine[bool]:
+    """True where every host answers, and none has a storage with one of these UUIDs."""
     rows = yield Query(
         f"SELECT toInt64(_shard_num), toInt64(1) FROM {reach.topology.everywhere('system.tables')} WHERE database = "
         "unhex({db:String}) AND has(splitByChar(',', {uuids:String}), toString(uuid)) UNION ALL SELECT "
@@ -184,11 +188,12 @@ def settle_restored_everywhere(database: str, mark: ReplicatedMark, reach: Reach
 
 def clear_everywhere(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[None]:
     """Drop the staging tables on whatever host has them, and the mark last."""
-    yield from _drop_staged(mark.staged_in, reach)
+    yield from drop_staged(mark.staged_in, reach)
     yield from drop_replicated_mark(database, mark)
 
 
-def _drop_staged(staged_in: str, reach: Reach) -> Routine[None]:
+def drop_staged(staged_in: str, reach: Reach) -> Routine[None]:
+    """Drop a database with staging tables on whatever host has it."""
     topology = reach.topology
     places = yield from _with_database(staged_in, reach)
     if not places:

@@ -21,7 +21,7 @@ from aaiclick.clickhouse.tables import Physical, require_table
 from aaiclick.clickhouse.topology import Topology, named
 from aaiclick.diff.merging import ORDER_LOST, order_is_lost
 from aaiclick.errors import ApplyError
-from aaiclick.plan.operations import AttachWork, RebuildWork
+from aaiclick.plan.operations import AttachWork, BackfillWork, RebuildWork
 from aaiclick.routine import Peer, Routine, text
 from aaiclick.sql.hex_text import hexed
 
@@ -98,7 +98,7 @@ def require_replicas(work: RebuildWork | AttachWork, database: str, options: App
         yield from require_one_owner(spread, source)
     yield from require_servers(reach, source)
     peers = yield from reachable_peers(reach)
-    feeders = yield from _require_feeders(source, spread.topology, bool(peers))
+    feeders = yield from require_feeders(source, spread.topology, bool(peers))
     uuids = {place: there[place].uuid for place in sorted(reach.places)}
     shards = yield from shards_of(reach, database, table, uuids, peers)
     copies = shards
@@ -107,6 +107,45 @@ def require_replicas(work: RebuildWork | AttachWork, database: str, options: App
             replace(each, reach=hosts_of_shard(spread, number)) for number, each in _workers_of(spread, shards)
         )
     return Replicas(reach, source, tuple(uuids.values()), peers, feeders, shards, copies)
+
+
+def require_sources(
+    work: BackfillWork, database: str, options: ApplyOptions, *, begun: bool = False
+) -> Routine[tuple[Replicas, ...]]:
+    """The tables whose writers are kept out while a view is put in place, on all hosts. ``begun``: by a run that was
+    killed, so they may be kept out already.
+
+    Raises ApplyError with the host, and what is wrong with it, where that cannot be done now.
+    """
+    reach = options.reach
+    assert reach is not None, "writers of all hosts are kept out where there are several"
+    found: list[Replicas] = []
+    for name in work.sources:
+        source = yield from require_table(database, name)
+        if not (source.engine.startswith("Replicated") and source.merge_tree):
+            raise ApplyError(
+                f"{name}: writers of a table of engine {source.engine} cannot be kept out on all hosts. {AGAIN}"
+            )
+        if reach.without or not reach.here:
+            away = named(reach.topology, reach.without) or "that is connected to"
+            raise ApplyError(
+                f"{work.view}: host {away} takes no part, and no row may come in on any host while the view is put in "
+                f"place. {AGAIN}"
+            )
+        there = yield from tables_everywhere(reach, database, (name,), name)
+        placed = {place: tables[name] for place, tables in there.items() if name in tables}
+        if lacking := reach.places - placed.keys():
+            raise ApplyError(f"{name}: host {named(reach.topology, lacking)} does not have it. {AGAIN}")
+        if not begun:
+            yield from require_resting_streams(source, options)
+            _require_same_settings(name, reach, source, placed)
+        yield from require_well(reach, source)
+        peers = yield from reachable_peers(reach)
+        feeders = yield from require_feeders(source, reach.topology, bool(peers))
+        uuids = {place: placed[place].uuid for place in sorted(reach.places)}
+        shards = yield from shards_of(reach, database, name, uuids, peers)
+        found.append(Replicas(reach, source, tuple(uuids.values()), peers, feeders, shards, shards))
+    return tuple(found)
 
 
 def _workers_of(spread: Reach, shards: Sequence[Shard]) -> list[tuple[int, Shard]]:
@@ -147,7 +186,7 @@ def _require_form(source: Physical, work: RebuildWork | AttachWork, topology: To
         )
 
 
-def _require_feeders(source: Physical, topology: Topology, reachable: bool) -> Routine[Feeders]:
+def require_feeders(source: Physical, topology: Topology, reachable: bool) -> Routine[Feeders]:
     """What brings rows into the table by itself, on any host. Raises ApplyError where some of it cannot be kept out
     for a moment.
 

@@ -123,7 +123,7 @@ def replace_on_replicas(
     try:
         for shard in replicas.shards:
             # After the note, which names it: whatever a kill leaves, the next run knows where to look.
-            yield from at_host(_make_staging(mark.staged_in), shard.peer)
+            yield from at_host(make_staging(mark.staged_in), shard.peer)
         # Before the first part is read: a merge would make one part of a copied and an uncopied one.
         yield from stop_merges_everywhere(replicas.source, reach)
         mark = yield from make_shadow_everywhere(replicas, mark)
@@ -195,8 +195,10 @@ def _job(work: RebuildWork, shard: Shard, mark: ReplicatedMark, site: Site) -> R
     return job, notes
 
 
-def _make_staging(name: str) -> Routine[None]:
-    sql = create("DATABASE", quote_name(name), "ENGINE = Atomic")
+def make_staging(name: str) -> Routine[None]:
+    """Make the database of a host in which rows are copied, where it is not there. Raises ApplyError where the user may
+    not."""
+    sql = create("DATABASE", quote_name(name), "ENGINE = Atomic", if_not_exists=True)
     try:
         yield Command(sql)
     except StatementError as error:

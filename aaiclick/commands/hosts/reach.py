@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from aaiclick.apply.everywhere import pin
-from aaiclick.apply.replicated.conditions import require_replicas
+from aaiclick.apply.replicated.conditions import require_replicas, require_sources
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.every_host import Reach, Subject, troubles
 from aaiclick.clickhouse.shared.ask_all import answering_peers
@@ -17,7 +17,7 @@ from aaiclick.commands.inspection.subjects import subjects_of
 from aaiclick.diff.hazards import WITHOUT_HOST
 from aaiclick.errors import ApplyError, HazardNotAllowedError
 from aaiclick.plan.model import Step
-from aaiclick.plan.operations import AttachWork, RebuildWork
+from aaiclick.plan.operations import AttachWork, BackfillWork, RebuildWork
 from aaiclick.routine import Routine
 from aaiclick.state.owned import Owned
 
@@ -40,8 +40,8 @@ def reach_of(planned: PlannedMigration, allowed: Collection[str], options: Apply
     if wrong and copies:
         why = "; ".join(f"host {topology.at(place).label} {words}" for place, words in sorted(wrong.items()))
         raise ApplyError(
-            f"{', '.join(copies)}: {why}, and a copy needs every replica. Nothing was changed. Run again when it is "
-            "well: aaiclick migrate"
+            f"{', '.join(copies)}: {why}, and a copy or a fill needs every replica. Nothing was changed. Run again "
+            "when it is well: aaiclick migrate"
         )
     if refused:
         said = tuple(f"host {topology.at(place).label} {words}" for place, words in refused.items())
@@ -54,11 +54,14 @@ def reach_of(planned: PlannedMigration, allowed: Collection[str], options: Apply
     reach = replace(reach, without=frozenset(wrong))
     yield from _require_alike(planned, reach)
     for step in _copies(planned):
-        assert isinstance(step.work, RebuildWork | AttachWork)
         # Before the first step is carried out: a copy that is refused later would leave the others done. What gets its
         # name from an earlier step is looked at then.
-        if step.work.table in found.catalog.objects:
-            yield from require_replicas(step.work, found.catalog.database, replace(options, reach=reach))
+        work, here = step.work, replace(options, reach=reach)
+        if isinstance(work, BackfillWork):
+            if all(name in found.catalog.objects for name in work.sources):
+                yield from require_sources(work, found.catalog.database, here)
+        elif isinstance(work, RebuildWork | AttachWork) and work.table in found.catalog.objects:
+            yield from require_replicas(work, found.catalog.database, here)
     return reach
 
 
@@ -67,7 +70,7 @@ def _copies(planned: PlannedMigration) -> tuple[Step, ...]:
     return tuple(
         step
         for step in planned.plan.steps
-        if isinstance(step.work, RebuildWork | AttachWork) and not (step.optional or step.blocked)
+        if isinstance(step.work, RebuildWork | AttachWork | BackfillWork) and not (step.optional or step.blocked)
     )
 
 

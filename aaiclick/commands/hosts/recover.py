@@ -1,7 +1,9 @@
-"""Copies that a killed run left on the hosts of a cluster, put right before anything is planned."""
+"""Copies, and views that were put in place, of a run that was killed on a cluster: put right before anything is
+planned."""
 
 from __future__ import annotations
 
+from aaiclick.apply.backfill.recover_on_replicas import settle_backfills
 from aaiclick.apply.everywhere import pin
 from aaiclick.apply.replicated.recovery import settle_marks
 from aaiclick.apply.run import ApplyOptions
@@ -15,16 +17,17 @@ from aaiclick.state.owned import Owned, read_owned
 
 
 def settle_on_hosts(schema: Schema, owned: Owned, options: ApplyOptions) -> Routine[Owned]:
-    """Undo, or bring to their end, the copies of replicated tables that were begun; what is there then.
+    """Undo, or bring to their end, the copies of replicated tables and the views that were begun; what is there then.
 
     Raises ``ApplyError`` where one was begun on one host alone, or where a host that takes part does not answer.
     """
     require_nothing_begun(owned)
-    if not owned.replicated_marks():
+    if not (owned.replicated_marks() or owned.replicated_backfills()):
         return owned
     # No object is needed to find the hosts: only the database and its engine.
     catalog = yield from read_catalog(owned.database, ())
     topology = yield from read_topology(catalog, schema.cluster or "")
     reach = yield from pin(Reach(topology))
     yield from settle_marks(owned, reach, options)
+    yield from settle_backfills(owned, reach, options)
     return (yield from read_owned(owned.database))

@@ -12,9 +12,10 @@ from aaiclick.clickhouse.merges import MERGES_STOPPED
 from aaiclick.state.kept_tables import tables_with_our_block_numbers
 from aaiclick.state.owned import Owned
 from aaiclick.state.rebuild_mark import Mark
+from aaiclick.state.replicated.backfill_mark import REMEMBERING
 
 _WHILE_REBUILT = frozenset({FENCE, *(name for name, _ in MERGES_STOPPED)})
-SETTINGS = _WHILE_REBUILT | {NUMBERS}
+SETTINGS = _WHILE_REBUILT | {NUMBERS, *REMEMBERING}
 """All that we ever set and take back."""
 
 
@@ -26,6 +27,10 @@ def own_settings(owned: Owned, block_numbers: Mapping[str, str], catalog: Catalo
     found: dict[str, dict[str, str]] = {}
     marks = [(mark.table, mark.saved) for mark in owned.marks() if isinstance(mark, Mark)]
     marks += [(mark.table, mark.saved) for mark in owned.replicated_marks()]
+    for feed in owned.replicated_backfills():
+        marks += [(feed.work.fill.source, feed.saved)] if feed.work.fill is not None else []
+        if feed.target:
+            found.setdefault(feed.target, {}).update(dict(feed.window))
     for table, saved in marks:
         found.setdefault(table, {}).update({**dict.fromkeys(_WHILE_REBUILT, ""), **dict(saved)})
     for name in tables_with_our_block_numbers(owned.kept(), block_numbers, catalog):

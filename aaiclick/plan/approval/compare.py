@@ -24,8 +24,8 @@ FEW_BYTES = 16 << 20
 FEW_SECONDS = 60.0
 """A difference in seconds that counts for nothing. Above it, an estimate may double or halve."""
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?(?!\w)")
-_WORKERS = re.compile(r"\bhost \S+ (?=copies )|(?<=^-- on )hosts? .+?(?=, in chunks|; the other hosts)")
-"""Which host of a shard of a cluster copies: the one that whoever carries it out is connected to."""
+_WORKERS = re.compile(r"\bhost \S+ (?=copies |fills )|(?<=^-- on )hosts? .+?(?=, in chunks|; the other hosts)")
+"""Which host of a shard of a cluster copies, or fills: the one that whoever carries it out is connected to."""
 _MOVES = {"seen"}
 """Fields of a step's work that depend on when it was planned."""
 

@@ -16,6 +16,7 @@ from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, ViewFor
 from aaiclick.catalog.normalize import inner_form
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.topology import Topology
 from aaiclick.diff.hazards import Hazard
 from aaiclick.diff.merging import order_matters
 from aaiclick.plan.backfill.triggers import can_be_fenced
@@ -138,6 +139,7 @@ def create_view(
     catalog: Catalog,
     scratch: Scratch,
     declared: Collection[str],
+    topology: Topology,
 ) -> Routine[Step]:
     """The step for a missing materialized view. ``create`` is the step that only creates it.
 
@@ -170,7 +172,7 @@ def create_view(
     if live is None or not isinstance(form, TableForm):
         return _refused(create, item, f"{'.'.join(parsed.source)} is no table of this database")
     target = targets.get(wanted.to) if wanted.to else inner_form(wanted)
-    why = yield from _unfit(item, parsed, form, wanted, target, catalog, scratch)
+    why = yield from _unfit(item, parsed, form, wanted, target, catalog, scratch, topology)
     if why:
         return _refused(create, item, why)
     fill = Fill(
@@ -231,12 +233,14 @@ def _unfit(
     target: Form | None,
     catalog: Catalog,
     scratch: Scratch,
+    topology: Topology,
 ) -> Routine[str]:
     """Why the fill would yield something else than the view had; '' where it would not."""
-    if not can_be_fenced(source.engine):
+    if not can_be_fenced(source.engine, topology):
         return f"writers of a table of engine {source.engine} cannot be kept out"
-    if not isinstance(target, TableForm) or not can_be_fenced(target.engine):
-        return f"its target {wanted.to or '(its own table)'} is no table of the MergeTree family in this database"
+    if not isinstance(target, TableForm) or not can_be_fenced(target.engine, topology):
+        kind = "replicated table" if topology.reached else "table"
+        return f"its target {wanted.to or '(its own table)'} is no {kind} of the MergeTree family in this database"
     # Rows of the fill would be inserted last, though they are the oldest.
     if order_matters(target):
         return f"{target.engine} keeps rows by the order in which they were inserted, and these would be the last"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aaiclick.clickhouse.features import is_fenced
+from aaiclick.clickhouse.topology import Topology
 from aaiclick.routine import Query, Routine, text
 
 # dependencies_* of a table name the materialized views that an INSERT into it sets off.
@@ -14,17 +15,21 @@ _SOURCES = (
 )
 
 
-def can_be_fenced(engine: str) -> bool:
-    """True for a table whose writers can be kept out: a local one of the MergeTree family."""
-    return engine.endswith("MergeTree") and not engine.startswith(("Replicated", "Shared"))
+def can_be_fenced(engine: str, topology: Topology) -> bool:
+    """True for a table whose writers can be kept out: a local one of the MergeTree family on one host, a replicated one
+    on the hosts of a cluster."""
+    if not engine.endswith("MergeTree"):
+        return False
+    # A constraint reaches every host that has such a table by its log.
+    return engine.startswith("Replicated") if topology.reached else not engine.startswith(("Replicated", "Shared"))
 
 
-def fenced_sources(database: str, view: str) -> Routine[tuple[str, ...]]:
+def fenced_sources(database: str, view: str, topology: Topology) -> Routine[tuple[str, ...]]:
     """The tables of this database that set off the view; () where there is none, or the writers of one cannot be kept
     out."""
     rows = yield Query(_SOURCES, {"database": database.encode().hex(), "view": view.encode().hex()})
     if any(
-        text(place) != database or not can_be_fenced(text(engine)) or is_fenced(text(full))
+        text(place) != database or not can_be_fenced(text(engine), topology) or is_fenced(text(full))
         for place, _, engine, full in rows
     ):
         return ()

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, ViewForm
 from aaiclick.clickhouse.statements import ask_permissively
+from aaiclick.clickhouse.topology import Topology
 from aaiclick.clickhouse.write_fence import refusal_code
 from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import SpecError, StatementError
@@ -63,14 +64,16 @@ def require_types(item: AggregateView, view: Form | None, target: Form | None) -
             )
 
 
-def replaced(item: MaterializedView, live: LiveObject, wanted: ViewForm, database: str) -> Routine[BackfillWork | None]:
+def replaced(
+    item: MaterializedView, live: LiveObject, wanted: ViewForm, database: str, topology: Topology
+) -> Routine[BackfillWork | None]:
     """DROP and CREATE of a view with a target of its own (TO), without missing an INSERT; None where that is not
     possible."""
     before = live.form
     # Without TO the rows are in a table that goes with the view; and no INSERT sets off a refreshable view.
     if not isinstance(before, ViewForm) or not (before.to and wanted.to) or before.refresh or wanted.refresh:
         return None
-    sources = yield from fenced_sources(database, item.name)
+    sources = yield from fenced_sources(database, item.name, topology)
     if not sources:
         return None
     statements = (
@@ -87,7 +90,9 @@ def replace_step(item: MaterializedView, words: list[str], work: BackfillWork) -
     return Step(f"{item.name}:replace", item.name, "; ".join(words), "replace", backfill_lines(work), work, hazards)
 
 
-def create_aggregate(item: AggregateView, forms: Mapping[str, Form], catalog: Catalog) -> Routine[Step]:
+def create_aggregate(
+    item: AggregateView, forms: Mapping[str, Form], catalog: Catalog, topology: Topology
+) -> Routine[Step]:
     """The step for an aggregate's view that is missing. ``forms`` has the tables that are there."""
     create = create_materialized_view_sql(item, catalog.database)
     raw, live = forms.get(item.raw), catalog.get(item.raw)
@@ -96,7 +101,7 @@ def create_aggregate(item: AggregateView, forms: Mapping[str, Form], catalog: Ca
         return create_step(item.name, item.noun, create)
     assert isinstance(raw, TableForm)
     rows, size = (live.rows, live.bytes) if live is not None else (0, 0)
-    if not can_be_fenced(raw.engine):
+    if not can_be_fenced(raw.engine, topology):
         lost = (
             f"what {item.raw} holds already is not brought into {item.to}: writers of a table of engine {raw.engine} "
             "cannot be kept out"
@@ -136,7 +141,12 @@ def create_aggregate(item: AggregateView, forms: Mapping[str, Form], catalog: Ca
 
 
 def change_aggregate(
-    item: AggregateView, live: ViewForm, wanted: ViewForm, forms: Mapping[str, Form], catalog: Catalog
+    item: AggregateView,
+    live: ViewForm,
+    wanted: ViewForm,
+    forms: Mapping[str, Form],
+    catalog: Catalog,
+    topology: Topology,
 ) -> Routine[Step | None]:
     """The step for an aggregate whose query differs; None where an ALTER of the view alone will do, because measures
     were removed."""
@@ -153,7 +163,7 @@ def change_aggregate(
     kept = [name for name in item.measures if name in columns]
     # In these a row without a value would count (0 for min), so they are filled once more beside the new ones.
     again = [name for name in kept if name not in item.neutral]
-    held = bool(added) and (yield from _held(item, added, catalog))
+    held = bool(added) and (yield from _held(item, added, catalog, topology))
     if (
         same
         and not held
@@ -195,12 +205,12 @@ def change_aggregate(
         if not moved:
             hazards = (*hazards, Hazard("loses-rows", what, f"rebuild-aggregate {item.to}"))
         words = f"target {live.to} -> {wanted.to}" if moved else "the query differs"
-    if not can_be_fenced(raw.engine):
+    if not can_be_fenced(raw.engine, topology):
         return None
     return Step(f"{item.name}:replace", item.name, words, "backfill", backfill_lines(work), work, hazards, rows, size)
 
 
-def _held(item: AggregateView, added: Collection[str], catalog: Catalog) -> Routine[bool]:
+def _held(item: AggregateView, added: Collection[str], catalog: Catalog, topology: Topology) -> Routine[bool]:
     """True where the target still has values of a measure that is declared again: filled once more, its rows would
     count twice."""
     target = catalog.get(item.to or "")
@@ -214,10 +224,11 @@ def _held(item: AggregateView, added: Collection[str], catalog: Catalog) -> Rout
         f"hex({quote_name(column.name)}) != hex(defaultValueOfTypeName({quote_string(column.type)}))"
         for column in there
     ]
+    table = qualified(catalog.database, target.name)
+    # Other shards have other rows.
+    table = topology.everywhere(table) if topology.reached else table
     try:
-        rows = yield from ask_permissively(
-            Query(f"SELECT count() FROM {qualified(catalog.database, target.name)} WHERE {' OR '.join(tests)}")
-        )
+        rows = yield from ask_permissively(Query(f"SELECT count() FROM {table} WHERE {' OR '.join(tests)}"))
     except StatementError as error:
         if error.code == 0:
             raise

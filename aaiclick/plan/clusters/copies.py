@@ -97,7 +97,7 @@ def placed_copy(step: Step, topology: Topology, sizes: ShardSizes, owners: Owner
     table, where there are several shards. ``owners``: the hosts with rows, where each has its own; None: where not."""
     work = step.work
     assert isinstance(work, RebuildWork | AttachWork)
-    workers = _workers(topology)
+    workers = workers_of(topology)
     if owners:
         # A shard of which no host has rows gives none, whichever host it is.
         workers |= {shard: topology.at(places[0]).label for shard, places in owners.items() if places}
@@ -132,7 +132,7 @@ def placed_copy(step: Step, topology: Topology, sizes: ShardSizes, owners: Owner
     return replace(step, sql=_lines(step, work, topology, worker), hazards=(*kept, *extra))
 
 
-def _workers(topology: Topology) -> dict[int, str]:
+def workers_of(topology: Topology) -> dict[int, str]:
     """The host that copies, by shard: the one that is connected to, else the first."""
     found: dict[int, str] = {}
     # One host of each shard copies: its replicas fetch the parts from it, so two would make every row twice.

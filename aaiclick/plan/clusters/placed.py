@@ -8,11 +8,12 @@ from dataclasses import replace
 from aaiclick.clickhouse.every_host import SERVER_LISTS
 from aaiclick.clickhouse.topology import Topology
 from aaiclick.plan.clusters.copies import copy_refusal, guards_refusal, placed_copy, several_owners, unreplicated_guards
+from aaiclick.plan.clusters.fills import placed_fill
 from aaiclick.plan.clusters.refreshed import refresh_refusal
 from aaiclick.plan.clusters.sizes import OWN_ROWS, HostSizes
 from aaiclick.plan.clusters.statements import statements_refusal
 from aaiclick.plan.model import Step
-from aaiclick.plan.operations import AlterWork, AttachWork, RebuildWork, SqlWork
+from aaiclick.plan.operations import AlterWork, AttachWork, BackfillWork, CallableWork, RebuildWork, SqlWork
 from aaiclick.specs.engines import Engine, MergeTree
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
@@ -20,10 +21,6 @@ from aaiclick.specs.views import MaterializedView
 from aaiclick.sql.cluster import by_group, head_of, on_cluster
 from aaiclick.sql.statement_kinds import statement_kind
 
-_NOT_YET = {
-    "feed": "writers of every host would have to be kept out for a moment",
-    "callable": "a function sends statements of its own, which may reach one host only",
-}
 _OF_TABLES = ("create", "alter", "mutate", "attach", "rebuild")
 
 
@@ -67,6 +64,8 @@ def placed_words(topology: Topology) -> str:
 
 def _placed(step: Step, topology: Topology, sizes: HostSizes | None, shared: set[str]) -> Step:
     blocked = step.blocked
+    if isinstance(step.work, BackfillWork):
+        return placed_fill(step, topology)
     # Statements of a migration are SQL that somebody wrote: each is judged by what it does.
     if isinstance(step.work, SqlWork) and not blocked:
         blocked = statements_refusal(step.work.statements, topology, shared)
@@ -99,8 +98,11 @@ def _lines(sql: str, topology: Topology, *, once: bool = False) -> Sequence[str]
 def _refusal(step: Step, topology: Topology, plain: Mapping[str, str], server: tuple[int, ...]) -> str:
     """Why a step is not carried out on these hosts; '' where it is."""
     name, work = step.object, step.work
-    if work.kind in _NOT_YET:
-        return f"{name}: {_NOT_YET[work.kind]}, and that is not done on clusters yet: do it by hand, on all hosts"
+    if isinstance(work, CallableWork) and topology.shards > 1:
+        return (
+            f"{name}: its function sends statements of its own to the host that is connected to, which has the rows of "
+            "its own shard only: do it by hand, on all hosts"
+        )
     if name in plain and topology.replicas > 1 and step.strategy in _OF_TABLES:
         each = f"each of its {topology.replicas} replicas would hold other rows"
         return f"{name} is not replicated, and {each}: {plain[name]}"

@@ -87,7 +87,7 @@ def plan_in_scratch(compared: ToCompare, beside: Sequence[str]) -> Routine[Plann
         found, forms = yield from _plan_tables(
             declared, tables, catalog, scratch, with_views, cache, bool(others), notes, targets
         )
-        planned = yield from plan_views(schema, others, catalog, scratch, forms, notes)
+        planned = yield from plan_views(schema, others, catalog, scratch, forms, notes, path.topology)
         # Known only now: planning the tables has shown which views would refuse INSERTs behind a change.
         early, replaced = dropped_first(cache.dropped_first, planned.steps, others, catalog, planned.shapes)
         required = [step for step in found if not step.optional]

@@ -57,7 +57,7 @@ def _plan_scripts(schema: Schema, catalog: Catalog, path: UpgradePath, found: Re
     # Tables first: the script was written for those of its own version.
     steps, notes, catalog, path, blocked = yield from _expand(schema, catalog, path, found, first)
     # Views behind the tables that they read, and before the statements that read them.
-    shown = yield from plan_script_views(schema, catalog, found, first)
+    shown = yield from plan_script_views(schema, catalog, found, first, path.topology)
     steps, notes, catalog = [*steps, *shown.steps], [*notes, *shown.notes], shown.catalog
     blocked = "; ".join(part for part in (blocked, shown.blocked) if part)
     moved = yield from plan_script(first, catalog, path, blocked)

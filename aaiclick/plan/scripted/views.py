@@ -15,6 +15,7 @@ from aaiclick.catalog.declared_tables import canonical_views
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, ViewForm
 from aaiclick.catalog.reflect import reflect_object
 from aaiclick.catalog.scratch import Scratch, with_scratch
+from aaiclick.clickhouse.topology import Topology
 from aaiclick.errors import SpecError, UnsupportedObjectError
 from aaiclick.plan.dependents.undeclared_of_views import form_keeping
 from aaiclick.plan.model import Step
@@ -42,7 +43,7 @@ class ViewSteps:
 
 
 def plan_script_views(
-    schema: Schema, catalog: Catalog, found: ReleaseHistory, first: PendingScript
+    schema: Schema, catalog: Catalog, found: ReleaseHistory, first: PendingScript, topology: Topology
 ) -> Routine[ViewSteps]:
     """Bring the views that a script may use to its version. ``catalog`` is what the steps before it leave."""
     wanted = _wanted(schema, catalog, found, first)
@@ -59,7 +60,9 @@ def plan_script_views(
             known = replace(catalog, objects=objects)
             try:
                 forms = yield from canonical_views(scratch, [item], known)
-                planned = (yield from plan_views(schema, [item], known, scratch, _tables_in(objects), [])).steps
+                planned = (
+                    yield from plan_views(schema, [item], known, scratch, _tables_in(objects), [], topology)
+                ).steps
             except SpecError as error:
                 message = f"{item.noun} {item.name} cannot be made before {first.label}: {error.problem}"
                 # A statement names the view. A function may do without it, so that is only told.

@@ -1,0 +1,299 @@
+"""Puts a materialized view in place on all hosts of a cluster, between two INSERTs on any of them (``BackfillWork``),
+and brings the rows that were there before into its target.
+
+    note -> [settings that stop merges] -> constraint on all hosts of all shards, INSERTs that run on any of them
+         -> note the last block of each partition in each shard -> the view, until every host shows it
+         -> let writers in on all hosts -> [fill, shard by shard]
+
+A host that does not show the view yet would take rows without it, so nobody is let in until all of them do. Blocks are
+numbered in each partition of each shard by itself: what has a higher number than was noted came past the view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from aaiclick.apply.backfill.fill_on_replicas import fill_shards, require_unread
+from aaiclick.apply.everywhere import everywhere, shortly
+from aaiclick.apply.replicated.clear import drop_staged
+from aaiclick.apply.replicated.conditions import Replicas, require_sources, until_settled
+from aaiclick.apply.replicated.copying import close
+from aaiclick.apply.replicated.hosts import reached_workers
+from aaiclick.apply.replicated.rebuild import make_staging
+from aaiclick.apply.replicated.shards import at_host, has_several_shards, workers
+from aaiclick.apply.replicated.stop_merges import set_everywhere, stop_merges_everywhere
+from aaiclick.apply.replicated.writers import admit_everywhere, refuse_everywhere
+from aaiclick.apply.run import ApplyOptions, Done, Site
+from aaiclick.clickhouse.every_host import Reach, Shown, Subject
+from aaiclick.clickhouse.merges import saved_settings
+from aaiclick.clickhouse.parts import parts
+from aaiclick.clickhouse.shared.replicas import highest_blocks, tables_everywhere
+from aaiclick.clickhouse.statements import CREATE, send
+from aaiclick.clickhouse.tables import require_table
+from aaiclick.error_codes import TABLE_ALREADY_EXISTS
+from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
+from aaiclick.events import Note
+from aaiclick.plan.operations import BackfillWork
+from aaiclick.routine import Command, Emit, Routine
+from aaiclick.sql.ddl import drop, is_truncate
+from aaiclick.sql.quoting import qualified
+from aaiclick.state.replicated.backfill_mark import (
+    ReplicatedBackfillMark,
+    backfill_mark_of,
+    drop_replicated_backfill,
+    update_replicated_backfill,
+    write_replicated_backfill,
+)
+
+
+def backfill_on_replicas(work: BackfillWork, site: Site) -> Routine[Done]:
+    """Carry it out. Until the view's statements every error leaves things as they were, on all hosts; from then on the
+    next run brings it to its end. Raises ApplyError, StatementError."""
+    database, options = site.database, site.options
+    sources = yield from require_sources(work, database, options)
+    reach = sources[0].reach
+    if work.fill is not None and work.fill.target:
+        yield from require_unread(database, work.fill.target, work.view, reach)
+    merging = next((saved_settings(each.source) for each in sources if _filled_from(work, each)), ())
+    mark = backfill_mark_of(
+        work,
+        site.nonce,
+        sources[0].labels,
+        tuple(each.sources for each in sources),
+        merging,
+        reach.topology.cluster if has_several_shards(reach) else "",
+    )
+    before = yield from Subject(database, (work.view,)).look(reach.topology)
+    yield from write_replicated_backfill(database, mark)
+    try:
+        mark = yield from close_sources(mark, sources, database, options)
+    # Writers may be refused by now. The note says so, and whoever comes next lets them in.
+    except OutcomeUnknownError:
+        raise
+    except Exception as error:
+        yield from _quietly(database, mark, sources, options, error)
+        raise
+    mark = yield from put_in_place(database, mark, sources, options, before)
+    return Done((yield from fill_and_end(database, mark, reach, options)))
+
+
+def _filled_from(work: BackfillWork, replicas: Replicas) -> bool:
+    return work.fill is not None and replicas.source.name == work.fill.source
+
+
+def close_sources(
+    mark: ReplicatedBackfillMark, sources: Sequence[Replicas], database: str, options: ApplyOptions
+) -> Routine[ReplicatedBackfillMark]:
+    """Keep writers out on all hosts and note what is there; the mark then says 'opening'."""
+    work = mark.work
+    for each in sources:
+        if _filled_from(work, each):
+            for shard in each.shards:
+                # Before anybody is kept out: where the user may not make it, nothing has happened yet.
+                yield from at_host(make_staging(mark.staged_in), shard.peer)
+            # Hosts have other parts until a mutation has ended on all of them, and are compared behind the constraint.
+            yield from until_settled(each, options)
+            yield from stop_merges_everywhere(each.source, each.reach)
+    high = mark.high
+    for each in sources:
+        if not _filled_from(work, each):
+            yield from refuse_everywhere(each, options.fence_seconds)
+            continue
+        # When this returns no INSERT runs on any host, and each host has every row of its shard.
+        yield from close(each, options)
+        yield from _require_empty(work, each, database)
+        blocks = yield from highest_blocks(each.reach, database, each.source.name)
+        high = tuple(
+            (shard.number, partition, block)
+            for shard in each.shards
+            for partition, block in sorted(blocks[shard.worker].items())
+        )
+    return (yield from update_replicated_backfill(database, replace(mark, phase="opening", high=high)))
+
+
+def _require_empty(work: BackfillWork, replicas: Replicas, database: str) -> Routine[None]:
+    """Raise ApplyError where a target that has to be empty has rows in some shard."""
+    fill = work.fill
+    if fill is None or not fill.target or not fill.empty or any(is_truncate(sql) for sql in work.statements):
+        return
+    for shard in replicas.shards:
+        target = yield from at_host(require_table(database, fill.target), shard.peer)
+        if (yield from at_host(parts(target), shard.peer)):
+            raise ApplyError(
+                f"{fill.target} holds rows already, and nobody can tell which rows of {fill.source} are in them. "
+                "Nothing was changed"
+            )
+
+
+def put_in_place(
+    database: str,
+    mark: ReplicatedBackfillMark,
+    sources: Sequence[Replicas],
+    options: ApplyOptions,
+    before: Shown | None = None,
+) -> Routine[ReplicatedBackfillMark]:
+    """Send the statements that are left, each until every host shows it; then let writers in on all hosts.
+
+    ``before``: what hosts showed of the view before the first statement; where the server refuses one, that is made
+    again. None: a run that was killed has sent some, and an error leaves writers refused until the next run.
+    """
+    reach, first = sources[0].reach, mark.sent
+    while mark.phase == "opening" and mark.sent < len(mark.work.statements):
+        sql = mark.work.statements[mark.sent]
+        try:
+            yield from _send(database, sql, reach)
+        except OutcomeUnknownError:
+            raise
+        except (StatementError, ApplyError) as error:
+            # Of a dead run nobody knows whether its CREATE came through: it did, where every host shows the view.
+            there = isinstance(error, StatementError) and error.code == TABLE_ALREADY_EXISTS
+            if not (before is None and there and mark.sent == first and (yield from _is_there(database, mark, reach))):
+                if before is not None:
+                    yield from _put_back(database, mark, sources, options, before, error)
+                raise
+        # Counted behind the statement: after a kill in between it is sent again.
+        mark = yield from update_replicated_backfill(database, replace(mark, sent=mark.sent + 1))
+    if mark.phase == "opening":
+        # Said before the constraint goes: a run that finds 'opening' without one would put it up again.
+        mark = yield from update_replicated_backfill(database, replace(mark, phase="open"))
+    yield from admit(sources, options)
+    return mark
+
+
+def admit(sources: Sequence[Replicas], options: ApplyOptions) -> Routine[None]:
+    """Let writers of all sources in on all hosts."""
+    for each in sources:
+        yield from admit_everywhere(each.reach, each.shards, options.fence_seconds)
+
+
+def _send(database: str, sql: str, reach: Reach) -> Routine[None]:
+    command = Command(sql, settings=CREATE, database=database)
+    if not is_truncate(sql):
+        yield from everywhere(send(command), reach)
+        return
+    # By the log of the table, once in each shard; a second time it finds nothing, because no writer is let in.
+    peers = yield from reached_workers(reach)
+    for place in workers(reach).values():
+        yield from at_host(shortly(send(command)), None if place == reach.here else peers[place])
+
+
+def _is_there(database: str, mark: ReplicatedBackfillMark, reach: Reach) -> Routine[bool]:
+    """Whether every host shows the view, and the same one."""
+    shown = yield from Subject(database, (mark.work.view,)).look(reach.topology)
+    found = {shown.of(place, (mark.work.view,)) for place in reach.places & shown.hosts.keys()}
+    return reach.places <= shown.hosts.keys() and len(found) == 1 and found != {(None,)}
+
+
+def _put_back(
+    database: str,
+    mark: ReplicatedBackfillMark,
+    sources: Sequence[Replicas],
+    options: ApplyOptions,
+    before: Shown,
+    error: Exception,
+) -> Routine[None]:
+    """Behind the constraint no row has come in while the view was another one: it is made as it was, and writers are
+    let in. Where that does not work they stay refused, and the next run goes on."""
+    reach, view = sources[0].reach, mark.work.view
+    try:
+        now = yield from Subject(database, (view,)).look(reach.topology)
+        if any(now.of(place, (view,)) != before.of(place, (view,)) for place in reach.places):
+            yield from everywhere(
+                send(Command(drop("VIEW", qualified(database, view), if_exists=True), settings=CREATE)), reach
+            )
+            if mark.work.undo:
+                yield from everywhere(send(Command(mark.work.undo, settings=CREATE, database=database)), reach)
+        yield from undo_on_replicas(database, mark, sources, options)
+    except Exception as second:
+        yield Emit(_failed(mark, error, second))
+
+
+def _quietly(
+    database: str,
+    mark: ReplicatedBackfillMark,
+    sources: Sequence[Replicas],
+    options: ApplyOptions,
+    error: Exception,
+) -> Routine[None]:
+    try:
+        yield from undo_on_replicas(database, mark, sources, options)
+    except Exception as second:
+        yield Emit(_failed(mark, error, second))
+
+
+def _failed(mark: ReplicatedBackfillMark, error: Exception, second: Exception) -> Note:
+    said = f"{mark.work.view}: cleaning up after a failure ({error}) did not work: {second}. The next run does it"
+    return Note(said, "warning")
+
+
+def undo_on_replicas(
+    database: str, mark: ReplicatedBackfillMark, sources: Sequence[Replicas], options: ApplyOptions
+) -> Routine[None]:
+    """Writers first, then merges, then the mark. Only while the view is as it was before."""
+    # Where the line that said 'opening' got no answer it may be there.
+    mark = yield from update_replicated_backfill(database, replace(mark, phase="closing"))
+    yield from admit(sources, options)
+    yield from _clear(database, mark, sources[0].reach)
+
+
+def fill_and_end(database: str, mark: ReplicatedBackfillMark, reach: Reach, options: ApplyOptions) -> Routine[int]:
+    """Fill what has to be filled, and take away what was made for it; the rows of the source that were read. Can be
+    begun again after a crash at any point."""
+    rows, fill = 0, mark.work.fill
+    if fill is not None and mark.phase != "filled":
+        given_up = yield from _given_up(database, mark, reach)
+        if given_up:
+            yield Emit(Note(given_up, "warning"))
+        else:
+            mark, rows = yield from fill_shards(database, mark, fill, reach, options)
+        # The mark says so before merges go on: they mix rows from before and after the last block.
+        mark = yield from update_replicated_backfill(database, replace(mark, phase="filled"))
+    yield from _clear(database, mark, reach)
+    return rows
+
+
+def _given_up(database: str, mark: ReplicatedBackfillMark, reach: Reach) -> Routine[str]:
+    """What to say where somebody has taken the view away, or the table that it is filled from; '' where not.
+
+    Raises ApplyError where some hosts have it and others have not.
+    """
+    fill = mark.work.fill
+    assert fill is not None
+    names = (fill.source, mark.work.view)
+    found = yield from tables_everywhere(reach, database, names, mark.work.view)
+    into = fill.target or mark.work.view
+    sources = {
+        place
+        for place, tables in found.items()
+        if fill.source in tables and tables[fill.source].uuid == mark.places(fill.source)[place - 1]
+    }
+    if not sources:
+        return (
+            f"{fill.source} was dropped or replaced while {into} was filled from it: it keeps what it was filled with"
+        )
+    views = {place for place, tables in found.items() if mark.work.view in tables}
+    if not views:
+        return (
+            f"{mark.work.view} was dropped while {into} was filled from {fill.source}: {into} keeps what it was filled "
+            "with"
+        )
+    if len(sources) < len(found) or len(views) < len(found):
+        raise ApplyError(
+            f"{mark.work.view}: hosts do not have the same view, or the same table {fill.source}, as when its fill "
+            "was begun. Make them equal, and run again: it goes on"
+        )
+    return ""
+
+
+def _clear(database: str, mark: ReplicatedBackfillMark, reach: Reach) -> Routine[None]:
+    """Settings of the tables as they were, staging tables away, the mark last."""
+    fill = mark.work.fill
+    if fill is not None:
+        wanted = [(fill.source, mark.saved)] + ([(mark.target, mark.window)] if mark.target else [])
+        for name, settings in wanted:
+            there = yield from tables_everywhere(reach, database, (name,), name)
+            if all(name in tables for tables in there.values()):
+                yield from set_everywhere(database, name, settings, reach)
+        yield from drop_staged(mark.staged_in, reach)
+    yield from drop_replicated_backfill(database, mark)
