@@ -52,7 +52,7 @@ class ChangeDefault(BaseChange):
             f"{or_none(default_clause(self.new).strip())}"
         )
         # Neither an ALTER nor a copy works out anew what a row holds: MATERIALIZED speaks of INSERTs from here on.
-        return f"{words}; stored values stay" if self.old.stored and self.new.kind == "MATERIALIZED" else words
+        return f"{words}, for new rows" if self.old.stored and self.new.kind == "MATERIALIZED" else words
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:

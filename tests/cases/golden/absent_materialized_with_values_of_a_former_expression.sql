@@ -13,7 +13,7 @@ CREATE TABLE {db}.t (k UInt64, m UInt64 MATERIALIZED k + 10) ENGINE = MergeTree 
 -- expect
 -- plan
 
--- t: column m: MATERIALIZED k + 5 -> MATERIALIZED k + 10; stored values stay
+-- t: column m: MATERIALIZED k + 5 -> MATERIALIZED k + 10, for new rows
 --   strategy: rebuild, 3 rows, 835 B
 --   rewrites-data: all 3 rows of t are copied
 -- a copy, because in place something else would come of it: rows of old parts would read another m, and to write it down would compute stored values anew that k + 5 does not give
