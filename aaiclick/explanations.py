@@ -280,7 +280,7 @@ EXPLANATIONS: Mapping[int, Explanation] = {
     479: Explanation("UNKNOWN_DISK", "this server has no disk of that name", "Configure it there, or name another one"),
     497: Explanation(
         "ACCESS_DENIED",
-        "the user has not the right that the statement needs",
+        "the user does not have the right that the statement needs",
         "Grant what the message names, or use a user who may",
     ),
     516: Explanation(

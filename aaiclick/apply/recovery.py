@@ -111,7 +111,7 @@ def _settled(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> 
         untouched = found.source is not None and (found.source.database, found.source.name) == (database, mark.table)
         if untouched and resume and (yield from suspend(database, mark)):
             return Recovered(mark.table, "waiting")
-        # Killed in here, the mark is still there: the next run comes by this line once more, and finds less to undo.
+        # Killed in here, the mark is still there: the next run does the same once more, and finds less to undo.
         yield from undo_rebuild(database, mark)
         return Recovered(mark.table, "undone")
     # A run writes 'swap' into the mark before it sends the exchange, so this exchange was somebody else's.

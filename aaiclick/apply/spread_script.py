@@ -1,5 +1,5 @@
 """The statements of a migration, and those of its function, on the hosts of a cluster: definitions go to all of them,
-what changes rows is sent once to the host that is connected to, after that has come by what the others wrote."""
+what changes rows is sent once to the host that is connected to, after that has fetched what the others wrote."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SECONDS: dict[str, str | int] = {"receive_timeout": 60}
 
 
 def spread_script(work: Routine[None], statements: tuple[str, ...], database: str, reach: Reach) -> Routine[None]:
-    """Carry out a routine that sends these statements. Raises ApplyError where the host does not come by what others
+    """Carry out a routine that sends these statements. Raises ApplyError where the host does not fetch what others
     have written."""
     once = frozenset(sql for sql in statements if statement_kind(sql) == "rows")
     every_block: Sent = {}
@@ -112,6 +112,6 @@ def _come_by(database: str) -> Routine[None]:
             yield from send(Command(sync, settings=_SECONDS))
         except StatementError as error:
             raise ApplyError(
-                f"{text(name)}: this host does not come by what other hosts have written ({error.message}), and the "
+                f"{text(name)}: this host does not fetch what other hosts have written ({error.message}), and the "
                 "statements of a migration would miss it. Nothing was sent. Run again when its replication works"
             ) from error

@@ -259,7 +259,7 @@ def _logs_behind(reach: Reach, subject: Subject) -> Routine[bool]:
     everywhere = reach.topology.everywhere
     bound = {"db": hexed(subject.database), "names": ",".join(hexed(name) for name in subject.names)}
     these = "database = unhex({db:String}) AND has(splitByChar(',', {names:String}), hex(table))"
-    # A log without entries looks like one with a first entry: then whoever sent that has come by it.
+    # A log without entries looks like one with a first entry: then whoever sent that has it already.
     logs = (
         "SELECT log_pointer <= log_max_index AND max(greatest(log_pointer, log_max_index)) OVER (PARTITION BY "
         f"zookeeper_path) > 0 AS behind FROM {everywhere('system.replicas')} WHERE {these}"

@@ -227,7 +227,7 @@ def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routin
         yield from execute_stand_alone(planned, alone, site)
         raise refused_besides(planned, run.policy, alone)
     carried = yield from execute(planned, lambda each: _gate(run, each), site)
-    # Before the version is recorded: a later start that has nothing to do would not come by copies that nobody went on
+    # Before the version is recorded: a later start that has nothing to do would not look at copies that nobody went on
     # with.
     yield from abandon(database, held.options)
     yield from _record_it(held, found, carried)

@@ -9,7 +9,7 @@ A token is only known as long as the table keeps it, by count and by age: so thi
 heartbeats in it. Should a number be there twice all the same, nobody has won it.
 
 Heartbeats are rows of a second table. They are counted, never compared by time: hosts have clocks of their own.
-Every answer comes from the host that is asked, after it has come by whatever was acknowledged before. Where it does
+Every answer comes from the host that is asked, after it has fetched whatever was acknowledged before. Where it does
 not, nothing is known.
 """
 

@@ -271,7 +271,7 @@ def test_a_failure_as_json(run: Run, script: Script, case: Case) -> None:
 def test_a_refusal_of_the_server_is_explained(run: Run, script: Script) -> None:
     script.report = StatementError("Code: 497. DB::Exception: u: Not enough privileges. (ACCESS_DENIED)", 497)
     assert run("migrate").stderr.splitlines()[1] == (
-        "497 ACCESS_DENIED: the user has not the right that the statement needs. Grant what the message names, or use "
+        "497 ACCESS_DENIED: the user does not have the right that the statement needs. Grant what the message names, or use "
         "a user who may"
     )
 

@@ -44,7 +44,7 @@ def divide_in_order(
 
 def require_guards(job: Job, chunk: Chunk) -> Routine[None]:
     """Raises ApplyError where rows that are about to be copied meet a condition that no row met when it was counted.
-    All rows come by here, whenever and by whatever host they came in."""
+    All rows pass through here, whenever and by whatever host they came in."""
     for guard in job.work.guards:
         where = condition(job, chunk.parts)
         sql = (

@@ -177,7 +177,7 @@ def close(replicas: Replicas, options: ApplyOptions) -> Routine[None]:
         except StatementError as error:
             label = replicas.labels[shard.worker - 1]
             raise ApplyError(
-                f"{replicas.source.name}: host {label}, which copies, does not come by what other hosts have written "
+                f"{replicas.source.name}: host {label}, which copies, does not fetch what other hosts have written "
                 f"({error.message}). The table is as it was: run again when its replication works"
             ) from error
     yield from refuse_everywhere(replicas, options.fence_seconds)

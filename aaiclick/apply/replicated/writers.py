@@ -41,7 +41,7 @@ _TRIES = 20
 _QUEUE_SECONDS = 20.0
 """How long their queue may take to run empty each time."""
 _SYNC_SECONDS = 60
-"""How long this host may take to come by the rows of others."""
+"""How long this host may take to fetch the rows of others."""
 _WRITES = "query_kind IN ('Insert', 'AsyncInsertFlush', 'Update')"
 _PATIENCE = "Writers may go on; nothing was changed. Run again when they have ended"
 
@@ -196,7 +196,7 @@ def drain_all_everywhere(reach: Reach, table: Physical, seconds: float, reason: 
         raise
     except StatementError as error:
         raise ApplyError(
-            f"{table.name}: this host does not come by what other hosts have written ({error.message}). Nothing was "
+            f"{table.name}: this host does not fetch what other hosts have written ({error.message}). Nothing was "
             "changed. Run again when its replication works"
         ) from error
 

@@ -68,7 +68,7 @@ def inspect_on_shards(database: str, chain: Sequence[Link], reach: Reach, *, rea
                 yield from send(sync)
             except StatementError as error:
                 raise ApplyError(
-                    f"{name}: host {reach.topology.at(place).label} does not come by what other hosts have written "
+                    f"{name}: host {reach.topology.at(place).label} does not fetch what other hosts have written "
                     f"({error.message}). Nothing was changed"
                 ) from error
         found.append((yield from at_host(inspect_kept(database, own, read_by_views=read_by_views), peer)))

@@ -59,7 +59,7 @@ NOT_NOW = WITHOUT_KEEPER | frozenset(
         UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE,
     }
 )
-"""What a host answers that has no session with Keeper, or does not come by what others wrote. It is no answer to what
+"""What a host answers that has no session with Keeper, or does not fetch what others wrote. It is no answer to what
 was asked; and an INSERT that ended so may have been carried out."""
 _ATTEMPTS = 6
 """How often a row is sent of which nobody knows whether it arrived: its token makes it count once."""
@@ -136,7 +136,7 @@ def catch_up(books: Bookkeeping, name: str) -> Routine[None]:
     """Wait until the host that is asked shows every row of a shared table that was acknowledged before; nothing is done
     where one host has it for itself.
 
-    Raises StatementError with a code of ``NOT_NOW`` where it does not come by them: then nothing is known, and an older
+    Raises StatementError with a code of ``NOT_NOW`` where it does not fetch them: then nothing is known, and an older
     row must not be taken for the newest.
     """
     if books.shared:

@@ -22,7 +22,7 @@ are those that pass rows on or keep them in another place (Buffer, Distributed, 
 COUNTED = frozenset({"Log", "StripeLog", "TinyLog", "Memory", "Set", "Join"})
 """Those of them whose rows the server counts."""
 _ALL = 0.9
-"""A replica with fewer of the rows than this has not come by the others yet: some are always under way."""
+"""A replica with fewer of the rows than this has not fetched the others yet: some are always under way."""
 UNDER_WAY = 60
 """Seconds for which rows may be under way to a replica that is asked about all of them. Those that came so lately are
 like those that are inserted behind the question, which no answer can know of. Older ones are not: a condition that no
@@ -80,7 +80,7 @@ class HostSizes:
             return ""
         label = topology.at(local).label if local else "that is connected to"
         since = f", and others have been under way to it for {self.late} s" if self.late else ""
-        return f"host {label} has {here:,} of {most:,} rows{since}: run again when it has come by the others"
+        return f"host {label} has {here:,} of {most:,} rows{since}: run again when it has fetched the others"
 
     def may_lack(self, topology: Topology) -> bool:
         """Whether the host that is connected to has nearly all rows, so that it depends on how long it lacks the
