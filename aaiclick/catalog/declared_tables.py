@@ -21,7 +21,14 @@ from aaiclick.sql.database_prefix import without_current_database
 from aaiclick.sql.quoting import quote_string
 from aaiclick.sql.tokens import split_top, unquote
 
-__all__ = ["canonical_forms", "canonical_tables", "canonical_views", "create_clone", "create_or_load_clone"]
+__all__ = [
+    "canonical_forms",
+    "canonical_tables",
+    "canonical_views",
+    "create_clone",
+    "create_or_load_clone",
+    "instantiable_table",
+]
 Problem = tuple[str, str]
 _ANY = "any"
 
@@ -50,7 +57,7 @@ def canonical_tables(
     made: dict[str, str] = {}
     alike: dict[str, str] = {}
     for table in tables:
-        if _instantiable(table):
+        if instantiable_table(table):
             local = _local(table)
             # Thousands of tables of one form need only one table in scratch.
             first = made.setdefault(create_table_sql(local, scratch.database, _ANY), table.name)
@@ -161,7 +168,8 @@ def _kept_arguments(form: TableForm, read: TableForm) -> str:
     return read.arguments if read.engine == form.engine else form.arguments
 
 
-def _instantiable(table: Table) -> bool:
+def instantiable_table(table: Table) -> bool:
+    """True where scratch can hold an empty table of its engine, or of the local one of its family."""
     return isinstance(table.engine, MergeTree) or instantiable(table.engine.name, table.engine.arguments)
 
 

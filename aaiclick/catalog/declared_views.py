@@ -48,7 +48,7 @@ def canonical_views(
     for dictionary in (view for view in views if isinstance(view, Dictionary)):
         found[dictionary.name] = yield from _dictionary_form(scratch, dictionary, catalog)
     if queries:
-        # Else the query is read over the live tables (see ``_make_views``).
+        # Else the query is read over the live tables (see ``make_views``).
         if not scratch.prefix:
             yield from make_sources(scratch, queries, _with_dictionaries(catalog, found), tables)
         found.update((yield from _view_forms(scratch, queries, catalog)))
@@ -62,7 +62,7 @@ def _with_dictionaries(catalog: Catalog, forms: Mapping[str, Form]) -> Catalog:
 
 
 def _view_forms(scratch: Scratch, views: Sequence[AnyView], catalog: Catalog) -> Routine[dict[str, ViewForm]]:
-    refused = yield from _make_views(scratch, views, catalog)
+    refused = yield from make_views(scratch, views, catalog)
     made = yield from read_forms(scratch, [view.name for view in views if view.name not in refused])
     forms: dict[str, ViewForm] = {}
     for view in views:
@@ -75,7 +75,7 @@ def _view_forms(scratch: Scratch, views: Sequence[AnyView], catalog: Catalog) ->
     return forms
 
 
-def _make_views(scratch: Scratch, views: Sequence[AnyView], catalog: Catalog) -> Routine[dict[str, StatementError]]:
+def make_views(scratch: Scratch, views: Sequence[AnyView], catalog: Catalog) -> Routine[dict[str, StatementError]]:
     """Create each SELECT as a plain view. One may read another, so those that were refused are tried again until none
     more succeeds."""
     waiting = list(views)

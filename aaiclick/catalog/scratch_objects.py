@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from aaiclick.catalog.forms import Form
 from aaiclick.catalog.parse.create import split_create
-from aaiclick.catalog.scratch import Scratch
+from aaiclick.catalog.scratch import PREFIX, Scratch
 from aaiclick.error_codes import (
     ACCESS_DENIED,
     ALL_CONNECTION_TRIES_FAILED,
@@ -52,6 +52,8 @@ NOT_THE_DEFINITION = frozenset(
 )
 """Missing rights, memory limit, timeout, lost connection: these say nothing about the definition."""
 _SYNTAX = re.compile(r"Syntax error.*?: failed at position (\d+) \((.*?)\)", re.DOTALL)
+_HINT = re.compile(rf" ?Maybe you meant:? [^?]*{PREFIX}[^?]*\?")
+"""What the server offers in the place of an unknown name, where that is something of ours."""
 _PREAMBLE = re.compile(r"\A(?:Code: \d+\.\s*)?(?:DB::Exception:\s*)+")
 
 
@@ -176,9 +178,5 @@ def masked(sql: str) -> Routine[str]:
 
 def sentence(scratch: Scratch, error: StatementError) -> str:
     """The engine's message about a definition, without its preamble and without the name of the scratch database."""
-    plain = _PREAMBLE.sub("", error.message).strip()
-    return (
-        plain.replace(f"`{scratch.database}`.", "")
-        .replace(f"{scratch.database}.", "")
-        .replace(scratch.prefix or scratch.database, "")
-    )
+    plain = _HINT.sub("", _PREAMBLE.sub("", error.message).strip().replace(f"{scratch.database}.", ""))
+    return plain.replace(f"`{scratch.database}`.", "").replace(scratch.prefix or scratch.database, "")

@@ -9,7 +9,7 @@ from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, ViewForm
 from aaiclick.errors import MigrationError
 from aaiclick.plan import steps
-from aaiclick.plan.comparison.recorded import Planned, declared_views, earlier_names, known_form, live_source
+from aaiclick.plan.comparison.recorded import Planned, declared_views, earlier_names, known_form, live_sources
 from aaiclick.plan.declaration.names import require_names
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AlterWork, AttachWork
@@ -74,13 +74,10 @@ def plan_objects(
     # So does what was tried before, where somebody replaces a function between two looks.
     tried = rehearsed if rehearsed is not None and not schema.functions else Rehearsed()
     forms_of: dict[str, Form] = dict(first.forms)
-    sources = {
-        table.name: source for table in schema.tables if (source := live_source(table, catalog, path)) is not None
-    }
+    sources = live_sources(schema.tables, catalog, path)
     yield from _require(schema, catalog, sources, path, first.steps)
     # A table under a former name is not missing: to create an empty one beside it would leave its rows behind.
     missing = [table for table in schema.tables if table.name not in sources]
-    created = (yield from _created(missing, catalog, first, path)) if missing else ()
     others = declared_views(schema)
     families = any(isinstance(item, TableFamily) for item in schema.objects)
     dropped = (*_dropped(schema, catalog, sources, path), *first.dropped)
@@ -90,19 +87,24 @@ def plan_objects(
         from aaiclick.plan.dependents.dropped_first import passive_views
 
         path = replace(path, replaced_views=path.replaced_views | passive_views(others, catalog))
+    plain = [item for item in others if not isinstance(item, MaterializedView)]
     # The engine says whether a materialized view can be made, and whether its types are right.
-    # Nothing is there that could differ from its declaration, so no scratch database is made.
-    if not sources and not present and not families and not any(isinstance(item, MaterializedView) for item in others):
-        shown = (yield from _shown(others, schema, catalog, forms_of)) if others else ()
+    # Nothing is there that could differ from its declaration.
+    alone = not sources and not present and not families and len(plain) == len(others)
+    created = (yield from _created(missing, catalog)) if missing else ()
+    if alone:
+        shown = (yield from _shown(plain, schema, catalog, forms_of)) if plain else ()
+        yield from _require_creatable(missing, plain, catalog, first, path, tried)
         return Planned((*first.steps, *created, *shown, *dropped), first.notes, forms_of)
     if not others and not families and (as_recorded := _as_recorded(schema, sources, path)) is not None:
+        yield from _require_creatable(missing, (), catalog, first, path, tried)
         beside = (*first.notes, *_beside(schema, catalog, sources, path))
         return Planned((*first.steps, *created, *dropped), beside, {**as_recorded, **forms_of})
 
     # Here because it is half of the planner: where nothing differs, most of a start would go into loading it.
     from aaiclick.plan.comparison.in_scratch import ToCompare, plan_in_scratch
 
-    compared = ToCompare(schema, catalog, path, first, created, dropped, sources, present, tried)
+    compared = ToCompare(schema, catalog, path, first, created, dropped, sources, present, tried, missing)
     return (yield from plan_in_scratch(compared, _beside(schema, catalog, sources, path)))
 
 
@@ -149,7 +151,7 @@ def _check_sources(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveO
 
 
 def _shown(
-    missing: Sequence[View | MaterializedView | Dictionary], schema: Schema, catalog: Catalog, forms: dict[str, Form]
+    missing: Sequence[View | Dictionary], schema: Schema, catalog: Catalog, forms: dict[str, Form]
 ) -> Routine[tuple[Step, ...]]:
     from aaiclick.plan.declaration.dictionaries import require_attributes
     from aaiclick.plan.views import create_order
@@ -160,15 +162,26 @@ def _shown(
     return tuple(create_order(missing, catalog))
 
 
-def _created(
-    missing: Sequence[Table], catalog: Catalog, first: PlannedServerObjects, path: UpgradePath
-) -> Routine[tuple[Step, ...]]:
+def _created(missing: Sequence[Table], catalog: Catalog) -> Routine[tuple[Step, ...]]:
     from aaiclick.plan.creates import create_tables
-    from aaiclick.plan.declaration.expressions import require_creatable
 
-    if not first.makes and not path.changed_later:  # else a function or a script creates first what the tables name
-        yield from require_creatable(missing, catalog)
-    return tuple((yield from create_tables(missing, catalog)))
+    return (yield from create_tables(missing, catalog))
+
+
+def _require_creatable(
+    missing: Sequence[Table],
+    others: Sequence[View | Dictionary],
+    catalog: Catalog,
+    first: PlannedServerObjects,
+    path: UpgradePath,
+    tried: Rehearsed,
+) -> Routine[None]:
+    # A script that is pending creates first what the definitions name.
+    if path.changed_later or not (missing or others):
+        return
+    from aaiclick.plan.declaration.creatable import require_creatable
+
+    yield from require_creatable(missing, others, catalog, first.changed, tried)
 
 
 def _beside(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject], path: UpgradePath) -> list[str]:

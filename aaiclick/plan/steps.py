@@ -115,6 +115,28 @@ def rename_step(database: str, old: str, new: str) -> Step:
     )
 
 
+def names_made_free(listed: Sequence[Step], renamed: Mapping[str, str]) -> tuple[Step, ...]:
+    """The steps, with renames in front of what gets the old name: a new table, or the next one of a chain. ``renamed``:
+    new names by the old ones."""
+    moving = [step for step in listed if step.id == f"{step.object}:rename" and step.object in renamed.values()]
+    former = {new: old for old, new in renamed.items()}
+    created = [step for step in listed if step.strategy == "create" and step.object in renamed]
+    if not created and not any(step.object in renamed for step in moving):
+        return tuple(listed)
+    # The end of a chain first: its new name is free.
+    ordered: list[Step] = []
+    while moving:
+        names = {former[step.object] for step in moving}
+        free = next((step for step in moving if step.object not in names), moving[0])
+        moving.remove(free)
+        ordered.append(free)
+    together = {step.id for step in (*ordered, *created)}
+    # Where the first of them was: behind what views need before their tables change.
+    at = next(place for place, step in enumerate(listed) if step in ordered)
+    before, behind = ([step for step in part if step.id not in together] for part in (listed[:at], listed[at:]))
+    return (*before, *ordered, *created, *behind)
+
+
 def drop_step(database: str, live: LiveObject) -> Step:
     """The optional step for an object that an earlier version declared."""
     name = live.name

@@ -16,7 +16,7 @@ from aaiclick.catalog.forms import Catalog, LiveObject, TableForm
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.diff.changes.ttl import ChangeColumnTtl, ChangeTtl, keeps_all
 from aaiclick.diff.target import make_target
-from aaiclick.plan.comparison.recorded import live_source
+from aaiclick.plan.comparison.recorded import live_sources
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import Alter, AlterWork
 from aaiclick.routine import Routine
@@ -47,22 +47,20 @@ def ttl_steps(
     schema: Schema, catalog: Catalog, path: UpgradePath, names: Collection[str] | None = None
 ) -> Routine[TtlSteps]:
     """A step for each table (of ``names``, where given) whose TTL, or that of a column, is removed or gets longer."""
+    known = live_sources(schema.tables, catalog, path)
     tables = [
-        table
-        for table in schema.tables
-        if (names is None or table.name in names) and _has_ttl(live_source(table, catalog, path))
+        table for table in schema.tables if (names is None or table.name in names) and _has_ttl(known.get(table.name))
     ]
     if not tables:
         return TtlSteps((), catalog)
 
     def body(scratch: Scratch) -> Routine[TtlSteps]:
-        sources = {table.name: live for table in tables if (live := live_source(table, catalog, path)) is not None}
+        sources = {table.name: known[table.name] for table in tables}
         forms = yield from canonical_tables(scratch, tables, catalog, sources)
         found: list[Step] = []
         objects = dict(catalog.objects)
         for table in tables:
-            live = live_source(table, catalog, path)
-            assert live is not None
+            live = known[table.name]
             step, form = yield from _free(table, forms[table.name], live, catalog, scratch, path)
             if step is not None:
                 found.append(step)

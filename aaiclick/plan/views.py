@@ -93,15 +93,17 @@ def plan_views(
     catalog: Catalog,
     scratch: Scratch,
     forms: Mapping[str, Form],
+    created: Mapping[str, Form],
     notes: list[str],
     topology: Topology,
 ) -> Routine[PlannedViews]:
-    """What is to be done for those that differ or are missing."""
+    """What is to be done for those that differ or are missing. ``forms``: of the tables that are there; ``created``: of
+    those that are not, as far as they are in scratch."""
     items = as_they_were(items, catalog)
     present = [item for item in items if catalog.get(item.name) is not None]
     aggregates = [item for item in items if isinstance(item, AggregateView)]
     written = [item for item in items if isinstance(item, MaterializedView)]
-    targets = yield from _targets(schema, written, forms, catalog, scratch)
+    targets = yield from _targets(schema, written, {**forms, **created}, catalog, scratch)
     examined = _examined(items, catalog)
     wanted = (yield from canonical_views(scratch, examined, catalog, schema.tables)) if examined else {}
     views = {name: form for name, form in wanted.items() if isinstance(form, ViewForm)}

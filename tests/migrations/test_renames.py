@@ -5,8 +5,20 @@ from __future__ import annotations
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, MergeTree, Migration, Policy, Rebuild, Schema, Table, ensure_schema, plan_schema
-from aaiclick.errors import MigrationError, SpecError
+from aaiclick import (
+    Column,
+    MaterializedView,
+    MergeTree,
+    Migration,
+    Policy,
+    Rebuild,
+    Schema,
+    Table,
+    View,
+    ensure_schema,
+    plan_schema,
+)
+from aaiclick.errors import BlockedError, MigrationError, SpecError
 from aaiclick.specs.renames import applicable, circle
 
 ID = Column("id", "UInt64")
@@ -94,10 +106,78 @@ def test_a_table_is_made_from_one_live_table_only(aaiclick_client: Client) -> No
         )
 
     ensure_schema(aaiclick_client, tables(1, "ab"))
-    with pytest.raises(MigrationError, match="app: table b: is what b and c are both made from"):
-        ensure_schema(aaiclick_client, tables(2, "bc", a="b", b="c"))
-    with pytest.raises(MigrationError, match="app: table a: is what a and c are both made from"):
-        ensure_schema(aaiclick_client, tables(2, "abc", a="c"))
+    with pytest.raises(MigrationError, match="app: table a: is what c and d are both made from"):
+        ensure_schema(
+            aaiclick_client,
+            Schema(
+                "app",
+                version=3,
+                objects=[Table(name, [ID], engine=MergeTree(order_by=["id"])) for name in "bcd"],
+                migrations=[Migration(version=2, renames={"a": "c"}), Migration(version=3, renames={"a": "d"})],
+            ),
+        )
+
+
+@pytest.mark.parametrize("stop", [False, True], ids=["in one go", "killed behind the first rename"])
+@pytest.mark.parametrize(
+    ("renames", "declared", "rows"),
+    [
+        ({"a": "c"}, "cab", {"a": 0, "b": 2, "c": 1}),
+        ({"a": "b", "b": "c"}, "bc", {"b": 1, "c": 2}),
+        ({"a": "b", "b": "c"}, "abc", {"a": 0, "b": 1, "c": 2}),
+    ],
+    ids=["made anew", "a chain", "a chain and made anew"],
+)
+def test_a_name_that_a_table_gives_up_is_free(
+    aaiclick_client: Client, renames: dict[str, str], declared: str, rows: dict[str, int], stop: bool
+) -> None:
+    """Old tables have one column, new ones two; the rows stay with the table that is renamed."""
+    old = [Table(name, [ID], engine=MergeTree(order_by=["id"])) for name in "ab"]
+    ensure_schema(aaiclick_client, Schema("app", version=1, objects=list(old)))
+    for name, count in (("a", 1), ("b", 2)):
+        aaiclick_client.command(f"INSERT INTO {name} SELECT number FROM numbers({count})")
+    if stop:
+        last = max(renames.values())
+        aaiclick_client.command(f"RENAME TABLE {next(old for old, new in renames.items() if new == last)} TO {last}")
+    columns = [ID, Column("more", "String", default="'x'")]
+    wanted = Schema(
+        "app",
+        version=2,
+        objects=[Table(name, columns, engine=MergeTree(order_by=["id"])) for name in declared],
+        migrations=[Migration(version=2, renames=renames)],
+    )
+    ensure_schema(aaiclick_client, wanted)
+    for name, count in rows.items():
+        assert aaiclick_client.query(f"SELECT count(), any(more) FROM {name}").result_rows == [
+            (count, "x" if count else "")
+        ]
+    assert plan_schema(aaiclick_client, wanted).steps == ()
+
+
+def test_a_view_that_a_freed_name_sets_off_is_named(aaiclick_client: Client) -> None:
+    """Right after the CREATE it would take the rows of the new table. A plain one may read both."""
+    kept = Table("kept", [ID], engine=MergeTree(order_by=["id"]))
+    old = Table("a", [ID], engine=MergeTree(order_by=["id"]))
+
+    def views(source: str) -> list[View | MaterializedView]:
+        return [
+            View("shown", query="SELECT id FROM " + " UNION ALL SELECT id FROM ".join(source)),
+            MaterializedView("written", query=f"SELECT id FROM {source[0]}", to="kept"),
+        ]
+
+    ensure_schema(aaiclick_client, Schema("app", version=1, objects=[old, kept, *views("a")]))
+    aaiclick_client.command("INSERT INTO a VALUES (1)")
+    moved = [Table("c", [ID], engine=MergeTree(order_by=["id"])), kept]
+    migration = Migration(version=2, renames={"a": "c"})
+    wanted = Schema("app", version=2, objects=[*moved, old, *views("ca")], migrations=[migration])
+    with pytest.raises(
+        BlockedError, match="written: it is set off by inserts into a, which becomes c while a new table"
+    ):
+        ensure_schema(aaiclick_client, wanted)
+    aaiclick_client.command("DROP VIEW written")
+    wanted = Schema("app", version=2, objects=[*moved, old, views("ca")[0]], migrations=[migration])
+    ensure_schema(aaiclick_client, wanted)
+    assert aaiclick_client.query("SELECT id FROM shown").result_rows == [(1,)]
 
 
 @pytest.mark.parametrize(

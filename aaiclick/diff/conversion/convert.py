@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aaiclick.diff.conversion.labels import labels_of, moved, quote_label, relabelled
-from aaiclick.diff.conversion.shapes import Arrays, Maps, Tuples, bare, shape
+from aaiclick.diff.conversion.shapes import Arrays, Maps, Tuples, bare, shape, text_of
 from aaiclick.sql.quoting import quote_string
 from aaiclick.sql.types import TypeText
 
@@ -41,11 +41,14 @@ def prepared(source: str, old: str, new: str, depth: int = 1) -> str:
             keys, items = prepared(name, key, wanted_key, depth + 1), prepared(name, item, wanted, depth + 1)
             return _map(source, name, wanted_key, keys, wanted, items) if keys or items else ""
         case Tuples(elements):
-            return _tuple(
-                source,
-                elements_of=[(element.place, element.old, element.new) for element in elements if element.new],
-                depth=depth,
-            )
+            pairs = [(element.place, element.old, element.new) for element in elements if element.new]
+            if not (bare(old)[1] and bare(new)[1]):
+                return _tuple(source, pairs, depth)
+            # One that may be NULL as a whole has no elements then. As an array without items it has none to convert:
+            # what stands in their place (an Enum's 0) may be no value of its type.
+            inside, items = _tuple(name, pairs, depth), f"if(isNull({source}), [], [assumeNotNull({source})])"
+            made = f"arrayMap({name} -> {cast(inside, text_of(after))}, {items})[1]"
+            return f"if(isNull({source}), NULL, {made})" if inside else ""
         case None:
             return _leaf(source, before, after)
 

@@ -18,9 +18,10 @@ from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.server_objects.functions import with_stand_ins
 from aaiclick.diff.compare import Differing
 from aaiclick.plan import steps
-from aaiclick.plan.comparison.recorded import Planned, declared_views, differs, known_form
-from aaiclick.plan.dependents.declared_reads import with_their_sources
+from aaiclick.plan.comparison.recorded import Planned, declared_views, differs, given_up, known_form
+from aaiclick.plan.dependents.declared_reads import set_off_by, with_their_sources
 from aaiclick.plan.dependents.dependent_steps import PlannedChanges, in_order, plan_dependents
+from aaiclick.plan.dependents.dependents import Dependent
 from aaiclick.plan.dependents.dropped_first import droppable_views, dropped_first
 from aaiclick.plan.dependents.drops import BeforeDrop, guard_drops
 from aaiclick.plan.dependents.stopped_views import stopped_again
@@ -60,6 +61,8 @@ class ToCompare:
     """The declared views and dictionaries that are there."""
     tried: Rehearsed
     """What this run has tried before; it is added to."""
+    missing: Sequence[Table] = ()
+    """The declared tables that are not there."""
 
 
 def plan_in_scratch(compared: ToCompare, beside: Sequence[str]) -> Routine[Planned]:
@@ -87,15 +90,24 @@ def plan_in_scratch(compared: ToCompare, beside: Sequence[str]) -> Routine[Plann
         found, forms = yield from _plan_tables(
             declared, tables, catalog, scratch, with_views, cache, bool(others), notes, targets
         )
-        planned = yield from plan_views(schema, others, catalog, scratch, forms, notes, path.topology)
+        made = yield from _tried(compared, scratch)
+        planned = yield from plan_views(schema, others, catalog, scratch, forms, made, notes, path.topology)
+        yield from _try_others(compared, declared, scratch)
         # Known only now: planning the tables has shown which views would refuse INSERTs behind a change.
         early, replaced = dropped_first(cache.dropped_first, planned.steps, others, catalog, planned.shapes)
+        new = [item for item in others if isinstance(item, MaterializedView) and catalog.get(item.name) is None]
+        writing: Sequence[Dependent] = ()
+        if new:
+            from aaiclick.plan.declaration.undeclared_outputs import new_dependents, require_outputs
+
+            replaced = yield from require_outputs(replaced, new, declared, catalog, targets, planned.shapes)
+            writing = new_dependents(new, catalog, planned.shapes)
         required = [step for step in found if not step.optional]
         # Optional drops are carried out last, so they are judged by what the steps before them leave.
         optional = yield from guard_drops(
             [step for step in found if step.optional],
             catalog,
-            BeforeDrop(targets, replaced, planned.queries, path.topology),
+            BeforeDrop(targets, replaced, planned.queries, path.topology, _new_views(others, catalog), writing),
         )
         moved = {live.name: name for name, live in tables.items() if live.name != name}
         followed = _anew(replaced) | (path.replaced_views - kept - frozenset(planned.queries))
@@ -112,7 +124,20 @@ def plan_in_scratch(compared: ToCompare, beside: Sequence[str]) -> Routine[Plann
         changed = (*early, *around.before, *in_order(required, around), *views)
         # Over all views that are made, whichever part has planned them.
         changed = yield from stopped_again(changed, path.topology, path.stopped_views, notes)
-        listed = (*first.steps, *created, *changed, *optional, *dropped)
+        freed = given_up(tables)
+        # Between the CREATE of the new table and its own change such a view would take the rows of the new one.
+        again = {step.object for step in created} & freed.keys()
+        apart = [
+            steps.blocked_step(
+                f"{view}:reads",
+                view,
+                "reads what changes",
+                f"it is set off by inserts into {name}, which becomes {freed[name]} while a new table gets its "
+                "name: let another version come between",
+            )
+            for view, name in set_off_by(again, others, catalog).items()
+        ]
+        listed = steps.names_made_free((*first.steps, *created, *apart, *changed, *optional, *dropped), freed)
         return Planned(steps.with_ways_out(listed, path.dropped), tuple(notes), {**forms, **forms_of}, targets)
 
     def inside(scratch: Scratch) -> Routine[Planned]:
@@ -123,6 +148,40 @@ def plan_in_scratch(compared: ToCompare, beside: Sequence[str]) -> Routine[Plann
         return (yield from with_stand_ins(scratch, first.changed, body))
 
     return (yield from with_scratch(inside, fallback=catalog.database, settings=tried.permissive))
+
+
+def _missing(items: Sequence[View | MaterializedView | Dictionary], catalog: Catalog) -> list[View | Dictionary]:
+    """The plain views and dictionaries that are not there. Materialized views are looked at as those that are."""
+    return [item for item in items if not isinstance(item, MaterializedView) and catalog.get(item.name) is None]
+
+
+def _new_views(items: Sequence[View | MaterializedView | Dictionary], catalog: Catalog) -> dict[str, str]:
+    """The query of each plain view that is not there."""
+    return {item.name: item.query for item in _missing(items, catalog) if isinstance(item, View)}
+
+
+def _tried(compared: ToCompare, scratch: Scratch) -> Routine[dict[str, TableForm]]:
+    """Missing tables that the server might refuse, or that a missing view reads: made in scratch."""
+    missing, catalog = compared.missing, compared.catalog
+    # A script that is pending creates first what their definitions name.
+    if not missing or compared.path.changed_later:
+        return {}
+    # Here because most starts make nothing.
+    from aaiclick.plan.declaration.creatable import tables_to_try
+    from aaiclick.plan.declaration.trials import try_tables
+
+    tables = yield from tables_to_try(missing, _missing(declared_views(compared.schema), catalog))
+    return (yield from try_tables(scratch, tables, catalog))
+
+
+def _try_others(compared: ToCompare, declared: Sequence[Table], scratch: Scratch) -> Routine[None]:
+    """Missing views and dictionaries, over all that is in scratch by now."""
+    missing = _missing(declared_views(compared.schema), compared.catalog)
+    if not missing or compared.path.changed_later:
+        return
+    from aaiclick.plan.declaration.trials import try_others
+
+    yield from try_others(scratch, missing, declared, compared.catalog)
 
 
 def _with_views(

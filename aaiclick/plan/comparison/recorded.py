@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm
@@ -34,6 +34,36 @@ def live_source(table: Table, catalog: Catalog, path: UpgradePath | None = None)
     return next(
         (live for name in (table.name, *earlier_names(table, path)) if (live := catalog.get(name)) is not None), None
     )
+
+
+def live_sources(tables: Sequence[Table], catalog: Catalog, path: UpgradePath) -> dict[str, LiveObject]:
+    """The live table of each declaration that has one. A name that is given up to another declared table, by a
+    migration that renames, is free for a new table, or for the next of a chain."""
+    declared = {table.name for table in tables}
+    given: set[str] = set()
+    while True:
+        found: dict[str, LiveObject] = {}
+        for table in tables:
+            names = [*(() if table.name in given else (table.name,)), *earlier_names(table, path)]
+            if live := next((there for name in names if (there := catalog.get(name)) is not None), None):
+                found[table.name] = live
+        # Statements of a migration on the way name a table as it was called then: nobody could tell which is meant.
+        free = {name for name in given_up(found) if name in declared and _can_be_free(name, tables)}
+        if path.pending_scripts or path.changed_later or free <= given:
+            return found
+        given |= free
+
+
+def given_up(sources: Mapping[str, LiveObject]) -> dict[str, str]:
+    """The new names of live tables that are declared under another one, by the old names."""
+    return {live.name: name for name, live in sources.items() if live.name != name}
+
+
+def _can_be_free(name: str, tables: Sequence[Table]) -> bool:
+    """False where the new table would have the path in Keeper that the renamed one keeps."""
+    engine = next(table.engine for table in tables if table.name == name)
+    replicated = engine.replicated if isinstance(engine, MergeTree) else None
+    return not replicated or "{uuid}" in replicated
 
 
 def earlier_names(table: Table, path: UpgradePath | None) -> list[str]:

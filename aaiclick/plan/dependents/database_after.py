@@ -78,7 +78,7 @@ def affected(dependents: Sequence[Dependent], after: DatabaseAfter) -> list[Depe
     """The objects that read what changes, also through others, and those that are always examined. What one reads comes
     before it."""
     database = after.catalog.database
-    named = {dependent.query: places_named(dependent.query) for dependent in dependents}
+    named = {dependent.query: _places(dependent, after) for dependent in dependents}
     touched: set[Place] = {(database, name) for name in after.tables}
     chosen = [
         dependent for dependent in dependents if dependent.database == database and dependent.name in after.always
@@ -106,6 +106,13 @@ def affected(dependents: Sequence[Dependent], after: DatabaseAfter) -> list[Depe
         ordered += ready
         waiting = [dependent for dependent in waiting if dependent not in ready]
     return ordered
+
+
+def _places(dependent: Dependent, after: DatabaseAfter) -> frozenset[Place]:
+    """What its query names, and the one that it gets."""
+    own = after.catalog.database
+    query = after.queries.get(dependent.name, "") if dependent.database == own else ""
+    return places_named(dependent.query) | {(own, name) for name in names_in_query(query)}
 
 
 def reading(dependents: Sequence[Dependent], table: str, names: Mapping[Place, Collection[str]]) -> list[Dependent]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TypeAlias
 
+from aaiclick.catalog.forms import Catalog, ViewForm
 from aaiclick.catalog.view_sources import names_in_query
 from aaiclick.plan.dependents.dictionaries import source_of
 from aaiclick.plan.model import Step
@@ -33,6 +34,18 @@ def tables_of(item: Declared) -> frozenset[str]:
         return _tables(item.query)
     query = source_of(item.source).get("QUERY")
     return _tables(query) if query is not None else names_of(item)
+
+
+def set_off_by(names: Collection[str], items: Sequence[Declared], catalog: Catalog) -> dict[str, str]:
+    """The declared views that are there, and that INSERTs into one of these tables set off, each with its table."""
+    found: dict[str, str] = {}
+    for item in items:
+        live = catalog.get(item.name)
+        form = live.form if live is not None else None
+        follows = isinstance(form, ViewForm) and form.materialized and not form.refresh
+        if isinstance(form, ViewForm) and follows and (read := sorted(_tables(form.query) & set(names))):
+            found[item.name] = read[0]
+    return found
 
 
 def first_ready(waiting: Sequence[Declared]) -> Declared | None:

@@ -212,8 +212,9 @@ def _tables(catalog: Catalog, changed: PlannedChanges) -> dict[str, Read]:
         live = catalog.get(old)
         if live is not None and isinstance(live.form, TableForm):
             found[new] = live.form
+    former = {new: old for old, new in changed.renamed.items()}
     for name, target in changed.targets.items():
-        live = catalog.get(name)
+        live = catalog.get(former.get(name, name))
         form = live.form if live is not None else None
         if not isinstance(form, TableForm) or normal(form) != normal(target):
             found[name] = target

@@ -7,7 +7,7 @@ writes, and silently discards its values from then on.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.clickhouse.messages import first_line
@@ -22,22 +22,37 @@ from aaiclick.plan.dependents.undeclared_of_views import with_comments
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork, CreateWork, ReplaceWork
 from aaiclick.routine import Routine
+from aaiclick.sql.ddl import replacing
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
 
 @dataclass(frozen=True, slots=True)
 class BeforeDrop:
-    """The state before a column is dropped.
-
-    ``targets`` are the tables that differ, as they are then. ``views`` are the steps that give views another
-    definition, ``queries`` the queries that they get, ``topology`` the hosts whose front tables are looked at.
-    """
+    """The state before a column is dropped."""
 
     targets: Mapping[str, TableForm]
+    """The tables that differ, as they are then."""
     views: Sequence[Step]
+    """The steps that make views, or give them another definition."""
     queries: Mapping[str, str]
+    """The queries that views which are there get."""
     topology: Topology = SINGLE
     """The hosts, each of which may have a table in front of one that loses a column."""
+    new: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The queries of plain views that are made before that."""
+    writing: Sequence[Dependent] = ()
+    """Materialized views that are made before that, and may show whatever their tables have."""
+
+    def made(self, database: str) -> dict[str, tuple[Dependent, Step]]:
+        """Plain views that are new, as they will be, each with the step that makes it once more."""
+        found: dict[str, tuple[Dependent, Step]] = {}
+        for step in self.views:
+            query = self.new.get(step.object)
+            if query is not None and isinstance(step.work, CreateWork):
+                again = (replacing(step.work.sql),)
+                view = Dependent(database, step.object, step.work.sql, query, (), None, "", "view")
+                found[step.object] = view, replace(step, sql=list(again), work=ReplaceWork(again))
+        return found
 
     def recreated(self, dependents: Sequence[Dependent], database: str) -> dict[str, Step]:
         """Plain views that are replaced, each with its step."""
@@ -59,21 +74,23 @@ def guard_drops(steps: Sequence[Step], catalog: Catalog, ahead: BeforeDrop) -> R
     tables = tuple(sorted({step.object for step in steps if DROP in step.id and not step.blocked}))
     if not tables:
         return list(steps)
-    dependents = yield from read_views(database)
+    made = ahead.made(database)
+    dependents = (*(yield from read_views(database)), *(view for view, _ in made.values()), *ahead.writing)
     lookups = yield from read_dictionaries(database, tables)
     replaced = {step.object for step in ahead.views}
-    recreated = ahead.recreated(dependents, database)
+    recreated = {**ahead.recreated(dependents, database), **{name: step for name, (_, step) in made.items()}}
     # Views with a new query no longer read the column when it is dropped.
     others = [
         dependent
         for dependent in (*dependents, *lookups)
         if not (dependent.database == database and dependent.name in replaced)
     ]
+    again_here = {(database, name) for name in recreated}
     views = [
         dependent
         for dependent in dependents
-        if dependent.noun == "view"
-        and (dependent in others or (dependent.database == database and dependent.name in recreated))
+        if dependent in ahead.writing
+        or (dependent.noun == "view" and (dependent in others or dependent.place in again_here))
     ]
     readers = _readers(views, tables, catalog, ahead, recreated)
     found: list[Step] = []
@@ -101,6 +118,10 @@ class _Readers:
     """By table the views that read it, also through others, and what these read besides."""
     words: Mapping[str, set[str]]
     """All words of each of their queries."""
+    new: frozenset[str]
+    """Plain views that are made before that."""
+    writing: Sequence[Dependent]
+    """Materialized views that are made before that."""
 
 
 def _readers(
@@ -115,12 +136,14 @@ def _readers(
         **ahead.targets,
         **{name: form for name, form in live.items() if isinstance(form, TableForm) and name not in ahead.targets},
     }
-    queries = {name: query for name, query in ahead.queries.items() if name in recreated}
-    before = DatabaseAfter(catalog, forms, queries, frozenset(recreated))
+    queries = {name: query for name, query in {**ahead.queries, **ahead.new}.items() if name in recreated}
+    queries |= {view.name: view.query for view in ahead.writing}
+    before = DatabaseAfter(catalog, forms, queries, frozenset(queries))
     chosen = affected(views, before)
     names: dict[Place, frozenset[str]] = {dependent.place: names_read(dependent, queries) for dependent in chosen}
     of_table = {name: reading(chosen, name, names) for name in tables if name in forms}
-    return _Readers(before, recreated, of_table, {dependent.query: _words(dependent.query) for dependent in chosen})
+    words = {dependent.query: _words(dependent.query) for dependent in chosen}
+    return _Readers(before, recreated, of_table, words, frozenset(ahead.new), ahead.writing)
 
 
 def _shown(step: Step, readers: _Readers) -> Routine[tuple[Step, ...]]:
@@ -149,10 +172,17 @@ def _shown(step: Step, readers: _Readers) -> Routine[tuple[Step, ...]]:
         shown = _names(earlier) if earlier is not None else []
         held = [name for name in shown if remade is not None or name in stored]
         left = _names(effect)
+        if dependent in readers.writing:
+            if column in shown and column not in left:
+                words = f"the new {dependent.noun} {dependent.name} says *, and would keep {column}: name its columns"
+                return (replace(step, blocked=words),)
+            continue
         gone = [name for name in held if name not in left]
         name = display_name(dependent, database)
-        # A view that the plan replaces anyway was tried with its new query.
-        if effect.refusal and remade is None:
+        # A view that the plan replaces anyway was tried with its new query, over the table without the column. A new
+        # one may name a column that is live and not declared.
+        fails = remade is None or (dependent.name in readers.new and not (earlier is not None and earlier.refusal))
+        if effect.refusal and fails:
             return (replace(step, blocked=f"the {dependent.noun} {name} would fail ({first_line(effect.refusal)})"),)
         if column in effect.taken_over and remade is None:
             return (replace(step, blocked=f"the {dependent.noun} {name} would read another column {column}"),)

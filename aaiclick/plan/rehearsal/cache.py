@@ -65,6 +65,8 @@ class Rehearsed:
     """Canonical forms of declared tables, by the text of their CREATE and that of the live table."""
     rewritten: dict[TableForm, Form] = field(default_factory=dict[TableForm, Form])
     """Forms of live tables in this server's own words, by the form that it shows."""
+    creatable: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]])
+    """Objects that are missing and that it creates, tried together, by the texts of their CREATEs."""
     proposals: dict[tuple[object, ...], object] = field(default_factory=dict[tuple[object, ...], object])
     """What a strategy proposed after it was tried on empty clones, by the strategy and all that it looks at."""
 

@@ -61,7 +61,7 @@ def plan_script_views(
             try:
                 forms = yield from canonical_views(scratch, [item], known)
                 planned = (
-                    yield from plan_views(schema, [item], known, scratch, _tables_in(objects), [], topology)
+                    yield from plan_views(schema, [item], known, scratch, _tables_in(objects), {}, [], topology)
                 ).steps
             except SpecError as error:
                 message = f"{item.noun} {item.name} cannot be made before {first.label}: {error.problem}"

@@ -15,9 +15,13 @@ from aaiclick import (
     MergeTree,
     Migration,
     Policy,
+    Projection,
     Rebuild,
+    ReplacingMergeTree,
     Schema,
+    SummingMergeTree,
     Table,
+    View,
     ensure_schema,
     plan_schema,
 )
@@ -40,6 +44,14 @@ def schema(*objects: object) -> Schema:
     return Schema("s", objects=list(objects))  # type: ignore[arg-type]
 
 
+def look(
+    *columns: Column, source: str = "CLICKHOUSE(TABLE 'x' PASSWORD 'secret')", layout: str = "FLAT()"
+) -> Dictionary:
+    columns = columns or (Column("v", "String"),)
+    key = Column("id", "UInt64")
+    return Dictionary("look", columns=[key, *columns], primary_key=["id"], source=source, layout=layout, lifetime="0")
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
@@ -59,12 +71,41 @@ def schema(*objects: object) -> Schema:
             table(constraints=[Constraint("ok", check="id > 0"), Constraint("c", check="toString(id)")]),
             "constraint c: CHECK toString.id. gives String",
         ),
+        (table(projections=[Projection("p", "SELECT nope ORDER BY id")]), "table t: .*nope"),
+        (table(engine=MergeTree(order_by=["id", "1 + 1"])), "Sorting key cannot contain constants"),
+        (table(Column("v", "Nullable(UInt8)"), engine=MergeTree(order_by=["v"])), "contains nullable columns"),
+        (table(Column("v", "String", codec="Delta")), "Delta"),
+        (table(Column("v", "UInt8", default="'x'")), "table t: .*parse"),
+        (
+            table(Column("v", "UInt64"), engine=SummingMergeTree(order_by=["id"], columns=["id"])),
+            "listed both in columns to sum",
+        ),
+        (table(engine=MergeTree(order_by=["id"], settings={"storage_policy": "nosuch"})), "storage policy .*nosuch"),
+        (table(engine=MergeTree(order_by=["id"], ttl="id + 1")), "TTL"),
+        (table(indexes=[Index("i", expr="id", type="nosuch")]), "nosuch"),
+        (Table("t", [Column("v", "Uint65")], engine=Engine("Memory")), "Unknown data type family: Uint65"),
+        (Table("t", [Column("v", "UInt8")], engine=Engine("Join", "ANY, LEFT, nope")), "table t: .*nope"),
+        (View("t", query="SELECT nope FROM a"), "view t: .*nope"),
+        (View("t", query="SELECT id FROM nowhere"), "view t: .*nowhere"),
+        (View("t", query="SELECT id, id FROM a"), "view t: .*id"),
+        (View("t", query="SELECT id FROM a FINAL"), "view t: .*FINAL"),
+        (View("t", query="SELECT id FROM a SETTINGS nosuch = 1"), "view t: .*nosuch"),
+        (look(source="NOSUCH(x 1)"), "dictionary look: .*nosuch"),
+        (look(layout="NOSUCH()"), "dictionary look: .*nosuch"),
+        (look(Column("v", "UInt8", default="'x'")), "dictionary look: .*null_value"),
     ],
 )
-def test_a_table_that_cannot_be_made(aaiclick_client: Client, wrong: Table, words: str) -> None:
+def test_what_cannot_be_made(aaiclick_client: Client, wrong: Table | View | Dictionary, words: str) -> None:
     with pytest.raises(SpecError, match=words):
         ensure_schema(aaiclick_client, schema(FIRST, wrong))
     assert names(aaiclick_client) == []
+    if not isinstance(wrong, Table):
+        ensure_schema(aaiclick_client, schema(FIRST))
+        more = Table("b", FIRST.columns, engine=FIRST.engine)
+        with pytest.raises(SpecError, match=words):
+            ensure_schema(aaiclick_client, schema(FIRST, more, wrong))
+        assert names(aaiclick_client) == ["a"]
+    assert aaiclick_client.command("SELECT count() FROM system.databases WHERE name LIKE '%scratch%'") == 0
 
 
 def test_what_only_looks_wrong_is_made(aaiclick_client: Client) -> None:
@@ -93,6 +134,38 @@ def test_what_only_looks_wrong_is_made(aaiclick_client: Client) -> None:
     )
     assert names(aaiclick_client) == ["a", "t", "u"]
     aaiclick_client.command("DROP FUNCTION twice_of_it")
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["first start", "upgrade"])
+def test_views_over_what_scratch_has_in_another_way_are_made(aaiclick_client: Client, there: bool) -> None:
+    """They name the database, what nobody declares, engines that reach out, dictionaries, and each other."""
+    database = aaiclick_client.database
+    aaiclick_client.command("CREATE TABLE theirs (id UInt64, u String) ENGINE = MergeTree ORDER BY id")
+    if there:
+        ensure_schema(aaiclick_client, schema(FIRST))
+        aaiclick_client.command("ALTER TABLE a ADD COLUMN undeclared UInt8")
+    joined = Table("j", [Column("id", "UInt64"), Column("s", "String")], engine=Engine("Join", "ANY, LEFT, id"))
+    newest = Table("newest", [Column("id", "UInt64")], engine=ReplacingMergeTree(order_by=["id"]))
+    buffered = f"'{database}', 'newest', 1, 10, 100, 10, 100, 10, 100"
+    far = Table("far", newest.columns, engine=Engine("Buffer", buffered))
+    place = f"CLICKHOUSE(TABLE 'a' DB '{database}')"
+    looked = Dictionary("d", columns=FIRST.columns, primary_key=["id"], source=place, layout="HASHED()", lifetime="0")
+    queries = {
+        "later": "SELECT * FROM own",
+        "own": f"SELECT id, '{database}.a' AS s FROM {database}.a",
+        "both": "SELECT a.id, u FROM a JOIN theirs ON theirs.id = a.id",
+        "join": f"SELECT joinGet('{database}.j', 's', id) AS s FROM a",
+        "has": f"SELECT dictHas('{database}.d', id) AS h FROM a",
+        "away": "SELECT id FROM far FINAL",
+        "given": "SELECT id FROM a WHERE id > {least:UInt64} -- and no more",
+        "low": "SELECT toLowCardinality(id) AS id FROM a",
+        **({"hidden": "SELECT undeclared FROM a"} if there else {}),
+    }
+    views = [View(name, query=query) for name, query in queries.items()]
+    declared = schema(FIRST, joined, newest, far, looked, *views)
+    ensure_schema(aaiclick_client, declared)
+    assert set(names(aaiclick_client)) == {"a", "theirs", "j", "newest", "far", "d", *queries}
+    assert plan_schema(aaiclick_client, declared).in_sync
 
 
 def test_a_constraint_that_a_table_gets(aaiclick_client: Client) -> None:

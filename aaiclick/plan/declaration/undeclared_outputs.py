@@ -1,0 +1,87 @@
+"""Materialized views that are new, say ``SELECT *``, and read a table with columns that nobody declares.
+
+What such a view is to be is known from the declared tables. The server makes it over the live ones, and ``*`` is then
+every column that is there: it refuses the view where the target lacks one (8), after earlier steps were done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from aaiclick.catalog.forms import Catalog, Form, TableForm, ViewForm
+from aaiclick.catalog.view_sources import names_in_query
+from aaiclick.plan.dependents.database_after import DatabaseAfter, effects
+from aaiclick.plan.dependents.dependents import Dependent
+from aaiclick.plan.model import Step
+from aaiclick.routine import Routine
+from aaiclick.specs.tables import Table
+from aaiclick.specs.views import MaterializedView
+
+
+def new_dependents(
+    items: Sequence[MaterializedView], catalog: Catalog, shapes: Mapping[str, ViewForm]
+) -> list[Dependent]:
+    """Those of new materialized views whose query may name every column that is there."""
+    return [
+        Dependent(catalog.database, item.name, "", item.query, (), shapes[item.name], "", item.noun)
+        for item in items
+        if item.name in shapes and "*" in item.query
+    ]
+
+
+def require_outputs(
+    steps: Sequence[Step],
+    items: Sequence[MaterializedView],
+    tables: Sequence[Table],
+    catalog: Catalog,
+    targets: Mapping[str, TableForm],
+    shapes: Mapping[str, ViewForm],
+) -> Routine[tuple[Step, ...]]:
+    """The steps, blocked where the server would refuse one of the new views for a column that nobody declares.
+    ``targets``: tables that differ, as they will be then. ``shapes``: what views become."""
+    undeclared = _undeclared(tables, catalog)
+    asked = [
+        each
+        for each in new_dependents(items, catalog, shapes)
+        if each.target is not None and not undeclared.keys().isdisjoint(names_in_query(each.query))
+    ]
+    if not asked:
+        return tuple(steps)
+    live = {name: there.form for name, there in catalog.objects.items() if isinstance(there.form, TableForm)}
+    queries = {each.name: each.query for each in asked}
+    after = DatabaseAfter(catalog, {**live, **targets}, queries, frozenset(queries))
+    said: dict[str, str] = {}
+    for effect in (yield from effects(asked, after)):
+        shape = shapes[effect.dependent.name]
+        known = {column.name for column in shape.columns}
+        more = [column.name for column in effect.fresh if column.name not in known]
+        if missing := _lacking(effect.dependent, more, tables, {**live, **targets}):
+            said[effect.dependent.name] = (
+                f"its query says *, which is {', '.join(missing)} as well: nobody declares that, and its target "
+                f"{shape.to} has no such column. Name in the query what the view is to write"
+            )
+    return tuple(replace(step, blocked=step.blocked or said.get(step.object, "")) for step in steps)
+
+
+def _lacking(view: Dependent, names: Sequence[str], tables: Sequence[Table], forms: Mapping[str, Form]) -> list[str]:
+    """Which of the columns the target of the view has not; none where the target is not known."""
+    target = view.target
+    if target is None or target[0] != view.database:
+        return []
+    form = forms.get(target[1])
+    there = {column.name for column in form.columns} if isinstance(form, TableForm) else set[str]()
+    there |= {column.name for table in tables if table.name == target[1] for column in table.columns}
+    return [name for name in names if there and name not in there]
+
+
+def _undeclared(tables: Sequence[Table], catalog: Catalog) -> dict[str, set[str]]:
+    """For each table that is there, the columns that nobody declares."""
+    found: dict[str, set[str]] = {}
+    for table in tables:
+        live = catalog.get(table.name)
+        if live is not None and isinstance(live.form, TableForm):
+            more = {column.name for column in live.form.columns} - {column.name for column in table.columns}
+            if more:
+                found[table.name] = more
+    return found
