@@ -28,6 +28,7 @@ def separate_stderr() -> None:
 def silence_engine() -> None:
     """Send descriptor 2 to nowhere, where Python's own stderr was separated from it before."""
     if _own:
+        # Not closed: the engine would get the number for the next file that it opens, and write into that.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, _STDERR)
         os.close(nowhere)

@@ -49,6 +49,7 @@ def read_at_most(path: Path, size: int, too_large: str) -> bytes:
     there is more."""
     try:
         with path.open("rb") as file:
+            # One byte more than is allowed tells that there is more, without reading it.
             content = file.read(size + 1)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error

@@ -137,6 +137,7 @@ class _Thread:
         if asked:
             self._replies.put(reply)
         try:
+            # With an end: the driver looks after the lease in between, however long the function computes.
             request = self._requests.get(timeout=seconds)
         except queue.Empty:
             return _WAITING

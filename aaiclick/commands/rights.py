@@ -49,6 +49,7 @@ def _may(right: str) -> Routine[bool]:
         rows = yield Query(f"CHECK GRANT {right}")
     except StatementError:
         return False
+    # CHECK GRANT answers with 1 or 0.
     return bool(number(rows[0][0]))
 
 

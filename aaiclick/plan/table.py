@@ -347,6 +347,8 @@ def _copied(
             blocked = yield from violated(diff, data_name, checks)
         if not blocked and (failing := (yield from copy_refused(diff, data_name, rebuild.work))):
             blocked = f"rows of {diff.live.name} cannot be copied ({failing})"
+        # As a step in front of the copy, not in it: what the mutation has written is there for both readings of the
+        # checksum.
         pinned = yield from _pin(diff, data_name)
         behind = yield from not_inherited(diff, data_name)
         return (

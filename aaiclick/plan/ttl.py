@@ -56,6 +56,7 @@ def ttl_steps(
 
     def body(scratch: Scratch) -> Routine[TtlSteps]:
         sources = {table.name: known[table.name] for table in tables}
+        # The declared text is compared as the server writes it: ``INTERVAL 30 DAY`` is ``toIntervalDay(30)`` there.
         forms = yield from canonical_tables(scratch, tables, catalog, sources)
         found: list[Step] = []
         objects = dict(catalog.objects)

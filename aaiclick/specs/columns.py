@@ -241,6 +241,7 @@ class Constraint(Spec):
         """
         self._construct(name, {"name": name, **fields})
         _named(self.noun, name)
+        # CHECK is asked of every row that is inserted, ASSUME of none: a constraint is one of the two.
         if (self.check is None) == (self.assume is None):
             raise SpecError(f"constraint {name}", "exactly one of check and assume is needed")
         if not (self.check or self.assume or "").strip():

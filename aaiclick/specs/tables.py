@@ -101,6 +101,8 @@ class Table(Spec):
             raise SpecError(name, "a table needs at least one column")
         if self.renamed_from == name:
             raise SpecError(name, "renamed_from is the table's own name")
+        # The server would say it at the CREATE (15 or 44); here it is known without one, and the sentence names the
+        # table.
         for noun, names in (
             ("column", [column.name for column in self.columns]),
             ("index", [index.name for index in self.indexes]),
@@ -108,7 +110,9 @@ class Table(Spec):
             ("constraint", [constraint.name for constraint in self.constraints]),
         ):
             _unique(name, noun, names)
+        # Two columns cannot both be the one that is there.
         _unique(name, "renamed_from", [column.renamed_from for column in self.columns if column.renamed_from])
+        # a -> b and b -> a in one ALTER are refused (48), and one after the other meets a column that is there (15).
         if places := circle({column.renamed_from: column.name for column in self.columns if column.renamed_from}):
             way = f'rebuild={{"{name}": Rebuild(columns={{...}})}}'
             raise SpecError(name, f"{', '.join(places)} swap names (renamed_from): say it in a Migration as {way}")

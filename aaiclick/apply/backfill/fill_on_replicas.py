@@ -279,6 +279,7 @@ def _inserted(
             f"INSERT INTO {qualified(database, mark.target)} ({names}) SELECT {names} FROM "
             f"{qualified(mark.staged_in, stage.table)} WHERE _part = {quote_string(part.name)}"
         )
+        # The UUID of the staging table is in it: one that was filled anew has other names, and its blocks are others.
         token = f"aaiclick-{stage.uuid}-{part.partition}-{part.first}-{part.last}"
         yield from at_host(_insert_once(sql, token, part.rows, database), peer)
     # Noted behind the last INSERT: after a kill in between all of them are sent again, and none counts twice.

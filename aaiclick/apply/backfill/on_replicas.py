@@ -64,7 +64,10 @@ def backfill_on_replicas(work: BackfillWork, site: Site) -> Routine[Done]:
         merging,
         reach.topology.cluster if has_several_shards(reach) else "",
     )
+    # Before the note: what the hosts show now is what an error has to lead back to.
     before = yield from Subject(database, (work.view,)).look(reach.topology)
+    # The note before the first constraint: from here on a kill is put right by any start, through whatever host it
+    # comes.
     yield from write_replicated_backfill(database, mark)
     try:
         mark = yield from close_sources(mark, sources, database, options)
@@ -74,6 +77,7 @@ def backfill_on_replicas(work: BackfillWork, site: Site) -> Routine[Done]:
     except Exception as error:
         yield from _quietly(database, mark, sources, options, error)
         raise
+    # No undoing behind this: some hosts may show the view, and rows go through it there.
     mark = yield from put_in_place(database, mark, sources, options, before)
     return Done((yield from fill_and_end(database, mark, reach, options)))
 
@@ -157,6 +161,7 @@ def put_in_place(
     if mark.phase == "opening":
         # Said before the constraint goes: a run that finds 'opening' without one would put it up again.
         mark = yield from update_replicated_backfill(database, replace(mark, phase="open"))
+    # Only now: every host shows the view, so no row that comes in can pass it by. The fill needs no writer to wait.
     yield from admit(sources, options)
     return mark
 
@@ -242,6 +247,7 @@ def fill_and_end(database: str, mark: ReplicatedBackfillMark, reach: Reach, opti
     begun again after a crash at any point."""
     rows, fill = 0, mark.work.fill
     if fill is not None and mark.phase != "filled":
+        # Asked first: what a killed run has begun may be days old.
         given_up = yield from _given_up(database, mark, reach)
         if given_up:
             yield Emit(Note(given_up, "warning"))
@@ -291,9 +297,13 @@ def _clear(database: str, mark: ReplicatedBackfillMark, reach: Reach) -> Routine
     fill = mark.work.fill
     if fill is not None:
         wanted = [(fill.source, mark.saved)] + ([(mark.target, mark.window)] if mark.target else [])
+        # Merges go on only where the note says that nothing has to be told apart by blocks any more ('closing' or
+        # 'filled').
         for name, settings in wanted:
             there = yield from tables_everywhere(reach, database, (name,), name)
             if all(name in tables for tables in there.values()):
                 yield from set_everywhere(database, name, settings, reach)
+        # Settings first: staging tables do no harm, a table that merges nothing does.
         yield from drop_staged(mark.staged_in, reach)
+    # Last: a kill before this clears once more what is there by then.
     yield from drop_replicated_backfill(database, mark)

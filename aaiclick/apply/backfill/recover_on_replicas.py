@@ -54,6 +54,7 @@ def _settle(database: str, mark: ReplicatedBackfillMark, reach: Reach, options: 
         # Whoever is away: no statement about the view was sent, so writers need not wait for that host.
         yield from admit_somehow(database, mark, reach)
     if mark.phase != "filled":
+        # Every host has to be there: one that is away may show the view or not, and nobody could tell.
         sources = yield from require_sources(mark.work, database, options, begun=True)
         for each in sources:
             for shard in each.shards:
@@ -88,6 +89,7 @@ def _closed_again(
         yield Emit(Note(f"{said} on all hosts: rows of that time may be missing in what it writes", "warning"))
     else:
         yield Emit(Note(said, "warning"))
+    # All of it once more, also the drain: INSERTs that began while it was down have not met the view.
     again = yield from close_sources(mark, sources, database, options)
     # Where some host had the view, what was noted before stays: everything up to that came before it.
     keep = any(view in tables for tables in found.values()) or not made

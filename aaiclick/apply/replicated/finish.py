@@ -51,6 +51,8 @@ def finish_everywhere(database: str, mark: ReplicatedMark, reach: Reach, options
     yield from _open(database, mark, reach, options)
     there = yield from host_storages(database, mark, reach)
     if any(standing.other == mark.shadow_name for standing in there.values()):
+        # The old table goes aside before anything is looked at: its scratch name stands in the EXCHANGE of a paused
+        # run.
         renamed = rename_table(qualified(database, mark.shadow_name), qualified(database, aside(mark)), if_exists=True)
         yield from everywhere(ddl(renamed), reach)
         # A belated EXCHANGE of a run that was paused may have come before the rename, on one host or another. Behind it
@@ -138,6 +140,7 @@ def _missing(database: str, mark: ReplicatedMark, reach: Reach, old: str) -> Rou
         return f"{joined} more replicas of the old table were made meanwhile, on hosts that the cluster does not name"
     # Merges of expired rows are not stopped.
     if not mark.expiring:
+        # Counted on each host: a part that was dropped on one of them alone shows in no other place.
         seen = yield from parts_on_hosts(reach.topology, database, old)
         for place, there in sorted(seen.hosts.items()):
             if place in shard_of and sum(rows for _, _, rows, _ in there) != copied[shard_of[place]].rows:

@@ -80,6 +80,7 @@ def _end(process: subprocess.Popen[bytes], grace: float) -> None:
     """The process, and what it has started."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(OSError):
+            # The whole group: a shell script that is ended by itself leaves what it has started.
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(grace)

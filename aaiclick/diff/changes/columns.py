@@ -113,6 +113,7 @@ class RenameColumn(BaseChange):
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
+        # Renames of one ALTER may not follow one another (48): a chain goes out as several.
         return (AlterCommand(Phase.RENAME, rename_column(quote_name(self.old), quote_name(self.new))),)
 
     @property

@@ -37,6 +37,7 @@ class ChangeConstraint(BaseChange):
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
         commands: list[AlterCommand] = []
+        # There is no MODIFY CONSTRAINT. A NULL violates a CHECK, too (469), so the counts ask for it.
         if self.old is not None:
             commands.append(AlterCommand(Phase.DROP_OBJECTS, drop_constraint(quote_name(self.old.name))))
         if self.new is not None:

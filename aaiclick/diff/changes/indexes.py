@@ -28,6 +28,7 @@ class ChangeIndex(BaseChange):
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
         commands: list[AlterCommand] = []
+        # MODIFY INDEX does not parse. Dropped first: two indexes of one name would be refused.
         if self.old is not None:
             commands.append(AlterCommand(Phase.DROP_OBJECTS, drop_index(quote_name(self.old.name))))
         if self.new is not None:

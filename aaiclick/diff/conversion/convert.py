@@ -35,6 +35,7 @@ def prepared(source: str, old: str, new: str, depth: int = 1) -> str:
     name = f"part{depth}"
     match shape(before, after):
         case Arrays(item, wanted):
+            # Each element by itself: over the whole array the engine would convert Enums by number.
             inside = prepared(name, item, wanted, depth + 1)
             return f"arrayMap({name} -> {cast(inside, wanted)}, {source})" if inside else ""
         case Maps(key, wanted_key, item, wanted):
@@ -68,6 +69,7 @@ def _leaf(source: str, old: TypeText, new: TypeText) -> str:
         return f"multiIf({chosen}, toString({source}))"
     if old.name == "FixedString" and after is not None:
         return f"toString({source})"  # without the zero bytes at its end, which no label has
+    # By way of a String, which drops the zero bytes: the engine refuses to cut even those (131).
     if old.name == new.name == "FixedString" and int(new.arguments[0]) < int(old.arguments[0]):
         return f"toString({source})"
     return ""

@@ -38,6 +38,7 @@ def unfit(value: str, old: TypeText, new: TypeText) -> str:
     if numeric(old) and numeric(new):
         return _inexact(value, old, new)
     count = whole(new)
+    # The fraction goes: that is ``differs``. Here only the whole seconds have to fit.
     if old.name in _FINE and count is not None:
         return f"isNull(accurateCastOrNull({_cast(value, 'Int64')}, {quote_string(text_of(new))}))"
     if old.name in _MOMENTS and count is not None:  # not every whole number converts back to a time, but Int64 does
@@ -117,6 +118,7 @@ def _proven(old: TypeText, new: TypeText) -> bool:
             return True
         case ("DateTime", "DateTime64") | ("Time", "Time64"):
             return True
+        # With nine digits a DateTime64 ends in 2262, and the engine throws where a moment is later (407).
         case "DateTime64", "DateTime64":
             return old.arguments[0] == new.arguments[0]  # nanoseconds end in 2262
         case "Time64", "Time64":
@@ -174,6 +176,7 @@ def _inexact(value: str, old: TypeText, new: TypeText) -> str:
     """True for numbers that are out of the new type's range. What it holds with fewer digits only is another
     question."""
     if new.name == "Bool":
+        # The server makes true of every number but 0.
         return f"{value} NOT IN (0, 1)"
     if floating(old) and floating(new):
         return f"isFinite({value}) AND isInfinite({_cast(value, text_of(new))})"
@@ -236,6 +239,7 @@ def _text_differs(value: str, new: TypeText) -> str:
         return f"endsWith({value}, unhex('00'))"
     before, after = value, f"toString(accurateCastOrNull({value}, {quote_string(text_of(new))}))"
     match new.name:
+        # Their text has one spelling. '1950-01-01' as a Date is 1970-01-01: the server takes it without an error.
         case "Bool" | "Date" | "Date32":
             pass
         case "UUID" | "IPv4" | "IPv6":
@@ -270,6 +274,7 @@ def _lost(value: str, old: TypeText, new: TypeText) -> str:
 
 def _same(one: str, other: str) -> str:
     """Bit by bit: NaN is NaN, and a zero has a sign."""
+    # ``=`` says that -0.0 is 0.0 and that NaN is not itself.
     return f"cityHash64({one}) = cityHash64({other})"
 
 

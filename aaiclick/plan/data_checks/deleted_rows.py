@@ -43,6 +43,7 @@ def mutation_fails(diff: TableDiff, data_name: str, changes: Sequence[Change]) -
     made = list(_over_target(changes))
     if not carried and not made:
         return ""
+    # Mostly none: then no row is read for it.
     if not (yield from _hidden(hosts, diff.database, data_name)):
         return ""
     # The server keeps in _row_exists of each row whether it is seen; parts without deleted rows say 1.

@@ -168,6 +168,7 @@ def _owner(effect: Effect, catalog: Catalog, declared: bool) -> Routine[Steps]:
     refused = (
         "" if all(not each.kept or fits(each.kept, each.yields) for each in found) else "what it holds would change"
     )
+    # Tried on an empty table of its form: the server says at the ALTER what a key or an index of it forbids.
     refused = refused or (yield from _refused(form, commands, catalog.database))
     if not refused and dependent.database != catalog.database:
         refused = (

@@ -108,4 +108,5 @@ def lacking(database: str, table: str, column: str) -> str:
         f"active AND database = {quote_string(database)} AND table = {quote_string(table)} AND column = "
         f"{quote_string(column)}"
     )
+    # By name and at the moment of the query: a mutation that writes the column gives its part another name.
     return f"_part NOT IN (SELECT name FROM system.parts_columns WHERE {where})"

@@ -105,6 +105,7 @@ def _listed(cache: RehearsalCache, database: str, topology: Topology) -> Routine
 def hidden_rows(database: str, name: str) -> Routine[str]:
     """Why this user cannot tell what all rows of a table hold; '' where every row can be read."""
     last, held, seen = ("", 0), 0, 0
+    # Until two looks agree: rows that are inserted or merged in between change one of the two numbers.
     for _ in range(_LOOKS):
         # The parts first: rows that come in meanwhile are then only read. Parts count the rows that lightweight
         # deletes have hidden, so these are read, too.

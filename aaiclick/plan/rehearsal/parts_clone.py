@@ -57,6 +57,7 @@ def load(diff: TableDiff, source: str, label: str) -> Routine[PartsClone | NoPar
         )
     # In the server's own spelling: ATTACH compares the texts of two definitions.
     form = replace(diff.as_spelled, name=diff.form.name)
+    # Without merges from its first moment: a part that is merged away is none that the live table has.
     clone = yield from diff.make_clone(_still(form), label)
     for partition in chosen:
         try:
@@ -78,6 +79,7 @@ def load(diff: TableDiff, source: str, label: str) -> Routine[PartsClone | NoPar
     if gone:
         yield Command(alter_table(clone.name, *(drop_part(part.name) for part in gone)), settings=REHEARSE)
     pending = sum(part.bytes for part in stays) > RUN_BYTES
+    # Without the right to stop them, a mutation of large parts would run here as long as on the live table.
     if pending and not (yield from _stopped(clone)):
         return NoPartsClone()
     return PartsClone(clone, tuple(sorted({part.partition for part in stays})), pending)

@@ -113,6 +113,7 @@ def remembered(diff: TableDiff, propose: Callable[[TableDiff], Routine[T]]) -> R
     known = diff.cache.rehearsed.proposals
     if diff.must_copy or diff.cache.rehearsed.server is None:
         return (yield from propose(diff))
+    # All that the answer depends on. Rows are none of it: strategies look at definitions alone.
     key = (propose.__name__, diff.live.name, diff.live.text, diff.live.dependents, diff.form, diff.target, diff.changes)
     if key not in known:
         known[key] = yield from propose(diff)
