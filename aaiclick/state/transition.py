@@ -74,7 +74,9 @@ class UnfinishedRollback:
     at: int
     """When, by the server's clock; Unix milliseconds."""
     tables: Mapping[str, str] = field(default_factory=dict[str, str])
-    """The storage (UUID) that each table had that was to come back."""
+    """The storage (UUID) that each table had that was to come back, or to be renamed back."""
+    renames: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Tables that were to get a former name back: it, by the name that each had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +131,14 @@ def find_unfinished_rollback(entries: Sequence[Entry]) -> UnfinishedRollback | N
         return None
     # The last one counts: one that came to nothing is 'undone' and not among them.
     last = found[-1]
-    tables = last.details.get("tables")
-    listed = (
-        {str(name): str(uuid) for name, uuid in cast("dict[str, object]", tables).items()}
-        if isinstance(tables, dict)
-        else {}
+    return UnfinishedRollback(
+        version_of(last),
+        _number(last, "from") or 0,
+        _text(last, "who"),
+        last.at,
+        _texts(last, "tables"),
+        _texts(last, "renames"),
     )
-    return UnfinishedRollback(version_of(last), _number(last, "from") or 0, _text(last, "who"), last.at, listed)
 
 
 def read_attempts(database: str, schema: str) -> Routine[tuple[Attempt, ...]]:
@@ -161,9 +164,9 @@ def begin_transition(scope: JournalScope, start: TransitionStart) -> Routine[Non
 def begin_back(scope: JournalScope, going: UnfinishedRollback) -> Routine[None]:
     """Enter a rollback before its first effect."""
     # The entry before the mark, as in ``begin_transition``.
-    yield from enter_start(
-        scope, f"{going.to}{_BACK}", {"from": going.before, "who": going.who, "tables": dict(going.tables)}
-    )
+    renames = {"renames": dict(going.renames)} if going.renames else {}
+    details = {"from": going.before, "who": going.who, "tables": dict(going.tables), **renames}
+    yield from enter_start(scope, f"{going.to}{_BACK}", details)
     yield from mark_transition(scope.database, scope.schema, RunningTransition(going.to, back=True))
 
 
@@ -172,6 +175,13 @@ def forget_back(scope: JournalScope, going: UnfinishedRollback, under_way: Unfin
     # The entry first: it is what counts, the mark only leads a start to it.
     yield from outcome(scope.database, scope.action(f"{going.to}{_BACK}"), "undone")
     yield from mark_transition(scope.database, scope.schema, under_way.running if under_way is not None else None)
+
+
+def _texts(entry: Entry, key: str) -> dict[str, str]:
+    found = entry.details.get(key)
+    if not isinstance(found, dict):
+        return {}
+    return {str(name): str(value) for name, value in cast("dict[str, object]", found).items()}
 
 
 def _attempt(entry: Entry) -> Attempt:

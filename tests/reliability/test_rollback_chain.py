@@ -3,6 +3,8 @@ it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from clickhouse_connect.driver.client import Client
 
@@ -264,8 +266,7 @@ def test_a_table_that_was_renamed_since_is_named(place: Place) -> None:
 
 @pytest.mark.parametrize("by", [1, 2])
 def test_a_table_that_the_same_version_renamed_and_replaced(aaiclick_client: Client, by: int) -> None:
-    """Its rows come back under the name that it has now, and that has to be allowed: code of the older version would
-    make an empty table beside it."""
+    """It is put back under the name that it has now, and then gets its former one."""
     moved = Table("s", columns=[K64, V], engine=MergeTree(order_by=["v", "k"]), renamed_from="t")
     first = Schema("case", version=1, objects=[table(K64, V, order_by=["k"])])
     second = Schema("case", version=2, objects=[moved])
@@ -274,15 +275,83 @@ def test_a_table_that_the_same_version_renamed_and_replaced(aaiclick_client: Cli
     ensure_schema(aaiclick_client, second, policy=KEPT)
     aaiclick_client.command("INSERT INTO s VALUES (2, 'b')")
     code = first if by == 1 else second
-    words = r"s: table t is renamed to s \(rename it back before code of the older version starts"
-    with pytest.raises(HazardNotAllowedError, match=words) as refused:
+    # As long as something has the name, that has to be allowed: code of the older version would find that instead.
+    aaiclick_client.command("CREATE VIEW t AS SELECT 1 AS x")
+    words = r"s: table t is renamed to s \(rename it back .*It is not done here: the name t is taken\)"
+    with pytest.raises(HazardNotAllowedError, match=words):
         rollback_schema(aaiclick_client, code, to=1)
-    rollback_schema(aaiclick_client, code, to=1, allow=refused.value.allow)
-    aaiclick_client.command("RENAME TABLE s TO t")
+    aaiclick_client.command("DROP VIEW t SYNC")
+    plan = rollback_schema(aaiclick_client, code, to=1, dry_run=True)
+    assert [step.change for step in plan.pending][1:] == ["table s is called t again"]
+    assert plan.pending[1].sql == [f"RENAME TABLE `{aaiclick_client.database}`.`s` TO `{aaiclick_client.database}`.`t`"]
+    rollback_schema(aaiclick_client, code, to=1)
     assert validate_schema(aaiclick_client, first).state == "in sync"
     assert aaiclick_client.query("SELECT k, v FROM t ORDER BY k").result_rows == [(1, "a"), (2, "b")]
     ensure_schema(aaiclick_client, second, policy=KEPT)
     assert aaiclick_client.query("SELECT k, v FROM s ORDER BY k").result_rows == [(1, "a"), (2, "b")]
+
+
+@pytest.mark.parametrize("by", [1, 3])
+def test_a_table_that_was_only_renamed_gets_its_name_back(aaiclick_client: Client, by: int) -> None:
+    names = ("t", "s", "r")
+    code = [
+        Schema(
+            "case", version=version, objects=[Table(now, [K64, V], engine=MergeTree(order_by="k"), renamed_from=old)]
+        )
+        for version, (now, old) in enumerate(zip(names, (None, *names), strict=False), 1)
+    ]
+    for each in code:
+        ensure_schema(aaiclick_client, each, policy=KEPT)
+        aaiclick_client.command(f"INSERT INTO {each.objects[0].name} VALUES ({each.version}, 'a')")
+    aaiclick_client.command("CREATE VIEW reads AS SELECT k FROM r")
+    with pytest.raises(SchemaError, match="It is not done here: reads may read it by that name"):
+        rollback_schema(aaiclick_client, code[by - 1], to=1)
+    aaiclick_client.command("DROP VIEW reads SYNC")
+    report = rollback_schema(aaiclick_client, code[by - 1], to=1)
+    assert [step.change for step in report.steps] == ["table r is called t again"]
+    assert aaiclick_client.query("SELECT k FROM t ORDER BY k").result_rows == [(1,), (2,), (3,)]
+    assert ensure_schema(aaiclick_client, code[0]).steps == ()
+    for each in code[1:]:
+        ensure_schema(aaiclick_client, each, policy=KEPT)
+    assert aaiclick_client.query("SELECT k FROM r ORDER BY k").result_rows == [(1,), (2,), (3,)]
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_killed_around_a_rename_that_is_taken_back(
+    aaiclick_client: Client, aaiclick_engine: EmbeddedEngine, replaced: bool
+) -> None:
+    """A start of either version records it where the table has its former name, and forgets it where nothing had
+    happened yet; the same command goes on in any case."""
+    database = str(aaiclick_client.database)
+    order = ["v", "k"] if replaced else ["k"]
+    moved = Table("s", columns=[K64, V], engine=MergeTree(order_by=order), renamed_from="t")
+    first = Schema("case", version=1, objects=[table(K64, V, order_by=["k"])])
+    second = Schema("case", version=2, objects=[moved])
+    ensure_schema(aaiclick_client, first)
+    aaiclick_client.command("INSERT INTO t VALUES (1, 'a')")
+    connection = open_url(aaiclick_engine.url)
+    for behind, goes_on in ((False, True), (True, True), (True, False)):
+        ensure_schema(aaiclick_client, second, policy=KEPT)
+        seen: list[bool] = []
+
+        def die(effect: Effect, seen: list[bool] = seen, behind: bool = behind) -> None:
+            """Before the RENAME, or before what follows it."""
+            if isinstance(effect, Command) and (f"RENAME TABLE `{database}`.`s` TO" in effect.sql or seen):
+                if seen or not behind:
+                    raise KilledError
+                seen.append(True)
+
+        way = Rollback(second, database, 1, frozenset(), False, DEAD, True, 3600)
+        with pytest.raises(KilledError):
+            Driver(connection, before=die).run(rollback(way))
+        if goes_on:
+            again = replace(way, owner=this_process())
+            Driver(connection, later=LATER).run(rollback(again))
+        else:
+            Driver(connection, later=LATER).run(ensuring(first, database, KEPT))
+        assert aaiclick_client.query("SELECT k FROM t ORDER BY k").result_rows == [(1,)]
+        assert [record.state for record in run(history(database, "case"), connection)][-1] == "rolled back"
+    connection.close()
 
 
 def back(database: str, to: int | None) -> Rollback:

@@ -26,10 +26,16 @@ class NotRestored:
     notes: tuple[str, ...]
 
 
-def find_not_restored(listed: Sequence[Transition], restored: Mapping[str, int], catalog: Catalog) -> NotRestored:
+def find_not_restored(
+    listed: Sequence[Transition],
+    restored: Mapping[str, int],
+    catalog: Catalog,
+    renames: Mapping[str, str] | None = None,
+) -> NotRestored:
     """What of these transitions, oldest first, a rollback does not undo.
 
-    ``restored``: for each table that is put back, the index of the first transition that this undoes.
+    ``restored``: for each table that is put back, the index of the first transition that this undoes. ``renames``: for
+    each name that a table got, '' where it gets its former name back, else why not.
     """
     words: list[str] = []
     gone: list[str] = []
@@ -37,7 +43,7 @@ def find_not_restored(listed: Sequence[Transition], restored: Mapping[str, int],
     created: set[str] = set()
     for place, each in enumerate(listed):
         for step in each.steps:
-            renamed = _former_name(step)
+            renamed = former_name(step)
             # Its rows come back under the name that the table has now.
             undone = step.object in restored and place >= restored[step.object] and not renamed
             if undone and isinstance(step.work, AlterWork) and step.work.frees_ttl:
@@ -46,6 +52,10 @@ def find_not_restored(listed: Sequence[Transition], restored: Mapping[str, int],
             # table, under whatever name.
             if renamed in created:
                 created.add(step.object)
+            # '' stands for one that is taken back; what nobody asked about is not.
+            kept = (renames or {}).get(step.object, "nobody asked") if renamed else ""
+            if renamed and not kept:
+                continue
             if undone or step.object in created or (step.optional and _still_there(step, catalog)):
                 continue
             if step.strategy == "create":
@@ -66,16 +76,17 @@ def find_not_restored(listed: Sequence[Transition], restored: Mapping[str, int],
                     f"{step.object}: {step.change} (the table from before v{each.record.version} is not kept any more)"
                 )
             elif renamed:
+                why = f". It is not done here: {kept}" if renames else ""
                 words.append(
                     f"{step.object}: {step.change} (rename it back before code of the older version starts: that would "
-                    f"make an empty table {renamed})"
+                    f"make an empty table {renamed}{why})"
                 )
             else:
                 words.append(f"{step.object}: {step.change}")
     return NotRestored(tuple(dict.fromkeys(words)), tuple(dict.fromkeys(gone)), tuple(dict.fromkeys(notes)))
 
 
-def _former_name(step: Step) -> str:
+def former_name(step: Step) -> str:
     """What the table was called before this step renamed it; '' for any other step."""
     if step.id != f"{step.object}:rename" or not isinstance(step.work, ReplaceWork):
         return ""

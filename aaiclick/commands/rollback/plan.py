@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aaiclick.apply.rollback.inspect import Restore, inspect_kept
-from aaiclick.apply.rollback.not_restored import NotRestored, find_not_restored
+from aaiclick.apply.rollback.not_restored import NotRestored, find_not_restored, former_name
 from aaiclick.apply.rollback.on_shards import RestoreOnShards, inspect_on_shards, reach_back
 from aaiclick.apply.rollback.path import VersionStep, linked, made_by, transitions, version_steps
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.tables import physicals
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.rollback.altered_before import altered_before
+from aaiclick.commands.rollback.renames import Renames, find_renames, step_of
 from aaiclick.commands.rollback.unfinished_migration import unfinished_step
 from aaiclick.errors import SchemaError, SpecError
 from aaiclick.plan.model import Step
@@ -43,6 +44,8 @@ class RollbackPlan:
     """What has to be allowed by name, as (key, reason)."""
     notes: tuple[str, ...]
     """What else does not survive, in sentences."""
+    renames: Renames = field(default_factory=Renames)
+    """Tables that get the names back that they had at the older version, after all others are put back."""
     reach: Reach | None = None
     """The hosts on which tables are put back; None: one host, or there are none to put back."""
 
@@ -53,8 +56,9 @@ class RollbackPlan:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """One step for each table that comes back."""
-        return tuple(_step(restore, self.to) for restore in self.restores)
+        """One step for each table that comes back, and one for each that is renamed back."""
+        renamed = (step_of(self.database, each) for each in self.renames.back)
+        return (*(_step(restore, self.to) for restore in self.restores), *renamed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +101,18 @@ def find_rollback(found: Inspection, to: int | None) -> Routine[RollbackPlan]:
                 restores.append((yield from inspect_on_shards(database, chain, reach, read_by_views=views)))
                 continue
             restores.append((yield from inspect_kept(database, chain, read_by_views=views)))
-    left = _left(found, kept, covered)
-    if not restores and not kept.begun and found.unfinished_migration is None:
+    renames = yield from find_renames(
+        found, listed, covered[-1].earlier, [*kept.begun, *(restore.kept.table for restore in restores)]
+    )
+    left = _left(found, kept, covered, renames.answers)
+    # A table is renamed back by itself only where that makes all of the older version again.
+    alone = bool(renames.back or renames.done) and not left.words
+    if not restores and not kept.begun and not alone and found.unfinished_migration is None:
         said = f": {'; '.join((*left.words, *kept.renamed))}" if left.words or kept.renamed else ""
         raise SchemaError(
             f"{schema.name} is at v{live}, and no table of v{target} is kept{said}. {_furthest(found, kept, path)}"
         )
-    noticed, harmless = altered_before(restores, covered[-1].earlier)
+    noticed, harmless = altered_before(restores, covered[-1].earlier, {each.now: each.before for each in renames.back})
     words = (*left.words, *kept.renamed, *noticed)
     refusals: list[tuple[str, str]] = []
     if words:
@@ -119,7 +128,9 @@ def find_rollback(found: Inspection, to: int | None) -> Routine[RollbackPlan]:
     ]
     done = tuple(row.name for rows in kept.begun.values() for row in _used(rows, covered[-1]))
     earlier = covered[-1].earlier
-    return RollbackPlan(found, live, target, earlier, tuple(restores), done, tuple(refusals), tuple(notes), reach)
+    return RollbackPlan(
+        found, live, target, earlier, tuple(restores), done, tuple(refusals), tuple(notes), renames, reach
+    )
 
 
 def _path(found: Inspection) -> Routine[tuple[int, tuple[VersionStep, ...]]]:
@@ -178,7 +189,8 @@ def _target(
 def _names(found: Inspection, path: Sequence[VersionStep]) -> frozenset[str]:
     """The objects of the schema: those that this code declares, and those that other versions changed. The code of the
     older version knows nothing of a table that was made, or got its name, since."""
-    changed = {step.object for each in transitions(path) for step in each.steps}
+    steps = [step for each in transitions(path) for step in each.steps]
+    changed = {step.object for step in steps} | {former for step in steps if (former := former_name(step))}
     return frozenset(changed | {item.name for item in found.schema.objects})
 
 
@@ -206,8 +218,8 @@ def _look(found: Inspection, declared: Collection[str], recorded: int) -> Routin
         for row in rows
         if row.kept.back
         and row.kept.table in declared
-        and (table := live.get(row.kept.table)) is not None
-        and table.uuid == row.kept.replaced_by
+        # Under whichever of its names: it may have got its former one already.
+        and any(table.uuid == row.kept.replaced_by for table in live.values())
         and row.kept.latest > recorded
     ]
     renamed = [
@@ -226,7 +238,9 @@ def _used(rows: Sequence[KeptRow], last: VersionStep) -> tuple[KeptRow, ...]:
     return tuple(row for row in rows if row.kept.latest >= last.since)
 
 
-def _left(found: Inspection, kept: _KeptTables, covered: Sequence[VersionStep]) -> NotRestored:
+def _left(
+    found: Inspection, kept: _KeptTables, covered: Sequence[VersionStep], renames: Mapping[str, str] | None = None
+) -> NotRestored:
     listed = transitions(covered)
     restored: dict[str, int] = {}
     for table, rows in kept.behind.items():
@@ -236,7 +250,7 @@ def _left(found: Inspection, kept: _KeptTables, covered: Sequence[VersionStep]) 
             restored[table] = listed.index(made) if made is not None else 0
     # The oldest of the tables that these were made of may be dropped already: they are where they should be.
     restored |= dict.fromkeys(kept.begun, 0)
-    return find_not_restored(listed, restored, found.catalog)
+    return find_not_restored(listed, restored, found.catalog, renames)
 
 
 def _furthest(found: Inspection, kept: _KeptTables, path: Sequence[VersionStep]) -> str:

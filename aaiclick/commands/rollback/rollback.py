@@ -22,6 +22,7 @@ from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import inspect_database
 from aaiclick.commands.report import Report
 from aaiclick.commands.rollback.plan import RollbackPlan, find_rollback
+from aaiclick.commands.rollback.renames import rename_back
 from aaiclick.commands.rollback.unfinished_rollback import returned
 from aaiclick.commands.session import under_lease
 from aaiclick.diff.hazards import WITHOUT_OBJECT
@@ -131,9 +132,11 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     listed = {name: table.uuid for name, table in live.items()} | (
         dict(going.tables) if going is not None and going.to == way.to else {}
     )
+    listed |= {each.now: each.uuid for each in way.renames.back if each.uuid}
+    renamed = {each.now: each.before for each in (*way.renames.back, *way.renames.done)}
     # Before the first effect, so that nobody takes tables that are half rolled back for the newer version.
     yield from ensure_tables(database)
-    yield from begin_back(found.scope, UnfinishedRollback(way.to, way.live, str(back.owner), 0, listed))
+    yield from begin_back(found.scope, UnfinishedRollback(way.to, way.live, str(back.owner), 0, listed, renamed))
     # Only after that entry: until it is there, these tables are what shows that a rollback had begun.
     reach = way.reach
     if reach is None and shared and way.done:
@@ -141,22 +144,12 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     for name in way.done:
         yield from (drop_kept(database, name, reach) if reach is not None else drop_table(database, name))
     options = replace(options, reach=reach)
-    for number, (step, restore) in enumerate(zip(way.steps, way.restores, strict=True), 1):
-        started_at = yield from clock()
-        yield Emit(StepStarted(number, len(way.steps), step.object, step.change, step.strategy, step.rows))
-        site = Site(database, nonce, options)
-        if isinstance(restore, RestoreOnShards):
-            done = yield from restore_on_replicas(restore, site, way.to)
-        else:
-            done = yield from restore_table(restore, site, way.to)
-        yield Emit(
-            StepDone(number, len(way.steps), step.object, step.strategy, done.rows, (yield from clock()) - started_at)
-        )
-        said += done.notes
+    said = yield from _put_back(way, Site(database, nonce, options))
     # What the runs that are rolled back have stopped, and nobody else would start.
     hosts = None if found.topology.single else Reach(found.topology)
     yield from everywhere(undo_ttl_changes(found.scope, found.ttl_changes), hosts)
-    names = tuple(sorted({item.name for item in back.schema.objects} | set(way.found.catalog.objects)))
+    named = {item.name for item in back.schema.objects} | set(way.found.catalog.objects) | set(renamed.values())
+    names = tuple(sorted(named))
     digest = yield from live_digest(back.schema, (yield from read_catalog(database, names)))
     seconds = (yield from clock()) - started
     # The record ends the rollback. Killed before it, all tables are back, and the next start records that (``settle``).
@@ -171,6 +164,29 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     certain = found.unfinished_migration is None
     yield from write_cache(database, {**others, back.schema.name: entry} if certain else others)
     return _report(back, way, (yield from clock()) - started, done=True, said=tuple(said))
+
+
+def _put_back(way: RollbackPlan, site: Site) -> Routine[list[str]]:
+    """Put the tables back, and then give those their former names that were renamed; notes."""
+    said: list[str] = []
+    for number, step in enumerate(way.steps, 1):
+        begun = yield from clock()
+        yield Emit(StepStarted(number, len(way.steps), step.object, step.change, step.strategy, step.rows))
+        rows = 0
+        if number > len(way.restores):
+            # The last of all: kept tables are found by the names that these have until then.
+            yield from rename_back(site.database, way.renames.back[number - 1 - len(way.restores)])
+        else:
+            restore = way.restores[number - 1]
+            if isinstance(restore, RestoreOnShards):
+                done = yield from restore_on_replicas(restore, site, way.to)
+            else:
+                done = yield from restore_table(restore, site, way.to)
+            rows = done.rows
+            said += done.notes
+        seconds = (yield from clock()) - begun
+        yield Emit(StepDone(number, len(way.steps), step.object, step.strategy, rows, seconds))
+    return said
 
 
 def _report(back: Rollback, way: RollbackPlan, seconds: float, *, done: bool, said: tuple[str, ...] = ()) -> Report:

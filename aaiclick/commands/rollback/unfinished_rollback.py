@@ -21,14 +21,17 @@ def settle_back(found: Inspection, going: UnfinishedRollback, who: str) -> Routi
     Raises SchemaVersionError where only some tables are back: going on copies rows, which only the command does.
     """
     database = found.catalog.database
-    live = yield from physicals(database, tuple(sorted(going.tables)))
+    live = yield from physicals(database, tuple(sorted({*going.tables, *going.renames, *going.renames.values()})))
     # Under the name is another storage than the one that was to go: so this table is back.
-    back = [name for name, uuid in going.tables.items() if name in live and live[name].uuid not in ("", uuid)]
-    if going.tables and not back:
-        # No table is back: the run was killed before its first exchange, so nothing has to be undone either.
+    replaced = {name for name, uuid in going.tables.items() if name in live and live[name].uuid not in ("", uuid)}
+    renamed = {now for now, before in going.renames.items() if now not in live and before in live}
+    asked = {*going.tables, *going.renames}
+    if asked and not replaced | renamed:
         yield from forget_back(found.scope, going, found.unfinished_migration)
         return
-    if len(back) < len(going.tables):
+    # One that is put back and has its former name to get is back when it has that.
+    back = renamed | (replaced - going.renames.keys())
+    if len(back) < len(asked):
         raise coming_back(found, going)
     # All are back: its run lived to exchange the last one, and only the record is missing.
     earlier = earlier_of((yield from history(database, found.schema.name)), going.to)
