@@ -93,6 +93,10 @@ def execute(planned: PlannedMigration, gate: Gate, site: Execution) -> Routine[E
     # TTL merges that a dead run has stopped go on before the first step, unless this run changes that TTL itself.
     yield from _put_back(planned.inspection, verdict, site.options.reach)
     yield from stop_again(planned.inspection.scope, planned.inspection.stopped_views, verdict.run)
+    if planned.inspection.unwritten:
+        from aaiclick.commands.hosts.unwritten import write_again
+
+        yield from write_again(planned.inspection, verdict.run, site.options)
     done: list[Step] = []
     outcomes: list[StepOutcome] = []
     while True:
@@ -106,7 +110,10 @@ def execute(planned: PlannedMigration, gate: Gate, site: Execution) -> Routine[E
             # What a killed run has entered stays until this one is through.
             owed = found.kept_views.keys()
             kept = {view: said for view, said in undeclared_of(verdict.run, found.catalog).items() if view not in owed}
-            entries = StepEntries(found.scope, batch, start, _filled(planned), known, numbered, stopped, kept)
+            divided = site.options.reach is not None
+            entries = StepEntries(
+                found.scope, batch, start, _filled(planned), known, numbered, stopped, kept, divided=divided
+            )
             options = _options(site, found, entries)
             # The version stays the same, so no entry of a transition would tell a later start that this run is not
             # finished.
@@ -140,7 +147,8 @@ def execute_stand_alone(planned: PlannedMigration, steps: tuple[Step, ...], site
     yield Emit(PlanReady(planned.plan.schema, len(steps), sum(step.rows for step in steps)))
     found = planned.inspection
     known = conversions(found.entries, found.pending, found.progress)
-    entries = StepEntries(found.scope, steps, None, _filled(planned), known, _numbered(found))
+    divided = site.options.reach is not None
+    entries = StepEntries(found.scope, steps, None, _filled(planned), known, _numbered(found), divided=divided)
     options = _options(site, found, entries)
     yield from apply_steps(steps, site.database, site.nonce, options)
 

@@ -51,6 +51,8 @@ STOPPED = ":stopped:"
 """In the keys of views that are stopped and made anew (``entries/remade_views.py``)."""
 KEPT = ":view:"
 """In the keys of views that are dropped to be made anew (``entries/remade_views.py``)."""
+UNWRITTEN = ":unwritten:"
+"""In the keys of columns that are added by one statement and written by the next (``entries/unwritten.py``)."""
 _REBUILD = ":rebuild:"
 _STATEMENT = ":sql:"
 _MARKED = 8
@@ -86,7 +88,7 @@ def read_journal(scope: JournalScope) -> Routine[tuple[Entry, ...]]:
     back; and on what belongs to the database: owners of tables, block numbers."""
     former = "startsWith(run, 'from ') AND toUInt64OrZero(substring(run, 6)) >= {least:UInt64}"
     # What has to be put back is put back whatever was rolled back or adopted since.
-    left = " OR ".join(f"position(step, '{kind}') > 0" for kind in (STOPPED, KEPT, _TTL))
+    left = " OR ".join(f"position(step, '{kind}') > 0" for kind in (STOPPED, KEPT, UNWRITTEN, _TTL))
     condition = (
         f"(run IN ('{OWNERS}', '{BLOCK_NUMBERS}') OR (schema = unhex({{schema:String}}) AND (run = "
         f"unhex({{run:String}}) OR ({former}) OR (startsWith(run, '{_RUN}') AND ({left})))))"
@@ -240,20 +242,20 @@ def ttl_changes(scope: JournalScope, entries: Iterable[Entry]) -> Mapping[str, s
     """The tables whose TTL merges a run stopped, and did not live to start again; each with the UUID of its storage,
     '' where that is not known."""
     return {
-        str(entry.details.get("table")): str(entry.details.get("uuid", "")) for entry in _begun(scope, entries, _TTL)
+        str(entry.details.get("table")): str(entry.details.get("uuid", "")) for entry in begun(scope, entries, _TTL)
     }
 
 
 def stopped_views(scope: JournalScope, entries: Iterable[Entry]) -> frozenset[str]:
     """Refreshable views that were stopped, and that a run made anew, or was about to, without living to stop them
     again; by their quoted names."""
-    return frozenset(str(entry.details.get("view")) for entry in _begun(scope, entries, STOPPED))
+    return frozenset(str(entry.details.get("view")) for entry in begun(scope, entries, STOPPED))
 
 
 def kept_views(scope: JournalScope, entries: Iterable[Entry]) -> Mapping[str, Details]:
     """What nobody declares of views that a run was making anew without living to the end of it; by their quoted
     names."""
-    return {entry.action.step.partition(KEPT)[2]: entry.details for entry in _begun(scope, entries, KEPT)}
+    return {entry.action.step.partition(KEPT)[2]: entry.details for entry in begun(scope, entries, KEPT)}
 
 
 def undo_ttl_changes(scope: JournalScope, changes: Mapping[str, str]) -> Routine[None]:
@@ -320,7 +322,7 @@ def set_bookmark(scope: JournalScope, version: int, value: object) -> Routine[No
     yield from outcome(scope.database, scope.action(f"{version}:{_BOOKMARK}"), "done", {"value": value})
 
 
-def _begun(scope: JournalScope, entries: Iterable[Entry], kind: str) -> Iterator[Entry]:
+def begun(scope: JournalScope, entries: Iterable[Entry], kind: str) -> Iterator[Entry]:
     """What was begun of a kind, in whichever generation, and not ended."""
     return (
         entry

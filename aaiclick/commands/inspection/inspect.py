@@ -20,7 +20,15 @@ from aaiclick.specs.views import TableFamily
 from aaiclick.state.journal import Details, Entry
 from aaiclick.state.owned import Owned, read_owned_here, with_notes
 from aaiclick.state.owners import TableOwner
-from aaiclick.state.progress import JournalScope, kept_views, progress_of, put_elsewhere, stopped_views, ttl_changes
+from aaiclick.state.progress import (
+    UNWRITTEN,
+    JournalScope,
+    kept_views,
+    progress_of,
+    put_elsewhere,
+    stopped_views,
+    ttl_changes,
+)
 from aaiclick.state.record import Record, Space
 from aaiclick.state.recorded_state import RecordedState, journal_scope, read_recorded_state
 from aaiclick.state.transition import (
@@ -140,6 +148,15 @@ class Inspection:
     def kept_views(self) -> Mapping[str, Details]:
         """What nobody declares of views that a killed run was making anew, by their quoted names."""
         return kept_views(self.scope, self.entries)
+
+    @property
+    def unwritten(self) -> Mapping[str, tuple[str, ...]]:
+        """Columns that a killed run added without writing them, by tables."""
+        if not any(UNWRITTEN in entry.action.step for entry in self.entries):
+            return {}
+        from aaiclick.state.entries.unwritten import unwritten  # only clusters have such entries
+
+        return unwritten(self.scope, self.entries)
 
     @property
     def ahead(self) -> bool:

@@ -85,7 +85,8 @@ def _settled(run: Run, planned: PlannedMigration, seen: Warm) -> Routine[bool]:
     """Whether there is nothing to be done under the lease. Raises what the gate raises."""
     if stand_alone(planned, run.policy):
         return False  # they are carried out first, and then it raises
-    if (planned.inspection.stopped_views or planned.inspection.kept_views) and run.policy.level != "check":
+    found = planned.inspection
+    if (found.stopped_views or found.kept_views or found.unwritten) and run.policy.level != "check":
         return False
     verdict = gate(planned, run.policy)
     if run.policy.level == "check":

@@ -47,6 +47,8 @@ class StepEntries:
     kept: Mapping[str, Details] = field(default_factory=dict[str, Details])
     """What nobody declares of the views that the steps drop and make anew, by their quoted names."""
 
+    divided: bool = False
+    """Whether an ALTER that adds a column and writes it is sent as two: on a cluster."""
     freed: frozenset[str] = frozenset()
     """Tables whose TTL merges are stopped until they are copied."""
 
@@ -68,6 +70,10 @@ def enter_begun(entries: StepEntries, step: Step) -> Routine[Step]:
     # All of these before the step's own first effect: what it drops or changes is nowhere else to be read.
     yield from enter_dropped(entries.scope, step, entries.stopped)
     yield from enter_kept(entries.scope, step, entries.kept)
+    if entries.divided:
+        from aaiclick.state.entries.unwritten import enter_unwritten
+
+        yield from enter_unwritten(entries.scope, step)
     if _sets_ttl(step):
         yield from enter_start(entries.scope, ttl_change_key(step.object), {"table": step.object})
     if step.work.kind == "rebuild" and step.migrations:
@@ -127,6 +133,10 @@ def enter_done(entries: StepEntries, step: Step) -> Routine[None]:
     # Stopped first, its entry ended second. A kill in between stops the view again, which changes nothing.
     yield from stop_made(entries.scope, step, entries.stopped)
     yield from end_kept(entries.scope, step, entries.kept)
+    if entries.divided:
+        from aaiclick.state.entries.unwritten import enter_written
+
+        yield from enter_written(entries.scope, step)
     if _sets_ttl(step) or freed_by_copy(step) in entries.freed:
         yield from enter_end(entries.scope, ttl_change_key(step.object))
     if made := _made(entries, step):
