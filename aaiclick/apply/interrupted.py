@@ -42,11 +42,13 @@ def end_interrupted(lease: Lease) -> Routine[None]:
     try:
         # A run that has lost its lease leaves the marks alone: its successor is at work on them.
         yield from check(lease)
+        # Read now, not remembered: the interrupt may have come between a note and the next line of code.
         owned = yield from read_owned(lease.database)
         for mark in owned.marks():
             if isinstance(mark, Mark) and mark.phase == "copy":
                 # The next run stops merges again; parts that were merged meanwhile are copied again.
                 yield from restart_merges(lease.database, mark.source, mark.saved)
+            # The exchange may have happened, so each storage of the mark is looked at by its UUID.
             elif isinstance(mark, Mark):
                 yield from _lift(lease.database, mark)
         for copied in owned.replicated_marks():

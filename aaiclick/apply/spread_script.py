@@ -61,6 +61,7 @@ def spread_function(work: Routine[None], database: str, reach: Reach) -> Routine
         if why:
             raise ApplyError(f"{shortened(effect.sql)}: {why}. It was not sent: do it by hand, on all hosts")
         # One that says itself what counts as a repetition is sent as it stands.
+        # A function may repeat an INSERT after an error of its own, and count on it that the server takes it once.
         own = any(name.startswith("insert_dedup") or name in every_block for name in effect.settings)
         return (yield effect if own else replace(effect, settings=merged(every_block, effect.settings)))
 

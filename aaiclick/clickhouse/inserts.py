@@ -81,6 +81,7 @@ def flushed(name: str, sql: str, at: Peer | None = None) -> Routine[None]:
     except OutcomeUnknownError:
         raise
     except StatementError as error:
+        # A Buffer or Distributed table is no replicated one: an operator may have made it on some hosts only.
         if at is not None and error.code == UNKNOWN_TABLE:
             return
         if error.code == VIOLATED_CONSTRAINT and GUARD in str(error):
@@ -102,6 +103,7 @@ def _outlast(condition: str, seconds: float, pause: float, what: str) -> Routine
 
     ``seconds``: the longest wait. ``pause``: the first pause, in seconds.
     """
+    # By id: the server gives no two queries that run at the same time the same one.
     wait, pending = Wait(pause, _LONGEST_POLL), set((yield from _listed(condition)))
     while pending and wait.waited < seconds:
         wait = yield from rest(wait, f"{len(pending)} {what}")

@@ -36,6 +36,7 @@ _BY_UUID = (
 def storage(database: str, uuid: str) -> Routine[Physical | None]:
     """The storage with this UUID under the name it has now, in any database; None where it is gone. In chdb's
     ``default`` database only the path of the data has the UUID."""
+    # An empty text would be found in every path.
     if not uuid:
         return None
     rows = yield from ask(

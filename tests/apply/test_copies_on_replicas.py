@@ -8,19 +8,23 @@ from typing import Any, cast
 
 import pytest
 
+from aaiclick.apply.backfill.recover_on_replicas import settle_backfills
 from aaiclick.apply.rebuild.copy_chunk import Job
 from aaiclick.apply.replicated.chunks import divide_in_order
 from aaiclick.apply.replicated.clear import settle_restored_everywhere
 from aaiclick.apply.replicated.exchange import HostStorages, aside, host_storages
 from aaiclick.apply.replicated.hosts import require_servers
+from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.forms import TableForm
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.parts import Part
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.clickhouse.topology import Host, Topology
 from aaiclick.errors import ApplyError, UsageError
-from aaiclick.plan.operations import RebuildWork
+from aaiclick.plan.operations import BackfillWork, RebuildWork
 from aaiclick.routine import Clock, Command, Peer, Query, Routine, Rows, run
+from aaiclick.state.owned import Owned
+from aaiclick.state.replicated.backfill_mark import backfill_mark_of
 from aaiclick.state.replicated.mark import COMMENT, mark_of, parse_replicated_mark
 from aaiclick.state.staged_chunks import StagedChunk, sources
 
@@ -122,6 +126,21 @@ def test_a_restored_table_that_a_host_lacks_keeps_its_mark() -> None:
     assert isinstance(next(routine), Clock)
     assert isinstance(routine.send(((0.0,),)), Query)
     with pytest.raises(ApplyError, match=r"host h2 does not have it.*Nothing was changed. Restore it there too"):
+        routine.send(tuple(rows(1, live="restored")))
+
+
+def test_a_restored_source_of_a_view_that_a_host_lacks_keeps_the_mark_of_the_view() -> None:
+    """As above: the constraint that refuses writers came with the backup."""
+    work = BackfillWork("daily", (), ("events",))
+    mark = backfill_mark_of(work, "abc123", ("h1", "h2"), (("old1", "old2"),), (), "")
+    owned = cast("Owned", SimpleNamespace(database="shop", replicated_backfills=lambda: (mark,)))
+    options = ApplyOptions(reach=Reach(HOSTS, here=1))
+    routine = settle_backfills(owned, Reach(HOSTS, here=1), options)
+    assert isinstance(next(routine), Query)
+    # Both hosts answer, and neither has a storage of the mark.
+    assert isinstance(routine.send(((1, 0), (2, 0))), Clock)
+    assert isinstance(routine.send(((0.0,),)), Query)
+    with pytest.raises(ApplyError, match=r"events was restored while daily .* host h2 does not have it.*Restore it"):
         routine.send(tuple(rows(1, live="restored")))
 
 

@@ -62,6 +62,7 @@ _UNREAD = (
 def require_unread(database: str, target: str, view: str, reach: Reach) -> Routine[None]:
     """Raise ApplyError where a materialized view on any host reads the target: the INSERTs of the fill would set it
     off, perhaps twice."""
+    # Each host has the views of its own metadata: one that was made by hand on a single host shows there alone.
     sql = _UNREAD.format(tables=reach.topology.everywhere("system.tables"))
     for place, views in (yield from ask_all(reach, sql, {"db": hexed(database), "name": hexed(target)}, view)):
         raise ApplyError(
@@ -82,6 +83,7 @@ def fill_shards(
     yield from require_unread(database, target, mark.work.view, reach)
     if not mark.target:
         table = yield from require_table(database, target)
+        # Noted before it is changed: after a kill the next run still knows what to put back.
         before = tuple(saved(table.definition, tuple((name, "") for name in REMEMBERING)).items())
         mark = yield from update_replicated_backfill(database, replace(mark, target=target, window=before))
     yield from set_everywhere(database, target, _longer(mark.window), reach)
@@ -89,6 +91,8 @@ def fill_shards(
     alone = not has_several_shards(reach) and (mark.stage is None or mark.stage.place == reach.here)
     peers = {} if alone else (yield from require_reached(reach))
     if mark.stage is not None:
+        # A run was killed between this note and the next. First: its blocks are not in ``done`` yet, and would be
+        # computed once more under other names.
         yield from _require_remembered(database, mark, mark.stage, reach)
         mark = yield from _inserted(database, mark, mark.stage, fill, _peer(peers, mark.stage.place, reach))
     read = 0
@@ -106,6 +110,7 @@ def _peer(peers: Mapping[int, Peer], place: int, reach: Reach) -> Peer | None:
 
 def _longer(window: Settings) -> Settings:
     before, ours = dict(window), dict(zip(REMEMBERING, (_BLOCKS, _SECONDS), strict=True))
+    # Never less than the table had: its own writers may rely on that.
     return tuple((name, str(max(value, int(before.get(name) or 0)))) for name, value in ours.items())
 
 
@@ -136,6 +141,7 @@ def _fill_shard(
         chunk = cut_chunks(due, rows=most, size=size, ordered=True)[0]
         if not rows:
             yield Emit(Progress(fill.target or mark.work.view, "backfill", 0, total, begun - started, told))
+        # Also where a killed run left one of that name: it is dropped and made anew, with another UUID.
         yield from at_host(create_from(staging_form(form, source.uuid), mark.staged_in, staging, ()), peer)
         try:
             yield from at_host(_compute(database, mark, fill, chunk, staging, BLOCKS[level]), peer)
@@ -165,6 +171,7 @@ def _fill_shard(
                 f"{fill.source} holds {chunk.rows} rows in {len(chunk.parts)} parts, but {found} can be read: a row "
                 "policy or a setting of this user hides the others. Run again without it: it goes on"
             )
+        # A kill up to here costs the chunk that was computed, and nothing else: nothing is in the target yet.
         stage = yield from _staged(database, mark, reach, shard, place, peer, staging, chunk)
         # From here on the rows are never computed again: a second INSERT of the same name has the same rows.
         mark = yield from update_replicated_backfill(database, replace(mark, stage=stage))
@@ -225,6 +232,8 @@ def _compute(
 ) -> Routine[None]:
     names = ", ".join(quote_name(name) for name, _ in fill.columns)
     sql = f"INSERT INTO {qualified(mark.staged_in, staging)} ({names}) {question(database, fill, chunk, names)}"
+    # The statement lists its parts by name. The server reads 256 KiB of a statement by default, and refuses longer
+    # ones.
     size: Sent = {"max_query_size": 2 * len(sql) + 262144, "max_bytes_before_external_group_by": EXTERNAL_BYTES}
     yield from insert_permissively(Command(sql, settings=merged(COPY, size, blocks), database=database, long=True))
 
@@ -285,6 +294,8 @@ def _inserted(
     # Noted behind the last INSERT: after a kill in between all of them are sent again, and none counts twice.
     done = beyond(mark.done, stage.blocks)
     mark = yield from update_replicated_backfill(database, replace(mark, done=done, stage=None))
+    # A kill before this leaves a table that no mark names: the next chunk of the shard takes its name, or it goes with
+    # the database at the end.
     yield from at_host(drop_table(mark.staged_in, stage.table), peer)
     return mark
 

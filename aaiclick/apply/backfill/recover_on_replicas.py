@@ -18,6 +18,7 @@ from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.shared.replicas import tables_everywhere
 from aaiclick.clickhouse.storages import remove_guards
+from aaiclick.clickhouse.topology import named
 from aaiclick.errors import AaiclickError, ApplyError
 from aaiclick.events import Note
 from aaiclick.routine import Emit, Routine
@@ -38,6 +39,8 @@ def settle_backfills(owned: Owned, reach: Reach, options: ApplyOptions) -> Routi
         if (yield from are_gone(database, uuids, reach)):
             yield from _settle_restored(database, mark, reach, options)
             continue
+        # The mark knows a host by its place in this list: with another list a UUID would be looked for on the wrong
+        # host.
         labels = tuple(host.label for host in reach.topology.hosts)
         if labels != mark.hosts:
             raise ApplyError(
@@ -65,6 +68,8 @@ def _settle(database: str, mark: ReplicatedBackfillMark, reach: Reach, options: 
             yield Emit(Note(f"{mark.work.view}: a run that was killed before it was made was undone on all hosts"))
             return
         mark = yield from _closed_again(database, mark, sources, options)
+        # What may have been sent is sent again: DROP has IF EXISTS, and where every host shows the view a CREATE
+        # that is refused for that counts as done.
         mark = yield from put_in_place(database, mark, sources, options)
     yield from fill_and_end(database, mark, reach, options)
     yield Emit(Note(f"{mark.work.view}: what a killed run had begun was finished on all hosts"))
@@ -110,14 +115,24 @@ def admit_somehow(database: str, mark: ReplicatedBackfillMark, reach: Reach) -> 
 
 def _settle_restored(database: str, mark: ReplicatedBackfillMark, reach: Reach, options: ApplyOptions) -> Routine[None]:
     """Let writers and merges go on, by the names of the tables. The view is left as it is: block numbers, by which the
-    fill would go on, are others after a RESTORE. What it lacks is said."""
+    fill would go on, are others after a RESTORE. What it lacks is said.
+
+    Raises ApplyError where some hosts have a source and others have not.
+    """
     fill = mark.work.fill
     peers = yield from reached_workers(reach)
     for name in mark.work.sources:
         found = yield from tables_everywhere(reach, database, (name,), name)
         uuids = {place: tables[name].uuid for place, tables in found.items() if name in tables}
-        if uuids.keys() != reach.places:
+        if not uuids:
             continue
+        if lacking := reach.places - uuids.keys():
+            # With the mark still there: nobody else would let the writers of the other hosts in.
+            raise ApplyError(
+                f"{name} was restored while {mark.work.view} was being put in place, and host "
+                f"{named(reach.topology, lacking)} does not have it. Where it is, writers may be refused. Restore it "
+                "there too, or drop it on all hosts; then run again"
+            )
         shards = yield from shards_of(reach, database, name, uuids, peers)
         for shard in shards:
             yield from at_host(shortly(remove_guards(shard.source)), shard.peer)
@@ -125,6 +140,7 @@ def _settle_restored(database: str, mark: ReplicatedBackfillMark, reach: Reach, 
     for name, settings in ((fill.source, mark.saved), (mark.target, mark.window)) if fill is not None else ():
         if name:
             yield from set_everywhere(database, name, settings, reach)
+    # Writers are in and settings are back: from here on the mark would only be in the way.
     yield from drop_replicated_backfill(database, mark)
     if fill is None or mark.phase in ("closing", "filled"):
         return

@@ -57,6 +57,8 @@ def look_at_source(
         yield from run_pending(table, listed, options)
         listed = yield from mutations(table.database, table.name)
         require_rows_only(table.name, listed, known)
+    # Behind the mutations, and never before them: a part that shows rows of a delete which was not seen would count as
+    # unchanged.
     present = yield from parts(table)
     patches = [part.name for part in present if part.patch]
     return SourceState(
@@ -99,6 +101,7 @@ def run_pending(table: Physical, listed: Sequence[Mutation], options: ApplyOptio
     yield from system_merges(table.database, table.name, "START MERGES")
     # Merges stay stopped by the settings of the table: only mutations run now.
     yield from _wait(table, options, over)
+    # Stops also mutations that came meanwhile: they stay in the list, and wait for the next look.
     yield from system_merges(table.database, table.name, "STOP MERGES")
 
 

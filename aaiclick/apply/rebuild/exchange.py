@@ -42,6 +42,8 @@ def require_exchange(database: str) -> Routine[None]:
     rows = yield from ask(
         "SELECT engine FROM system.databases WHERE name = unhex({db:String})", {"db": hexed(database)}
     )
+    # Asked before anything is made. In an Ordinary database the server refuses EXCHANGE, and two RENAMEs leave a moment
+    # without a table.
     engine = text(rows[0][0]) if rows else ""
     if engine not in EXCHANGING:
         what = f"has engine {engine}" if engine else "is not there"

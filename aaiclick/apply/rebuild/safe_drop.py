@@ -61,12 +61,15 @@ def rename_away(database: str, mark: Mark, name: str, uuid: str) -> Routine[Phys
     where somebody else renames it again and again.
     """
     for _ in range(_TRIES):
+        # Drawn for each try: a name that was used once may be known to another run by then.
         away = taken_table(text((yield Nonce(signed=True))[0][0]), mark.table)
         try:
             yield from ddl(rename_table(qualified(database, name), qualified(database, away)))
         except StatementError as error:
             if error.code != UNKNOWN_TABLE:
                 raise
+            # Nothing has the name. It was dropped, or a run that was paused in this function has just renamed it: the
+            # UUID tells.
             there = yield from storage(database, uuid)
             if there is None or not is_taken(there, database):
                 return None

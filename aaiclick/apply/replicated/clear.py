@@ -63,6 +63,7 @@ def undo_everywhere(database: str, mark: ReplicatedMark, reach: Reach, seconds: 
             # refuses it.
             yield from at_host(shortly(remove_guards(shard.source)), shard.peer)
         yield from admit_everywhere(reach, shards, seconds)
+        # Behind the writers: merges that stand still for a moment longer harm nobody.
         yield from set_everywhere(database, mark.table, mark.saved, reach)
     else:
         yield Emit(
@@ -162,6 +163,7 @@ def settle_restored_everywhere(database: str, mark: ReplicatedMark, reach: Reach
             yield from at_host(shortly(remove_guards(shard.source)), shard.peer)
         yield from admit_everywhere(reach, shards, seconds)
         if mark.phase == "copy":
+            # The copy goes in any case, so parts may be merged again.
             yield from set_everywhere(database, mark.table, mark.saved, reach)
         else:
             yield from settle_settings(database, mark.table, mark.work.form, reach)
@@ -181,6 +183,8 @@ def settle_restored_everywhere(database: str, mark: ReplicatedMark, reach: Reach
             f". {mark.shadow_name} is the old one or the new one, whichever {mark.table} is not, and may have rows "
             "that came late: look at it, and drop it"
         )
+    # Behind everything that it describes: a kill before this line and the next run does the same once more, to no
+    # effect.
     yield from drop_replicated_mark(database, mark)
     yield Emit(Note(said, "warning"))
     return said
@@ -188,6 +192,7 @@ def settle_restored_everywhere(database: str, mark: ReplicatedMark, reach: Reach
 
 def clear_everywhere(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[None]:
     """Drop the staging tables on whatever host has them, and the mark last."""
+    # The mark names this database: dropped first, it would leave nobody who knows of it.
     yield from drop_staged(mark.staged_in, reach)
     yield from drop_replicated_mark(database, mark)
 

@@ -97,6 +97,7 @@ def require_replicas(work: RebuildWork | AttachWork, database: str, options: App
         # By the real shards: as replicas of one table these hosts would have the same rows.
         yield from require_one_owner(spread, source)
     yield from require_servers(reach, source)
+    # Which hosts can be reached is asked before the first one is changed: half way there would be no going back.
     peers = yield from reachable_peers(reach)
     feeders = yield from require_feeders(source, spread.topology, bool(peers))
     uuids = {place: there[place].uuid for place in sorted(reach.places)}
@@ -126,16 +127,19 @@ def require_sources(
             raise ApplyError(
                 f"{name}: writers of a table of engine {source.engine} cannot be kept out on all hosts. {AGAIN}"
             )
+        # The constraint is in the log of the table, but nobody could see that a host which is away has carried it out.
         if reach.without or not reach.here:
             away = named(reach.topology, reach.without) or "that is connected to"
             raise ApplyError(
                 f"{work.view}: host {away} takes no part, and no row may come in on any host while the view is put in "
                 f"place. {AGAIN}"
             )
+        # By name, and kept by UUID: what follows is meant for the storages of now.
         there = yield from tables_everywhere(reach, database, (name,), name)
         placed = {place: tables[name] for place, tables in there.items() if name in tables}
         if lacking := reach.places - placed.keys():
             raise ApplyError(f"{name}: host {named(reach.topology, lacking)} does not have it. {AGAIN}")
+        # A killed run has changed these settings itself, and its fence may be up: that is what is put right now.
         if not begun:
             yield from require_resting_streams(source, options)
             _require_same_settings(name, reach, source, placed)
@@ -219,6 +223,7 @@ def _require_order(source: Physical, work: RebuildWork | AttachWork) -> Routine[
     replicated table are numbered in each partition anew, so nobody knows which came later."""
     if not (isinstance(work, RebuildWork) and work.ordered):
         return
+    # Asked of the live table: the plan may be hours old.
     rows = yield from ask(
         "SELECT partition_key FROM system.tables WHERE database = unhex({db:String}) AND name = unhex({name:String})",
         {"db": hexed(source.database), "name": hexed(source.name)},

@@ -65,6 +65,7 @@ def exchange_everywhere(database: str, mark: ReplicatedMark, reach: Reach) -> Ro
         return
     if reach.topology.kind == "queue":
         yield from _until_queue_is_empty(mark, reach)
+        # All of them before the first: a host that cannot be reached would stay behind with writers refused.
         peers = yield from require_reached(reach)
         # Host by host: a kill in between leaves hosts with either storage. Those with the old one refuse writers, and
         # the next run sends the rest.
@@ -160,7 +161,9 @@ def _storages_at(database: str, mark: ReplicatedMark, reach: Reach, place: int, 
 
 def _exchange_by_log(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[None]:
     """Exchange once, by the log of the database, from a host that has come to its end."""
+    # Behind a load balancer the next statement may meet another host, which has not followed the log.
     yield from require_pinned(reach)
+    # What is still in the log could exchange the tables behind the look that follows.
     log = Command(system("SYNC DATABASE REPLICA", quote_name(database)), settings={"receive_timeout": _SECONDS})
     yield from send(log)
     seen = (yield from host_storages(database, mark, reach))[reach.here]

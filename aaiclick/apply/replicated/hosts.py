@@ -97,6 +97,7 @@ def require_servers(reach: Reach, source: Physical) -> Routine[None]:
     """One release on all hosts, no storage that several of them share."""
     found = yield from servers(reach.topology)
     require_all(reach, found, source.name)
+    # Parts are fetched as files. What a newer server writes into them an older one may not be able to read.
     releases = {release for _, release in found.values()}
     if len(releases) > 1:
         raise ApplyError(
@@ -137,6 +138,7 @@ def reached_workers(reach: Reach) -> Routine[Mapping[int, Peer]]:
 def require_reached(reach: Reach) -> Routine[Mapping[int, Peer]]:
     """How each host is reached by itself. Raises ApplyError where one is not, or where another server answers there."""
     topology = reach.topology
+    # ``known`` is what each server says of itself through the cluster; below the same is asked of it directly.
     found, known = (yield from peers(topology)), (yield from servers(topology))
     require_all(reach, known, topology.words)
     for place in sorted(reach.places):

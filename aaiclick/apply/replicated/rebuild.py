@@ -65,8 +65,10 @@ def copied_into_place(
     """Copy the rows of each shard, by its own one of ``works``, into a new table that takes the name of the old one.
     ``kept``: tables with whose parts it begins, one for each shard. ``back_to``: the version of a rollback."""
     sizes: dict[int, int] = {}
+    # Each shard is copied by one host, and what counts are its own rows.
     for shard in replicas.shards:
         sizes[shard.number] = sum(part.bytes for part in (yield from at_host(parts(shard.source), shard.peer)))
+    # Every replica fetches the whole copy of its shard: a disk that fills up would stop that host alone, in the middle.
     yield from require_room_everywhere(replicas.reach, replicas.source, sizes, site.options.disk_factor)
     told: list[str] = []
 
@@ -190,6 +192,7 @@ def _job(work: RebuildWork, shard: Shard, mark: ReplicatedMark, site: Site) -> R
     job = replace(job, staged_in=mark.staged_in, numbers=itertools.count())
     if has_several_shards(shard.reach):
         # Mutations of several shards have the same numbers.
+        # What has ended by now is in the parts that are copied.
         listed = yield from mutations(site.database, work.table, shard.reach.topology)
         job = replace(job, known=frozenset(each.id for each in listed if each.done), shard=shard.number)
     return job, notes

@@ -103,12 +103,14 @@ def drop_everywhere(database: str, name: str, reach: Reach) -> Routine[None]:
     found = yield from tables_by_name(reach.topology, database, (name,))
     if any(name in tables for tables in found.values()):
         # SYNC: its replica in Keeper is gone as well when this returns.
+        # To all hosts: one that lacks it takes the DROP IF EXISTS for done.
         yield from everywhere(drop_table(database, name, sync=True), reach)
 
 
 def attach_staged(shard: Shard, mark: ReplicatedMark, names: Sequence[str], settings: Settings) -> Routine[None]:
     """Add the parts of staging tables of a shard's worker to the new table, in the order of the names. Not to be
     repeated: after any error the new table is made anew."""
+    # Asked of the worker alone: no other host has its staging tables.
     rows = yield from at_host(_staged_partitions(mark), shard.peer)
     listed: dict[str, list[str]] = {}
     for name, partition in rows:

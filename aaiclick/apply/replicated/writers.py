@@ -58,6 +58,7 @@ def refuse_everywhere(replicas: Replicas, seconds: float) -> Routine[None]:
         # Those of all shards together: rows of one INSERT through a Distributed table go to several of them.
         for shard in altered_through(replicas.shards):
             yield from at_host(close_by_log(shard.source), shard.peer)
+        # Whatever the ALTER has waited for: only the catalogue of a host shows that this host has carried it out.
         yield from until_fenced(reach, source.database, source.name, seconds, up=True)
         yield from tell(reach, WritersRefused(source.database, source.name))
         # From here on every host refuses an INSERT that begins. One that was queued just before would be refused as
@@ -82,6 +83,7 @@ def admit_everywhere(reach: Reach, shards: Sequence[Shard], seconds: float) -> R
         yield from at_host(open_by_log(shard.source), shard.peer)
     table = shards[0].source
     yield from until_fenced(reach, table.database, table.name, seconds, up=False)
+    # A table of ours has no writers yet, whom an operator would ask about.
     if not is_ours(table.name):
         yield from tell(reach, WritersAdmitted(table.database, table.name))
 
@@ -189,6 +191,7 @@ def drain_all_everywhere(reach: Reach, table: Physical, seconds: float, reason: 
     if passing:
         # What they sent are inserts like others, of whichever host.
         yield from drain_everywhere(reach, table.name, seconds, reason)
+    # LIGHTWEIGHT: until every part is here. Without it the server waits for merges and mutations of its queue too.
     sync = system("SYNC REPLICA", f"{qualified(table.database, table.name)} LIGHTWEIGHT")
     try:
         yield from send(Command(sync, settings={"receive_timeout": _SYNC_SECONDS}))
@@ -215,6 +218,7 @@ def _flush(replicas: Replicas) -> Routine[None]:
     queues = (("FLUSH DISTRIBUTED", name) for name in replicas.feeders.queues)
     for action, name in (("FLUSH ASYNC INSERT QUEUE", ""), *queues):
         # 0: the host that is connected to, where the others are not reached by themselves.
+        # Each host has a queue of its own, and flushes no other one's.
         for place in sorted(replicas.peers) or [0]:
             # Without the right to flush, the queue's own timeout does it; it is waited for below.
             with suppress(AaiclickError):

@@ -41,6 +41,7 @@ def prune(
     where nothing of a name is kept, where a run is unfinished, and where nothing tells which hosts keep tables;
     ``ApplyError`` where one is away.
     """
+    # All that only looks comes before the lease: a typing mistake holds up no other run.
     catalog = yield from read_catalog(database)
     where = catalog.database
     owned = yield from read_owned_here(where)
@@ -70,6 +71,7 @@ def prune(
         owned = yield from read_owned(where)
         if owned.unfinished:
             raise UsageError(f"a migration of database {where} was begun meanwhile: nothing was changed")
+        # Compared with what was shown: a table that got rows since then was not agreed to.
         now = yield from _kept(owned, topology, books)
         agreed = [row for row in _chosen(now, tables, where) if shown is None or _as_shown(row, shown)]
         chosen = [_expired(row, row.name in tables) for row in agreed]
