@@ -21,7 +21,7 @@ _TAIL = """
 `make bench` takes about ten minutes; `make bench LARGE=1` measures 50 million rows as well, in twice that and with 6 GB of disk. Both write the whole
 page. For a part of it, `python -m pytest benchmarks -m bench -n 0 --timeout 0` takes options: `--rows` (of the table that is rebuilt), `--large`, `--tables`
 (of the large schema). A file is a group: `benchmarks/test_start.py`, `benchmarks/test_commands.py`, `benchmarks/test_tenants.py`, `benchmarks/test_fresh.py`, `benchmarks/test_rows.py`,
-`benchmarks/test_many_tables.py`, `benchmarks/test_versus.py`, `benchmarks/test_versus_commands.py`, `benchmarks/test_versus_copy.py`. The last three install each of the
+`benchmarks/test_many_tables.py`, `benchmarks/test_versus.py`, `benchmarks/test_versus_commands.py`, `benchmarks/test_versus_copy.py`, `benchmarks/test_clusters.py` (two hosts, as the tests of clusters start them; 20 million rows with `--large`). The three of `test_versus` install each of the
 other tools into an environment of its own; `benchmarks/test_versus.py` needs `benchmarks/test_start.py` in the same run.
 """
 

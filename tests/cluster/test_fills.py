@@ -6,16 +6,25 @@ from contextlib import suppress
 
 import pytest
 
-from aaiclick import plan_schema
+from aaiclick import Schema, plan_schema
 from aaiclick.aggregates import Measure
+from aaiclick.clients.opening import open_url
+from aaiclick.commands.ensure import ensure
+from aaiclick.commands.start.run import Run
+from aaiclick.errors import ApplyError
+from aaiclick.routine import Command, Effect
+from aaiclick.version import VERSION
 from tests.cluster.conftest import ClusterFactory
-from tests.cluster.copies import DROPPED, KILLED, fill
+from tests.cluster.copies import DROPPED, fill
 from tests.cluster.filled import followed, is_filled, nothing_left, summed
-from tests.cluster.places import QUEUE_FIRST, Place, killed_at, place_on
+from tests.cluster.places import QUEUE_FIRST, Place, dead, killed_at, place_on
 from tests.cluster.rig.errors import RefusedError
+from tests.cluster.rig.waiting import wait_until
 from tests.cluster.writing import REFUSED, Writers, during
 from tests.reliability.counts import every, note
+from tests.reliability.driving import Driver, KilledError
 
+KILLED = "views that are put in place and filled on clusters, killed at every point or every few"
 DATABASE = pytest.param((2, 2, "database"), id="2x2-database", marks=pytest.mark.long)
 ALL = [*QUEUE_FIRST, pytest.param((2, 2, "queue"), id="2x2-queue", marks=pytest.mark.long), DATABASE]
 HALVED = Measure("uniqExact(intDiv(id, 2))", "UInt64")
@@ -94,3 +103,94 @@ def test_what_was_killed_is_brought_to_its_end_by_another_host(place: Place, mon
         hosts[0].q(f"DROP TABLE {db}.feed{number or ''} {spread} SYNC")
         hosts[0].q(f"DROP TABLE {db}.copied{number or ''} {spread} SYNC")
     assert commands > 20
+
+
+def killed_before(place: Place, schema: Schema, words: str, number: int = 1) -> None:
+    """A start through the first host, killed before the command with this number that has these words."""
+    seen = 0
+
+    def before(effect: Effect) -> None:
+        nonlocal seen
+        seen += isinstance(effect, Command) and words in effect.sql
+        if seen == number:
+            raise KilledError
+
+    opened = open_url(place.cluster.hosts[0].database_url(place.database))
+    with pytest.raises(KilledError):
+        Driver(opened, before=before).run(ensure(Run(schema, place.database, DROPPED, dead(), False, VERSION)))
+    opened.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", QUEUE_FIRST, indirect=True)
+def test_a_belated_insert_counts_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run is paused before it inserts a part, and the INSERT comes when its successor has brought everything in."""
+    monkeypatch.setattr("aaiclick.apply.rebuild.chunks.SMALL_ROWS", 20)
+    place.start(followed(1, place, view=False))
+    fill(place, 30)
+    sent: list[Command] = []
+
+    def before(effect: Effect) -> None:
+        if isinstance(effect, Command) and "`copied`" in effect.sql and "SELECT" in effect.sql:
+            sent.append(effect)
+            if len(sent) == 2:
+                raise KilledError
+
+    opened = open_url(place.cluster.hosts[0].database_url(place.database))
+    with pytest.raises(KilledError):
+        Driver(opened, before=before).run(
+            ensure(Run(followed(2, place), place.database, DROPPED, dead(), False, VERSION))
+        )
+    opened.close()
+    belated = sent[1]
+    # While it was under way: the staging table is still there.
+    place.cluster.hosts[0].q(belated.sql, timeout=60, database=place.database, **dict(belated.settings))
+    place.start(followed(2, place), 1)
+    is_filled(place)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", QUEUE_FIRST[:1], indirect=True)
+def test_what_nobody_can_tell_is_said(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The target may have forgotten what a run inserted that was killed, and it holds merged rows: the sentence says how
+    the fill is given up, and that makes and fills the view anew."""
+    place.start(followed(1, place, view=False))
+    fill(place, 30)
+    schema, db = followed(2, place), place.database
+    killed_before(place, schema, "INSERT INTO `" + db + "`.`copied`")
+    with monkeypatch.context() as patch:
+        patch.setattr("aaiclick.apply.backfill.fill_on_replicas._SECONDS", 0)
+        with pytest.raises(
+            ApplyError, match=r"which of its rows came in nobody can tell any more\. Make it anew: DROP"
+        ):
+            place.start(schema, 1)
+    spread = f"ON CLUSTER '{place.cluster.name}'"
+    place.cluster.hosts[1].q(f"DROP VIEW {db}.feed {spread} SYNC")
+    place.cluster.hosts[1].q(f"TRUNCATE TABLE {db}.copied {spread} SYNC")
+    place.start(schema, 1)
+    is_filled(place)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", QUEUE_FIRST[:1], indirect=True)
+def test_no_host_takes_rows_until_all_have_the_view(place: Place) -> None:
+    """A run is killed behind the CREATE; all hosts refuse writers, also while one of them is away. When it is back, the
+    next start lets them in."""
+    place.start(followed(1, place, view=False))
+    fill(place, 30)
+    schema, db = followed(2, place), place.database
+    killed_before(place, schema, "DROP CONSTRAINT IF EXISTS _aaiclick_fence")
+    for host in place.cluster.hosts:
+        with pytest.raises(RefusedError) as refused:
+            host.q(f"INSERT INTO {db}.events (id) VALUES (1)")
+        assert refused.value.code == REFUSED
+    place.cluster.hosts[1].kill()
+    with pytest.raises(ApplyError, match=r"does not answer|is away|needs every replica"):
+        place.start(schema, 0)
+    place.cluster.hosts[1].start()
+    wait_until(lambda: place.cluster.hosts[1].answers, "the host is back", 60)
+    place.start(schema, 1)
+    is_filled(place)
+    for number, one in enumerate(place.cluster.hosts):
+        one.q(f"INSERT INTO {db}.events (id, v, s) VALUES ({9000 + number}, 1, 'late')")
+    is_filled(place)

@@ -69,3 +69,32 @@ def test_a_path_that_keeper_does_not_take_never_comes_into_the_queue(aaiclick_cl
             )
     unfinished = "SELECT count() FROM system.distributed_ddl_queue WHERE status != 'Finished'"
     assert cluster.hosts[0].q(unfinished) == "0"
+
+
+@pytest.mark.slow
+def test_merges_that_somebody_has_stopped_are_named(
+    aaiclick_cluster: ClusterFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was assigned before a copy would wait there for ever: the copy ends soon, with the table as it was."""
+    monkeypatch.setattr("aaiclick.apply.replicated.stop_merges._STOPPED", 0.5)
+    cluster = aaiclick_cluster(1, 2)
+    database = cluster.atomic_database()
+    one, two = cluster.hosts
+    url, name = one.database_url(database), f"`{database}`.`events`"
+    ensure_schema(url, events(1, Column("v", "UInt64")))
+    shown = one.q(f"SHOW CREATE TABLE {name}")
+    two.q(f"SYSTEM STOP MERGES {name}")
+    for row in (1, 2):
+        one.q(f"INSERT INTO {name} VALUES ({row}, {row})")
+    one.q(f"OPTIMIZE TABLE {name} FINAL SETTINGS alter_sync = 0")
+    keyed = MergeTree(order_by=["v", "id"], replicated="")
+    columns = [Column("id", "UInt64"), Column("v", "UInt64")]
+    wanted = Schema("shop", version=2, objects=[Table("events", columns, engine=keyed)], cluster="{cluster}")
+    said = rf"events: merges are stopped on host {label_of(two)} \(SYSTEM STOP MERGES\), and one .* waits there"
+    with pytest.raises(ApplyError, match=said):
+        ensure_schema(url, wanted, Policy.lossless())
+    assert one.q(f"SHOW CREATE TABLE {name}") == shown
+    two.q(f"SYSTEM START MERGES {name}")
+    assert ensure_schema(url, wanted, Policy.lossless()).steps
+    cluster.sync(name)
+    assert cluster.same(f"SELECT id, v FROM {name} ORDER BY id") == [[1, 1], [2, 2]]

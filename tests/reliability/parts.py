@@ -187,6 +187,18 @@ PARTS: tuple[Part, ...] = (
         )
     ),
     Part(
+        "views that are put in place and filled on clusters, killed at every point or every few",
+        ("tests/cluster/test_fills.py::test_what_was_killed",),
+        "on every host what the view makes of each row, once; the next start, through another host, went to the end",
+        600,
+    ),
+    Part(
+        "model of a copy on a cluster: all orders within bounds",
+        ("tests/cluster/test_model.py::test_no_longer_order",),
+        "none ended wrongly",
+        120,
+    ),
+    Part(
         "copies on two shards, one host after the other killed (`kill -9`) before every few commands",
         ("tests/cluster/test_hosts_killed.py",),
         "every row once on every replica of its shard, the next start went to the end",

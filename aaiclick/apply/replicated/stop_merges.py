@@ -11,7 +11,7 @@ from aaiclick.apply.everywhere import everywhere
 from aaiclick.catalog.forms import Settings
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.merges import MERGES_STOPPED, settings_in
-from aaiclick.clickhouse.shared.replicas import tables_by_name, unsettled
+from aaiclick.clickhouse.shared.replicas import merges_cancelled, tables_by_name, unsettled
 from aaiclick.clickhouse.statements import ddl
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.clickhouse.topology import named
@@ -24,12 +24,14 @@ from aaiclick.sql.quoting import qualified
 
 _SECONDS = 600.0
 """Seconds that merges may take which were assigned before: a large one is carried out to its end."""
+_STOPPED = 10.0
+"""Seconds behind which it is asked whether anybody has stopped them."""
 
 
 def stop_merges_everywhere(source: Physical, reach: Reach) -> Routine[None]:
     """No host begins a merge of the table from here on, and those that were assigned have ended.
 
-    Raises ApplyError where one has not after ten minutes.
+    Raises ApplyError where one has not after ten minutes, or waits on a host where merges are stopped.
     """
     yield from set_everywhere(source.database, source.name, MERGES_STOPPED, reach)
     # A merge that was assigned before is in the log: every replica still carries it out.
@@ -39,6 +41,12 @@ def stop_merges_everywhere(source: Physical, reach: Reach) -> Routine[None]:
         left = yield from unsettled(reach, source.database, source.name)
         if not left:
             return
+        if wait.waited > _STOPPED and (places := (yield from merges_cancelled(reach, source.database, source.name))):
+            raise ApplyError(
+                f"{source.name}: merges are stopped on host {named(reach.topology, places)} (SYSTEM STOP MERGES), and "
+                f"one that was assigned before waits there. SYSTEM START MERGES "
+                f"{qualified(source.database, source.name)} there, and run again"
+            )
         if wait.waited > _SECONDS:
             raise ApplyError(
                 f"{source.name}: merges or mutations are still under way on host {named(reach.topology, left)} after "

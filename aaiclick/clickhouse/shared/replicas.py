@@ -145,6 +145,20 @@ def unsettled(reach: Reach, database: str, name: str) -> Routine[Mapping[int, in
     return found
 
 
+def merges_cancelled(reach: Reach, database: str, name: str) -> Routine[frozenset[int]]:
+    """The hosts on which merges that are assigned wait because somebody has stopped merges there (SYSTEM STOP
+    MERGES)."""
+    # There is no list of what is stopped: the queue says why an entry was put off.
+    rows = yield from ask_all(
+        reach,
+        f"SELECT DISTINCT toInt64(_shard_num) FROM {reach.topology.everywhere('system.replication_queue')} WHERE "
+        f"{_TABLE} AND type IN ('MERGE_PARTS', 'MUTATE_PART') AND position(postpone_reason, 'are cancelled now') > 0",
+        {"db": hexed(database), "name": hexed(name)},
+        name,
+    )
+    return frozenset(number(row[0]) for row in rows)
+
+
 @dataclass(frozen=True, slots=True)
 class ReplicaState:
     """A replica of a table, as its host shows it."""
