@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
 from aaiclick.clickhouse.statements import ask_permissively
 from aaiclick.errors import StatementError
 from aaiclick.routine import Query, Routine, Rows
+
+T = TypeVar("T")
 
 
 def answered(query: Query) -> Routine[Rows | None]:
@@ -16,3 +21,18 @@ def answered(query: Query) -> Routine[Rows | None]:
         if error.code == 0:
             raise
         return None
+
+
+def refusals(items: Sequence[T], ask: Callable[[Sequence[T]], Routine[str]]) -> Routine[tuple[tuple[T, str], ...]]:
+    """Each item with why the server refuses it, '' where it does not.
+
+    ``ask``: puts one question about some of them, and gives why that is refused. About all of them first: only where
+    that is refused, one question for each tells which.
+    """
+    problem = (yield from ask(items)) if items else ""
+    if not problem or len(items) == 1:
+        return tuple((item, problem) for item in items)
+    found: list[tuple[T, str]] = []
+    for item in items:
+        found.append((item, (yield from ask([item]))))
+    return tuple(found)

@@ -20,7 +20,7 @@ from aaiclick import (
     validate_schema,
 )
 from aaiclick.apply.rollback.not_restored import NotRestored, find_not_restored
-from aaiclick.apply.rollback.path import Transition
+from aaiclick.apply.rollback.path import Transition, version_steps
 from aaiclick.catalog.forms import Catalog, ServerFacts
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.rollback.rollback import Rollback, rollback
@@ -32,6 +32,7 @@ from aaiclick.routine import Command, Effect, run
 from aaiclick.state.kept_tables import KEPT_PREFIX
 from aaiclick.state.record import Record
 from aaiclick.state.records import history
+from aaiclick.state.transition import Attempt
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.reliability.counts import note
 from tests.reliability.driving import DEAD, LATER, Driver, KilledError, ensuring
@@ -365,6 +366,15 @@ def test_a_table_that_came_on_the_way_and_was_renamed_since_is_none_of_the_older
     catalog = Catalog("d", "Atomic", ServerFacts((26, 9), "26.9", "d", "default", "UTC"), {})
     left = find_not_restored([Transition(record, plan) for plan in plans], {}, catalog)
     assert left == NotRestored((), (), ("one stays: the older version does not know it",))
+
+
+def test_attempts_belong_to_their_way_whatever_the_clock_said() -> None:
+    """The server's clock was set back by an hour between the attempts and the record."""
+    record = Record("case", 1, "applied", "", "", "", "", "", 0.0, "", seq=1, at=10_000_000)
+    reached = replace(record, version=3, from_version=1, seq=2, at=record.at - 3_600_000)
+    attempts = [Attempt(version, "", record.at + version, "generation 0") for version in (2, 3, 4)]
+    (step,) = version_steps([record, reached], 3, attempts)
+    assert (len(step.done), step.begun) == (3, record.at + 2)
 
 
 def test_killed_while_what_is_not_needed_any_more_is_dropped(place: Place, aaiclick_engine: EmbeddedEngine) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aaiclick.apply.rebuild.columns import Projected
+from aaiclick.clickhouse.refusable import refusals
 from aaiclick.clickhouse.statements import READ, ask_permissively, merged
 from aaiclick.error_codes import ILLEGAL_TYPE_OF_ARGUMENT, NOT_IMPLEMENTED
 from aaiclick.errors import StatementError, VerificationError
@@ -60,28 +61,20 @@ def _hashes(
 
 def hashable(source: str, columns: Sequence[Projected], settings: Mapping[str, str | int]) -> Routine[tuple[str, ...]]:
     """The targets that the server can hash: older ones refuse some types."""
-    checked = [column for column in columns if column.checked]
 
-    def none(read: Sequence[str]) -> Query:
-        return Query(f"SELECT {hash_sql(read)} FROM {source} WHERE 0", {}, merged(READ, settings))
-
-    try:
+    def asked(some: Sequence[Projected]) -> Routine[str]:
         # No row is read: whether a type can be hashed is known before that.
-        yield from ask_permissively(none([column.read for column in checked]))
-        return tuple(column.target for column in checked)
-    except StatementError as error:
-        if error.code != ILLEGAL_TYPE_OF_ARGUMENT:
-            raise
-    # One of them is refused: which, only one question for each tells.
-    able: list[str] = []
-    for column in checked:
+        hashed = hash_sql([column.read for column in some])
         try:
-            yield from ask_permissively(none([column.read]))
-            able.append(column.target)
+            yield from ask_permissively(Query(f"SELECT {hashed} FROM {source} WHERE 0", {}, merged(READ, settings)))
         except StatementError as error:
             if error.code != ILLEGAL_TYPE_OF_ARGUMENT:
                 raise
-    return tuple(able)
+            return error.message
+        return ""
+
+    found = yield from refusals([column for column in columns if column.checked], asked)
+    return tuple(column.target for column, problem in found if not problem)
 
 
 def differing(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aaiclick.catalog.scratch_objects import NOT_THE_DEFINITION
 from aaiclick.clickhouse.messages import first_line
+from aaiclick.clickhouse.refusable import refusals
 from aaiclick.clickhouse.statements import READ, ask_permissively, merged
 from aaiclick.errors import OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import CopyColumn
@@ -19,18 +20,9 @@ def convertible(source: str, columns: Sequence[CopyColumn]) -> Routine[tuple[tup
     ``source``: the quoted name of the newer table. There is no way back from a JSON to a Tuple, for instance, whatever
     the rows hold.
     """
-    if not (yield from _refused(f"SELECT {_listed(columns)} FROM {source} WHERE 0")):
-        return tuple(columns), {}
-    # One of them is refused: which, only one question for each tells.
-    able: list[CopyColumn] = []
-    refused: dict[str, str] = {}
-    for column in columns:
-        problem = yield from _refused(f"SELECT {column.expression} FROM {source} WHERE 0")
-        if problem:
-            refused[column.target] = problem
-        else:
-            able.append(column)
-    return tuple(able), refused
+    asked = yield from refusals(columns, lambda some: _refused(f"SELECT {_listed(some)} FROM {source} WHERE 0"))
+    able = tuple(column for column, problem in asked if not problem)
+    return able, {column.target: problem for column, problem in asked if problem}
 
 
 def stuck(source: str, where: str, columns: Sequence[CopyColumn]) -> Routine[str]:

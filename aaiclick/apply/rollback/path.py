@@ -82,13 +82,10 @@ def version_steps(records: Iterable[Record], live: int, attempts: Sequence[Attem
         listed = [each for each in listed if each.seq < came.seq]
         version, to = came.from_version, came.version or 0
         earlier = next((each for each in reversed(listed) if each.version == version), None)
-        # Attempts of another generation lie on the other side of a rollback, or of an adoption.
+        # Attempts of another generation lie on the other side of a rollback, or of an adoption. Within one, versions
+        # only grow: so those to a version up to this record's came before it, whatever the clocks said.
         generation = max((each.seq for each in listed if opens_generation(each)), default=0)
-        own = [
-            each
-            for each in attempts
-            if each.run == f"generation {generation}" and version < each.version <= to and each.at <= came.at
-        ]
+        own = [each for each in attempts if each.run == f"generation {generation}" and version < each.version <= to]
         done = (*attempted(own, came), *(Transition(each, _plan(each.plan)) for each in (came, *later)))
         found.append(VersionStep(to, version, done, earlier, own[0].at if own else None))
 
