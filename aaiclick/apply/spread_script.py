@@ -44,7 +44,7 @@ def spread_function(work: Routine[None], database: str, reach: Reach) -> Routine
     """Carry out a routine that calls the function of a migration. A statement of which nobody can tell what it does on
     each host is refused, and the function gets the error.
 
-    Raises ApplyError where the host does not come by what others have written: a run that was killed on another host
+    Raises ApplyError where the host does not fetch what others have written: a run that was killed on another host
     may have moved rows there.
     """
     yield from _come_by(database)

@@ -45,6 +45,7 @@ def canonical_views(
     """
     queries = [view for view in views if not isinstance(view, Dictionary)]
     found: dict[str, Form] = {}
+    # Before the views, which may read one.
     for dictionary in (view for view in views if isinstance(view, Dictionary)):
         found[dictionary.name] = yield from _dictionary_form(scratch, dictionary, catalog)
     if queries:
@@ -159,6 +160,7 @@ def _completed(scratch: Scratch, view: AnyView, form: ViewForm, catalog: Catalog
 def _inner(scratch: Scratch, view: MaterializedView, form: ViewForm) -> Routine[str]:
     """The ENGINE clauses of a view that owns an inner table, tried on a table with the columns of its query."""
     name = view.name + _INNER
+    # On a plain table: a materialized view with that engine would have to be made, and would read what is inserted.
     columns = ", ".join(column_form_sql(column) for column in form.columns)
     error = yield from make(scratch, create_table(scratch.sql_name(name), columns, engine_sql(view)))
     if error is not None:
@@ -172,6 +174,7 @@ def _inner(scratch: Scratch, view: MaterializedView, form: ViewForm) -> Routine[
 def _refresh(scratch: Scratch, view: MaterializedView, database: str) -> Routine[str]:
     try:
         written = yield from formatted(
+            # Only formatted: target and query stand for any others.
             create("MATERIALIZED VIEW", "v", f"REFRESH {view.refresh}", "TO t", "AS SELECT 1")
         )
     except StatementError as error:

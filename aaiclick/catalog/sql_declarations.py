@@ -69,10 +69,12 @@ def _formatted(declared: Sequence[SqlObject]) -> Routine[dict[str, str]]:
 
 def _format_all(batch: Sequence[SqlObject]) -> Routine[dict[str, str]]:
     sql = (
+        # ``formatQuery`` obeys the limit of a statement's length, and one declaration may be longer.
         "SELECT arrayJoin(arrayMap(x -> formatQuerySingleLine(unhex(x)), splitByChar(',', {statements:String}))) "
         "SETTINGS max_query_size = 0"
     )
     try:
+        # In hex: the server reads escapes in a parameter, and a declaration is full of quotes.
         rows = yield Query(sql, {"statements": ",".join(item.sql.encode().hex() for item in batch)})
     except StatementError as error:
         said = syntax_error(error.message)

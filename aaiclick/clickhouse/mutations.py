@@ -117,6 +117,7 @@ def _of_all_hosts(database: str, table: str, topology: Topology) -> Routine[tupl
             f"{key} of shard {shard}" if several else key,
             listed[0].command,
             all(each.done for each in listed) and len(listed) >= answered.count(shard),
+            # Each replica counts its own parts: the slowest tells how far it is.
             max(each.parts_to_do for each in listed),
             next((each.failure for each in listed if each.failure), ""),
             shard if several else 0,
@@ -148,6 +149,7 @@ def settle(
         listed = [each for each in (yield from mutations(database, table, topology)) if not each.done]
         # Those of the first look are waited for, however many come after them.
         first = frozenset(each.id for each in listed) if first is None else first
+        # A mutation that was killed by somebody is gone from the list, and counts as ended.
         pending = [each for each in listed if each.id in first]
         if not pending:
             return None

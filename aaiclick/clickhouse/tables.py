@@ -19,6 +19,7 @@ from aaiclick.sql.hex_text import hexed
 
 CONSTRAINED = f"toUInt64(position(create_table_query, 'CONSTRAINT {FENCE_CONSTRAINT} CHECK ') > 0)"
 """Whether a constraint refuses writers, as an expression over ``system.tables``."""
+# chdb's ``default`` is an Overlay, with an Atomic database in it.
 EXCHANGING = frozenset({"Atomic", "Overlay"})
 """Engines of databases in which two tables change places in one step."""
 

@@ -124,6 +124,7 @@ def _stand_in_collections(schema: Schema) -> Routine[None]:
         try:
             yield Command(create_named_collection(quote_name(item.name), pairs))
         except StatementError as error:
+            # They belong to the server and to no database: one of that name may be there from another schema.
             if error.code != NAMED_COLLECTION_ALREADY_EXISTS:
                 told = without_values(error, {item.name: item})
                 raise SpecError(f"named collection {item.name}", str(told)) from None

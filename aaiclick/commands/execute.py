@@ -89,6 +89,7 @@ def execute(planned: PlannedMigration, gate: Gate, site: Execution) -> Routine[E
         planned = yield from _adopt(planned, site)
         verdict = gate(planned)
     if site.approved is not None and verdict.run:
+        # Before the first step: whoever goes on after a kill finds what was agreed to.
         yield from enter_approval(planned.inspection.scope, site.approved)
     # TTL merges that a dead run has stopped go on before the first step, unless this run changes that TTL itself.
     yield from _put_back(planned.inspection, verdict, site.options.reach)
@@ -225,6 +226,7 @@ def _transition_start(planned: PlannedMigration, batch: tuple[Step, ...], site: 
 
     None where the version stays, and where no older code can know the database.
     """
+    # Entered with the steps themselves: after a kill nobody can plan them again from tables that are half way.
     found, version = planned.inspection, planned.inspection.schema.version
     before = found.live.number
     if version is None or found.live.origin == "empty" or (before or 0) >= version:

@@ -144,10 +144,12 @@ def read_body(source: BinaryIO, length: str | None, transfer_encoding: str) -> b
             raise ConnectionError("the request body ends inside a chunk header")
         size = int(line.split(b";")[0].strip() or b"0", 16)
         if size == 0:
+            # Trailers and the empty line behind them: left unread they would be taken for the next request.
             while source.readline(65536).strip():
                 pass
             return b"".join(parts)
         parts.append(_exactly(source, size))
+        # The line break behind a chunk.
         source.readline(8)
 
 

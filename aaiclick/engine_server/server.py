@@ -114,6 +114,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.headers.get("Transfer-Encoding", ""),
             )
         except ValueError as error:
+            # Closed: nobody knows where in the stream the next request would begin.
             self._reply(400, f"Cannot read the request body: {error}\n".encode(), {"Connection": "close"})
             return
         params = dict(parse_qsl(url.query, keep_blank_values=True, encoding="utf-8", errors="surrogateescape"))

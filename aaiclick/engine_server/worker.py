@@ -132,6 +132,7 @@ class Connection:
             with self._with_data_in_file(request.sql, statement) as sql:
                 result = self.execute(sql, statement.format or request.default_format, request.params)
         finally:
+            # In a session the next request would find them.
             for name in made:
                 self.execute(f"DROP TEMPORARY TABLE IF EXISTS {_name(name)}")
         self._remember(statement, request)

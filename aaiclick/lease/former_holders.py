@@ -27,6 +27,7 @@ _LONGEST_PAUSE = 1.0
 """Pauses between two looks grow up to this, in seconds."""
 _KILL_AGAIN = 5.0
 """Seconds after which statements that still run are killed once more."""
+# SQL takes one of two backslashes away. The comment stands in front, so no text inside of a statement is taken for it.
 _TAG = r"^\\s*/\\* aaiclick:([0-9a-z]+) \\*/"
 
 

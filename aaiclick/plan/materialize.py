@@ -77,6 +77,7 @@ def _filled(database: str, table: str, topology: Topology) -> Routine[frozenset[
         source, host, settings = topology.everywhere(source), "_shard_num", LOOK
     rows = yield Query(
         f"SELECT {host}, command, is_done FROM {source} WHERE database = {{database:String}} AND table = "
+        # ``mutation_12.txt`` comes behind ``mutation_9.txt``: of the ids, which are texts, the longer ones are newer.
         f"{{table:String}} AND match(command, 'INDEX|PROJECTION|STATISTICS') ORDER BY length(mutation_id), mutation_id",
         {"database": database, "table": table},
         settings,
@@ -86,6 +87,7 @@ def _filled(database: str, table: str, topology: Topology) -> Routine[frozenset[
         found = _FILL.match(text(command))
         if found is None:
             continue
+        # Servers may show the command in parentheses: ``(MATERIALIZE INDEX i)``.
         filled = by_host.setdefault(number(place), set())
         names = split_top(found["names"]) if found["kind"] == "STATISTICS" else [found["names"]]
         several = {(found["kind"].lower(), unquote(name.strip())) for name in names}

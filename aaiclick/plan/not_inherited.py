@@ -85,6 +85,7 @@ def _streams(diff: TableDiff, data_name: str) -> Routine[NotInherited]:
 
 def _tokens(diff: TableDiff) -> tuple[Hazard, ...]:
     # The log of the last INSERTs is a part of the table's storage.
+    # By default a table that is not replicated remembers none.
     window = dict(diff.form.settings).get(_WINDOW, "0")
     if window in ("0", "false"):
         return ()

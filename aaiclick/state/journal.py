@@ -157,6 +157,7 @@ def _write(database: str, action: Action, state: State, details: Details | None)
         "state": hexed(state),
     }
     try:
+        # The details may hold a whole plan, which is longer than a statement may be by default.
         yield from write_line(books, Command(sql, parameters, size_setting(sql)), JOURNAL)
     except StatementError as error:
         raise in_the_way(books.home, JOURNAL, error) from error

@@ -213,6 +213,7 @@ def _late_rows(database: str, row: KeptRow) -> Routine[int]:
     table = yield from physical(database, row.name)
     if brought is None or table is None or table.uuid != row.kept.uuid:
         return 0
+    # A patch part changes rows that are there, and brings none.
     return sum(part.rows for part in (yield from parts(table)) if part.first > brought and not part.patch)
 
 

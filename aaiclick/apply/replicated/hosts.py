@@ -38,6 +38,7 @@ def require_well(reach: Reach, source: Physical) -> Routine[None]:
         _require_one_path(reach, table, states)
     # An entry of a few seconds is one that is being carried out.
     for entry in (yield from unfinished(reach, 5)) if topology.kind == "queue" else ():
+        # It stands in front of whatever the copy sends, and may be about this very table.
         raise ApplyError(
             f"{table}: host {entry.host}:{entry.port} has not carried out {entry.entry} of the DDL queue, which is "
             f"{entry.seconds:,} s old. {AGAIN}"

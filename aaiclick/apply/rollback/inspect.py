@@ -179,6 +179,7 @@ def inspect_kept(database: str, chain: Sequence[Link], *, read_by_views: bool = 
 
 def _detached(database: str, names: Sequence[str]) -> Routine[str]:
     """``names``: the kept tables, and the live one last, which is kept then in its turn."""
+    # They are files in the directory of a table, and go with it.
     found: list[str] = []
     for name in names:
         count, example = yield from detached_parts(database, name)

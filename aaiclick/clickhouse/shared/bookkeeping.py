@@ -140,6 +140,8 @@ def catch_up(books: Bookkeeping, name: str) -> Routine[None]:
     row must not be taken for the newest.
     """
     if books.shared:
+        # LIGHTWEIGHT: until the rows are here. Merges of the table, which may stand in its queue as well, are not
+        # waited for.
         table = qualified(books.home, name)
         yield Command(system("SYNC REPLICA", f"{table} LIGHTWEIGHT"), settings={"receive_timeout": SYNC_SECONDS})
 
@@ -161,6 +163,7 @@ def read_ready(books: Bookkeeping, name: str) -> Routine[None]:
 def insert_settings(token: str, hosts: int, *, older: bool = False) -> dict[str, str | int]:
     """Settings of an INSERT into a shared table that counts once, however often it is sent. ``older``: for releases
     that do not know the settings which newer ones obey."""
+    # A profile may turn asynchronous inserts on: their answer may come before the row is anywhere.
     settings: dict[str, str | int] = {"async_insert": 0, "insert_deduplicate": 1, "insert_deduplication_token": token}
     if not older:
         settings |= {"deduplicate_insert": "enable", "deduplicate_insert_select": "enable_even_for_bad_queries"}
@@ -187,6 +190,7 @@ def write_line(books: Bookkeeping, command: Command, name: str) -> Routine[None]
     if not books.shared:
         yield command
         return
+    # One for all attempts at this line. Two lines that say the same are two, so no text of the line would do.
     rows = yield Nonce()
     token = f"{name}-{text(rows[0][0])}"
     for attempt in range(_ATTEMPTS):

@@ -28,6 +28,7 @@ def ask_hosts(topology: Topology, sql: str, bound: Mapping[str, str | int]) -> R
     question itself."""
     for last in (False, True):
         try:
+            # The server raises where one host is away: an answer is one of all of them.
             return Looked((yield Query(sql, bound, PROOF)))
         except StatementError as error:
             if not error.code:
@@ -66,6 +67,7 @@ def detached_on_hosts(topology: Topology, database: str, name: str) -> Routine[D
     looked = yield from ask_hosts(
         topology,
         "SELECT toInt64(_shard_num), toInt64(count()), min(name) FROM "
+        # A part that the server has set aside by itself has a reason.
         f"{topology.everywhere('system.detached_parts')} WHERE database = unhex({{db:String}}) AND table = "
         "unhex({name:String}) AND reason = '' GROUP BY ALL ORDER BY ALL",
         {"db": hexed(database), "name": hexed(name)},

@@ -80,6 +80,7 @@ def look_everywhere(books: Bookkeeping, database: str, names: Collection[str]) -
         f"toUInt64(coalesce(total_rows, 0)) FROM clusterAllReplicas({cluster}, system.tables) WHERE database = "
         "unhex({db:String}) AND has(arrayMap(x -> unhex(x), splitByChar(',', {names:String})), name)"
     )
+    # A host that has none of the tables answers here all the same, and so differs from one that is away.
     hosts = f"SELECT toUInt64(_shard_num), '', '', '', toUInt64(0) FROM clusterAllReplicas({cluster}, system.one)"
     rows = yield Query(f"{tables} UNION ALL {hosts}", {"db": hexed(database), "names": wanted}, GLANCE)
     found: dict[str, list[Found]] = {name: [] for name in ("", *names)}

@@ -188,6 +188,7 @@ def create_view(
     work = BackfillWork(item.name, (create_materialized_view_sql(item, catalog.database),), (source,), fill)
     blocked = ""
     there = catalog.get(wanted.to) if wanted.to else None
+    # Without a mark of a run that fills it: those are settled before anything is planned.
     if there is not None and there.rows:
         blocked = (
             f"{wanted.to} holds {there.rows:,} rows already, and nobody can tell which rows of {source} are in them"
@@ -270,6 +271,7 @@ def _views_on(database: str, target: str) -> Routine[str]:
 def _aggregates(wanted: ViewForm, scratch: Scratch) -> Routine[bool]:
     """True where the query aggregates, as the engine's plan of it shows."""
     # Without that setting a count() is answered from metadata, and the plan of the query shows no aggregation.
+    # EXPLAIN reads no rows. The view is not there yet, so its query is asked in scratch.
     rows = yield from answered(
         Query(f"EXPLAIN SELECT * FROM {scratch.sql_name(wanted.name)} SETTINGS optimize_trivial_count_query = 0")
     )

@@ -189,6 +189,7 @@ def change_aggregate(
     else:
         moved = live.to != wanted.to
         # A view with another target fills a new table; the old one stays as it is.
+        # All of it while writers are refused: no row comes in between the TRUNCATE and the new view.
         emptied = () if moved else (truncate_table(qualified(database, item.to or "")),)
         statements = (
             drop("VIEW", qualified(database, item.name), if_exists=True),

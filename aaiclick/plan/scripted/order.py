@@ -95,6 +95,8 @@ def _expand(
             continue
         if wanted is None:
             continue
+        # ``taken``: changes that this step makes. ``left``: what remains for the plan behind the scripts, or it would
+        # be done twice.
         spec, taken, left = wanted
         # A schema of this table alone: everything else is planned after the script.
         sub = Schema(schema.name, objects=[spec])

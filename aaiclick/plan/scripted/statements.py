@@ -239,6 +239,7 @@ def _rehearse(script: PendingScript, catalog: Catalog) -> Routine[tuple[Mapping[
 
 def _send(script: PendingScript, catalog: Catalog, scratch: Scratch) -> Routine[tuple[str, bool]]:
     """The engine's refusal, and whether the statements could be tried."""
+    # In one scratch database: each meets what those in front of it have made.
     for place, sql in enumerate(script.statements, 1):
         try:
             # Scratch is the current database, so a name without a database means the clone, and never the live table.
