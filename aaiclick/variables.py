@@ -99,6 +99,7 @@ def values_of(
     for variable in variables:
         key = PREFIX + variable.name.upper()
         if variable.name in given:
+            # What code says goes before what stands in the environment of its process.
             found[variable.name] = variable.read(given[variable.name], "given")
         elif environment.get(key):
             found[variable.name] = variable.read(environment[key], key)

@@ -56,6 +56,7 @@ def read_catalog(database: str | None = None, names: Sequence[str] | None = None
     where, table_filter, column_filter = "currentDatabase()", "1", "1"
     if database is not None:
         where, parameters["database"] = _GIVEN_DATABASE, _hex(database)
+    # A longer list may not fit into the URL that carries it: then all objects are read, and the names found here.
     if names is not None and len(names) <= MOST_NAMES:
         # Names are bound as hexadecimal digits: not every client escapes a tab or a backslash in a bound string.
         parameters["names"] = ",".join(_hex(name) for name in sorted(set(names)))
@@ -74,6 +75,7 @@ def read_catalog(database: str | None = None, names: Sequence[str] | None = None
     columns = _columns_by_table(rows)
     objects = [row for row in rows if row[0] == "object" and (wanted is None or text(row[1]) in wanted)]
     live = [_object(text(found[1]), row, columns.get(text(row[1]))) for row in objects]
+    # Only then: ``system.replicas`` asks Keeper, which a server without replicas may not have.
     if any(entry.engine.startswith("Replicated") for entry in live):
         live = yield from _with_replicas(text(found[1]), live)
     replicas = (
@@ -154,6 +156,7 @@ def _form(database: str, name: str, row: Row, columns: list[ColumnFacts] | None)
     form = split_create(definition, database)
     if isinstance(form, UnsupportedForm):
         return dataclasses.replace(form, name=name)
+    # Then the text was not understood as the server means it, and nothing that was read in it counts.
     if form.name != name:
         return UnsupportedForm(name, f"its definition names another object, {form.name}", definition)
     reason = cross_check(form, KeyFacts(*_strings(text(row[4]))), columns)

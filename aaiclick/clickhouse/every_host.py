@@ -158,6 +158,7 @@ def has_reached(reach: Reach, subject: Subject, before: Shown, now: Shown) -> bo
         return False
     # The same everywhere is not enough: before the statement they were alike, too. Something has to have changed.
     same = len({now.of(place, subject.names) for place in places}) == 1
+    # By UUID as well as by text: a table that was dropped and made again is another one.
     changed = any(
         place in before.hosts and now.of(place, subject.names) != before.of(place, subject.names) for place in places
     )
@@ -298,6 +299,7 @@ class QueueEntry:
 def unfinished(reach: Reach, older: int) -> Routine[tuple[QueueEntry, ...]]:
     """Entries of the DDL queue that hosts of this cluster have not carried out, and that are that many seconds old."""
     rows = yield from _queue(reach.topology.cluster, older)
+    # The queue is one for all clusters of the servers: hosts of other clusters are none of ours.
     entries = (QueueEntry(text(row[0]), text(row[1]), number(row[2]), number(row[3])) for row in rows)
     return tuple(entry for entry in entries if entry.place(reach.topology) in reach.places)
 
@@ -337,6 +339,7 @@ def troubles(topology: Topology, database: str, tables: Collection[str]) -> Rout
     for place, table, closed, entries, age in rows:
         name = bytes.fromhex(text(table)).decode("utf-8", "surrogateescape")
         if number(closed):
+            # Not overwritten: of several troubles of a host the first is told.
             found.setdefault(number(place), f"has no session with Keeper: {name} is read-only there")
         elif number(age) > BEHIND:
             words = f"is behind: {number(entries):,} entries of {name} wait since {number(age):,} s"

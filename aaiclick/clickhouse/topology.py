@@ -173,6 +173,7 @@ def read_topology(catalog: Catalog, cluster: str = "") -> Routine[Topology]:
         return Topology("shared", database=catalog.database)
     # Its own log takes definitions to all hosts: nothing needs ON CLUSTER, whatever name was given.
     if catalog.database_engine == "Replicated":
+        # It is listed as a cluster under its own name.
         hosts = yield from hosts_of(catalog.database)
         return _one_or("database", catalog.database, hosts, catalog.database)
     if cluster:
@@ -234,6 +235,7 @@ def _of_replicas(catalog: Catalog) -> Routine[Topology | None]:
     usual = (yield from expanded("{cluster}")) if len(names) > 1 else ""
     name = usual if usual in names else names[0] if len(names) == 1 else ""
     if not name:
+        # Two clusters with the same hosts cannot be told apart by their tables: nobody is asked to guess.
         return None
     return _one_or("queue", name, (yield from hosts_of(name)), catalog.database)
 

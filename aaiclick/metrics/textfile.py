@@ -71,11 +71,13 @@ def write(path: Path, text: str) -> None:
     Everybody may read it: node_exporter runs as another user. Raises ``UsageError`` where it cannot be written.
     """
     try:
+        # A link stays: what it leads to is replaced.
         target = Path(os.path.realpath(path))
         if target.is_dir():
             raise IsADirectoryError(21, "it is a directory")
         if target.exists() and not target.is_file():
             raise OSError(22, "it is no regular file")  # a device or a pipe would be replaced, not written to
+        # In the same directory: only within one file system a rename happens at once or not at all.
         handle, scratch = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as stream:

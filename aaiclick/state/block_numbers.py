@@ -50,6 +50,7 @@ def reset_block_numbers(database: str, table: str, uuid: str) -> Routine[None]:
     """The old table is gone: new parts need no numbers any more. Nothing happens where the table is another one by
     now."""
     live = yield from physical(database, table)
+    # The name may have another table by now, whose setting is its owner's.
     if live is not None and live.uuid == uuid and sets(live.definition, NUMBERS):
         yield from ddl(alter_table(qualified(database, table), reset_setting(NUMBERS)))
 

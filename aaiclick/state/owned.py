@@ -114,7 +114,9 @@ class Owned:
         """Whether there is anything beside the bookkeeping and the lease: most runs need not go any of the ways to look
         for remains."""
         return bool(self.scratch_databases) or any(
-            table.name not in (RECORDS, JOURNAL, NOTES) and not of_the_lease(table.name) for table in self.tables
+            # Whatever else has a name of ours is a remain, also where a newer release has made it.
+            table.name not in (RECORDS, JOURNAL, NOTES) and not of_the_lease(table.name)
+            for table in self.tables
         )
 
     @property
@@ -192,6 +194,7 @@ class Owned:
             ours = parse_name(each.name)
             if ours is None or ours.label != label(table):
                 continue
+            # Of the copy of another storage, which has the same label, rows would be mixed in.
             if ours.nonce in nonces or (source and source_of(each.comment) == source):
                 filled = parse_staged_chunk(each.name, each.comment)
                 # With another number of rows it is not what was compared.
@@ -218,6 +221,7 @@ def with_notes(owned: Owned, books: Bookkeeping) -> Routine[Owned]:
     if not books.shared:
         return owned
     shared = (RECORDS, JOURNAL, NOTES)
+    # Those of this host alone are of starts that took the cluster for one node: they say nothing about all hosts.
     here = [table for table in owned.tables if table.name not in shared]
     common = [
         table

@@ -231,6 +231,7 @@ def _there(database: str, standing: Mapping[str, str]) -> str:
     """Whether each table holds that storage at the moment of the statement."""
     pairs = ", ".join(f"({hex_literal(name)}, {quote_string(uuid)})" for name, uuid in sorted(standing.items()))
     # The embedded engine shows nil UUIDs in its own database: there the path of the data tells.
+    # Asked within the INSERT: a table that is exchanged behind the last look leaves no record of what it was.
     same = "(toString(uuid) = x.2 OR position(arrayStringConcat(data_paths, ' '), x.2) > 0)"
     return (
         f"(SELECT count() FROM system.tables WHERE database = {hex_literal(database)} AND "

@@ -124,6 +124,7 @@ class EngineServer:
         if not self._path:
             self._path = os.path.join(self._scratch, "data")
         work = os.path.join(self._scratch, "work")
+        # A server that was killed has left bodies of requests there, which nobody will ask about.
         shutil.rmtree(work, ignore_errors=True)
         os.mkdir(work)
         # The child ends when this end of its stdin closes, so it does not outlive this process.
@@ -249,6 +250,7 @@ class EngineServer:
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout, selectors.EVENT_READ)
             while not line.endswith(b"\n") and selector.select(max(0.0, deadline - time.monotonic())):
+                # Past Python's buffer: what waits there the selector would not show.
                 piece = os.read(process.stdout.fileno(), 65536)
                 if not piece:
                     process.wait()

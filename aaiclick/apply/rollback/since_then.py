@@ -39,7 +39,9 @@ def since_then(database: str, link: Link, before: ChainTable, table: ChainTable,
         " AND toUnixTimestamp(create_time) >= {since:Int64} ORDER BY create_time, mutation_id",
         {"db": hexed(database), "name": hexed(table.name), "since": kept.earliest // 1000},
     )
+    # Mutations of columns and indexes are left out: they delete and change no row.
     said = [text(row[0]) for row in rows if reads_rows(text(row[0]))]
+    # A lightweight UPDATE is no mutation: it leaves patch parts.
     live = yield from parts((yield from require_table(database, table.name)))
     words = (
         f"rows were changed ({'; '.join(said[:3])})"
@@ -107,6 +109,7 @@ def _gone_partition(
     """
     kept = link.row.kept
     assert before.kept is not None
+    # With another key no partition of the one is a partition of the other.
     if kept.base is None or before.form.partition_by != table.form.partition_by:
         return ""
     old = before.present((yield from parts((yield from require_table(database, before.name, before.kept.uuid)))))

@@ -86,6 +86,7 @@ def open_tables(books: Bookkeeping, tables: Sequence[SharedTable]) -> Routine[No
     moved = False
     for table in tables:
         mine = _former_of(books, table, found, beside)
+        # The shared table takes its name. Beside a Replicated database it has another database, and the name is free.
         if mine is not None and mine.name == table.name and not books.beside:
             # A kill behind this leaves the rows under a name of ours on every host: the next start finds them there,
             # and goes on.
@@ -107,6 +108,7 @@ def _former_of(
     listed = [*here, *([] if books.beside else [(aside, each) for each in found[aside]])]
     holding = sorted({each.host for _, each in listed if each.rows})
     shared = [each for each in found[table.name] if each.shared]
+    # Two hosts with records of their own have seen two different pasts.
     if len(holding) > 1 or (here and shared and not books.beside):
         hosts = holding or sorted({each.host for _, each in here})
         raise ApplyError(_undecided(books, table.name, hosts, bool(shared)))
@@ -130,6 +132,7 @@ def _give_way(books: Bookkeeping, former: _Former) -> Routine[_Former]:
     """Set a table of one host aside. A statement that is carried out twice finds the new name taken."""
     aside = aside_name(former.name)
     old, new = qualified(former.database, former.name), qualified(former.database, aside)
+    # IF EXISTS: most hosts have none of that name.
     yield Command(rename_table(old, everywhere(new, books.cluster), if_exists=True), settings=QUEUE)
     yield from _until_aside(books, former.name)
     return _Former(former.table, former.database, aside, former.host, former.rows)
@@ -167,6 +170,7 @@ def _bring_over(books: Bookkeeping, former: _Former) -> Routine[None]:
         # The same in every run, so that Keeper takes these rows once, whoever sends them again.
         token = f"{former.name}-{former.host}-{former.rows}"
         yield from send_once(Command(sql, settings={**GLANCE, **_ONE_BLOCK}), token, len(books.hosts))
+    # Row by row, and not by their number: the shared table may have others by now.
     lacking_rows = f"SELECT {columns} FROM {there} EXCEPT SELECT {columns} FROM {target}"
     rows = yield Query(f"SELECT (SELECT count() FROM {there}), (SELECT count() FROM ({lacking_rows}))", {}, GLANCE)
     read, lacking = number(rows[0][0]), number(rows[0][1])

@@ -176,6 +176,7 @@ def _owner(effect: Effect, catalog: Catalog, declared: bool) -> Routine[Steps]:
             "would do"
         )
     if refused and declared:
+        # Behind the steps of the tables: its query is read over their new form.
         return (), (_by_name(dependent, why),)
     if refused:
         return (), (_impossible(effect, catalog.database, why, refused),)
@@ -206,6 +207,7 @@ def _owner(effect: Effect, catalog: Catalog, declared: bool) -> Routine[Steps]:
         live.bytes,
         changes=lines,
     )
+    # In front of the steps of the tables: rows of the old types fit into the wider columns, and not the other way round.
     return (
         step,
         _query_step(
@@ -243,6 +245,7 @@ def _refused(form: TableForm, commands: Sequence[str], database: str) -> Routine
 
 def _by_name(dependent: Dependent, why: str) -> Step:
     assert dependent.form is not None
+    # Without its list of columns, which the server works out from the query.
     create = form_sql(replace(dependent.form, columns=()), dependent.database, dependent.name)
     statements = (drop("VIEW", qualified(dependent.database, dependent.name)), create)
     lost = (
