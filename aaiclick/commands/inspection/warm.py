@@ -52,6 +52,7 @@ def warm(schema: Schema, database: str | None, keys: Collection[str] = ()) -> Ro
 
     The tables themselves are always looked at, because somebody may have dropped one. Nothing is locked or written.
     """
+    # Which of the two is the right one only the answer tells: a question before it would double what a start costs.
     where = f"(database = currentDatabase() OR startsWith(database, '{HOME_PREFIX}'))"
     wanted = names_wanted(schema, keys)
     parameters: dict[str, str | int] = {}

@@ -201,6 +201,7 @@ def _look(found: Inspection, declared: Collection[str], recorded: int) -> Routin
     rows = found.owned.kept()
     live = yield from physicals(database, tuple(sorted({*declared, *(row.kept.table for row in rows)})))
     # By the storage that took its place: a name may be another table's by now.
+    # Without those that a rollback replaced: their way leads forward.
     older = {row.kept.replaced_by: row for row in rows if not row.kept.back}
 
     def behind(uuid: str, table: str) -> tuple[KeptRow, ...]:

@@ -207,7 +207,7 @@ def _owner(effect: Effect, catalog: Catalog, declared: bool) -> Routine[Steps]:
         live.bytes,
         changes=lines,
     )
-    # In front of the steps of the tables: rows of the old types fit into the wider columns, and not the other way round.
+    # In front of the steps of the tables: rows of the old types fit into the wider columns, not the other way round.
     return (
         step,
         _query_step(

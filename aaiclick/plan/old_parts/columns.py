@@ -98,6 +98,7 @@ def _counted(table: str, parts: int, patched: bool, sets: Rows) -> PartColumns:
     together = tuple((frozenset[str](json.loads(text(row[0]))), number(row[1])) for row in sets)
     counts: Counter[str] = Counter()
     for names, count in together:
+        # Parts with the same columns come as one row, with their number: a table may have thousands.
         counts.update(dict.fromkeys(names, count))
     return PartColumns(table, parts, counts, patched, tuple(names for names, _ in together))
 

@@ -84,6 +84,7 @@ def read_by_policies(diff: TableDiff, data_name: str, column: str) -> Routine[st
 
 def _listed(cache: RehearsalCache, database: str, topology: Topology) -> Routine[ListedPolicies]:
     """Those of all hosts: each keeps its own."""
+    # Asked once for all tables of a plan.
     if cache.row_policies is not None:
         return cache.row_policies
     source, settings = "system.row_policies", dict[str, "str | int"]()
@@ -91,6 +92,7 @@ def _listed(cache: RehearsalCache, database: str, topology: Topology) -> Routine
         source, settings = topology.everywhere(source), PROOF
     rows = yield from answered(
         Query(
+            # DISTINCT: hosts that have the same one would list it several times.
             f"SELECT DISTINCT short_name, table, ifNull(select_filter, '') FROM {source} WHERE database = "
             "{database:String} ORDER BY table, short_name",
             {"database": database},

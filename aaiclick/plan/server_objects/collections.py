@@ -160,6 +160,7 @@ def _undeclared(item: NamedCollection, live: LiveCollection) -> list[str]:
 
 
 def _hidden(pairs: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    # A plan is printed, and stored in the record: no value gets into it. They are put in when the step is carried out.
     return tuple(f"{quote_name(key)} = '{HIDDEN}' {flag}".rstrip() for key, flag in pairs)
 
 
