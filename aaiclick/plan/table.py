@@ -97,6 +97,7 @@ def plan_differing(
         topology=path.topology,
         # A script that runs first may change these rows: a count of now would be about other ones.
         max_read_bytes=0 if behind or data_name in path.unread else path.max_read_bytes,
+        max_shard_bytes=0 if behind else path.max_shard_bytes,
     )
     planned = yield from plan_table(diff, data_name)
     planned = tuple(_blind(step, path.unread.get(data_name, "")) for step in planned)

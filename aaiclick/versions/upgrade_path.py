@@ -78,6 +78,9 @@ class UpgradePath:
     """True: statements are also tried on clones that hold some parts of the live tables."""
     max_read_bytes: int | None = None
     """How many bytes of a table's columns may be read to find out what a change does; None: any number, 0: none."""
+    max_shard_bytes: int | None = 0
+    """The same where several shards have the rows, for questions that all of them can answer together: whether an
+    expression fails on some row. Everything else is read by one host, which has its own rows only."""
     on_replicas: bool = False
     """True: a new table may take the place of a replicated one on all hosts of its shard."""
     topology: Topology = SINGLE

@@ -64,9 +64,19 @@ def test_what_one_shard_cannot_tell_is_refused(place: Place) -> None:
     for schema, said in refused:
         with pytest.raises(BlockedError, match=said):
             place.start(schema, 0, DROPPED.allow("drop-rows events"))
+    a_default_that_fails_on_another_shard_blocks(place)
     assert per_shard(place) == before
     assert place.shows() == shown
     hidden_rows_of_every_shard_count(place)
+
+
+def a_default_that_fails_on_another_shard_blocks(place: Place) -> None:
+    """No row of the shard that the start is connected to is a reason."""
+    before = table()
+    for default, said in (("toUInt32(s)", "cannot be computed for the rows that are there"), ("toUInt32(v)", "")):
+        after = Table("events", [*before.columns, Column("w", "UInt32", default=default)], engine=before.engine)
+        plan = plan_schema(place.cluster.hosts[0].database_url(place.database), place.schema(2, [after]))
+        assert [said in step.blocked and bool(step.blocked) == bool(said) for step in plan.steps] == [True]
 
 
 def hidden_rows_of_every_shard_count(place: Place) -> None:

@@ -97,7 +97,8 @@ def _planned(
         stopped_views=found.stopped_views,
     )
     if found.topology.shards > 1:
-        path = replace(path, max_read_bytes=0)  # the rows of one shard tell nothing of those of the others
+        # The rows of one shard tell nothing of those of the others.
+        path = replace(path, max_read_bytes=0, max_shard_bytes=max_read_bytes)
     rehearsed = (before.rehearsed if before is not None else Rehearsed()).of(catalog.server)
     rehearsed.server = catalog.server
     planned: Planned

@@ -71,6 +71,8 @@ class TableDiff:
     """The hosts that have the table."""
     max_read_bytes: int | None = None
     """How many bytes of live columns may be read before anything is changed; None: any number, 0: none."""
+    max_shard_bytes: int | None = 0
+    """The same for what is asked of all shards together, where there are several."""
 
     @property
     def hosts(self) -> Topology:
