@@ -16,7 +16,7 @@ from aaiclick.catalog.forms import Catalog, DictionaryForm, Form, TableForm, Vie
 from aaiclick.catalog.view_sources import names_in_query
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.dependents.database_after import Read, described
-from aaiclick.plan.dependents.dependents import Dependent, recreate_view
+from aaiclick.plan.dependents.dependents import Dependent, Place, places_named, recreate_view
 from aaiclick.plan.dependents.plain_views import blocked_dependent, display_name, step_without
 from aaiclick.plan.dependents.undeclared_of_views import comments_again
 from aaiclick.plan.model import Step
@@ -39,17 +39,30 @@ def made_anew_behind(
     One that was given other types keeps them."""
     changed = frozenset(name for name, form in tables.items() if _other_columns(catalog, name, form))
     found: list[Step] = []
-    for dependent in dependents:
-        names = read_through_functions(dependent.query, catalog.database, changed) if dependent.noun == "view" else ()
-        if not names or not dependent.columns:
+    plain = [dependent for dependent in dependents if dependent.noun == "view" and dependent.columns]
+    direct = {
+        dependent.place: names
+        for dependent in plain
+        if (names := read_through_functions(dependent.query, catalog.database, changed))
+    }
+    # What each view that is made anew loses: those that read it store its columns in their turn.
+    remade: dict[Place, frozenset[str]] = {}
+    for dependent in _with_readers(plain, direct):
+        read = sorted(places_named(dependent.query) & remade.keys())
+        names = (*direct.get(dependent.place, ()), *(name for _, name in read))
+        if not names:
             continue
-        if lost := sorted((yield from _lost(dependent, catalog, tables, names)) & names_in_query(dependent.query)):
+        gone = frozenset[str]().union(*(remade[place] for place in read))
+        if dependent.place in direct:
+            gone |= yield from _lost(dependent, catalog, tables, direct[dependent.place])
+        if lost := sorted(gone & names_in_query(dependent.query)):
             reason = f"it names {', '.join(lost)}, which no table has then that it reads. Change or drop it first"
             found.append(blocked_dependent(dependent, catalog.database, reason))
             continue
         now = yield from described(dependent)
         if now is None or any(now.get(column.name) != column.type for column in dependent.columns):
             continue
+        remade[dependent.place] = gone & {column.name for column in dependent.columns}
         name = display_name(dependent, catalog.database)
         again = comments_again(dependent.database, dependent.name, dependent.columns)
         gap = Hazard(
@@ -59,6 +72,22 @@ def made_anew_behind(
         words = f"{dependent.noun} as its query gives it: it reads {', '.join(names)}"
         found.append(statements_step(f"{name}:anew", name, words, (recreate_view(dependent, None), *again), (gap,)))
     return tuple(found)
+
+
+def _with_readers(views: Collection[Dependent], first: Collection[Place]) -> list[Dependent]:
+    """These views and all that read them, also through others; each behind what it reads."""
+    read = {view.place: places_named(view.query) - {view.place} for view in views}
+    wanted = set(first)
+    while more := {place for place, names in read.items() if names & wanted} - wanted:
+        wanted |= more
+    waiting = [view for view in views if view.place in wanted]
+    ordered: list[Dependent] = []
+    while waiting:
+        left = {view.place for view in waiting}
+        ready = next((view for view in waiting if not read[view.place] & left), waiting[0])
+        waiting.remove(ready)
+        ordered.append(ready)
+    return ordered
 
 
 def read_through_functions(query: str, database: str, tables: Collection[str]) -> tuple[str, ...]:
@@ -99,10 +128,13 @@ def behind_drop(
     """Steps for views over ``merge`` that store a column in their list which an optional step drops; or that step with
     the reason against it. ``left``: its table without the column."""
     table, found = left.name, list[Step]()
-    for dependent in dependents:
-        if not read_through_functions(dependent.query, catalog.database, {table}):
-            continue
-        if column not in (yield from _lost(dependent, catalog, {table: left}, (table,))):
+    direct = [view.place for view in dependents if read_through_functions(view.query, catalog.database, {table})]
+    remade: set[Place] = set()
+    for dependent in _with_readers(dependents, direct):
+        shows = column in names_in_query(dependent.query) or any(each.name == column for each in dependent.columns)
+        through = shows and places_named(dependent.query) & remade
+        lost = dependent.place in direct and column in (yield from _lost(dependent, catalog, {table: left}, (table,)))
+        if not (through or lost):
             continue
         name = display_name(dependent, catalog.database)
         now = yield from described(dependent)
@@ -112,6 +144,7 @@ def behind_drop(
             return (replace(step, blocked=f"the view {name} names {column}, which no table has then that it reads"),)
         if any(now.get(each.name) != each.type for each in dependent.columns):
             return (replace(step, blocked=f"the view {name} names {column} in a list of its own"),)
+        remade.add(dependent.place)
         again = comments_again(dependent.database, dependent.name, dependent.columns)
         statements = (recreate_view(dependent, None), *again)
         found.append(step_without(step, dependent, name, f"{table}.{column}", (column,), statements))
