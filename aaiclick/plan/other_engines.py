@@ -7,7 +7,7 @@ those are created anew under the same name in one statement.
 
 from __future__ import annotations
 
-from aaiclick.catalog.forms import HOLDS_NOTHING, TableForm
+from aaiclick.catalog.forms import HOLDS_NOTHING, ColumnForm, TableForm
 from aaiclick.catalog.reflect_engine import setting_values
 from aaiclick.catalog.render import form_sql, has_hidden, local_family
 from aaiclick.catalog.scratch_objects import instantiable
@@ -29,6 +29,7 @@ from aaiclick.specs.ddl import create_settings, create_table_sql
 from aaiclick.specs.tables import Table
 from aaiclick.sql.ddl import replacing
 from aaiclick.sql.secrets import HIDDEN
+from aaiclick.sql.types import unwrapped
 
 # Their definitions hold no secret.
 _TELLS_ALL = frozenset(
@@ -75,7 +76,7 @@ def _forgotten(diff: TableDiff) -> str:
         match change:
             case RenameColumn(old=old, new=new):
                 lost.append(f"what they hold in {old} as {new}")
-            case AddColumn(column=column) if column.kind in ("DEFAULT", "MATERIALIZED"):
+            case AddColumn(column=column) if column.kind in ("DEFAULT", "MATERIALIZED") and not _of_type(column):
                 lost.append(f"{column.expression} as {column.name}")
             case ChangeDefault(old=was, new=column) | RetypeColumn(old=was, new=column) if (
                 column.stored and was.kind == "ALIAS"
@@ -84,6 +85,16 @@ def _forgotten(diff: TableDiff) -> str:
             case _:
                 pass
     return f"rows that are in a Memory table would not read {', nor '.join(dict.fromkeys(lost))}" if lost else ""
+
+
+def _of_type(column: ColumnForm) -> bool:
+    """True for a DEFAULT that is the default of the column's type, which is what such rows read."""
+    kind, nullable = unwrapped(column.type)
+    if nullable or column.expression == "NULL":
+        return nullable and column.expression == "NULL"
+    if column.expression in ("0", "false"):
+        return kind.name.startswith(("Int", "UInt", "Float", "Decimal")) or kind.name == "Bool"
+    return (kind.name, column.expression) in {("String", "''"), ("Array", "[]")}
 
 
 def can_be_cloned(diff: TableDiff) -> bool:

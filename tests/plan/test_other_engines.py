@@ -45,5 +45,13 @@ def test_rows_in_memory_keep_what_they_read(aaiclick_client: Client) -> None:
     ):
         with pytest.raises(BlockedError, match=said):
             ensure_schema(aaiclick_client, memory(*columns), policy=Policy.everything())
-    ensure_schema(aaiclick_client, memory(Column("v", "UInt16"), Column("n", "UInt8")), policy=Policy.lossless())
-    assert aaiclick_client.query("SELECT a, v, n FROM m").result_rows == [(1, 7, 0)]
+    # The default of the type, said or not, is what they read.
+    said_so = {"f": ("Float64", "0"), "s": ("LowCardinality(String)", "''"), "o": ("Nullable(UInt8)", "NULL")}
+    more = [Column(name, kind, default=default) for name, (kind, default) in said_so.items()]
+    wanted = memory(Column("v", "UInt16"), Column("n", "UInt8"), *more)
+    ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
+    assert aaiclick_client.query("SELECT a, v, n, f, s, o FROM m").result_rows == [(1, 7, 0, 0.0, "", None)]
+    with pytest.raises(BlockedError, match="would not read 0 as z"):
+        ensure_schema(
+            aaiclick_client, memory(*wanted.tables[0].columns[1:], Column("z", "Nullable(UInt8)", default="0"))
+        )

@@ -44,7 +44,7 @@ def test_they_show_what_the_table_has(client: Client, columns: list[Column], sho
     ensure_schema(client, after, policy=DROP)
     if len(shown) > 1:
         client.command("INSERT INTO t VALUES (1, 70000)")
-    assert sorted(client.query("SELECT * FROM b").result_rows) == sorted(shown)
+    assert set(client.query("SELECT * FROM b").result_rows) == set(shown)
     assert plan_schema(client, after).steps == ()
 
 
