@@ -35,6 +35,11 @@ _FILL = re.compile(
 )
 _KINDS = frozenset({"tdigest", "uniq", "countmin", "minmax"})
 """Statistics whose names in parts are known."""
+_OF_THE_SERVER = frozenset(
+    {"_database", "_disk_name", "_distance", "_part", "_part_data_version", "_part_index", "_part_offset", "_part_uuid"}
+    | {"_part_starting_offset", "_partition_id", "_partition_value", "_sample_factor", "_table"}
+)
+"""With a column of such a name APPLY DELETED MASK fails (10)."""
 _IN_PLACE = frozenset({"alter", "mutate", "attach"})
 
 
@@ -156,6 +161,13 @@ def _step(database: str, live: LiveObject, kind: str, name: str) -> Step:
     said = f"the server fills the {words} of {live.name} in the background"
     hazard = Hazard("rewrites-data", said, f"{MATERIALIZE} {live.name}.{name}")
     work = AlterWork(live.name, (Alter(sql, mutates=True),))
+    own = sorted(_OF_THE_SERVER & _names(live)) if kind == "projection" else []
+    blocked = (
+        f"{live.name} has a column {own[0]}, as the server calls one of its own: it cannot leave rows out of {words} "
+        "that a lightweight DELETE has hidden. Rename the column first"
+        if own
+        else ""
+    )
     return Step(
         f"{live.name}:{MATERIALIZE}:{kind}:{name}",
         live.name,
@@ -167,4 +179,9 @@ def _step(database: str, live: LiveObject, kind: str, name: str) -> Step:
         live.rows,
         live.bytes,
         optional=True,
+        blocked=blocked,
     )
+
+
+def _names(live: LiveObject) -> set[str]:
+    return {column.name for column in live.form.columns} if isinstance(live.form, TableForm) else set()

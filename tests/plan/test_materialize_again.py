@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aaiclick import Column, Index, MergeTree, Policy, Projection, Schema, Table, ensure_schema
+from aaiclick.errors import BlockedError
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -60,3 +61,14 @@ def test_one_that_is_made_anew_is_filled_again(
         "statistics": ("system.parts_columns", "column = 'b' AND has(statistics, 'MinMax')"),
     }[step.split(":")[2]]
     assert aaiclick_client.query(filled.format(source, condition)).result_rows == [(1,)]
+
+
+def test_a_projection_beside_a_column_called_like_one_of_the_server(aaiclick_client: Client) -> None:
+    columns = [Column("a", "UInt64"), Column("_part", "String")]
+    plain = Table("t", columns, engine=MergeTree(order_by=["_part"]))
+    ensure_schema(aaiclick_client, Schema("s", objects=[plain]))
+    aaiclick_client.command("INSERT INTO t VALUES (1, 'x')")
+    more = Table("t", columns, engine=plain.engine, projections=[Projection("p", "SELECT a ORDER BY a")])
+    with pytest.raises(BlockedError, match="t has a column _part, as the server calls one of its own"):
+        steps(aaiclick_client, Schema("s", objects=[more]), "materialize t.p")
+    assert steps(aaiclick_client, Schema("s", objects=[more])) == ["t:alter"]
