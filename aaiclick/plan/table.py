@@ -387,9 +387,8 @@ def _pin(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
     ]
     changing = yield from nondeterministic([column.expression for column in absent], diff.form)
     names = [column.name for column in absent if column.expression in changing]
-    if (
-        not names or held.patched
-    ):  # what a lightweight update wrote would be lost: the copy leaves the column out of its checksum
+    # What a lightweight update wrote would be lost: the copy leaves the column out of its checksum.
+    if not names or held.patched:
         return ()
     sql = alter_table(diff.name, *(materialize("COLUMN", quote_name(name)) for name in names))
     return (steps.pin_step(diff, Alter(sql, mutates=True), names),)
