@@ -205,7 +205,7 @@ def order_matters(form: TableForm) -> bool:
 
 ORDER_LOST = (
     "of two rows with one key the later one wins ({engine}), and with another partition key rows of several partitions "
-    "meet, of which nobody knows which came later: blocks are numbered in each partition anew"
+    "meet, of which nobody knows which came later (blocks are numbered in each partition anew)"
 )
 """Why such a replicated table is not copied (``order_is_lost``)."""
 
