@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
 
 from aaiclick import Schema, plan_schema
 from aaiclick.aggregates import Measure
+from aaiclick.apply.backfill import on_replicas
+from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.start.run import Run
 from aaiclick.errors import ApplyError
-from aaiclick.routine import Command, Effect
+from aaiclick.routine import Command, Effect, Routine
 from aaiclick.version import VERSION
 from tests.cluster.conftest import ClusterFactory
 from tests.cluster.copies import DROPPED, fill
@@ -159,7 +162,7 @@ def test_what_nobody_can_tell_is_said(place: Place, monkeypatch: pytest.MonkeyPa
     schema, db = followed(2, place), place.database
     killed_before(place, schema, "INSERT INTO `" + db + "`.`copied`")
     with monkeypatch.context() as patch:
-        patch.setattr("aaiclick.apply.backfill.fill_on_replicas._SECONDS", 0)
+        patch.setattr("aaiclick.apply.backfill.insert_once._SECONDS", 0)
         with pytest.raises(
             ApplyError, match=r"which of its rows came in nobody can tell any more\. Make it anew: DROP"
         ):
@@ -194,3 +197,53 @@ def test_no_host_takes_rows_until_all_have_the_view(place: Place) -> None:
     for number, one in enumerate(place.cluster.hosts):
         one.q(f"INSERT INTO {db}.events (id, v, s) VALUES ({9000 + number}, 1, 'late')")
     is_filled(place)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", QUEUE_FIRST[:1], indirect=True)
+def test_a_view_that_was_altered_stays(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its ALTER was sent, and ends with an error: nobody knows on which hosts it has come through, so writers stay
+    refused on all of them until the next start has seen to that."""
+    place.start(summed(1, place))
+    fill(place, 30)
+    name, wider = f"{place.database}.events", summed(2, place, seen="uniqExact(id)")
+    with monkeypatch.context() as patch:
+        patch.setattr(on_replicas, "_send", failing(on_replicas._send))
+        with pytest.raises(ApplyError, match="no host knows"):
+            place.start(wider, 0)
+    for host in place.cluster.hosts:
+        with pytest.raises(RefusedError) as refused:
+            host.q(f"INSERT INTO {name} (id) VALUES (1)")
+        assert refused.value.code == REFUSED
+    place.start(wider, 1)
+    place.cluster.sync(f"{place.database}.sums")
+    rows = place.cluster.same(f"SELECT s, count(), uniqExact(id) FROM {name} GROUP BY s ORDER BY s")
+    assert place.cluster.same(f"SELECT s, rows, seen FROM {place.database}.read ORDER BY s") == rows
+    nothing_left(place)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", QUEUE_FIRST[:1], indirect=True)
+def test_a_view_that_cannot_be_made_leaves_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its CREATE ends with an error when hosts have it already: it is dropped on all of them, and writers are let in."""
+    place.start(followed(1, place, view=False))
+    fill(place, 30)
+    schema, db = followed(2, place), place.database
+    with monkeypatch.context() as patch:
+        patch.setattr(on_replicas, "_send", failing(on_replicas._send))
+        with pytest.raises(ApplyError, match="no host knows"):
+            place.start(schema, 0)
+    assert place.cluster.same(f"EXISTS TABLE {db}.feed") == [[0]]
+    nothing_left(place)
+    for number, host in enumerate(place.cluster.hosts):
+        host.q(f"INSERT INTO {db}.events (id, v, s) VALUES ({9000 + number}, 1, 'between')")
+    place.start(schema, 1)
+    is_filled(place)
+
+
+def failing(send: Callable[[str, str, Reach], Routine[None]]) -> Callable[[str, str, Reach], Routine[None]]:
+    def sent(database: str, sql: str, reach: Reach) -> Routine[None]:
+        yield from send(database, sql, reach)
+        raise ApplyError("no host knows")
+
+    return sent

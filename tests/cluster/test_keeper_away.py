@@ -19,8 +19,8 @@ from aaiclick.relay import relayed
 from aaiclick.routine import Command, Effect, Routine, Rows, run
 from aaiclick.version import VERSION
 from tests.cluster.conftest import ClusterFactory
-from tests.cluster.copies import DROPPED, fill, is_whole, regrained, turned
-from tests.cluster.places import ONCE_PER_KIND, Place, dead, place_on
+from tests.cluster.copies import DROPPED, fill, is_whole, paired, regrained, table, turned
+from tests.cluster.places import ONCE_PER_KIND, PLACES, Place, dead, place_on
 from tests.cluster.rig.waiting import wait_until
 from tests.cluster.writing import DOUBTFUL, REFUSED, Writers
 from tests.reliability.counts import note
@@ -104,8 +104,9 @@ def _unheard(event: Event) -> None:
 
 
 @contextmanager
-def written(place: Place, first: int) -> Generator[Writers]:
-    """Clients write; afterwards every host has its session again, and every row that was acknowledged is there once."""
+def written(place: Place, first: int, shown: str) -> Generator[Writers]:
+    """Clients write; afterwards every host has its session again, and every row that was acknowledged is there once.
+    ``shown``: the table that has those of all shards."""
     writers = Writers(place, {"events": {}}, first=first)
     with writers:
         yield writers
@@ -114,19 +115,22 @@ def written(place: Place, first: int) -> Generator[Writers]:
         wait_until(lambda: len(writers.acknowledged) > acknowledged, "writers go on", 60)
     assert writers.refused.keys() <= {REFUSED, READ_ONLY} | DOUBTFUL
     place.cluster.sync(f"{place.database}.events")
-    writers.are_there_once()
+    writers.are_there_once(shown)
 
 
-def survived(place: Place, schema: Schema, host: int, outage: Outage, rows: int) -> tuple[str, int]:
-    """A start with an outage, and where it ended with an error the next one through the other host. What the first one
-    said, and the rows that are there then: every one once on both hosts, and nothing left of the copy."""
-    with written(place, 10 * (schema.version or 1)) as writers:
+def survived(
+    place: Place, schema: Schema, host: int, outage: Outage, rows: int, shown: str = "events"
+) -> tuple[str, int]:
+    """A start with an outage, and where it ended with an error the next one through another host, of several shards one
+    of another shard. What the first one said, and the rows that are there then: every one once on each host of its
+    shard, and nothing left of the copy."""
+    with written(place, 10 * (schema.version or 1), shown) as writers:
         said = ended(place, schema, host, outage)
         if said:
             assert "un again" in said, said
             wait_until(lambda: all(not each.one(CLOSED) for each in place.cluster.hosts), "every host has Keeper", 90)
-            place.start(schema, 1 - host, DROPPED)
-    rows += writers.rows("events")
+            place.start(schema, len(place.cluster.hosts) - 1 - host, DROPPED)
+    rows += writers.rows(shown)
     is_whole(place, rows)
     return said, rows
 
@@ -172,4 +176,30 @@ def test_keeper_is_away_at_every_step(
         errors += bool(said)
     place.is_settled(versions(version, place))
     assert outages > 60 / step
+    note(AWAY, outages=outages, errors=errors, rows=rows)
+
+
+def spread(version: int, place: Place) -> Schema:
+    """Another sort key in each version, with a Distributed table over all shards."""
+    return paired(place, version, table(("id",) if version % 2 else ("v", "id")))
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("place", PLACES[2:], indirect=True)
+def test_keeper_is_away_at_steps_of_a_copy_on_shards(place: Place) -> None:
+    """Before every few commands, through a host of one shard; what it could not do a host of another shard does."""
+    place.start(spread(1, place))
+    fill(place, 20)
+    version, rows, outages, errors = 1, 240, 0, 0
+    for commands in range(28, 400, 29):
+        version += 1
+        outage = Outage(place, nth(commands), "kill", SECONDS)
+        said, rows = survived(place, spread(version, place), version % 4, outage, rows, "events_all")
+        if not outage.happened:
+            break
+        outages += 1
+        errors += bool(said)
+    place.is_settled(spread(version, place))
+    assert outages > 1
     note(AWAY, outages=outages, errors=errors, rows=rows)

@@ -206,7 +206,7 @@ PARTS: tuple[Part, ...] = (
     ),
     Part(
         "copies on clusters, Keeper away for ten seconds or forty before every few commands",
-        ("tests/cluster/test_keeper_away.py::test_keeper_is_away_at_every_step",),
+        ("tests/cluster/test_keeper_away.py::test_keeper_is_away_at_",),
         "every acknowledged row once on every replica; the run waited, or said what to do, and the next start went to "
         "the end",
         600,

@@ -2,9 +2,7 @@
 made of the older rows, chunk by chunk, into a staging table of its own, and inserts each part of that into the target.
 
 Writers go on meanwhile, and the view writes into the same target. MOVE PARTITION into a replicated table is refused,
-and ATTACH takes equal parts for one. So a part of a staging table becomes one INSERT of one block, under a name that
-only this part has: Keeper takes a block of that name once, whoever sends it how often, also where a run that was killed
-still has one on its way. For that the target remembers names for longer until the fill is complete.
+and ATTACH takes equal parts for one. So it is inserted, part by part (``insert_once``).
 """
 
 from __future__ import annotations
@@ -13,6 +11,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from aaiclick.apply.backfill.fill import EXTERNAL_BYTES, own_table_of, question, selected_parts, still_there
+from aaiclick.apply.backfill.insert_once import (
+    insert_staged,
+    made_anew,
+    remembering_longer,
+    require_remembered,
+    staged_of,
+)
 from aaiclick.apply.rebuild.chunks import Chunk, bounds, cut_chunks
 from aaiclick.apply.rebuild.staging import create_from, staging_form
 from aaiclick.apply.replicated.hosts import require_reached
@@ -20,38 +25,30 @@ from aaiclick.apply.replicated.rebuild import make_staging
 from aaiclick.apply.replicated.shards import at_host, has_several_shards, workers
 from aaiclick.apply.replicated.stop_merges import saved, set_everywhere
 from aaiclick.apply.run import ApplyOptions
-from aaiclick.catalog.forms import Settings, TableForm
+from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.render import local_family
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.parts import Part, parts, rows_in_reach
 from aaiclick.clickhouse.shared.ask_all import ask_all
-from aaiclick.clickhouse.shared.bookkeeping import insert_settings
-from aaiclick.clickhouse.shared.replicas import highest_blocks
-from aaiclick.clickhouse.statements import BLOCKS, COPY, Sent, ask, drop_table, insert_permissively, merged, send
-from aaiclick.clickhouse.tables import Physical, require_table
+from aaiclick.clickhouse.statements import BLOCKS, COPY, Sent, insert_permissively, merged
+from aaiclick.clickhouse.tables import require_table
 from aaiclick.clock import clock
-from aaiclick.error_codes import MEMORY_LIMIT_EXCEEDED, UNKNOWN_SETTING
+from aaiclick.error_codes import MEMORY_LIMIT_EXCEEDED
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import ChunkDone, Note, Progress
 from aaiclick.plan.operations import Fill
 from aaiclick.routine import Command, Emit, Peer, Routine, number, text
 from aaiclick.sql.hex_text import hexed
-from aaiclick.sql.quoting import qualified, quote_name, quote_string
+from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.state.backfill_mark import STAGE_PREFIX
 from aaiclick.state.replicated.backfill_mark import (
     REMEMBERING,
-    FilledStage,
     ReplicatedBackfillMark,
-    beyond,
     blocks_of,
     update_replicated_backfill,
 )
 
-_BLOCKS, _SECONDS = 1_000_000, 30 * 86400
-"""So many names of blocks the target remembers, and for so long, until the fill is complete."""
-_SURE = 0.9
-"""Beyond this part of it nobody relies on it: names are forgotten by the clock of whichever host does it."""
 _UNREAD = (
     "SELECT toInt64(_shard_num), arrayStringConcat(arrayMap((d, n) -> concat(d, '.', n), dependencies_database, "
     "dependencies_table), ', ') FROM {tables} WHERE database = unhex({{db:String}}) AND name = unhex({{name:String}}) "
@@ -86,15 +83,15 @@ def fill_shards(
         # Noted before it is changed: after a kill the next run still knows what to put back.
         before = tuple(saved(table.definition, tuple((name, "") for name in REMEMBERING)).items())
         mark = yield from update_replicated_backfill(database, replace(mark, target=target, window=before))
-    yield from set_everywhere(database, target, _longer(mark.window), reach)
+    yield from set_everywhere(database, target, remembering_longer(mark.window), reach)
     # Where all is done through the host that is connected to, no other one has to be within reach by itself.
     alone = not has_several_shards(reach) and (mark.stage is None or mark.stage.place == reach.here)
     peers = {} if alone else (yield from require_reached(reach))
     if mark.stage is not None:
         # A run was killed between this note and the next. First: its blocks are not in ``done`` yet, and would be
         # computed once more under other names.
-        yield from _require_remembered(database, mark, mark.stage, reach)
-        mark = yield from _inserted(database, mark, mark.stage, fill, _peer(peers, mark.stage.place, reach))
+        yield from require_remembered(database, mark, mark.stage, reach)
+        mark = yield from insert_staged(database, mark, mark.stage, fill, _peer(peers, mark.stage.place, reach))
     read = 0
     for shard, place in sorted(workers(reach).items()):
         peer = _peer(peers, place, reach)
@@ -106,12 +103,6 @@ def fill_shards(
 
 def _peer(peers: Mapping[int, Peer], place: int, reach: Reach) -> Peer | None:
     return None if place == reach.here else peers[place]
-
-
-def _longer(window: Settings) -> Settings:
-    before, ours = dict(window), dict(zip(REMEMBERING, (_BLOCKS, _SECONDS), strict=True))
-    # Never less than the table had: its own writers may rely on that.
-    return tuple((name, str(max(value, int(before.get(name) or 0)))) for name, value in ours.items())
 
 
 def _fill_shard(
@@ -172,10 +163,10 @@ def _fill_shard(
                 "policy or a setting of this user hides the others. Run again without it: it goes on"
             )
         # A kill up to here costs the chunk that was computed, and nothing else: nothing is in the target yet.
-        stage = yield from _staged(database, mark, reach, shard, place, peer, staging, chunk)
+        stage = yield from staged_of(database, mark, reach, shard, place, peer, staging, chunk)
         # From here on the rows are never computed again: a second INSERT of the same name has the same rows.
         mark = yield from update_replicated_backfill(database, replace(mark, stage=stage))
-        mark = yield from _inserted(database, mark, stage, fill, peer)
+        mark = yield from insert_staged(database, mark, stage, fill, peer)
         rows += chunk.rows
         now = yield from clock()
         yield Emit(ChunkDone(fill.source, "backfill", chunk.rows, chunk.bytes, now - begun, verified=False, shard=told))
@@ -200,16 +191,8 @@ def _require_unmixed(due: list[Part], mark: ReplicatedBackfillMark, shard: int) 
     if mixed and mark.work.fill is not None:
         raise ApplyError(
             f"{mark.work.fill.source}: parts {', '.join(mixed[:3])} mix rows that {mark.target} has with rows that it "
-            f"lacks, because somebody merged them while it was filled. {_anew(mark)}"
+            f"lacks, because somebody merged them while it was filled. {made_anew(mark)}"
         )
-
-
-def _anew(mark: ReplicatedBackfillMark) -> str:
-    where = "on all hosts"
-    return (
-        f"Make it anew: DROP VIEW {mark.work.view} {where}, TRUNCATE TABLE {mark.target} {where}, and run again: that "
-        "gives this fill up, and makes and fills the view once more"
-    )
 
 
 def _form(database: str, target: str) -> Routine[TableForm]:
@@ -236,97 +219,3 @@ def _compute(
     # ones.
     size: Sent = {"max_query_size": 2 * len(sql) + 262144, "max_bytes_before_external_group_by": EXTERNAL_BYTES}
     yield from insert_permissively(Command(sql, settings=merged(COPY, size, blocks), database=database, long=True))
-
-
-def _staged(
-    database: str,
-    mark: ReplicatedBackfillMark,
-    reach: Reach,
-    shard: int,
-    place: int,
-    peer: Peer | None,
-    staging: str,
-    chunk: Chunk,
-) -> Routine[FilledStage]:
-    table = yield from at_host(require_table(mark.staged_in, staging), peer)
-    rows = yield from ask("SELECT toUnixTimestamp(now())")
-    reached = yield from _reached(database, mark, reach, place)
-    blocks: dict[str, int] = {}
-    for part in chunk.parts:
-        blocks[part.partition] = max(part.last, blocks.get(part.partition, -1))
-    listed = tuple((shard, partition, block) for partition, block in sorted(blocks.items()))
-    return FilledStage(shard, place, staging, table.uuid, listed, number(rows[0][0]), reached)
-
-
-def _reached(database: str, mark: ReplicatedBackfillMark, reach: Reach, place: int) -> Routine[int]:
-    """How many blocks the target has taken in a shard, about: each INSERT counts on in its partition."""
-    blocks = yield from highest_blocks(reach, database, mark.target)
-    return sum(block + 1 for partition, block in blocks[place].items())
-
-
-def _require_remembered(database: str, mark: ReplicatedBackfillMark, stage: FilledStage, reach: Reach) -> Routine[None]:
-    """Raise ApplyError where the target may have forgotten what a run has inserted that was killed before it could note
-    that."""
-    rows = yield from ask("SELECT toUnixTimestamp(now())")
-    seconds = number(rows[0][0]) - stage.since
-    more = (yield from _reached(database, mark, reach, stage.place)) - stage.reached
-    if seconds > _SECONDS * _SURE or more > _BLOCKS * _SURE:
-        raise ApplyError(
-            f"{mark.target}: a run was killed {seconds // 86400} days ago while it brought rows into it, {more:,} "
-            f"INSERTs have come since, and which of its rows came in nobody can tell any more. {_anew(mark)}"
-        )
-
-
-def _inserted(
-    database: str, mark: ReplicatedBackfillMark, stage: FilledStage, fill: Fill, peer: Peer | None
-) -> Routine[ReplicatedBackfillMark]:
-    """Insert what a complete staging table holds. Can be repeated after a crash at any point."""
-    table = yield from at_host(_require_stage(mark, stage), peer)
-    names = ", ".join(quote_name(name) for name, _ in fill.columns)
-    for part in (yield from at_host(parts(table), peer)):
-        sql = (
-            f"INSERT INTO {qualified(database, mark.target)} ({names}) SELECT {names} FROM "
-            f"{qualified(mark.staged_in, stage.table)} WHERE _part = {quote_string(part.name)}"
-        )
-        # The UUID of the staging table is in it: one that was filled anew has other names, and its blocks are others.
-        token = f"aaiclick-{stage.uuid}-{part.partition}-{part.first}-{part.last}"
-        yield from at_host(_insert_once(sql, token, part.rows, database), peer)
-    # Noted behind the last INSERT: after a kill in between all of them are sent again, and none counts twice.
-    done = beyond(mark.done, stage.blocks)
-    mark = yield from update_replicated_backfill(database, replace(mark, done=done, stage=None))
-    # A kill before this leaves a table that no mark names: the next chunk of the shard takes its name, or it goes with
-    # the database at the end.
-    yield from at_host(drop_table(mark.staged_in, stage.table), peer)
-    return mark
-
-
-def _require_stage(mark: ReplicatedBackfillMark, stage: FilledStage) -> Routine[Physical]:
-    try:
-        return (yield from require_table(mark.staged_in, stage.table, stage.uuid))
-    except ApplyError as error:
-        raise ApplyError(
-            f"{mark.target}: host {mark.hosts[stage.place - 1]} has lost the rows that were about to be brought into "
-            f"it, and which of them came in nobody can tell. {_anew(mark)}"
-        ) from error
-
-
-def _insert_once(sql: str, token: str, rows: int, database: str) -> Routine[None]:
-    # One block, so one part: it is there as a whole, or not at all.
-    whole: Sent = {
-        "max_threads": 1,
-        "max_insert_threads": 1,
-        "max_block_size": rows,
-        "preferred_block_size_bytes": 0,
-        "min_insert_block_size_rows": rows,
-        "min_insert_block_size_bytes": 0,
-    }
-    for older in (False, True):
-        settings = merged(COPY, whole, insert_settings(token, 1, older=older))
-        try:
-            # Also after TOO_MANY_PARTS: what is there already is not taken twice.
-            yield from send(Command(sql, settings=settings, database=database, long=True))
-        except StatementError as error:
-            if older or error.code != UNKNOWN_SETTING:
-                raise
-        else:
-            return
