@@ -19,6 +19,7 @@ from aaiclick.commands.inspection.planning import make_plan
 from aaiclick.commands.inspection.recorded_forms import dump_forms
 from aaiclick.commands.newer_version import begun, giving_up
 from aaiclick.commands.session import under_lease
+from aaiclick.commands.start.left_guards import drop_left
 from aaiclick.errors import ApplyError, DoesNotFitError, UsageError
 from aaiclick.lease.owner import this_process
 from aaiclick.lease.renew import Lease
@@ -98,6 +99,7 @@ def adopt(
         if fit.forms is not None:
             # No lock file says what that version is: the declaration does, and the tables are as it says.
             record = replace(record, spec=schema.fingerprint, forms=dump_forms(fit.forms))
+        yield from drop_left(again)
         # What a run has stopped whose transition is given up with this, nobody else would start.
         hosts = None if again.topology.single else Reach(again.topology)
         yield from everywhere(undo_ttl_changes(again.scope, again.ttl_changes), hosts)

@@ -58,6 +58,9 @@ def decide(found: Inspection, policy: Policy) -> Decision:
         return Decision.RECOVER
     if changes and (asked or found.owned.unfinished or found.unfinished_rollback is not None):
         return Decision.RECOVER
+    # Code of the older version leaves them to whoever goes on with the newer one, or gives it up.
+    if changes and found.guarded and not (found.ahead or found.overtaken):
+        return Decision.RECOVER
     if found.unfinished_rollback is not None:
         return Decision.NEITHER_VERSION
     # Last: a half-done change of whatever version is put right first, also by code that is older than the database.

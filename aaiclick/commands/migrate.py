@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from aaiclick.apply.backfill.backfill import finish_backfills
-from aaiclick.apply.everywhere import everywhere, pin
-from aaiclick.apply.guarded_alter import drop_left_guards
 from aaiclick.apply.rebuild.resume import abandon, abandon_quietly
 from aaiclick.apply.recovery import recover_killed_runs
 from aaiclick.apply.replicated.kept_tables import drop_expired_everywhere
@@ -19,7 +17,6 @@ from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.scratch import next_stale, scratch_on_hosts, sweep_stale_scratch
 from aaiclick.catalog.server_objects.functions import sweep_stand_ins
 from aaiclick.clickhouse.every_host import Reach
-from aaiclick.clickhouse.names import GUARD
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, read_bookkeeping
 from aaiclick.clock import clock
 from aaiclick.commands.approval.approved import as_approved, end_approval, require_approved
@@ -39,6 +36,7 @@ from aaiclick.commands.newer_version import newer
 from aaiclick.commands.report import Report, report_of
 from aaiclick.commands.rollback.unfinished_rollback import settle_back
 from aaiclick.commands.session import under_lease
+from aaiclick.commands.start.left_guards import drop_left
 from aaiclick.commands.start.run import Run, asks_for_more
 from aaiclick.errors import ApplyError, DriftRemainsError
 from aaiclick.lease.acquire import LEASE_SECONDS
@@ -259,10 +257,8 @@ def _look(held: _Held, recorded: RecordedState) -> Routine[Inspection]:
     if found.unfinished_rollback is not None:
         yield from settle_back(found, found.unfinished_rollback, str(run.owner))
         found = yield from inspect_database(run.schema, held.database, allowed, owned=held.owned)
-    if found.topology.reached and any(GUARD in live.text for live in found.catalog.objects.values()):
-        # Nobody else is at work under the lease: a run was killed between two ALTERs. Before the plan, whose ALTERs are
-        # tried on copies of these definitions.
-        yield from everywhere(drop_left_guards(held.database), (yield from pin(Reach(found.topology))))
+    # Before the plan, whose ALTERs are tried on copies of these definitions.
+    if (yield from drop_left(found)):
         found = yield from inspect_database(run.schema, held.database, allowed, owned=held.owned)
     if replicas := unsupported(found.catalog, allowed, found.topology):
         raise refusal(run.schema.name, replicas, ())

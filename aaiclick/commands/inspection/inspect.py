@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from aaiclick.catalog.forms import Catalog
 from aaiclick.catalog.read import read_catalog, server_facts
 from aaiclick.clickhouse.features import require_database, require_server
+from aaiclick.clickhouse.names import GUARD
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, bookkeeping_of, with_bookkeeping
 from aaiclick.clickhouse.shared.owner_database import require_own
 from aaiclick.clickhouse.topology import SINGLE, Topology, read_topology
@@ -138,6 +139,12 @@ class Inspection:
     def stopped_views(self) -> frozenset[str]:
         """Refreshable views that were stopped before a killed run made them anew, by their quoted names."""
         return stopped_views(self.scope, self.entries)
+
+    @property
+    def guarded(self) -> bool:
+        """Whether a constraint of a run is on a table. Nobody who is not under the lease knows whether that is at
+        work."""
+        return any(GUARD in live.text for live in self.catalog.objects.values())
 
     @property
     def ttl_changes(self) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.read import MOST_NAMES
 from aaiclick.catalog.server_objects.stamps import server_stamps
-from aaiclick.clickhouse.names import NOTES, RECORDS
+from aaiclick.clickhouse.names import GUARD, NOTES, RECORDS
 from aaiclick.clickhouse.shared.bookkeeping import HOME_PREFIX, home_beside
 from aaiclick.clickhouse.shared.tables import KEEPER_PATH
 from aaiclick.commands.inspection.digests import families_of, stamped
@@ -125,6 +125,8 @@ def seen(
         schema.fingerprint,
         digest,
     )
+    # A constraint that a run left: of code that does not know such, an earlier release may have recorded it as well.
+    in_sync = in_sync and not any(GUARD in sql for sql in texts.values())
     at = number(rows[0][4]) if rows else 0
     # Something expires, such as a kept table: it is dropped under the lease.
     in_sync = in_sync and (entry is None or entry.due is None or at < entry.due)

@@ -25,6 +25,7 @@ from aaiclick.commands.rollback.plan import RollbackPlan, find_rollback
 from aaiclick.commands.rollback.renames import rename_back
 from aaiclick.commands.rollback.unfinished_rollback import returned
 from aaiclick.commands.session import under_lease
+from aaiclick.commands.start.left_guards import drop_left
 from aaiclick.diff.hazards import WITHOUT_OBJECT
 from aaiclick.errors import HazardNotAllowedError, SchemaError
 from aaiclick.events import StepDone, StepStarted
@@ -122,6 +123,8 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     yield from finish_backfills(owned, options)
     # What was settled has changed the tables of ours: they are read again then.
     found = yield from inspect_database(back.schema, database, owned=None if settled else owned)
+    if (yield from drop_left(found)):
+        found = yield from inspect_database(back.schema, database)
     way = yield from find_rollback(found, back.to if back.to is not None else min(aims, default=None))
     _require_allowed(back, way)
     said: list[str] = []
