@@ -29,7 +29,7 @@ from aaiclick.specs.engines import Engine
 from aaiclick.state.entries.remade_views import kept_forms
 from aaiclick.version import VERSION
 from aaiclick.versions.conversions import unproven_conversions
-from aaiclick.versions.upgrade_path import upgrade_path
+from aaiclick.versions.upgrade_path import UpgradePath, upgrade_path
 
 if TYPE_CHECKING:
     from aaiclick.plan.clusters.sizes import HostSizes
@@ -82,6 +82,45 @@ def _planned(
         found = replace(found, catalog=with_all_rows(found.catalog, sizes, found.topology))
         lacks = unread(sizes, found.topology)
     schema, catalog = found.schema, found.catalog
+    path = _path_of(found, max_read_bytes, clones, lacks)
+    rehearsed = (before.rehearsed if before is not None else Rehearsed()).of(catalog.server)
+    rehearsed.server = catalog.server
+    planned: Planned
+    if path.pending_scripts:
+        from aaiclick.plan.scripted.order import plan_upgrade
+
+        planned = yield from plan_upgrade(schema, catalog, path, found.released, rehearsed)
+    else:
+        planned = yield from plan_ttl_first(schema, catalog, path, rehearsed)
+    if any(step.id.endswith(UNREADABLE) for step in planned.steps):
+        planned = yield from _as_recorded(found, planned)
+    doubt = unproven_conversions(catalog, found.released, found.live)
+    ordered = yield from _in_order(found, planned, sizes)
+    plan = Plan(
+        schema=schema.name,
+        database=catalog.database,
+        from_version=found.live.number,
+        to_version=schema.version,
+        steps=tuple(ordered),
+        basis=basis_of(catalog),
+        fingerprint=schema.fingerprint,
+        notes=(
+            *_without_done(found, ordered, _without_ours(found, planned.notes)),
+            *doubt.notes,
+            *_said(found, doubt.stops),
+        ),
+        library=VERSION,
+    )
+    if found.allowed:
+        plan = replace(plan, notes=(*plan.notes, *(yield from unused_keys(found, plan.steps))))
+    # After the notes, which it goes through as well.
+    plan = without_foreign(plan, schema, {name: owner.label for name, owner in found.owners.items()})
+    return PlannedMigration(found, plan, planned.forms, rehearsed, planned.targets, sizes)
+
+
+def _path_of(found: Inspection, max_read_bytes: int | None, clones: bool, lacks: Mapping[str, str]) -> UpgradePath:
+    """The way from the database to the code. ``lacks``: tables of which some host did not answer."""
+    schema = found.schema
     path = upgrade_path(schema, found.released, found.live, found.record.forms if found.record else "", found.progress)
     path = replace(
         path,
@@ -99,31 +138,12 @@ def _planned(
     if found.topology.shards > 1:
         # The rows of one shard tell nothing of those of the others.
         path = replace(path, max_read_bytes=0, max_shard_bytes=max_read_bytes)
-    rehearsed = (before.rehearsed if before is not None else Rehearsed()).of(catalog.server)
-    rehearsed.server = catalog.server
-    planned: Planned
-    if path.pending_scripts:
-        from aaiclick.plan.scripted.order import plan_upgrade
+    return path
 
-        planned = yield from plan_upgrade(schema, catalog, path, found.released, rehearsed)
-    else:
-        planned = yield from plan_ttl_first(schema, catalog, path, rehearsed)
-    if any(step.id.endswith(UNREADABLE) for step in planned.steps):
-        planned = yield from _as_recorded(found, planned)
-    doubt = unproven_conversions(catalog, found.released, found.live)
-    said = tuple(
-        f"nothing tells whether values were converted, and a start asks for aaiclick adopt: {words}"
-        for words in doubt.stops
-    )
-    many = (note_of(words),) if (words := unsupported(catalog, found.allowed, found.topology)) else ()
-    if not many and not found.topology.single:
-        from aaiclick.plan.clusters.placed import placed_words
 
-        many = (placed_words(found.topology),)
-    said += tuple(
-        f"{view} was stopped (SYSTEM STOP VIEW) before a run that was killed made it anew: the next run stops it again"
-        for view in sorted(found.stopped_views)
-    )
+def _in_order(found: Inspection, planned: Planned, sizes: Mapping[str, HostSizes]) -> Routine[tuple[Step, ...]]:
+    """The steps as the migrations decide them, and as the hosts of a cluster need them."""
+    schema, catalog = found.schema, found.catalog
     # First of all: a drop that a migration allows is required, and is then put in its place among the others.
     ordered = decided(planned.steps, [script.migration for script in found.pending])
     before_others = _stand_before_others(found)
@@ -148,22 +168,24 @@ def _planned(
 
         # After everything that reads the steps: it writes the cluster into the text of their statements.
         ordered = on_topology(ordered, schema, found.topology, sizes, catalog.server.version)
-    plan = Plan(
-        schema=schema.name,
-        database=catalog.database,
-        from_version=found.live.number,
-        to_version=schema.version,
-        steps=tuple(ordered),
-        basis=basis_of(catalog),
-        fingerprint=schema.fingerprint,
-        notes=(*_without_done(found, ordered, _without_ours(found, planned.notes)), *doubt.notes, *said, *many),
-        library=VERSION,
+    return tuple(ordered)
+
+
+def _said(found: Inspection, stops: Sequence[str]) -> tuple[str, ...]:
+    """Notes on what was found. ``stops``: why a start asks for ``aaiclick adopt`` first."""
+    said = tuple(
+        f"nothing tells whether values were converted, and a start asks for aaiclick adopt: {words}" for words in stops
     )
-    if found.allowed:
-        plan = replace(plan, notes=(*plan.notes, *(yield from unused_keys(found, plan.steps))))
-    # After the notes, which it goes through as well.
-    plan = without_foreign(plan, schema, {name: owner.label for name, owner in found.owners.items()})
-    return PlannedMigration(found, plan, planned.forms, rehearsed, planned.targets, sizes)
+    many = (note_of(words),) if (words := unsupported(found.catalog, found.allowed, found.topology)) else ()
+    if not many and not found.topology.single:
+        from aaiclick.plan.clusters.placed import placed_words
+
+        many = (placed_words(found.topology),)
+    again = tuple(
+        f"{view} was stopped (SYSTEM STOP VIEW) before a run that was killed made it anew: the next run stops it again"
+        for view in sorted(found.stopped_views)
+    )
+    return (*said, *again, *many)
 
 
 def _stand_before_others(found: Inspection) -> bool:
