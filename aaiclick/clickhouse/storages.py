@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from aaiclick.catalog.read import real_uuid
+from aaiclick.catalog.read import NIL_UUID, real_uuid
 from aaiclick.clickhouse.names import GUARD
 from aaiclick.clickhouse.statements import ask, ddl
 from aaiclick.clickhouse.tables import CONSTRAINED, Physical, physical
@@ -27,9 +27,10 @@ from aaiclick.sql.quoting import qualified, quote_name
 _GUARD = re.compile(rf"{GUARD}[0-9a-z]+")
 _LOOKS = 5
 """How often a storage is looked for that somebody renames at the same time."""
+# A materialized view and an Alias have no rows of their own: the server shows the paths of the table behind them.
 _BY_UUID = (
-    "toString(uuid) = {uuid:String} OR (database = unhex({db:String}) AND "
-    "position(arrayStringConcat(data_paths, ' '), {uuid:String}) > 0)"
+    "engine NOT IN ('Alias', 'MaterializedView') AND (toString(uuid) = {uuid:String} OR (database = unhex({db:String}) "
+    f"AND toString(uuid) = '{NIL_UUID}' AND position(arrayStringConcat(data_paths, ' '), {{uuid:String}}) > 0))"
 )
 
 

@@ -38,6 +38,12 @@ def make(lab: Lab, view: bool = True) -> None:
     if view:
         lab.sql("DROP TABLE IF EXISTS seen SYNC", "CREATE TABLE seen (k UInt64) ENGINE = MergeTree ORDER BY k")
         lab.sql("DROP VIEW IF EXISTS mv SYNC", "CREATE MATERIALIZED VIEW mv TO seen AS SELECT k FROM t")
+        # The server shows the paths of t for both: neither is the storage that is looked for, whatever its name.
+        lab.sql(
+            "DROP VIEW IF EXISTS a_view SYNC", "CREATE TABLE IF NOT EXISTS front (k UInt32, v String) ENGINE = Null"
+        )
+        lab.sql("CREATE MATERIALIZED VIEW a_view TO t AS SELECT k, v FROM front")
+        lab.sql("CREATE TABLE IF NOT EXISTS alias ENGINE = Alias(t)")
 
 
 def fences(lab: Lab) -> set[str]:
