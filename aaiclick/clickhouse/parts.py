@@ -55,6 +55,22 @@ class Part:
         """True for a part that only changes rows of others."""
         return self.partition.startswith(PATCH)
 
+    @property
+    def changes(self) -> str:
+        """Of a patch part: id of the partition whose rows it changes."""
+        return _changes(self.partition)
+
+
+def unapplied(present: Sequence[Part]) -> tuple[Part, ...]:
+    """The patch parts whose updates are not written into all parts that they may be for. A merge or a mutation that
+    writes them raises the data version of the part to theirs."""
+    least: dict[str, int] = {}
+    for part in present:
+        if not part.patch:
+            least[part.partition] = min(part.version, least.get(part.partition, part.version))
+    # A part that came after an update has a higher version from the start.
+    return tuple(part for part in present if part.patch and least.get(part.changes, part.version) < part.version)
+
 
 def parts(table: Physical) -> Routine[tuple[Part, ...]]:
     """The active parts of this storage under its name, by block number; nothing where the name holds another table.
@@ -73,9 +89,7 @@ def parts(table: Physical) -> Routine[tuple[Part, ...]]:
     patches: dict[str, list[tuple[int, str]]] = {}
     for partition, _, last, *_, name, _, content in rows:
         if text(partition).startswith(PATCH):
-            # patch-<hash>-<partition>: the partition whose rows it changes.
-            changed = text(partition).split("-", 2)[2]
-            patches.setdefault(changed, []).append((number(last), f"{text(name)} {text(content)}"))
+            patches.setdefault(_changes(text(partition)), []).append((number(last), f"{text(name)} {text(content)}"))
     return tuple(_part(row, patches.get(text(row[0]), ())) for row in rows)
 
 
@@ -103,6 +117,11 @@ def detached_parts(database: str, name: str) -> Routine[tuple[int, str]]:
         )
     )
     return (number(rows[0][0]), text(rows[0][1])) if rows else (0, "")
+
+
+def _changes(partition: str) -> str:
+    # patch-<hash of the columns>-<partition>
+    return partition.split("-", 2)[2]
 
 
 def _part(row: Row, patches: Sequence[tuple[int, str]]) -> Part:

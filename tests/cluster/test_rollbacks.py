@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from aaiclick import rollback_schema
+from aaiclick import Schema, rollback_schema
 from aaiclick.api.prune import prune_kept
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.rollback.rollback import Rollback, rollback
 from aaiclick.errors import AaiclickError, ApplyError, SchemaError
 from tests.cluster.conftest import ClusterFactory
-from tests.cluster.copies import KILLED, SETTINGS_LEFT, fill, is_whole, regrained, rekeyed, turned
+from tests.cluster.copies import KILLED, SETTINGS_LEFT, fill, is_whole, regrained, rekeyed, table, turned
 from tests.cluster.places import PLACES, QUEUE_FIRST, Place, dead, place_on
 from tests.cluster.writing import REFUSED, Writers, during
 from tests.reliability.counts import note
@@ -65,6 +65,35 @@ def test_the_kept_table_comes_back_with_what_came_since(place: Place) -> None:
     assert (report.to_version, report.notes) == (1, ())
     is_whole(place, rows, kept=1)
     place.is_settled(turned(1, place))
+
+
+@pytest.mark.slow
+@QUEUE_FIRST_KINDS
+def test_updates_that_wait_in_patch_parts_come_back(place: Place) -> None:
+    """Each host attaches what its own shard has, and a patch part is not attached with the rest."""
+
+    def patched(version: int) -> Schema:
+        columns: dict[str, Any] = {"enable_block_number_column": 1, "enable_block_offset_column": 1}
+        keyed = table(*((("id",), "UInt32") if version % 2 else (("v", "id"), "UInt64")), **columns)
+        return place.schema(version, [keyed])
+
+    seen = f"SELECT count(), sum(v), countIf(s = 'changed') FROM {place.database}.events"
+    place.start(patched(1))
+    fill(place, 20)
+    for host in place.cluster.hosts[:: place.cluster.replicas]:
+        host.q(f"UPDATE {place.database}.events SET v = 70000, s = 'changed' WHERE id % 3 = 0")
+        # Numbers of blocks are given in each partition anew: one that came later has a higher one.
+        host.q(f"INSERT INTO {place.database}.events (id, v, s) VALUES (5000000, 1, 'later')")
+    place.cluster.sync(f"{place.database}.events")
+    before = place.cluster.same(seen)
+    place.start(patched(2))
+    assert place.cluster.same(seen) == before
+    host = place.cluster.hosts[0]
+    report = rollback_schema(host.database_url(place.database), patched(2), to=1)
+    assert (report.to_version, report.notes) == (1, ())
+    place.cluster.sync(f"{place.database}.events")
+    assert place.cluster.same(seen) == before
+    assert before[0][2] > 0
 
 
 @QUEUE_FIRST_KINDS

@@ -20,13 +20,16 @@ from aaiclick import (
     rollback_schema,
     validate_schema,
 )
+from aaiclick.apply.rollback import since_then
 from aaiclick.clickhouse.features import NUMBERS
+from aaiclick.clickhouse.parts import Part, parts
+from aaiclick.clickhouse.tables import Physical
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.rollback.rollback import Rollback, rollback
 from aaiclick.errors import HazardNotAllowedError, SchemaError, SpecError
 from aaiclick.lease.owner import this_process
 from aaiclick.oplog import OPLOG, init_oplog_tables
-from aaiclick.routine import run
+from aaiclick.routine import Routine, run
 from aaiclick.state.kept_tables import KEPT_PREFIX
 from aaiclick.state.records import history
 from aaiclick.testing.engine import EmbeddedEngine
@@ -183,6 +186,66 @@ def test_what_was_deleted_or_changed_since_has_to_be_allowed(place: Place, state
     assert place.rows("SELECT uuid FROM system.tables WHERE database = currentDatabase() AND name = 't'") == uuid
     rollback_schema(place.client, V2, allow=["deletes t"])
     assert place.rows("SELECT count(), uniqExact(k) FROM t") == [(100, 100)]
+
+
+OF_UPDATES = {"enable_block_number_column": 1, "enable_block_offset_column": 1}
+"""What a table needs for lightweight updates."""
+U1 = schema(1, ["k"], settings=OF_UPDATES)
+U2 = schema(2, ["v", "k"], Column("w", "UInt8", default="7"), settings=OF_UPDATES)
+U3 = schema(3, ["k"], Column("w", "UInt16", default="7"), partition_by="k % 2", settings=OF_UPDATES)
+SEEN = "SELECT count(), sum(k), countIf(v = 'changed'), countIf(v = 'again') FROM t"
+MASKING = "SETTINGS lightweight_delete_mode = 'lightweight_update_force'"
+
+
+def test_updates_that_wait_in_patch_parts_come_back(aaiclick_client: Client, aaiclick_database: str) -> None:
+    """Those of the kept table, of the one in between, and none of those that came since."""
+    place = Place(aaiclick_client, aaiclick_database)
+    ensure_schema(place.client, U1)
+    place.sql(
+        "INSERT INTO t SELECT number, toString(number % 7) FROM numbers(100)",
+        "UPDATE t SET v = 'changed' WHERE k % 3 = 0",
+        "INSERT INTO t SELECT number + 100, 'later' FROM numbers(10)",
+        f"DELETE FROM t WHERE k = 105 {MASKING}",
+    )
+    first = place.rows(SEEN)
+    assert first == [(109, sum(range(110)) - 105, 34, 0)]
+    ensure_schema(place.client, U2, policy=KEPT)
+    place.sql("INSERT INTO t (k, v) SELECT number + 200, 'between' FROM numbers(10)")
+    ensure_schema(place.client, U3, policy=KEPT)
+    place.sql("INSERT INTO t (k, v) SELECT number + 300, 'since' FROM numbers(10)")
+    expected = place.rows(SEEN)
+    place.sql("UPDATE t SET v = 'again' WHERE k % 3 = 1 AND k < 200")
+    with pytest.raises(HazardNotAllowedError, match="rows were updated since it was replaced"):
+        rollback_schema(place.client, U3, to=1)
+    rollback_schema(place.client, U3, to=1, allow=["deletes t"])
+    assert place.rows(SEEN) == expected
+    assert place.rows("SELECT v, count() FROM t WHERE k >= 200 GROUP BY v ORDER BY v") == [
+        ("between", 10),
+        ("since", 10),
+    ]
+    assert ensure_schema(place.client, U1).steps == ()
+
+
+def test_an_update_that_was_merged_since_is_told_by_its_part(
+    aaiclick_client: Client, aaiclick_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server takes a patch part away some seconds after a merge has written it down."""
+    place = Place(aaiclick_client, aaiclick_database)
+    ensure_schema(place.client, U1)
+    place.sql("INSERT INTO t SELECT number, 'v' FROM numbers(100)")
+    ensure_schema(place.client, U2, policy=KEPT)
+    # Its number is that of a mutation which the server lists, and which changes no row.
+    place.sql("ALTER TABLE t MATERIALIZE COLUMN w SETTINGS mutations_sync = 2")
+
+    def merged(table: Physical) -> Routine[tuple[Part, ...]]:
+        return tuple(part for part in (yield from parts(table)) if not part.patch)
+
+    monkeypatch.setattr(since_then, "parts", merged)
+    assert rollback_schema(place.client, U2, dry_run=True).pending
+    place.sql("UPDATE t SET w = 9 WHERE k < 5", "INSERT INTO t (k, v) VALUES (1000, 'x')", "OPTIMIZE TABLE t FINAL")
+    with pytest.raises(HazardNotAllowedError, match=r"rows were updated .or changed by a mutation") as refused:
+        rollback_schema(place.client, U2)
+    assert refused.value.allow == ("deletes t",)
 
 
 def test_values_that_the_old_columns_cannot_hold(place: Place) -> None:

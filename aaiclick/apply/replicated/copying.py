@@ -200,7 +200,9 @@ def at_exchange(replicas: Replicas, mark: ReplicatedMark, seen: Sequence[Source]
         for place in shard.reach.places:
             for partition, block in blocks[place].items():
                 high[partition] = max(block, high.get(partition, -1))
-        copied.append(CopiedShard(shard.number, tuple(sorted(high.items())), sum(part.rows for part in looked.parts)))
+        # A patch part has no rows of its own, and goes when the server has written it into the others.
+        rows = sum(part.rows for part in looked.parts if not part.patch)
+        copied.append(CopiedShard(shard.number, tuple(sorted(high.items())), rows))
     known = frozenset[str]().union(*(looked.known for looked in seen))
     mark = replace(mark, phase="swap", known=tuple(sorted(known)), bases=(yield from _bases(replicas, mark)))
     if len(copied) == 1:
@@ -272,7 +274,7 @@ def _advance(job: Job, shard: Shard, state: Copying, index: int, seen: Source, k
         return replace(state.with_shard(index, made), spoilt=state.spoilt + spoilt)
     if kept is not None and not copied.begun:
         # Before the others: where the later of two rows wins, that is the order in which they came.
-        for partition in sorted({part.partition for part in (yield from at_host(parts(kept.source), kept.peer))}):
+        for partition in sorted({part.partition for part in (yield from _own_parts(kept))}):
             source = qualified(kept.source.database, kept.source.name)
             yield from attach_one(shard, state.mark, partition, source, job.work.settings)
         yield from until_complete(shard, state.mark.shadow_name)
@@ -287,7 +289,12 @@ def _advance(job: Job, shard: Shard, state: Copying, index: int, seen: Source, k
 
 
 def _rows_of(kept: Shard) -> Routine[int]:
-    return sum(part.rows for part in (yield from at_host(parts(kept.source), kept.peer)))
+    return rows_of((yield from _own_parts(kept)))
+
+
+def _own_parts(kept: Shard) -> Routine[list[Part]]:
+    """Its updates are written into them by now, though patch parts may be there still."""
+    return [part for part in (yield from at_host(parts(kept.source), kept.peer)) if not part.patch]
 
 
 def _pass(

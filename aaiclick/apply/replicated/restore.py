@@ -14,9 +14,9 @@ from aaiclick.apply.replicated.rebuild import copied_into_place
 from aaiclick.apply.replicated.shadow import drop_everywhere, until_complete
 from aaiclick.apply.replicated.shards import Shard, at_host, shards_of
 from aaiclick.apply.rollback.on_shards import RestoreOnShards
-from aaiclick.apply.run import Done, Site
+from aaiclick.apply.rollback.patches import with_updates
+from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.clickhouse.every_host import Reach
-from aaiclick.clickhouse.parts import parts
 from aaiclick.clickhouse.shared.replicas import tables_everywhere
 from aaiclick.clickhouse.topology import named
 from aaiclick.errors import ApplyError
@@ -34,7 +34,8 @@ def restore_on_replicas(found: RestoreOnShards, site: Site, to: int) -> Routine[
     replicas = yield from require_replicas(work, database, site.options)
     if any(uuid != found.live for uuid in replicas.sources):
         raise ApplyError(f"{work.table} is not the table that was looked at on all hosts. Nothing was changed")
-    kept = yield from _kept_shards(found, replicas.reach, database, {s.number: s for s in replicas.shards})
+    live = {shard.number: shard for shard in replicas.shards}
+    kept = yield from _kept_shards(found, replicas.reach, database, live, site.options)
     done = yield from copied_into_place(work, found.works, site, replicas, kept, back_to=to)
     # When the exchange is over on all hosts: until then the rollback may still be undone.
     for name in found.used:
@@ -51,7 +52,7 @@ def drop_kept(database: str, name: str, reach: Reach) -> Routine[None]:
 
 
 def _kept_shards(
-    found: RestoreOnShards, reach: Reach, database: str, live: dict[int, Shard]
+    found: RestoreOnShards, reach: Reach, database: str, live: dict[int, Shard], options: ApplyOptions
 ) -> Routine[tuple[Shard, ...]]:
     """The kept table in every shard, equal on all its hosts. Raises ApplyError where it is not."""
     there = yield from tables_everywhere(reach, database, (found.name,), found.kept.table)
@@ -66,9 +67,6 @@ def _kept_shards(
     for shard in shards:
         # ATTACH takes what the worker has, so that has to be all of it.
         yield from until_complete(shard, found.name, 60.0)
-        if any(part.patch for part in (yield from at_host(parts(shard.source), shard.peer))):
-            raise ApplyError(
-                f"{found.name} has updates that are not merged (patch parts), which cannot be taken over. Nothing was "
-                "changed"
-            )
+        # The host that attaches: hard links would leave behind what is in patch parts.
+        yield from at_host(with_updates(shard.source, options), shard.peer)
     return tuple(replace(shard, reach=live[shard.number].reach) for shard in shards)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aaiclick.catalog.forms import TableForm
+from aaiclick.catalog.forms import Settings, TableForm
 from aaiclick.clickhouse.parts import Part, parts
 from aaiclick.clickhouse.statements import READ, ask_permissively, merged
 from aaiclick.clickhouse.tables import require_table
 from aaiclick.routine import Query, Routine, number
 from aaiclick.sql.quoting import qualified, quote_string
 from aaiclick.state.kept_tables import KeptComment
+
+NO_PREWHERE: Settings = (("optimize_move_to_prewhere", "0"),)
+"""For conditions on ``_block_number``: moved to PREWHERE, the server does not find that column where rows of the part
+are changed by a patch part (code 10)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,13 @@ class ChainTable:
 
     def present(self, listed: Sequence[Part]) -> list[Part]:
         """Its parts without those that the next table got after the exchange: their rows count as later ones there."""
-        return [part for part in listed if self.kept is None or part.last <= self.kept.copied]
+        return came_before(self.kept, listed)
+
+
+def came_before(kept: KeptComment | None, listed: Sequence[Part]) -> list[Part]:
+    """The parts of a kept table whose rows its copy had. A patch part has no rows of its own: what it changes is read
+    with the rows."""
+    return [part for part in listed if not part.patch and (kept is None or part.last <= kept.copied)]
 
 
 def kept_parts(database: str, name: str, present: Sequence[Part]) -> Routine[int]:
@@ -54,13 +64,13 @@ def came_while_live(database: str, table: ChainTable) -> Routine[str]:
         return ""
     listed = yield from parts((yield from require_table(database, table.name, table.kept.uuid)))
     # The names last until the count: merges of a kept table are stopped.
-    late = [part.name for part in listed if part.last > table.kept.copied]
+    late = [part.name for part in listed if part.last > table.kept.copied and not part.patch]
     return f" AND _part NOT IN ({', '.join(quote_string(name) for name in late)})" if late else ""
 
 
 def count(source: str, where: str) -> Routine[int]:
     """How many rows of a table, given by its quoted name, meet a condition."""
     rows = yield from ask_permissively(
-        Query(f"SELECT count() FROM {source} WHERE {where}", {}, merged(READ), long=True)
+        Query(f"SELECT count() FROM {source} WHERE {where}", {}, merged(READ, dict(NO_PREWHERE)), long=True)
     )
     return number(rows[0][0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aaiclick.apply.rollback.chain import NO_PREWHERE
 from aaiclick.catalog.scratch_objects import NOT_THE_DEFINITION
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.clickhouse.refusable import refusals
@@ -64,7 +65,7 @@ def _refused(sql: str) -> Routine[str]:
 def _answered(sql: str) -> Routine[Rows | str]:
     """The rows of the answer, or why the server refuses the query for what it says or for the values that it meets."""
     try:
-        return (yield from ask_permissively(Query(sql, {}, merged(READ), long=True)))
+        return (yield from ask_permissively(Query(sql, {}, merged(READ, dict(NO_PREWHERE)), long=True)))
     except OutcomeUnknownError:
         raise
     except StatementError as error:

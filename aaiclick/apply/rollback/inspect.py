@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from aaiclick.apply.rollback.chain import ChainTable, came_while_live, count, rows_of
+from aaiclick.apply.rollback.chain import NO_PREWHERE, ChainTable, came_while_live, count, rows_of
 from aaiclick.apply.rollback.columns import Link, UnprovenValue, columns_back, unfit_condition, unlabelled_condition
 from aaiclick.apply.rollback.convertible import convertible, counted, stuck
 from aaiclick.apply.rollback.reattached import BLOCK
@@ -149,7 +149,10 @@ def inspect_kept(database: str, chain: Sequence[Link], *, read_by_views: bool = 
         if not problem:
             unproven += yield from _unproven(source, came[place].doubts, where)
     # The live table is copied as in any rebuild; what the tables in between hold is copied apart, below.
-    work = RebuildWork(kept.table, old, filled[-1], wheres[-1], ordered, True, keeps_ttl=bool(old.ttl))
+    keeps_ttl = bool(old.ttl)
+    work = RebuildWork(
+        kept.table, old, filled[-1], wheres[-1], ordered, True, keeps_ttl=keeps_ttl, settings=NO_PREWHERE
+    )
     between = tuple(
         TableBetween(table.name, table.kept, filled[place], wheres[place], counts[place])
         for place, table in enumerate(tables[1:-1])

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aaiclick.apply.rollback.chain import NO_PREWHERE
 from aaiclick.catalog.forms import TableForm
 from aaiclick.clickhouse.statements import READ, ask_permissively, merged
 from aaiclick.errors import OutcomeUnknownError, StatementError
@@ -82,8 +83,9 @@ def find_reattached(
         f"{base}{new[2]}"
         f" GROUP BY block HAVING found > 0 ORDER BY block LIMIT {MOST_BLOCKS + 1}"
     )
+    settings = merged(READ, dict(NO_PREWHERE), {"join_use_nulls": 0})
     try:
-        rows = yield from ask_permissively(Query(sql, {}, merged(READ, {"join_use_nulls": 0}), long=True))
+        rows = yield from ask_permissively(Query(sql, {}, settings, long=True))
     except OutcomeUnknownError:
         raise
     except StatementError as error:

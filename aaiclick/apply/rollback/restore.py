@@ -8,6 +8,7 @@ is what a crash in a rebuild is, and the kept tables are only dropped when all i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from aaiclick.apply.rebuild.catch_up import copy_parts, copy_until_complete
@@ -15,17 +16,18 @@ from aaiclick.apply.rebuild.exchange import exchange
 from aaiclick.apply.rebuild.finish import finish
 from aaiclick.apply.rebuild.rebuild import late_filler, make_job, preflight, prepare, undo_quietly
 from aaiclick.apply.rebuild.resume import settings_before
-from aaiclick.apply.rollback.chain import kept_parts
+from aaiclick.apply.rollback.chain import came_before, kept_parts
 from aaiclick.apply.rollback.inspect import Restore
-from aaiclick.apply.run import Done, Site
+from aaiclick.apply.rollback.patches import with_updates
+from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.clickhouse.features import FENCE
 from aaiclick.clickhouse.merges import stop_merges
-from aaiclick.clickhouse.parts import parts
+from aaiclick.clickhouse.parts import Part, parts, unapplied
 from aaiclick.clickhouse.statements import ddl, drop_table, system_merges
 from aaiclick.clickhouse.storages import require_in_place
 from aaiclick.clickhouse.tables import Physical, require_table
 from aaiclick.clickhouse.write_fence import lift_fence
-from aaiclick.errors import ApplyError, VerificationError
+from aaiclick.errors import VerificationError
 from aaiclick.routine import Routine
 from aaiclick.sql.clauses import attach_partition_from, drop_part, modify_setting
 from aaiclick.sql.ddl import alter_table
@@ -71,12 +73,7 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
 def _bring_back(name: str, kept: KeptComment, target: str, site: Site) -> Routine[int]:
     """The parts of the kept table that the other one was made of, by hard links; the rows in them."""
     old = yield from require_table(site.database, name, kept.uuid)
-    yield from _without_late(old, kept)
-    present = yield from parts(old)
-    if any(part.patch for part in present):
-        raise ApplyError(
-            f"{name} has updates that are not merged (patch parts), which cannot be taken over. Nothing was changed"
-        )
+    present = yield from _without_late(old, kept, site.options)
     # Hard links: the kept table still has all its parts if the rollback fails.
     for partition in sorted({part.partition for part in present}):
         attached = attach_partition_from(partition, qualified(site.database, name))
@@ -98,28 +95,37 @@ def _between(found: Restore, target: str, site: Site) -> Routine[int]:
     for each in found.between:
         source = yield from require_table(site.database, each.name, each.kept.uuid)
         job, _ = yield from make_job(replace(found.work, columns=each.columns, where=each.where), source, site)
-        # What came later than its copy reached the next table as well, and is counted there.
-        present = [part for part in (yield from parts(source)) if part.last <= each.kept.copied]
-        if any(part.patch for part in present):
-            raise ApplyError(
-                f"{each.name} has updates that are not merged (patch parts), which cannot be taken over. Nothing was "
-                "changed"
-            )
+        # What came later than its copy reached the next table as well, and is counted there. Patch parts are none of
+        # them: what they change is read with the rows.
+        present = came_before(each.kept, (yield from parts(source)))
         written += yield from copy_parts(job, present, target)
     return written
 
 
-def _without_late(old: Physical, kept: KeptComment) -> Routine[None]:
-    """Drop parts that reached the old table during the exchange: the newer table has their rows, which came since."""
-    late = [part for part in (yield from parts(old)) if part.first > kept.copied]
-    if not late:
-        return
-    fenced = old.fenced
-    if fenced:
-        # A read-only table refuses DROP PART.
-        yield from lift_fence(old)
+def _without_late(old: Physical, kept: KeptComment, options: ApplyOptions) -> Routine[tuple[Part, ...]]:
+    """Drop parts that reached the old table during the exchange: the newer table has their rows, which came since. The
+    parts that are left, with all updates of their rows written into them."""
+    present = yield from parts(old)
+    # A patch part may have a higher number than all rows that were copied, and none of its own.
+    late = [part for part in present if part.first > kept.copied and not part.patch]
+    if not late and not unapplied(present):
+        return tuple(part for part in present if not part.patch)
+    if not old.fenced:
+        return (yield from _prepared(old, late, options))
+    # A read-only table refuses DROP PART and mutations.
+    yield from lift_fence(old)
+    # Read-only again, also where that fails: until the exchange it is still a kept table.
+    fence = ddl(alter_table(qualified(old.database, old.name), modify_setting(FENCE, 1)))
+    try:
+        present = yield from _prepared(old, late, options)
+    except Exception:
+        yield from fence
+        raise
+    yield from fence
+    return present
+
+
+def _prepared(old: Physical, late: Sequence[Part], options: ApplyOptions) -> Routine[tuple[Part, ...]]:
     for part in late:
         yield from ddl(alter_table(qualified(old.database, old.name), drop_part(part.name)))
-    if fenced:
-        # Read-only again: until the exchange it is still a kept table.
-        yield from ddl(alter_table(qualified(old.database, old.name), modify_setting(FENCE, 1)))
+    return (yield from with_updates(old, options))

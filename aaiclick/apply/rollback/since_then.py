@@ -12,9 +12,10 @@ from aaiclick.clickhouse.mutations import reads_rows
 from aaiclick.clickhouse.parts import Part, parts
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import require_table
-from aaiclick.routine import Routine, text
+from aaiclick.routine import Routine, Rows, flag, text
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
+from aaiclick.state.kept_tables import KeptComment
 from aaiclick.state.replicated.base_blocks import base_in, base_sql
 
 
@@ -35,21 +36,22 @@ def since_then(database: str, link: Link, before: ChainTable, table: ChainTable,
     """Ask for mutations, and count rows as well: the engine forgets finished mutations after a while."""
     kept = link.row.kept
     rows = yield from ask(
-        "SELECT command FROM system.mutations WHERE database = unhex({db:String}) AND table = unhex({name:String})"
-        " AND toUnixTimestamp(create_time) >= {since:Int64} ORDER BY create_time, mutation_id",
+        "SELECT command, toUnixTimestamp(create_time) >= {since:Int64} AS later, arrayStringConcat("
+        "arrayMap((each, number) -> concat(each, ' ', toString(number)), block_numbers.partition_id, "
+        "block_numbers.number), '\\n') FROM system.mutations WHERE database = "
+        "unhex({db:String}) AND table = unhex({name:String}) ORDER BY create_time, mutation_id",
         {"db": hexed(database), "name": hexed(table.name), "since": kept.earliest // 1000},
     )
     # Mutations of columns and indexes are left out: they delete and change no row.
-    said = [text(row[0]) for row in rows if reads_rows(text(row[0]))]
-    # A lightweight UPDATE is no mutation: it leaves patch parts.
+    said = [text(command) for command, later, *_ in rows if flag(later) and reads_rows(text(command))]
     live = yield from parts((yield from require_table(database, table.name)))
-    words = (
-        f"rows were changed ({'; '.join(said[:3])})"
-        if said
-        else "rows were updated"
-        if any(part.patch for part in live)
-        else ""
-    )
+    if said:
+        words = f"rows were changed ({'; '.join(said[:3])})"
+    # A lightweight UPDATE is no mutation: it leaves patch parts.
+    elif any(part.patch for part in live):
+        words = "rows were updated"
+    else:
+        words = _rewritten(kept, live, _numbers(rows))
     if kept.base is None:
         return SinceThen(words)
     if table.form.engine.removeprefix("Replicated") != "MergeTree" or link.filtered:
@@ -96,6 +98,32 @@ def since_then(database: str, link: Link, before: ChainTable, table: ChainTable,
             else ""
         )
     return SinceThen(words, again.condition)
+
+
+def _numbers(rows: Rows) -> frozenset[tuple[str, int]]:
+    """The numbers of the mutations that the server still lists, each with its partition ('': all of them)."""
+    return frozenset(
+        (partition, int(block))
+        for *_, numbers in rows
+        for partition, _, block in (line.partition(" ") for line in text(numbers).splitlines())
+    )
+
+
+def _rewritten(kept: KeptComment, live: Sequence[Part], known: frozenset[tuple[str, int]]) -> str:
+    """A sentence where parts with copied rows were changed since by something that has left no other trace; '' where
+    none was.
+
+    A merge that writes down a lightweight UPDATE gives its part the number of that update as its data version, and the
+    patch part is gone some seconds later. The server forgets finished mutations as well.
+    """
+    if kept.base is None:
+        return ""
+    for part in live:
+        base = base_in(kept.base, kept.bases, part.partition)
+        listed = known & {("", part.version), (part.partition, part.version)}
+        if not part.patch and part.first <= base < part.version and not listed:
+            return "rows were updated (or changed by a mutation that the server does not list any more)"
+    return ""
 
 
 def _gone_partition(
