@@ -14,6 +14,7 @@ from aaiclick.clickhouse.topology import Topology
 from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import SpecError
 from aaiclick.plan.backfill.fill import create_view
+from aaiclick.plan.backfill.together import filling_first, targets_filled, with_filled
 from aaiclick.plan.backfill.view_steps import change_aggregate, create_aggregate, replace_step, replaced, require_types
 from aaiclick.plan.declaration.dictionaries import loads, require_attributes, trial
 from aaiclick.plan.declaration.materialized_views import check_views
@@ -128,29 +129,22 @@ def plan_views(
             step = yield from _replace(item, live, form, catalog, forms, topology)
             if step is not None:
                 found.append(_with_diff(step, live.form, form))
-    for ordered in create_order(items, catalog):
+    # Each before those that read or write the table that it fills.
+    for ordered in filling_first(create_order(items, catalog), items):
         step = with_columns(ordered, items, views, catalog)
         view = next((each for each in written if each.name == step.object), None)
-        if isinstance(view, AggregateView):
-            found.append((yield from create_aggregate(view, forms, catalog, topology)))
-        elif view is not None:
-            found.append(
-                (
-                    yield from create_view(
-                        view,
-                        step,
-                        wanted.get(view.name),
-                        forms,
-                        targets,
-                        catalog,
-                        scratch,
-                        [table.name for table in schema.tables],
-                        topology,
-                    )
-                )
-            )
-        else:
+        if view is None:
             found.append(step)
+            continue
+        filled = targets_filled(found)
+        known = {**forms, **{name: targets[name] for name in filled if name in targets}}
+        if isinstance(view, AggregateView):
+            step = yield from create_aggregate(view, known, catalog, topology)
+        else:
+            names = [table.name for table in schema.tables]
+            made = wanted.get(view.name)
+            step = yield from create_view(view, step, made, known, targets, catalog, scratch, names, topology, filled)
+        found.append(with_filled(view, step, filled, items, topology))
     steps = in_reading_order(found, items)
     return PlannedViews(steps, queries_of(catalog, views), changed_lookups(catalog, wanted), views)
 

@@ -140,11 +140,12 @@ def create_view(
     scratch: Scratch,
     declared: Collection[str],
     topology: Topology,
+    filled: Collection[str] = (),
 ) -> Routine[Step]:
     """The step for a missing materialized view. ``create`` is the step that only creates it.
 
-    ``forms`` are declared tables that are there, ``targets`` tables that views write into, ``declared`` the names of
-    all declared tables.
+    ``forms`` are declared tables that are there or that this plan fills before, ``targets`` tables that views write
+    into, ``declared`` the names of all declared tables, ``filled`` those of the tables that this plan fills before.
     """
     # A refreshable view is filled by its first refresh.
     if item.refresh is not None or not isinstance(wanted, ViewForm):
@@ -158,18 +159,19 @@ def create_view(
     )
     if not item.backfill:
         return _without_backfill(create, live, item)
-    raw = forms.get(source) if live is not None else None
     if isinstance(parsed, str):
         return _refused(create, item, parsed)
-    if live is None and len(parsed.source) == 1 and source in declared:
+    ours = parsed.source in ((source,), (catalog.database, source))
+    if live is None and ours and source in declared and source not in filled:
         # This plan creates the table, so it holds no rows.
         return (
             _refused(create, item, f"{source} gets its name in the same run: fill it in the next")
             if source in forms
             else create
         )
+    raw = forms.get(source) if ours else None
     form = raw or (live.form if live is not None else None)
-    if live is None or not isinstance(form, TableForm):
+    if not isinstance(form, TableForm):
         return _refused(create, item, f"{'.'.join(parsed.source)} is no table of this database")
     target = targets.get(wanted.to) if wanted.to else inner_form(wanted)
     why = yield from _unfit(item, parsed, form, wanted, target, catalog, scratch, topology)
@@ -203,8 +205,8 @@ def create_view(
         backfill_lines(work),
         work,
         hazards,
-        live.rows,
-        live.bytes,
+        live.rows if live is not None else 0,
+        live.bytes if live is not None else 0,
         blocked=blocked,
     )
 
