@@ -140,11 +140,14 @@ class _Made:
 
 
 def _made_and_filled(sql: str, database: str, names_storages: bool) -> _Made | None:
-    names = filled_table(sql)
-    if not names:
-        return None
-    where = names[0] if len(names) > 1 else database
-    return _Made(where, names[-1], names_storages and where == database and not names_its_storage(sql))
+    match filled_table(sql):
+        case (name,):
+            where = database
+        case (where, name):
+            pass
+        case _:
+            return None
+    return _Made(where, name, names_storages and where == database and not names_its_storage(sql))
 
 
 def _half_made(making: _Made, made: str, error: StatementError) -> Routine[str]:

@@ -30,7 +30,7 @@ from aaiclick.clock import clock
 from aaiclick.error_codes import VIOLATED_CONSTRAINT
 from aaiclick.errors import AaiclickError, ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note, RefusalsCounted, TableExchanged, WritersAdmitted, WritersRefused
-from aaiclick.routine import Command, Emit, Query, Routine, number, text
+from aaiclick.routine import Command, Emit, Peer, Query, Routine, number, text
 from aaiclick.sql.clauses import add_constraint, drop_constraint
 from aaiclick.sql.ddl import optimize_table, system
 from aaiclick.sql.hex_text import hexed
@@ -174,7 +174,7 @@ def drain_all_everywhere(reach: Reach, table: Physical, seconds: float, reason: 
         )
     found = yield from find_feeders(table.database, table.name, topology=reach.topology)
     passing = (*found.buffers, *found.queues)
-    peers = (yield from reachable_peers(reach)) if passing else {}
+    peers = (yield from reachable_peers(reach)) if passing else dict[int, Peer]()
     if passing and not peers:
         raise ApplyError(
             f"{table.name}: {passing[0]} stands in front of it, and hosts that cannot be reached by themselves cannot "

@@ -71,7 +71,8 @@ def require_creatable(
     """
     doubtful = yield from doubtful_tables(missing)
     resolved = yield from _resolved([item for item in others if isinstance(item, View)], missing)
-    tried = [] if resolved and not any(isinstance(item, Dictionary) for item in others) else others
+    known = resolved and not any(isinstance(item, Dictionary) for item in others)
+    tried: Sequence[View | Dictionary] = () if known else others
     key = (
         *(create_table_sql(table, "") for table in doubtful),
         *(create_sql(item, "") for item in tried),
