@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aaiclick import Column, MaterializedView, MergeTree, Schema, Table
 from aaiclick.aggregates import Aggregate, Measure, rollup
 from aaiclick.specs.schema import SchemaObject
@@ -27,14 +29,17 @@ TARGET = Table(
 )
 
 
-def followed(version: int, place: Place, number: int = 0, *, view: bool = True) -> Schema:
+def followed(version: int, place: Place, number: int = 0, *, view: bool = True, window: int | None = None) -> Schema:
     """A view that takes on each row without its id, so that rows of different INSERTs are equal. ``number``: stands in
-    its name, and in that of its target."""
+    its name, and in that of its target. ``window``: so many INSERTs its target remembers, for ten minutes."""
     made: list[SchemaObject] = [table(partition_by="id % 2")]
     if view:
         to = f"copied{number or ''}"
         feed = MaterializedView(f"feed{number or ''}", query="SELECT v, s FROM events", to=to, backfill=True)
-        made += [Table(to, list(TARGET.columns), engine=TARGET.engine), feed]
+        names = ("replicated_deduplication_window", "replicated_deduplication_window_seconds")
+        settings = dict(zip(names, (window, 600), strict=True)) if window is not None else {}
+        engine = MergeTree(order_by=["v"], partition_by="v % 3", replicated="", settings=settings)
+        made += [Table(to, list(TARGET.columns), engine=engine), feed]
     return place.schema(version, made)
 
 
@@ -44,9 +49,9 @@ def summed(version: int, place: Place, **measures: str | Measure) -> Schema:
     return place.schema(version, rollup(table(partition_by="id % 2"), made))
 
 
-def is_filled(place: Place, target: str = "copied") -> None:
+def is_filled(place: Place, target: str = "copied", window: int | None = None) -> None:
     """On every host of a shard the target has what the view makes of each row of that shard, once; nothing is left of
-    the fill."""
+    the fill. ``window``: what the target is declared with."""
     db = place.database
     place.cluster.sync(f"{db}.events")
     place.cluster.sync(f"{db}.{target}")
@@ -55,11 +60,11 @@ def is_filled(place: Place, target: str = "copied") -> None:
         rows = place.cluster.same(EVERY_ROW.format(db=db, table="events"), hosts)
         assert rows
         assert place.cluster.same(EVERY_ROW.format(db=db, table=target), hosts) == rows
-    nothing_left(place)
+    nothing_left(place, () if window is None else (target,))
 
 
-def nothing_left(place: Place) -> None:
-    """No staging table, no note, no setting of ours."""
+def nothing_left(place: Place, windowed: Sequence[str] = ()) -> None:
+    """No staging table, no note, no setting of ours. ``windowed``: tables that are declared with a window."""
     left = place.cluster.same(LEFT.format(home=home(place)))
     assert left == []
-    assert place.cluster.same(SETTINGS_LEFT.format(db=place.database)) == [[[]]]
+    assert place.cluster.same(SETTINGS_LEFT.format(db=place.database)) == [[list(windowed)]]

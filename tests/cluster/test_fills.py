@@ -14,8 +14,8 @@ from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.start.run import Run
-from aaiclick.errors import ApplyError
-from aaiclick.routine import Command, Effect, Routine
+from aaiclick.errors import ApplyError, BlockedError
+from aaiclick.routine import Command, Effect, Query, Routine
 from aaiclick.version import VERSION
 from tests.cluster.conftest import ClusterFactory
 from tests.cluster.copies import DROPPED, fill
@@ -127,8 +127,10 @@ def killed_before(place: Place, schema: Schema, words: str, number: int = 1) -> 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", QUEUE_FIRST, indirect=True)
 def test_a_belated_insert_counts_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run is paused before it inserts a part, and the INSERT comes when its successor has brought everything in."""
+    """A run is paused before it inserts a part, and the INSERT comes when its successor has brought everything in. What
+    was noted as inserted is not sent again."""
     monkeypatch.setattr("aaiclick.apply.rebuild.chunks.SMALL_ROWS", 20)
+    monkeypatch.setattr("aaiclick.apply.backfill.insert_once._NOTED_INSERTS", 1)
     place.start(followed(1, place, view=False))
     fill(place, 30)
     sent: list[Command] = []
@@ -154,24 +156,81 @@ def test_a_belated_insert_counts_once(place: Place, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", QUEUE_FIRST[:1], indirect=True)
-def test_what_nobody_can_tell_is_said(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The target may have forgotten what a run inserted that was killed, and it holds merged rows: the sentence says how
-    the fill is given up, and that makes and fills the view anew."""
+def test_what_nobody_can_tell_is_said(place: Place) -> None:
+    """Writers of the target keep the memory of INSERTs that it has: none is lost, and where it may have forgotten what a
+    run inserted that was killed, the sentence says how the fill is given up. That makes and fills the view anew."""
     place.start(followed(1, place, view=False))
     fill(place, 30)
-    schema, db = followed(2, place), place.database
+    schema, db, hosts = followed(2, place, window=100), place.database, place.cluster.hosts
     killed_before(place, schema, "INSERT INTO `" + db + "`.`copied`")
-    with monkeypatch.context() as patch:
-        patch.setattr("aaiclick.apply.backfill.insert_once._SECONDS", 0)
-        with pytest.raises(
-            ApplyError, match=r"which of its rows came in nobody can tell any more\. Make it anew: DROP"
-        ):
-            place.start(schema, 1)
+    kept = "replicated_deduplication_window = 100, replicated_deduplication_window_seconds = 600"
+    assert kept in place.cluster.same(f"SHOW CREATE TABLE {db}.copied")[0][0]
+    for each in range(91):
+        hosts[each % 2].q(f"INSERT INTO {db}.copied VALUES ({each}, 'direct')")
+    with pytest.raises(ApplyError, match=r"which of its rows came in nobody can tell any more\. Make it anew: DROP"):
+        place.start(schema, 1)
     spread = f"ON CLUSTER '{place.cluster.name}'"
-    place.cluster.hosts[1].q(f"DROP VIEW {db}.feed {spread} SYNC")
-    place.cluster.hosts[1].q(f"TRUNCATE TABLE {db}.copied {spread} SYNC")
+    hosts[1].q(f"DROP VIEW {db}.feed {spread} SYNC")
+    hosts[1].q(f"TRUNCATE TABLE {db}.copied {spread} SYNC")
     place.start(schema, 1)
-    is_filled(place)
+    is_filled(place, window=100)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", QUEUE_FIRST[:1], indirect=True)
+def test_a_target_that_forgets_at_once_is_not_filled(place: Place) -> None:
+    """Nobody makes it remember: equal INSERTs that have to count would be lost. By its own settings, in the plan; by
+    what somebody has changed since, before anything happens."""
+    place.start(followed(1, place, view=False))
+    fill(place, 30)
+    db, said = place.database, r"copied remembers 0 INSERTs for 600 s .* Declare one for copied in a version of its own"
+    with pytest.raises(BlockedError, match=said):
+        place.start(followed(2, place, window=0))
+    changed = False
+
+    def before(effect: Effect) -> None:
+        nonlocal changed
+        # The last question before anything happens.
+        if (
+            not changed
+            and isinstance(effect, Query)
+            and "dependencies_table" in effect.sql
+            and "_shard_num" in effect.sql
+        ):
+            changed = True
+            spread = f"ON CLUSTER '{place.cluster.name}'"
+            place.cluster.hosts[1].q(
+                f"ALTER TABLE {db}.copied {spread} MODIFY SETTING replicated_deduplication_window = 0"
+            )
+
+    opened = open_url(place.cluster.hosts[0].database_url(db))
+    with pytest.raises(ApplyError, match=said.replace("600", r"\d+") + r".* Nothing was changed"):
+        Driver(opened, before=before).run(
+            ensure(Run(followed(2, place, window=100), db, DROPPED, dead(), False, VERSION))
+        )
+    opened.close()
+    assert place.cluster.same(f"EXISTS TABLE {db}.feed") == [[0]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", QUEUE_FIRST[:1], indirect=True)
+def test_rows_that_got_new_numbers_are_said(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Parts that were detached and attached again while the fill is made look like those that came through the view."""
+    monkeypatch.setattr("aaiclick.apply.rebuild.chunks.SMALL_ROWS", 20)
+    place.start(followed(1, place, view=False))
+    fill(place, 30)
+    db, host = place.database, place.cluster.hosts[1]
+    killed_before(place, followed(2, place), f"INSERT INTO `{db}`.`copied`", 2)
+    host.q(f"ALTER TABLE {db}.events DETACH PARTITION 1", alter_sync=2)
+    host.q(f"ALTER TABLE {db}.events ATTACH PARTITION 1", alter_sync=2)
+    place.start(followed(2, place), 1)
+    whole, left = host.q(f"SELECT (SELECT count() FROM {db}.events), (SELECT count() FROM {db}.copied)").split()
+    assert int(left) < int(whole)
+    said = f"events held {int(whole):,} rows when feed was put in place, and {int(left):,} of them were brought into"
+    assert said in caplog.text
+    nothing_left(place)
 
 
 @pytest.mark.slow

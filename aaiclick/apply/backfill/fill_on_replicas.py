@@ -11,19 +11,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from aaiclick.apply.backfill.fill import EXTERNAL_BYTES, own_table_of, question, selected_parts, still_there
-from aaiclick.apply.backfill.insert_once import (
-    insert_staged,
-    made_anew,
-    remembering_longer,
-    require_remembered,
-    staged_of,
-)
+from aaiclick.apply.backfill.insert_once import insert_staged, made_anew, require_remembered, staged_of
 from aaiclick.apply.rebuild.chunks import Chunk, bounds, cut_chunks
 from aaiclick.apply.rebuild.staging import create_from, staging_form
 from aaiclick.apply.replicated.hosts import require_reached
 from aaiclick.apply.replicated.rebuild import make_staging
 from aaiclick.apply.replicated.shards import at_host, has_several_shards, workers
-from aaiclick.apply.replicated.stop_merges import saved, set_everywhere
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.read import read_catalog
@@ -42,12 +35,7 @@ from aaiclick.routine import Command, Emit, Peer, Routine, number, text
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.state.backfill_mark import STAGE_PREFIX
-from aaiclick.state.replicated.backfill_mark import (
-    REMEMBERING,
-    ReplicatedBackfillMark,
-    blocks_of,
-    update_replicated_backfill,
-)
+from aaiclick.state.replicated.backfill_mark import ReplicatedBackfillMark, blocks_of, update_replicated_backfill
 
 _UNREAD = (
     "SELECT toInt64(_shard_num), arrayStringConcat(arrayMap((d, n) -> concat(d, '.', n), dependencies_database, "
@@ -79,11 +67,7 @@ def fill_shards(
     target = fill.target or (yield from own_table_of(database, mark.work.view))
     yield from require_unread(database, target, mark.work.view, reach)
     if not mark.target:
-        table = yield from require_table(database, target)
-        # Noted before it is changed: after a kill the next run still knows what to put back.
-        before = tuple(saved(table.definition, tuple((name, "") for name in REMEMBERING)).items())
-        mark = yield from update_replicated_backfill(database, replace(mark, target=target, window=before))
-    yield from set_everywhere(database, target, remembering_longer(mark.window), reach)
+        mark = yield from update_replicated_backfill(database, replace(mark, target=target))
     # Where all is done through the host that is connected to, no other one has to be within reach by itself.
     alone = not has_several_shards(reach) and (mark.stage is None or mark.stage.place == reach.here)
     peers = {} if alone else (yield from require_reached(reach))
@@ -91,7 +75,7 @@ def fill_shards(
         # A run was killed between this note and the next. First: its blocks are not in ``done`` yet, and would be
         # computed once more under other names.
         yield from require_remembered(database, mark, mark.stage, reach)
-        mark = yield from insert_staged(database, mark, mark.stage, fill, _peer(peers, mark.stage.place, reach))
+        mark = yield from insert_staged(database, mark, mark.stage, fill, _peer(peers, mark.stage.place, reach), reach)
     read = 0
     for shard, place in sorted(workers(reach).items()):
         peer = _peer(peers, place, reach)
@@ -166,7 +150,7 @@ def _fill_shard(
         stage = yield from staged_of(database, mark, reach, shard, place, peer, staging, chunk)
         # From here on the rows are never computed again: a second INSERT of the same name has the same rows.
         mark = yield from update_replicated_backfill(database, replace(mark, stage=stage))
-        mark = yield from insert_staged(database, mark, stage, fill, peer)
+        mark = yield from insert_staged(database, mark, stage, fill, peer, reach)
         rows += chunk.rows
         now = yield from clock()
         yield Emit(ChunkDone(fill.source, "backfill", chunk.rows, chunk.bytes, now - begun, verified=False, shard=told))

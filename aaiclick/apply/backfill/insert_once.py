@@ -1,8 +1,8 @@
 """What a staging table holds comes into the target of a fill, each part of it once.
 
 A part becomes one INSERT of one block, under a name that only this part has: Keeper takes a block of that name once,
-whoever sends it how often, also where a run that was killed still has one on its way. For that the target remembers
-names for longer until the fill is complete.
+whoever sends it how often, also where a run that was killed still has one on its way. How many names it knows, and for
+how long, the target's settings say. They are left as they are: a longer memory would drop equal INSERTs of its writers.
 """
 
 from __future__ import annotations
@@ -11,37 +11,38 @@ from dataclasses import replace
 
 from aaiclick.apply.rebuild.chunks import Chunk
 from aaiclick.apply.replicated.shards import at_host
-from aaiclick.catalog.forms import Settings
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.parts import parts
 from aaiclick.clickhouse.shared.bookkeeping import insert_settings
-from aaiclick.clickhouse.shared.replicas import highest_blocks
+from aaiclick.clickhouse.shared.insert_window import insert_window, names_made
 from aaiclick.clickhouse.statements import COPY, Sent, ask, drop_table, merged, send
 from aaiclick.clickhouse.tables import Physical, require_table
+from aaiclick.clock import clock
 from aaiclick.error_codes import UNKNOWN_SETTING
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.plan.operations import Fill
 from aaiclick.routine import Command, Peer, Routine, number
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 from aaiclick.state.replicated.backfill_mark import (
-    REMEMBERING,
     FilledStage,
     ReplicatedBackfillMark,
     beyond,
     update_replicated_backfill,
 )
 
-_BLOCKS, _SECONDS = 1_000_000, 30 * 86400
-"""So many names of blocks the target remembers, and for so long, until the fill is complete."""
+_NOTED_INSERTS, _NOTED_SECONDS = 20, 60.0
+"""Behind so many INSERTs, or so long, it is noted which parts are in: the target has to remember no more of ours, so a
+staging table may have any number of parts."""
 _SURE = 0.9
-"""Beyond this part of it nobody relies on it: names are forgotten by the clock of whichever host does it."""
+"""Beyond this part of what the target remembers nobody relies on it: names are forgotten by the clock of whichever host
+does it."""
 
 
-def remembering_longer(window: Settings) -> Settings:
-    """The settings of the target until the fill is complete. ``window``: what it had before."""
-    before, ours = dict(window), dict(zip(REMEMBERING, (_BLOCKS, _SECONDS), strict=True))
-    # Never less than the table had: its own writers may rely on that.
-    return tuple((name, str(max(value, int(before.get(name) or 0)))) for name, value in ours.items())
+def require_reliable(database: str, target: str, view: str, reach: Reach) -> Routine[None]:
+    """Raise ApplyError where the target forgets INSERTs too soon."""
+    window = yield from insert_window(reach, database, target)
+    if not window.reliable:
+        raise ApplyError(f"{view}: {window.refusal(target, view)}. Nothing was changed")
 
 
 def made_anew(mark: ReplicatedBackfillMark) -> str:
@@ -65,41 +66,55 @@ def staged_of(
 ) -> Routine[FilledStage]:
     """A staging table that is complete, as the mark names it."""
     table = yield from at_host(require_table(mark.staged_in, staging), peer)
-    rows = yield from ask("SELECT toUnixTimestamp(now())")
-    reached = yield from _reached(database, mark, reach, place)
     blocks: dict[str, int] = {}
     for part in chunk.parts:
         blocks[part.partition] = max(part.last, blocks.get(part.partition, -1))
     listed = tuple((shard, partition, block) for partition, block in sorted(blocks.items()))
-    return FilledStage(shard, place, staging, table.uuid, listed, number(rows[0][0]), reached)
+    since, reached = yield from _now(database, mark, reach, place)
+    return FilledStage(shard, place, staging, table.uuid, listed, since, reached, rows=chunk.rows)
 
 
-def _reached(database: str, mark: ReplicatedBackfillMark, reach: Reach, place: int) -> Routine[int]:
-    """How many blocks the target has taken in a shard, about: each INSERT counts on in its partition."""
-    blocks = yield from highest_blocks(reach, database, mark.target)
-    return sum(block + 1 for partition, block in blocks[place].items())
+def _now(database: str, mark: ReplicatedBackfillMark, reach: Reach, place: int) -> Routine[tuple[int, int]]:
+    """Server time, and how many names the target has taken in the shard of a host; -1 where nobody can tell."""
+    rows = yield from ask("SELECT toUnixTimestamp(now())")
+    return number(rows[0][0]), (yield from names_made(reach, database, mark.target, place))
 
 
 def require_remembered(database: str, mark: ReplicatedBackfillMark, stage: FilledStage, reach: Reach) -> Routine[None]:
     """Raise ApplyError where the target may have forgotten what a run has inserted that was killed before it could note
     that."""
-    rows = yield from ask("SELECT toUnixTimestamp(now())")
-    seconds = number(rows[0][0]) - stage.since
-    more = (yield from _reached(database, mark, reach, stage.place)) - stage.reached
-    if seconds > _SECONDS * _SURE or more > _BLOCKS * _SURE:
-        raise ApplyError(
-            f"{mark.target}: a run was killed {seconds // 86400} days ago while it brought rows into it, {more:,} "
-            f"INSERTs have come since, and which of its rows came in nobody can tell any more. {made_anew(mark)}"
-        )
+    window = yield from insert_window(reach, database, mark.target)
+    now, reached = yield from _now(database, mark, reach, stage.place)
+    seconds, more = now - stage.since, reached - stage.reached
+    since = f"up to {max(more, 0):,} INSERTs have come since"
+    # Fewer than before: those of another table in Keeper.
+    if reached < 0 or stage.reached < 0 or more < 0:
+        since = "how many INSERTs have come since cannot be read (system.zookeeper)"
+    elif seconds <= window.seconds * _SURE and more <= window.inserts * _SURE:
+        return
+    raise ApplyError(
+        f"{mark.target}: a run was killed {seconds} s ago while it brought rows into it, {since}, and {mark.target} "
+        f"remembers {window.inserts:,} INSERTs for {window.seconds} s: which of its rows came in nobody can tell any "
+        f"more. {made_anew(mark)}"
+    )
 
 
 def insert_staged(
-    database: str, mark: ReplicatedBackfillMark, stage: FilledStage, fill: Fill, peer: Peer | None
+    database: str, mark: ReplicatedBackfillMark, stage: FilledStage, fill: Fill, peer: Peer | None, reach: Reach
 ) -> Routine[ReplicatedBackfillMark]:
     """Insert what a complete staging table holds. Can be repeated after a crash at any point."""
     table = yield from at_host(_require_stage(mark, stage), peer)
     names = ", ".join(quote_name(name) for name, _ in fill.columns)
-    for part in (yield from at_host(parts(table), peer)):
+    began = yield from clock()
+    # Nothing merges them: what was noted as inserted are the first of them in any run.
+    for place, part in enumerate((yield from at_host(parts(table), peer))):
+        if place < stage.inserted:
+            continue
+        if place - stage.inserted >= _NOTED_INSERTS or (yield from clock()) - began >= _NOTED_SECONDS:
+            since, reached = yield from _now(database, mark, reach, stage.place)
+            stage = replace(stage, inserted=place, since=since, reached=reached)
+            mark = yield from update_replicated_backfill(database, replace(mark, stage=stage))
+            began = yield from clock()
         sql = (
             f"INSERT INTO {qualified(database, mark.target)} ({names}) SELECT {names} FROM "
             f"{qualified(mark.staged_in, stage.table)} WHERE _part = {quote_string(part.name)}"
@@ -109,7 +124,9 @@ def insert_staged(
         yield from at_host(_insert_once(sql, token, part.rows, database), peer)
     # Noted behind the last INSERT: after a kill in between all of them are sent again, and none counts twice.
     done = beyond(mark.done, stage.blocks)
-    mark = yield from update_replicated_backfill(database, replace(mark, done=done, stage=None))
+    mark = yield from update_replicated_backfill(
+        database, replace(mark, done=done, read=mark.read + stage.rows, stage=None)
+    )
     # A kill before this leaves a table that no mark names: the next chunk of the shard takes its name, or it goes with
     # the database at the end.
     yield from at_host(drop_table(mark.staged_in, stage.table), peer)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from aaiclick.apply.backfill.fill_on_replicas import fill_shards, require_unread
+from aaiclick.apply.backfill.insert_once import require_reliable
 from aaiclick.apply.everywhere import everywhere, shortly
 from aaiclick.apply.replicated.clear import drop_staged
 from aaiclick.apply.replicated.conditions import Replicas, require_sources, until_settled
@@ -34,7 +35,7 @@ from aaiclick.clickhouse.tables import require_table
 from aaiclick.error_codes import TABLE_ALREADY_EXISTS
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
-from aaiclick.plan.operations import BackfillWork
+from aaiclick.plan.operations import BackfillWork, Fill
 from aaiclick.routine import Command, Emit, Routine
 from aaiclick.sql.ddl import drop, is_truncate
 from aaiclick.sql.quoting import qualified
@@ -55,6 +56,8 @@ def backfill_on_replicas(work: BackfillWork, site: Site) -> Routine[Done]:
     reach = sources[0].reach
     if work.fill is not None and work.fill.target:
         yield from require_unread(database, work.fill.target, work.view, reach)
+        # Once more: somebody may have changed it since the plan was made.
+        yield from require_reliable(database, work.fill.target, work.view, reach)
     merging = next((saved_settings(each.source) for each in sources if _filled_from(work, each)), ())
     mark = backfill_mark_of(
         work,
@@ -99,7 +102,7 @@ def close_sources(
             # Hosts have other parts until a mutation has ended on all of them, and are compared behind the constraint.
             yield from until_settled(each, options)
             yield from stop_merges_everywhere(each.source, each.reach)
-    high = mark.high
+    high, held = mark.high, mark.held
     for each in sources:
         if not _filled_from(work, each):
             yield from refuse_everywhere(each, options.fence_seconds)
@@ -108,12 +111,15 @@ def close_sources(
         yield from close(each, options)
         yield from _require_empty(work, each, database)
         blocks = yield from highest_blocks(each.reach, database, each.source.name)
+        held = 0
+        for shard in each.shards:
+            held += sum(part.rows for part in (yield from at_host(parts(shard.source), shard.peer)) if not part.patch)
         high = tuple(
             (shard.number, partition, block)
             for shard in each.shards
             for partition, block in sorted(blocks[shard.worker].items())
         )
-    return (yield from update_replicated_backfill(database, replace(mark, phase="opening", high=high)))
+    return (yield from update_replicated_backfill(database, replace(mark, phase="opening", high=high, held=held)))
 
 
 def _require_empty(work: BackfillWork, replicas: Replicas, database: str) -> Routine[None]:
@@ -256,10 +262,24 @@ def fill_and_end(database: str, mark: ReplicatedBackfillMark, reach: Reach, opti
             yield Emit(Note(given_up, "warning"))
         else:
             mark, rows = yield from fill_shards(database, mark, fill, reach, options)
+            if mark.held is not None and mark.read < mark.held:
+                yield Emit(Note(_fewer(mark, fill, mark.held), "warning"))
         # The mark says so before merges go on: they mix rows from before and after the last block.
         mark = yield from update_replicated_backfill(database, replace(mark, phase="filled"))
     yield from _clear(database, mark, reach)
     return rows
+
+
+def _fewer(mark: ReplicatedBackfillMark, fill: Fill, held: int) -> str:
+    """Rows that were there when the view was put in place have not been read."""
+    view, into = mark.work.view, fill.target or f"the table of {mark.work.view}"
+    emptied = f", TRUNCATE TABLE {fill.target} on all hosts" if fill.target else ""
+    return (
+        f"{fill.source} held {held:,} rows when {view} was put in place, and {mark.read:,} of them were brought into "
+        f"{into}. The others were deleted before they were read, or their parts were detached and attached again: as "
+        f"new ones, which {view} has not seen, and of which nobody can tell any more. Where {into} lacks rows, make it "
+        f"anew: DROP VIEW {view} on all hosts{emptied}, and run again"
+    )
 
 
 def _given_up(database: str, mark: ReplicatedBackfillMark, reach: Reach) -> Routine[str]:
@@ -299,7 +319,7 @@ def _clear(database: str, mark: ReplicatedBackfillMark, reach: Reach) -> Routine
     """Settings of the tables as they were, staging tables away, the mark last."""
     fill = mark.work.fill
     if fill is not None:
-        wanted = [(fill.source, mark.saved)] + ([(mark.target, mark.window)] if mark.target else [])
+        wanted = [(fill.source, mark.saved)] + ([(mark.target, mark.window)] if mark.window else [])
         # Merges go on only where the note says that nothing has to be told apart by blocks any more ('closing' or
         # 'filled').
         for name, settings in wanted:

@@ -98,7 +98,7 @@ def _closed_again(
     again = yield from close_sources(mark, sources, database, options)
     # Where some host had the view, what was noted before stays: everything up to that came before it.
     keep = any(view in tables for tables in found.values()) or not made
-    return replace(again, high=mark.high) if keep else again
+    return replace(again, high=mark.high, held=mark.held) if keep else again
 
 
 def admit_somehow(database: str, mark: ReplicatedBackfillMark, reach: Reach) -> Routine[None]:
@@ -138,7 +138,7 @@ def _settle_restored(database: str, mark: ReplicatedBackfillMark, reach: Reach, 
             yield from at_host(shortly(remove_guards(shard.source)), shard.peer)
         yield from admit_everywhere(reach, shards, options.fence_seconds)
     for name, settings in ((fill.source, mark.saved), (mark.target, mark.window)) if fill is not None else ():
-        if name:
+        if name and settings:
             yield from set_everywhere(database, name, settings, reach)
     # Writers are in and settings are back: from here on the mark would only be in the way.
     yield from drop_replicated_backfill(database, mark)

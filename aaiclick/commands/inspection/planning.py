@@ -19,6 +19,7 @@ from aaiclick.commands.inspection.unused_keys import unused_keys
 from aaiclick.plan.comparison.recorded import Planned
 from aaiclick.plan.foreign_objects import without_foreign
 from aaiclick.plan.model import Plan, Step
+from aaiclick.plan.operations import BackfillWork
 from aaiclick.plan.planner import basis_of, plan_ttl_first
 from aaiclick.plan.rehearsal.cache import Rehearsed
 from aaiclick.plan.scripted.decisions import decided
@@ -168,6 +169,10 @@ def _in_order(found: Inspection, planned: Planned, sizes: Mapping[str, HostSizes
 
         # After everything that reads the steps: it writes the cluster into the text of their statements.
         ordered = on_topology(ordered, schema, found.topology, sizes, catalog.server.version)
+        if any(isinstance(step.work, BackfillWork) for step in ordered):
+            from aaiclick.plan.clusters.fill_windows import with_windows
+
+            ordered = yield from with_windows(ordered, schema, catalog.database, found.topology)
     return tuple(ordered)
 
 

@@ -28,6 +28,15 @@ def placed_fill(step: Step, topology: Topology) -> Step:
             "and the view on each host take; those with wait_for_async_insert = 0 are acknowledged meanwhile and lost",
         )
     ]
+    if work.fill is not None:
+        source, into = work.fill.source, work.fill.target or "the table that it owns"
+        extra.append(
+            Hazard(
+                "holds-up-writers",
+                f"an INSERT into {source} that was sent before and is repeated afterwards is recognised as a "
+                f"repetition by {source}, but not by {into}: there its rows count twice",
+            )
+        )
     if topology.shards > 1:
         extra.append(
             Hazard(

@@ -21,9 +21,6 @@ from aaiclick.state.replicated.base_blocks import BaseBlock
 FILL_FORMAT = 103
 """Of the note. A release that knows no such mark changes nothing as long as it is there."""
 
-REMEMBERING = ("replicated_deduplication_window", "replicated_deduplication_window_seconds")
-"""Settings of a table that say for how long it knows INSERTs again."""
-
 
 @dataclass(frozen=True, slots=True)
 class FilledStage:
@@ -40,9 +37,13 @@ class FilledStage:
     blocks: tuple[BaseBlock, ...]
     """For each partition the highest block of the source whose rows it has."""
     since: int
-    """Server time when it was complete, Unix seconds."""
+    """Server time when it was complete, or when ``inserted`` was noted, Unix seconds."""
     reached: int
-    """How many blocks the target had taken in that shard by then, over all partitions."""
+    """How many names of INSERTs the target had taken in that shard by then; -1 where nobody could tell."""
+    inserted: int = 0
+    """So many of its parts are in the target, in their order. Which of the others are, the target knows."""
+    rows: int = 0
+    """How many rows of the source it was computed from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class ReplicatedBackfillMark:
     target: str = ""
     """Name of the table that is filled; '' before it is known."""
     window: Settings = ()
-    """Its settings for the repetition of INSERTs, before they were ours."""
+    """Its settings for the repetition of INSERTs, where a run has changed them; none does any more."""
     phase: Literal["closing", "opening", "open", "filled"] = "closing"
     """'closing' until writers of all sources are refused on all hosts, 'opening' while statements of the work are sent,
     'open': writers go on and the fill is made. 'filled': it is complete, and merges may go on."""
@@ -76,6 +77,10 @@ class ReplicatedBackfillMark:
     """For each shard and partition the highest block whose rows are in the target."""
     stage: FilledStage | None = None
     """What comes behind that."""
+    held: int | None = None
+    """How many rows the fill's source had up to ``high``, over all shards; None where nobody has counted them."""
+    read: int = 0
+    """How many of them are in the target."""
     cluster: str = ""
     """The name of the cluster, where there are several shards; '' where there is one."""
     format: int = FILL_FORMAT
