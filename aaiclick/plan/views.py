@@ -13,15 +13,13 @@ from aaiclick.catalog.scratch import Scratch
 from aaiclick.clickhouse.topology import Topology
 from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import SpecError
-from aaiclick.plan.backfill.fill import create_view
-from aaiclick.plan.backfill.together import filling_first, targets_filled, with_filled
-from aaiclick.plan.backfill.view_steps import change_aggregate, create_aggregate, replace_step, replaced, require_types
+from aaiclick.plan.backfill.view_steps import change_aggregate, replace_step, replaced, require_types
 from aaiclick.plan.declaration.dictionaries import loads, require_attributes, trial
 from aaiclick.plan.declaration.materialized_views import check_views
 from aaiclick.plan.dependents.declared_reads import Declared, first_ready, in_reading_order, names_of
 from aaiclick.plan.dependents.dependent_steps import DependentSteps, queries_of
 from aaiclick.plan.dependents.dictionaries import changed_lookups
-from aaiclick.plan.dependents.undeclared_of_views import as_they_were, create_again, keeping, query_again, with_columns
+from aaiclick.plan.dependents.undeclared_of_views import as_they_were, create_again, keeping, query_again
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import CreateWork, ReplaceWork
 from aaiclick.plan.steps import obstacle_step, statements_step, unreadable_step
@@ -97,9 +95,11 @@ def plan_views(
     created: Mapping[str, Form],
     notes: list[str],
     topology: Topology,
+    *,
+    repeated: bool = False,
 ) -> Routine[PlannedViews]:
     """What is to be done for those that differ or are missing. ``forms``: of the tables that are there; ``created``: of
-    those that are not, as far as they are in scratch."""
+    those that are not, as far as they are in scratch. ``repeated``: all of it was there before."""
     items = as_they_were(items, catalog)
     present = [item for item in items if catalog.get(item.name) is not None]
     aggregates = [item for item in items if isinstance(item, AggregateView)]
@@ -129,22 +129,11 @@ def plan_views(
             step = yield from _replace(item, live, form, catalog, forms, topology)
             if step is not None:
                 found.append(_with_diff(step, live.form, form))
-    # Each before those that read or write the table that it fills.
-    for ordered in filling_first(create_order(items, catalog), items):
-        step = with_columns(ordered, items, views, catalog)
-        view = next((each for each in written if each.name == step.object), None)
-        if view is None:
-            found.append(step)
-            continue
-        filled = targets_filled(found)
-        known = {**forms, **{name: targets[name] for name in filled if name in targets}}
-        if isinstance(view, AggregateView):
-            step = yield from create_aggregate(view, known, catalog, topology)
-        else:
-            names = [table.name for table in schema.tables]
-            made = wanted.get(view.name)
-            step = yield from create_view(view, step, made, known, targets, catalog, scratch, names, topology, filled)
-        found.append(with_filled(view, step, filled, items, topology))
+    if creates := create_order(items, catalog):
+        from aaiclick.plan.backfill.new_views import Around, plan_new  # where something is missing
+
+        among = Around(schema, items, catalog, topology, forms, targets, wanted, repeated)
+        found += yield from plan_new(creates, found, among, scratch)
     steps = in_reading_order(found, items)
     return PlannedViews(steps, queries_of(catalog, views), changed_lookups(catalog, wanted), views)
 

@@ -97,6 +97,9 @@ class UpgradePath:
     """Refreshable views that were stopped before a killed run made them anew, by their quoted names."""
     once_collections: frozenset[str] = frozenset()
     """Names of named collections that earlier versions declared."""
+    same_version: bool = False
+    """True: the version that the code declares is recorded. What is missing then was there, and may be on other
+    hosts."""
 
     def waits_for(self, names: Iterable[str]) -> str:
         """Label of the pending script after which a table with one of these names can be counted; '' for none."""

@@ -20,7 +20,7 @@ from aaiclick.version import VERSION
 from tests.cluster.conftest import ClusterFactory
 from tests.cluster.copies import DROPPED, fill
 from tests.cluster.filled import followed, is_filled, nothing_left, summed
-from tests.cluster.places import QUEUE_FIRST, Place, dead, killed_at, place_on
+from tests.cluster.places import QUEUE_FIRST, Place, dead, killed_at, label_of, place_on
 from tests.cluster.rig.errors import RefusedError
 from tests.cluster.rig.waiting import wait_until
 from tests.cluster.writing import REFUSED, Writers, during
@@ -77,6 +77,26 @@ def test_aggregates(place: Place) -> None:
             assert host.rows(f"SELECT {names} FROM {place.database}.read ORDER BY s") == rows
         nothing_left(place)
     place.is_settled(summed(4, place, seen=HALVED))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", QUEUE_FIRST[:1], indirect=True)
+def test_a_view_that_one_host_has_lost_is_made_there_and_not_filled_again(place: Place) -> None:
+    """With its target, too. The plan says whose rows are not in it."""
+    place.start(followed(1, place, view=False))
+    fill(place, 30)
+    schema, (one, two) = followed(2, place), place.cluster.hosts
+    place.start(schema)
+    for lost in (["feed"], ["feed", "copied"]):
+        for name in lost:
+            two.q(f"DROP TABLE {place.database}.{name} SYNC")
+        step = plan_schema(two.database_url(place.database), schema).steps[-1]
+        assert (step.id, step.strategy, step.blocked) == ("feed:create", "create", "")
+        assert f"host {label_of(one)} has it: it is made here as there" in step.hazards[0].message
+        place.start(schema, 1)
+        place.is_settled(schema)
+    two.q(f"INSERT INTO {place.database}.events (id, v, s) SELECT number + 1000, 1, 'x' FROM numbers(10)")
+    is_filled(place)
 
 
 @pytest.mark.proof

@@ -21,12 +21,13 @@ from aaiclick import (
 )
 from aaiclick.apply.rollback.not_restored import NotRestored, find_not_restored
 from aaiclick.apply.rollback.path import Transition, version_steps
-from aaiclick.catalog.forms import Catalog, ServerFacts
+from aaiclick.catalog.forms import Catalog, LiveObject, ServerFacts, UnsupportedForm
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.rollback.rollback import Rollback, rollback
 from aaiclick.errors import HazardNotAllowedError, SchemaError, SpecError
 from aaiclick.lease.owner import this_process
-from aaiclick.plan.model import Plan
+from aaiclick.plan.model import Plan, Step
+from aaiclick.plan.operations import CreateWork
 from aaiclick.plan.steps import create_step, rename_step
 from aaiclick.routine import Command, Effect, run
 from aaiclick.state.kept_tables import KEPT_PREFIX
@@ -366,6 +367,22 @@ def test_a_table_that_came_on_the_way_and_was_renamed_since_is_none_of_the_older
     catalog = Catalog("d", "Atomic", ServerFacts((26, 9), "26.9", "d", "default", "UTC"), {})
     left = find_not_restored([Transition(record, plan) for plan in plans], {}, catalog)
     assert left == NotRestored((), (), ("one stays: the older version does not know it",))
+
+
+def test_a_view_that_was_filled_is_as_new_as_any_other() -> None:
+    """Where its fill was undone it is not there."""
+    record = Record("case", 2, "applied", "", "", "", "", "", 0.0, "")
+    filled = Step("mv:create", "mv", "is missing, and is filled from t", "backfill", [], CreateWork(""))
+    changed = replace(filled, id="mv:replace", change="x is new, and is filled from t")
+    live = LiveObject("d", "mv", UnsupportedForm("mv", "", ""), "", "MaterializedView")
+    for step, objects, left in (
+        (filled, {"mv": live}, NotRestored((), (), ("mv stays: the older version does not know it",))),
+        (filled, {}, NotRestored((), (), ("mv stays, if it was made: the older version does not know it",))),
+        (changed, {"mv": live}, NotRestored(("mv: x is new, and is filled from t",), (), ())),
+    ):
+        catalog = Catalog("d", "Atomic", ServerFacts((26, 9), "26.9", "d", "default", "UTC"), objects)
+        plan = Plan("case", "d", 1, 2, (step,), "", "")
+        assert find_not_restored([Transition(record, plan)], {}, catalog) == left
 
 
 def test_attempts_belong_to_their_way_whatever_the_clock_said() -> None:

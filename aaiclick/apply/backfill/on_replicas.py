@@ -37,6 +37,7 @@ from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
 from aaiclick.plan.operations import BackfillWork, Fill
 from aaiclick.routine import Command, Emit, Routine
+from aaiclick.sql.cluster import with_uuid
 from aaiclick.sql.ddl import drop, is_truncate
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.replicated.backfill_mark import (
@@ -307,12 +308,28 @@ def _given_up(database: str, mark: ReplicatedBackfillMark, reach: Reach) -> Rout
             f"{mark.work.view} was dropped while {into} was filled from {fill.source}: {into} keeps what it was filled "
             "with"
         )
-    if len(sources) < len(found) or len(views) < len(found):
-        raise ApplyError(
-            f"{mark.work.view}: hosts do not have the same view, or the same table {fill.source}, as when its fill "
-            "was begun. Make them equal, and run again: it goes on"
-        )
-    return ""
+    lacking = [(place, mark.work.view) for place in sorted(found.keys() - views)]
+    other = [(place, fill.source) for place in sorted(found.keys() - sources)]
+    if not lacking and not other:
+        return ""
+    said = [f"host {reach.topology.at(place).label} lacks {name}" for place, name in lacking]
+    said += [
+        f"host {reach.topology.at(place).label} has not the same {name} as when it was begun" for place, name in other
+    ]
+    way = "Make them equal, and run again: it goes on"
+    if not other:
+        uuids = {found[place][mark.work.view].uuid for place in views}
+        made = mark.work.statements[-1]
+        # A table of its own would need its UUID as well.
+        if len(uuids) == 1 and fill.target and made.startswith("CREATE"):
+            way = (
+                f"Make it there as the others have it, and run again: it goes on. What was inserted through that host "
+                f"meanwhile is not in {into}. In database {database} there: {with_uuid(made, uuids.pop())}"
+            )
+    raise ApplyError(
+        f"{mark.work.view} is filled from {fill.source}, and that goes on when all hosts have both: {'; '.join(said)}. "
+        f"{way}"
+    )
 
 
 def _clear(database: str, mark: ReplicatedBackfillMark, reach: Reach) -> Routine[None]:

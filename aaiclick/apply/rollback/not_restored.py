@@ -58,9 +58,9 @@ def find_not_restored(
                 continue
             if undone or step.object in created or (step.optional and _still_there(step, catalog)):
                 continue
-            if step.strategy == "create":
+            if _makes(step):
                 created.add(step.object)
-                notes.append(f"{step.object} stays: the older version does not know it")
+                notes.append(_stays(step, catalog))
             elif step.object == DATABASE:
                 notes.append(f"the database stays as it is ({step.change}): it does the older version no harm")
             # Only additions: the older version reads and writes what it always did.
@@ -91,6 +91,18 @@ def former_name(step: Step) -> str:
     if step.id != f"{step.object}:rename" or not isinstance(step.work, ReplaceWork):
         return ""
     return step.change.removeprefix("table ").removesuffix(f" is renamed to {step.object}")
+
+
+def _makes(step: Step) -> bool:
+    """True for a step that makes what was not there. A view that is filled is new, too."""
+    return step.strategy == "create" or (step.strategy == "backfill" and step.id == f"{step.object}:create")
+
+
+def _stays(step: Step, catalog: Catalog) -> str:
+    # A fill that was begun is brought to its end, or undone, and then no view is there. A rollback reads the objects of
+    # the older version alone: what it has not read may be there or not.
+    told = step.strategy != "backfill" or step.object in catalog.objects
+    return f"{step.object} stays{'' if told else ', if it was made'}: the older version does not know it"
 
 
 def _still_there(step: Step, catalog: Catalog) -> bool:

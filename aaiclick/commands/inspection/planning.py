@@ -135,6 +135,7 @@ def _path_of(found: Inspection, max_read_bytes: int | None, clones: bool, lacks:
         topology=found.topology,
         unread=lacks,
         stopped_views=found.stopped_views,
+        same_version=found.same_version,
     )
     if found.topology.shards > 1:
         # The rows of one shard tell nothing of those of the others.

@@ -91,7 +91,9 @@ def plan_in_scratch(compared: ToCompare, beside: Sequence[str]) -> Routine[Plann
             declared, tables, catalog, scratch, with_views, cache, bool(others), notes, targets
         )
         made = yield from _tried(compared, scratch)
-        planned = yield from plan_views(schema, others, catalog, scratch, forms, made, notes, path.topology)
+        planned = yield from plan_views(
+            schema, others, catalog, scratch, forms, made, notes, path.topology, repeated=path.same_version
+        )
         yield from _try_others(compared, declared, scratch)
         # Known only now: planning the tables has shown which views would refuse INSERTs behind a change.
         early, replaced = dropped_first(cache.dropped_first, planned.steps, others, catalog, planned.shapes)
