@@ -226,12 +226,13 @@ class UnrecognisedSchemaError(SchemaError):
 
 
 class UnknownConversionError(UnrecognisedSchemaError):
-    """Tables without a version record that are those of two versions, between which a migration moves values."""
+    """Tables that are those of two versions, between which a migration moves values, and nothing tells whether it ran:
+    they have no version record, or code without a version (``version=None``) changed them."""
 
-    def __init__(self, schema: str, live: int | None, before: int, unproven: tuple[str, ...]) -> None:
+    def __init__(self, schema: str, live: int | None, before: int, unproven: tuple[str, ...], how: str = "") -> None:
         SchemaError.__init__(
             self,
-            f"{schema} has no version record, and the form of its tables does not tell whether values were "
+            f"{schema} {how or 'has no version record'}, and the form of its tables does not tell whether values were "
             f"converted: {'; '.join(unproven)}."
             f" Nothing was changed. Run: aaiclick adopt --version {before} where they were not"
             + (

@@ -95,7 +95,7 @@ def adopt(
         _require_same(found, again)
         site = Execution(where, lease.nonce, ApplyOptions(), str(this_process()), VERSION, frozenset())
         record = yield from adoption(replace(again, live=LiveVersion(version, "recorded")), site)
-        record = replace(record, from_version=found.record.version if found.record is not None else None, plan=told)
+        record = replace(record, from_version=found.numbered.version if found.numbered is not None else None, plan=told)
         if fit.forms is not None:
             # No lock file says what that version is: the declaration does, and the tables are as it says.
             record = replace(record, spec=schema.fingerprint, forms=dump_forms(fit.forms))

@@ -180,7 +180,8 @@ def _unrecorded(planned: PlannedMigration) -> Obstacle | None:
     found = planned.inspection
     if found.live.origin != "unrecorded" or not found.released.scripts or not planned.plan.required:
         return None
-    words = ("there are migrations, and nothing says which of them were applied", *_differences(planned))
+    made = " (the tables were made by code without a version, version=None)" if found.live.developed else ""
+    words = (f"there are migrations, and nothing says which of them were applied{made}", *_differences(planned))
     return Obstacle(UnrecognisedSchemaError(found.schema.name, words, None))
 
 
@@ -209,12 +210,17 @@ def _foreign(planned: PlannedMigration) -> Obstacle | None:
 def _unproven(planned: PlannedMigration) -> Obstacle | None:
     """The form of the tables does not tell whether their values were converted."""
     found = planned.inspection
-    doubt = unproven_conversions(found.catalog, found.released, found.live)
+    doubt = unproven_conversions(found.catalog, found.released, found.live, found.progress)
     if not doubt.stops:
         return None
     words = tuple(f"nothing tells whether values were converted: {stop}" for stop in doubt.stops)
+    how = ""
+    if found.live.before_development is not None:
+        how = f"was changed by code without a version (version=None) since {found.live.label}"
+    elif found.live.developed:
+        how = "was made by code without a version (version=None)"
     return Obstacle(
-        UnknownConversionError(found.schema.name, found.live.number, doubt.before, doubt.stops), "unrecognised", words
+        UnknownConversionError(found.schema.name, doubt.after, doubt.before, doubt.stops, how), "unrecognised", words
     )
 
 

@@ -69,8 +69,8 @@ def ahead_error(found: Inspection) -> SchemaAheadError | None:
         return SchemaAheadError(
             schema.name, found.live.number, version, way.oldest_code, way.version, begun(way), giving_up(way, version)
         )
-    assert found.record is not None
-    oldest, live = found.record.oldest_code, found.record.version or 0
+    assert found.numbered is not None
+    oldest, live = found.numbered.oldest_code, found.numbered.version or 0
     # A version that names no older code was released as one that none may run on.
     return None if oldest is not None and oldest <= version else SchemaAheadError(schema.name, live, version, oldest)
 

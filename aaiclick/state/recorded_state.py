@@ -1,7 +1,8 @@
 """Reads what is recorded of a schema: its last record, the names that it declared, which other schemas declare tables
 here, and the journal.
 
-Two questions, one to each of the two tables; none to a table that is not there.
+Two questions, one to each of the two tables; none to a table that is not there. A third one where the last record is
+of code without a version.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from aaiclick.state.owned import Owned
 from aaiclick.state.owners import TableOwner, owners_of, take_overs
 from aaiclick.state.progress import JournalScope, own_entries, read_journal
 from aaiclick.state.record import Record, Space
-from aaiclick.state.records import read_records
+from aaiclick.state.records import read_numbered, read_records
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,10 @@ class RecordedState:
     """What is written down."""
 
     record: Record | None = None
-    """The transition that the present version comes from; None where there is none."""
+    """The last transition; None where there is none."""
+    numbered: Record | None = None
+    """The last one to a version: code without a version changes definitions, and no migration is done by that. None
+    where there never was one."""
     names: frozenset[tuple[Space, str]] = frozenset()
     """Every object that some version of the schema had here."""
     owners: Mapping[tuple[Space, str], TableOwner] = field(default_factory=dict[tuple[Space, str], TableOwner])
@@ -55,6 +59,9 @@ def read_recorded_state(owned: Owned, schema: str, *, journal: bool = True) -> R
     Raises UnsupportedObjectError where ``schema_version`` is somebody else's table.
     """
     record, claims = (yield from read_records(owned.database, schema)) if owned.recorded else (None, ())
+    numbered = record
+    if record is not None and record.version is None:
+        numbered = yield from read_numbered(owned.database, schema)
     scope = journal_scope(owned.database, schema, record)
     entries = (yield from read_journal(scope)) if owned.journal else ()
     own = own_entries(entries) if journal else ()
@@ -62,4 +69,4 @@ def read_recorded_state(owned: Owned, schema: str, *, journal: bool = True) -> R
         (claim.space, claim.name) for claim in claims if claim.schema == schema
     )
     owners = owners_of(claims, take_overs(entries), schema)
-    return RecordedState(record, names, owners, own, block_numbers_in(entries))
+    return RecordedState(record, numbered, names, owners, own, block_numbers_in(entries))

@@ -91,6 +91,18 @@ def read_latest(database: str, schema: str) -> Routine[Record | None]:
     return records[0] if records else None
 
 
+def read_numbered(database: str, schema: str) -> Routine[Record | None]:
+    """The last transition to a version: what code without a version (``version=None``) recorded later is passed over.
+    None where there is none."""
+    records = yield from _select(
+        database,
+        "schema = unhex({schema:String}) AND state != 'failed' AND version IS NOT NULL",
+        {"schema": hexed(schema)},
+        "DESC LIMIT 1",
+    )
+    return records[0] if records else None
+
+
 def read_records(database: str, schema: str) -> Routine[tuple[Record | None, tuple[Claim, ...]]]:
     """In one question what ``read_latest`` reads, every object that some version of the schema had here, and which
     schemas hold which by their last record. The server takes the names out of the forms."""

@@ -1,18 +1,23 @@
-"""Databases without a record: whether the values in them were converted. Pure.
+"""Databases without a record, and those that code without a version has changed since: whether the values in them were
+converted. Pure.
 
 Such a database is recognised by the definitions of its tables. They do not tell whether a migration that moves
 values has run. Where they are the same before and after it, only the operator knows. Where they differ, the
 migration is taken as done, and a note says that nothing proves it.
+
+Code without a version (``version=None``) gives tables the definitions of the next version, and may have written its
+values too, but carries out no migration. So where it changed what a migration converts, only the operator knows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from aaiclick.catalog.forms import Catalog
+from aaiclick.catalog.forms import SERVER_KINDS, Catalog, Form, TableForm
+from aaiclick.specs.migrations import Rebuild
 from aaiclick.versions.history import ReleaseHistory
-from aaiclick.versions.live_version import LiveVersion
+from aaiclick.versions.live_version import LiveVersion, MigrationProgress, rebuild_key
 from aaiclick.versions.lockfile import LockedForm, LockedVersion
 from aaiclick.versions.scripts import Script
 
@@ -27,10 +32,17 @@ class UnprovenConversions:
     """Conversions that the definitions alone speak for."""
     before: int = 0
     """Version to record where the first of ``stops`` did not run; 0 where there is none."""
+    after: int | None = None
+    """Version to record where they did; None where nothing says which."""
 
 
-def unproven_conversions(catalog: Catalog, found: ReleaseHistory, live: LiveVersion) -> UnprovenConversions:
-    """The conversions that recognition would take as done without proof."""
+def unproven_conversions(
+    catalog: Catalog, found: ReleaseHistory, live: LiveVersion, progress: MigrationProgress
+) -> UnprovenConversions:
+    """The conversions that recognition would take as done without proof, and those of pending migrations in what code
+    without a version has changed. ``progress``: what was done of the pending ones."""
+    if live.before_development is not None:
+        return _developed(catalog, found, live, live.before_development, progress)
     scripts = [script for script in found.scripts if _moves_values(script)]
     if live.origin == "unrecorded":
         rows = sum(entry.rows for entry in catalog.objects.values())
@@ -63,7 +75,91 @@ def unproven_conversions(catalog: Catalog, found: ReleaseHistory, live: LiveVers
                 f"v{live.number} is recognised by the form of the tables, which does not tell whether values were "
                 f"converted: {words}"
             )
-    return UnprovenConversions(tuple(stops), tuple(notes), before)
+    return UnprovenConversions(tuple(stops), tuple(notes), before, live.number)
+
+
+def skips_migrations(catalog: Catalog, found: ReleaseHistory, live: LiveVersion) -> bool:
+    """Whether a database of which no version is known would miss something by going on without the migrations: values
+    to convert, or names to change."""
+    if unproven_conversions(catalog, found, live, MigrationProgress()).stops:
+        return True
+    former = (old.partition(".") for script in found.scripts for old in script.migration.renames)
+    return any(_has(catalog, table, column) for table, _, column in former)
+
+
+def _has(catalog: Catalog, table: str, column: str) -> bool:
+    there = catalog.get(table)
+    if there is None or not column:
+        return there is not None
+    return isinstance(there.form, TableForm) and there.form.column(column) is not None
+
+
+def _developed(
+    catalog: Catalog,
+    found: ReleaseHistory,
+    live: LiveVersion,
+    recorded: Mapping[str, Form],
+    progress: MigrationProgress,
+) -> UnprovenConversions:
+    """The conversions of pending migrations in objects that are not as they were recorded of the live version."""
+    begun = progress.done | progress.outcome_unknown | progress.displaced.keys()
+    rows = sum(entry.rows for entry in catalog.objects.values())
+    stops: list[str] = []
+    versions: list[int] = []
+    for script in found.scripts:
+        if script.version <= (live.number or 0):
+            continue
+        # What a run has begun here is told by the journal, not by the form.
+        tables = [
+            name
+            for name in _tables(script)
+            if rebuild_key(script.version, name) not in begun and _changed(catalog, recorded, script, name)
+        ]
+        own = any(key.startswith((f"{script.version}:sql:", f"{script.version}:move")) for key in begun)
+        explicit = script.migration.explicit and not own and _anything_changed(catalog, recorded)
+        words = _words(script, tables, catalog, rows, explicit=explicit) if tables or explicit else ""
+        if words:
+            stops.append(words)
+            versions.append(script.version)
+    return UnprovenConversions(
+        tuple(stops), (), versions[0] - 1 if versions else 0, versions[0] if len(versions) == 1 else None
+    )
+
+
+def _changed(catalog: Catalog, recorded: Mapping[str, Form], script: Script, name: str) -> bool:
+    """Whether a table is not as it was recorded, or has a column already that the migration fills."""
+    there, form = catalog.get(name), recorded.get(name)
+    if there is None:
+        return False
+    filled = script.migration.rebuilds.get(name, Rebuild()).columns
+    return _differs(there.form, form) or any(column in filled for column in _new_columns(there.form, form))
+
+
+def _anything_changed(catalog: Catalog, recorded: Mapping[str, Form]) -> bool:
+    """Whether any object is not as it was recorded, or is there only since then. Statements and functions may be about
+    any of them."""
+    known = {name for name, form in recorded.items() if form.kind not in SERVER_KINDS}
+    there = {name: entry.form for name, entry in catalog.objects.items()}
+    return any(
+        _differs(there.get(name), recorded.get(name)) or _new_columns(there[name], recorded[name])
+        for name in known | there.keys()
+    )
+
+
+def _new_columns(there: Form, recorded: Form | None) -> list[str]:
+    """The columns of a table that are not recorded."""
+    if not isinstance(there, TableForm) or not isinstance(recorded, TableForm):
+        return []
+    return [column.name for column in there.columns if recorded.column(column.name) is None]
+
+
+def _differs(there: Form | None, recorded: Form | None) -> bool:
+    """Whether an object is not as it was recorded, but for what may differ between installs of one version."""
+    from aaiclick.versions.recognition import differences
+
+    if recorded is None or recorded.kind == "unsupported":
+        return True
+    return bool(differences(there, recorded))
 
 
 def _moves_values(script: Script) -> bool:
@@ -77,8 +173,9 @@ def _tables(script: Script) -> tuple[str, ...]:
     return tuple(dict.fromkeys(named.get(name, name) for name in filled))
 
 
-def _words(script: Script, tables: Iterable[str], catalog: Catalog, rows: int) -> str:
-    """What there is to convert, for people; '' where there are no rows."""
+def _words(script: Script, tables: Iterable[str], catalog: Catalog, rows: int, *, explicit: bool = True) -> str:
+    """What there is to convert, for people; '' where there are no rows. ``explicit``: its statements and function
+    count."""
     if not rows:
         return ""
     said: list[str] = []
@@ -93,7 +190,7 @@ def _words(script: Script, tables: Iterable[str], catalog: Catalog, rows: int) -
         )
         what = f"column {', '.join(columns)} of {name}" if columns else f"the rows of {name}"
         said.append(f"{what} ({there.rows:,} rows)")
-    if script.migration.explicit:
+    if explicit and script.migration.explicit:
         said.append("what its statements do" if script.migration.sql else "what its function does")
     return f"{script.label}: {', '.join(said)}" if said else ""
 

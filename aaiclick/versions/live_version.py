@@ -21,16 +21,21 @@ Origin: TypeAlias = Literal["recorded", "recognised", "empty", "unrecorded"]
 
 @dataclass(frozen=True, slots=True)
 class LiveVersion:
-    """The version that a database is at, and how that is known.
-
-    ``number`` is 0 for an empty database, and None where nothing tells: nothing is recorded, and no version was
-    released. ``levels``: where tables are at different released versions, the version of each.
-    """
+    """The version that a database is at, and how that is known."""
 
     number: int | None
+    """It; 0 for an empty database, None where nothing tells: nothing is recorded, and no version was released."""
     origin: Origin
+    """How it is known."""
     recognition: Recognition | None = None
+    """What the objects say of it; None where nobody had to ask them."""
     levels: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Where tables are at different released versions, the version of each."""
+    before_development: Mapping[str, Form] | None = None
+    """What was recorded of the objects of that version, where code without a version has started since and this code
+    has one; else None."""
+    developed: bool = False
+    """All that is recorded comes from code without a version."""
 
     @property
     def label(self) -> str:

@@ -77,16 +77,22 @@ def version_steps(records: Iterable[Record], live: int, attempts: Sequence[Attem
         later = [
             each
             for each in listed
-            if each.seq > came.seq and each.version == each.from_version == version and _forward(each)
+            if each.seq > came.seq
+            and (each.version is None or each.version == each.from_version == version)
+            and _forward(each)
         ]
         listed = [each for each in listed if each.seq < came.seq]
         version, to = came.from_version, came.version or 0
         earlier = next((each for each in reversed(listed) if each.version == version), None)
+        # What code without a version did on the way is undone with the version that came of it.
+        since = earlier.seq if earlier is not None else 0
+        developed = [each for each in listed if each.seq > since and each.version is None and _forward(each)]
         # Attempts of another generation lie on the other side of a rollback, or of an adoption. Within one, versions
         # only grow: so those to a version up to this record's came before it, whatever the clocks said.
         generation = max((each.seq for each in listed if opens_generation(each)), default=0)
         own = [each for each in attempts if each.run == f"generation {generation}" and version < each.version <= to]
-        done = (*attempted(own, came), *(Transition(each, _plan(each.plan)) for each in (came, *later)))
+        before, behind = ([Transition(each, _plan(each.plan)) for each in them] for them in (developed, (came, *later)))
+        done = (*before, *attempted(own, came), *behind)
         found.append(VersionStep(to, version, done, earlier, own[0].at if own else None))
 
 

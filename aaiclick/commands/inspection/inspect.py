@@ -101,6 +101,11 @@ class Inspection:
         return self.recorded.record
 
     @property
+    def numbered(self) -> Record | None:
+        """The last transition to a version; None where there is none."""
+        return self.recorded.numbered
+
+    @property
     def entries(self) -> tuple[Entry, ...]:
         """What the journal holds of this generation."""
         return self.recorded.entries
@@ -169,9 +174,9 @@ class Inspection:
     def ahead(self) -> bool:
         """True where a newer version is recorded than the code declares."""
         return (
-            self.record is not None
+            self.numbered is not None
             and self.schema.version is not None
-            and (self.record.version or 0) > self.schema.version
+            and (self.numbered.version or 0) > self.schema.version
         )
 
     @property
@@ -229,17 +234,20 @@ def inspect_database(
     recorded = recorded if recorded is not None else RecordedState()
     record, entries = recorded.record, recorded.entries
     # A newer database has migrations that this code does not know: those up to its own version are compared.
-    if record is not None and record.version is not None and schema.version is not None and not trusting:
-        check_applied(schema.name, record.migrations, min(record.version, schema.version), known)
+    numbered = recorded.numbered
+    if numbered is not None and numbered.version is not None and schema.version is not None and not trusting:
+        check_applied(schema.name, numbered.migrations, min(numbered.version, schema.version), known)
     live = live_version(
         schema,
         catalog,
-        record.version if record else None,
-        record is not None,
+        numbered.version if numbered else None,
+        numbered is not None,
         known.lock,
         former,
-        record.migrations if record else "",
+        numbered.migrations if numbered else "",
     )
+    if record is not None and record.version is None:
+        live = _after_development(schema, catalog, known, live, numbered)
     progress = MigrationProgress()
     if pending := scripts_between(schema, known, live):
         # Before anything is told by the entries: an exchange that nobody lived to enter would look as if it had not
@@ -256,6 +264,25 @@ def inspect_database(
     return Inspection(
         schema, catalog, known, live, owned, recorded, progress, undeclared, forward, back, skipped, topology, where
     )
+
+
+def _after_development(
+    schema: Schema, catalog: Catalog, known: ReleaseHistory, live: LiveVersion, numbered: Record | None
+) -> LiveVersion:
+    """The version of a database in which code without a version started last. That has carried out no migration, so
+    what was recorded before it counts."""
+    if schema.version is None:
+        return live if numbered is not None else LiveVersion(None, "recorded")
+    if numbered is not None:
+        from aaiclick.commands.inspection.recorded_forms import load_forms
+
+        return replace(live, before_development=load_forms(numbered.forms))
+    from aaiclick.versions.conversions import skips_migrations
+
+    # Nothing was ever recorded of a version. Where no migration is skipped by that, it goes on from what is there.
+    if live.origin == "unrecorded" and not skips_migrations(catalog, known, live):
+        return LiveVersion(None, "recorded")
+    return replace(live, developed=True)
 
 
 def _undeclared(

@@ -95,7 +95,7 @@ def _planned(
         planned = yield from plan_ttl_first(schema, catalog, path, rehearsed)
     if any(step.id.endswith(UNREADABLE) for step in planned.steps):
         planned = yield from _as_recorded(found, planned)
-    doubt = unproven_conversions(catalog, found.released, found.live)
+    doubt = unproven_conversions(catalog, found.released, found.live, found.progress)
     ordered = yield from _in_order(found, planned, sizes)
     plan = Plan(
         schema=schema.name,

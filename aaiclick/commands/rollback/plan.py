@@ -141,6 +141,12 @@ def _path(found: Inspection) -> Routine[tuple[int, tuple[VersionStep, ...]]]:
     if way is not None:
         records = yield from history(database, schema.name)
         return way.version, (unfinished_step(found, way, records, found.owned.kept()),)
+    if found.numbered is not None and found.record is not None and found.record.version is None:
+        at = found.numbered.version
+        raise SchemaError(
+            f"code without a version (version=None) started on {schema.name} in {database} since v{at}. Start the code "
+            f"of v{at}, then roll back"
+        )
     if found.record is None or found.record.version is None:
         raise SchemaError(f"{schema.name} has no version record in {database}: there is nothing to roll back")
     live = found.record.version

@@ -26,14 +26,15 @@ _NAMES = (
 # What the last record holds, the schemas and names of all of them, and whether the journal went on behind them.
 _RECORDED = (
     "SELECT {place}, toString(cityHash64(argMaxIf((ifNull(version, 0), migrations, forms, spec, objects), seq, "
-    "schema = unhex({{schema:String}}) AND state != 'failed'))), toUInt64(uniqExact(schema)), "
+    "schema = unhex({{schema:String}}) AND state != 'failed'), argMaxIf(ifNull(version, 0), seq, schema = "
+    "unhex({{schema:String}}) AND state != 'failed' AND version IS NOT NULL))), toUInt64(uniqExact(schema)), "
     "toJSONString(groupUniqArrayArray(JSONExtractKeys(forms))), toUInt64({later}) FROM {records}"
 )
 # By the version as well: what was entered after the clock was set back looks older than the record.
 _LATER = (
     "(SELECT count() FROM {journal} WHERE at > (SELECT max(at) FROM {records}) OR (schema = unhex({{schema:String}}) "
     "AND toUInt64OrZero(splitByChar(':', step)[1]) > (SELECT argMax(ifNull(version, 0), seq) FROM {records} WHERE "
-    "schema = unhex({{schema:String}}) AND state != 'failed')))"
+    "schema = unhex({{schema:String}}) AND state != 'failed' AND version IS NOT NULL)))"
 )
 
 
