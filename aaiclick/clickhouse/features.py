@@ -12,6 +12,8 @@ from aaiclick.routine import Routine, number
 FENCE = "table_readonly"
 """The setting of a table that refuses writers, deletes and updates (``clickhouse/write_fence.py``). 25.8 does not know
 it."""
+REMEMBERING = ("replicated_deduplication_window", "replicated_deduplication_window_seconds")
+"""Settings of a table that say for how long it knows INSERTs again."""
 NUMBERS = "enable_block_number_column"
 """The setting of a table whose rows keep the number of the block that brought them. Older releases do not know it."""
 _CLOSED = re.compile(rf"{FENCE} = (?!'?(?:0|false)\b)")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from aaiclick import Column, MaterializedView, MergeTree, Schema, Table
 from aaiclick.aggregates import Aggregate, Measure, rollup
+from aaiclick.specs.columns import SettingValue
 from aaiclick.specs.schema import SchemaObject
 from tests.cluster.copies import home, table
 from tests.cluster.places import Place
@@ -37,7 +38,8 @@ def followed(version: int, place: Place, number: int = 0, *, view: bool = True, 
         to = f"copied{number or ''}"
         feed = MaterializedView(f"feed{number or ''}", query="SELECT v, s FROM events", to=to, backfill=True)
         names = ("replicated_deduplication_window", "replicated_deduplication_window_seconds")
-        settings = dict(zip(names, (window, 600), strict=True)) if window is not None else {}
+        given = zip(names, (window, 600), strict=True) if window is not None else ()
+        settings: dict[str, SettingValue] = dict(given)
         engine = MergeTree(order_by=["v"], partition_by="v % 3", replicated="", settings=settings)
         made += [Table(to, list(TARGET.columns), engine=engine), feed]
     return place.schema(version, made)

@@ -70,7 +70,7 @@ def fill_shards(
         mark = yield from update_replicated_backfill(database, replace(mark, target=target))
     # Where all is done through the host that is connected to, no other one has to be within reach by itself.
     alone = not has_several_shards(reach) and (mark.stage is None or mark.stage.place == reach.here)
-    peers = {} if alone else (yield from require_reached(reach))
+    peers: Mapping[int, Peer] = {} if alone else (yield from require_reached(reach))
     if mark.stage is not None:
         # A run was killed between this note and the next. First: its blocks are not in ``done`` yet, and would be
         # computed once more under other names.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aaiclick.catalog.forms import Settings
 from aaiclick.clickhouse.every_host import Reach
+from aaiclick.clickhouse.features import REMEMBERING
 from aaiclick.clickhouse.merges import settings_in
 from aaiclick.clickhouse.refusable import answered
 from aaiclick.clickhouse.shared.ask_all import ask_all
@@ -16,8 +17,6 @@ from aaiclick.errors import ApplyError
 from aaiclick.routine import Query, Routine, Rows, number, text
 from aaiclick.sql.hex_text import hexed
 
-REMEMBERING = ("replicated_deduplication_window", "replicated_deduplication_window_seconds")
-"""The settings that say so."""
 _INSERTS, _SECONDS = 100, 600
 
 

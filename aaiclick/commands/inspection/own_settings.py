@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from aaiclick.catalog.forms import Catalog, Settings, TableForm
-from aaiclick.clickhouse.features import FENCE, NUMBERS
+from aaiclick.clickhouse.features import FENCE, NUMBERS, REMEMBERING
 from aaiclick.clickhouse.merges import MERGES_STOPPED
-from aaiclick.clickhouse.shared.insert_window import REMEMBERING
 from aaiclick.state.kept_tables import tables_with_our_block_numbers
 from aaiclick.state.owned import Owned
 from aaiclick.state.rebuild_mark import Mark
