@@ -25,7 +25,7 @@ from aaiclick.commands.decide import compared, gate, obstacle
 from aaiclick.commands.execute import Executed, Execution, execute, execute_stand_alone
 from aaiclick.commands.hosts.reach import reach_of, require_everywhere
 from aaiclick.commands.hosts.recover import settle_on_hosts
-from aaiclick.commands.inspection.digests import live_digest
+from aaiclick.commands.inspection.digests import live_digest, migrations_digest
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
 from aaiclick.commands.inspection.recorded_forms import dump_forms
@@ -307,7 +307,7 @@ def _record_it(held: _Held, found: Inspection, carried: Executed) -> Routine[Non
     after = None if first else (yield from read_owned(database))
     due = yield from _due(database, after, held.nonce, (yield from clock()) - held.started)
     oldest = found.released.oldest_code(run.schema.version)
-    entry = CacheEntry(run.schema.version, run.schema.fingerprint, digest, oldest, due)
+    entry = CacheEntry(run.schema.version, run.schema.fingerprint, digest, oldest, due, migrations_digest(run.schema))
     # The cache after the record. A kill in between leaves a cache that does not fit, and the next start takes the long
     # look.
     yield from write_cache(database, {**(after.cache() if after is not None else {}), run.schema.name: entry})

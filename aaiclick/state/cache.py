@@ -49,6 +49,8 @@ class CacheEntry:
     """The oldest version of the code that can run on them."""
     due: int | None = None
     """When a start has something to take away, such as a kept table that expires (Unix seconds); None: nothing."""
+    migrations: str = ""
+    """Digest of the migrations of the code; '' for none, and where an earlier release wrote the entry."""
     running: RunningTransition | None = None
     """The transition that is under way. The journal is what counts; an entry that an earlier release wrote anew does
     not have it."""
@@ -81,6 +83,7 @@ def cache_comment(cache: Mapping[str, CacheEntry]) -> str:
             "oldest_code": entry.oldest_code,
             "due": entry.due,
         }
+        | ({"migrations": entry.migrations} if entry.migrations else {})
         | ({"passing": asdict(entry.running)} if entry.running is not None else {})
         for name, entry in cache.items()
     }
@@ -134,7 +137,9 @@ def _entry(fields: dict[str, object]) -> CacheEntry | None:
     if not isinstance(spec, str) or not isinstance(objects, str) or not all(_whole(value) for value in numbers):
         return None
     version, oldest_code, due = cast("tuple[int | None, int | None, int | None]", numbers)
-    return CacheEntry(version, spec, objects, oldest_code, due, _passing(fields.get("passing")))
+    migrations = fields.get("migrations")
+    written = migrations if isinstance(migrations, str) else ""
+    return CacheEntry(version, spec, objects, oldest_code, due, written, _passing(fields.get("passing")))
 
 
 def _passing(value: object) -> RunningTransition | None:

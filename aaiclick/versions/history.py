@@ -135,6 +135,22 @@ def check_released(
         _check_entry(locked, next((script for script in scripts if script.version == locked.version), None))
 
 
+def check_not_added(version: int, recorded: str, found: ReleaseHistory) -> None:
+    """Check that the code has no migration up to the recorded version that this database has never seen: it would never
+    run. ``recorded`` is the column ``migrations`` of the record.
+
+    Raises ``EditedMigrationError``.
+    """
+    known = _recorded(recorded)
+    for script in found.scripts:
+        if script.version <= version and str(script.version) not in known:
+            raise EditedMigrationError(
+                script.where,
+                f"was added after version {version} was recorded for this database, so it never runs here. Give it the "
+                f"next number; where what it does is done here: aaiclick adopt --version {version} --force",
+            )
+
+
 def check_applied(schema: str, recorded: str, applied: int | None, found: ReleaseHistory) -> None:
     """Check that the code still holds what was applied to a database. ``recorded`` is the column ``migrations`` of the
     record.

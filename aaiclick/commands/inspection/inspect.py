@@ -38,7 +38,7 @@ from aaiclick.state.transition import (
     find_unfinished_migration,
     find_unfinished_rollback,
 )
-from aaiclick.versions.history import ReleaseHistory, check_applied, read_history
+from aaiclick.versions.history import ReleaseHistory, check_applied, check_not_added, read_history
 from aaiclick.versions.live_version import (
     Displaced,
     LiveVersion,
@@ -237,6 +237,8 @@ def inspect_database(
     numbered = recorded.numbered
     if numbered is not None and numbered.version is not None and schema.version is not None and not trusting:
         check_applied(schema.name, numbered.migrations, min(numbered.version, schema.version), known)
+        if numbered.version <= schema.version and not _says_nothing(numbered):
+            check_not_added(numbered.version, numbered.migrations, known)
     live = live_version(
         schema,
         catalog,
@@ -264,6 +266,11 @@ def inspect_database(
     return Inspection(
         schema, catalog, known, live, owned, recorded, progress, undeclared, forward, back, skipped, topology, where
     )
+
+
+def _says_nothing(record: Record) -> bool:
+    """A rollback to a version of which there was no record knows of no migrations."""
+    return record.state == "rolled back" and not (record.spec or record.migrations)
 
 
 def _after_development(

@@ -12,7 +12,7 @@ from aaiclick.catalog.server_objects.stamps import server_stamps
 from aaiclick.clickhouse.names import GUARD, NOTES, RECORDS
 from aaiclick.clickhouse.shared.bookkeeping import HOME_PREFIX, home_beside
 from aaiclick.clickhouse.shared.tables import KEEPER_PATH
-from aaiclick.commands.inspection.digests import families_of, stamped
+from aaiclick.commands.inspection.digests import families_of, migrations_digest, stamped
 from aaiclick.errors import StatementError
 from aaiclick.plan.families import family_stamp
 from aaiclick.routine import Query, Routine, Row, number, text
@@ -41,6 +41,8 @@ class Warm:
     """When it was asked; Unix seconds, by the server's clock; 0: nothing was there."""
     shared: bool = False
     """All hosts of a cluster share what is recorded here."""
+    migrations: str = ""
+    """Digest of the migrations of the code."""
     more: bool = False
     """What the policy allows by name, and nothing requires, may be there."""
 
@@ -74,7 +76,8 @@ def warm(schema: Schema, database: str | None, keys: Collection[str] = ()) -> Ro
         comment = yield from _noted(home)
     families = yield from family_stamp(families_of(schema), database)
     stamps = yield from server_stamps(schema, database)
-    answer = seen(schema, found, own, comment, (families, *stamps), shared=bool(homes), keys=keys)
+    written = migrations_digest(schema)
+    answer = seen(schema, found, own, comment, (families, *stamps), migrations=written, shared=bool(homes), keys=keys)
     if keys and not answer.more:
         from aaiclick.commands.inspection.standing_keys import collection_left
 
@@ -111,19 +114,21 @@ def seen(
     comment: str,
     stamps: tuple[str, ...] = (),
     *,
+    migrations: str,
     shared: bool = False,
     keys: Collection[str] = (),
 ) -> Warm:
     """What the answer says of one database. ``rows`` are its own, ``comment`` holds the cache, ``stamps`` are of what
-    is no definition, ``keys`` are allowed by name."""
+    is no definition, ``migrations`` is the digest of those of the code, ``keys`` are allowed by name."""
     declared = frozenset(item.name for item in schema.objects)
     texts = {text(row[0]): text(row[1]) for row in rows if row[0] in declared}
     entry = parse_cache(comment).get(schema.name)
     digest = stamped(text_digest(texts, replicas=shared), *stamps)
-    in_sync = entry is not None and (entry.version, entry.spec, entry.objects) == (
+    in_sync = entry is not None and (entry.version, entry.spec, entry.objects, entry.migrations) == (
         schema.version,
         schema.fingerprint,
         digest,
+        migrations,
     )
     # A constraint that a run left: of code that does not know such, an earlier release may have recorded it as well.
     in_sync = in_sync and not any(GUARD in sql for sql in texts.values())
@@ -144,7 +149,9 @@ def seen(
         from aaiclick.commands.inspection.standing_keys import something_left
 
         more = something_left(schema, keys, {text(row[0]): text(row[1]) for row in rows})
-    return Warm(database, digest, entry, in_sync and running is None, len(texts), overtaken, at, shared, more)
+    return Warm(
+        database, digest, entry, in_sync and running is None, len(texts), overtaken, at, shared, migrations, more
+    )
 
 
 def is_shared(definition: str) -> bool:

@@ -18,7 +18,7 @@ from aaiclick.clickhouse.statements import drop_table
 from aaiclick.clickhouse.tables import physicals
 from aaiclick.clock import clock
 from aaiclick.commands.hosts.recover import settle_on_hosts
-from aaiclick.commands.inspection.digests import live_digest
+from aaiclick.commands.inspection.digests import live_digest, migrations_digest
 from aaiclick.commands.inspection.inspect import inspect_database
 from aaiclick.commands.report import Report
 from aaiclick.commands.rollback.plan import RollbackPlan, find_rollback
@@ -161,7 +161,13 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     )
     left = yield from read_owned(database)
     due = None if shared else next_expiry(left.kept())
-    entry = CacheEntry(way.to, way.earlier.spec if way.earlier else "", digest, due=due)
+    entry = CacheEntry(
+        way.to,
+        way.earlier.spec if way.earlier else "",
+        digest,
+        due=due,
+        migrations=migrations_digest(back.schema, way.to),
+    )
     # What was given up may have left something: the next start looks at the tables themselves.
     others = {name: each for name, each in left.cache().items() if name != back.schema.name}
     certain = found.unfinished_migration is None

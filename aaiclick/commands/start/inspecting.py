@@ -94,7 +94,7 @@ def _settled(run: Run, planned: PlannedMigration, seen: Warm) -> Routine[bool]:
     entry = seen.entry
     if verdict.run or not is_recorded(planned, seen.digest) or entry is None or not _kept(entry, planned, seen.at):
         return False
-    if (entry.version, entry.objects) == (run.schema.version, seen.digest):
+    if (entry.version, entry.objects, entry.migrations) == (run.schema.version, seen.digest, seen.migrations):
         # What a process left that died while it planned, without the lease: whoever sees it takes it away, under the
         # lease. The one query of a start that finds nothing changed does not ask: it would cost each start a third.
         database, table = yield from abandoned(planned.inspection.owned.scratch)
@@ -103,7 +103,8 @@ def _settled(run: Run, planned: PlannedMigration, seen: Warm) -> Routine[bool]:
             return False
         # Tables are those of a user who may not create databases.
         return not table or not (yield from may_write(home))
-    # A run was killed between the record and the cache. Until that is written again each start takes this long look,
+    # A run was killed between the record and the cache, or another release wrote that, or migrations were written in
+    # other words. Until that is written again each start takes this long look,
     # which is all that a user who cannot write it needs.
     return not (yield from may_write(planned.inspection.books.home))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from aaiclick.catalog.read import MOST_NAMES
 from aaiclick.clickhouse.names import RECORDS
 from aaiclick.clickhouse.shared.bookkeeping import home_beside
-from aaiclick.commands.inspection.digests import families_of
+from aaiclick.commands.inspection.digests import families_of, migrations_digest
 from aaiclick.commands.inspection.warm import Warm, is_shared, names_wanted, seen, warm_query
 from aaiclick.plan.policy import Policy
 from aaiclick.routine import Routine, Row, text
@@ -41,9 +41,10 @@ def warm_tenants(schema: Schema, databases: Sequence[str], policy: Policy) -> Ro
         if database in own:
             own[database].append(row)
     found: dict[str, Warm] = {}
+    written = migrations_digest(schema)
     for name, of_it in own.items():
         comment = next((text(row[2]) for row in of_it if row[0] == RECORDS), "")
-        state = seen(schema, name, of_it, comment, keys=keys)
+        state = seen(schema, name, of_it, comment, migrations=written, keys=keys)
         if state.in_sync and not state.more and name not in elsewhere:
             found[name] = state
     return found
