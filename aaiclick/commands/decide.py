@@ -26,6 +26,7 @@ from aaiclick.plan.gate import GateDecision, judge
 from aaiclick.plan.policy import Policy
 from aaiclick.plan.steps import UNREADABLE
 from aaiclick.plan.unreachable_replicas import unsupported
+from aaiclick.state.progress import finished_parts
 from aaiclick.versions.conversions import unproven_conversions
 
 
@@ -219,6 +220,9 @@ def _unproven(planned: PlannedMigration) -> Obstacle | None:
         how = f"was changed by code without a version (version=None) since {found.live.label}"
     elif found.live.developed:
         how = "was made by code without a version (version=None)"
+    elif found.record is None and (finished := finished_parts(found.entries)):
+        # The record was lost and the journal was not.
+        how = f"has no version record (its journal says that this was carried out: {', '.join(finished)})"
     return Obstacle(
         UnknownConversionError(found.schema.name, doubt.after, doubt.before, doubt.stops, how), "unrecognised", words
     )

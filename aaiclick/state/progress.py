@@ -123,6 +123,15 @@ def version_of(entry: Entry) -> int:
     return int(digits) if digits.isdecimal() else 0
 
 
+def finished_parts(entries: Iterable[Entry]) -> tuple[str, ...]:
+    """What migrations have finished here, for people, whichever of them are pending."""
+    kinds = (_REBUILD, _STATEMENT, ":move")
+    done = [entry.action.step for entry in entries if entry.state == "done" and version_of(entry)]
+    parts = (key.split(":", 2) for key in sorted(done) if any(kind in key for kind in kinds))
+    said = {"rebuild": "the copy of {}", "sql": "statement {}", "move": "the function"}
+    return tuple(f"{said[kind].format(*rest)} of migration {version}" for version, kind, *rest in parts if kind in said)
+
+
 def progress_of(
     scope: JournalScope, entries: Sequence[Entry], catalog: Catalog, scripts: Sequence[Script] = ()
 ) -> MigrationProgress:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aaiclick import Column, Migration, Rebuild, Schema, Table, ensure_schema, plan_schema, validate_schema
+from aaiclick import Column, Migration, Policy, Rebuild, Schema, Table, ensure_schema, plan_schema, validate_schema
 from aaiclick.api.adopt import adopt_schema
 from aaiclick.errors import UnknownConversionError
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
@@ -144,3 +144,17 @@ def test_migrations_without_a_lock_file_are_asked_about(aaiclick_client: Client)
     adopt_schema(aaiclick_client, newest, 1, force=True)
     ensure_schema(aaiclick_client, newest)
     assert rows(aaiclick_client) == [(1, 500)]
+
+
+def test_where_the_record_alone_was_lost_the_journal_is_told(aaiclick_client: Client) -> None:
+    ensure_schema(aaiclick_client, Schema("s", version=1, objects=[PRICE]))
+    aaiclick_client.command("INSERT INTO t VALUES (1, 5)")
+    work = Migration(2, rebuild={"t": Rebuild(columns={"price": "price * 100"})}, sql=["SELECT 1"])
+    newest = Schema("s", version=2, objects=[PRICE], migrations=[work])
+    ensure_schema(aaiclick_client, newest, policy=Policy.lossless())
+    forget(aaiclick_client)
+    carried_out = (
+        r"its journal says that this was carried out: the copy of t of migration 2, statement 1 of migration 2\)"
+    )
+    with pytest.raises(UnknownConversionError, match=carried_out):
+        ensure_schema(aaiclick_client, newest)
