@@ -21,10 +21,12 @@ from aaiclick.catalog.view_sources import make_sources
 from aaiclick.errors import SpecError, StatementError
 from aaiclick.routine import Routine
 from aaiclick.specs.ddl import create_dictionary_sql, engine_sql
+from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, View
 from aaiclick.sql.database_prefix import merged_from, strip_database
 from aaiclick.sql.ddl import create, create_table, create_view
+from aaiclick.sql.tokens import split_top
 
 AnyView = View | MaterializedView
 _INNER = "~inner"
@@ -162,12 +164,19 @@ def _inner(scratch: Scratch, view: MaterializedView, form: ViewForm) -> Routine[
     name = view.name + _INNER
     # On a plain table: a materialized view with that engine would have to be made, and would read what is inserted.
     columns = ", ".join(column_form_sql(column) for column in form.columns)
-    error = yield from make(scratch, create_table(scratch.sql_name(name), columns, engine_sql(view)))
+    # And on a local one: under its path in Keeper it would be a replica of the live one.
+    said = view.engine.replicated if isinstance(view.engine, MergeTree) else None
+    plain = view.engine.model_copy(update={"replicated": None}) if view.engine is not None else None
+    local = view.model_copy(update={"engine": plain}) if said is not None else view
+    error = yield from make(scratch, create_table(scratch.sql_name(name), columns, engine_sql(local)))
     if error is not None:
         raise SpecError(f"{view.noun} {view.name}", sentence(scratch, error))
     made = (yield from read_forms(scratch, [name])).get(name)
     if made is None or made.kind != "table":
         raise SpecError(f"{view.noun} {view.name}", "the engine of its own table cannot be managed")
+    if said is not None:
+        arguments = ", ".join((*split_top(said), *split_top(made.arguments)))
+        made = dataclasses.replace(made, engine=f"Replicated{made.engine}", arguments=arguments)
     return engine_tail(made)
 
 

@@ -228,6 +228,25 @@ def same_replicas(declared: tuple[str, ...], live: tuple[str, ...]) -> bool:
     return all(_expands(wanted, found) for wanted, found in zip(declared, live, strict=True))
 
 
+def arguments_as_live(declared: TableForm, live: TableForm) -> str:
+    """The arguments of the engine, with path and replica as the live table has them where that is what is declared."""
+    if declared.engine != live.engine or not declared.engine.startswith("Replicated"):
+        return declared.arguments
+    (wanted, own), (found, _) = replica_literals(declared.arguments), replica_literals(live.arguments)
+    if not same_replicas(wanted, found):
+        return declared.arguments
+    return ", ".join(part for part in (*(quote_string(literal) for literal in found), own) if part)
+
+
+def inner_as_live(view: ViewForm, live: ViewForm) -> ViewForm:
+    """The same for the table that a materialized view owns."""
+    if not view.inner or not live.inner:
+        return view
+    own = inner_form(view)
+    arguments = arguments_as_live(own, inner_form(live))
+    return dataclasses.replace(view, inner=engine_tail(dataclasses.replace(own, arguments=arguments)))
+
+
 def _expands(wanted: str, found: str) -> bool:
     # Every second piece is a macro: it stands there as it is, or with its value, which is one piece of the path.
     pattern = "".join(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm, ConstraintForm, TableForm
-from aaiclick.catalog.normalize import key_elements, normal, replica_literals, same_replicas
+from aaiclick.catalog.normalize import arguments_as_live, key_elements, normal
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT, GUARD
 from aaiclick.diff.guessed_format import with_guessed_format
 from aaiclick.diff.renamed_columns import renamed_form
@@ -14,7 +14,6 @@ from aaiclick.specs.columns import Column
 from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.renames import applicable, with_leaves
 from aaiclick.specs.tables import Table
-from aaiclick.sql.quoting import quote_string
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ def make_target(
         comment=declared.comment if table.declares("comment") else live.comment,
     )
     if isinstance(engine, MergeTree) and live.merge_tree:
-        form = replace(_keys(form, engine, declared, stays), arguments=_arguments(declared, live))
+        form = replace(_keys(form, engine, declared, stays), arguments=arguments_as_live(declared, live))
     elif live.engine == declared.engine:
         unsaid = [key for key in ("partition_by", "primary_key", "order_by") if not engine.declares(key)]
         form = with_guessed_format(replace(form, **{key: getattr(stays, key) for key in unsaid}), live)
@@ -100,16 +99,6 @@ def make_target(
         )
         notes.append(f"column {column.name} {what} (left alone)")
     return Target(form, applied, tuple(column.name for column in undeclared), tuple(notes), free_key, blocking)
-
-
-def _arguments(declared: TableForm, live: TableForm) -> str:
-    """The arguments of the engine, with path and replica as the live table has them where that is what is declared."""
-    if declared.engine != live.engine or not declared.engine.startswith("Replicated"):
-        return declared.arguments
-    (wanted, own), (found, _) = replica_literals(declared.arguments), replica_literals(live.arguments)
-    if not same_replicas(wanted, found):
-        return declared.arguments
-    return ", ".join(part for part in (*(quote_string(literal) for literal in found), own) if part)
 
 
 def _lasting(constraints: tuple[ConstraintForm, ...]) -> tuple[ConstraintForm, ...]:

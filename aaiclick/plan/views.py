@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from aaiclick.catalog.declared_tables import canonical_tables, canonical_views
 from aaiclick.catalog.forms import Catalog, DictionaryForm, Form, LiveObject, TableForm, UnsupportedForm, ViewForm
-from aaiclick.catalog.normalize import normal_form
+from aaiclick.catalog.normalize import inner_as_live, normal_form
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.clickhouse.topology import Topology
 from aaiclick.diff.hazards import Hazard
@@ -213,6 +213,7 @@ def _replace(
     before, after = normal_form(live.form), normal_form(form)
     assert isinstance(before, ViewForm)
     assert isinstance(after, ViewForm)
+    after = inner_as_live(after, before)
     words = _differences(item, before, after)
     if not words:
         return None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
-from aaiclick import Schema, plan_schema
+from aaiclick import MaterializedView, MergeTree, Schema, plan_schema
 from aaiclick.aggregates import Measure
 from aaiclick.apply.backfill import on_replicas
 from aaiclick.clickhouse.every_host import Reach
@@ -18,8 +19,8 @@ from aaiclick.errors import ApplyError, BlockedError
 from aaiclick.routine import Command, Effect, Query, Routine
 from aaiclick.version import VERSION
 from tests.cluster.conftest import ClusterFactory
-from tests.cluster.copies import DROPPED, fill
-from tests.cluster.filled import followed, is_filled, nothing_left, summed
+from tests.cluster.copies import DROPPED, fill, table
+from tests.cluster.filled import EVERY_ROW, followed, is_filled, nothing_left, summed
 from tests.cluster.places import QUEUE_FIRST, Place, dead, killed_at, label_of, place_on
 from tests.cluster.rig.errors import RefusedError
 from tests.cluster.rig.waiting import wait_until
@@ -97,6 +98,37 @@ def test_a_view_that_one_host_has_lost_is_made_there_and_not_filled_again(place:
         place.is_settled(schema)
     two.q(f"INSERT INTO {place.database}.events (id, v, s) SELECT number + 1000, 1, 'x' FROM numbers(10)")
     is_filled(place)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", QUEUE_FIRST[:1], indirect=True)
+def test_the_table_that_a_view_owns_is_replicated(place: Place) -> None:
+    """Under the server's path, and under one that is written out, whose macros the server may put in."""
+    place.start(followed(1, place, view=False))
+    fill(place, 30)
+    paths = ("", "'/clickhouse/tables/{database}/own2/{shard}','{replica}'")
+    own = [
+        MaterializedView(
+            f"own{number}",
+            query="SELECT v, s FROM events",
+            engine=MergeTree(order_by=["v"], replicated=path),
+            backfill=True,
+        )
+        for number, path in enumerate(paths, 1)
+    ]
+    schema = place.schema(2, [table(partition_by="id % 2"), *own])
+    place.start(schema, 1)
+    place.is_settled(schema)
+    one, two = place.cluster.hosts
+    two.q(f"INSERT INTO {place.database}.events (id, v, s) SELECT number + 1000, 1, 'x' FROM numbers(10)")
+    rows = two.rows(EVERY_ROW.format(db=place.database, table="events"))
+    for name in ("own1", "own2"):
+        asked = partial(one.rows, EVERY_ROW.format(db=place.database, table=name))
+        wait_until(partial(_yields, asked, rows), what=f"the rows of {name}")
+
+
+def _yields(asked: Callable[[], object], rows: object) -> bool:
+    return asked() == rows
 
 
 @pytest.mark.proof
