@@ -107,7 +107,7 @@ def plan_differing(
         words for note in target.notes if (words := f"{table.name}: {note}").removesuffix(" (left alone)") not in going
     )
     planned = tuple(replace(step, behind=behind) if behind and step.unlooked else step for step in planned)
-    return scripted_steps(planned, composed, path.oldest_code, frozenset(column.name for column in again.columns))
+    return scripted_steps(planned, composed, path.oldest_code, replace(live, form=again))
 
 
 def make_table_diff(

@@ -17,7 +17,7 @@ from aaiclick.specs.renames import applicable, circle, with_leaves
 from aaiclick.sql.column_names import bind_names, names_in
 from aaiclick.sql.quoting import quote_name, quote_string
 from aaiclick.sql.tokens import TokenError
-from aaiclick.versions.earlier_defaults import Added, is_another
+from aaiclick.versions.earlier_defaults import Added, is_another, last_name, unknown_defaults
 from aaiclick.versions.version_changes import Composed, Drop, VersionChange
 
 
@@ -96,7 +96,15 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
         problem = problem or str(error)
     where = _all(walk.conditions)
     anew = {name: Drop(change.label, column) for name, (change, column) in again.items()}
-    return Composed(columns, renames, where, back, rebuilds, in_place, problem, defaults, anew)
+    unknown: tuple[str, ...] = ()
+    contradiction = ""
+    if len(changes) > 1:
+        told = {*walk.cells, *renames, *again}
+        unknown, contradiction = unknown_defaults(live, told, changes, declared)
+    problem = problem or contradiction
+    return Composed(
+        columns, renames, where, back, rebuilds, in_place, problem, defaults, anew, unknown_defaults=unknown
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +155,7 @@ def _walked(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
                 problem = problem or str(error)
         elif not last:
             cells = {
-                name: _unsure(cell, declared.column(_last_name(name, changes[place + 1 :])))
+                name: _unsure(cell, declared.column(last_name(name, changes[place + 1 :])))
                 for name, cell in cells.items()
             }
     return _Walk(cells, earlier, conditions, dropped, problem)
@@ -336,12 +344,6 @@ def _added(column: ColumnForm, cells: Mapping[str, _Cell], label: str) -> _Cell:
     expression = column.expression or f"defaultValueOfTypeName({quote_string(column.type)})"
     text = bind(expression, cells, VersionChange(0, f"the default of {column.name}", "", ""))
     return _Cell(_cast(text, column.type), column.type, added=Added(label, column, _read(column, cells)))
-
-
-def _last_name(name: str, changes: Sequence[VersionChange]) -> str:
-    for change in changes:
-        name = with_leaves(change.renames, (name,)).get(name, name)
-    return name
 
 
 def _as_declared(cells: Mapping[str, _Cell], declared: TableForm) -> dict[str, _Cell]:

@@ -64,6 +64,9 @@ class Composed:
     """Columns that a version drops and a later one adds again: none of their values stays."""
     emptied: str = ""
     """What people call the version that drops the table, which a later one makes anew; '' where none does."""
+    unknown_defaults: tuple[str, ...] = ()
+    """New columns that a version on the way may have added with another default than the declared one: no lock file has
+    its form."""
 
     @property
     def fills(self) -> bool:

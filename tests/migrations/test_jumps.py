@@ -146,6 +146,44 @@ def test_without_a_lock_file_what_cannot_be_known_is_refused_with_a_sentence(aai
     assert rows(client, "t", "id, n") == [(i, str(i)) for i in range(5)]
 
 
+def test_without_a_lock_file_a_default_that_has_two_values_is_refused(aaiclick_client: Client) -> None:
+    """Version 2 may have added ``kind``, before version 3 changed what its default reads; to say what it is is enough."""
+    client = aaiclick_client
+    fill(client)
+    last = table(
+        Column("args", "Array(String)"), Column("n", "String"), Column("kind", "String", default="concat('k', n)")
+    )
+    fills = {"n": "concat(n, '!')"}
+
+    def jump(columns: dict[str, str]) -> Schema:
+        return schema(3, last, migrations=[Migration(3, rebuild={"t": Rebuild(columns=columns)})])
+
+    with pytest.raises(BlockedError, match=r"kind is DEFAULT .*migration 3 fills n anew.*schema\.lock\.json"):
+        ensure_schema(client, jump(fills))
+    assert rows(client, "t", "id, n") == [(i, str(i)) for i in range(5)]
+    ensure_schema(client, jump({**fills, "kind": "concat('k', n)"}))
+    assert rows(client, "t", "id, n, kind") == [(i, f"{i}!", f"k{i}") for i in range(5)]
+
+
+def test_without_a_lock_file_a_default_that_may_have_been_another_is_told(aaiclick_client: Client) -> None:
+    client = aaiclick_client
+    last = table(Column("args", "Array(String)"), Column("n", "String"), Column("kind", "String", default="'z'"))
+    told = "whether a version that is passed over gave them another one is not known"
+
+    def said(version: int) -> list[str]:
+        (step,) = plan_schema(client, schema(version, last)).steps
+        return [hazard.message for hazard in step.hazards if told in hazard.message]
+
+    ensure_schema(client, schema(1, V1))
+    assert said(3) == []  # it has no rows
+    fill(client)
+    assert said(2) == []  # nothing is passed over
+    assert [words.partition(":")[0] for words in said(3)] == [
+        "rows of t that are there get the declared default of kind"
+    ]
+    assert strategies(ensure_schema(client, schema(3, last))) == ["alter"]
+
+
 def test_a_table_that_must_not_be_copied_blocks(aaiclick_client: Client) -> None:
     client = aaiclick_client
     fill(client)

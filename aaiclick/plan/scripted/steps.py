@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from aaiclick.catalog.forms import LiveObject, TableForm
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import RebuildWork
@@ -37,10 +38,27 @@ def old_code_hazards(versions: Sequence[int], oldest_code: Mapping[int, int | No
 
 
 def scripted_steps(
-    steps: Sequence[Step], composed: Composed, oldest_code: Mapping[int, int | None], stored: frozenset[str]
+    steps: Sequence[Step], composed: Composed, oldest_code: Mapping[int, int | None], live: LiveObject
 ) -> tuple[Step, ...]:
-    """The steps of one table with what its migrations ask for. ``stored``: the columns of the live table."""
-    return tuple(step if step.optional else _scripted(step, composed, oldest_code, stored) for step in steps)
+    """The steps of one table with what its migrations ask for. ``live``: as this server writes it."""
+    stored = frozenset(column.name for column in live.form.columns) if isinstance(live.form, TableForm) else frozenset()
+    found = [step if step.optional else _scripted(step, composed, oldest_code, stored) for step in steps]
+    first = next((place for place, step in enumerate(found) if not step.optional and not step.blocked), None)
+    # In a table without rows no default is read.
+    if first is not None and composed.unknown_defaults and (live.rows or live.predicted):
+        hazards = (*found[first].hazards, _passed_over(found[first].object, composed.unknown_defaults))
+        found[first] = replace(found[first], hazards=hazards)
+    return tuple(found)
+
+
+def _passed_over(table: str, names: Sequence[str]) -> Hazard:
+    """Without a key: there is nothing to allow, because nobody knows of another value."""
+    listed = f"{', '.join(names[:5])}{' ...' if len(names) > 5 else ''}"
+    return Hazard(
+        "changes-values",
+        f"rows of {table} that are there get the declared default of {listed}: whether a version that is passed over "
+        "gave them another one is not known without its released form (aaiclick revision writes schema.lock.json)",
+    )
 
 
 def _doubtful(step: Step, composed: Composed) -> Step:
