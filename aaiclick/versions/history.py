@@ -11,6 +11,7 @@ from typing import cast
 
 from aaiclick.catalog.forms import Catalog
 from aaiclick.errors import EditedLockError, EditedMigrationError, MigrationError, MissingVersionError
+from aaiclick.specs.migrations import Migration
 from aaiclick.specs.schema import Schema
 from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedVersion, lock_path, read_lock, seal_of
 from aaiclick.versions.scripts import Script, read_migrations
@@ -143,12 +144,17 @@ def check_not_added(version: int, recorded: str, found: ReleaseHistory) -> None:
     """
     known = _recorded(recorded)
     for script in found.scripts:
-        if script.version <= version and str(script.version) not in known:
+        # One that only says which older code may run, or has a title, has nothing to run.
+        if script.version <= version and str(script.version) not in known and _does_something(script.migration):
             raise EditedMigrationError(
                 script.where,
                 f"was added after version {version} was recorded for this database, so it never runs here. Give it the "
                 f"next number; where what it does is done here: aaiclick adopt --version {version} --force",
             )
+
+
+def _does_something(migration: Migration) -> bool:
+    return bool(migration.sql or migration.rebuild or migration.renames or migration.move is not None)
 
 
 def check_applied(schema: str, recorded: str, applied: int | None, found: ReleaseHistory) -> None:

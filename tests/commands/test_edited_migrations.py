@@ -22,6 +22,7 @@ from tests.reliability.driving import Driver, ensuring
 
 LARGE = Table("t", [Column("id", "UInt64"), Column("price", "UInt64")], engine=MergeTree(order_by=["id"]))
 FIRST, NOTHING = Migration(1, oldest_code=1), list[Migration]()
+RUNS = Migration(1, sql=["SELECT 1"])
 
 
 def cents(factor: int, title: str = "") -> Migration:
@@ -65,7 +66,7 @@ def place(aaiclick_engine: EmbeddedEngine, aaiclick_database: str) -> Iterator[P
 CHANGES = [
     ([cents(100)], [cents(1000)], EditedMigrationError, "differs from the migration that was applied"),
     ([cents(100)], None, MissingVersionError, "the code does not have it"),
-    ([cents(100)], [FIRST, cents(100)], EditedMigrationError, "migration 1: was added after version 2 was recorded"),
+    ([cents(100)], [RUNS, cents(100)], EditedMigrationError, "migration 1: was added after version 2 was recorded"),
     (NOTHING, [cents(100)], EditedMigrationError, "migration 2: was added .* never runs here. Give it the next"),
 ]
 
@@ -84,6 +85,14 @@ def test_another_migration_than_the_applied_one_is_told(
     adopt_schema(place.engine.url, app(2, now), 2, force=True, database=place.database)
     place.start(app(2, now))
     assert place.start(app(2, now)) == 1
+
+
+def test_one_that_runs_nothing_may_be_added(place: Place) -> None:
+    """Such as the numbers of a team that begins to use migrations, or older code that may run after all."""
+    place.start(app(2, None))
+    code = app(2, [FIRST, Migration(2, oldest_code=1)])
+    assert place.start(code) > 1
+    assert place.start(code) == 1
 
 
 def test_what_a_title_says_changes_nothing(place: Place) -> None:
