@@ -20,6 +20,7 @@ from aaiclick.diff.changes.materialize_columns import ColumnToWrite, Materialize
 from aaiclick.diff.compare import diff_table
 from aaiclick.diff.target import live_column
 from aaiclick.errors import StatementError
+from aaiclick.plan.old_parts.added_leaves import emptied_by_merges
 from aaiclick.plan.old_parts.columns import PartColumns, held_columns, lacking
 from aaiclick.plan.old_parts.emptied import before_drop
 from aaiclick.plan.old_parts.read_two_ways import read_two_ways, suspects
@@ -66,6 +67,9 @@ def absent_columns(diff: TableDiff, data_name: str) -> Routine[AbsentColumns]:
     live = diff.form
     if not diff.live.rows or not live.merge_tree or not diff.target.form.merge_tree or not diff.changes:
         return AbsentColumns(diff.changes)
+    emptied = emptied_by_merges(diff)
+    if emptied:
+        return AbsentColumns(diff.changes, emptied)
     unstored = [
         change.new.name
         for change in diff.changes
