@@ -32,6 +32,7 @@ from aaiclick.plan.not_inherited import NotInherited, not_inherited
 from aaiclick.plan.old_parts.absent_columns import AbsentColumns, absent_columns
 from aaiclick.plan.old_parts.columns import held_columns
 from aaiclick.plan.old_parts.read_by_defaults import written_over_absent
+from aaiclick.plan.old_parts.stored_types import stored_otherwise
 from aaiclick.plan.operations import Alter
 from aaiclick.plan.other_engines import can_be_cloned, plan_other_engine, stand_in
 from aaiclick.plan.proof.constraints import new_constraints, violated
@@ -288,8 +289,10 @@ def _tried(
     # After that: a column that is written anyway needs no second reason.
     changes = yield from written_over_absent(diff, data_name, changes)
     in_place = replace(diff, changes=(*changes, *proof.remade))
-    if allowed and not blocked and (hidden := (yield from mutation_fails(diff, data_name, in_place.changes))):
-        allowed, reason, refusal = False, hidden, hidden
+    # What an empty clone does not show.
+    for unlike in (stored_otherwise, mutation_fails) if not blocked else ():
+        if allowed and (found := (yield from unlike(diff, data_name, in_place.changes))):
+            allowed, reason, refusal = False, found, found
     if allowed:
         proposal = yield from remembered(in_place, propose_alter)
         refusal = proposal.refusal
@@ -299,11 +302,8 @@ def _tried(
             refusal = yield from alter_refused(in_place, data_name, proposal.sent)
         if proposal.work is not None and not refusal:
             touched = yield from touched_bytes(diff, data_name)
-            return (
-                steps.alter_step(
-                    diff, table_guards.alter(proposal.work, proposal.sent), in_place.changes, blocked, touched
-                ),
-            )
+            work = table_guards.alter(proposal.work, proposal.sent)
+            return (steps.alter_step(diff, work, in_place.changes, blocked, touched),)
     # The server shows [HIDDEN] for a secret: a table that is created from that text would store the word.
     if diff.hidden_defaults or has_hidden(diff.target.form):
         why = "a new table cannot be made: its definition holds a secret that the server does not show"

@@ -102,3 +102,18 @@ def test_rows_that_do_not_come_are_not_taken_for_those_that_are_under_way(
     place.cluster.sync(name)
     with pytest.raises(BlockedError, match="70000"):
         place.start(narrower)
+
+
+@SHARDS
+def test_types_of_columns_in_parts_that_another_shard_holds(place: Place) -> None:
+    """Of UInt8 -> Bool there the parts know nothing: a mutation would write 1 for true. The host that is connected to
+    holds no row."""
+    place.start(place.schema(1, [table(v="UInt8")]))
+    name, hosts = f"{place.database}.events", place.cluster.hosts
+    hosts[3].q(f"INSERT INTO {name} (id, v) VALUES (1, 1)")
+    for host in (hosts[0], hosts[3]):
+        host.q(f"ALTER TABLE {name} MODIFY COLUMN v Bool", alter_sync=2)
+    place.cluster.sync(name)
+    report = place.start(place.schema(2, [table(v="String")]), 0, DROPPED)
+    assert [step.id for step in report.steps] == ["events:rebuild"]
+    assert [host.q(f"SELECT v FROM {name}") for host in hosts[2:]] == ["true", "true"]
