@@ -113,6 +113,12 @@ def _require(
 ) -> Routine[None]:
     """Raise where names, or paths in Keeper, do not say what is meant, or cannot be: before anything is planned."""
     _check_sources(schema, catalog, sources, path)
+    hinted = (bool(table.renamed_from or any(one.renamed_from for one in table.columns)) for table in schema.tables)
+    told = (change.renames or change.before != change.table for each in path.changes.values() for change in each)
+    if any(hinted) or any(told):
+        from aaiclick.plan.declaration.renames import require_free_names
+
+        require_free_names(schema, catalog, sources, path)
     require_names(schema, catalog, sources, [step.object for step in first if step.strategy == "create"])
     if not path.topology.single:
         from aaiclick.plan.declaration.replica_paths import require_paths

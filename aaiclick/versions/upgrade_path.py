@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from aaiclick.catalog.forms import SERVER_KINDS, TableForm
 from aaiclick.clickhouse.topology import SINGLE, Topology
@@ -97,6 +98,9 @@ class UpgradePath:
     """Refreshable views that were stopped before a killed run made them anew, by their quoted names."""
     once_collections: frozenset[str] = frozenset()
     """Names of named collections that earlier versions declared."""
+    columns_before: Mapping[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
+    """For each table of the declaration that was recorded last, else of the released version that the database is at,
+    the names of its columns."""
     same_version: bool = False
     """True: the version that the code declares is recorded. What is missing then was there, and may be on other
     hosts."""
@@ -133,7 +137,23 @@ def upgrade_path(
         once_collections=_once_collections(found, recorded_forms),
         oldest_code={script.version: script.migration.oldest_code for script in scripts},
         dropped=_dropped_objects(scripts, schema),
+        columns_before=_columns_before(found, live, recorded_forms),
     )
+
+
+def _columns_before(found: ReleaseHistory, live: LiveVersion, recorded_forms: str) -> dict[str, frozenset[str]]:
+    columns: dict[str, frozenset[str]] = {}
+    released = found.lock.get(live.number) if found.lock is not None and live.number else None
+    if released is not None:
+        for name, known in released.forms.items():
+            if isinstance(known, TableForm):
+                columns[name] = frozenset(column.name for column in known.columns)
+    for name, form in recorded_names(recorded_forms).items():
+        listed = cast("dict[str, object]", form).get("columns") if isinstance(form, dict) else None
+        if isinstance(listed, list):
+            each = (column.get("name") for column in cast("list[dict[str, object]]", listed))
+            columns[name] = frozenset(map(str, each))
+    return columns
 
 
 def _once_declared(found: ReleaseHistory, recorded_forms: str) -> frozenset[str]:
@@ -259,6 +279,7 @@ def _version_change(
         displaced.doubt(script.label).again if displaced is not None else "",
         dropped,
         gone,
+        copied=done,
     )
 
 

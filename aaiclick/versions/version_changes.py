@@ -38,6 +38,8 @@ class VersionChange:
     """Columns that its migration allows to drop. They are gone with it where its form lacks them."""
     gone: bool = False
     """True where its migration drops the whole table: what a later version makes under the name begins empty."""
+    copied: bool = False
+    """True where the copy that its migration asks for is made already."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -282,3 +282,34 @@ def test_an_old_table_beside_its_new_name_is_named(aaiclick_client: Client, by: 
         by == "hint",
     )  # what a migration said is done
     assert aaiclick_client.command("SELECT count() FROM old") == 1200
+
+
+@pytest.mark.parametrize("by", ["migration", "hint"])
+def test_a_rename_to_a_name_that_the_version_before_declared_is_an_error(aaiclick_client: Client, by: str) -> None:
+    """One of the two columns would have to lose its values, and nobody could say which."""
+    ensure_schema(aaiclick_client, schema(1, BEFORE))
+    aaiclick_client.command("INSERT INTO t VALUES (1, 10, 20)")
+    migration = Migration(version=2, renames={"t.b": "a"} if by == "migration" else {}, allow=["drop-column t.a"])
+    after = [ID, Column("a", "Int64", renamed_from="b" if by == "hint" else None)]
+    for make in (plan_schema, ensure_schema):
+        with pytest.raises(MigrationError, match=r"column t\.b: is to be renamed to a, and a column a is still there"):
+            make(aaiclick_client, schema(2, after, migration))
+    drop = Migration(version=2, allow=["drop-column t.a"])
+    ensure_schema(aaiclick_client, schema(2, [ID, BEFORE[2]], drop), policy=Policy.lossless())
+    later = schema(3, after, drop, Migration(version=3, renames=dict(migration.renames)))
+    ensure_schema(aaiclick_client, later, policy=Policy.lossless())
+    assert aaiclick_client.query("SELECT * FROM t").result_rows == [(1, 20)]
+
+
+def test_a_table_that_takes_a_declared_name_is_an_error(aaiclick_client: Client) -> None:
+    def tables(version: int, *names: str, **more: list[Migration]) -> Schema:
+        made = [Table(name, [ID], engine=MergeTree(order_by=["id"])) for name in names]
+        return Schema("app", version=version, objects=made, migrations=more.get("migrations"))
+
+    ensure_schema(aaiclick_client, tables(1, "old", "new"))
+    wanted = tables(2, "new", migrations=[Migration(version=2, renames={"old": "new"}, allow=["drop-table new"])])
+    with pytest.raises(MigrationError, match="table old: is to be renamed to new, and a table new is still there"):
+        plan_schema(aaiclick_client, wanted)
+    aaiclick_client.command("DROP TABLE new")
+    ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
+    assert plan_schema(aaiclick_client, wanted).steps == ()
