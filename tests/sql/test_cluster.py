@@ -44,7 +44,15 @@ BUILT = {
     "system": [ddl.system("STOP TTL MERGES", D), ddl.system("RELOAD DICTIONARY", D)],
     "kill_where": [ddl.kill_where("MUTATION", "database = 'ON CLUSTER'")],
 }
-NO_STATEMENTS = {"comment_clause", "everywhere", "is_alter", "kill_everywhere", "quote_string"}
+NO_STATEMENTS = {
+    "column_definition",
+    "comment_clause",
+    "everywhere",
+    "is_alter",
+    "is_truncate",
+    "kill_everywhere",
+    "quote_string",
+}
 HARD = [
     "t",
     "a.b",
