@@ -41,7 +41,8 @@ def scripted_steps(
     steps: Sequence[Step], composed: Composed, oldest_code: Mapping[int, int | None], live: LiveObject
 ) -> tuple[Step, ...]:
     """The steps of one table with what its migrations ask for. ``live``: as this server writes it."""
-    stored = frozenset(column.name for column in live.form.columns) if isinstance(live.form, TableForm) else frozenset()
+    columns = live.form.columns if isinstance(live.form, TableForm) else ()
+    stored = frozenset(column.name for column in columns)
     found = [step if step.optional else _scripted(step, composed, oldest_code, stored) for step in steps]
     first = next((place for place, step in enumerate(found) if not step.optional and not step.blocked), None)
     # In a table without rows no default is read.
