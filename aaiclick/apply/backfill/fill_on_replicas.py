@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from aaiclick.apply.backfill.fill import EXTERNAL_BYTES, own_table_of, question, selected_parts, still_there
+from aaiclick.apply.backfill.chunk import Attempts, ChunkJob, compute_chunk
+from aaiclick.apply.backfill.fill import own_table_of
 from aaiclick.apply.backfill.insert_once import insert_staged, made_anew, require_remembered, staged_of
-from aaiclick.apply.rebuild.chunks import Chunk, bounds, cut_chunks
-from aaiclick.apply.rebuild.staging import create_from, staging_form
+from aaiclick.apply.rebuild.chunks import bounds, cut_chunks
 from aaiclick.apply.replicated.hosts import require_reached
 from aaiclick.apply.replicated.rebuild import make_staging
 from aaiclick.apply.replicated.shards import at_host, has_several_shards, workers
@@ -22,18 +22,15 @@ from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.render import local_family
 from aaiclick.clickhouse.every_host import Reach
-from aaiclick.clickhouse.parts import Part, parts, rows_in_reach
+from aaiclick.clickhouse.parts import Part, parts
 from aaiclick.clickhouse.shared.ask_all import ask_all
-from aaiclick.clickhouse.statements import BLOCKS, COPY, Sent, insert_permissively, merged
 from aaiclick.clickhouse.tables import require_table
 from aaiclick.clock import clock
-from aaiclick.error_codes import MEMORY_LIMIT_EXCEEDED
-from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
-from aaiclick.events import ChunkDone, Note, Progress
+from aaiclick.errors import ApplyError
+from aaiclick.events import ChunkDone, Progress
 from aaiclick.plan.operations import Fill
-from aaiclick.routine import Command, Emit, Peer, Routine, number, text
+from aaiclick.routine import Emit, Peer, Routine, number, text
 from aaiclick.sql.hex_text import hexed
-from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.state.backfill_mark import STAGE_PREFIX
 from aaiclick.state.replicated.backfill_mark import ReplicatedBackfillMark, blocks_of, update_replicated_backfill
 
@@ -103,7 +100,8 @@ def _fill_shard(
     source = yield from at_host(require_table(database, fill.source, mark.places(fill.source)[place - 1]), peer)
     form = yield from at_host(_form(database, mark.target), peer)
     staging, told = f"{STAGE_PREFIX}{shard}", shard if has_several_shards(reach) else 0
-    started, rows, restarts, level = (yield from clock()), 0, 0, 0
+    job = ChunkJob(database, source, fill, mark.target, form, mark.staged_in, options.restarts * 10)
+    started, rows, attempts = (yield from clock()), 0, Attempts()
     while True:
         present = yield from at_host(parts(source), peer)
         due = _due(present, mark, shard)
@@ -117,35 +115,10 @@ def _fill_shard(
         if not rows:
             yield Emit(Progress(fill.target or mark.work.view, "backfill", 0, total, begun - started, told))
         # Also where a killed run left one of that name: it is dropped and made anew, with another UUID.
-        yield from at_host(create_from(staging_form(form, source.uuid), mark.staged_in, staging, ()), peer)
-        try:
-            yield from at_host(_compute(database, mark, fill, chunk, staging, BLOCKS[level]), peer)
-        except OutcomeUnknownError:
-            raise
-        except StatementError as error:
-            if error.code != MEMORY_LIMIT_EXCEEDED or level + 1 == len(BLOCKS):
-                raise
-            # Some blocks may be in already: this staging table is dropped, and another one filled.
-            level += 1
+        again = yield from at_host(compute_chunk(job, chunk, staging, attempts), peer)
+        if again is not None:
+            attempts = again
             continue
-        selected = selected_parts(chunk)
-        reading = rows_in_reach(qualified(database, fill.source), selected, 2 * len(selected) + 262144)
-        found = yield from at_host(reading, peer)
-        # Asked last: parts that are still there now were there all the time.
-        if not (yield from at_host(still_there(source, chunk), peer)):
-            restarts += 1
-            if restarts > options.restarts * 10:
-                raise ApplyError(
-                    f"{fill.source}: rows were deleted or changed {restarts} times while {mark.target} was filled "
-                    "from it. Run again: it goes on"
-                )
-            yield Emit(Note(f"{fill.source}: rows were changed while {mark.target} was filled: a chunk begins again"))
-            continue
-        if found != chunk.rows:
-            raise ApplyError(
-                f"{fill.source} holds {chunk.rows} rows in {len(chunk.parts)} parts, but {found} can be read: a row "
-                "policy or a setting of this user hides the others. Run again without it: it goes on"
-            )
         # A kill up to here costs the chunk that was computed, and nothing else: nothing is in the target yet.
         stage = yield from staged_of(database, mark, reach, shard, place, peer, staging, chunk)
         # From here on the rows are never computed again: a second INSERT of the same name has the same rows.
@@ -187,19 +160,3 @@ def _form(database: str, target: str) -> Routine[TableForm]:
         raise ApplyError(f"{target} is no replicated table of the MergeTree family: nothing is brought into it")
     local = local_family(live.form)
     return replace(local, ttl="", columns=tuple(replace(column, ttl="") for column in local.columns))
-
-
-def _compute(
-    database: str,
-    mark: ReplicatedBackfillMark,
-    fill: Fill,
-    chunk: Chunk,
-    staging: str,
-    blocks: Mapping[str, str | int],
-) -> Routine[None]:
-    names = ", ".join(quote_name(name) for name, _ in fill.columns)
-    sql = f"INSERT INTO {qualified(mark.staged_in, staging)} ({names}) {question(database, fill, chunk, names)}"
-    # The statement lists its parts by name. The server reads 256 KiB of a statement by default, and refuses longer
-    # ones.
-    size: Sent = {"max_query_size": 2 * len(sql) + 262144, "max_bytes_before_external_group_by": EXTERNAL_BYTES}
-    yield from insert_permissively(Command(sql, settings=merged(COPY, size, blocks), database=database, long=True))
