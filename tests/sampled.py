@@ -197,7 +197,7 @@ SHOWN_BY: dict[str, str] = {
     "tests/cli/test_end_to_end.py::test_a_fresh_install": "::test_an_old_install_from_status_to_status",
     "tests/cli/test_end_to_end.py::test_a_locked_directory": "tests/clients/test_processes.py::test_a_locked_directory_is_one_sentence",
     "tests/cli/test_end_to_end.py::test_on_a_server": "tests/reliability/test_signals.py::test_the_command_line_gives_the_lease_back",
-    "tests/cli/test_end_to_end.py::test_the_printed_ddl_makes_the_declared_schema": "tests/cli/test_create.py",
+    "tests/cli/test_end_to_end.py::test_the_printed_ddl_makes_the_declared_schema": "tests/cli/text/test_create.py",
     "tests/cli/test_end_to_end.py::test_what_is_left_alone_goes_where_it_is_allowed": "tests/cli/test_commands.py",
     "tests/cli/test_end_to_end.py::test_what_is_reflected_is_what_is_there": "tests/catalog/test_reflect.py",
     "tests/cli/test_tenants.py::test_from_the_first_version_to_the_next": "tests/cli/test_tenants_page.py::test_the_page_is_true",

@@ -77,7 +77,7 @@ FIELD_BY_FIELD = {"sql", "specs", "catalog", "clients", "diff", "versions", "pla
 DOTTED = re.compile(r"aaiclick(\.\w+){2,}")
 IN_QUOTES = re.compile(rf"[\"']{DOTTED.pattern}[\"']")
 """What a file has that is worth parsing for such names."""
-MAX_FILES = {"aaiclick": 20, "cli": 25}
+MAX_FILES = {"aaiclick": 20}
 """How many files a folder may hold, where it is more than 18."""
 
 

@@ -19,18 +19,18 @@ from aaiclick.cli.output import Output, UnwrittenError, drop_stdout, unwritten
 from aaiclick.version import VERSION
 
 COMMANDS: Mapping[str, str] = {
-    "status": "status",
+    "status": "commands.status",
     "plan": "approval.command",
-    "migrate": "migrate",
-    "rollback": "rollback",
-    "history": "history",
-    "adopt": "adopt",
-    "revision": "revision",
-    "check": "revision",
-    "reflect": "reflect",
-    "ddl": "ddl",
+    "migrate": "commands.migrate",
+    "rollback": "commands.rollback",
+    "history": "commands.history",
+    "adopt": "commands.adopt",
+    "revision": "commands.revision",
+    "check": "commands.revision",
+    "reflect": "commands.reflect",
+    "ddl": "commands.ddl",
     "graph": "graph.command",
-    "prune": "prune",
+    "prune": "commands.prune",
     "config": "configuration.command",
     "dashboard": "machine.dashboard",
 }

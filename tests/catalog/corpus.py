@@ -14,7 +14,7 @@ from aaiclick.catalog.reflect import reflect_table
 from aaiclick.catalog.render import form_sql
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.sql_declarations import read_sql
-from aaiclick.cli.source import python_source
+from aaiclick.cli.text.source import python_source
 from aaiclick.errors import StatementError
 from aaiclick.routine import Command, Connection, Routine, run
 from aaiclick.specs.ddl import create_table_sql

@@ -73,7 +73,7 @@ def test_what_goes_and_what_stays_is_listed(run: Run, asked: list[bool]) -> None
 
 
 def test_what_came_while_it_asked_stays(run: Run, asked: list[bool], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aaiclick.cli.prune.sys", SimpleNamespace(stdin=Typed(), stderr=Typed()))
+    monkeypatch.setattr("aaiclick.cli.commands.prune.sys", SimpleNamespace(stdin=Typed(), stderr=Typed()))
     monkeypatch.setattr(typer, "confirm", lambda *_, **__: True)
     ran = run("prune")
     assert (ran.code, asked) == (0, [True, False])

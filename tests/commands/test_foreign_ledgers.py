@@ -10,7 +10,7 @@ from clickhouse_connect.driver.client import Client
 from aaiclick import Column, MergeTree, Schema, Table, ensure_schema, reflect_schema, validate_schema
 from aaiclick.api.adopt import adopt_schema
 from aaiclick.api.history import schema_history
-from aaiclick.cli.adopt import Tool
+from aaiclick.cli.commands.adopt import Tool
 from aaiclick.commands.adopt import ForeignLedger
 from aaiclick.errors import DoesNotFitError, UsageError
 from aaiclick.state.record import ledger_of_record

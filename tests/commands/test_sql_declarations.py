@@ -12,7 +12,7 @@ from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema, validate_schema
 from aaiclick.api.revision import check_schema, revise
-from aaiclick.cli.create import create_statements
+from aaiclick.cli.text.create import create_statements
 from aaiclick.errors import ApplyError, SpecChangedError, SpecError, UndecidedError
 from aaiclick.testing.engine import fresh_name
 from tests.migrations.projects import Project

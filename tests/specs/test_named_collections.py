@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from aaiclick import Schema
-from aaiclick.cli.create import create_statements
-from aaiclick.cli.source import python_source
+from aaiclick.cli.text.create import create_statements
+from aaiclick.cli.text.source import python_source
 from aaiclick.errors import SpecError
 from aaiclick.server_objects import NamedCollection
 from aaiclick.specs.server_objects.collections import NamedCollectionFields

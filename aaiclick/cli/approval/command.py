@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aaiclick.cli import calls
-from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.frame import Frame
 from aaiclick.cli.options import Allow, Chosen, Database, Debug, Env, Given, HtmlFile, Json, KeepOld, Reference, Url
 from aaiclick.errors import UsageError
 
@@ -97,7 +97,7 @@ class _Files:
 def _plan(frame: Frame, chosen: Policy, files: _Files, markdown: bool, quick: bool) -> ExitCode:
     from aaiclick.cli.approval.files import require_writable, write_plan
     from aaiclick.cli.approval.markdown import plan_markdown
-    from aaiclick.cli.dry_run import closing_keys, fate, print_plan
+    from aaiclick.cli.commands.dry_run import closing_keys, fate, print_plan
     from aaiclick.cli.report.files import require_report_path
     from aaiclick.plan.gate import judge
 
@@ -141,7 +141,7 @@ def _plan(frame: Frame, chosen: Policy, files: _Files, markdown: bool, quick: bo
 
 
 def _write_report(frame: Frame, chosen: Policy, path: Path, compared: ComparedPlan) -> None:
-    from aaiclick.cli.dry_run import closing_keys, fate
+    from aaiclick.cli.commands.dry_run import closing_keys, fate
     from aaiclick.cli.report.files import now_text, write_report
     from aaiclick.cli.report.plan_page import PlanReport, plan_page
     from aaiclick.plan.gate import judge

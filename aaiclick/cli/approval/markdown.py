@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from aaiclick.cli.change_text import clauses
+from aaiclick.cli.text.change_text import clauses
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.gate import GateDecision
 from aaiclick.plan.model import Plan, Step, cost_lines, step_text, version_text

@@ -7,9 +7,9 @@ import sys
 from typing import TextIO
 
 from aaiclick.cli import calls
-from aaiclick.cli.change_text import clauses, headline
-from aaiclick.cli.command import Frame
+from aaiclick.cli.frame import Frame
 from aaiclick.cli.output import Output, fitting
+from aaiclick.cli.text.change_text import clauses, headline
 from aaiclick.errors import SchemaAheadError
 from aaiclick.plan.gate import judge
 from aaiclick.plan.model import Plan, Step, cost_lines

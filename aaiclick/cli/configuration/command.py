@@ -6,10 +6,10 @@ import shlex
 from dataclasses import dataclass
 
 from aaiclick.cli.calls import USUAL_POLICY
-from aaiclick.cli.command import Frame
 from aaiclick.cli.configuration.keys import KEYS, VALUES
 from aaiclick.cli.configuration.settings import ENVIRONMENT, Settings
 from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.frame import Frame
 from aaiclick.cli.hooks.declared import EVENTS
 from aaiclick.cli.options import Database, Debug, Env, Given, Json, Reference, Url
 from aaiclick.cli.output import Json as JsonValue

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aaiclick.cli import calls
-from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.frame import Frame
 from aaiclick.cli.options import Database, Debug, Env, Json, Reference, Url
 from aaiclick.errors import UsageError
 

@@ -10,8 +10,8 @@ from unicodedata import east_asian_width
 
 from aaiclick.cli.graph.layout import PlacedPart, Point, Size, packed, parts, place
 from aaiclick.cli.graph.picture import Node, Picture
-from aaiclick.cli.numbers import count_text
 from aaiclick.cli.report.markup import Html, el, joined
+from aaiclick.cli.text.numbers import count_text
 
 MARGIN = 6.0
 MOST_COLUMNS = 40

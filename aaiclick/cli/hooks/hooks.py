@@ -16,7 +16,7 @@ from aaiclick.cli.machine.answers import step_json
 from aaiclick.errors import AaiclickError, UsageError
 
 if TYPE_CHECKING:
-    from aaiclick.cli.command import Frame
+    from aaiclick.cli.frame import Frame
     from aaiclick.commands.report import Report
     from aaiclick.plan.model import Step
     from aaiclick.specs.schema import Schema

@@ -8,7 +8,7 @@ from aaiclick.cli import calls
 from aaiclick.plan.gate import judge
 
 if TYPE_CHECKING:
-    from aaiclick.cli.command import Frame
+    from aaiclick.cli.frame import Frame
     from aaiclick.cli.hooks.hooks import Hooks
     from aaiclick.plan.policy import Policy
     from aaiclick.specs.schema import Schema

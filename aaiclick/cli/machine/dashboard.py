@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.frame import Frame
 from aaiclick.cli.options import Debug
 
 Alerts = Annotated[bool, typer.Option("--alerts", help="Print the alert rules for Prometheus instead.")]

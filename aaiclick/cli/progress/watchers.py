@@ -19,11 +19,11 @@ from rich.progress import (
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from aaiclick.cli.change_text import clauses, headline
 from aaiclick.cli.machine.lines import JsonLines
-from aaiclick.cli.numbers import count_text, rows_text, short_text
 from aaiclick.cli.output import Output, fitting, quiet_pipe
 from aaiclick.cli.progress.pace import WINDOW, Pace, unit_of
+from aaiclick.cli.text.change_text import clauses, headline
+from aaiclick.cli.text.numbers import count_text, rows_text, short_text
 from aaiclick.events import INTERRUPTED, Event, Note, PlanReady, StepDone, StepStarted, Waiting
 from aaiclick.events import Progress as RowsDone
 from aaiclick.printable import seconds_text, shown

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aaiclick.cli.change_text import clauses
 from aaiclick.cli.machine.records import HEADINGS, record_json, record_row
-from aaiclick.cli.numbers import count_text
 from aaiclick.cli.report.markup import Content, Html, el, folded, joined, listed, table
 from aaiclick.cli.report.page import Section, badge, code, page
 from aaiclick.cli.report.plan_page import statements
 from aaiclick.cli.report.timeline import Timeline
 from aaiclick.cli.report.timeline_section import run_section
+from aaiclick.cli.text.change_text import clauses
+from aaiclick.cli.text.numbers import count_text
 from aaiclick.errors import UsageError
 from aaiclick.plan.model import Plan
 from aaiclick.printable import seconds_text, size_text

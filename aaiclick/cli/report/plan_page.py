@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import DictionaryForm
-from aaiclick.cli.change_text import clauses
 from aaiclick.cli.graph.picture import picture_of
-from aaiclick.cli.numbers import count_text, rows_text
 from aaiclick.cli.report.definitions import form_lines, paired, side_by_side, sql_lines
 from aaiclick.cli.report.markup import Content, Html, el, folded, joined, listed, table
 from aaiclick.cli.report.page import Section, badge, code, page
 from aaiclick.cli.report.schema_section import schema_section
+from aaiclick.cli.text.change_text import clauses
+from aaiclick.cli.text.numbers import count_text, rows_text
 from aaiclick.commands.compared import ComparedPlan
 from aaiclick.plan.gate import GateDecision
 from aaiclick.plan.model import Plan, Step, cost_lines, version_text

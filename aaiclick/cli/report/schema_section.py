@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aaiclick.cli.graph.picture import Node, Picture
 from aaiclick.cli.graph.svg import Drawing, drawings, part_svg, words
-from aaiclick.cli.numbers import count_text
 from aaiclick.cli.report.markup import Html, el, folded, joined, table
 from aaiclick.cli.report.page import Section, badge
+from aaiclick.cli.text.numbers import count_text
 
 
 def schema_section(picture: Picture, heading: str = "Schema") -> Section:

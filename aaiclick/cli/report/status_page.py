@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from aaiclick.cli.change_text import one_each
 from aaiclick.cli.graph.picture import picture_of
-from aaiclick.cli.numbers import count_text
 from aaiclick.cli.report.markup import Content, Html, el, folded, joined, listed, table
 from aaiclick.cli.report.page import Section, code, page
 from aaiclick.cli.report.schema_section import schema_section
+from aaiclick.cli.text.change_text import one_each
+from aaiclick.cli.text.numbers import count_text
 from aaiclick.commands.report import Status
 from aaiclick.plan.model import version_text
 from aaiclick.printable import size_text

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
-from aaiclick.cli.numbers import rows_text
 from aaiclick.cli.report.run_file import Happened
+from aaiclick.cli.text.numbers import rows_text
 from aaiclick.printable import seconds_text, size_text
 
 Kind: TypeAlias = Literal["step", "phase", "chunk", "wait", "fence"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from aaiclick.cli.numbers import count_text
 from aaiclick.cli.report.markup import Html, el, folded, joined, listed, table
 from aaiclick.cli.report.page import Section, badge, code
 from aaiclick.cli.report.timeline import Span, Timeline, words
+from aaiclick.cli.text.numbers import count_text
 from aaiclick.printable import seconds_text
 
 MOST_LANES = 48

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from aaiclick.cli.approval import question
-from aaiclick.cli.command import Frame
-from aaiclick.cli.numbers import count_text, rows_text
+from aaiclick.cli.frame import Frame
+from aaiclick.cli.text.numbers import count_text, rows_text
 from aaiclick.errors import SchemaAheadError
 from aaiclick.plan.gate import judge
 from aaiclick.printable import size_text

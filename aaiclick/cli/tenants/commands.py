@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, TypeVar
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from aaiclick.cli.approval import question
-from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode, Failure, describe
+from aaiclick.cli.frame import Frame
 from aaiclick.cli.machine.answers import HELPLESS, report_json, status_json
 from aaiclick.cli.machine.metrics_file import MetricsFile
-from aaiclick.cli.numbers import count_text
 from aaiclick.cli.output import Output, fitting, quiet_pipe
 from aaiclick.cli.tenants.agreement import Agreement, agreement, heading, left_over
+from aaiclick.cli.text.numbers import count_text
 from aaiclick.errors import AaiclickError, ConnectionFailed, UsageError
 from aaiclick.printable import seconds_text, shown
 

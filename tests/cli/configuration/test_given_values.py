@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from aaiclick.cli.command import Frame
 from aaiclick.cli.configuration.settings import load
+from aaiclick.cli.frame import Frame
 from aaiclick.errors import UsageError
 from tests.support.pages import environment
 from tests.support.resident import resident

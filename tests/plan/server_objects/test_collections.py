@@ -28,7 +28,7 @@ from aaiclick.allow import set_values
 from aaiclick.api.adopt import adopt_schema
 from aaiclick.api.revision import check_schema, revise
 from aaiclick.catalog.server_objects.collections import read_collections
-from aaiclick.cli.create import sql_file
+from aaiclick.cli.text.create import sql_file
 from aaiclick.errors import (
     ApplyError,
     BlockedError,

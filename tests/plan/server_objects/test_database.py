@@ -24,8 +24,8 @@ from aaiclick.api.create_database import create_database
 from aaiclick.api.revision import check_schema, revise
 from aaiclick.catalog.forms import Catalog, DatabaseForm, ServerFacts
 from aaiclick.catalog.server_objects.databases import database_changes, other_arguments
-from aaiclick.cli.create import create_statements, sql_file
-from aaiclick.cli.source import python_source
+from aaiclick.cli.text.create import create_statements, sql_file
+from aaiclick.cli.text.source import python_source
 from aaiclick.errors import BlockedError, DoesNotFitError, SpecChangedError, SpecError
 from aaiclick.plan.server_objects.database import plan_database
 from aaiclick.server_objects import Database

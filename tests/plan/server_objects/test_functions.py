@@ -10,7 +10,7 @@ from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MergeTree, Plan, Policy, Schema, Table, View, ensure_schema, plan_schema, validate_schema
 from aaiclick.api.declared_forms import declared_forms
-from aaiclick.cli.create import create_statements
+from aaiclick.cli.text.create import create_statements
 from aaiclick.errors import ApplyError, SchemaVersionError, SpecChangedError, SpecError
 from aaiclick.events import StepStarted
 from aaiclick.specs import Function

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aaiclick.cli import calls
-from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.frame import Frame
 from aaiclick.cli.options import Database, Debug, Env, Json, Url
 from aaiclick.errors import UsageError
 
@@ -91,11 +91,11 @@ def _reflect(
     if frame.as_json:
         frame.output.document(schema.model_dump_json(indent=2, exclude_unset=True))
     elif sql:
-        from aaiclick.cli.create import sql_file
+        from aaiclick.cli.text.create import sql_file
 
         frame.output.document(sql_file(schema))
     else:
-        from aaiclick.cli.source import python_source
+        from aaiclick.cli.text.source import python_source
 
         frame.output.document(python_source(schema, brief))
     for table, tool in ledgers.items():

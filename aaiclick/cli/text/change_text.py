@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aaiclick.cli.numbers import count_text
+from aaiclick.cli.text.numbers import count_text
 from aaiclick.sql.quoting import QUOTES, punctuation
 
 _OPENING, _CLOSING = "([{", ")]}"

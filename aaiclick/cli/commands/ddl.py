@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.frame import Frame
 from aaiclick.cli.options import Debug, Env, Given, Json, Names, Reference
 
 
@@ -29,7 +29,7 @@ def ddl(
 
 def _ddl(frame: Frame) -> ExitCode:
     declared = frame.declared_or_oplog()
-    from aaiclick.cli.create import create_statements
+    from aaiclick.cli.text.create import create_statements
     from aaiclick.sql.quoting import quote_name
     from aaiclick.sql.secrets import without_secrets
 

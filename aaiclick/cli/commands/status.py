@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aaiclick.cli import calls
-from aaiclick.cli.change_text import one_each
-from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.frame import Frame
 from aaiclick.cli.machine.answers import HELPLESS, status_json
 from aaiclick.cli.machine.metrics_file import MetricsFile
 from aaiclick.cli.options import Databases, Debug, Env, Given, HtmlFile, Jobs, Json, Reference, Url
 from aaiclick.cli.output import Output
 from aaiclick.cli.tenants.patterns import check_jobs, is_pattern
+from aaiclick.cli.text.change_text import one_each
 from aaiclick.errors import UsageError
 from aaiclick.printable import size_text
 

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import aaiclick.specs
-from aaiclick.cli.source import WIDTH, constant_name, python_source
+from aaiclick.cli.text.source import WIDTH, constant_name, python_source
 from aaiclick.oplog import OPLOG
 from aaiclick.specs import Column, MergeTree, ReplacingMergeTree, Schema, Table
 from aaiclick.specs.columns import SettingValue
-from tests.cli.test_create import ALL
+from tests.cli.text.test_create import ALL
 
 
 def executed(source: str) -> Schema:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aaiclick.cli import calls
-from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.frame import Frame
 from aaiclick.cli.hooks.hooks import Hooks
 from aaiclick.cli.machine.answers import report_json
 from aaiclick.cli.options import Database, Debug, Env, Given, Json, KeepOld, Progress, ProgressKind, Reference, Url

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.frame import Frame
 from aaiclick.cli.machine.records import record_json
 from aaiclick.cli.options import Database, Debug, Env, Given, Json, Reference, Url
 from aaiclick.errors import UsageError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aaiclick.cli.numbers import count_text, rows_text, short_text
+from aaiclick.cli.text.numbers import count_text, rows_text, short_text
 from aaiclick.printable import seconds_text
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.frame import Frame
 from aaiclick.cli.machine.records import HEADINGS, record_json, record_row
 from aaiclick.cli.options import Database, Debug, Env, HtmlFile, Json, Reference, Url
 from aaiclick.errors import UsageError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aaiclick.cli.change_text import clauses, headline, one_each
+from aaiclick.cli.text.change_text import clauses, headline, one_each
 
 
 @pytest.mark.parametrize(

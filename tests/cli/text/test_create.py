@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-from aaiclick.cli.create import create_statements, in_order
+from aaiclick.cli.text.create import create_statements, in_order
 from aaiclick.specs import (
     Column,
     Constraint,

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aaiclick.cli import calls
-from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.frame import Frame
 from aaiclick.cli.machine.documents import PrunedDocument, PrunedTable
-from aaiclick.cli.numbers import count_text
 from aaiclick.cli.options import Database, Debug, Env, Json, Url
+from aaiclick.cli.text.numbers import count_text
 from aaiclick.errors import UsageError
 from aaiclick.printable import size_text
 

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aaiclick.cli import calls
-from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
+from aaiclick.cli.frame import Frame
 from aaiclick.cli.hooks.hooks import Hooks
 from aaiclick.cli.machine.answers import report_json
-from aaiclick.cli.numbers import count_text
 from aaiclick.cli.options import (
     Allow,
     Chosen,
@@ -32,6 +31,7 @@ from aaiclick.cli.options import (
 )
 from aaiclick.cli.output import Output
 from aaiclick.cli.tenants.patterns import check_jobs, is_pattern
+from aaiclick.cli.text.numbers import count_text
 from aaiclick.errors import ApplyError, SchemaAheadError, UsageError
 from aaiclick.printable import seconds_text
 
@@ -161,7 +161,7 @@ def _run(
             return tenants.plan_of_tenants(frame, policy, quick, workers)
         return tenants.migrate_tenants(frame, hooks, policy, workers, ask)
     if dry:
-        from aaiclick.cli.dry_run import dry_run
+        from aaiclick.cli.commands.dry_run import dry_run
 
         try:
             return dry_run(frame, policy, quick, to)

@@ -6,11 +6,11 @@ import dataclasses
 from collections.abc import Callable
 
 from aaiclick.cli import calls
-from aaiclick.cli.change_text import clauses
-from aaiclick.cli.command import Frame
 from aaiclick.cli.failures import ExitCode
-from aaiclick.cli.numbers import count_text, rows_text
+from aaiclick.cli.frame import Frame
 from aaiclick.cli.output import Output
+from aaiclick.cli.text.change_text import clauses
+from aaiclick.cli.text.numbers import count_text, rows_text
 from aaiclick.commands.inspection.unused_keys import unasked
 from aaiclick.plan.gate import GateDecision, Refusal, judge
 from aaiclick.plan.model import Plan, Step

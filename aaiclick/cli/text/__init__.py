@@ -1,0 +1,1 @@
+"""What is printed: numbers, changes, schemas as SQL and as Python."""
