@@ -204,5 +204,5 @@ def test_no_text_of_the_reference_is_taken_for_html() -> None:
 
 def test_the_site_names_its_search_and_asks_nothing_of_elsewhere() -> None:
     theme = '<div class="md-search" role="dialog"></div><a class="md-source" data-md-component="source"></a>'
-    shown = hooks.on_post_page(theme, None, None)  # type: ignore[arg-type] # neither is looked at
+    shown = hooks.completed(theme)
     assert shown == '<div class="md-search" role="dialog" aria-label="Search"></div><a class="md-source"></a>'

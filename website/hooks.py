@@ -59,6 +59,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Every page, with what the theme leaves out."""
+    return completed(output)
+
+
+def completed(output: str) -> str:
     """What the theme leaves out: the name of its search, and to ask nothing of elsewhere (how many stars the
     repository has)."""
     named = output.replace('role="dialog"', 'role="dialog" aria-label="Search"')
