@@ -191,11 +191,14 @@ def _never(old: Physical, late: Sequence[Part]) -> Routine[tuple[str, int]]:
 
 def _unmarked(owned: Owned, waiting: Collection[str]) -> Routine[list[Recovered]]:
     """Tables that no mark explains: dropped where they are empty. Of another engine than ours they are somebody else's:
-    it may not even tell how many rows it has."""
+    it may not even tell how many rows it has. ``waiting``: labels of the tables whose copy may go on."""
     found: list[Recovered] = []
     for table in owned.tables:
         ours = parse_name(table.name)
-        if ours is None or ours.kind not in ("stage", "new", "taken") or ours.label in waiting:
+        if ours is None or ours.kind not in ("stage", "new", "taken"):
+            continue
+        # A copy that waits needs its chunks. It needs no new table that a run has renamed to drop it.
+        if ours.label in waiting and (ours.kind != "taken" or table.rows):
             continue
         if not table.engine.endswith("MergeTree"):
             found.append(Recovered(table.name, "left", f"it is no table of ours, but one of engine {table.engine}"))

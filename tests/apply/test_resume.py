@@ -14,6 +14,7 @@ import pytest
 from aaiclick.apply.rebuild.resume import abandon
 from aaiclick.apply.recovery import recover_killed_runs
 from aaiclick.apply.run import ApplyOptions, StepOutcome
+from aaiclick.clickhouse.names import taken_table
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note
 from aaiclick.plan.operations import AlterWork, RebuildWork, Work
@@ -256,5 +257,19 @@ def test_chunks_of_two_runs_over_the_same_parts_are_not_both_taken(lab: Lab) -> 
     lab.sql(*(f"RENAME TABLE away{place} TO {name}" for place, name in enumerate(first)))
     again, _ = go_on(lab, work)
     assert again == 1
+    check_clean(lab, expected, kept=False)
+    assert lab.clean() == ()
+
+
+def test_a_new_table_that_was_about_to_be_dropped_goes_while_a_copy_waits(lab: Lab) -> None:
+    """A second run went on with the chunks of a first one and was killed before its mark had the UUID of its new table;
+    a third one, killed too, had renamed that table to drop it: no mark finds it any more."""
+    expected = make(lab)
+    work = rebuild(lab, "t", NEW)
+    killed_after(lab, work, 3)
+    left = taken_table("0123456789abcdef01234567", "t")
+    lab.sql(f"CREATE TABLE {left} (k UInt64, p UInt8, v String) ENGINE = MergeTree ORDER BY k")
+    again, _ = go_on(lab, work)
+    assert again == CHUNKS - 3
     check_clean(lab, expected, kept=False)
     assert lab.clean() == ()
