@@ -18,7 +18,7 @@ from aaiclick.plan.declaration.dictionaries import loads, require_attributes, tr
 from aaiclick.plan.declaration.materialized_views import check_views
 from aaiclick.plan.dependents.declared_reads import Declared, first_ready, in_reading_order, names_of
 from aaiclick.plan.dependents.dependent_steps import DependentSteps, queries_of
-from aaiclick.plan.dependents.dictionaries import changed_lookups
+from aaiclick.plan.dependents.dictionaries import changed_lookups, changed_values
 from aaiclick.plan.dependents.undeclared_of_views import as_they_were, create_again, keeping, query_again
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import CreateWork, ReplaceWork
@@ -84,6 +84,8 @@ class PlannedViews:
     """The dictionaries whose attributes change."""
     shapes: Mapping[str, ViewForm]
     """What each view becomes that was looked at."""
+    revalued: frozenset[str]
+    """The dictionaries that may give other values."""
 
 
 def plan_views(
@@ -135,7 +137,9 @@ def plan_views(
         among = Around(schema, items, catalog, topology, forms, targets, wanted, repeated)
         found += yield from plan_new(creates, found, among, scratch)
     steps = in_reading_order(found, items)
-    return PlannedViews(steps, queries_of(catalog, views), changed_lookups(catalog, wanted), views)
+    return PlannedViews(
+        steps, queries_of(catalog, views), changed_lookups(catalog, wanted), views, changed_values(catalog, wanted)
+    )
 
 
 def _examined(items: Sequence[Declared], catalog: Catalog) -> list[Declared]:

@@ -20,7 +20,7 @@ from aaiclick.diff.compare import Differing
 from aaiclick.plan import steps
 from aaiclick.plan.comparison.recorded import Planned, declared_views, differs, given_up, known_form
 from aaiclick.plan.dependents.declared_reads import set_off_by, with_their_sources
-from aaiclick.plan.dependents.dependent_steps import PlannedChanges, in_order, plan_dependents
+from aaiclick.plan.dependents.dependent_steps import DependentSteps, PlannedChanges, in_order, plan_dependents, revalued
 from aaiclick.plan.dependents.dependents import Dependent
 from aaiclick.plan.dependents.dropped_first import droppable_views, dropped_first
 from aaiclick.plan.dependents.drops import BeforeDrop, guard_drops
@@ -113,9 +113,14 @@ def plan_in_scratch(compared: ToCompare, beside: Sequence[str]) -> Routine[Plann
         )
         moved = {live.name: name for name, live in tables.items() if live.name != name}
         followed = _anew(replaced) | (path.replaced_views - kept - frozenset(planned.queries))
+        rewritten = revalued(required, tables, targets, path) | {
+            name for name, query in planned.queries.items() if query
+        }
         around = yield from plan_dependents(
             catalog,
-            PlannedChanges(targets, moved, planned.queries, followed, planned.lookups, path.topology),
+            PlannedChanges(
+                targets, moved, planned.queries, followed, planned.lookups, planned.revalued | rewritten, path.topology
+            ),
             (*required, *replaced),
         )
         notes += around.notes
@@ -124,6 +129,7 @@ def plan_in_scratch(compared: ToCompare, beside: Sequence[str]) -> Routine[Plann
         # Functions first, because anything may call them; new tables before what reads them; a view that stores types
         # before its table gets wider ones; drops last, when nothing needs the object any more.
         changed = (*early, *around.before, *in_order(required, around), *views)
+        changed = yield from _asked_before(compared, around, targets, moved, changed, notes)
         # Over all views that are made, whichever part has planned them.
         changed = yield from stopped_again(changed, path.topology, path.stopped_views, notes)
         freed = given_up(tables)
@@ -150,6 +156,29 @@ def plan_in_scratch(compared: ToCompare, beside: Sequence[str]) -> Routine[Plann
         return (yield from with_stand_ins(scratch, first.changed, body))
 
     return (yield from with_scratch(inside, fallback=catalog.database, settings=tried.permissive))
+
+
+def _asked_before(
+    compared: ToCompare,
+    around: DependentSteps,
+    targets: Mapping[str, TableForm],
+    moved: Mapping[str, str],
+    changed: tuple[Step, ...],
+    notes: list[str],
+) -> Routine[tuple[Step, ...]]:
+    """The steps, with those around them for tables whose expressions ask what they give other values."""
+    if not around.lookups:
+        return changed
+    # Here because in most plans nothing changes that is looked up.
+    from aaiclick.plan.old_parts.looked_up import looked_up, reloaded, without_written
+
+    path = compared.path
+    asking = yield from looked_up(
+        compared.catalog, around, targets, moved, path.topology, reads_no_rows=path.max_read_bytes == 0
+    )
+    notes += asking.notes
+    again = reloaded(compared.schema, compared.catalog.database, around, path, changed)
+    return (*asking.before, *without_written(changed, asking.before), *again, *asking.behind)
 
 
 def _missing(items: Sequence[View | MaterializedView | Dictionary], catalog: Catalog) -> list[View | Dictionary]:

@@ -9,7 +9,7 @@ from aaiclick.catalog.forms import Catalog, DictionaryForm, LiveObject, TableFor
 from aaiclick.catalog.normalize import normal
 from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, Read, affected, effects
-from aaiclick.plan.dependents.dependents import Dependent, read_views
+from aaiclick.plan.dependents.dependents import Dependent, Place, places_named, read_views
 from aaiclick.plan.dependents.dictionaries import dictionary_steps
 from aaiclick.plan.dependents.lossless_conversions import fits, only_trailing_zeros
 from aaiclick.plan.dependents.materialized_views import materialized_steps
@@ -20,6 +20,9 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.operations import ReplaceWork
 from aaiclick.plan.steps import blocked_step
 from aaiclick.routine import Query, Routine, text
+from aaiclick.versions.upgrade_path import UpgradePath
+
+_LOOKED_UP = frozenset({"Dictionary", "Join", "Set"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class DependentSteps:
     unchecked: frozenset[str] = frozenset()
     """New names of renamed tables that only dictionaries depend on, which the plan changes as well. The engine would
     refuse the rename, so its check is turned off."""
+    lookups: frozenset[Place] = frozenset()
+    """The dictionaries, and the Join and Set tables, that give other values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,9 @@ class PlannedChanges:
     """Views that are made anew anyway."""
     lookups: Mapping[str, DictionaryForm] = field(default_factory=dict[str, DictionaryForm])
     """The new forms of dictionaries whose attributes change."""
+    revalued: frozenset[str] = frozenset()
+    """Tables, views and dictionaries that give other values to who looks something up in them, by their present
+    names."""
     topology: Topology = SINGLE
     """The hosts of the database."""
 
@@ -62,13 +70,13 @@ def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[S
     """The steps for everything that reads the tables. ``steps`` are those that are planned for tables and views
     already."""
     tables = _tables(catalog, changed)
-    if not tables and not changed.queries:
+    if not tables and not changed.queries and not changed.revalued:
         return DependentSteps()
     database = catalog.database
     # Where no table changes only declared views can: only they are read.
     dependents = (
         (yield from read_dependents(database, tables, changed.topology))
-        if tables
+        if tables or changed.revalued
         else (yield from read_views(database, changed.queries))
     )
     after = DatabaseAfter(
@@ -108,7 +116,47 @@ def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[S
         # Along a chain of views the last target gets wider first, so none is narrower than what is written into it.
         tuple(dict.fromkeys(name for name in reversed(first) if name)),
         frozenset(unchecked),
+        _lookups(catalog, dependents, changed.revalued),
     )
+
+
+def _lookups(catalog: Catalog, dependents: Sequence[Dependent], revalued: frozenset[str]) -> frozenset[Place]:
+    """What is asked by dictGet and the like, and gives other values because one of these tables, views and dictionaries
+    does, directly or through others."""
+    database = catalog.database
+    reached: set[Place] = {(database, name) for name in revalued}
+    lookups = {(database, name) for name in revalued if catalog.objects[name].engine in _LOOKED_UP}
+    reading = [(each.place, places_named(each.query), each.noun) for each in dependents] if reached else []
+    growing = True
+    while growing:
+        more = [(place, noun) for place, named, noun in reading if place not in reached and named & reached]
+        reached |= {place for place, _ in more}
+        lookups |= {place for place, noun in more if noun == "dictionary"}
+        growing = bool(more)
+    return frozenset(lookups)
+
+
+def revalued(
+    steps: Sequence[Step], tables: Mapping[str, LiveObject], targets: Mapping[str, TableForm], path: UpgradePath
+) -> frozenset[str]:
+    """Present names of the tables whose rows may show other values behind the steps."""
+    found: set[str] = set()
+    for step in steps:
+        live = tables.get(step.object)
+        target = targets.get(step.object)
+        if live is None or target is None or not isinstance(live.form, TableForm):
+            continue
+        said = [
+            [(each.name, each.type, each.kind, each.expression) for each in form.columns]
+            for form in (live.form, target)
+        ]
+        if (
+            step.strategy == "rebuild"
+            or any(change.rebuild for change in path.changes_of(step.object))
+            or said[0] != said[1]
+        ):
+            found.add(live.name)
+    return frozenset(found)
 
 
 def _depended(database: str, renamed: Mapping[str, str], dependents: Sequence[Dependent]) -> Routine[list[Step]]:

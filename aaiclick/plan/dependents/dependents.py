@@ -24,6 +24,7 @@ ELSEWHERE = (
     "{prefix:String})"
 )
 """Not the server's own, and none of our scratch databases."""
+_LOOKUPS = ("dict", "joinget")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +141,10 @@ def _named(query: str) -> Iterator[tuple[int, int, Place]]:
     position = 0
     while position < len(tokens):
         parts, behind = identifier(tokens, position)
-        # dictGet('d.rates', ...): the server writes the database in front there, too.
+        # dictGet('d.rates', ...), joinGet('d.prices', ...): the server writes the database in front there, too.
         looked_up = (
             unquote(tokens.items[behind + 1].text).partition(".")
-            if parts and parts[0].lower().startswith("dict") and _begins_with_text(tokens, behind)
+            if parts and parts[0].lower().startswith(_LOOKUPS) and _begins_with_text(tokens, behind)
             else ("", "", "")
         )
         if looked_up[2]:

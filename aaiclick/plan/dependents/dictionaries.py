@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aaiclick.catalog.forms import Catalog, DictionaryForm, Form
+from aaiclick.catalog.normalize import normal_form
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.plan.dependents.database_after import Effect
@@ -19,6 +20,8 @@ from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
+ANY_DICTIONARY = "engine = 'Dictionary' AND notEmpty(loading_dependencies_table)"
+"""Those that read something of this server: a table, or a view over one."""
 DICTIONARIES = (
     "engine = 'Dictionary' AND arrayExists((d, n) -> d = {database:String}"
     " AND has(arrayMap(x -> unhex(x), splitByChar(',', {names:String})), n), loading_dependencies_database, "
@@ -38,6 +41,24 @@ def changed_lookups(catalog: Catalog, wanted: Mapping[str, Form]) -> dict[str, D
         and {column.name: column.type for column in form.columns}
         != {column.name: column.type for column in live.form.columns}
     }
+
+
+def changed_values(catalog: Catalog, wanted: Mapping[str, Form]) -> frozenset[str]:
+    """The dictionaries that are there and may give other values behind the plan."""
+    return frozenset(
+        name
+        for name, form in wanted.items()
+        if isinstance(form, DictionaryForm)
+        and (live := catalog.get(name)) is not None
+        and isinstance(live.form, DictionaryForm)
+        and _valued(normal_form(live.form)) != _valued(normal_form(form))
+    )
+
+
+def _valued(form: Form) -> object:
+    """What its values depend on. When it loads them anew, and how long a query waits for that, changes none."""
+    assert isinstance(form, DictionaryForm)
+    return form.columns, [pair for pair in form.clauses if pair[0] not in ("LIFETIME", "SETTINGS")]
 
 
 def read_dictionaries(database: str, names: tuple[str, ...]) -> Routine[tuple[Dependent, ...]]:

@@ -11,11 +11,11 @@ from aaiclick.catalog.scratch import PREFIX
 from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.plan.dependents.buffer_merge_distributed import FRONTS, clusters_of_others, front_dependents
 from aaiclick.plan.dependents.dependents import ELSEWHERE, VIEWS, Dependent, view_dependent
-from aaiclick.plan.dependents.dictionaries import DICTIONARIES, dictionary_dependent
+from aaiclick.plan.dependents.dictionaries import ANY_DICTIONARY, dictionary_dependent
 from aaiclick.routine import Query, Routine, text
 
 _COLUMNS = "database, name, engine, create_table_query, as_select, toString(uuid)"
-_PARTS = (f"{VIEWS} AND {ELSEWHERE}", DICTIONARIES, FRONTS)
+_PARTS = (f"{VIEWS} AND {ELSEWHERE}", ANY_DICTIONARY, FRONTS)
 """Each is a statement of its own within the one: only so the server sorts tables out by their engine before it writes
 their definitions."""
 
@@ -23,8 +23,10 @@ their definitions."""
 def read_dependents(
     database: str, following: Mapping[str, TableForm | DictionaryForm | None], topology: Topology = SINGLE
 ) -> Routine[tuple[Dependent, ...]]:
-    """All views of the server, and the other objects that read one of these tables. ``following``: the tables as they
-    will be; ``topology``: the hosts that have them."""
+    """All views and dictionaries of the server, and the other objects that read one of these tables.
+
+    ``following``: the tables as they will be; ``topology``: the hosts that have them.
+    """
     listed = ",".join(sorted(name.encode("utf-8", "surrogateescape").hex() for name in following))
     sql = " UNION ALL ".join(f"SELECT {_COLUMNS} FROM system.tables WHERE {part}" for part in _PARTS)
     rows = yield Query(sql, {"prefix": PREFIX, "database": database, "names": listed})

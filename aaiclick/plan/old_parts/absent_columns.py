@@ -12,16 +12,13 @@ from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm
 from aaiclick.clickhouse.features import PASSES_UNSTORED
-from aaiclick.clickhouse.messages import first_line
-from aaiclick.clickhouse.statements import ask_permissively
 from aaiclick.diff.changes.base import Change
 from aaiclick.diff.changes.column_default import ChangeDefault
 from aaiclick.diff.changes.materialize_columns import ColumnToWrite, MaterializeColumns
 from aaiclick.diff.compare import diff_table
 from aaiclick.diff.target import live_column
-from aaiclick.errors import StatementError
 from aaiclick.plan.old_parts.added_leaves import emptied_by_merges
-from aaiclick.plan.old_parts.columns import PartColumns, held_columns, lacking
+from aaiclick.plan.old_parts.columns import held_columns, lacking
 from aaiclick.plan.old_parts.emptied import before_drop
 from aaiclick.plan.old_parts.read_two_ways import read_two_ways, suspects
 from aaiclick.plan.old_parts.readings import (
@@ -33,11 +30,10 @@ from aaiclick.plan.old_parts.readings import (
     rows_to_be,
     unsaid,
 )
+from aaiclick.plan.old_parts.writable import OldParts, count, unfit
 from aaiclick.plan.strategies.context import TableDiff
-from aaiclick.routine import Query, Routine, number
+from aaiclick.routine import Routine
 from aaiclick.sql.quoting import qualified, quote_name
-
-READ: dict[str, str | int] = {"prefer_column_name_to_alias": 1, "final": 0, "max_execution_time": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +47,6 @@ class AbsentColumns:
     changes: tuple[Change, ...]
     refusal: str = ""
     open: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """The rows of a table; ``source`` is the quoted name under which they are now."""
-
-    diff: TableDiff
-    held: PartColumns
-    source: str
 
 
 def absent_columns(diff: TableDiff, data_name: str) -> Routine[AbsentColumns]:
@@ -88,8 +75,9 @@ def absent_columns(diff: TableDiff, data_name: str) -> Routine[AbsentColumns]:
     lacked += [old.name for old, read in suspected if held.lacking(old.name) and any(map(held.lacking, read))]
     if diff.reads_no_rows and lacked:
         return AbsentColumns(diff.changes, open=tuple(f"old parts without {name}" for name in dict.fromkeys(lacked)))
-    look = _Rows(diff, held, qualified(diff.database, data_name))
-    pins, refusal = yield from _pins(look, (yield from read_two_ways(diff, held, look.source, suspected)), touched)
+    look = OldParts(diff.database, live, held, qualified(diff.database, data_name), diff.reads_no_rows)
+    unsteady = yield from read_two_ways(diff, held, look.source, suspected)
+    pins, refusal = yield from _pins(diff, look, unsteady, touched)
     if refusal:
         return AbsentColumns(diff.changes, refusal)
     kept = before_drop(live, held, dropped, dropped)
@@ -107,13 +95,16 @@ def absent_columns(diff: TableDiff, data_name: str) -> Routine[AbsentColumns]:
 
 
 def _pins(
-    look: _Rows, unsteady: Sequence[ColumnForm], touched: Sequence[tuple[ColumnForm, ColumnForm]]
+    diff: TableDiff,
+    look: OldParts,
+    unsteady: Sequence[ColumnForm],
+    touched: Sequence[tuple[ColumnForm, ColumnForm]],
 ) -> Routine[tuple[list[ColumnToWrite], str]]:
     """What is written first, and why rows of old parts would read another value in any case; '' where they do not."""
-    diff, held = look.diff, look.held
+    held = look.held
     pins: list[ColumnToWrite] = []
     for old in unsteady:
-        refusal = yield from _unfit(look, old)
+        refusal = yield from unfit(look, old)
         if refusal:
             return [], refusal
         pins.append(_pin(diff, old, held.lacking(old.name)))
@@ -126,9 +117,9 @@ def _pins(
         if old.kind == "ALIAS" and missing < held.parts:
             why = f"some parts of {diff.form.name} still hold values of {old.name} from before it was an ALIAS"
             return [], why
-        if not missing or not (yield from _reads_differently(look, old, new)):
+        if not missing or not (yield from _reads_differently(diff, look, old, new)):
             continue
-        refusal = yield from _unfit(look, old)
+        refusal = yield from unfit(look, old)
         if refusal:
             return [], refusal
         pins.append(_pin(diff, old, missing))
@@ -161,10 +152,9 @@ def _said(column: ColumnForm) -> tuple[str, str, str, str]:
     return column.name, column.type, column.kind, column.expression
 
 
-def _reads_differently(look: _Rows, old: ColumnForm, new: ColumnForm) -> Routine[bool]:
+def _reads_differently(diff: TableDiff, look: OldParts, old: ColumnForm, new: ColumnForm) -> Routine[bool]:
     """True where rows of parts without the column would read another value; also where that cannot be compared, or no
     row may be read."""
-    diff = look.diff
     if diff.reads_no_rows:
         return True
     live, wanted, renames = diff.form, diff.target.form, diff.target.renames
@@ -177,51 +167,11 @@ def _reads_differently(look: _Rows, old: ColumnForm, new: ColumnForm) -> Routine
         "1" if old.kind == "ALIAS" else lacking(diff.database, look.held.table, old.name),
     )
     condition = differs(quote_name(new.name), computed(new, wanted))
-    counted = yield from _count(f"{computed_to_be(live, wanted, renames)}SELECT countIf({condition}) FROM {rows}")
+    counted = yield from count(f"{computed_to_be(live, wanted, renames)}SELECT countIf({condition}) FROM {rows}")
     return not isinstance(counted, int) or counted > 0
-
-
-def _unfit(look: _Rows, old: ColumnForm) -> Routine[str]:
-    """Why the present values cannot be written into the parts; '' where they can."""
-    diff, name = look.diff, quote_name(old.name)
-    if diff.reads_no_rows:
-        return f"stored values of {old.name} were not looked at" if old.kind == "MATERIALIZED" else ""
-    without = lacking(diff.database, look.held.table, old.name)
-    if old.kind == "MATERIALIZED":
-        # MATERIALIZE COLUMN computes every part anew, so what is stored has to be what the expression gives.
-        wrong, where = differs(name, computed(old, diff.form)), f"NOT ({without})"
-        why = (
-            f"rows of old parts would read another {old.name}, and to write it down would compute stored values anew "
-            f"that {old.expression} does not give"
-        )
-    # MATERIALIZE COLUMN of a DEFAULT writes into parts that lack it, and leaves explicit values as they are.
-    elif old.kind:
-        wrong, where, why = "0", without, ""
-    else:
-        wrong, where = differs(name, computed(old, diff.form)), without
-        why = f"rows of parts without {old.name} do not read {unsaid(old, diff.form)}"
-    counted = yield from _count(f"SELECT countIf({wrong}) FROM {look.source} WHERE {where}")
-    if not isinstance(counted, int):
-        return f"what rows read of {old.name} cannot be shown (the engine: {counted})"
-    if counted:
-        return why
-    # Reads each value once: a default that fails on a row would stop the mutation half way.
-    read = yield from _count(f"SELECT sum(length(toString(tuple({name})))) FROM {look.source} WHERE {without}")
-    return "" if isinstance(read, int) else f"rows of parts without {old.name} cannot be read (the engine: {read})"
 
 
 def _pin(diff: TableDiff, old: ColumnForm, parts: int) -> ColumnToWrite:
     if old.kind == "ALIAS":
         return ColumnToWrite(old, parts, old.expression, restored=False)
     return ColumnToWrite(old, parts, "" if old.kind else unsaid(old, diff.form))
-
-
-def _count(sql: str) -> Routine[int | str]:
-    """A count, or the engine's message where it refuses to count."""
-    try:
-        rows = yield from ask_permissively(Query(sql, {}, READ, long=True))
-    except StatementError as error:
-        if error.code == 0:
-            raise
-        return first_line(str(error))
-    return number(rows[0][0])

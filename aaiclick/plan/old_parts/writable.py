@@ -1,0 +1,72 @@
+"""Whether the values that rows of old parts read may be written into these parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aaiclick.catalog.forms import ColumnForm, TableForm
+from aaiclick.clickhouse.messages import first_line
+from aaiclick.clickhouse.statements import ask_permissively
+from aaiclick.errors import StatementError
+from aaiclick.plan.old_parts.columns import PartColumns, lacking
+from aaiclick.plan.old_parts.readings import computed, differs, unsaid
+from aaiclick.routine import Query, Routine, number
+from aaiclick.sql.quoting import quote_name
+
+READ: dict[str, str | int] = {"prefer_column_name_to_alias": 1, "final": 0, "max_execution_time": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class OldParts:
+    """A table and the columns that its parts hold."""
+
+    database: str
+    """Its database."""
+    form: TableForm
+    """Its form."""
+    held: PartColumns
+    """What its parts hold."""
+    source: str
+    """The quoted name under which its rows are now."""
+    reads_no_rows: bool = False
+    """True where no row may be read."""
+
+
+def unfit(parts: OldParts, old: ColumnForm) -> Routine[str]:
+    """Why the present values of a column cannot be written into the parts that lack it; '' where they can."""
+    name = quote_name(old.name)
+    if parts.reads_no_rows:
+        return f"stored values of {old.name} were not looked at" if old.kind == "MATERIALIZED" else ""
+    without = lacking(parts.database, parts.held.table, old.name)
+    if old.kind == "MATERIALIZED":
+        # MATERIALIZE COLUMN computes every part anew, so what is stored has to be what the expression gives.
+        wrong, where = differs(name, computed(old, parts.form)), f"NOT ({without})"
+        why = (
+            f"rows of old parts would read another {old.name}, and to write it down would compute stored values anew "
+            f"that {old.expression} does not give"
+        )
+    # MATERIALIZE COLUMN of a DEFAULT writes into parts that lack it, and leaves explicit values as they are.
+    elif old.kind:
+        wrong, where, why = "0", without, ""
+    else:
+        wrong, where = differs(name, computed(old, parts.form)), without
+        why = f"rows of parts without {old.name} do not read {unsaid(old, parts.form)}"
+    counted = yield from count(f"SELECT countIf({wrong}) FROM {parts.source} WHERE {where}")
+    if not isinstance(counted, int):
+        return f"what rows read of {old.name} cannot be shown (the engine: {counted})"
+    if counted:
+        return why
+    # Reads each value once: a default that fails on a row would stop the mutation half way.
+    read = yield from count(f"SELECT sum(length(toString(tuple({name})))) FROM {parts.source} WHERE {without}")
+    return "" if isinstance(read, int) else f"rows of parts without {old.name} cannot be read (the engine: {read})"
+
+
+def count(sql: str) -> Routine[int | str]:
+    """A count, or the engine's message where it refuses to count."""
+    try:
+        rows = yield from ask_permissively(Query(sql, {}, READ, long=True))
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return first_line(str(error))
+    return number(rows[0][0])
