@@ -71,6 +71,8 @@ MAY_USE_CHANCE = {
     "cli",
 }
 MAX_LINES = 400
+MAX_FUNCTION = 60
+"""Lines of a function, with its docstring."""
 LONGER = {"tests": 600}
 """Tests hold tables of cases."""
 FIELD_BY_FIELD = {"sql", "specs", "catalog", "clients", "diff", "versions", "plan"}
@@ -433,6 +435,16 @@ def test_files_stay_small() -> None:
     lengths = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in paths}
     most = {name: LONGER.get(name.partition("/")[0], MAX_LINES) for name in lengths}
     assert {name: length for name, length in lengths.items() if length > most[name]} == {}
+
+
+def test_functions_stay_small() -> None:
+    functions = [
+        (where(path, node.lineno), node.name, (node.end_lineno or 0) - node.lineno + 1)
+        for path in FILES
+        for node in nodes(path)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert [found for found in functions if found[2] > MAX_FUNCTION] == []
 
 
 def test_fields_of_large_classes_are_documented() -> None:

@@ -113,20 +113,8 @@ def revise(
     schema, declared = declared_forms(template)
     last = before[-1] if before else None
     if last is not None and version <= last.version:
-        release = compare(last.forms, declared, schema, {}, ())
-        if not release.words and (renames or drops):
-            raise UsageError(
-                f"version {version} of {schema.name} is released as it is declared: what it decides is in its "
-                "migration. If it is not installed anywhere yet, add --amend"
-            )
-        if not release.words:
-            return Revision(version, (), ())
-        listed = "; ".join(release.words)
-        raise UsageError(
-            f"{schema.name} differs from its released version {last.version}: {listed}. Write "
-            f"version={last.version + 1} and run this again;"
-            f" if version {last.version} is not installed anywhere yet: aaiclick revision --amend"
-        )
+        _require_as_released(schema, declared, last, deciding=bool(renames or drops))
+        return Revision(version, (), ())
     if last is not None and version > last.version + 1:
         raise UsageError(
             f"{schema.name} goes from version {last.version} to {version}: write version={last.version + 1}"
@@ -149,6 +137,25 @@ def revise(
     varies = _varying(template, declared, kept.variables if kept is not None else {})
     empty = LockedVersion(version, declared, varies)
     return _write(folder, Lock(schema.name, before), empty, release, own, message, oldest_code, python)
+
+
+def _require_as_released(
+    schema: Schema, declared: Mapping[str, LockedForm], last: LockedVersion, *, deciding: bool
+) -> None:
+    """Raises ``UsageError`` where the declaration is not what was released already; ``deciding``: or where something is
+    to be decided of it."""
+    release = compare(last.forms, declared, schema, {}, ())
+    if release.words:
+        raise UsageError(
+            f"{schema.name} differs from its released version {last.version}: {'; '.join(release.words)}. Write "
+            f"version={last.version + 1} and run this again;"
+            f" if version {last.version} is not installed anywhere yet: aaiclick revision --amend"
+        )
+    if deciding:
+        raise UsageError(
+            f"version {schema.version} of {schema.name} is released as it is declared: what it decides is in its "
+            "migration. If it is not installed anywhere yet, add --amend"
+        )
 
 
 def _write_decisions(folder: Path, own: Script, release: Release, oldest_code: int | None) -> None:

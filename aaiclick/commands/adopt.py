@@ -55,14 +55,7 @@ def adopt(
     ledger: ForeignLedger | None = None,
 ) -> Routine[Record]:
     """Record a version without changing any table. Raises DoesNotFitError, UsageError."""
-    if schema.version is None:
-        raise UsageError(f"{schema.name} is declared without a version: give it version=1 first")
-    if not 1 <= version <= schema.version:
-        raise UsageError(
-            f"{schema.name} has "
-            f"{f'the versions 1 to {schema.version}' if schema.version > 1 else 'version 1 only'} in this code, not "
-            f"{version}"
-        )
+    _require_version(schema, version)
     found = yield from inspect_database(schema, database, trusting=True)
     where = found.catalog.database
     entry = (yield from read_foreign(where, ledger.tool, ledger.table)) if ledger is not None else None
@@ -99,20 +92,38 @@ def adopt(
         if fit.forms is not None:
             # No lock file says what that version is: the declaration does, and the tables are as it says.
             record = replace(record, spec=schema.fingerprint, forms=dump_forms(fit.forms))
-        yield from drop_left(again)
-        # What a run has stopped whose transition is given up with this, nobody else would start.
-        hosts = None if again.topology.single else Reach(again.topology)
-        yield from everywhere(undo_ttl_changes(again.scope, again.ttl_changes), hosts)
-        # The record, then a cache without an entry of this schema: the next start inspects the database.
-        yield from ensure_tables(where)
-        # Without ``after``: that it is still the last record was compared above, under the lease.
-        yield from append(where, record)
-        yield from update_cache(where, schema.name, None)
+        yield from _record(again, record)
         return record
 
     record = yield from under_lease(where, this_process(), body, embedded=embedded, books=found.books)
     assert record is not None
     return record
+
+
+def _require_version(schema: Schema, version: int) -> None:
+    """Raises UsageError for a version that the code does not have."""
+    if schema.version is None:
+        raise UsageError(f"{schema.name} is declared without a version: give it version=1 first")
+    if not 1 <= version <= schema.version:
+        raise UsageError(
+            f"{schema.name} has "
+            f"{f'the versions 1 to {schema.version}' if schema.version > 1 else 'version 1 only'} in this code, not "
+            f"{version}"
+        )
+
+
+def _record(found: Inspection, record: Record) -> Routine[None]:
+    """Write the record down, and give up what was begun before it."""
+    database = found.catalog.database
+    yield from drop_left(found)
+    # What a run has stopped whose transition is given up with this, nobody else would start.
+    hosts = None if found.topology.single else Reach(found.topology)
+    yield from everywhere(undo_ttl_changes(found.scope, found.ttl_changes), hosts)
+    # The record, then a cache without an entry of this schema: the next start inspects the database.
+    yield from ensure_tables(database)
+    # Without ``after``: that it is still the last record was compared before, under the lease.
+    yield from append(database, record)
+    yield from update_cache(database, found.schema.name, None)
 
 
 def _require_same(found: Inspection, again: Inspection) -> None:

@@ -88,39 +88,13 @@ def execute(planned: PlannedMigration, gate: Gate, site: Execution) -> Routine[E
     ):
         planned = yield from _adopt(planned, site)
         verdict = gate(planned)
-    if site.approved is not None and verdict.run:
-        # Before the first step: whoever goes on after a kill finds what was agreed to.
-        yield from enter_approval(planned.inspection.scope, site.approved)
-    # TTL merges that a dead run has stopped go on before the first step, unless this run changes that TTL itself.
-    yield from _put_back(planned.inspection, verdict, site.options.reach)
-    yield from stop_again(planned.inspection.scope, planned.inspection.stopped_views, verdict.run)
-    if planned.inspection.unwritten:
-        from aaiclick.commands.hosts.unwritten import write_again
-
-        yield from write_again(planned.inspection, verdict.run, site.options)
+    yield from _before_first_step(planned.inspection, verdict, site)
     done: list[Step] = []
     outcomes: list[StepOutcome] = []
     while True:
         batch = _until_move(verdict.run)
         if batch:
-            yield Emit(PlanReady(planned.plan.schema, len(verdict.run), sum(step.rows for step in verdict.run)))
-            found = planned.inspection
-            known = conversions(found.entries, found.pending, found.progress)
-            start, numbered = _transition_start(planned, batch, site), _numbered(found)
-            stopped = stopped_by(verdict.run) | found.stopped_views
-            # What a killed run has entered stays until this one is through.
-            owed = found.kept_views.keys()
-            kept = {view: said for view, said in undeclared_of(verdict.run, found.catalog).items() if view not in owed}
-            divided = site.options.reach is not None
-            entries = StepEntries(
-                found.scope, batch, start, _filled(planned), known, numbered, stopped, kept, divided=divided
-            )
-            options = _options(site, found, entries)
-            # The version stays the same, so no entry of a transition would tell a later start that this run is not
-            # finished.
-            if start is None and entries.first_not_additive is not None:
-                yield from _doubt_cache(found, site.database)
-            outcomes += yield from apply_steps(batch, site.database, site.nonce, options)
+            outcomes += yield from _apply_batch(planned, verdict, batch, site)
             done += batch
         if not any(_is_move(step) for step in batch):
             # Also views that this run has dropped in front of a statement or function, and made behind it.
@@ -141,6 +115,41 @@ def execute(planned: PlannedMigration, gate: Gate, site: Execution) -> Routine[E
                 f"{', '.join(again)} was carried out, but is planned again: its entry in the journal is gone"
             )
         verdict = _gate_again(gate, planned, tuple(step.id for step in done))
+
+
+def _before_first_step(found: Inspection, verdict: GateDecision, site: Execution) -> Routine[None]:
+    """Enter what was approved, and put right what a killed run has left stopped or unwritten."""
+    if site.approved is not None and verdict.run:
+        # Before the first step: whoever goes on after a kill finds what was agreed to.
+        yield from enter_approval(found.scope, site.approved)
+    # TTL merges that a dead run has stopped go on before the first step, unless this run changes that TTL itself.
+    yield from _put_back(found, verdict, site.options.reach)
+    yield from stop_again(found.scope, found.stopped_views, verdict.run)
+    if found.unwritten:
+        from aaiclick.commands.hosts.unwritten import write_again
+
+        yield from write_again(found, verdict.run, site.options)
+
+
+def _apply_batch(
+    planned: PlannedMigration, verdict: GateDecision, batch: tuple[Step, ...], site: Execution
+) -> Routine[tuple[StepOutcome, ...]]:
+    """Carry out the steps up to an explicit part of a migration, that one included."""
+    yield Emit(PlanReady(planned.plan.schema, len(verdict.run), sum(step.rows for step in verdict.run)))
+    found = planned.inspection
+    known = conversions(found.entries, found.pending, found.progress)
+    start, numbered = _transition_start(planned, batch, site), _numbered(found)
+    stopped = stopped_by(verdict.run) | found.stopped_views
+    # What a killed run has entered stays until this one is through.
+    owed = found.kept_views.keys()
+    kept = {view: said for view, said in undeclared_of(verdict.run, found.catalog).items() if view not in owed}
+    divided = site.options.reach is not None
+    entries = StepEntries(found.scope, batch, start, _filled(planned), known, numbered, stopped, kept, divided=divided)
+    options = _options(site, found, entries)
+    # The version stays the same, so no entry of a transition would tell a later start that this run is not finished.
+    if start is None and entries.first_not_additive is not None:
+        yield from _doubt_cache(found, site.database)
+    return (yield from apply_steps(batch, site.database, site.nonce, options))
 
 
 def execute_stand_alone(planned: PlannedMigration, steps: tuple[Step, ...], site: Execution) -> Routine[None]:

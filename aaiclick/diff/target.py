@@ -83,13 +83,21 @@ def make_target(
         unsaid = [key for key in ("partition_by", "primary_key", "order_by") if not engine.declares(key)]
         form = with_guessed_format(replace(form, **{key: getattr(stays, key) for key in unsaid}), live)
     form = replace(form, settings=_settings(table, declared, live, notes))
+    notes += _left_alone(form, declared, undeclared, _beside(table, live, all_renames or {}))
+    return Target(form, applied, tuple(column.name for column in undeclared), tuple(notes), free_key, blocking)
+
+
+def _left_alone(
+    form: TableForm, declared: TableForm, undeclared: tuple[ColumnForm, ...], beside: Mapping[str, str]
+) -> list[str]:
+    """What stays because nobody declared it. ``beside``: the new names of columns that were not renamed."""
+    notes: list[str] = []
     for what, wanted, found in (
         ("TTL", form.ttl, declared.ttl),
         ("partition key", form.partition_by, declared.partition_by),
     ):
         if wanted and wanted != found:
             notes.append(f"{what} {wanted} is not declared (left alone)")
-    beside = _beside(table, live, all_renames or {})
     for column in undeclared:
         new = beside.get(column.name)
         what = (
@@ -98,7 +106,7 @@ def make_target(
             else "is no longer declared"
         )
         notes.append(f"column {column.name} {what} (left alone)")
-    return Target(form, applied, tuple(column.name for column in undeclared), tuple(notes), free_key, blocking)
+    return notes
 
 
 def _lasting(constraints: tuple[ConstraintForm, ...]) -> tuple[ConstraintForm, ...]:

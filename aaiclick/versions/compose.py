@@ -80,15 +80,7 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
                 columns[name] = _added(column, known, change.label).text
             except _Unknown as error:
                 problem = problem or str(error)
-    # The engine refuses to rename two columns to each other in one ALTER (error 48), and by way of a third name a run
-    # that is killed in between could not tell how far it came.
-    swapped = circle(renames)
-    if swapped:
-        raise MigrationError(
-            declared.name,
-            f"columns {', '.join(swapped)} swap names on the way: migrate version by version, or fill them in a "
-            "Rebuild",
-        )
+    _require_no_swap(renames, declared)
     back: Mapping[str, str] = {}
     try:
         back = _rollback_columns(live, changes, declared)
@@ -105,6 +97,19 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
     return Composed(
         columns, renames, where, back, rebuilds, in_place, problem, defaults, anew, unknown_defaults=unknown
     )
+
+
+def _require_no_swap(renames: Mapping[str, str], declared: TableForm) -> None:
+    """Raises ``MigrationError`` where columns swap names."""
+    # The engine refuses to rename two columns to each other in one ALTER (error 48), and by way of a third name a run
+    # that is killed in between could not tell how far it came.
+    swapped = circle(renames)
+    if swapped:
+        raise MigrationError(
+            declared.name,
+            f"columns {', '.join(swapped)} swap names on the way: migrate version by version, or fill them in a "
+            "Rebuild",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,25 +99,7 @@ def replace_on_replicas(
         # It was for the sake of the table that this one replaced, and is no wish of the user's.
         own = tuple(pair for pair in work.form.settings if pair[0] != NUMBERS)
         work = replace(work, form=replace(work.form, settings=own))
-    mark = mark_of(
-        work,
-        site.nonce,
-        replicas.labels,
-        replicas.sources,
-        ", ".join(replicas.labels[shard.worker - 1] for shard in replicas.shards),
-        saved_settings(replicas.source),
-        options.keep_old_seconds,
-    )
-    if has_several_shards(reach):
-        mark = replace(mark, format=SHARDED_FORMAT, cluster=reach.topology.cluster)
-    if not replicas.source.engine.startswith("Replicated"):
-        mark = replace(mark, apart=True)
-    elif back_to is not None:
-        mark = replace(mark, format=SHARDED_FORMAT, back_to=back_to)
-    else:
-        mark = yield from _counting_blocks(mark, replicas)
-    # Rows that a TTL takes are missing without a fault: then nothing is told by counting.
-    mark = replace(mark, expiring=has_ttl(work.form) or " TTL " in (yield from create_query(database, work.table)))
+    mark = yield from _first_mark(work, site, replicas, back_to)
     # From here on a kill is put right by any start, through whatever host it comes (``settle_marks``).
     yield from write_replicated_mark(database, mark)
     # Before anybody is refused: what has failed until now is none of this copy's doing.
@@ -151,6 +133,32 @@ def replace_on_replicas(
         yield Emit(Note(said, "warning"))
         notes = (*notes, said)
     return Done(rows, end.kept, notes)
+
+
+def _first_mark(
+    work: RebuildWork | AttachWork, site: Site, replicas: Replicas, back_to: int | None
+) -> Routine[ReplicatedMark]:
+    """What is noted before anything is done: the storages, the settings, and how the copy counts."""
+    mark = mark_of(
+        work,
+        site.nonce,
+        replicas.labels,
+        replicas.sources,
+        ", ".join(replicas.labels[shard.worker - 1] for shard in replicas.shards),
+        saved_settings(replicas.source),
+        site.options.keep_old_seconds,
+    )
+    if has_several_shards(replicas.reach):
+        mark = replace(mark, format=SHARDED_FORMAT, cluster=replicas.reach.topology.cluster)
+    if not replicas.source.engine.startswith("Replicated"):
+        mark = replace(mark, apart=True)
+    elif back_to is not None:
+        mark = replace(mark, format=SHARDED_FORMAT, back_to=back_to)
+    else:
+        mark = yield from _counting_blocks(mark, replicas)
+    # Rows that a TTL takes are missing without a fault: then nothing is told by counting.
+    expiring = has_ttl(work.form) or " TTL " in (yield from create_query(site.database, work.table))
+    return replace(mark, expiring=expiring)
 
 
 def has_ttl(form: TableForm) -> bool:

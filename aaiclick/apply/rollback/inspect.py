@@ -11,7 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.apply.rollback.chain import NO_PREWHERE, ChainTable, came_while_live, count, rows_of
-from aaiclick.apply.rollback.columns import Link, UnprovenValue, columns_back, unfit_condition, unlabelled_condition
+from aaiclick.apply.rollback.columns import (
+    ColumnsBack,
+    Link,
+    UnprovenValue,
+    columns_back,
+    unfit_condition,
+    unlabelled_condition,
+)
 from aaiclick.apply.rollback.convertible import convertible, counted, stuck
 from aaiclick.apply.rollback.reattached import BLOCK
 from aaiclick.apply.rollback.since_then import since_then
@@ -84,100 +91,119 @@ class Restore:
         return (self.name, *(each.name for each in self.between))
 
 
-def inspect_kept(database: str, chain: Sequence[Link], *, read_by_views: bool = False) -> Routine[Restore]:
+@dataclass(frozen=True, slots=True)
+class _CameSince:
+    """What came to one of the later tables while it was live."""
+
+    columns: tuple[CopyColumn, ...]
+    """How the old columns are filled from its rows."""
+    where: str
+    """Selects these rows."""
+    rows: int
+    """How many they are."""
+    deleted: str
+    """What was deleted or changed in it meanwhile; '' for nothing."""
+    unfit: int
+    """Rows with values that the old columns cannot hold."""
+    unproven: tuple[str, ...]
+    """Values that would not come out as they are, in sentences."""
+    blocked: tuple[str, ...]
+    """Why its rows cannot be carried over; '' for no reason."""
+
+
+def inspect_kept(database: str, chain: Sequence[Link]) -> Routine[Restore]:
     """What putting the first of these kept tables back would do; the oldest is the first. Raises ApplyError."""
     kept = chain[0].row.kept
     tables: list[ChainTable] = []
     for link in chain:
         tables.append(ChainTable(link.row.name, (yield from _form(database, link.row.name)), link.row.kept))
     tables.append(ChainTable(kept.table, (yield from _form(database, kept.table)), None))
-    # On a cluster the constraint that kept writers out is in the kept table still.
-    constraints = tuple(each for each in tables[0].form.constraints if each.name != FENCE_CONSTRAINT)
-    old = replace(
-        tables[0].form,
-        name=kept.table,
-        comment=kept.comment,
-        settings=_settings(tables[0].form, kept),
-        constraints=constraints,
-    )
+    old = _as_it_was(tables[0].form, kept)
     came, notes = columns_back(old, chain, [table.form for table in tables[1:]])
-    ordered = ties_matter(old)
-    wheres = [f"{BLOCK} > {base_sql(link.row.kept.base, link.row.kept.bases)}" for link in chain]
     rows = yield from rows_of(database, tables[0])
-    counts: list[int] = []
-    filled: list[tuple[CopyColumn, ...]] = []
-    unfit = 0
-    said: list[str] = []
-    unproven: list[str] = []
-    blocked = [_blocked(chain)]
-    for place, (link, table) in enumerate(zip(chain, tables[1:], strict=True)):
-        parts_of = yield from came_while_live(database, table)
-        happened = yield from since_then(database, link, tables[place], table, parts_of)
-        said.append(happened.words)
-        blocked.append(happened.blocked)
-        # Rows of the copy that came back under later numbers are in the kept table, and would be there twice.
-        wheres[place] += happened.left_out
-        where, source = f"{wheres[place]}{parts_of}", qualified(database, table.name)
-        counts.append((yield from count(source, where)))
-        columns, refused = yield from convertible(source, came[place].columns)
-        filled.append(columns)
-        # Also where no row came yet: others may come before the tables are exchanged.
-        unproven += [
-            f"{target} gets its default in rows that came since ({counts[place]} so far), because what they hold does "
-            f"not convert to its older type: {problem}"
-            for target, problem in refused.items()
-        ]
-        problem = ""
-        if counts[place]:
-            # Which values come back as other ones, only rows tell that convert at all.
-            problem = yield from _stuck(source, where, columns, unlabelled_condition(old, table.form, columns))
-            blocked.append(_stuck_words(old.name, problem))
-        if counts[place] and not problem:
-            changed = yield from counted(source, where, unfit_condition(old, table.form, columns))
-            if changed.problem:
-                unproven.append(
-                    f"{counts[place]} rows that came since may hold values that the old columns cannot: one of them "
-                    f"does not convert back ({changed.problem})"
-                )
-            unfit += changed.rows
-        if not link.known and counts[place]:
-            said_by = (
-                f"no plan was entered that says how the columns of {kept.table} were filled when {link.row.name} was "
-                "replaced"
-            )
-            unproven.append(f"{counts[place]} rows that came since would stay as they are: {said_by}")
-        if not problem:
-            unproven += yield from _unproven(source, came[place].doubts, where)
+    since: list[_CameSince] = []
+    for link, before, table, back in zip(chain, tables, tables[1:], came, strict=False):
+        since.append((yield from _came_since(database, old, link, before, table, back)))
+    blocked = [_blocked(chain), *(words for each in since for words in each.blocked), _replaced_often(chain)]
     # The live table is copied as in any rebuild; what the tables in between hold is copied apart, below.
-    keeps_ttl = bool(old.ttl)
     work = RebuildWork(
-        kept.table, old, filled[-1], wheres[-1], ordered, True, keeps_ttl=keeps_ttl, settings=NO_PREWHERE
+        kept.table,
+        old,
+        since[-1].columns,
+        since[-1].where,
+        ties_matter(old),
+        True,
+        keeps_ttl=bool(old.ttl),
+        settings=NO_PREWHERE,
     )
     between = tuple(
-        TableBetween(table.name, table.kept, filled[place], wheres[place], counts[place])
-        for place, table in enumerate(tables[1:-1])
+        TableBetween(table.name, table.kept, each.columns, each.where, each.rows)
+        for table, each in zip(tables[1:-1], since, strict=False)
         if table.kept is not None
     )
-    if kept.replicated and len(chain) > 1:
-        blocked.append(
-            f"{kept.table} was replaced {len(chain)} times since, and on a cluster one replacement is undone: roll "
-            "back to the version before the last one"
-        )
     return Restore(
         chain[0].row.name,
         kept,
         work,
         rows,
-        sum(counts),
+        sum(each.rows for each in since),
         chain[-1].row.kept.replaced_by,
         between,
-        "; ".join(each for each in said if each),
-        unfit,
-        tuple(unproven),
+        "; ".join(each.deleted for each in since if each.deleted),
+        sum(each.unfit for each in since),
+        tuple(words for each in since for words in each.unproven),
         notes,
         (yield from _detached(database, [table.name for table in tables])),
         "; ".join(each for each in blocked if each),
     )
+
+
+def _as_it_was(form: TableForm, kept: KeptComment) -> TableForm:
+    """The kept table as it was when it was live."""
+    # On a cluster the constraint that kept writers out is in the kept table still.
+    constraints = tuple(each for each in form.constraints if each.name != FENCE_CONSTRAINT)
+    return replace(form, name=kept.table, comment=kept.comment, settings=_settings(form, kept), constraints=constraints)
+
+
+def _came_since(
+    database: str, old: TableForm, link: Link, before: ChainTable, table: ChainTable, back: ColumnsBack
+) -> Routine[_CameSince]:
+    """Rows that came to ``table`` after it had replaced ``before``. ``old``: the table that is put back, ``back``: how
+    its columns are filled."""
+    parts_of = yield from came_while_live(database, table)
+    happened = yield from since_then(database, link, before, table, parts_of)
+    # Rows of the copy that came back under later numbers are in the kept table, and would be there twice.
+    since = f"{BLOCK} > {base_sql(link.row.kept.base, link.row.kept.bases)}{happened.left_out}"
+    where, source = f"{since}{parts_of}", qualified(database, table.name)
+    rows = yield from count(source, where)
+    columns, refused = yield from convertible(source, back.columns)
+    # Also where no row came yet: others may come before the tables are exchanged.
+    unproven = [
+        f"{target} gets its default in rows that came since ({rows} so far), because what they hold does "
+        f"not convert to its older type: {problem}"
+        for target, problem in refused.items()
+    ]
+    problem, unfit = "", 0
+    if rows:
+        # Which values come back as other ones, only rows tell that convert at all.
+        problem = yield from _stuck(source, where, columns, unlabelled_condition(old, table.form, columns))
+    if rows and not problem:
+        changed = yield from counted(source, where, unfit_condition(old, table.form, columns))
+        unfit = changed.rows
+        if changed.problem:
+            unproven.append(
+                f"{rows} rows that came since may hold values that the old columns cannot: one of them "
+                f"does not convert back ({changed.problem})"
+            )
+    if not link.known and rows:
+        unproven.append(
+            f"{rows} rows that came since would stay as they are: no plan was entered that says how the columns of "
+            f"{old.name} were filled when {link.row.name} was replaced"
+        )
+    if not problem:
+        unproven += yield from _unproven(source, back.doubts, where)
+    blocked = (happened.blocked, _stuck_words(old.name, problem))
+    return _CameSince(columns, since, rows, happened.words, unfit, tuple(unproven), blocked)
 
 
 def _detached(database: str, names: Sequence[str]) -> Routine[str]:
@@ -217,6 +243,16 @@ def _blocked(chain: Sequence[Link]) -> str:
                 f" ({kept.reason})" if kept.reason else ""
             )
     return ""
+
+
+def _replaced_often(chain: Sequence[Link]) -> str:
+    kept = chain[0].row.kept
+    if not kept.replicated or len(chain) == 1:
+        return ""
+    return (
+        f"{kept.table} was replaced {len(chain)} times since, and on a cluster one replacement is undone: roll back to "
+        "the version before the last one"
+    )
 
 
 def _form(database: str, name: str) -> Routine[TableForm]:

@@ -45,7 +45,7 @@ def reach_back(topology: Topology, database: str, tables: Sequence[str]) -> Rout
     return reach
 
 
-def inspect_on_shards(database: str, chain: Sequence[Link], reach: Reach, *, read_by_views: bool) -> Routine[Restore]:
+def inspect_on_shards(database: str, chain: Sequence[Link], reach: Reach) -> Routine[Restore]:
     """``inspect_kept`` in every shard, added up."""
     unknown = next((link.row for link in chain if link.row.kept.base is None), None)
     if unknown is not None:
@@ -71,7 +71,7 @@ def inspect_on_shards(database: str, chain: Sequence[Link], reach: Reach, *, rea
                     f"{name}: host {reach.topology.at(place).label} does not fetch what other hosts have written "
                     f"({error.message}). Nothing was changed"
                 ) from error
-        found.append((yield from at_host(inspect_kept(database, own, read_by_views=read_by_views), peer)))
+        found.append((yield from at_host(inspect_kept(database, own), peer)))
     # Definitions are the same in every shard, so the first one speaks for all; rows are added up.
     first = found[0]
     return RestoreOnShards(

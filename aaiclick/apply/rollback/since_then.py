@@ -60,18 +60,38 @@ def since_then(database: str, link: Link, before: ChainTable, table: ChainTable,
         return SinceThen("; ".join(each for each in (words, gone) if each))
     # Counted, because ``system.mutations`` keeps only the last finished ones (``finished_mutations_to_keep``).
     left = yield from count(qualified(database, table.name), f"{BLOCK} <= {base_sql(kept.base, kept.bases)}{parts_of}")
-    there = yield from rows_of(database, before)
+    missing = (yield from rows_of(database, before)) - left
     # No row of the copy is missing. An UPDATE would leave their number as it is: mutations and patch parts tell of
     # those.
-    if left == there:
+    if not missing:
         return SinceThen(words)
     if kept.replicated:
         # Numbers of blocks are given in each partition anew: those of a partition that was attached again tell nothing.
         return SinceThen(
             words,
-            blocked=f"{there - left} rows of {kept.table} that were copied are not where they were (deleted, or their "
+            blocked=f"{missing} rows of {kept.table} that were copied are not where they were (deleted, or their "
             "partition was detached and attached again), and nobody can tell which rows came since",
         )
+    deleted = f" ({'; '.join(said[:3])})" if said else ""
+    return (yield from _missing_rows(database, link, before, table, parts_of, missing, kept.base, words, deleted))
+
+
+def _missing_rows(
+    database: str,
+    link: Link,
+    before: ChainTable,
+    table: ChainTable,
+    parts_of: str,
+    missing: int,
+    base: int,
+    words: str,
+    deleted: str,
+) -> Routine[SinceThen]:
+    """Whether the rows of the copy that are ``missing`` were deleted, or are there again under later block numbers.
+
+    ``words``: what is known of changes. ``deleted``: the mutations, behind how many rows were deleted.
+    """
+    kept = link.row.kept
     late = yield from came_while_live(database, before)
     again = yield from find_reattached(
         database,
@@ -79,9 +99,8 @@ def since_then(database: str, link: Link, before: ChainTable, table: ChainTable,
         (table.name, table.form, parts_of),
         link.forward,
         link.renames,
-        kept.base,
+        base,
     )
-    missing = there - left
     if again.mixed or again.rows > missing:
         twice = (
             f"{again.mixed or again.rows} rows of the copy are in {kept.table} under later block numbers, among others"
@@ -91,7 +110,7 @@ def since_then(database: str, link: Link, before: ChainTable, table: ChainTable,
             words, blocked=f"{twice}: nobody can tell them from rows that came since, and they would be there twice"
         )
     if missing > again.rows:
-        words = f"{missing - again.rows} rows were deleted" + (f" ({'; '.join(said[:3])})" if said else "")
+        words = f"{missing - again.rows} rows were deleted{deleted}"
         words += (
             f" (whether they are there again under later block numbers is not known: {again.problem})"
             if again.problem

@@ -12,6 +12,7 @@ from aaiclick.clickhouse.names import GUARD
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, bookkeeping_of, with_bookkeeping
 from aaiclick.clickhouse.shared.owner_database import require_own
 from aaiclick.clickhouse.topology import SINGLE, Topology, read_topology
+from aaiclick.commands.inspection.migration_progress import migration_progress
 from aaiclick.commands.inspection.where_recorded import WhereRecorded, shared_already, where_recorded
 from aaiclick.diff.hazards import ONE_NODE
 from aaiclick.errors import ApplyError, StatementError
@@ -25,8 +26,6 @@ from aaiclick.state.progress import (
     UNWRITTEN,
     JournalScope,
     kept_views,
-    progress_of,
-    put_elsewhere,
     stopped_views,
     ttl_changes,
 )
@@ -40,13 +39,11 @@ from aaiclick.state.transition import (
 )
 from aaiclick.versions.history import ReleaseHistory, check_applied, check_not_added, read_history
 from aaiclick.versions.live_version import (
-    Displaced,
     LiveVersion,
     MigrationProgress,
     former_names,
     live_version,
     scripts_between,
-    statement_doubt,
 )
 from aaiclick.versions.scripts import Script
 
@@ -208,7 +205,6 @@ def inspect_database(
     """
     # Files first: what is wrong in them is told before a database is asked.
     known = read_history(schema)
-    former = former_names(known.scripts)
     names = None if any(isinstance(item, TableFamily) for item in schema.objects) else names_of(schema, known)
     # Where certainly nothing is there, no definition is asked for: each costs the server half a millisecond.
     catalog = yield from _catalog(database, () if empty else names)
@@ -223,49 +219,60 @@ def inspect_database(
     topology = SINGLE if alone else (yield from read_topology(catalog, schema.cluster or ""))
     if topology.single and schema.replicate == "where-possible":
         schema, known = schema.with_local_engines(), known.on_one_host(catalog)
+    where = yield from _where(catalog, owned, topology, opening)
+    if recorded is None and where.readable:
+        owned = yield from with_notes(owned, where.books)
+        recorded = yield from with_bookkeeping(read_recorded_state(owned, schema.name), where.books)
+    recorded = recorded if recorded is not None else RecordedState()
+    if not trusting:
+        _check_files(schema, known, recorded.numbered)
+    live = _live(schema, catalog, known, recorded)
+    recorded, progress = yield from migration_progress(schema, catalog, known, live, recorded, skipped)
+    undeclared: frozenset[str] = frozenset()
+    if recorded.record is not None:
+        catalog, undeclared = yield from _undeclared(recorded.relations, catalog, names)
+    forward = find_unfinished_migration(recorded.entries, live.number)
+    back = find_unfinished_rollback(recorded.entries)
+    return Inspection(
+        schema, catalog, known, live, owned, recorded, progress, undeclared, forward, back, skipped, topology, where
+    )
+
+
+def _where(catalog: Catalog, owned: Owned, topology: Topology, opening: bool) -> Routine[WhereRecorded]:
+    """Where the records are. Raises ApplyError where they have to be made or filled first, and nobody is about to."""
     where = yield from where_recorded(owned, topology)
     if where.books.beside and not where.unopened and not catalog.objects:
         yield from require_own(where.books)
     if where.unopened and not where.readable and not opening:
         raise ApplyError(f"{where.unopened}. Nothing was changed")
-    if recorded is None and where.readable:
-        owned = yield from with_notes(owned, where.books)
-        recorded = yield from with_bookkeeping(read_recorded_state(owned, schema.name), where.books)
-    recorded = recorded if recorded is not None else RecordedState()
-    record, entries = recorded.record, recorded.entries
+    return where
+
+
+def _check_files(schema: Schema, known: ReleaseHistory, numbered: Record | None) -> None:
+    """Raise HistoryError where the migrations of the code are not those that were applied."""
+    if numbered is None or numbered.version is None or schema.version is None:
+        return
     # A newer database has migrations that this code does not know: those up to its own version are compared.
-    numbered = recorded.numbered
-    if numbered is not None and numbered.version is not None and schema.version is not None and not trusting:
-        check_applied(schema.name, numbered.migrations, min(numbered.version, schema.version), known)
-        if numbered.version <= schema.version and not _says_nothing(numbered):
-            check_not_added(numbered.version, numbered.migrations, known)
+    check_applied(schema.name, numbered.migrations, min(numbered.version, schema.version), known)
+    if numbered.version <= schema.version and not _says_nothing(numbered):
+        check_not_added(numbered.version, numbered.migrations, known)
+
+
+def _live(schema: Schema, catalog: Catalog, known: ReleaseHistory, recorded: RecordedState) -> LiveVersion:
+    """The version that the database is at: as recorded, or as its tables look."""
+    record, numbered = recorded.record, recorded.numbered
     live = live_version(
         schema,
         catalog,
         numbered.version if numbered else None,
         numbered is not None,
         known.lock,
-        former,
+        former_names(known.scripts),
         numbered.migrations if numbered else "",
     )
     if record is not None and record.version is None:
-        live = _after_development(schema, catalog, known, live, numbered)
-    progress = MigrationProgress()
-    if pending := scripts_between(schema, known, live):
-        # Before anything is told by the entries: an exchange that nobody lived to enter would look as if it had not
-        # happened.
-        entries = yield from put_elsewhere(entries, catalog, pending)
-        recorded = replace(recorded, entries=entries)
-        progress = progress_of(journal_scope(catalog.database, schema.name, record), entries, catalog, pending)
-        # After what the journal says: an operator decides what it leaves open.
-        progress = _decided(known, progress, skipped)
-    undeclared: frozenset[str] = frozenset()
-    if record is not None:
-        catalog, undeclared = yield from _undeclared(recorded.relations, catalog, names)
-    forward, back = find_unfinished_migration(entries, live.number), find_unfinished_rollback(entries)
-    return Inspection(
-        schema, catalog, known, live, owned, recorded, progress, undeclared, forward, back, skipped, topology, where
-    )
+        return _after_development(schema, catalog, known, live, numbered)
+    return live
 
 
 def _says_nothing(record: Record) -> bool:
@@ -304,41 +311,6 @@ def _undeclared(
         more = yield from read_catalog(catalog.database, tuple(sorted(unread)))
         catalog = replace(catalog, objects={**catalog.objects, **more.objects})
     return catalog, names & frozenset(catalog.objects)
-
-
-def _decided(known: ReleaseHistory, progress: MigrationProgress, allowed: frozenset[str]) -> MigrationProgress:
-    """What is done, with what the operator says of it."""
-    taken: dict[str, Displaced] = {}
-    doubtful: dict[str, Displaced] = {}
-    for key, displaced in progress.displaced.items():
-        script = known.script(int(key.partition(":")[0]))
-        doubt = displaced.doubt(script.label) if script is not None else None
-        if doubt is None or doubt.given(doubt.skipped, allowed):
-            taken[key] = displaced
-        elif not doubt.given(doubt.again, allowed):
-            doubtful[key] = displaced
-    skipped, rerun = _statements(known, progress, allowed)
-    done = progress.done | skipped | taken.keys()
-    return replace(progress, done=done, displaced=doubtful, taken=taken, rerun=rerun)
-
-
-def _statements(
-    known: ReleaseHistory, progress: MigrationProgress, allowed: frozenset[str]
-) -> tuple[frozenset[str], dict[str, str]]:
-    """Of the statements that may or may not have happened: those that the operator says have happened, and what allows
-    others to be sent again."""
-    skipped: set[str] = set()
-    rerun: dict[str, str] = {}
-    for key in progress.outcome_unknown:
-        script = known.script(int(key.partition(":")[0]))
-        if script is None:
-            continue
-        doubt = statement_doubt(script.label, key, progress)
-        if doubt.given(doubt.skipped, allowed):
-            skipped.add(key)
-        elif given := doubt.given(doubt.again, allowed):
-            rerun[key] = given
-    return frozenset(skipped), rerun
 
 
 def _catalog(database: str | None, names: tuple[str, ...] | None) -> Routine[Catalog]:

@@ -88,19 +88,17 @@ def find_rollback(found: Inspection, to: int | None) -> Routine[RollbackPlan]:
     listed = transitions(covered)
     restores: list[Restore] = []
     reach: Reach | None = None
-    for table, rows in sorted(kept.behind.items()):
+    for _, rows in sorted(kept.behind.items()):
         used = _used(rows, covered[-1])
         if used:
-            known = found.catalog.objects.get(table)
-            views = bool(known.dependents) if known is not None else False
             chain = linked(used[::-1], listed)
             # Only where a table comes back at all, and once for all of them.
             if reach is None and not found.topology.single:
                 reach = yield from reach_back(found.topology, database, sorted(kept.behind))
             if reach is not None:
-                restores.append((yield from inspect_on_shards(database, chain, reach, read_by_views=views)))
+                restores.append((yield from inspect_on_shards(database, chain, reach)))
                 continue
-            restores.append((yield from inspect_kept(database, chain, read_by_views=views)))
+            restores.append((yield from inspect_kept(database, chain)))
     renames = yield from find_renames(
         found, listed, covered[-1].earlier, [*kept.begun, *(restore.kept.table for restore in restores)]
     )

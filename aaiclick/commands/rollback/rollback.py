@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from aaiclick.apply.backfill.backfill import finish_backfills
@@ -127,19 +128,8 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
         found = yield from inspect_database(back.schema, database)
     way = yield from find_rollback(found, back.to if back.to is not None else min(aims, default=None))
     _require_allowed(back, way)
-    said: list[str] = []
-    # Read before the entry is written: it is to name the storages that the newer version has.
-    live = yield from physicals(database, tuple(sorted(restore.kept.table for restore in way.restores)))
-    going = found.unfinished_rollback
-    # The storages that are to go. A run that was killed may have exchanged some already, so what it entered counts.
-    listed = {name: table.uuid for name, table in live.items()} | (
-        dict(going.tables) if going is not None and going.to == way.to else {}
-    )
-    listed |= {each.now: each.uuid for each in way.renames.back if each.uuid}
     renamed = {each.now: each.before for each in (*way.renames.back, *way.renames.done)}
-    # Before the first effect, so that nobody takes tables that are half rolled back for the newer version.
-    yield from ensure_tables(database)
-    yield from begin_back(found.scope, UnfinishedRollback(way.to, way.live, str(back.owner), 0, listed, renamed))
+    yield from _begin(back, way, renamed)
     # Only after that entry: until it is there, these tables are what shows that a rollback had begun.
     reach = way.reach
     if reach is None and shared and way.done:
@@ -151,7 +141,32 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     # What the runs that are rolled back have stopped, and nobody else would start.
     hosts = None if found.topology.single else Reach(found.topology)
     yield from everywhere(undo_ttl_changes(found.scope, found.ttl_changes), hosts)
-    named = {item.name for item in back.schema.objects} | set(way.found.catalog.objects) | set(renamed.values())
+    yield from _record(back, way, renamed.values(), started, shared=shared)
+    return _report(back, way, (yield from clock()) - started, done=True, said=tuple(said))
+
+
+def _begin(back: Rollback, way: RollbackPlan, renamed: Mapping[str, str]) -> Routine[None]:
+    """Enter that the rollback begins, with the storages that are to go. ``renamed``: former names, by those of now."""
+    found, database = way.found, way.database
+    # Read before the entry is written: it is to name the storages that the newer version has.
+    live = yield from physicals(database, tuple(sorted(restore.kept.table for restore in way.restores)))
+    going = found.unfinished_rollback
+    # The storages that are to go. A run that was killed may have exchanged some already, so what it entered counts.
+    listed = {name: table.uuid for name, table in live.items()} | (
+        dict(going.tables) if going is not None and going.to == way.to else {}
+    )
+    listed |= {each.now: each.uuid for each in way.renames.back if each.uuid}
+    # Before the first effect, so that nobody takes tables that are half rolled back for the newer version.
+    yield from ensure_tables(database)
+    yield from begin_back(found.scope, UnfinishedRollback(way.to, way.live, str(back.owner), 0, listed, renamed))
+
+
+def _record(
+    back: Rollback, way: RollbackPlan, former: Collection[str], started: float, *, shared: bool
+) -> Routine[None]:
+    """End the rollback. ``former``: the names that tables have again."""
+    database = way.database
+    named = {item.name for item in back.schema.objects} | set(way.found.catalog.objects) | set(former)
     names = tuple(sorted(named))
     digest = yield from live_digest(back.schema, (yield from read_catalog(database, names)))
     seconds = (yield from clock()) - started
@@ -170,9 +185,8 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     )
     # What was given up may have left something: the next start looks at the tables themselves.
     others = {name: each for name, each in left.cache().items() if name != back.schema.name}
-    certain = found.unfinished_migration is None
+    certain = way.found.unfinished_migration is None
     yield from write_cache(database, {**others, back.schema.name: entry} if certain else others)
-    return _report(back, way, (yield from clock()) - started, done=True, said=tuple(said))
 
 
 def _put_back(way: RollbackPlan, site: Site) -> Routine[list[str]]:

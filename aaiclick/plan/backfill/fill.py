@@ -151,17 +151,13 @@ def create_view(
     if item.refresh is not None or not isinstance(wanted, ViewForm):
         return create
     parsed = split_query(wanted.query)
-    source = parsed.source[-1] if isinstance(parsed, ViewQuery) else ""
-    live = (
-        catalog.get(source)
-        if isinstance(parsed, ViewQuery) and parsed.source in ((source,), (catalog.database, source))
-        else None
-    )
+    if isinstance(parsed, str):
+        return _refused(create, item, parsed) if item.backfill else create
+    source = parsed.source[-1]
+    ours = parsed.source in ((source,), (catalog.database, source))
+    live = catalog.get(source) if ours else None
     if not item.backfill:
         return _without_backfill(create, live, item)
-    if isinstance(parsed, str):
-        return _refused(create, item, parsed)
-    ours = parsed.source in ((source,), (catalog.database, source))
     if live is None and ours and source in declared and source not in filled:
         # This plan creates the table, so it holds no rows.
         return (
@@ -177,6 +173,19 @@ def create_view(
     why = yield from _unfit(item, parsed, form, wanted, target, catalog, scratch, topology)
     if why:
         return _refused(create, item, why)
+    return (yield from _filled(item, create, wanted, parsed, live, catalog))
+
+
+def _filled(
+    item: MaterializedView,
+    create: Step,
+    wanted: ViewForm,
+    parsed: ViewQuery,
+    live: LiveObject | None,
+    catalog: Catalog,
+) -> Routine[Step]:
+    """The step that makes the view and fills it. ``live``: its source, where that is there already."""
+    source = parsed.source[-1]
     fill = Fill(
         source,
         wanted.to,

@@ -7,7 +7,7 @@ and fills it again, which has to be allowed by name.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, ViewForm
 from aaiclick.clickhouse.statements import ask_permissively
@@ -150,7 +150,6 @@ def change_aggregate(
 ) -> Routine[Step | None]:
     """The step for an aggregate whose query differs; None where an ALTER of the view alone will do, because measures
     were removed."""
-    database = catalog.database
     raw, source = forms.get(item.raw), catalog.get(item.raw)
     before, after = _selected(live.query), _selected(wanted.query)
     columns, behind = before
@@ -170,45 +169,59 @@ def change_aggregate(
         and set(added) <= set(item.neutral)
         and all(item.measures[name].startswith(_AGAIN) for name in again)
     ):
-        columns = {name: text for name, text in item.columns if name in item.keys or name in added or name in again}
-        # MODIFY QUERY changes the view where it is: an INSERT meets the old query or the new one.
-        work = BackfillWork(
-            item.name,
-            (query_again(database, item.name, item.query, live.columns),),
-            (item.raw,),
-            _fill(item, columns, empty=False),
-        )
-        hazards = yield from backfill_hazards(work)
-        if raw.ttl:
-            gone = (
-                f"{item.raw} has a TTL: {', '.join(added)} of {item.to} begins with the rows that are still there, "
-                "the other measures go further back"
-            )
-            hazards = (*hazards, Hazard("changes-values", gone, f"fill-from-the-rest {item.to}"))
+        work, further = _fill_measures(item, live, raw, added, again, catalog.database)
         words = f"{', '.join(added)} is new, and is filled from {item.raw}"
     else:
-        moved = live.to != wanted.to
-        # A view with another target fills a new table; the old one stays as it is.
-        # All of it while writers are refused: no row comes in between the TRUNCATE and the new view.
-        emptied = () if moved else (truncate_table(qualified(database, item.to or "")),)
-        statements = (
-            drop("VIEW", qualified(database, item.name), if_exists=True),
-            *emptied,
-            create_again(item, live, wanted, database),
-        )
-        undo = catalog.objects[item.name].text
-        work = BackfillWork(item.name, statements, (item.raw,), _fill(item, dict(item.columns), empty=moved), undo)
-        hazards = yield from backfill_hazards(work)
-        what = (
-            f"{item.to} is emptied and filled again from {item.raw}: what that no longer holds is gone, and readers "
-            "see it grow"
-        )
-        if not moved:
-            hazards = (*hazards, Hazard("loses-rows", what, f"rebuild-aggregate {item.to}"))
-        words = f"target {live.to} -> {wanted.to}" if moved else "the query differs"
+        work, further = _fill_anew(item, live, wanted, catalog)
+        words = f"target {live.to} -> {wanted.to}" if live.to != wanted.to else "the query differs"
+    hazards = (*(yield from backfill_hazards(work)), *further)
     if not can_be_fenced(raw.engine, topology):
         return None
     return Step(f"{item.name}:replace", item.name, words, "backfill", backfill_lines(work), work, hazards, rows, size)
+
+
+def _fill_measures(
+    item: AggregateView, live: ViewForm, raw: TableForm, added: Sequence[str], again: Sequence[str], database: str
+) -> tuple[BackfillWork, tuple[Hazard, ...]]:
+    """New measures (``added``) are filled beside those that are there, with the old ones that have to be (``again``);
+    what else that does."""
+    columns = {name: text for name, text in item.columns if name in item.keys or name in added or name in again}
+    # MODIFY QUERY changes the view where it is: an INSERT meets the old query or the new one.
+    work = BackfillWork(
+        item.name,
+        (query_again(database, item.name, item.query, live.columns),),
+        (item.raw,),
+        _fill(item, columns, empty=False),
+    )
+    if not raw.ttl:
+        return work, ()
+    gone = (
+        f"{item.raw} has a TTL: {', '.join(added)} of {item.to} begins with the rows that are still there, "
+        "the other measures go further back"
+    )
+    return work, (Hazard("changes-values", gone, f"fill-from-the-rest {item.to}"),)
+
+
+def _fill_anew(
+    item: AggregateView, live: ViewForm, wanted: ViewForm, catalog: Catalog
+) -> tuple[BackfillWork, tuple[Hazard, ...]]:
+    """The target is emptied and filled again, or another one is filled; what else that does."""
+    database, moved = catalog.database, live.to != wanted.to
+    # A view with another target fills a new table; the old one stays as it is.
+    # All of it while writers are refused: no row comes in between the TRUNCATE and the new view.
+    emptied = () if moved else (truncate_table(qualified(database, item.to or "")),)
+    statements = (
+        drop("VIEW", qualified(database, item.name), if_exists=True),
+        *emptied,
+        create_again(item, live, wanted, database),
+    )
+    undo = catalog.objects[item.name].text
+    work = BackfillWork(item.name, statements, (item.raw,), _fill(item, dict(item.columns), empty=moved), undo)
+    gone = (
+        f"{item.to} is emptied and filled again from {item.raw}: what that no longer holds is gone, and readers "
+        "see it grow"
+    )
+    return work, () if moved else (Hazard("loses-rows", gone, f"rebuild-aggregate {item.to}"),)
 
 
 def _held(item: AggregateView, added: Collection[str], catalog: Catalog, topology: Topology) -> Routine[bool]:

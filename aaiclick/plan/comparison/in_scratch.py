@@ -31,7 +31,7 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.rehearsal.cache import RehearsalCache, Rehearsed
 from aaiclick.plan.rehearsal.definitions import declared_forms, rewritten_forms
 from aaiclick.plan.server_objects.planned import PlannedServerObjects
-from aaiclick.plan.views import altered_in_place, made_anew, plan_views
+from aaiclick.plan.views import PlannedViews, altered_in_place, made_anew, plan_views
 from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
@@ -67,86 +67,10 @@ class ToCompare:
 
 def plan_in_scratch(compared: ToCompare, beside: Sequence[str]) -> Routine[Planned]:
     """All steps of a schema, with those of the tables and views that are there. ``beside``: notes on what else is."""
-    schema, catalog, path, first = compared.schema, compared.catalog, compared.path, compared.first
-    sources, present, tried = compared.sources, compared.present, compared.tried
-    created, dropped = compared.created, compared.dropped
-    others = declared_views(schema)
-    families = [item for item in schema.objects if isinstance(item, TableFamily)]
-    forms_of: dict[str, Form] = dict(first.forms)
+    first, tried = compared.first, compared.tried
 
     def body(scratch: Scratch) -> Routine[Planned]:
-        tables = dict(sources)
-        declared = list(schema.tables)
-        notes = [*first.notes, *beside]
-        for family in families:
-            for table in family_tables(family, catalog, frozenset(tables), notes):
-                declared.append(table)
-                tables[table.name] = catalog.objects[table.name]
-        targets: dict[str, TableForm] = {}
-        cache = RehearsalCache(rehearsed=tried)
-        # Asked before the tables are planned: their changes may break a view that is replaced, and none that stays.
-        kept, with_views = yield from _with_views(path, present, catalog)
-        # Before the views: these are made in scratch over the declared tables, which are there from now on.
-        found, forms = yield from _plan_tables(
-            declared, tables, catalog, scratch, with_views, cache, bool(others), notes, targets
-        )
-        made = yield from _tried(compared, scratch)
-        planned = yield from plan_views(
-            schema, others, catalog, scratch, forms, made, notes, path.topology, repeated=path.same_version
-        )
-        yield from _try_others(compared, declared, scratch)
-        # Known only now: planning the tables has shown which views would refuse INSERTs behind a change.
-        early, replaced = dropped_first(cache.dropped_first, planned.steps, others, catalog, planned.shapes)
-        new = [item for item in others if isinstance(item, MaterializedView) and catalog.get(item.name) is None]
-        writing: Sequence[Dependent] = ()
-        if new:
-            from aaiclick.plan.declaration.undeclared_outputs import new_dependents, require_outputs
-
-            replaced = yield from require_outputs(replaced, new, declared, catalog, targets, planned.shapes)
-            writing = new_dependents(new, catalog, planned.shapes)
-        required = [step for step in found if not step.optional]
-        # Optional drops are carried out last, so they are judged by what the steps before them leave.
-        optional = yield from guard_drops(
-            [step for step in found if step.optional],
-            catalog,
-            BeforeDrop(targets, replaced, planned.queries, path.topology, _new_views(others, catalog), writing),
-        )
-        moved = {live.name: name for name, live in tables.items() if live.name != name}
-        followed = _anew(replaced) | (path.replaced_views - kept - frozenset(planned.queries))
-        rewritten = revalued(required, tables, targets, path) | {
-            name for name, query in planned.queries.items() if query
-        }
-        around = yield from plan_dependents(
-            catalog,
-            PlannedChanges(
-                targets, moved, planned.queries, followed, planned.lookups, planned.revalued | rewritten, path.topology
-            ),
-            (*required, *replaced),
-        )
-        notes += around.notes
-        around, replaced = made_anew(around, replaced, others, catalog, planned.shapes)
-        views = _in_turn(replaced, around.behind, path, others)
-        # Functions first, because anything may call them; new tables before what reads them; a view that stores types
-        # before its table gets wider ones; drops last, when nothing needs the object any more.
-        changed = (*early, *around.before, *in_order(required, around), *views)
-        changed = yield from _asked_before(compared, around, targets, moved, changed, notes)
-        # Over all views that are made, whichever part has planned them.
-        changed = yield from stopped_again(changed, path.topology, path.stopped_views, notes)
-        freed = given_up(tables)
-        # Between the CREATE of the new table and its own change such a view would take the rows of the new one.
-        again = {step.object for step in created} & freed.keys()
-        apart = [
-            steps.blocked_step(
-                f"{view}:reads",
-                view,
-                "reads what changes",
-                f"it is set off by inserts into {name}, which becomes {freed[name]} while a new table gets its "
-                "name: let another version come between",
-            )
-            for view, name in set_off_by(again, others, catalog).items()
-        ]
-        listed = steps.names_made_free((*first.steps, *created, *apart, *changed, *optional, *dropped), freed)
-        return Planned(steps.with_ways_out(listed, path.dropped), tuple(notes), {**forms, **forms_of}, targets)
+        return (yield from _plan_objects(compared, scratch, [*first.notes, *beside]))
 
     def inside(scratch: Scratch) -> Routine[Planned]:
         # Asked for once: the next plan of this run opens its scratch with them.
@@ -155,7 +79,113 @@ def plan_in_scratch(compared: ToCompare, beside: Sequence[str]) -> Routine[Plann
             return (yield from body(scratch))
         return (yield from with_stand_ins(scratch, first.changed, body))
 
-    return (yield from with_scratch(inside, fallback=catalog.database, settings=tried.permissive))
+    return (yield from with_scratch(inside, fallback=compared.catalog.database, settings=tried.permissive))
+
+
+def _plan_objects(compared: ToCompare, scratch: Scratch, notes: list[str]) -> Routine[Planned]:
+    """Tables first, then views and dictionaries, then what else reads them; all in the order in which it is carried
+    out."""
+    catalog, path = compared.catalog, compared.path
+    others = declared_views(compared.schema)
+    declared, tables = _with_families(compared, notes)
+    targets: dict[str, TableForm] = {}
+    cache = RehearsalCache(rehearsed=compared.tried)
+    # Asked before the tables are planned: their changes may break a view that is replaced, and none that stays.
+    kept, with_views = yield from _with_views(path, compared.present, catalog)
+    # Before the views: these are made in scratch over the declared tables, which are there from now on.
+    found, forms = yield from _plan_tables(
+        declared, tables, catalog, scratch, with_views, cache, bool(others), notes, targets
+    )
+    made = yield from _tried(compared, scratch)
+    planned = yield from plan_views(
+        compared.schema, others, catalog, scratch, forms, made, notes, path.topology, repeated=path.same_version
+    )
+    yield from _try_others(compared, declared, scratch)
+    # Known only now: planning the tables has shown which views would refuse INSERTs behind a change.
+    early, replaced = dropped_first(cache.dropped_first, planned.steps, others, catalog, planned.shapes)
+    replaced, writing = yield from _with_outputs(replaced, others, declared, catalog, targets, planned)
+    required = [step for step in found if not step.optional]
+    # Optional drops are carried out last, so they are judged by what the steps before them leave.
+    optional = yield from guard_drops(
+        [step for step in found if step.optional],
+        catalog,
+        BeforeDrop(targets, replaced, planned.queries, path.topology, _new_views(others, catalog), writing),
+    )
+    moved = {live.name: name for name, live in tables.items() if live.name != name}
+    followed = _anew(replaced) | (path.replaced_views - kept - frozenset(planned.queries))
+    rewritten = revalued(required, tables, targets, path) | {name for name, query in planned.queries.items() if query}
+    around = yield from plan_dependents(
+        catalog,
+        PlannedChanges(
+            targets, moved, planned.queries, followed, planned.lookups, planned.revalued | rewritten, path.topology
+        ),
+        (*required, *replaced),
+    )
+    notes += around.notes
+    around, replaced = made_anew(around, replaced, others, catalog, planned.shapes)
+    views = _in_turn(replaced, around.behind, path, others)
+    # Functions first, because anything may call them; new tables before what reads them; a view that stores types
+    # before its table gets wider ones; drops last, when nothing needs the object any more.
+    changed = (*early, *around.before, *in_order(required, around), *views)
+    changed = yield from _asked_before(compared, around, targets, moved, changed, notes)
+    # Over all views that are made, whichever part has planned them.
+    changed = yield from stopped_again(changed, path.topology, path.stopped_views, notes)
+    freed = given_up(tables)
+    apart = _set_off_between(compared.created, freed, others, catalog)
+    first = (*compared.first.steps, *compared.created, *apart)
+    listed = steps.names_made_free((*first, *changed, *optional, *compared.dropped), freed)
+    all_forms = {**forms, **compared.first.forms}
+    return Planned(steps.with_ways_out(listed, path.dropped), tuple(notes), all_forms, targets)
+
+
+def _with_families(compared: ToCompare, notes: list[str]) -> tuple[list[Table], dict[str, LiveObject]]:
+    """The declared tables with those of the families, and the live tables by the declared names."""
+    declared, tables = list(compared.schema.tables), dict(compared.sources)
+    for family in (item for item in compared.schema.objects if isinstance(item, TableFamily)):
+        for table in family_tables(family, compared.catalog, frozenset(tables), notes):
+            declared.append(table)
+            tables[table.name] = compared.catalog.objects[table.name]
+    return declared, tables
+
+
+def _with_outputs(
+    replaced: tuple[Step, ...],
+    items: Sequence[View | MaterializedView | Dictionary],
+    declared: Sequence[Table],
+    catalog: Catalog,
+    targets: Mapping[str, TableForm],
+    planned: PlannedViews,
+) -> Routine[tuple[tuple[Step, ...], Sequence[Dependent]]]:
+    """The steps of views, where the targets of new ones have what their queries yield; and the new views whose query
+    may name every column."""
+    new = [item for item in items if isinstance(item, MaterializedView) and catalog.get(item.name) is None]
+    if not new:
+        return replaced, ()
+    from aaiclick.plan.declaration.undeclared_outputs import new_dependents, require_outputs
+
+    replaced = yield from require_outputs(replaced, new, declared, catalog, targets, planned.shapes)
+    return replaced, new_dependents(new, catalog, planned.shapes)
+
+
+def _set_off_between(
+    created: Sequence[Step],
+    freed: Mapping[str, str],
+    items: Sequence[View | MaterializedView | Dictionary],
+    catalog: Catalog,
+) -> list[Step]:
+    """Blocks views over a table that gives its name to a new one: between the CREATE of that one and its own change
+    such a view would take the rows of the new one."""
+    again = {step.object for step in created} & freed.keys()
+    return [
+        steps.blocked_step(
+            f"{view}:reads",
+            view,
+            "reads what changes",
+            f"it is set off by inserts into {name}, which becomes {freed[name]} while a new table gets its "
+            "name: let another version come between",
+        )
+        for view, name in set_off_by(again, items, catalog).items()
+    ]
 
 
 def _asked_before(

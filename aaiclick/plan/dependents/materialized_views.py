@@ -139,14 +139,10 @@ def _owner(effect: Effect, catalog: Catalog, declared: bool) -> Routine[Steps]:
     """Steps for a view with an inner table. The inner table can be altered, but not exchanged: the view finds it by its
     UUID."""
     dependent = effect.dependent
-    named = f".inner_id.{dependent.uuid}"
-    # chdb's default database shows no UUIDs; there the table is found by where its rows are.
-    inner = named if dependent.uuid != NIL_UUID else (yield from own_table(*dependent.place))
-    live = (yield from read_catalog(dependent.database, (inner,))).get(inner) if inner else None
+    live = yield from _inner_table(dependent)
     if live is None or not isinstance(live.form, TableForm):
         return (_unknown(effect, catalog.database, live) if _refreshed(effect, catalog.database) else ()), ()
-    form = live.form
-    kept = {column.name: column.type for column in form.columns}
+    kept = {column.name: column.type for column in live.form.columns}
     # One that nobody declares only follows what this plan changes: any other difference was there before.
     found = [
         Misfit(column.name, kept.get(column.name, ""), column.type)
@@ -154,27 +150,11 @@ def _owner(effect: Effect, catalog: Catalog, declared: bool) -> Routine[Steps]:
         if _differs(kept.get(column.name, ""), column.type, effect.now.get(column.name, ""))
         and (declared or column.type != effect.now.get(column.name))
     ]
-    # Also what a run leaves that is killed between the two statements below: the inner table is wide already.
-    stale = [
-        column
-        for column in dependent.columns
-        if kept.get(column.name, column.type) != column.type and not fits(kept[column.name], column.type)
-    ]
     if not found:
-        words = [f"column {column.name}: {column.type} -> {kept[column.name]}" for column in stale]
-        return ((_query_step(dependent, catalog.database, words),) if stale else (), ())
-    why = "; ".join(each.words for each in found)
+        return _as_stored(dependent, kept, catalog.database), ()
     commands = [_command(each) for each in found]
-    refused = (
-        "" if all(not each.kept or fits(each.kept, each.yields) for each in found) else "what it holds would change"
-    )
-    # Tried on an empty table of its form: the server says at the ALTER what a key or an index of it forbids.
-    refused = refused or (yield from _refused(form, commands, catalog.database))
-    if not refused and dependent.database != catalog.database:
-        refused = (
-            f"it is in another database: ALTER TABLE {qualified(dependent.database, inner)} {', '.join(commands)} "
-            "would do"
-        )
+    refused = yield from _why_not_altered(dependent, live, live.form, found, commands, catalog.database)
+    why = "; ".join(each.words for each in found)
     if refused and declared:
         # Behind the steps of the tables: its query is read over their new form.
         return (), (_by_name(dependent, why),)
@@ -182,20 +162,62 @@ def _owner(effect: Effect, catalog: Catalog, declared: bool) -> Routine[Steps]:
         return (), (_impossible(effect, catalog.database, why, refused),)
     # The inner table first, the view's own list second: in between the view converts the wider values to the old types
     # when it is read, as it did before.
-    sql = alter_table(qualified(dependent.database, inner), *commands)
-    lines = tuple(
-        "own table of the materialized view: "
-        f"{'column ' + each.column + ': ' + (each.kept or 'none') + ' -> ' + each.yields}"
-        for each in found
-    )
-    hazards = (
-        (Hazard("rewrites-data", f"columns of the table that {dependent.name} owns are written anew"),)
-        if any(each.kept for each in found)
-        else ()
-    )
-    work = AlterWork(inner, (Alter(sql, mutates=bool(hazards)),))
+    changes = [f"column {each.column}: {each.kept or 'none'} -> {each.yields}" for each in found]
+    # In front of the steps of the tables: rows of the old types fit into the wider columns, not the other way round.
+    widened = _alter_inner(dependent, live, found, commands, changes)
+    return (widened, _query_step(dependent, catalog.database, changes)), ()
+
+
+def _inner_table(dependent: Dependent) -> Routine[LiveObject | None]:
+    named = f".inner_id.{dependent.uuid}"
+    # chdb's default database shows no UUIDs; there the table is found by where its rows are.
+    inner = named if dependent.uuid != NIL_UUID else (yield from own_table(*dependent.place))
+    return (yield from read_catalog(dependent.database, (inner,))).get(inner) if inner else None
+
+
+def _as_stored(dependent: Dependent, kept: Mapping[str, str], database: str) -> tuple[Step, ...]:
+    """The step for a view that lists other types than its inner table has: a run leaves it so that is killed when the
+    inner table is wide already."""
+    stale = [
+        column
+        for column in dependent.columns
+        if kept.get(column.name, column.type) != column.type and not fits(kept[column.name], column.type)
+    ]
+    words = [f"column {column.name}: {column.type} -> {kept[column.name]}" for column in stale]
+    return (_query_step(dependent, database, words),) if stale else ()
+
+
+def _why_not_altered(
+    dependent: Dependent,
+    live: LiveObject,
+    form: TableForm,
+    found: Sequence[Misfit],
+    commands: Sequence[str],
+    database: str,
+) -> Routine[str]:
+    """Why the inner table cannot be altered; '' where it can."""
+    if any(each.kept and not fits(each.kept, each.yields) for each in found):
+        return "what it holds would change"
+    # Tried on an empty table of its form: the server says at the ALTER what a key or an index of it forbids.
+    if refused := (yield from _refused(form, commands, database)):
+        return refused
+    if dependent.database != database:
+        inner = qualified(dependent.database, live.name)
+        return f"it is in another database: ALTER TABLE {inner} {', '.join(commands)} would do"
+    return ""
+
+
+def _alter_inner(
+    dependent: Dependent, live: LiveObject, found: Sequence[Misfit], commands: Sequence[str], changes: Sequence[str]
+) -> Step:
+    """The step that gives the inner table the columns that the query yields."""
+    sql = alter_table(qualified(dependent.database, live.name), *commands)
+    lines = tuple(f"own table of the materialized view: {each}" for each in changes)
+    written = f"columns of the table that {dependent.name} owns are written anew"
+    hazards = (Hazard("rewrites-data", written),) if any(each.kept for each in found) else ()
+    work = AlterWork(live.name, (Alter(sql, mutates=bool(hazards)),))
     strategy: Strategy = "mutate" if hazards else "alter"
-    step = Step(
+    return Step(
         f"{dependent.name}:inner",
         dependent.name,
         "; ".join(lines),
@@ -207,15 +229,6 @@ def _owner(effect: Effect, catalog: Catalog, declared: bool) -> Routine[Steps]:
         live.bytes,
         changes=lines,
     )
-    # In front of the steps of the tables: rows of the old types fit into the wider columns, not the other way round.
-    return (
-        step,
-        _query_step(
-            dependent,
-            catalog.database,
-            [f"column {each.column}: {each.kept or 'none'} -> {each.yields}" for each in found],
-        ),
-    ), ()
 
 
 def _unknown(effect: Effect, database: str, live: LiveObject | None) -> tuple[Step, ...]:

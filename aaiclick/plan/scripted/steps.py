@@ -84,6 +84,30 @@ def _unread(step: Step, composed: Composed) -> Step:
 
 
 def _scripted(step: Step, composed: Composed, oldest_code: Mapping[int, int | None], stored: frozenset[str]) -> Step:
+    done = _blocked(step, composed)
+    step = _doubtful(_unread(step, composed), composed)
+    if composed.emptied and not step.change:
+        step = replace(step, change=f"{composed.emptied} drops it, and a later version makes it again")
+    if not isinstance(step.work, RebuildWork) or not composed.fills:
+        return replace(step, blocked=done) if done != step.blocked else step
+    versions = tuple(change.version for change in composed.rebuilds)
+    filled = {} if composed.emptied else _filled_by(composed)
+    words = [*_fill_words(composed, filled), *_row_words(composed)]
+    changes = tuple(change for change in (step.changes or (step.change,)) if change)
+    if not (filled or composed.where or composed.anew or changes):
+        words.append(f"is rebuilt as {', '.join(change.label for change in composed.rebuilds)} says")
+    hazards = (*_value_hazards(step.object, composed, filled, stored), *_row_hazards(step.object, composed))
+    return replace(
+        step,
+        change="; ".join((*changes, *words)),
+        changes=(*changes, *words),
+        hazards=(*step.hazards, *hazards, *old_code_hazards(versions, oldest_code)),
+        migrations=versions,
+        blocked=done,
+    )
+
+
+def _blocked(step: Step, composed: Composed) -> str:
     blocked = [step.blocked, composed.problem]
     # The author asked for an ALTER: anything else is refused rather than done without asking.
     if step.strategy in ("rebuild", "attach"):
@@ -92,20 +116,20 @@ def _scripted(step: Step, composed: Composed, oldest_code: Mapping[int, int | No
             "'strategy: alter' out"
             for change in composed.in_place
         ]
-    done = "; ".join(part for part in blocked if part)
-    step = _doubtful(_unread(step, composed), composed)
-    if composed.emptied and not step.change:
-        step = replace(step, change=f"{composed.emptied} drops it, and a later version makes it again")
-    if not isinstance(step.work, RebuildWork) or not composed.fills:
-        return replace(step, blocked=done) if done != step.blocked else step
-    versions = tuple(change.version for change in composed.rebuilds)
+    return "; ".join(part for part in blocked if part)
+
+
+def _filled_by(composed: Composed) -> dict[str, list[str]]:
+    """The columns that migrations fill by expressions, each with these migrations."""
     filled: dict[str, list[str]] = {}
     for change in composed.rebuilds:
         for name in change.rebuild.columns if change.rebuild is not None else ():
             filled.setdefault(name, []).append(change.label)
-    labels = ", ".join(change.label for change in composed.rebuilds)
-    if composed.emptied:
-        filled = {}
+    return filled
+
+
+def _fill_words(composed: Composed, filled: Mapping[str, Sequence[str]]) -> list[str]:
+    """How columns get their values."""
     words = [f"{name} is filled by {', '.join(by)}" for name, by in sorted(filled.items())]
     words += [
         f"{name} begins anew: {_dropped(drop, name)}, and a later version adds it again"
@@ -116,41 +140,45 @@ def _scripted(step: Step, composed: Composed, oldest_code: Mapping[int, int | No
         for name, label in sorted(composed.defaults.items())
         if name not in filled and name not in composed.anew
     ]
+    return words
+
+
+def _row_words(composed: Composed) -> list[str]:
+    """Which rows the new table gets."""
+    if composed.emptied:
+        return [f"begins anew, without a row: {composed.emptied} drops it, and a later version makes it again"]
+    if composed.where:
+        filters = [change.label for change in composed.rebuilds if change.rebuild is not None and change.rebuild.where]
+        return [f"rows are filtered by {', '.join(filters)}"]
+    return []
+
+
+def _value_hazards(
+    table: str, composed: Composed, filled: Mapping[str, Sequence[str]], stored: frozenset[str]
+) -> list[Hazard]:
+    """Values that are there, and become other ones or go."""
     hazards = [
-        Hazard("changes-values", f"{name} of {step.object} becomes what {', '.join(by)} says")
+        Hazard("changes-values", f"{name} of {table} becomes what {', '.join(by)} says")
         for name, by in sorted(filled.items())
         if name in stored
     ]
     hazards += [
         Hazard(
             "loses-rows",
-            f"all values that {name} of {step.object} holds are gone: {_dropped(drop, name)}",
-            f"drop-column {step.object}.{drop.column}",
+            f"all values that {name} of {table} holds are gone: {_dropped(drop, name)}",
+            f"drop-column {table}.{drop.column}",
         )
         for name, drop in sorted(composed.anew.items())
     ]
+    return hazards
+
+
+def _row_hazards(table: str, composed: Composed) -> list[Hazard]:
+    """Rows that the new table does not get."""
     if composed.emptied:
-        words.append(f"begins anew, without a row: {composed.emptied} drops it, and a later version makes it again")
-        gone = f"all rows of {step.object} are gone: {composed.emptied} drops it"
-        hazards.append(Hazard("loses-rows", gone, f"drop-table {step.object}"))
-    elif composed.where:
-        filters = [change.label for change in composed.rebuilds if change.rebuild is not None and change.rebuild.where]
-        words.append(f"rows are filtered by {', '.join(filters)}")
-        hazards.append(
-            Hazard(
-                "loses-rows",
-                f"rows of {step.object} for which {composed.where} is not true are gone",
-                f"drop-rows {step.object}",
-            )
-        )
-    changes = tuple(change for change in (step.changes or (step.change,)) if change)
-    if not (filled or composed.where or composed.anew or changes):
-        words.append(f"is rebuilt as {labels} says")
-    return replace(
-        step,
-        change="; ".join((*changes, *words)),
-        changes=(*changes, *words),
-        hazards=(*step.hazards, *hazards, *old_code_hazards(versions, oldest_code)),
-        migrations=versions,
-        blocked=done,
-    )
+        gone = f"all rows of {table} are gone: {composed.emptied} drops it"
+        return [Hazard("loses-rows", gone, f"drop-table {table}")]
+    if composed.where:
+        gone = f"rows of {table} for which {composed.where} is not true are gone"
+        return [Hazard("loses-rows", gone, f"drop-rows {table}")]
+    return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
@@ -54,19 +55,8 @@ def propose_rebuild(diff: TableDiff) -> Routine[RebuildProposal]:
         # Rows are written into it without them, but the server looks at every ALIAS before it reads one.
         settings = (yield from attempt(wanted, f"SELECT {names} FROM {wanted.name} WHERE 0 FORMAT Null")).settings
     back = tuple(CopyColumn(name, expression) for name, expression in sorted(diff.back.items()))
-    if back:
-        # The rollback is tried as well: when it is needed is no time to find out that it does not work.
-        names, expressions = (
-            ", ".join(quote_name(column.target) for column in back),
-            ", ".join(column.expression for column in back),
-        )
-        tried = yield from attempt(clone, f"INSERT INTO {clone.name} ({names}) SELECT {expressions} FROM {wanted.name}")
-        if not tried.accepted:
-            return RebuildProposal(
-                None,
-                f"the rollback expression of {', '.join(column.target for column in back)} is refused: "
-                f"{first_line(tried.message)}",
-            )
+    if back and (refused := (yield from _rollback_refused(clone, wanted, back))):
+        return RebuildProposal(None, refused)
     target = diff.target.form
     # Where nothing else ranks two rows of a key, the later block wins. A copy that gave out numbers in another order
     # would let other rows survive.
@@ -89,6 +79,17 @@ def propose_rebuild(diff: TableDiff) -> Routine[RebuildProposal]:
         back=back,
     )
     return RebuildProposal(work)
+
+
+def _rollback_refused(clone: Clone, wanted: Clone, back: Sequence[CopyColumn]) -> Routine[str]:
+    """Why rows cannot go back as the migration says; '' where they can. When it is needed is no time to find out."""
+    names = ", ".join(quote_name(column.target) for column in back)
+    expressions = ", ".join(column.expression for column in back)
+    tried = yield from attempt(clone, f"INSERT INTO {clone.name} ({names}) SELECT {expressions} FROM {wanted.name}")
+    if tried.accepted:
+        return ""
+    targets = ", ".join(column.target for column in back)
+    return f"the rollback expression of {targets} is refused: {first_line(tried.message)}"
 
 
 def _has_ttl(form: TableForm) -> bool:
