@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aaiclick.api.located import locate
-from aaiclick.catalog.sql_declarations import read_sql
+from aaiclick.catalog.from_sql.declarations import read_sql
 from aaiclick.clients.temporary_engine import temporary_engine
 from aaiclick.errors import SpecError
 from aaiclick.routine import run

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
-from aaiclick.catalog.scratch import curable, names_permissive, permissive
+from aaiclick.catalog.permissive import curable, names_permissive, permissive
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.error_codes import (
     ACCESS_DENIED,

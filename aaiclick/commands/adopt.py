@@ -29,7 +29,7 @@ from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.state import owners
 from aaiclick.state.cache import update_cache
-from aaiclick.state.progress import undo_ttl_changes
+from aaiclick.state.entries.stopped import undo_ttl_changes
 from aaiclick.state.record import Record
 from aaiclick.state.records import append, ensure_tables
 from aaiclick.version import VERSION

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aaiclick.catalog.sql_declarations import read_sql
+from aaiclick.catalog.from_sql.declarations import read_sql
 from aaiclick.clickhouse.statements import ask
 from aaiclick.routine import Command, Routine, number
 from aaiclick.specs.schema import Schema

@@ -8,6 +8,7 @@ from dataclasses import replace
 from aaiclick.apply.collection import without_values
 from aaiclick.catalog.declared_tables import canonical_tables
 from aaiclick.catalog.forms import TableForm, UnsupportedForm, ViewForm
+from aaiclick.catalog.from_sql.declarations import read_sql
 from aaiclick.catalog.normalize import inner_form
 from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.render import engine_tail
@@ -16,7 +17,6 @@ from aaiclick.catalog.secrets import hidden_form
 from aaiclick.catalog.server_objects.collections import declared_collection
 from aaiclick.catalog.server_objects.databases import declared_database
 from aaiclick.catalog.server_objects.functions import read_functions
-from aaiclick.catalog.sql_declarations import read_sql
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.start.run import Run
 from aaiclick.error_codes import NAMED_COLLECTION_ALREADY_EXISTS

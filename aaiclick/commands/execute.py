@@ -26,7 +26,8 @@ from aaiclick.routine import Emit, Routine
 from aaiclick.state.cache import write_cache
 from aaiclick.state.entries.remade_views import keep_again, stop_again, stopped_by, undeclared_of
 from aaiclick.state.entries.step_entries import StepEntries, changes_ttl
-from aaiclick.state.progress import conversions, undo_ttl_changes
+from aaiclick.state.entries.stopped import undo_ttl_changes
+from aaiclick.state.progress import conversions
 from aaiclick.state.record import Record
 from aaiclick.state.records import append, ensure_tables
 from aaiclick.state.transition import TransitionStart, UnfinishedMigration

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import replace
 from functools import partial
 
 from aaiclick.apply.backfill.backfill import finish_backfills
@@ -11,10 +11,7 @@ from aaiclick.apply.rebuild.resume import abandon, abandon_quietly
 from aaiclick.apply.recovery import recover_killed_runs
 from aaiclick.apply.replicated.kept_tables import drop_expired_everywhere
 from aaiclick.apply.run import ApplyOptions
-from aaiclick.apply.running_mutations import wait_for_running_mutations
-from aaiclick.catalog.forms import Form
-from aaiclick.catalog.read import read_catalog
-from aaiclick.catalog.scratch import next_stale, scratch_on_hosts, sweep_stale_scratch
+from aaiclick.catalog.scratch import sweep_stale_scratch
 from aaiclick.catalog.server_objects.functions import sweep_stand_ins
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, read_bookkeeping
@@ -22,42 +19,35 @@ from aaiclick.clock import clock
 from aaiclick.commands.approval.approved import as_approved, end_approval, require_approved
 from aaiclick.commands.approval.stand_alone import refused_besides, stand_alone
 from aaiclick.commands.decide import compared, gate, obstacle
-from aaiclick.commands.execute import Executed, Execution, execute, execute_stand_alone
-from aaiclick.commands.hosts.reach import reach_of, require_everywhere
+from aaiclick.commands.execute import Execution, execute, execute_stand_alone
+from aaiclick.commands.hosts.reach import reach_of
 from aaiclick.commands.hosts.recover import settle_on_hosts
-from aaiclick.commands.inspection.digests import live_digest, migrations_digest
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
-from aaiclick.commands.inspection.recorded_forms import dump_forms
-from aaiclick.commands.inspection.replaced import replaced_since, require_recorded
-from aaiclick.commands.inspection.verify import residual
 from aaiclick.commands.inspection.warm import warm
 from aaiclick.commands.newer_version import newer
 from aaiclick.commands.report import Report, report_of
 from aaiclick.commands.rollback.unfinished_rollback import settle_back
 from aaiclick.commands.session import under_lease
 from aaiclick.commands.start.left_guards import drop_left
-from aaiclick.commands.start.run import Run, asks_for_more
-from aaiclick.errors import ApplyError, DriftRemainsError
+from aaiclick.commands.start.recording import record_transition
+from aaiclick.commands.start.run import HeldRun, Run, asks_for_more
+from aaiclick.errors import ApplyError
 from aaiclick.lease.acquire import LEASE_SECONDS
 from aaiclick.lease.generations import holders as generation_holders
 from aaiclick.lease.late_cache import shut_out
 from aaiclick.lease.lock import former_holders
 from aaiclick.lease.renew import Lease
-from aaiclick.lease.tombstones import buried_runs, collect_listed, former_runs, last_collection, own_collection
+from aaiclick.lease.tombstones import buried_runs, collect_listed, former_runs
 from aaiclick.plan.gate import GateDecision
-from aaiclick.plan.model import Plan
 from aaiclick.plan.planner import basis_of
 from aaiclick.plan.policy import Policy
 from aaiclick.plan.unreachable_replicas import refusal, unsupported
 from aaiclick.routine import Emit, Routine
-from aaiclick.state.cache import CacheEntry, write_cache
-from aaiclick.state.kept_tables import drop_expired, next_expiry
-from aaiclick.state.owned import Owned, read_owned
+from aaiclick.state.kept_tables import drop_expired
+from aaiclick.state.owned import read_owned
 from aaiclick.state.progress import carry_over, enter_finished_rebuilds
-from aaiclick.state.record import Record
 from aaiclick.state.recorded_state import RecordedState, read_recorded_state
-from aaiclick.state.records import append, ensure_tables
 
 
 def migrate(
@@ -109,26 +99,6 @@ def _ended(database: str, own: str, holders: Collection[str]) -> Routine[frozens
     return (yield from former_holders(database, others))
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """A run that has the lease of its database."""
-
-    run: Run
-    """What it was given."""
-    database: str
-    """Name of the database."""
-    nonce: str
-    """The lease's; it stands in the names of scratch objects too."""
-    started: float
-    """Unix seconds, by this machine's clock."""
-    options: ApplyOptions
-    """How the steps are carried out."""
-    owned: Owned
-    """What is ours in the database: with what this run found, and without what it took away."""
-    empty: bool = False
-    """Nothing that the schema declares, or declared once, is there."""
-
-
 def _options(policy: Policy) -> ApplyOptions:
     return ApplyOptions(
         keep_old_seconds=int(policy.keep_old.total_seconds()),
@@ -154,7 +124,7 @@ def _apply(
         options = replace(options, resumable=frozenset(each.object for each in done if each.action == "waiting"))
         # Under the lease the first answer stays true, unless something was put right just now.
         ours = (yield from read_owned(database, absent)) if done else ours
-    held = _Held(run, database, nonce, started, options, ours, empty=bool(absent) and not ours.known)
+    held = HeldRun(run, database, nonce, started, options, ours, empty=bool(absent) and not ours.known)
     try:
         return (yield from _plan_and_carry_out(held, planned))
     except Exception:
@@ -162,7 +132,7 @@ def _apply(
         raise
 
 
-def _clear_away(held: _Held, recorded: RecordedState) -> Routine[_Held]:
+def _clear_away(held: HeldRun, recorded: RecordedState) -> Routine[HeldRun]:
     """What earlier runs left beside the copies of tables."""
     ours = held.owned
     yield from finish_backfills(ours, held.options)
@@ -179,7 +149,7 @@ def _clear_away(held: _Held, recorded: RecordedState) -> Routine[_Held]:
     return replace(held, owned=ours.without(dropped))
 
 
-def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routine[Report]:
+def _plan_and_carry_out(held: HeldRun, planned: PlannedMigration | None) -> Routine[Report]:
     """Plan and carry out. Killed copies that may go on (``options.resumable``) are gone on with, or undone."""
     run, database = held.run, held.database
     recorded = yield from read_recorded_state(held.owned, run.schema.name, journal=held.owned.recorded)
@@ -228,7 +198,7 @@ def _plan_and_carry_out(held: _Held, planned: PlannedMigration | None) -> Routin
     # Before the version is recorded: a later start that has nothing to do would not look at copies that nobody went on
     # with.
     yield from abandon(database, held.options)
-    yield from _record_it(held, found, carried)
+    yield from record_transition(held, found, carried)
     if run.approved is not None and carried.verdict.run:
         yield from end_approval(carried.last.inspection.scope, run.approved)
     notes = (note for outcome in carried.outcomes for note in outcome.notes)
@@ -243,7 +213,7 @@ def _gate(run: Run, planned: PlannedMigration) -> GateDecision:
     return gate(planned, run.policy)
 
 
-def _look(held: _Held, recorded: RecordedState) -> Routine[Inspection]:
+def _look(held: HeldRun, recorded: RecordedState) -> Routine[Inspection]:
     """Inspect everything anew under the lease, after recording, or forgetting, a rollback that was killed.
 
     Raises where there is more than one replica: others may have come since the inspection before the lease.
@@ -270,69 +240,6 @@ def _look(held: _Held, recorded: RecordedState) -> Routine[Inspection]:
     return found
 
 
-def _record_it(held: _Held, found: Inspection, carried: Executed) -> Routine[None]:
-    """Look at the tables once more, and write down that they are what is declared. Raises DriftRemainsError where they
-    are not."""
-    run, database, ours = held.run, held.database, held.owned
-    names = tuple(sorted(found.catalog.objects.keys() | {item.name for item in run.schema.objects}))
-    catalog = yield from read_catalog(database, names)
-    left, forms = residual(found.schema, catalog, carried.last.forms)
-    replaced, in_place = yield from replaced_since(carried.last.inspection, catalog, carried.verdict.run)
-    # Nothing is recorded then: the version stays open, and the next start looks at everything again.
-    if left or replaced:
-        raise DriftRemainsError(run.schema.name, (*left, *replaced))
-    # Of the catalogue that was compared: whatever somebody changes after that, the next start sees.
-    digest = yield from live_digest(run.schema, catalog)
-    if found.catalog.objects:
-        # An ALTER of a run that was killed shows in the definitions at once, and in the data when its mutation has
-        # ended.
-        yield from wait_for_running_mutations(database, set(run.schema.table_names), held.options)
-    if not found.topology.single:
-        yield from require_everywhere(found, held.options.reach, run.policy.allowed)
-    if not ours.recorded:
-        yield from ensure_tables(database)
-    seconds = (yield from clock()) - held.started
-    if carried.verdict.run or not is_recorded(carried.first, digest):
-        # Of the last look: a version that was recognised was recorded on the way here.
-        before = carried.last.inspection.record
-        record = _record(run, carried, forms, digest, seconds)
-        # The server takes it only if the last record is still the one that this run has read, and each storage with
-        # converted rows still has its name.
-        yield from append(database, record, before.seq if before is not None else 0, in_place)
-        if in_place:
-            yield from require_recorded(database, record, in_place)
-    # A first start leaves nothing to be taken away, and has made the table of the records under this lease: its comment
-    # holds no entry yet.
-    first = not (ours.recorded or ours.remains or ours.tombstones or any(outcome.kept for outcome in carried.outcomes))
-    after = None if first else (yield from read_owned(database))
-    due = yield from _due(database, after, held.nonce, (yield from clock()) - held.started)
-    oldest = found.released.oldest_code(run.schema.version)
-    entry = CacheEntry(run.schema.version, run.schema.fingerprint, digest, oldest, due, migrations_digest(run.schema))
-    # The cache after the record. A kill in between leaves a cache that does not fit, and the next start takes the long
-    # look.
-    yield from write_cache(database, {**(after.cache() if after is not None else {}), run.schema.name: entry})
-
-
-def _due(database: str, left: Owned | None, nonce: str, seconds: float) -> Routine[int | None]:
-    """When a start next has something to drop, in Unix seconds by the server's clock; None: never.
-
-    That is a kept table, a scratch database of a killed run, or the tombstone of a former lock: of a holder that was
-    taken over, or of this run where a heartbeat was late. ``left``: what is there at the end; None: nothing to be
-    dropped. ``seconds``: how long this run took.
-    """
-    if cluster := (yield from read_bookkeeping(database)).cluster:
-        scratch = (yield from scratch_on_hosts(left.scratch, cluster)) if left is not None else None
-        moments = (next_stale(scratch), next_expiry(left.kept_on_replicas())) if left and scratch else ()
-        return min((at for at in moments if at is not None), default=None)
-    own = None if 0 <= seconds < LEASE_SECONDS else (yield from own_collection(database, nonce))
-    later = (
-        (next_expiry(left.kept()), last_collection(left.tombstones, left.at, LEASE_SECONDS), next_stale(left.scratch))
-        if left is not None
-        else ()
-    )
-    return min((at for at in (own, *later) if at is not None), default=None)
-
-
 def readable_bytes(policy: Policy) -> int | None:
     """How many bytes of a table's columns may be read to see what would become of them."""
     return 0 if policy.level in ("check", "safe") else policy.max_bytes
@@ -352,35 +259,3 @@ def _outdated(planned: PlannedMigration, found: Inspection, policy: Policy) -> b
         step.unlooked or (policy.tries_on_parts and step.work.kind in ("alter", "attach", "rebuild"))
         for step in planned.plan.steps
     )
-
-
-def _record(run: Run, carried: Executed, forms: Mapping[str, Form], digest: str, seconds: float) -> Record:
-    found = carried.first.inspection
-    adopted = not carried.verdict.run and found.record is None
-    return Record(
-        schema=run.schema.name,
-        version=run.schema.version,
-        state="adopted" if adopted else "applied",
-        spec=run.schema.fingerprint,
-        objects=digest,
-        forms=dump_forms(forms),
-        plan=_with_times(carried).to_json() if carried.verdict.run else "",
-        who=str(run.owner),
-        seconds=seconds,
-        library=run.library,
-        from_version=found.live.number,
-        migrations=found.released.checksums(run.schema.version),
-        oldest_code=found.released.oldest_code(run.schema.version),
-    )
-
-
-def _with_times(carried: Executed) -> Plan:
-    """The plan with what each step took: later plans say by that how long others will take."""
-    took = {outcome.step: outcome.seconds for outcome in carried.outcomes}
-    return replace(carried.plan, steps=tuple(replace(step, took=took.get(step.id)) for step in carried.plan.steps))
-
-
-def is_recorded(planned: PlannedMigration, digest: str) -> bool:
-    """Whether the last record is of the declared version and of the tables as they are."""
-    record = planned.inspection.record
-    return record is not None and record.version == planned.inspection.schema.version and record.objects == digest

@@ -1,7 +1,7 @@
 """Objects that are declared by their CREATE statement.
 
 Only the name and the kind of such an object are known where it is declared: the engine is the parser, and it is asked
-when a database is looked at (``aaiclick/catalog/sql_declarations.py``).
+when a database is looked at (``aaiclick/catalog/from_sql/declarations.py``).
 """
 
 from __future__ import annotations

@@ -27,17 +27,10 @@ from hashlib import sha256
 from typing import cast
 
 from aaiclick.catalog.forms import Catalog, LiveObject
-from aaiclick.clickhouse.features import sets
-from aaiclick.clickhouse.mutations import RECALCULATE
 from aaiclick.clickhouse.names import parse_name
-from aaiclick.clickhouse.statements import ddl, system_merges
 from aaiclick.clickhouse.storages import storage
-from aaiclick.clickhouse.tables import physical
 from aaiclick.routine import Routine
-from aaiclick.sql.clauses import reset_setting
-from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.hex_text import hexed
-from aaiclick.sql.quoting import qualified
 from aaiclick.state.block_numbers import RUN as BLOCK_NUMBERS
 from aaiclick.state.journal import Action, Details, Entry, ensure_journal, intent, last_entries, outcome
 from aaiclick.state.owners import RUN as OWNERS
@@ -45,7 +38,8 @@ from aaiclick.versions.live_version import Displaced, MigrationProgress, Sent, l
 from aaiclick.versions.scripts import Script
 
 _BOOKMARK = "bookmark"
-_TTL = ":ttl:"
+TTL_CHANGE = ":ttl:"
+"""In the keys of changes of a TTL (``entries/stopped.py``)."""
 _RUN = "generation "
 STOPPED = ":stopped:"
 """In the keys of views that are stopped and made anew (``entries/remade_views.py``)."""
@@ -88,7 +82,7 @@ def read_journal(scope: JournalScope) -> Routine[tuple[Entry, ...]]:
     back; and on what belongs to the database: owners of tables, block numbers."""
     former = "startsWith(run, 'from ') AND toUInt64OrZero(substring(run, 6)) >= {least:UInt64}"
     # What has to be put back is put back whatever was rolled back or adopted since.
-    left = " OR ".join(f"position(step, '{kind}') > 0" for kind in (STOPPED, KEPT, UNWRITTEN, _TTL))
+    left = " OR ".join(f"position(step, '{kind}') > 0" for kind in (STOPPED, KEPT, UNWRITTEN, TTL_CHANGE))
     condition = (
         f"(run IN ('{OWNERS}', '{BLOCK_NUMBERS}') OR (schema = unhex({{schema:String}}) AND (run = "
         f"unhex({{run:String}}) OR ({former}) OR (startsWith(run, '{_RUN}') AND ({left})))))"
@@ -227,7 +221,9 @@ def carry_over(scope: JournalScope, entries: Iterable[Entry], above: int) -> Rou
     """Enter anew what an earlier release entered of the versions above one. Only under the lease."""
     for entry in entries:
         # The keys of TTL changes carry version 0, so they would never be above one.
-        changes_ttl = _TTL in entry.action.step and entry.state == "intent" and entry.action.run == scope.former_run
+        changes_ttl = (
+            TTL_CHANGE in entry.action.step and entry.state == "intent" and entry.action.run == scope.former_run
+        )
         if entry.action.run == scope.run or not (changes_ttl or version_of(entry) > above):
             continue
         action = scope.action(entry.action.step, entry.action.number)
@@ -245,50 +241,6 @@ def enter_start(
     """Say that something that is done once is about to begin."""
     yield from ensure_journal(scope.database)
     yield from intent(scope.database, scope.action(key, number), details)
-
-
-def ttl_changes(scope: JournalScope, entries: Iterable[Entry]) -> Mapping[str, str]:
-    """The tables whose TTL merges a run stopped, and did not live to start again; each with the UUID of its storage,
-    '' where that is not known."""
-    return {
-        str(entry.details.get("table")): str(entry.details.get("uuid", "")) for entry in begun(scope, entries, _TTL)
-    }
-
-
-def stopped_views(scope: JournalScope, entries: Iterable[Entry]) -> frozenset[str]:
-    """Refreshable views that were stopped, and that a run made anew, or was about to, without living to stop them
-    again; by their quoted names."""
-    return frozenset(str(entry.details.get("view")) for entry in begun(scope, entries, STOPPED))
-
-
-def kept_views(scope: JournalScope, entries: Iterable[Entry]) -> Mapping[str, Details]:
-    """What nobody declares of views that a run was making anew without living to the end of it; by their quoted
-    names."""
-    return {entry.action.step.partition(KEPT)[2]: entry.details for entry in begun(scope, entries, KEPT)}
-
-
-def undo_ttl_changes(scope: JournalScope, changes: Mapping[str, str]) -> Routine[None]:
-    """Put back what a run that is gone did to change the TTL of these tables, or to save their rows from it: TTL merges
-    may be stopped, and a setting be left. Only under the lease."""
-    for table, uuid in sorted(changes.items()):
-        there = yield from physical(scope.database, table)
-        # By name, as they were stopped. Where another table has the name by now this starts merges that nobody has
-        # stopped.
-        yield from system_merges(scope.database, table, "START TTL MERGES")
-        # Somebody may have put another table under the name since: what was stopped stays with the storage.
-        if uuid and (there is None or there.uuid != uuid):
-            stopped = yield from storage(scope.database, uuid)
-            if stopped is not None:
-                yield from system_merges(stopped.database, stopped.name, "START TTL MERGES")
-        if there is not None and sets(there.definition, RECALCULATE):
-            yield from ddl(alter_table(qualified(scope.database, table), reset_setting(RECALCULATE)))
-        # The entry ends last: after a kill in between all of this is done once more, which changes nothing.
-        yield from enter_end(scope, ttl_change_key(table))
-
-
-def ttl_change_key(table: str) -> str:
-    """The key of a change of a table's TTL."""
-    return f"0{_TTL}{table}"
 
 
 def enter_finished_rebuilds(

@@ -22,7 +22,7 @@ from aaiclick import (
 )
 from aaiclick.apply.rebuild.checksum import sums
 from aaiclick.apply.rollback.chain import count
-from aaiclick.catalog.scratch import curable, permissive
+from aaiclick.catalog.permissive import curable, permissive
 from aaiclick.clickhouse.parts import rows_in_reach
 from aaiclick.clickhouse.refusable import answered
 from aaiclick.clients.opening import open_url

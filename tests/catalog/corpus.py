@@ -9,11 +9,11 @@ from pathlib import Path
 from aaiclick import MergeTree, Schema, Table
 from aaiclick.catalog.declared_tables import canonical_tables
 from aaiclick.catalog.forms import Catalog, TableForm
+from aaiclick.catalog.from_sql.declarations import read_sql
 from aaiclick.catalog.normalize import normal
 from aaiclick.catalog.reflect import reflect_table
 from aaiclick.catalog.render import form_sql
 from aaiclick.catalog.scratch import Scratch, with_scratch
-from aaiclick.catalog.sql_declarations import read_sql
 from aaiclick.cli.text.source import python_source
 from aaiclick.errors import StatementError
 from aaiclick.routine import Command, Connection, Routine, run

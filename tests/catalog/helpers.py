@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from aaiclick.catalog.forms import Form
 from aaiclick.catalog.parse.create import split_create
-from aaiclick.catalog.scratch import PERMISSIVE
+from aaiclick.catalog.permissive import PERMISSIVE
 from aaiclick.routine import Command, Connection, Query
 
 NAMES = ", ".join(f"'{name}'" for name in PERMISSIVE)

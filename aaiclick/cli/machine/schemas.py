@@ -15,6 +15,7 @@ from typing_extensions import is_typeddict
 from aaiclick.cli.graph import documents as g
 from aaiclick.cli.hooks import facts as h
 from aaiclick.cli.machine import documents as d
+from aaiclick.cli.machine import file_documents as f
 from aaiclick.cli.machine import tenant_documents as t
 from aaiclick.cli.machine.lines import FORMAT, Ended, Failed, Said, TenantDone, Trace
 from aaiclick.diff.hazards import Hazard
@@ -33,11 +34,11 @@ DOCUMENTS: Mapping[str, object] = {
     "rollback": d.ReportDocument,
     "history": d.HistoryDocument,
     "adopt": d.AdoptedDocument | d.TakeOverDocument,
-    "revision": d.RevisionDocument | d.UndecidedDocument,
-    "check": d.CheckDocument,
+    "revision": f.RevisionDocument | f.UndecidedDocument,
+    "check": f.CheckDocument,
     "reflect": Schema,
-    "ddl": d.DdlDocument,
-    "config": d.ConfigDocument,
+    "ddl": f.DdlDocument,
+    "config": f.ConfigDocument,
     "prune": d.PrunedDocument,
     "graph": g.GraphDocument,
     "hook": h.HookDocument,

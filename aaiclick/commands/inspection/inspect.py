@@ -19,16 +19,11 @@ from aaiclick.errors import ApplyError, StatementError
 from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import TableFamily
+from aaiclick.state.entries.stopped import kept_views, stopped_views, ttl_changes
 from aaiclick.state.journal import Details, Entry
 from aaiclick.state.owned import Owned, read_owned_here, with_notes
 from aaiclick.state.owners import TableOwner
-from aaiclick.state.progress import (
-    UNWRITTEN,
-    JournalScope,
-    kept_views,
-    stopped_views,
-    ttl_changes,
-)
+from aaiclick.state.progress import UNWRITTEN, JournalScope
 from aaiclick.state.record import Record, Space
 from aaiclick.state.recorded_state import RecordedState, journal_scope, read_recorded_state
 from aaiclick.state.transition import (
@@ -210,7 +205,7 @@ def inspect_database(
     catalog = yield from _catalog(database, () if empty else names)
     # The engine reads declarations that are SQL, so that needs a connection, and the name of the database.
     if schema.declared_as_sql:
-        from aaiclick.catalog.sql_declarations import read_sql
+        from aaiclick.catalog.from_sql.declarations import read_sql
 
         schema = yield from read_sql(schema, catalog.database)
     owned = owned if owned is not None else (yield from read_owned_here(catalog.database))

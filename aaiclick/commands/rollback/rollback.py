@@ -36,9 +36,9 @@ from aaiclick.plan.unreachable_replicas import refusal, unsupported
 from aaiclick.routine import Emit, Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.state.cache import CacheEntry, write_cache
+from aaiclick.state.entries.stopped import undo_ttl_changes
 from aaiclick.state.kept_tables import next_expiry
 from aaiclick.state.owned import read_owned
-from aaiclick.state.progress import undo_ttl_changes
 from aaiclick.state.rebuild_mark import Mark
 from aaiclick.state.records import append, ensure_tables
 from aaiclick.state.transition import UnfinishedRollback, begin_back

@@ -12,10 +12,11 @@ from aaiclick.commands.inspection.fresh_database import untouched
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
 from aaiclick.commands.inspection.warm import Warm
-from aaiclick.commands.migrate import is_recorded, migrate
+from aaiclick.commands.migrate import migrate
 from aaiclick.commands.newer_version import coming_back, newer, running_beside
 from aaiclick.commands.report import Report, report_of
 from aaiclick.commands.rights import may_clear, may_write
+from aaiclick.commands.start.recording import is_recorded
 from aaiclick.commands.start.run import Run
 from aaiclick.plan.unreachable_replicas import refusal, unsupported
 from aaiclick.routine import Emit, Routine

@@ -1,14 +1,16 @@
-"""What a call of ``ensure_schema`` was given."""
+"""What a call of ``ensure_schema`` was given, and what it holds under its lease."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aaiclick.apply.run import ApplyOptions
 from aaiclick.commands.inspection.warm import Warm
 from aaiclick.lease.owner import Owner
 from aaiclick.plan.model import Plan
 from aaiclick.plan.policy import Policy
 from aaiclick.specs.schema import Schema
+from aaiclick.state.owned import Owned
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,26 @@ class Run:
     """Version of aaiclick."""
     approved: Plan | None = None
     """The plan that was approved; None: what the policy allows is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRun:
+    """A run that has the lease of its database."""
+
+    run: Run
+    """What it was given."""
+    database: str
+    """Name of the database."""
+    nonce: str
+    """The lease's; it stands in the names of scratch objects too."""
+    started: float
+    """Unix seconds, by this machine's clock."""
+    options: ApplyOptions
+    """How the steps are carried out."""
+    owned: Owned
+    """What is ours in the database: with what this run found, and without what it took away."""
+    empty: bool = False
+    """Nothing that the schema declares, or declared once, is there."""
 
 
 def asks_for_more(policy: Policy, seen: Warm) -> bool:

@@ -18,6 +18,7 @@ from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.server_objects.functions import with_stand_ins
 from aaiclick.diff.compare import Differing
 from aaiclick.plan import steps
+from aaiclick.plan.comparison.changed_views import altered_in_place, made_anew
 from aaiclick.plan.comparison.recorded import Planned, declared_views, differs, given_up, known_form
 from aaiclick.plan.dependents.declared_reads import set_off_by, with_their_sources
 from aaiclick.plan.dependents.dependent_steps import DependentSteps, PlannedChanges, in_order, plan_dependents, revalued
@@ -31,7 +32,7 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.rehearsal.cache import RehearsalCache, Rehearsed
 from aaiclick.plan.rehearsal.definitions import declared_forms, rewritten_forms
 from aaiclick.plan.server_objects.planned import PlannedServerObjects
-from aaiclick.plan.views import PlannedViews, altered_in_place, made_anew, plan_views
+from aaiclick.plan.views import PlannedViews, plan_views
 from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table

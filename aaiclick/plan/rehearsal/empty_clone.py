@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import Form, Settings
 from aaiclick.catalog.parse.create import split_create
-from aaiclick.catalog.scratch import curable
+from aaiclick.catalog.permissive import curable
 from aaiclick.errors import StatementError
 from aaiclick.routine import Command, Query, Routine, number, text
 from aaiclick.sql.quoting import qualified

@@ -12,15 +12,9 @@ from aaiclick.plan.operations import AlterWork, CreateWork, RebuildWork
 from aaiclick.routine import Nonce, Routine, text
 from aaiclick.sql.cluster import with_uuid
 from aaiclick.state.entries.remade_views import end_kept, enter_dropped, enter_kept, stop_made
+from aaiclick.state.entries.stopped import ttl_change_key
 from aaiclick.state.journal import Details, ensure_journal
-from aaiclick.state.progress import (
-    Converted,
-    JournalScope,
-    enter_end,
-    enter_rebuild_end,
-    enter_start,
-    ttl_change_key,
-)
+from aaiclick.state.progress import Converted, JournalScope, enter_end, enter_rebuild_end, enter_start
 from aaiclick.state.transition import TransitionStart, additive, begin_transition
 from aaiclick.versions.live_version import rebuild_key
 

@@ -11,12 +11,12 @@ import dataclasses
 from collections.abc import Sequence
 
 from aaiclick.catalog.forms import DatabaseForm, Form, FunctionForm, TableForm, ViewForm
+from aaiclick.catalog.from_sql.columns import Shorthand, shorthands, spelled_out
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.reflect import reflect_object
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.scratch_objects import make, read_forms, sentence
 from aaiclick.catalog.server_objects.databases import database_declared_as_sql
-from aaiclick.catalog.sql_columns import Shorthand, shorthands, spelled_out
 from aaiclick.errors import SpecError, StatementError, UnsupportedObjectError
 from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.columns import Column

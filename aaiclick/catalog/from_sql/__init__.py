@@ -1,0 +1,1 @@
+"""Declarations that are SQL: read by the engine itself."""
