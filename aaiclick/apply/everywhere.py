@@ -82,7 +82,10 @@ def pin(reach: Reach) -> Routine[Reach]:
 
 def require_pinned(reach: Reach, first: str = "") -> Routine[None]:
     """Raises ApplyError where another server answers than the one that answered first. ``first``: its name."""
-    server, host = yield from _server()
+    _require_same(reach, *(yield from _server()), first)
+
+
+def _require_same(reach: Reach, server: str, host: str, first: str = "") -> None:
     if reach.pinned and server != reach.pinned:
         before = f" ({first})" if first else ""
         raise ApplyError(
@@ -114,9 +117,8 @@ def _ours(command: Command) -> Head | None:
 
 
 def _spread(command: Command, head: Head, reach: Reach) -> Routine[None]:
-    # A load balancer may lead each statement to another host, and what one has done the next need not show yet.
-    yield from require_pinned(reach)
     if head.verb == "SYSTEM":
+        yield from require_pinned(reach)
         yield replace(
             command, sql=on_cluster(command.sql, reach.topology.cluster), settings=merged(command.settings, QUEUE)
         )
@@ -160,6 +162,8 @@ def _send(command: Command, subject: Subject, reach: Reach) -> Routine[None]:
     clause = topology.kind == "queue" or not subject.database
     # Without it nobody could tell "carried out" from "was like this before" when the answer is lost.
     before = yield from subject.look(topology)
+    # A load balancer may lead each statement to another host, and what one has done the next need not show yet.
+    _require_same(reach, *before.server)
     sql = _with_known_uuid(command.sql, subject, before) if clause else command.sql
     sql = on_cluster(sql, topology.cluster) if clause else sql
     sent = replace(command, sql=sql, settings=merged(command.settings, QUEUE))

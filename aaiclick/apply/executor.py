@@ -95,6 +95,8 @@ def apply_steps(
                 step = yield from enter_begun(chosen.entries, step)
             done = yield from _carried_out(step.work, Site(database, nonce, chosen))
             seconds = (yield from clock()) - begun
+            # It was looked at before this step, and what this one has done may be of matter to the next.
+            chosen = replace(chosen, looked=None)
             if chosen.entries is not None:
                 yield from enter_done(chosen.entries, step)
         # The statement may still run, so merges by TTL stay stopped until the next run has looked.

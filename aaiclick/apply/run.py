@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.topology import SINGLE, Topology
@@ -11,6 +12,9 @@ from aaiclick.plan.operations import CallableWork, SqlWork
 from aaiclick.routine import Routine
 from aaiclick.specs.server_objects.collections import NamedCollection
 from aaiclick.state.entries.step_entries import StepEntries
+
+if TYPE_CHECKING:
+    from aaiclick.apply.replicated.shards import FirstLook
 
 Runner = Callable[[CallableWork | SqlWork], Routine[None]]
 
@@ -63,6 +67,8 @@ class ApplyOptions:
     """The declared named collections, whose values stand in what is sent."""
     reach: Reach | None = None
     """The hosts that statements are sent to; None: the one that is connected to."""
+    looked: FirstLook | None = None
+    """What was looked at of all hosts for the first step, just before it; None: nothing."""
 
     @property
     def topology(self) -> Topology:

@@ -24,6 +24,8 @@ _REPLICA = r"(ENGINE = Replicated\w*MergeTree)\('[^']*', '[^']*'"
 _FIRST = r"\1("
 BEHIND = 300
 """Seconds that the oldest entry of a table's log may have waited on a host."""
+PENDING = 5
+"""Seconds that one may be old before a copy begins: less, and it is being carried out."""
 STUCK = 30
 """Seconds that an entry of the DDL queue may be old on a host that answers."""
 
@@ -34,6 +36,8 @@ class Shown:
 
     hosts: Mapping[int, Mapping[str, tuple[str, str]]]
     """For each host that answered: by name of the object its UUID and a digest of its definition."""
+    server: tuple[str, str] = ("", "")
+    """UUID and name of the server that the connection leads to."""
 
     def of(self, place: int, names: Collection[str]) -> tuple[tuple[str, str] | None, ...]:
         """What a host shows of these objects, None for one that it does not have."""
@@ -109,14 +113,20 @@ def show(topology: Topology, sql: str, bound: Mapping[str, str | int]) -> Routin
     no row are there too."""
     # A host that has none of the objects answers with no row: only this tells it from one that does not answer.
     alive = f"SELECT toInt64(_shard_num), '', '', '' FROM {topology.everywhere('system.one')}"
-    rows = yield Query(f"{sql} UNION ALL {alive}", bound, LOOK)
+    # Places count from 1: 0 is whoever was asked.
+    asked = "SELECT toInt64(0), '', toString(serverUUID()), hostName()"
+    rows = yield Query(f"{sql} UNION ALL {alive} UNION ALL {asked}", bound, LOOK)
     found: dict[int, dict[str, tuple[str, str]]] = {}
+    server = ("", "")
     for place, name, uuid, digest in rows:
+        if not number(place):
+            server = text(uuid), text(digest)
+            continue
         listed = found.setdefault(number(place), {})
         if text(name):
             # Names may hold any bytes. As digits they come through every client unchanged.
             listed[bytes.fromhex(text(name)).decode("utf-8", "surrogateescape")] = (text(uuid), text(digest))
-    return Shown(found)
+    return Shown(found, server)
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,9 +330,9 @@ def _queue(cluster: str, older: int) -> Routine[Rows]:
     return (yield query)
 
 
-def troubles(topology: Topology, database: str, tables: Collection[str]) -> Routine[dict[int, str]]:
+def troubles(topology: Topology, database: str, tables: Collection[str], stuck: int = STUCK) -> Routine[dict[int, str]]:
     """Why hosts cannot carry out what is sent to all now, by their places: they do not answer, a table of theirs is
-    read-only, they are far behind, or their DDL queue stands still."""
+    read-only, they are far behind, or an entry of their DDL queue is as old as ``stuck`` seconds."""
     everywhere = topology.everywhere
     rows = yield Query(
         "SELECT toInt64(_shard_num), '', toInt64(0), toInt64(0), toInt64(0) FROM "
@@ -345,7 +355,7 @@ def troubles(topology: Topology, database: str, tables: Collection[str]) -> Rout
             words = f"is behind: {number(entries):,} entries of {name} wait since {number(age):,} s"
             found.setdefault(number(place), words)
     if topology.kind == "queue":
-        for entry in (yield from unfinished(Reach(topology), STUCK)):
+        for entry in (yield from unfinished(Reach(topology), stuck)):
             words = f"has not carried out {entry.entry} of the DDL queue, which is {entry.seconds:,} s old"
             found.setdefault(entry.place(topology), words)
     return found

@@ -20,7 +20,7 @@ from aaiclick.commands.approval.approved import as_approved, end_approval, requi
 from aaiclick.commands.approval.stand_alone import refused_besides, stand_alone
 from aaiclick.commands.decide import compared, gate, obstacle
 from aaiclick.commands.execute import Execution, execute, execute_stand_alone
-from aaiclick.commands.hosts.reach import reach_of
+from aaiclick.commands.hosts.reach import within_reach
 from aaiclick.commands.hosts.recover import settle_on_hosts
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
@@ -173,9 +173,7 @@ def _plan_and_carry_out(held: HeldRun, planned: PlannedMigration | None) -> Rout
     if run.approved is not None:
         planned = yield from as_approved(planned)
     if not found.topology.single and planned.plan.steps:
-        held = replace(
-            held, options=replace(held.options, reach=(yield from reach_of(planned, run.policy.allowed, held.options)))
-        )
+        held = replace(held, options=(yield from within_reach(planned, run.policy.allowed, held.options)))
     elif not found.topology.single:
         held = replace(held, options=replace(held.options, reach=Reach(found.topology)))
     if held.options.reach is not None:

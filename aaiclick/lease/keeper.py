@@ -22,6 +22,7 @@ from aaiclick.lease.generations import (
     Generation,
     announce,
     beat,
+    holder,
     holders,
     look,
     read_local,
@@ -103,7 +104,7 @@ class KeeperLease:
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _end(self, lease: Lease, *, again: bool) -> Routine[None]:
-        seen = yield from look(self.books)
+        seen = yield from holder(self.books)
         if again and seen.nonce == lease.nonce and seen.ended:
             return  # by a line that was not answered
         if seen.nonce == lease.nonce and not seen.ended:
@@ -135,7 +136,7 @@ class KeeperLease:
         return while_held(self.books, nonce)
 
     def _confirm(self, lease: Lease) -> Routine[None]:
-        self._compare(lease, (yield from look(self.books)))
+        self._compare(lease, (yield from holder(self.books)))
 
     def _compare(self, lease: Lease, seen: Generation) -> None:
         if seen.nonce != lease.nonce or seen.ended:
@@ -154,7 +155,7 @@ def win(books: Bookkeeping, after: int, nonce: str, owner: Owner, seconds: float
         if error.code not in NOT_NOW and not isinstance(error, OutcomeUnknownError):
             raise
     # Keeper acknowledges the INSERTs of all who sent this token, and takes one: only the row says whose.
-    seen = yield from look(books)
+    seen = yield from holder(books)
     return seen.number == after + 1 and seen.nonce == nonce and not seen.ended
 
 

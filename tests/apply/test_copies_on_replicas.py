@@ -18,6 +18,7 @@ from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.forms import TableForm
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.parts import Part
+from aaiclick.clickhouse.shared.replicas import Placed
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.clickhouse.topology import Host, Topology
 from aaiclick.errors import ApplyError, UsageError
@@ -75,12 +76,12 @@ def rows(place: int, **tables: str) -> list[tuple[Any, ...]]:
 def standing_of(*found: list[tuple[Any, ...]]) -> dict[int, HostStorages]:
     mark = cast("Any", MARK)
     mark = type(mark)(**{**{name: getattr(mark, name) for name in mark.__slots__}, "phase": "swap", "shadow": "new"})
-    routine = host_storages("shop", mark, Reach(HOSTS, here=1))
-    assert isinstance(next(routine), Clock)
-    assert isinstance(routine.send(((0.0,),)), Query)
-    with pytest.raises(StopIteration) as end:
-        routine.send(tuple(row for host in found for row in host))
-    return cast("dict[int, HostStorages]", end.value.value)
+    shown = {host[0][0]: {_name(row[1]): Placed(row[2], False, "") for row in host} for host in found if host}
+    return host_storages(mark, Reach(HOSTS, here=1), {place: shown.get(place, {}) for place in (1, 2)})
+
+
+def _name(digits: str) -> str:
+    return bytes.fromhex(digits).decode()
 
 
 def test_each_host_has_its_own_standing() -> None:

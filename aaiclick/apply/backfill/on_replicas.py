@@ -18,11 +18,11 @@ from aaiclick.apply.backfill.fill_on_replicas import fill_shards, require_unread
 from aaiclick.apply.backfill.insert_once import require_reliable
 from aaiclick.apply.everywhere import everywhere, shortly
 from aaiclick.apply.replicated.clear import drop_staged
-from aaiclick.apply.replicated.conditions import Replicas, require_sources, until_settled
+from aaiclick.apply.replicated.conditions import require_sources, until_settled
 from aaiclick.apply.replicated.copying import close
 from aaiclick.apply.replicated.hosts import reached_workers
 from aaiclick.apply.replicated.rebuild import make_staging
-from aaiclick.apply.replicated.shards import at_host, has_several_shards, workers
+from aaiclick.apply.replicated.shards import Replicas, at_host, has_several_shards, workers
 from aaiclick.apply.replicated.stop_merges import set_everywhere, stop_merges_everywhere
 from aaiclick.apply.replicated.writers import admit_everywhere, refuse_everywhere
 from aaiclick.apply.run import ApplyOptions, Done, Site

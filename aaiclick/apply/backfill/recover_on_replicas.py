@@ -9,9 +9,9 @@ from dataclasses import replace
 from aaiclick.apply.backfill.on_replicas import close_sources, fill_and_end, put_in_place, undo_on_replicas
 from aaiclick.apply.everywhere import shortly
 from aaiclick.apply.replicated.clear import are_gone, open_somehow
-from aaiclick.apply.replicated.conditions import Replicas, require_sources
+from aaiclick.apply.replicated.conditions import require_sources
 from aaiclick.apply.replicated.hosts import reached_workers
-from aaiclick.apply.replicated.shards import at_host, shards_of
+from aaiclick.apply.replicated.shards import Replicas, at_host, shards_of
 from aaiclick.apply.replicated.stop_merges import set_everywhere
 from aaiclick.apply.replicated.writers import admit_everywhere
 from aaiclick.apply.run import ApplyOptions

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from aaiclick.apply.alter import Altered, apply_alters
 from aaiclick.apply.everywhere import everywhere
 from aaiclick.apply.guarded_alter import count_newer
-from aaiclick.apply.replicated.conditions import Replicas, require_one_owner, require_replicas, until_settled
+from aaiclick.apply.replicated.conditions import as_looked, require_one_owner, require_replicas, until_settled
 from aaiclick.apply.replicated.copying import Source, at_exchange, close
 from aaiclick.apply.replicated.rebuild import replace_on_replicas
 from aaiclick.apply.replicated.shadow import attach_one, require_shadow_rows, until_complete
-from aaiclick.apply.replicated.shards import Shard, at_host
+from aaiclick.apply.replicated.shards import Replicas, Shard, at_host
 from aaiclick.apply.replicated.writers import admit_everywhere
 from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.clickhouse.mutations import Mutation, mutations
@@ -32,12 +32,13 @@ def attach_on_replicas(work: AttachWork, site: Site) -> Routine[Done]:
     it, without scratch objects; from then on the next run brings it to its end."""
     database, options = site.database, site.options
     # Asked before anything is sent: the ALTERs of a step that cannot be carried out must not be there.
-    yield from require_replicas(work, database, options)
-    # What ALTER can do comes first, while no scratch table is there: a refusal leaves nothing to be undone.
-    altered = Altered(database, work.table, work.settings, options, work.seen)
-    yield from everywhere(apply_alters(altered, work.alters), options.reach)
-    # Once more: the ALTERs have changed the definition, and a host may have gone away meanwhile.
-    replicas = yield from require_replicas(work, database, options)
+    replicas = yield from as_looked(work, database, options)
+    if work.alters:
+        # What ALTER can do comes first, while no scratch table is there: a refusal leaves nothing to be undone.
+        altered = Altered(database, work.table, work.settings, options, work.seen)
+        yield from everywhere(apply_alters(altered, work.alters), options.reach)
+        # Once more: the ALTERs have changed the definition, and a host may have gone away meanwhile.
+        replicas = yield from require_replicas(work, database, options)
 
     def fill(mark: ReplicatedMark) -> Routine[tuple[ReplicatedMark, int]]:
         seen = yield from _closed(work, replicas, site)

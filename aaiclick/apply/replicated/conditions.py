@@ -4,11 +4,11 @@ about to be carried out, and again when its step begins."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from aaiclick.apply.rebuild.preconditions import require_resting_streams
 from aaiclick.apply.replicated.hosts import AGAIN, reachable_peers, require_servers, require_well
-from aaiclick.apply.replicated.shards import Shard, hosts_of_shard, shards_of, workers
+from aaiclick.apply.replicated.shards import FirstLook, Replicas, Shard, hosts_of_shard, shards_of, workers
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.feeders import Feeders, find_feeders
@@ -19,36 +19,15 @@ from aaiclick.clickhouse.shared.replicas import Placed, parts_on_hosts, tables_e
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import Physical, require_table
 from aaiclick.clickhouse.topology import Topology, named
+from aaiclick.clock import clock
 from aaiclick.diff.merging import ORDER_LOST, order_is_lost
 from aaiclick.errors import ApplyError
 from aaiclick.plan.operations import AttachWork, BackfillWork, RebuildWork
-from aaiclick.routine import Peer, Routine, text
+from aaiclick.routine import Routine, text
 from aaiclick.sql.hex_text import hexed
 
-
-@dataclass(frozen=True, slots=True)
-class Replicas:
-    """A replicated table that can be copied, and the hosts that take part."""
-
-    reach: Reach
-    """The hosts."""
-    source: Physical
-    """The table, as the host has it that is connected to."""
-    sources: tuple[str, ...]
-    """Its storage on every host, in the order of the cluster."""
-    peers: Mapping[int, Peer]
-    """How each host is reached by itself; empty where they are not, and need not be."""
-    feeders: Feeders
-    """What brings rows into the table by itself."""
-    shards: tuple[Shard, ...]
-    """The table in every shard, each with the host that copies; every host, where it is not replicated yet."""
-    copies: tuple[Shard, ...]
-    """The hosts that will have the same rows: those of each shard."""
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """What the hosts are called in sentences, in the order of the cluster."""
-        return tuple(host.label for host in self.reach.topology.hosts)
+_FRESH = 5.0
+"""Seconds for which a look before the first step is as good as one at its beginning."""
 
 
 def until_settled(replicas: Replicas, options: ApplyOptions) -> Routine[None]:
@@ -62,8 +41,37 @@ def until_settled(replicas: Replicas, options: ApplyOptions) -> Routine[None]:
     )
 
 
-def require_replicas(work: RebuildWork | AttachWork, database: str, options: ApplyOptions) -> Routine[Replicas]:
-    """The hosts that take part. Raises ApplyError with the host, and what is wrong with it, where one cannot now."""
+def as_looked(work: RebuildWork | AttachWork, database: str, options: ApplyOptions) -> Routine[Replicas]:
+    """As ``require_replicas``, which is not asked once more where it has just been, for the first step: what comes in
+    between is lines of the journal. The storages are looked at again all the same."""
+    seen, reach = options.looked, options.reach
+    if (
+        seen is None
+        or reach is None
+        or seen.work != work
+        or not 0 <= (yield from clock()) - seen.at < _FRESH
+        or (yield from _placed(reach, database, work.table)) != seen.replicas.there
+    ):
+        return (yield from require_replicas(work, database, options))
+    return seen.replicas
+
+
+def first_look(work: RebuildWork | AttachWork, database: str, options: ApplyOptions) -> Routine[FirstLook]:
+    """As ``require_replicas``, for whoever begins with that step, and has looked at the DDL queue."""
+    at = yield from clock()
+    return FirstLook(work, (yield from require_replicas(work, database, options, queue=False)), at)
+
+
+def _placed(reach: Reach, database: str, table: str) -> Routine[Mapping[int, Placed]]:
+    found = yield from tables_everywhere(reach, database, (table,), table)
+    return {place: tables[table] for place, tables in found.items() if table in tables}
+
+
+def require_replicas(
+    work: RebuildWork | AttachWork, database: str, options: ApplyOptions, *, queue: bool = True
+) -> Routine[Replicas]:
+    """The hosts that take part. ``queue``: as ``require_well``. Raises ApplyError with the host, and what is wrong with
+    it, where one cannot now."""
     reach = options.reach
     assert reach is not None, "a copy on replicas is made where there are several hosts"
     table = work.table
@@ -86,19 +94,18 @@ def require_replicas(work: RebuildWork | AttachWork, database: str, options: App
     yield from _require_order(source, work)
     yield from require_resting_streams(source, options)
     # Every host, by UUID: from here on what is sent is meant for these storages and no others.
-    found = yield from tables_everywhere(reach, database, (table,), table)
-    there = {place: tables[table] for place, tables in found.items() if table in tables}
+    there = yield from _placed(reach, database, table)
     lacking = reach.places - there.keys()
     if lacking:
         raise ApplyError(f"{table}: host {named(topology, lacking)} does not have it. {AGAIN}")
     _require_same_settings(table, reach, source, there)
-    yield from require_well(reach, source)
+    yield from require_well(reach, source, queue=queue)
     if reach is not spread:
         # By the real shards: as replicas of one table these hosts would have the same rows.
         yield from require_one_owner(spread, source)
-    yield from require_servers(reach, source)
+    known = yield from require_servers(reach, source)
     # Which hosts can be reached is asked before the first one is changed: half way there would be no going back.
-    peers = yield from reachable_peers(reach)
+    peers = yield from reachable_peers(reach, known)
     feeders = yield from require_feeders(source, spread.topology, bool(peers))
     uuids = {place: there[place].uuid for place in sorted(reach.places)}
     shards = yield from shards_of(reach, database, table, uuids, peers)
@@ -107,7 +114,7 @@ def require_replicas(work: RebuildWork | AttachWork, database: str, options: App
         copies = tuple(
             replace(each, reach=hosts_of_shard(spread, number)) for number, each in _workers_of(spread, shards)
         )
-    return Replicas(reach, source, tuple(uuids.values()), peers, feeders, shards, copies)
+    return Replicas(reach, source, tuple(uuids.values()), peers, feeders, shards, copies, there)
 
 
 def require_sources(

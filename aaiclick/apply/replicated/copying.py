@@ -20,7 +20,7 @@ from aaiclick.apply.rebuild.chunks import bounds, cut_chunks
 from aaiclick.apply.rebuild.concurrent_mutations import require_rows_only
 from aaiclick.apply.rebuild.copy_chunk import Job, SourceChanged, fill_chunk
 from aaiclick.apply.replicated.chunks import divide_in_order, require_guards
-from aaiclick.apply.replicated.conditions import Replicas, until_settled
+from aaiclick.apply.replicated.conditions import until_settled
 from aaiclick.apply.replicated.shadow import (
     attach_one,
     attach_staged,
@@ -28,7 +28,7 @@ from aaiclick.apply.replicated.shadow import (
     require_shadow_rows,
     until_complete,
 )
-from aaiclick.apply.replicated.shards import Shard, at_host
+from aaiclick.apply.replicated.shards import Replicas, Shard, at_host
 from aaiclick.apply.replicated.writers import admit_everywhere, refuse_everywhere
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.mutations import mutations

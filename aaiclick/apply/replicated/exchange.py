@@ -10,13 +10,14 @@ refuses writers on every host that still has it under the name, and the new one 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aaiclick.apply.everywhere import require_pinned, shortly
 from aaiclick.apply.replicated.hosts import require_reached
 from aaiclick.apply.replicated.writers import tell
 from aaiclick.clickhouse.every_host import Reach, unfinished
-from aaiclick.clickhouse.names import parse_name, taken_table
+from aaiclick.clickhouse.names import kept_table, parse_name, taken_table
 from aaiclick.clickhouse.shared.replicas import Named, tables_everywhere
 from aaiclick.clickhouse.statements import DDL, ONCE, send
 from aaiclick.clickhouse.topology import named
@@ -54,19 +55,29 @@ def aside(mark: ReplicatedMark) -> str:
     return taken_table(ours.nonce, mark.table)
 
 
-def exchange_everywhere(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[None]:
+def kept_name(mark: ReplicatedMark) -> str:
+    """The name under which the old table is kept. Of this storage: one run may copy a table twice."""
+    ours = parse_name(mark.name)
+    assert ours is not None, mark.name
+    return kept_table(f"{ours.nonce[:20]}{mark.sources[0].replace('-', '')[:12]}", mark.table)
+
+
+def exchange_everywhere(
+    database: str, mark: ReplicatedMark, reach: Reach, ports: Mapping[int, Peer] | None = None
+) -> Routine[Named]:
     """Let every host have the new storage under the name of the table. Those that have it already are left alone.
+    ``ports``: as ``require_reached``. What the last look has found, under all names that the two may have.
 
     Raises ApplyError with the host that does not answer, or has something else under the names.
     """
-    found = yield from host_storages(database, mark, reach)
-    left = [place for place, seen in sorted(found.items()) if not seen.exchanged]
+    found = yield from _look(database, mark, reach)
+    left = _not_exchanged(mark, reach, found)
     if not left:
-        return
+        return found
     if reach.topology.kind == "queue":
         yield from _until_queue_is_empty(mark, reach)
         # All of them before the first: a host that cannot be reached would stay behind with writers refused.
-        peers = yield from require_reached(reach)
+        peers = yield from require_reached(reach, ports)
         # Host by host: a kill in between leaves hosts with either storage. Those with the old one refuse writers, and
         # the next run sends the rest.
         for place in left:
@@ -74,21 +85,29 @@ def exchange_everywhere(database: str, mark: ReplicatedMark, reach: Reach) -> Ro
     else:
         yield from _exchange_by_log(database, mark, reach)
     # All at one moment: while later hosts exchanged, an earlier one may have got its old table back.
-    still = yield from _left(database, mark, reach)
-    if still:
+    found = yield from _look(database, mark, reach)
+    if still := _not_exchanged(mark, reach, found):
         raise ApplyError(
             f"{mark.table}: host {named(reach.topology, still)} has the old table under its name again, which refuses "
             "writers. Run again: that goes on from here"
         )
     yield from tell(reach, TableExchanged(database, mark.table, True))
+    return found
 
 
-def host_storages(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[dict[int, HostStorages]]:
-    """Where the two storages are on every host. Raises ApplyError where a host does not answer, or where its names hold
-    anything but the two."""
-    names = (mark.table, mark.shadow_name, aside(mark))
-    found = yield from tables_everywhere(reach, database, names, mark.table)
-    return {place: _host_storages(mark, reach, place, _uuids(found, place)) for place in reach.places}
+def _look(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[Named]:
+    """What is under the names of a mark on every host. Raises ApplyError where one does not answer."""
+    names = (mark.table, mark.shadow_name, aside(mark), kept_name(mark))
+    return (yield from tables_everywhere(reach, database, names, mark.table))
+
+
+def host_storages(mark: ReplicatedMark, reach: Reach, found: Named) -> dict[int, HostStorages]:
+    """Where the two storages are on every host. Raises ApplyError where its names hold anything but the two."""
+    return {place: _host_storages(mark, reach, place, _uuids(found, place)) for place in sorted(reach.places)}
+
+
+def _not_exchanged(mark: ReplicatedMark, reach: Reach, found: Named) -> list[int]:
+    return [place for place, seen in host_storages(mark, reach, found).items() if not seen.exchanged]
 
 
 def _uuids(found: Named, place: int) -> dict[str, str]:
@@ -114,11 +133,6 @@ def _host_storages(mark: ReplicatedMark, reach: Reach, place: int, uuids: dict[s
     )
 
 
-def _left(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[list[int]]:
-    found = yield from host_storages(database, mark, reach)
-    return [place for place, seen in sorted(found.items()) if not seen.exchanged]
-
-
 def _exchange_at(database: str, mark: ReplicatedMark, reach: Reach, place: int, at: Peer) -> Routine[None]:
     """Exchange on one host, after it has shown both storages itself."""
     here = yield from _storages_at(database, mark, reach, place, at)
@@ -130,7 +144,7 @@ def _exchange_at(database: str, mark: ReplicatedMark, reach: Reach, place: int, 
     except StatementError as error:
         for _ in range(_PROBES):
             # By way of the others: a host that stands still would keep this waiting.
-            if (yield from host_storages(database, mark, reach))[place].exchanged:
+            if host_storages(mark, reach, (yield from _look(database, mark, reach)))[place].exchanged:
                 return
             if not isinstance(error, OutcomeUnknownError):
                 break
@@ -166,7 +180,7 @@ def _exchange_by_log(database: str, mark: ReplicatedMark, reach: Reach) -> Routi
     # What is still in the log could exchange the tables behind the look that follows.
     log = Command(system("SYNC DATABASE REPLICA", quote_name(database)), settings={"receive_timeout": _SECONDS})
     yield from send(log)
-    seen = (yield from host_storages(database, mark, reach))[reach.here]
+    seen = host_storages(mark, reach, (yield from _look(database, mark, reach)))[reach.here]
     failed: StatementError | None = None
     if not seen.exchanged:
         sql = exchange_tables(qualified(database, mark.table), qualified(database, seen.other))
@@ -175,7 +189,7 @@ def _exchange_by_log(database: str, mark: ReplicatedMark, reach: Reach) -> Routi
         except StatementError as error:
             failed = error  # it may be in the log all the same: the hosts tell
     wait = Wait(0.02, 1.0)
-    while left := (yield from _left(database, mark, reach)):
+    while left := _not_exchanged(mark, reach, (yield from _look(database, mark, reach))):
         if failed is not None and len(left) == len(reach.places) and wait.waited > _PROBES * _PAUSE:
             # It was refused, and no host has it from the log.
             raise failed

@@ -3,31 +3,26 @@ more, the new table lets writers in, and the old one is kept or dropped."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aaiclick.apply.everywhere import everywhere, shortly
 from aaiclick.apply.replicated.clear import clear_everywhere
-from aaiclick.apply.replicated.exchange import aside, exchange_everywhere, host_storages
+from aaiclick.apply.replicated.exchange import aside, exchange_everywhere, host_storages, kept_name
 from aaiclick.apply.replicated.hosts import reached_workers
-from aaiclick.apply.replicated.shadow import drop_everywhere, settle_settings
+from aaiclick.apply.replicated.shadow import drop_on_all, settle_settings
 from aaiclick.apply.replicated.shards import Shard, at_host, shards_of
 from aaiclick.apply.replicated.writers import admit_everywhere, drain_everywhere
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.mutations import mutations
-from aaiclick.clickhouse.names import kept_table, parse_name
 from aaiclick.clickhouse.parts import PATCH
-from aaiclick.clickhouse.shared.replicas import (
-    highest_blocks,
-    parts_on_hosts,
-    replica_states,
-    tables_everywhere,
-)
+from aaiclick.clickhouse.shared.replicas import Named, highest_blocks, parts_on_hosts, replica_states
 from aaiclick.clickhouse.statements import ddl
 from aaiclick.clickhouse.storages import remove_guards
 from aaiclick.clickhouse.topology import named
 from aaiclick.events import Note
-from aaiclick.routine import Emit, Routine
+from aaiclick.routine import Emit, Peer, Routine
 from aaiclick.sql.ddl import rename_table
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.replicated.kept import note_kept
@@ -44,58 +39,68 @@ class CopyEnd:
     notes: tuple[str, ...] = ()
 
 
-def finish_everywhere(database: str, mark: ReplicatedMark, reach: Reach, options: ApplyOptions) -> Routine[CopyEnd]:
-    """Exchange on all hosts, and bring the copy to its end. Can be begun again after a crash at any point."""
-    yield from exchange_everywhere(database, mark, reach)
+def finish_everywhere(
+    database: str, mark: ReplicatedMark, reach: Reach, options: ApplyOptions, ports: Mapping[int, Peer] | None = None
+) -> Routine[CopyEnd]:
+    """Exchange on all hosts, and bring the copy to its end. Can be begun again after a crash at any point.
+    ``ports``: as ``require_reached``."""
+    found = yield from exchange_everywhere(database, mark, reach, ports)
     # A host on which a belated EXCHANGE undoes it now has the old table again, which refuses writers: no row is lost.
-    yield from _open(database, mark, reach, options)
-    there = yield from host_storages(database, mark, reach)
-    if any(standing.other == mark.shadow_name for standing in there.values()):
+    yield from _open(database, mark, reach, options, found, ports)
+    if any(standing.other == mark.shadow_name for standing in host_storages(mark, reach, found).values()):
         # The old table goes aside before anything is looked at: its scratch name stands in the EXCHANGE of a paused
         # run.
         renamed = rename_table(qualified(database, mark.shadow_name), qualified(database, aside(mark)), if_exists=True)
         yield from everywhere(ddl(renamed), reach)
         # A belated EXCHANGE of a run that was paused may have come before the rename, on one host or another. Behind it
         # none can come.
-        yield from exchange_everywhere(database, mark, reach)
-    ended = yield from _settle_old(database, mark, reach)
+        found = yield from exchange_everywhere(database, mark, reach, ports)
+    ended = yield from _settle_old(database, mark, reach, found)
     yield from clear_everywhere(database, mark, reach)
     return ended
 
 
-def _open(database: str, mark: ReplicatedMark, reach: Reach, options: ApplyOptions) -> Routine[None]:
+def _open(
+    database: str,
+    mark: ReplicatedMark,
+    reach: Reach,
+    options: ApplyOptions,
+    found: Named,
+    ports: Mapping[int, Peer] | None,
+) -> Routine[None]:
     """Let writers into the new table, once no INSERT can be left that found no views, and equal blocks are known
     again."""
-    found = yield from tables_everywhere(reach, database, (mark.table,), mark.table)
     fenced = any(tables[mark.table].fenced for tables in found.values())
-    shards = yield from _in_place(database, mark, reach)
+    shards = yield from _in_place(database, mark, reach, ports)
+    # Before the first writer: with no window a repeated INSERT would be taken twice. The others by the same statement:
+    # writers wait for it no longer.
+    yield from settle_settings(database, mark.table, mark.work.form, reach)
     if fenced:
-        # Before the first writer: with no window a repeated INSERT would be taken twice.
-        yield from settle_settings(database, mark.table, mark.work.form, reach, before=True)
         yield from drain_everywhere(reach, mark.table, options.fence_seconds, _PATIENCE, unbegun=True)
         yield from admit_everywhere(reach, shards, options.fence_seconds)
     for shard in shards:
         # Of a run that was killed while it let them in.
         yield from at_host(shortly(remove_guards(shard.source)), shard.peer)
-    yield from settle_settings(database, mark.table, mark.work.form, reach)
 
 
-def _in_place(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[tuple[Shard, ...]]:
+def _in_place(
+    database: str, mark: ReplicatedMark, reach: Reach, ports: Mapping[int, Peer] | None
+) -> Routine[tuple[Shard, ...]]:
     """The new table under its name in every shard."""
-    peers = yield from reached_workers(reach)
+    peers = yield from reached_workers(reach, ports)
     return (yield from shards_of(reach, database, mark.table, dict.fromkeys(reach.places, mark.shadow), peers))
 
 
-def _settle_old(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[CopyEnd]:
-    """Keep the old table, or drop it where it holds nothing that the new one lacks."""
-    old, kept = aside(mark), _kept_name(mark)
-    there = yield from tables_everywhere(reach, database, (old, kept), mark.table)
+def _settle_old(database: str, mark: ReplicatedMark, reach: Reach, there: Named) -> Routine[CopyEnd]:
+    """Keep the old table, or drop it where it holds nothing that the new one lacks. ``there``: what the hosts have
+    shown after the last exchange."""
+    old, kept = aside(mark), kept_name(mark)
     if not any(old in tables for tables in there.values()):
         return CopyEnd(kept if any(kept in tables for tables in there.values()) else "")
     # Looked at under a name that no other run knows, and with its constraint still up: no row comes in behind this.
     reason = yield from _missing(database, mark, reach, old)
     if not reason and not mark.keep_old_seconds:
-        yield from drop_everywhere(database, old, reach)
+        yield from drop_on_all(database, old, reach)
         return CopyEnd()
     # What the note says counts once a table has the name.
     yield from note_kept(database, kept, mark, reason)
@@ -105,13 +110,6 @@ def _settle_old(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[Co
     said = f"{mark.table}: {reason}. The old table is kept as {kept} until somebody has looked at it"
     yield Emit(Note(said, "warning"))
     return CopyEnd(kept, (said,))
-
-
-def _kept_name(mark: ReplicatedMark) -> str:
-    """Of this storage: one run may copy a table twice."""
-    ours = parse_name(mark.name)
-    assert ours is not None, mark.name
-    return kept_table(f"{ours.nonce[:20]}{mark.sources[0].replace('-', '')[:12]}", mark.table)
 
 
 def _missing(database: str, mark: ReplicatedMark, reach: Reach, old: str) -> Routine[str]:

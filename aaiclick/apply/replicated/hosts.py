@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aaiclick.clickhouse.every_host import BEHIND, Reach, unfinished
+from aaiclick.clickhouse.every_host import BEHIND, PENDING, Reach, unfinished
 from aaiclick.clickhouse.shared.ask_all import peers, require_all, servers
 from aaiclick.clickhouse.shared.replicas import ReplicaState, databases_set_aside, replica_states
 from aaiclick.clickhouse.statements import ask
@@ -20,8 +20,9 @@ from aaiclick.sql.quoting import quote_string
 AGAIN = "Nothing was changed. Run again when it is well"
 
 
-def require_well(reach: Reach, source: Physical) -> Routine[None]:
-    """Every replica is there, writable and not far behind; no entry of the DDL queue stands still."""
+def require_well(reach: Reach, source: Physical, *, queue: bool = True) -> Routine[None]:
+    """Every replica is there, writable and not far behind; no entry of the DDL queue stands still. ``queue``: False
+    where that has been looked at for all tables just before."""
     topology, table = reach.topology, source.name
     replicated = source.engine.startswith("Replicated")
     states = yield from replica_states(topology, source.database, table)
@@ -36,25 +37,18 @@ def require_well(reach: Reach, source: Physical) -> Routine[None]:
             )
     if replicated:
         _require_one_path(reach, table, states)
-    # An entry of a few seconds is one that is being carried out.
-    for entry in (yield from unfinished(reach, 5)) if topology.kind == "queue" else ():
+    for entry in (yield from unfinished(reach, PENDING)) if queue and topology.kind == "queue" else ():
         # It stands in front of whatever the copy sends, and may be about this very table.
         raise ApplyError(
             f"{table}: host {entry.host}:{entry.port} has not carried out {entry.entry} of the DDL queue, which is "
             f"{entry.seconds:,} s old. {AGAIN}"
         )
-    rows = yield Query(
-        f"SELECT toInt64(_shard_num), toInt64(max(dateDiff('second', create_time, now()))) AS age FROM "
-        f"{topology.everywhere('system.replication_queue')} WHERE database = unhex({{db:String}}) AND table = "
-        "unhex({name:String}) GROUP BY ALL HAVING age > {most:Int64}",
-        {"db": hexed(source.database), "name": hexed(table), "most": BEHIND},
-        LOOK,
-    )
-    for row in rows:
-        raise ApplyError(
-            f"{table}: host {topology.at(number(row[0])).label} is behind: an entry of its log waits since "
-            f"{number(row[1]):,} s. {AGAIN}"
-        )
+    for place, state in sorted(states.items()):
+        if state.oldest > BEHIND:
+            raise ApplyError(
+                f"{table}: host {topology.at(place).label} is behind: an entry of its log waits since "
+                f"{state.oldest:,} s. {AGAIN}"
+            )
     for place, name in (yield from databases_set_aside(topology, source.database)):
         raise ApplyError(
             f"host {topology.at(place).label} has set tables aside in database {name} when it came "
@@ -94,8 +88,8 @@ def _require_one_path(reach: Reach, table: str, states: Mapping[int, ReplicaStat
             )
 
 
-def require_servers(reach: Reach, source: Physical) -> Routine[None]:
-    """One release on all hosts, no storage that several of them share."""
+def require_servers(reach: Reach, source: Physical) -> Routine[Mapping[int, tuple[str, str]]]:
+    """One release on all hosts, no storage that several of them share; the UUID and the release of each."""
     found = yield from servers(reach.topology)
     require_all(reach, found, source.name)
     # Parts are fetched as files. What a newer server writes into them an older one may not be able to read.
@@ -116,31 +110,40 @@ def require_servers(reach: Reach, source: Physical) -> Routine[None]:
             f"{source.name}: its hosts may share their files (allow_remote_fs_zero_copy_replication), and what "
             "becomes of these when a new table takes over parts cannot be told. Nothing was changed"
         )
+    return found
 
 
-def reachable_peers(reach: Reach) -> Routine[Mapping[int, Peer]]:
+def reachable_peers(reach: Reach, known: Mapping[int, tuple[str, str]] | None = None) -> Routine[Mapping[int, Peer]]:
     """How each host is reached by itself. In a Replicated database that is of use and not needed: empty where they are
-    not."""
+    not. ``known``: as ``require_reached``."""
     try:
-        return (yield from require_reached(reach))
+        return (yield from require_reached(reach, known=known))
     except AaiclickError:
         if reach.topology.kind == "queue":
             raise
         return {}
 
 
-def reached_workers(reach: Reach) -> Routine[Mapping[int, Peer]]:
-    """How each host is reached by itself, for what is sent once to every shard. Nobody is asked where there is one."""
+def reached_workers(reach: Reach, ports: Mapping[int, Peer] | None = None) -> Routine[Mapping[int, Peer]]:
+    """How each host is reached by itself, for what is sent once to every shard. Nobody is asked where there is one.
+    ``ports``: as ``require_reached``."""
     if reach.topology.shards < 2:
         return {}
-    return (yield from require_reached(reach))
+    return (yield from require_reached(reach, ports))
 
 
-def require_reached(reach: Reach) -> Routine[Mapping[int, Peer]]:
-    """How each host is reached by itself. Raises ApplyError where one is not, or where another server answers there."""
+def require_reached(
+    reach: Reach, ports: Mapping[int, Peer] | None = None, known: Mapping[int, tuple[str, str]] | None = None
+) -> Routine[Mapping[int, Peer]]:
+    """How each host is reached by itself. Raises ApplyError where one is not, or where another server answers there.
+
+    ``ports``: what an earlier look of this run has found; whether the host answers there now is asked in any case.
+    ``known``: what each server has just said of itself through the cluster.
+    """
     topology = reach.topology
-    # ``known`` is what each server says of itself through the cluster; below the same is asked of it directly.
-    found, known = (yield from peers(topology)), (yield from servers(topology))
+    found = ports if ports and ports.keys() >= reach.places else (yield from peers(topology))
+    # Below the same is asked of it directly.
+    known = known if known is not None else (yield from servers(topology))
     require_all(reach, known, topology.words)
     for place in sorted(reach.places):
         label, at = topology.at(place).label, found.get(place)

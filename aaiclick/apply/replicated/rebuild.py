@@ -17,12 +17,12 @@ from aaiclick.apply.rebuild.block_numbers import holds_numbers, set_by_us
 from aaiclick.apply.rebuild.copy_chunk import Job
 from aaiclick.apply.rebuild.rebuild import make_job
 from aaiclick.apply.replicated.clear import undo_everywhere
-from aaiclick.apply.replicated.conditions import Replicas, require_replicas, until_settled
+from aaiclick.apply.replicated.conditions import as_looked, until_settled
 from aaiclick.apply.replicated.copying import copy_on_replicas
 from aaiclick.apply.replicated.finish import finish_everywhere
 from aaiclick.apply.replicated.hosts import require_room_everywhere
 from aaiclick.apply.replicated.shadow import make_shadow_everywhere
-from aaiclick.apply.replicated.shards import Shard, at_host, has_several_shards
+from aaiclick.apply.replicated.shards import Replicas, Shard, at_host, has_several_shards
 from aaiclick.apply.replicated.stop_merges import stop_merges_everywhere
 from aaiclick.apply.replicated.writers import failed_flushes
 from aaiclick.apply.run import ApplyOptions, Done, Site
@@ -50,7 +50,7 @@ def rebuild_on_replicas(work: RebuildWork, site: Site) -> Routine[Done]:
 
     Raises ApplyError, VerificationError, StatementError.
     """
-    replicas = yield from require_replicas(work, site.database, site.options)
+    replicas = yield from as_looked(work, site.database, site.options)
     return (yield from copied_into_place(work, [work] * len(replicas.shards), site, replicas))
 
 
@@ -95,7 +95,7 @@ def replace_on_replicas(
     of a rollback."""
     database, options, reach = site.database, site.options, replicas.reach
     yield from until_settled(replicas, options)
-    if (yield from set_by_us(database, replicas.source.uuid)):
+    if NUMBERS in dict(work.form.settings) and (yield from set_by_us(database, replicas.source.uuid)):
         # It was for the sake of the table that this one replaced, and is no wish of the user's.
         own = tuple(pair for pair in work.form.settings if pair[0] != NUMBERS)
         work = replace(work, form=replace(work.form, settings=own))
@@ -119,7 +119,7 @@ def replace_on_replicas(
         yield from undo_quietly(database, replace(mark, phase="copy"), replicas, options, error)
         raise
     # No undoing any more: some hosts may have the new table. After an error the mark stays, and the next run goes on.
-    end = yield from finish_everywhere(database, mark, reach, options)
+    end = yield from finish_everywhere(database, mark, reach, options, replicas.peers)
     if options.entries is not None:
         yield from enter_exchanged(options.entries, work.table, mark.shadow)
     after = yield from failed_flushes(reach)

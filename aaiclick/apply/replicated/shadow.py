@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from aaiclick.apply.everywhere import everywhere, shortly
-from aaiclick.apply.replicated.conditions import Replicas
-from aaiclick.apply.replicated.shards import Shard, at_host, has_several_shards
-from aaiclick.apply.replicated.stop_merges import saved, set_everywhere
+from aaiclick.apply.replicated.shards import Replicas, Shard, at_host, has_several_shards
+from aaiclick.apply.replicated.stop_merges import set_everywhere
 from aaiclick.catalog.forms import ConstraintForm, Settings, TableForm
 from aaiclick.catalog.normalize import arguments_beside
 from aaiclick.catalog.render import form_sql
@@ -53,8 +52,10 @@ def make_shadow_everywhere(replicas: Replicas, mark: ReplicatedMark) -> Routine[
     """Make it, empty, instead of one that is there; the mark with its UUID. Raises ApplyError where hosts have made
     several."""
     database, reach, work = replicas.source.database, replicas.reach, mark.work
-    # That of an earlier turn of this run, or nothing. Its name has this run's nonce, so it is nobody else's.
-    yield from drop_everywhere(database, mark.shadow_name, reach)
+    if mark.shadow:
+        # That of an earlier turn of this run. Its name has this run's nonce, so it is nobody else's, and before the
+        # first turn nobody has it.
+        yield from drop_everywhere(database, mark.shadow_name, reach)
     # Its path in Keeper holds a word of this table alone: that of one that was just dropped may still be there.
     command = Command(
         form_sql(shadow_form(_counting(work.form, mark), text((yield Nonce())[0][0])), database, mark.shadow_name),
@@ -87,24 +88,24 @@ def shadow_form(form: TableForm, run: str) -> TableForm:
     )
 
 
-def settle_settings(database: str, name: str, form: TableForm, reach: Reach, *, before: bool = False) -> Routine[None]:
-    """Give the new table, which is in place, the settings that are declared. ``before``: only those without which no
-    writer may be let in."""
+def settle_settings(database: str, name: str, form: TableForm, reach: Reach) -> Routine[None]:
+    """Give the new table, which is in place, the settings that are declared."""
     own = dict(form.settings)
-    # With a window of 0 an INSERT that a writer sends again would count twice.
-    wanted = tuple((key, own.get(key, "")) for key, _ in (WINDOW if before else UNTIL_SWAPPED))
-    there = yield from tables_by_name(reach.topology, database, (name,))
-    if any(saved(tables[name].definition, wanted) != dict(wanted) for tables in there.values() if name in tables):
-        yield from set_everywhere(database, name, wanted, reach)
+    yield from set_everywhere(database, name, tuple((key, own.get(key, "")) for key, _ in UNTIL_SWAPPED), reach)
 
 
 def drop_everywhere(database: str, name: str, reach: Reach) -> Routine[None]:
     """Drop a table of ours on every host that has it, with its replica in Keeper. By a name that no other run uses."""
     found = yield from tables_by_name(reach.topology, database, (name,))
     if any(name in tables for tables in found.values()):
-        # SYNC: its replica in Keeper is gone as well when this returns.
-        # To all hosts: one that lacks it takes the DROP IF EXISTS for done.
-        yield from everywhere(drop_table(database, name, sync=True), reach)
+        yield from drop_on_all(database, name, reach)
+
+
+def drop_on_all(database: str, name: str, reach: Reach) -> Routine[None]:
+    """The same of one that some host is known to have."""
+    # SYNC: its replica in Keeper is gone as well when this returns.
+    # To all hosts: one that lacks it takes the DROP IF EXISTS for done.
+    yield from everywhere(drop_table(database, name, sync=True), reach)
 
 
 def attach_staged(shard: Shard, mark: ReplicatedMark, names: Sequence[str], settings: Settings) -> Routine[None]:

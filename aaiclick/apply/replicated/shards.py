@@ -9,11 +9,14 @@ to every shard by a log of its own: there it is sent once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from aaiclick.clickhouse.every_host import Reach
+from aaiclick.clickhouse.feeders import Feeders
+from aaiclick.clickhouse.shared.replicas import Placed
 from aaiclick.clickhouse.tables import Physical, require_table
+from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.relay import relayed
 from aaiclick.routine import Command, Effect, Peer, Query, Routine, Rows
 
@@ -37,6 +40,45 @@ class Shard:
     def worker(self) -> int:
         """The place of the host that does what is done once for the shard."""
         return self.reach.here
+
+
+@dataclass(frozen=True, slots=True)
+class Replicas:
+    """A replicated table that can be copied, and the hosts that take part."""
+
+    reach: Reach
+    """The hosts."""
+    source: Physical
+    """The table, as the host has it that is connected to."""
+    sources: tuple[str, ...]
+    """Its storage on every host, in the order of the cluster."""
+    peers: Mapping[int, Peer]
+    """How each host is reached by itself; empty where they are not, and need not be."""
+    feeders: Feeders
+    """What brings rows into the table by itself."""
+    shards: tuple[Shard, ...]
+    """The table in every shard, each with the host that copies; every host, where it is not replicated yet."""
+    copies: tuple[Shard, ...]
+    """The hosts that will have the same rows: those of each shard."""
+    there: Mapping[int, Placed] = field(default_factory=dict[int, Placed])
+    """The table, as each host showed it when it was looked at."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the hosts are called in sentences, in the order of the cluster."""
+        return tuple(host.label for host in self.reach.topology.hosts)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstLook:
+    """What was looked at for the first step of a plan, before it."""
+
+    work: RebuildWork | AttachWork
+    """What the step does."""
+    replicas: Replicas
+    """The hosts that take part."""
+    at: float
+    """Before the look; Unix seconds, by this machine's clock."""
 
 
 def at_host(work: Routine[T], peer: Peer | None) -> Routine[T]:

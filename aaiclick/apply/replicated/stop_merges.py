@@ -63,13 +63,12 @@ def set_everywhere(database: str, name: str, wanted: Settings, reach: Reach) -> 
     ]
     if all(found == dict(wanted) for found in present):
         return
-    target = qualified(database, name)
     given = [pair for pair in wanted if pair[1]]
     unset = [key for key, value in wanted if not value and any(found[key] for found in present)]
-    if given:
-        yield from everywhere(ddl(alter_table(target, modify_settings(given))), reach)
-    if unset:
-        yield from everywhere(ddl(alter_table(target, reset_setting(*unset))), reach)
+    commands = ([modify_settings(given)] if given else []) + ([reset_setting(*unset)] if unset else [])
+    # In one statement: both are settings of each replica, and every host is waited for once.
+    altered = alter_table(qualified(database, name), *commands, parentheses=len(commands) > 1)
+    yield from everywhere(ddl(altered), reach)
 
 
 def saved(definition: str, wanted: Settings) -> dict[str, str]:

@@ -12,9 +12,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from aaiclick.apply.everywhere import shortly
-from aaiclick.apply.replicated.conditions import Replicas
 from aaiclick.apply.replicated.hosts import reachable_peers
-from aaiclick.apply.replicated.shards import Shard, altered_through, at_host
+from aaiclick.apply.replicated.shards import Replicas, Shard, altered_through, at_host
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.feeders import find_feeders
 from aaiclick.clickhouse.inserts import flushed

@@ -173,6 +173,8 @@ class ReplicaState:
     """How many replicas the table has."""
     active: int
     """How many of them are active."""
+    oldest: int = 0
+    """For how many seconds the oldest of these entries has waited."""
 
 
 def replica_states(topology: Topology, database: str, name: str) -> Routine[Mapping[int, ReplicaState]]:
@@ -181,14 +183,17 @@ def replica_states(topology: Topology, database: str, name: str) -> Routine[Mapp
     rows = yield Query(
         "SELECT toInt64(_shard_num), zookeeper_path, toInt64(is_readonly OR is_session_expired), "
         "toInt64(queue_size) + if(log_max_index > 0, toInt64(log_max_index) + 1 - toInt64(log_pointer), toInt64(0)), "
-        f"toInt64(total_replicas), toInt64(active_replicas) FROM {topology.everywhere('system.replicas')} WHERE "
+        "toInt64(total_replicas), toInt64(active_replicas), if(queue_size = 0, toInt64(0), toInt64(dateDiff('second', "
+        f"queue_oldest_time, now()))) FROM {topology.everywhere('system.replicas')} WHERE "
         f"{_TABLE}",
         {"db": hexed(database), "name": hexed(name)},
         LOOK,
     )
     return {
-        number(place): ReplicaState(text(path), bool(number(closed)), number(waiting), number(total), number(active))
-        for place, path, closed, waiting, total, active in rows
+        number(place): ReplicaState(
+            text(path), bool(number(closed)), number(waiting), number(total), number(active), number(oldest)
+        )
+        for place, path, closed, waiting, total, active, oldest in rows
     }
 
 

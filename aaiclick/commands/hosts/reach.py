@@ -6,9 +6,9 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from aaiclick.apply.everywhere import pin
-from aaiclick.apply.replicated.conditions import require_replicas, require_sources
+from aaiclick.apply.replicated.conditions import first_look, require_sources
 from aaiclick.apply.run import ApplyOptions
-from aaiclick.clickhouse.every_host import Reach, Subject, troubles
+from aaiclick.clickhouse.every_host import PENDING, STUCK, Reach, Subject, troubles
 from aaiclick.clickhouse.shared.ask_all import answering_peers
 from aaiclick.commands.inspection.host_definitions import attach_words, detached, settled, until_alike, usual
 from aaiclick.commands.inspection.inspect import Inspection
@@ -22,8 +22,8 @@ from aaiclick.routine import Routine
 from aaiclick.state.owned import Owned
 
 
-def reach_of(planned: PlannedMigration, allowed: Collection[str], options: ApplyOptions) -> Routine[Reach]:
-    """The hosts that the steps of a plan are sent to, looked at before anything is sent.
+def within_reach(planned: PlannedMigration, allowed: Collection[str], options: ApplyOptions) -> Routine[ApplyOptions]:
+    """The options with the hosts that the steps of a plan are sent to, looked at before anything is sent.
 
     Raises ``HazardNotAllowedError`` where one of them cannot carry them out now and nobody allowed to go on without it,
     ``ApplyError`` where the connection leads to more than one server, or where a table cannot be copied on all hosts.
@@ -33,10 +33,12 @@ def reach_of(planned: PlannedMigration, allowed: Collection[str], options: Apply
     # A connection that leads to several servers in turn would ask one and change another: that is refused.
     reach = yield from pin(Reach(topology))
     tables = {step.object for step in planned.plan.steps} | found.catalog.objects.keys()
-    wrong = yield from troubles(topology, found.catalog.database, tables)
+    copies = sorted({step.object for step in _copies(planned)})
+    # The same look serves the copies, in front of which no entry of the queue may stand.
+    stuck = PENDING if copies else STUCK
+    wrong = yield from troubles(topology, found.catalog.database, tables, stuck)
     keys = {place: f"{WITHOUT_HOST} {topology.at(place).label}" for place in wrong}
     refused = {place: words for place, words in sorted(wrong.items()) if keys[place] not in allowed}
-    copies = sorted({step.object for step in _copies(planned)})
     if wrong and copies:
         why = "; ".join(f"host {topology.at(place).label} {words}" for place, words in sorted(wrong.items()))
         raise ApplyError(
@@ -53,16 +55,20 @@ def reach_of(planned: PlannedMigration, allowed: Collection[str], options: Apply
     # All of them were allowed by name: else this run has ended above.
     reach = replace(reach, without=frozenset(wrong))
     yield from _require_alike(planned, reach)
+    options = replace(options, reach=reach)
     for step in _copies(planned):
         # Before the first step is carried out: a copy that is refused later would leave the others done. What gets its
         # name from an earlier step is looked at then.
-        work, here = step.work, replace(options, reach=reach)
+        work = step.work
         if isinstance(work, BackfillWork):
             if all(name in found.catalog.objects for name in work.sources):
-                yield from require_sources(work, found.catalog.database, here)
+                yield from require_sources(work, found.catalog.database, options)
         elif isinstance(work, RebuildWork | AttachWork) and work.table in found.catalog.objects:
-            yield from require_replicas(work, found.catalog.database, here)
-    return reach
+            looked = yield from first_look(work, found.catalog.database, options)
+            # Nothing that is planned comes before the first step: what was seen for it is so when it begins.
+            if step is planned.plan.steps[0]:
+                options = replace(options, looked=looked)
+    return options
 
 
 def _copies(planned: PlannedMigration) -> tuple[Step, ...]:
