@@ -10,7 +10,7 @@ from aaiclick.catalog.forms import Catalog, LiveObject, TableForm
 from aaiclick.catalog.normalize import normal
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.clickhouse.features import too_old_to_change
-from aaiclick.diff.changes.column_type import RetypeColumn
+from aaiclick.diff.changes.column_type import RetypeColumn, with_filled
 from aaiclick.diff.compare import Differing, diff_table
 from aaiclick.diff.target import Target, make_target
 from aaiclick.plan import steps
@@ -107,7 +107,7 @@ def make_table_diff(
     form, target, hidden = without_hidden_defaults(form, target)
     if hidden:
         live = replace(live, form=form)
-    changes = diff_table(form, target)
+    changes = with_filled(diff_table(form, target), rebuild.columns if rebuild else ())
 
     def make_clone(wanted: TableForm, label: str) -> Routine[Clone]:
         name, refusal = yield from create_or_load_clone(scratch, wanted, f"{live.name}~{label}")

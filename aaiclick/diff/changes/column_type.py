@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm
-from aaiclick.diff.changes.base import AlterCommand, DataCheck, Phase
+from aaiclick.diff.changes.base import AlterCommand, Change, DataCheck, Phase
 from aaiclick.diff.changes.column_default import default_clause, not_stored
 from aaiclick.diff.conversion import values
 from aaiclick.diff.conversion.combining import combined_by, combines_alike
@@ -39,6 +40,8 @@ class RetypeColumn:
     """True where the command also sets the new default."""
     engine: str = ""
     """Engine of the table: some engines combine rows by a column's type."""
+    filled: bool = False
+    """True where an expression of a migration says what the new values are."""
 
     @property
     def words(self) -> str:
@@ -76,13 +79,8 @@ class RetypeColumn:
     @property
     def hazards(self) -> tuple[Hazard, ...]:
         breaks = Hazard("old-code-breaks", f"code that relies on {self.old.type} for {self.new.name} may fail")
-        found = (
-            []
-            if self.new.kind == "EPHEMERAL"
-            else [
-                hazard for hazard in (self._relabels(), self._combines(), self._unproven_pair()) if hazard is not None
-            ]
-        )
+        kept = (self._combines(),) if self.filled else (self._relabels(), self._combines(), self._unproven_pair())
+        found = [] if self.new.kind == "EPHEMERAL" else [hazard for hazard in kept if hazard is not None]
         lost = not_stored(self.table, self.old, self.new)
         return (*found, *((lost,) if lost is not None else ()), breaks)
 
@@ -162,6 +160,14 @@ class RetypeColumn:
             f"{self.new.type} does not convert back to {self.old.type}: whether {self.table}.{self.new.name} keeps "
             "its values cannot be shown"
         )
+
+
+def with_filled(changes: Sequence[Change], columns: Collection[str]) -> tuple[Change, ...]:
+    """The changes; a type of one of these columns is not converted, because a migration says what its values are."""
+    return tuple(
+        replace(change, filled=True) if isinstance(change, RetypeColumn) and change.new.name in columns else change
+        for change in changes
+    )
 
 
 def _converts(name: str, type_text: str) -> str:

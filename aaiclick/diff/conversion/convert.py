@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aaiclick.diff.conversion.labels import labels_of, moved, quote_label, relabelled
-from aaiclick.diff.conversion.shapes import Arrays, Maps, Tuples, bare, shape, text_of
+from aaiclick.diff.conversion.shapes import Arrays, Maps, Tuples, Variants, bare, shape, text_of
 from aaiclick.sql.quoting import quote_string
 from aaiclick.sql.types import TypeText
 
@@ -50,6 +50,8 @@ def prepared(source: str, old: str, new: str, depth: int = 1) -> str:
             inside, items = _tuple(name, pairs, depth), f"if(isNull({source}), [], [assumeNotNull({source})])"
             made = f"arrayMap({name} -> {cast(inside, text_of(after))}, {items})[1]"
             return f"if(isNull({source}), NULL, {made})" if inside else ""
+        case Variants(members):
+            return _variant(source, members, text_of(after), depth)
         case None:
             return _leaf(source, before, after)
 
@@ -73,6 +75,27 @@ def _leaf(source: str, old: TypeText, new: TypeText) -> str:
     if old.name == new.name == "FixedString" and int(new.arguments[0]) < int(old.arguments[0]):
         return f"toString({source})"
     return ""
+
+
+def of_member(source: str, member: str, inside: str, name: str) -> str:
+    """An array of what ``inside`` makes of ``name``, the value of a Variant as that member; empty where it is another
+    one."""
+    value = f"assumeNotNull(variantElement({source}, {quote_string(member)}))"
+    return f"arrayMap({name} -> {inside}, if(variantType({source}) = {quote_string(member)}, [{value}], []))"
+
+
+def _variant(source: str, members: tuple[tuple[str, str], ...], wanted: str, depth: int) -> str:
+    name = f"part{depth}"
+    cases: list[str] = []
+    for member, new in members:
+        if not new:
+            continue
+        inside = cast(prepared(name, member, new, depth + 1) or name, new)
+        # Through a Variant of this one member: of a text alone the engine would guess which of several it is.
+        made = cast(cast(f"{of_member(source, member, inside, name)}[1]", f"Variant({new})"), wanted)
+        cases.append(f"variantType({source}) = {quote_string(member)}, {made}")
+    # One without cases holds nothing that the new type could.
+    return f"multiIf({', '.join(cases)}, {cast('NULL', wanted)})" if cases else cast("NULL", wanted)
 
 
 def _map(source: str, name: str, key: str, keys: str, item: str, items: str) -> str:

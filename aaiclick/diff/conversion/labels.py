@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from aaiclick.diff.conversion.shapes import Arrays, Maps, Tuples, bare, shape
+from aaiclick.diff.conversion.shapes import Arrays, Maps, Tuples, Variants, bare, shape
 from aaiclick.sql.types import TypeText
 
 _LABEL = re.compile(r"'((?:[^'\\]|\\.)*)' = (-?\d+)")
@@ -62,5 +62,8 @@ def enum_pairs(old: str, new: str) -> Iterator[tuple[dict[str, int], dict[str, i
             for element in elements:
                 if element.old and element.new:
                     yield from enum_pairs(element.old, element.new)
+        case Variants(members):
+            for member, wanted in (pair for pair in members if pair[1]):
+                yield from enum_pairs(member, wanted)
         case None:
             pass

@@ -58,7 +58,15 @@ class Tuples:
     elements: tuple[Element, ...]
 
 
-Shape = Arrays | Maps | Tuples
+@dataclass(frozen=True, slots=True)
+class Variants:
+    """A Variant whose members change: each old member, and the new one that its values become, '' where it has none. It
+    is none where the new type only has more members: that the engine converts by itself."""
+
+    members: tuple[tuple[str, str], ...]
+
+
+Shape = Arrays | Maps | Tuples | Variants
 """How two composite types correspond."""
 
 
@@ -90,6 +98,9 @@ def shape(old: TypeText, new: TypeText) -> Shape | None:
             return Maps(old.arguments[0], new.arguments[0], old.arguments[1], new.arguments[1])
         case "Tuple":
             return _tuples(old, new)
+        case "Variant":
+            paired = _members(old, new)
+            return Variants(paired) if paired else None
         case _:
             return None
 
@@ -109,3 +120,35 @@ def _tuples(old: TypeText, new: TypeText) -> Tuples | None:
     places = {name: (place, text) for place, (name, text) in enumerate(before, start=1)}
     found = [Element(*places.pop(name, (0, "")), text) for name, text in after]
     return Tuples((*found, *(Element(place, text, "") for place, text in places.values())))
+
+
+_NUMBERS = ("Int", "UInt", "Float", "BFloat", "Decimal")
+_TIMES = ("Date", "Time")
+_TEXTS = ("String", "FixedString")
+
+
+def _members(old: TypeText, new: TypeText) -> tuple[tuple[str, str], ...]:
+    """Each member of a Variant, and the one that it becomes: the same, else the only one of its kind that is left, else
+    the only one at all that is left; '' where nothing says which. None where all of them stay."""
+    gone = [member for member in old.arguments if member not in new.arguments]
+    come = [member for member in new.arguments if member not in old.arguments]
+    if not gone:
+        return ()
+    found: dict[str, str] = {}
+    for member in gone:
+        alike = [other for other in come if _kind(other) == _kind(member)]
+        if len(alike) == 1 and sum(_kind(other) == _kind(member) for other in gone) == 1:
+            found[member] = alike[0]
+    left = [member for member in gone if member not in found]
+    free = [member for member in come if member not in found.values()]
+    if len(left) == len(free) == 1:
+        found[left[0]] = free[0]
+    return tuple((member, found.get(member, "" if member in gone else member)) for member in old.arguments)
+
+
+def _kind(member: str) -> str:
+    name = bare(member)[0].name
+    for kind in (_NUMBERS, _TIMES, _TEXTS, ("Enum",)):
+        if name.startswith(kind):
+            return kind[0]
+    return name

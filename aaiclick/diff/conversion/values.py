@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from aaiclick.diff.conversion import leaves
-from aaiclick.diff.conversion.convert import cast, conversion
-from aaiclick.diff.conversion.shapes import Arrays, Maps, Tuples, bare, shape, text_of
+from aaiclick.diff.conversion.convert import cast, conversion, of_member
+from aaiclick.diff.conversion.shapes import Arrays, Maps, Tuples, Variants, bare, shape, text_of
 from aaiclick.sql.quoting import quote_string
 from aaiclick.sql.types import TypeText
 
@@ -65,6 +65,9 @@ def unproven(old: str, new: str) -> str:
             return next(
                 (found for each in elements if each.old and each.new and (found := unproven(each.old, each.new))), ""
             )
+        case Variants(members):
+            pairs = (pair for pair in members if pair[1])
+            return next((found for member, wanted in pairs if (found := unproven(member, wanted))), "")
         case None:
             return ""
 
@@ -112,8 +115,23 @@ def _inside(value: str, old: str, new: str, leaf: Leaf, *, nulls: bool, depth: i
                     default = f"defaultValueOfTypeName({quote_string(element.old)})"
                     found.append(f"{_bytes(part)} != {_bytes(default)}")
             return _any(found)
+        case Variants(members):
+            return _of_members(value, members, leaf, nulls=nulls, depth=depth)
         case None:
             return leaf(value, before, new)
+
+
+def _of_members(value: str, members: tuple[tuple[str, str], ...], leaf: Leaf, *, nulls: bool, depth: int) -> str:
+    name = f"part{depth}"
+    held: list[str] = []
+    for member, wanted in members:
+        if not wanted and nulls:
+            held.append(f"variantType({value}) = {quote_string(member)}")
+        elif wanted:
+            condition = _lifted(name, member, wanted, leaf, nulls=nulls, depth=depth + 1)
+            if condition:
+                held.append(f"arrayExists({name} -> {name}, {of_member(value, member, condition, name)})")
+    return _any(held)
 
 
 def _unfit(value: str, old: TypeText, wanted: str) -> str:

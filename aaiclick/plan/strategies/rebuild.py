@@ -9,6 +9,7 @@ from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.diff.changes.ttl import keeps_all
 from aaiclick.diff.conversion.convert import conversion
+from aaiclick.diff.conversion.states import is_state, remade
 from aaiclick.diff.merging import ORDER_LOST, order_is_lost, order_matters, ties_matter
 from aaiclick.diff.target import live_column
 from aaiclick.plan.operations import CopyColumn, RebuildWork
@@ -99,6 +100,8 @@ def _has_ttl(form: TableForm) -> bool:
 def _refused(diff: TableDiff, columns: tuple[CopyColumn, ...], clone: Clone, outcome: Outcome) -> Routine[str]:
     """The columns that the engine cannot convert; its message about the copy where it is none of them."""
     said: list[str] = []
+    ways: dict[str, str] = {}
+    states = False
     for column in columns:
         old, new = live_column(diff.form, diff.target.renames, column.target), diff.target.form.column(column.target)
         if old is None or new is None or old.type == new.type:
@@ -108,9 +111,31 @@ def _refused(diff: TableDiff, columns: tuple[CopyColumn, ...], clone: Clone, out
             said.append(
                 f"column {column.target} does not convert from {old.type} to {new.type}: {first_line(alone.message)}"
             )
+            states = states or is_state(old.type) or is_state(new.type)
+            ways[column.target] = yield from _way(clone, remade(quote_name(old.name), old.type, new.type), new.type)
     if not said:
         return f"its rows cannot be copied: {first_line(outcome.message)}"
-    return f"{'; '.join(said)}. A migration with Rebuild(columns=...) can say how"
+    why = "; ".join(said)
+    if all(ways.values()):
+        listed = ", ".join(f"{name!r}: {way!r}" for name, way in ways.items())
+        return f"{why}. A migration can say how: Rebuild(columns={{{listed}}})"
+    if states:
+        none = ", ".join(name for name, way in ways.items() if not way)
+        return (
+            f"{why}. No expression makes the one of the other ({none}): add a column of the new type under another "
+            "name, and fill it from what the states were made of"
+        )
+    return f"{why}. A migration with Rebuild(columns=...) can say how"
+
+
+def _way(clone: Clone, expression: str, wanted: str) -> Routine[str]:
+    """The expression where the engine takes it for the type; '' where it does not, or there is none."""
+    if not expression:
+        return ""
+    tried = yield from attempt(
+        clone, f"SELECT CAST({expression}, {_type_literal(wanted)}) FROM {clone.name} WHERE 0 FORMAT Null"
+    )
+    return expression if tried.accepted else ""
 
 
 def _comparable(diff: TableDiff, columns: tuple[CopyColumn, ...]) -> Routine[tuple[CopyColumn, ...]]:
