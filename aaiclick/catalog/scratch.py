@@ -18,6 +18,7 @@ from aaiclick.catalog.read import REPLICATED_DATABASES
 from aaiclick.clock import clock
 from aaiclick.error_codes import (
     ACCESS_DENIED,
+    DATABASE_NOT_EMPTY,
     READONLY,
     UNKNOWN_DATABASE_ENGINE,
 )
@@ -31,6 +32,8 @@ from aaiclick.sql.quoting import file_name_length, qualified, quote_name, quote_
 
 T = TypeVar("T")
 PREFIX = "_aaiclick_scratch_"
+_TRIES = 4
+"""How often it is dropped again where a table appears in it meanwhile."""
 STALE_SECONDS = 3600
 """Seconds after which scratch counts as that of a killed run."""
 _QUEUE: Mapping[str, str | int] = {
@@ -121,16 +124,29 @@ def close_scratch(scratch: Scratch, quiet: bool = False, *, sync: bool = True) -
         else:
             # SYNC: otherwise the files of each table stay for eight minutes of the engine's life, and an embedded
             # engine seldom lives that long.
-            gone = Command(drop("DATABASE", quote_name(scratch.database), if_exists=True, sync=sync))
-            try:
-                yield gone
-            except OutcomeUnknownError:
-                # Nobody else knows of it, so once more is safe, whether the first one happened or not. Left alone it
-                # would wait for a start that compares, an hour later.
-                yield gone
+            yield from _drop_database(
+                Command(drop("DATABASE", quote_name(scratch.database), if_exists=True, sync=sync))
+            )
     except StatementError:
         if not quiet:
             raise
+
+
+def _drop_database(gone: Command) -> Routine[None]:
+    """Nobody else knows of the database, so once more is safe. Left alone it would wait for a start that compares, an
+    hour later."""
+    for _ in range(_TRIES):
+        try:
+            yield gone
+        except OutcomeUnknownError:
+            break
+        except StatementError as error:
+            # The CREATE of a run that was told to stop has reached the server, and makes its table just now.
+            if error.code != DATABASE_NOT_EMPTY:
+                raise
+        else:
+            return
+    yield gone
 
 
 def with_scratch(

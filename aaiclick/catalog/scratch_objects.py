@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from aaiclick.catalog.forms import Form
 from aaiclick.catalog.parse.create import split_create
+from aaiclick.catalog.room import require_room
 from aaiclick.catalog.scratch import PREFIX, Scratch
 from aaiclick.error_codes import (
     ACCESS_DENIED,
@@ -115,7 +116,10 @@ def load(scratch: Scratch, sql: str) -> Routine[StatementError | None]:
 
 
 def read_forms(scratch: Scratch, names: Sequence[str]) -> Routine[dict[str, Form]]:
-    """The forms of objects in scratch, by the name that each was made for. Objects that are not there are left out."""
+    """The forms of objects in scratch, by the name that each was made for. Objects that are not there are left out.
+
+    Raises ``StatementError`` where the disk is full: the server answers such a CREATE with success.
+    """
     made = {scratch.name(name): name for name in names}
     if not made:
         return {}
@@ -125,6 +129,10 @@ def read_forms(scratch: Scratch, names: Sequence[str]) -> Routine[dict[str, Form
         "WHERE database = {database:String} AND has(arrayMap(x -> unhex(x), splitByChar(',', {names:String})), name)"
     )
     rows = yield Query(sql, {"database": scratch.database, "names": listed})
+    if not all(text(row[1]) for row in rows):
+        # Without room for the file of a definition the server makes the table and shows no text of it. The definition
+        # is not to blame then.
+        yield from require_room()
     forms: dict[str, Form] = {}
     for row in rows:
         name = made[text(row[0])]

@@ -19,7 +19,8 @@ from aaiclick.cli.database import at_peer, command_line, completed
 from aaiclick.cli.failures import Advice, ExitCode, Failure, describe, hide
 from aaiclick.cli.interrupts import Interrupts, Terminated
 from aaiclick.cli.invocation import Invocation
-from aaiclick.cli.output import Output, UnwrittenError, drop_stdout
+from aaiclick.cli.output import Output, UnwrittenError
+from aaiclick.cli.streams import drop_stdout
 
 if TYPE_CHECKING:
     from aaiclick.cli.machine.documents import ErrorFields

@@ -13,9 +13,9 @@ from aaiclick.cli import calls
 from aaiclick.cli.configuration.settings import ENVIRONMENT, FLAG, Settings, load
 from aaiclick.cli.configuration.unconfigured import NOWHERE, require_oplog
 from aaiclick.cli.database import DatabaseTarget, local_url, resolve
-from aaiclick.cli.engine_noise import silence_engine
 from aaiclick.cli.output import Output
 from aaiclick.cli.schema_reference import DEFAULT, load_schema
+from aaiclick.cli.streams import silence_engine
 from aaiclick.errors import AaiclickError, UsageError
 
 if TYPE_CHECKING:

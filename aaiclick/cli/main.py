@@ -12,10 +12,10 @@ from typing import Annotated
 
 import typer
 
-from aaiclick.cli.engine_noise import separate_stderr
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.interrupts import Terminated
-from aaiclick.cli.output import Output, UnwrittenError, drop_stdout, unwritten
+from aaiclick.cli.output import Output, UnwrittenError, unwritten
+from aaiclick.cli.streams import drop_stdout, flush_stderr, open_closed_streams, separate_stderr
 from aaiclick.version import VERSION
 
 COMMANDS: Mapping[str, str] = {
@@ -77,9 +77,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code. ``arguments=None``: this process is the command line
     (``sys.argv``)."""
     if arguments is None:
+        open_closed_streams()
         separate_stderr()
         gc.set_threshold(_OBJECTS)
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _written(list(sys.argv[1:] if arguments is None else arguments))
+    finally:
+        flush_stderr()
+
+
+def _written(given: list[str]) -> int:
+    """The exit code, behind the last byte of the result."""
     try:
         code = _carry_out(given)
         sys.stdout.flush()

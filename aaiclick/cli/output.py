@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO, TypeAlias, cast
@@ -157,14 +156,6 @@ class UnwrittenError(AaiclickError, OSError):
     """The result cannot be written to where stdout leads."""
 
     next_command = ""
-
-
-def drop_stdout() -> None:
-    """Nothing more can be written there; without this, Python would complain once more when it ends."""
-    with contextlib.suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
 
 
 def unwritten(error: OSError) -> UnwrittenError:

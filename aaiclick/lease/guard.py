@@ -17,10 +17,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
+from aaiclick.catalog.room import FREE, no_room_error
 from aaiclick.clickhouse.names import GUARD, JOURNAL, NOTES, PREFIX, RECORDS
 from aaiclick.clickhouse.storages import drop_guards
 from aaiclick.clock import clock
-from aaiclick.error_codes import FUNCTION_THROW_IF_VALUE_IS_NON_ZERO, NOT_ENOUGH_SPACE
+from aaiclick.error_codes import FUNCTION_THROW_IF_VALUE_IS_NON_ZERO
 from aaiclick.errors import AaiclickError, LeaseLostError, OutcomeUnknownError, StatementError
 from aaiclick.lease.late_cache import WITHOUT_CONSTRAINTS, is_refused, only_of
 from aaiclick.lease.lock import tagged, while_held
@@ -52,11 +53,8 @@ _GUARDED = re.compile(
     rf"ALTER TABLE ((?:`(?:[^`\\]|\\.)+`\.)?`(?:[^`\\]|\\.)+`|\S+) \(?ADD CONSTRAINT {GUARD}", re.DOTALL
 )
 _GUARDS = re.compile(rf"ADD CONSTRAINT ({GUARD}[0-9a-z]+) ")
-_FREE = "SELECT toUInt64(least(free_space, 1000000000000)) FROM system.disks WHERE name = 'default'"
 PROOFS = 30
 """A proof (renewal or check) is good for this fraction of the lease time: 1 s of the default 30 s."""
-ROOM = 1 << 20
-"""Bytes that have to be free before a definition is written anew."""
 
 
 def guarded(routine: Routine[T], lease: Lease) -> Routine[T]:
@@ -211,17 +209,11 @@ def _no_room(held: Lease, at: Peer | None) -> Routine[StatementError | None]:
     """
     try:
         # On the host that gets the ALTER.
-        rows = yield Query(tagged(held.nonce, _FREE), at=at)
+        rows = yield Query(tagged(held.nonce, FREE), at=at)
     # Who may not read system.disks sends the ALTER without this look.
     except StatementError:
         return None
-    if not rows or number(rows[0][0]) >= ROOM:
-        return None
-    message = (
-        f"disk default has {number(rows[0][0]):,} bytes left, and a definition is only written if {ROOM:,} are "
-        "free: make room and run again"
-    )
-    return StatementError(message, NOT_ENOUGH_SPACE, "NOT_ENOUGH_SPACE")
+    return no_room_error(number(rows[0][0])) if rows else None
 
 
 def _undo_last(sent: Sequence[Command], nonce: str) -> Routine[None]:

@@ -92,6 +92,23 @@ def test_a_refused_clean_up_does_not_hide_the_failure(connection: Connection) ->
     connection.command(Command(f"DROP DATABASE {names[0]}"))
 
 
+def test_a_table_that_appears_while_it_is_dropped_does_not_keep_it(connection: Connection) -> None:
+    """The server drops the tables that it sees, and refuses where another one has come meanwhile."""
+    before = databases(connection)
+    appeared = StatementError("New table appeared in database being dropped or detached", 219, "DATABASE_NOT_EMPTY")
+    refused = [appeared, appeared]
+
+    class Late(Recording):
+        def command(self, effect: Command, /) -> None:
+            if effect.sql.startswith("DROP DATABASE") and refused:
+                raise refused.pop()
+            super().command(effect)
+
+    run(with_scratch(use), Late(connection))
+    assert not refused
+    assert databases(connection) == before
+
+
 def test_without_the_right_to_create_databases(connection: Connection, aaiclick_database: str) -> None:
     connection.command(Command("CREATE TABLE mine (a UInt8) ENGINE = Memory", database=aaiclick_database))
     recording = Recording(connection, {"CREATE DATABASE": DENIED})

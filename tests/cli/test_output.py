@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,30 @@ def test_a_full_disk_behind_stdout_is_one_sentence_and_an_exit_code() -> None:
         with pytest.raises(UnwrittenError, match="No space left on device"):
             write("x")
     output.tell("what is only told of ends nothing")
+
+
+@pytest.mark.parametrize("stream", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-", "2>/dev/full"])
+def test_a_stream_that_is_closed_or_full_stops_no_command(stream: str, tmp_path: Path) -> None:
+    if stream.endswith("full") and not os.path.exists("/dev/full"):
+        pytest.skip("there is no /dev/full")
+    url = f"chdb://{tmp_path}/data"
+    done = subprocess.run(
+        ["sh", "-c", f'"{sys.executable}" -m aaiclick migrate --url {url} {stream}'],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert (done.returncode, "Error" in done.stdout + done.stderr) == (0, False), done
+    assert len(list((tmp_path / "data" / "metadata").iterdir())) > 0
+    asked = subprocess.run(
+        ["sh", "-c", f'"{sys.executable}" -m aaiclick prune --url {url} {stream}'],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert (asked.returncode, "Error" in asked.stdout + asked.stderr) == (0, False), asked
 
 
 class Full(io.StringIO):

@@ -132,6 +132,15 @@ def test_the_disk_is_full_at_an_alter(disk: Path, wanted: str, moment: str) -> N
     full(disk, moment, wanted)
 
 
+def test_a_plan_on_a_full_disk_does_not_blame_the_declaration(disk: Path) -> None:
+    """The server answers a CREATE in scratch with success there, and shows no definition of what it made."""
+    play(disk, FIRST)
+    said = play(disk, f"fill()\n{SECOND}")
+    assert "bytes left, and a definition is only written if" in said, said
+    (disk / "neighbour").unlink()
+    assert play(disk, SECOND) == "done"
+
+
 def full(disk: Path, moment: str, wanted: str) -> None:
     """The run ends with a sentence, the database opens again, and once there is room the next start does the rest."""
     play(disk, FIRST)
