@@ -101,7 +101,7 @@ def _plan_objects(compared: ToCompare, scratch: Scratch, notes: list[str]) -> Ro
     planned = yield from plan_views(
         compared.schema, others, catalog, scratch, forms, made, notes, path.topology, repeated=path.same_version
     )
-    yield from _try_others(compared, declared, scratch)
+    yield from _try_others(compared, declared, scratch, planned.revalued)
     # Known only now: planning the tables has shown which views would refuse INSERTs behind a change.
     early, replaced = dropped_first(cache.dropped_first, planned.steps, others, catalog, planned.shapes)
     replaced, writing = yield from _with_outputs(replaced, others, declared, catalog, targets, planned)
@@ -236,14 +236,20 @@ def _tried(compared: ToCompare, scratch: Scratch) -> Routine[dict[str, TableForm
     return (yield from try_tables(scratch, tables, catalog))
 
 
-def _try_others(compared: ToCompare, declared: Sequence[Table], scratch: Scratch) -> Routine[None]:
-    """Missing views and dictionaries, over all that is in scratch by now."""
-    missing = _missing(declared_views(compared.schema), compared.catalog)
-    if not missing or compared.path.changed_later:
+def _try_others(
+    compared: ToCompare, declared: Sequence[Table], scratch: Scratch, changed: frozenset[str]
+) -> Routine[None]:
+    """Missing views and dictionaries, and dictionaries that change, over all that is in scratch by now."""
+    others, catalog = declared_views(compared.schema), compared.catalog
+    tried = [
+        *_missing(others, catalog),
+        *(item for item in others if isinstance(item, Dictionary) and item.name in changed),
+    ]
+    if not tried or compared.path.changed_later:
         return
     from aaiclick.plan.declaration.trials import try_others
 
-    yield from try_others(scratch, missing, declared, compared.catalog)
+    yield from try_others(scratch, tried, declared, catalog, [item.name for item in compared.schema.objects])
 
 
 def _with_views(

@@ -18,6 +18,7 @@ from aaiclick.error_codes import ACCESS_DENIED, READONLY
 from aaiclick.errors import StatementError
 from aaiclick.plan.declaration.expressions import described, over_null
 from aaiclick.plan.declaration.plain_tables import is_plain
+from aaiclick.plan.dependents.dictionaries import source_of
 from aaiclick.plan.rehearsal.cache import Rehearsed
 from aaiclick.routine import Routine
 from aaiclick.specs.ddl import create_sql, create_table_sql
@@ -47,12 +48,16 @@ def doubtful_tables(missing: Sequence[Table]) -> Routine[list[Table]]:
 
 
 def tables_to_try(missing: Sequence[Table], others: Sequence[View | Dictionary]) -> Routine[list[Table]]:
-    """``doubtful_tables``, and those that one of the views among ``others`` reads."""
+    """``doubtful_tables``, and those that one of ``others`` reads."""
     return _with_read(missing, (yield from doubtful_tables(missing)), others)
 
 
 def _with_read(missing: Sequence[Table], doubtful: Sequence[Table], others: Sequence[View | Dictionary]) -> list[Table]:
     wanted = {name for item in others if isinstance(item, View) for name in names_in_query(item.query)}
+    wanted |= {name for item in others if isinstance(item, Dictionary) for name in names_in_query(item.source)}
+    # QUERY is a text of its own.
+    asked = (source_of(item.source).get("QUERY", "") for item in others if isinstance(item, Dictionary))
+    wanted |= {name for query in asked for name in names_in_query(query)}
     wanted |= {table.name for table in doubtful}
     return [table for table in missing if table.name in wanted]
 

@@ -20,13 +20,14 @@ from aaiclick.specs.views import Dictionary
 from aaiclick.sql.ddl import create, system
 from aaiclick.sql.quoting import qualified, quote_string
 
-_HERE = frozenset({"", "localhost", "127.0.0.1"})
+HERE = frozenset({"", "localhost", "127.0.0.1"})
+"""Values of HOST that mean this server."""
 
 
 def loads(item: Dictionary, database: str) -> str:
     """The statement that loads the dictionary, where its source is on this server; '' where it may be out of reach."""
     said = source_of(item.source)
-    if not said or said.get("HOST", "") not in _HERE:
+    if not said or said.get("HOST", "") not in HERE:
         return ""
     return system("RELOAD DICTIONARY", qualified(database, item.name))
 
@@ -44,7 +45,7 @@ def require_attributes(item: Dictionary, schema: Schema, catalog: Catalog, forms
     """Raise ``SpecError`` where its table lacks a column, or has one whose values the attribute cannot hold."""
     said = source_of(item.source)
     name = said.get("TABLE", "")
-    if not name or "QUERY" in said or said.get("HOST", "") not in _HERE:
+    if not name or "QUERY" in said or said.get("HOST", "") not in HERE:
         return
     columns = yield from _columns(said.get("DB") or catalog.database, name, schema, catalog, forms)
     for column in item.columns if columns else ():

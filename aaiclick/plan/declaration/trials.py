@@ -18,6 +18,7 @@ from aaiclick.catalog.scratch import Scratch
 from aaiclick.catalog.scratch_objects import make, names_in, sentence
 from aaiclick.catalog.view_sources import make_sources, names_in_query
 from aaiclick.errors import SpecError
+from aaiclick.plan.declaration.dictionary_sources import is_source, refused_source, require_columns, source_view
 from aaiclick.plan.declaration.expressions import require_conditions
 from aaiclick.routine import Routine
 from aaiclick.specs.ddl import create_dictionary_sql
@@ -43,11 +44,17 @@ def try_tables(scratch: Scratch, tables: Sequence[Table], catalog: Catalog) -> R
 
 
 def try_others(
-    scratch: Scratch, items: Sequence[View | Dictionary], tables: Sequence[Table], catalog: Catalog
+    scratch: Scratch,
+    items: Sequence[View | Dictionary],
+    tables: Sequence[Table],
+    catalog: Catalog,
+    declared: Collection[str] = (),
 ) -> Routine[None]:
-    """Raise ``SpecError`` for a plain view or dictionary that is missing and cannot be created.
+    """Raise ``SpecError`` for a plain view or dictionary that is missing and cannot be created, or whose source cannot
+    be read.
 
-    ``tables``: the declared ones. A view is only called wrong where scratch has all that it names.
+    ``tables``: the declared ones; ``declared``: names of everything declared. A view or source is only called wrong
+    where scratch has all that it names.
     """
     dictionaries = [item for item in items if isinstance(item, Dictionary)]
     made = (yield from names_in(scratch)) if dictionaries else frozenset[str]()
@@ -55,7 +62,8 @@ def try_others(
         # One that another view reads is there by now, as far as it matters to that.
         known = scratch.name(dictionary.name) in made
         yield from _try_dictionary(scratch, dictionary, f"{dictionary.name}~trial" if known else dictionary.name)
-    views = [_at_home(item, catalog.database) for item in items if isinstance(item, View)]
+    read = [found for item in dictionaries if (found := source_view(item, catalog.database)) is not None]
+    views = [_at_home(item, catalog.database) for item in (*(item for item in items if isinstance(item, View)), *read)]
     # Without a database of its own scratch holds nothing under the names that a query uses.
     if not views or scratch.prefix:
         return
@@ -63,16 +71,20 @@ def try_others(
     catalog = yield from _with_undeclared(catalog, named - {table.name for table in tables})
     yield from make_sources(scratch, views, catalog, tables)
     refused = yield from make_views(scratch, views, catalog)
+    yield from require_columns(scratch, dictionaries, {view.name for view in read} - refused.keys())
     if not refused:
         return
     there = yield from names_in(scratch)
-    listed = {*(table.name for table in tables), *catalog.objects, *refused}
+    listed = {*(table.name for table in tables), *catalog.objects, *refused, *declared}
     wanting = _unlike_live(tables, catalog) | {name for name in listed if scratch.name(name) not in there}
     for view in views:
         error = refused.get(view.name)
         inside = names_in_query(view.query)
         # Scratch is another database: what still names this one there means what is live.
         if error is None or (wanting - {view.name}) & inside or _names_database(inside, catalog.database):
+            continue
+        if is_source(view):
+            refused_source(scratch, view, error)
             continue
         raise SpecError(f"{view.noun} {view.name}", sentence(scratch, error).partition(": While processing")[0])
 

@@ -80,10 +80,10 @@ def dictionary_dependent(database: str, name: str, definition: str, uuid: str) -
     if not isinstance(form, DictionaryForm):
         return Dependent(database, name, definition, "", (), None, uuid, "dictionary")
     columns = tuple(column for column in form.columns if not dict(column.settings).get("IS_OBJECT_ID"))
-    return Dependent(database, name, definition, _query(form, database), columns, None, uuid, "dictionary")
+    return Dependent(database, name, definition, query_of(form, database), columns, None, uuid, "dictionary")
 
 
-def _query(form: DictionaryForm, database: str) -> str:
+def query_of(form: DictionaryForm, database: str) -> str:
     """The query that it sends to its table; '' where that cannot be told."""
     said = source_of(dict(form.clauses).get("SOURCE", ""))
     if "QUERY" in said:
