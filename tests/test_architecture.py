@@ -451,6 +451,30 @@ def test_functions_stay_small() -> None:
     assert [found for found in functions if found[2] > MAX_FUNCTION] == []
 
 
+SAME_ROLE = {
+    "Instrumentation",
+    "beat",
+    "instrument",
+    "is_restored",
+    "undo_quietly",
+    "while_held",
+}
+"""Names that stand for the same in two places, each of which is for another kind of host, program or library."""
+VERBS = {"allow", "api", "cli", "commands", "engine_server"}
+"""What a caller asks for is called so in each of these layers, and so are the keys by which steps are allowed. The
+engine server is a program of its own."""
+
+
+def test_a_name_stands_for_one_thing() -> None:
+    """Public functions and classes: who reads a call need not look where it was imported from."""
+    found: dict[str, list[str]] = {}
+    for path in (path for path in FILES if part_of(path) not in VERBS):
+        for node in parse(path).body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name[0] != "_":
+                found.setdefault(node.name, []).append(where(path, node.lineno))
+    assert {name: places for name, places in found.items() if len(places) > 1 and name not in SAME_ROLE} == {}
+
+
 def test_fields_of_large_classes_are_documented() -> None:
     """More than four fields: each has a docstring of its own below it. Keywords (TypedDict) are documented at the class
     that takes them."""

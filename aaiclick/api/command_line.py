@@ -19,7 +19,7 @@ _OPLOG = "oplog"
 _COMMAND = re.compile(r"\baaiclick (migrate|rollback|adopt|plan)\b(?! --schema)")
 
 
-def place_of(schema: Schema) -> str:
+def reference_of(schema: Schema) -> str:
     """``shop:SHOP``; '' for the oplog, ``MODULE:NAME`` where no module holds the object."""
     if schema.name == _OPLOG:
         return ""
@@ -68,7 +68,7 @@ def name_schema(error: AaiclickError, schema: Schema | None) -> None:
     """Put ``--schema`` into each command line that the error names."""
     if schema is None or not any(_COMMAND.search(str(each)) for each in error.args):
         return
-    place = place_of(schema)
+    place = reference_of(schema)
     if not place:
         return
 

@@ -10,7 +10,7 @@ from aaiclick.api.revision import Revision, migrations_folder
 from aaiclick.errors import MigrationError, UsageError
 from aaiclick.specs.schema import Schema
 from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedVersion, read_lock
-from aaiclick.versions.release import compare
+from aaiclick.versions.release import compare_versions
 from aaiclick.versions.scripts import Script, read_migrations
 
 _NUMBER = re.compile(r"(?P<before>\bMigration\(\s*(?:version\s*=\s*)?)(?P<number>\d+)\b")
@@ -78,7 +78,7 @@ def _later(schema: str, doubled: list[Script], lock: Lock | None) -> Script:
 def _written_for(scripts: list[Script], lock: Lock | None, entry: LockedVersion) -> Script:
     """The migration whose comments tell most of what the version changed; the first one where they tell the same."""
     before = lock.get(entry.version - 1) if lock is not None else None
-    words = compare(before.forms if before is not None else {}, entry.forms, Schema("released"), {}, ()).words
+    words = compare_versions(before.forms if before is not None else {}, entry.forms, Schema("released"), {}, ()).words
     texts = {script.label: Path(script.where).read_text(encoding="utf-8") for script in scripts}
     return max(scripts, key=lambda script: sum(word in texts[script.label] for word in words))
 

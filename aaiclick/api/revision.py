@@ -23,12 +23,12 @@ from aaiclick.versions.lockfile import (
     Variables,
     dump_lock,
     read_lock,
-    seal_of,
+    version_seal,
 )
 from aaiclick.versions.release import (
     Names,
     Release,
-    compare,
+    compare_versions,
     names_nothing,
     script_text,
     slug,
@@ -124,7 +124,7 @@ def revise(
     release = (
         _decided(schema, last, declared, given, drops)
         if not amend or renames or drops or last is None
-        else compare(last.forms, declared, schema, given, [])
+        else compare_versions(last.forms, declared, schema, given, [])
     )
     if own is not None:
         wrong = wrong_allowances([own], Lock(schema.name, before), schema, declared)
@@ -144,7 +144,7 @@ def _require_as_released(
 ) -> None:
     """Raises ``UsageError`` where the declaration is not what was released already; ``deciding``: or where something is
     to be decided of it."""
-    release = compare(last.forms, declared, schema, {}, ())
+    release = compare_versions(last.forms, declared, schema, {}, ())
     if release.words:
         raise UsageError(
             f"{schema.name} differs from its released version {last.version}: {'; '.join(release.words)}. Write "
@@ -260,7 +260,7 @@ def _decided(
     wrong = unknown_decisions(last.forms, declared, renames, drops)
     if wrong:
         raise UsageError("; ".join(wrong))
-    release = compare(last.forms, declared, schema, renames, drops)
+    release = compare_versions(last.forms, declared, schema, renames, drops)
     if release.undecided:
         raise UndecidedError(schema.name, release.undecided)
     return release
@@ -287,7 +287,7 @@ def _write(
         own = next(script for script in read_migrations(folder) if script.version == entry.version)
     # The lock file comes last: it holds the checksum of the migration as it was written.
     entry = replace(entry, migration=own.checksum if own is not None else "", seal="")
-    entry = replace(entry, seal=seal_of(entry))
+    entry = replace(entry, seal=version_seal(entry))
     text = dump_lock(Lock(lock.schema, (*lock.versions, entry)))
     path = folder / LOCK_FILE
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
@@ -321,7 +321,7 @@ def check_schema(schema: Schema) -> Checked:
         return Checked(schema.name, schema.version, None, (*problems, missing))
     read, declared = declared_forms(schema)
     problems += _allowances(schema, folder, lock, declared)
-    release = compare(last.forms, declared, read, {}, ())
+    release = compare_versions(last.forms, declared, read, {}, ())
     if merged:
         pass  # What differs is the other branch's version: to write it over the released one would lose that.
     elif schema.version > last.version:

@@ -10,7 +10,15 @@ from aaiclick.catalog.forms import Catalog, ColumnForm, Form, LiveObject, TableF
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.render import form_sql, local_family, scratch_unfit
 from aaiclick.catalog.scratch import Scratch
-from aaiclick.catalog.scratch_objects import formatted, instantiable, load, make, masked, read_forms, sentence
+from aaiclick.catalog.scratch_objects import (
+    attach_definition,
+    formatted,
+    instantiable,
+    make,
+    masked,
+    read_forms,
+    sentence,
+)
 from aaiclick.catalog.secrets import conceal
 from aaiclick.errors import SpecError, StatementError, UnsupportedObjectError
 from aaiclick.routine import Routine
@@ -68,7 +76,7 @@ def canonical_tables(
             error = yield from make(scratch, sql)
             if error is not None and (yield from _outlived(scratch, table, (live or {}).get(table.name))):
                 # The refusal of the CREATE is the one to tell: it says what is wrong with the declaration.
-                error = error if (yield from load(scratch, sql)) is not None else None
+                error = error if (yield from attach_definition(scratch, sql)) is not None else None
         else:
             # A table of such an engine may connect to something as soon as it exists, so it is never created, not
             # even empty.
@@ -109,7 +117,7 @@ def create_or_load_clone(scratch: Scratch, form: TableForm, name: str) -> Routin
         return scratch.name(name), ""
     if (
         not local.merge_tree
-        or (yield from load(scratch, form_sql(local, scratch.database, scratch.name(name)))) is not None
+        or (yield from attach_definition(scratch, form_sql(local, scratch.database, scratch.name(name)))) is not None
     ):
         raise error
     return scratch.name(name), sentence(scratch, error)

@@ -15,7 +15,7 @@ from aaiclick.catalog.forms import Catalog, DictionaryForm, Form, LiveObject, Un
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.render import column_form_sql, engine_tail, target_parts, target_text
 from aaiclick.catalog.scratch import Scratch
-from aaiclick.catalog.scratch_objects import formatted, make, names_in, read_forms, sentence
+from aaiclick.catalog.scratch_objects import formatted, make, names_in_scratch, read_forms, sentence
 from aaiclick.catalog.secrets import conceal
 from aaiclick.catalog.view_sources import make_sources
 from aaiclick.errors import SpecError, StatementError
@@ -86,7 +86,7 @@ def make_views(scratch: Scratch, views: Sequence[AnyView], catalog: Catalog) -> 
     # Without a database of its own scratch cannot hold copies under the names the query uses: it is then read over the
     # live tables.
     where = dataclasses.replace(scratch, database=catalog.database) if scratch.prefix else scratch
-    present = yield from names_in(scratch)
+    present = yield from names_in_scratch(scratch)
     waiting = [view for view in waiting if scratch.name(view.name) not in present]
     while waiting:
         refused = {}

@@ -53,7 +53,7 @@ def form_sql(form: Form, database: str, name: str, if_not_exists: bool = False) 
 
 def statement(form: Form, database: str, name: str, if_not_exists: bool = False) -> str:
     """``form_sql`` with hidden secrets: to compare, never to run."""
-    where = f"{engine_name(database)}.{engine_name(name)}"
+    where = f"{printed_name(database)}.{printed_name(name)}"
     match form:
         case TableForm():
             return create_table(
@@ -99,7 +99,7 @@ def attribute_form_sql(column: ColumnForm) -> str:
 def index_form_sql(index: IndexForm) -> str:
     """An index as it stands behind INDEX or ADD INDEX."""
     granularity = f" GRANULARITY {index.granularity}" if index.granularity else ""
-    return f"{engine_name(index.name)} {index.expression} TYPE {index.type}{granularity}"
+    return f"{printed_name(index.name)} {index.expression} TYPE {index.type}{granularity}"
 
 
 def settings_sql(settings: Settings) -> str:
@@ -110,7 +110,7 @@ def settings_sql(settings: Settings) -> str:
 def engine_tail(form: TableForm) -> str:
     """From ``ENGINE =`` to the end of SETTINGS."""
     if form.old_syntax:
-        return f"ENGINE = {engine_name(form.engine)}({form.old_syntax})"
+        return f"ENGINE = {printed_name(form.engine)}({form.old_syntax})"
     arguments = f"({form.arguments})" if form.arguments else ""
     clauses = (
         ("PARTITION BY", form.partition_by),
@@ -121,11 +121,11 @@ def engine_tail(form: TableForm) -> str:
         ("SETTINGS", settings_sql(form.settings)),
     )
     return " ".join(
-        [f"ENGINE = {engine_name(form.engine)}{arguments}", *(f"{word} {text}" for word, text in clauses if text)]
+        [f"ENGINE = {printed_name(form.engine)}{arguments}", *(f"{word} {text}" for word, text in clauses if text)]
     )
 
 
-def engine_name(name: str) -> str:
+def printed_name(name: str) -> str:
     """An identifier as the engine prints it: quoted only where it has to be."""
     # The engine prints ENGINE = `Null` in quotes, because NULL is a literal.
     return name if is_bare(name) and name.upper() != "NULL" else quote_name(name)
@@ -134,7 +134,7 @@ def engine_name(name: str) -> str:
 def target_text(database: str | None, name: str) -> str:
     """The text of ``ViewForm.to``: the table's name, or ``db.name`` in another database, quoted where needed."""
     if database is not None:
-        return f"{engine_name(database)}.{engine_name(name)}"
+        return f"{printed_name(database)}.{printed_name(name)}"
     return name if target_parts(name) == (None, name) else quote_name(name)
 
 
@@ -198,10 +198,10 @@ def _elements(form: TableForm) -> Sequence[str]:
         *(column_form_sql(column) for column in form.columns),
         *(f"INDEX {index_form_sql(index)}" for index in form.indexes),
         *(
-            f"CONSTRAINT {engine_name(constraint.name)} {constraint.kind} {constraint.expression}"
+            f"CONSTRAINT {printed_name(constraint.name)} {constraint.kind} {constraint.expression}"
             for constraint in form.constraints
         ),
-        *(f"PROJECTION {engine_name(projection.name)} {projection.body}" for projection in form.projections),
+        *(f"PROJECTION {printed_name(projection.name)} {projection.body}" for projection in form.projections),
     ]
 
 
@@ -210,7 +210,7 @@ def _view(form: ViewForm, database: str, where: str, if_not_exists: bool) -> str
     head = "MATERIALIZED VIEW" if form.materialized else "VIEW"
     parts = [
         f"REFRESH {form.refresh}" if form.refresh else "",
-        f"TO {engine_name(target or database)}.{engine_name(name)}" if form.to else "",
+        f"TO {printed_name(target or database)}.{printed_name(name)}" if form.to else "",
         f"({', '.join(column_form_sql(column) for column in form.columns)})" if form.columns else "",
         form.inner,
         form.security,

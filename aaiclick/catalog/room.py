@@ -23,7 +23,7 @@ def no_room_error(free: int) -> StatementError | None:
     return StatementError(message, NOT_ENOUGH_SPACE, "NOT_ENOUGH_SPACE")
 
 
-def require_room() -> Routine[None]:
+def require_room_for_definitions() -> Routine[None]:
     """Raise ``StatementError`` where the disk with the definitions is full. Who may not ask goes on."""
     try:
         rows = yield Query(FREE)

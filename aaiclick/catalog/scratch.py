@@ -26,7 +26,7 @@ from aaiclick.errors import OutcomeUnknownError, StatementError
 from aaiclick.events import Note
 from aaiclick.relay import INTERRUPTIONS
 from aaiclick.routine import Command, Emit, Nonce, Query, Routine, text
-from aaiclick.sql.ddl import create, drop, everywhere
+from aaiclick.sql.ddl import create, drop, with_cluster
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import file_name_length, qualified, quote_name, quote_string
 
@@ -214,7 +214,7 @@ def sweep_stale_scratch(
     ]
     # IF EXISTS, because another process may sweep at the same time.
     for name in stale:
-        there = everywhere(quote_name(name), cluster) if cluster else quote_name(name)
+        there = with_cluster(quote_name(name), cluster) if cluster else quote_name(name)
         try:
             yield Command(drop("DATABASE", there, if_exists=True, sync=True), settings=_QUEUE if cluster else {})
         except OutcomeUnknownError:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from aaiclick.catalog.forms import Form
 from aaiclick.catalog.parse.create import split_create
-from aaiclick.catalog.room import require_room
+from aaiclick.catalog.room import require_room_for_definitions
 from aaiclick.catalog.scratch import PREFIX, Scratch
 from aaiclick.error_codes import (
     ACCESS_DENIED,
@@ -92,10 +92,10 @@ def make_as_it_stands(scratch: Scratch, sql: str) -> Routine[None]:
     is loaded, as at its start. One that it takes neither way is not there."""
     error = yield from make(scratch, sql, replay=True)
     if error is not None and sql.startswith(CREATE_TABLE):
-        yield from load(scratch, sql)
+        yield from attach_definition(scratch, sql)
 
 
-def load(scratch: Scratch, sql: str) -> Routine[StatementError | None]:
+def attach_definition(scratch: Scratch, sql: str) -> Routine[StatementError | None]:
     """Load a definition with ATTACH, as the server does at its start. ``sql`` is a CREATE TABLE that was refused.
 
     The server loads tables that an older release created and that it would not create itself. The result is its
@@ -132,7 +132,7 @@ def read_forms(scratch: Scratch, names: Sequence[str]) -> Routine[dict[str, Form
     if not all(text(row[1]) for row in rows):
         # Without room for the file of a definition the server makes the table and shows no text of it. The definition
         # is not to blame then.
-        yield from require_room()
+        yield from require_room_for_definitions()
     forms: dict[str, Form] = {}
     for row in rows:
         name = made[text(row[0])]
@@ -140,7 +140,7 @@ def read_forms(scratch: Scratch, names: Sequence[str]) -> Routine[dict[str, Form
     return forms
 
 
-def names_in(scratch: Scratch) -> Routine[frozenset[str]]:
+def names_in_scratch(scratch: Scratch) -> Routine[frozenset[str]]:
     """Names of all objects in scratch, as they are called there."""
     rows = yield Query(
         "SELECT name FROM system.tables WHERE database = {database:String}", {"database": scratch.database}

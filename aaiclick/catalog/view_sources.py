@@ -18,7 +18,7 @@ from aaiclick.catalog.forms import (
 )
 from aaiclick.catalog.render import attribute_form_sql, column_form_sql, form_sql, has_hidden, local_family
 from aaiclick.catalog.scratch import Scratch
-from aaiclick.catalog.scratch_objects import instantiable, make, make_as_it_stands, names_in
+from aaiclick.catalog.scratch_objects import instantiable, make, make_as_it_stands, names_in_scratch
 from aaiclick.catalog.secrets import readable
 from aaiclick.routine import Routine
 from aaiclick.specs.ddl import column_sql, create_table_sql
@@ -41,7 +41,7 @@ def make_sources(
     """
     declared = {table.name: table for table in tables}
     own = {view.name for view in views}
-    present = set((yield from names_in(scratch)))
+    present = set((yield from names_in_scratch(scratch)))
     waiting = sorted({name for view in views for name in names_in_query(view.query)})
     seen: set[str] = set()
     views_read: list[ViewForm] = []

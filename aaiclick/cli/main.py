@@ -14,7 +14,7 @@ import typer
 
 from aaiclick.cli.failures import ExitCode
 from aaiclick.cli.interrupts import Terminated
-from aaiclick.cli.output import Output, UnwrittenError, unwritten
+from aaiclick.cli.output import Output, UnwrittenError, cannot_write
 from aaiclick.cli.streams import drop_stdout, flush_stderr, open_closed_streams, separate_stderr
 from aaiclick.version import VERSION
 
@@ -96,7 +96,7 @@ def _written(given: list[str]) -> int:
         return ExitCode.ERROR
     except OSError as error:
         drop_stdout()
-        said = error if isinstance(error, UnwrittenError) else unwritten(error)
+        said = error if isinstance(error, UnwrittenError) else cannot_write(error)
         Output(as_json=False).tell(f"error: {said}", "red")
         return ExitCode.ERROR
     return code

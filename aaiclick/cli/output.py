@@ -75,7 +75,7 @@ class Output:
 
     def _line(self, text: str, style: str) -> None:
         with quiet_pipe(), _result():
-            write(self.out, shown(text), style)
+            write_plain(self.out, shown(text), style)
 
     def tell(self, text: str, style: str = "") -> None:
         """One line of progress, or an error."""
@@ -84,7 +84,7 @@ class Output:
             self.lines.write("Said", {"text": text})
             return
         with contextlib.suppress(OSError), quiet_pipe():
-            write(self.err, shown(text), style)
+            write_plain(self.err, shown(text), style)
 
     def trace(self, text: str) -> None:
         """Several lines for whoever looks for a fault."""
@@ -92,7 +92,7 @@ class Output:
             self.lines.write("Trace", {"text": text})
             return
         with contextlib.suppress(OSError), quiet_pipe():
-            write(self.err, text)
+            write_plain(self.err, text)
 
     def sql(self, text: str) -> None:
         """SQL that can be copied: never wrapped; its comments are dim at a terminal, and nothing is changed in a
@@ -119,7 +119,7 @@ class Output:
             with self.out.capture() as captured:
                 self.out.print(_table(headings, rows, numeric, pipe=True, encoding=self.out.encoding))
             for line in captured.get().splitlines():
-                write(self.out, (prefix + line).rstrip())
+                write_plain(self.out, (prefix + line).rstrip())
 
 
 def console(stream: TextIO) -> Console:
@@ -138,7 +138,7 @@ def console(stream: TextIO) -> Console:
     )
 
 
-def write(target: Console, text: str, style: str = "") -> None:
+def write_plain(target: Console, text: str, style: str = "") -> None:
     """Print without wrapping, markup or control characters; symbols become ASCII where the stream cannot hold them."""
     target.print(Text(fitting(shown_lines(text), target.encoding), style=style), soft_wrap=True)
 
@@ -158,7 +158,7 @@ class UnwrittenError(AaiclickError, OSError):
     next_command = ""
 
 
-def unwritten(error: OSError) -> UnwrittenError:
+def cannot_write(error: OSError) -> UnwrittenError:
     """What to say of it."""
     return UnwrittenError(f"the result cannot be written to stdout: {error.strerror or error}")
 
@@ -170,7 +170,7 @@ def _result() -> Generator[None, None, None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise unwritten(error) from error
+        raise cannot_write(error) from error
 
 
 @contextlib.contextmanager

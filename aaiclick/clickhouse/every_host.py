@@ -67,13 +67,13 @@ class Reach:
         return frozenset(range(1, len(self.topology.hosts) + 1)) - self.without
 
 
-def shown(topology: Topology, database: str, names: Collection[str]) -> Routine[Shown]:
+def shown_by_hosts(topology: Topology, database: str, names: Collection[str]) -> Routine[Shown]:
     """What the hosts that answer show of tables, views and dictionaries."""
     # Path and replica may stand there without macros: then they are another text on each host.
     said = f"replaceRegexpOne(create_table_query, {quote_string(_REPLICA)}, {quote_string(_FIRST)})"
     ids = f"toString(uuid), toString(cityHash64({said})) FROM {topology.everywhere('system.tables')}"
     return (
-        yield from show(
+        yield from ask_every_host(
             topology,
             f"SELECT toInt64(_shard_num), hex(name), {ids} WHERE database = unhex({{db:String}}) AND "
             "has(splitByChar(',', {names:String}), hex(name))",
@@ -99,7 +99,7 @@ def collections_shown(topology: Topology, names: Collection[str]) -> Routine[Sho
 
 def _listed(topology: Topology, names: Collection[str], digested: str, table: str, which: str = "") -> Routine[Shown]:
     return (
-        yield from show(
+        yield from ask_every_host(
             topology,
             f"SELECT toInt64(_shard_num), hex(name), '', toString(cityHash64({digested})) FROM "
             f"{topology.everywhere(f'system.{table}')} WHERE {which}has(splitByChar(',', {{names:String}}), hex(name))",
@@ -108,7 +108,7 @@ def _listed(topology: Topology, names: Collection[str], digested: str, table: st
     )
 
 
-def show(topology: Topology, sql: str, bound: Mapping[str, str | int]) -> Routine[Shown]:
+def ask_every_host(topology: Topology, sql: str, bound: Mapping[str, str | int]) -> Routine[Shown]:
     """Carry a question out whose rows are place, name (in hexadecimal digits), UUID and digest; hosts that answer with
     no row are there too."""
     # A host that has none of the objects answers with no row: only this tells it from one that does not answer.
@@ -143,7 +143,7 @@ class Subject:
     def look(self, topology: Topology) -> Routine[Shown]:
         """What the hosts show of them."""
         if not self.kind:
-            return (yield from shown(topology, self.database, self.names))
+            return (yield from shown_by_hosts(topology, self.database, self.names))
         return (yield from SERVER_LISTS[self.kind](topology, self.names))
 
     @property

@@ -60,7 +60,7 @@ def require_server(version: tuple[int, ...], words: str) -> None:
         )
 
 
-def require_database(name: str, engine: str) -> None:
+def require_renames(name: str, engine: str) -> None:
     """Raise ``UsageError`` for a database in which no table can be renamed: neither a lease could be given back there,
     nor a copy take the place of a table. The server's own databases (``system``) are of such engines. The same for one
     whose name leaves too little room for the names of tables."""

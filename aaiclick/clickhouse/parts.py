@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.clickhouse.statements import READ, ask, ask_permissively, merged
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.routine import Query, Routine, Row, flag, number, text
@@ -109,7 +109,7 @@ def rows_in_reach(source: str, condition: str, query_size: int) -> Routine[int]:
 def detached_parts(database: str, name: str) -> Routine[tuple[int, str]]:
     """How many parts of a table somebody has detached, and the name of one. They are in its directory, and are dropped
     with it; those that the server detached itself have a reason, and do not count."""
-    rows = yield from answered(
+    rows = yield from rows_or_refusal(
         Query(
             "SELECT count(), min(name) FROM system.detached_parts WHERE database = {database:String} AND table = "
             "{table:String} AND reason = ''",

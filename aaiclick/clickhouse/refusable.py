@@ -12,7 +12,7 @@ from aaiclick.routine import Query, Routine, Rows
 T = TypeVar("T")
 
 
-def answered(query: Query) -> Routine[Rows | None]:
+def rows_or_refusal(query: Query) -> Routine[Rows | None]:
     """The rows; None where the engine refuses the question. Raises ``StatementError`` where it was not the engine that
     said so (code 0)."""
     try:

@@ -179,7 +179,7 @@ def read_topology(catalog: Catalog, cluster: str = "") -> Routine[Topology]:
         hosts = yield from hosts_of(catalog.database)
         return _one_or("database", catalog.database, hosts, catalog.database)
     if cluster:
-        name = yield from expanded(cluster)
+        name = yield from with_macros(cluster)
         if not name:
             return SINGLE  # the same declaration on a server that is in no cluster
         hosts = yield from hosts_of(name)
@@ -214,7 +214,7 @@ def clusters_elsewhere(names: Collection[str], ours: str) -> Routine[frozenset[s
     return frozenset(text(row[0]) for row in rows)
 
 
-def expanded(name: str) -> Routine[str]:
+def with_macros(name: str) -> Routine[str]:
     """A name with the server's macros put in: ``{cluster}``. '' where this server lacks one of them."""
     if "{" not in name:
         return name
@@ -234,7 +234,7 @@ def _of_replicas(catalog: Catalog) -> Routine[Topology | None]:
     most = max(live.replicas for live in catalog.objects.values() if not _ours(live.name))
     rows = yield Query(_CANDIDATES, {"most": most})
     names = [text(row[0]) for row in rows]
-    usual = (yield from expanded("{cluster}")) if len(names) > 1 else ""
+    usual = (yield from with_macros("{cluster}")) if len(names) > 1 else ""
     name = usual if usual in names else names[0] if len(names) == 1 else ""
     if not name:
         # Two clusters with the same hosts cannot be told apart by their tables: nobody is asked to guess.

@@ -101,12 +101,12 @@ def command_settings(effect: Command) -> Settings:
     return settings
 
 
-def bound(effect: Query | Command) -> Settings | None:
+def named_parameters(effect: Query | Command) -> Settings | None:
     """The parameters that the statement names; clickhouse-connect escapes them itself. None for none."""
     return used_parameters(effect.sql, effect.parameters) or None
 
 
-def place_of(client: object) -> str:
+def server_address(client: object) -> str:
     """``http://host:port`` of a client, without user and password."""
     url = getattr(client, "url", None)
     if not isinstance(url, str):
@@ -117,7 +117,7 @@ def place_of(client: object) -> str:
 
 def identity_of(client: object) -> str:
     """``http://user@host:port``, without the password."""
-    place = place_of(client)
+    place = server_address(client)
     user = _user_of(client)
     return place.replace("://", f"://{user}@", 1) if user else place
 
@@ -149,4 +149,4 @@ def in_session(client: object) -> bool:
 
 def failure(error: Exception, sql: str, client: object) -> AaiclickError:
     """An error of clickhouse-connect as an error of this library."""
-    return http_failure(error, sql, place_of(client))
+    return http_failure(error, sql, server_address(client))

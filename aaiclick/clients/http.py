@@ -12,11 +12,11 @@ from aaiclick.clients.connect import (
     ConnectClient,
     Settings,
     SettingsFilter,
-    bound,
     command_settings,
     failure,
     identity_of,
     in_session,
+    named_parameters,
 )
 from aaiclick.clients.settings import changed_of, engine_defaults, read_changed_settings, without_refused
 from aaiclick.clients.url import ServerUrl
@@ -71,7 +71,7 @@ class HttpConnection:
     def query(self, effect: Query, /) -> tuple[tuple[object, ...], ...]:
         if effect.at is not None:
             return self._peer(effect.at).query(replace(effect, at=None))
-        parameters = bound(effect)
+        parameters = named_parameters(effect)
         body = self._send(
             effect.sql,
             effect.settings,
@@ -91,7 +91,7 @@ class HttpConnection:
         if effect.at is not None:
             self._peer(effect.at).command(replace(effect, at=None))
             return
-        parameters = bound(effect)
+        parameters = named_parameters(effect)
         own_database = effect.database is None
         self._send(
             effect.sql,

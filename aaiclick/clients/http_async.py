@@ -10,11 +10,11 @@ from aaiclick.clients.connect import (
     ConnectAsyncClient,
     Settings,
     SettingsFilter,
-    bound,
     command_settings,
     failure,
     identity_of,
     in_session,
+    named_parameters,
 )
 from aaiclick.clients.settings import changed_of, engine_defaults, read_changed_settings, without_refused
 from aaiclick.errors import OutcomeUnknownError
@@ -41,7 +41,7 @@ class HttpAsyncConnection:
         return self._identity
 
     async def query(self, effect: Query, /) -> tuple[tuple[object, ...], ...]:
-        parameters = bound(effect)
+        parameters = named_parameters(effect)
         body = await self._send(
             effect.sql,
             effect.settings,
@@ -58,7 +58,7 @@ class HttpAsyncConnection:
             ) from error
 
     async def command(self, effect: Command, /) -> None:
-        parameters = bound(effect)
+        parameters = named_parameters(effect)
         own_database = effect.database is None
         await self._send(
             effect.sql,

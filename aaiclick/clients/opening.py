@@ -9,7 +9,7 @@ from typing import TypeAlias, cast
 
 from aaiclick.clients.answers import FORMAT
 from aaiclick.clients.chdb_session import FLUSH, EngineSession, execute, open_session
-from aaiclick.clients.connect import ConnectClient, bound
+from aaiclick.clients.connect import ConnectClient, named_parameters
 from aaiclick.clients.embedded import CallerContext, EmbeddedConnection, SessionReader
 from aaiclick.clients.failures import http_failure
 from aaiclick.clients.fork import refuse_inherited_engine
@@ -105,7 +105,7 @@ class ConnectReader:
 
     def read(self, sql: str, parameters: Mapping[str, str | int]) -> bytes:
         try:
-            return self._client.raw_query(sql, bound(Query(sql, parameters)), None, FORMAT)
+            return self._client.raw_query(sql, named_parameters(Query(sql, parameters)), None, FORMAT)
         except Exception as error:
             if "streaming a query result" in str(error):
                 raise UsageError(

@@ -17,7 +17,7 @@ from aaiclick.commands.inspection.host_definitions import until_alike
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import make_plan
 from aaiclick.commands.inspection.recorded_forms import dump_forms
-from aaiclick.commands.newer_version import begun, giving_up
+from aaiclick.commands.newer_version import begun_by, giving_up
 from aaiclick.commands.session import under_lease
 from aaiclick.commands.start.left_guards import drop_left
 from aaiclick.errors import ApplyError, DoesNotFitError, UsageError
@@ -178,13 +178,13 @@ def _passing(found: Inspection) -> tuple[str, ...]:
     said: list[str] = []
     if way is not None:
         words = (
-            f"a migration to v{way.version} is under way ({begun(way)}), and what it converted already would be "
+            f"a migration to v{way.version} is under way ({begun_by(way)}), and what it converted already would be "
             "converted again"
         )
         said.append(f"{words} (to give it up: {giving_up(way, way.before or 0)})" if way.before else words)
     if back is not None:
         said.append(
-            f"the rollback to v{back.to} is not finished ({begun(back)}; to finish it: aaiclick rollback --to "
+            f"the rollback to v{back.to} is not finished ({begun_by(back)}; to finish it: aaiclick rollback --to "
             f"{back.to})"
         )
     return tuple(said)

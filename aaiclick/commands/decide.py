@@ -21,7 +21,7 @@ from aaiclick.errors import (
     UnsupportedObjectError,
 )
 from aaiclick.events import Compared
-from aaiclick.plan.foreign_objects import changed, touched
+from aaiclick.plan.foreign_objects import changed, changed_objects
 from aaiclick.plan.gate import GateDecision, judge
 from aaiclick.plan.policy import Policy
 from aaiclick.plan.steps import UNREADABLE
@@ -202,7 +202,9 @@ def _foreign(planned: PlannedMigration) -> Obstacle | None:
     if not foreign:
         return None
     owners = tuple((name, found.owners[name].label) for name in sorted(foreign))
-    words = tuple(words for step in plan.required if touched(step, schema) & foreign for words in step.differences)
+    words = tuple(
+        words for step in plan.required if changed_objects(step, schema) & foreign for words in step.differences
+    )
     said = (*(f"{name} belongs to {label}" for name, label in owners), *_differences(planned))
     said += tuple(f"{step.object}: blocked: {step.blocked}" for step in plan.required if step.blocked)
     return Obstacle(ForeignTableError(schema.name, owners, words), "foreign", said)

@@ -16,9 +16,9 @@ def ensure(run: Run) -> Routine[Report]:
     started = yield from clock()
     seen = yield from warm(run.schema, run.database, run.policy.allowed)
     if run.approved is not None and seen.database:  # '' in a database without a table, where nobody named one
-        from aaiclick.commands.approval.approved import require_database
+        from aaiclick.commands.approval.approved import require_its_database
 
-        require_database(run.approved, seen.database)
+        require_its_database(run.approved, seen.database)
     if seen.in_sync and not asks_for_more(run.policy, seen):
         return nothing_to_do(run.schema, seen, (yield from clock()) - started)
     # Loaded here, because most starts end above, and this brings the planner with it.

@@ -12,7 +12,7 @@ from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.hex_text import hexed
 from aaiclick.state.owned import read_owned_here
 from aaiclick.state.record import Record
-from aaiclick.state.records import history
+from aaiclick.state.records import all_records
 
 _TABLES = "SELECT name FROM system.tables WHERE database = unhex({database:String}) ORDER BY name"
 
@@ -54,4 +54,4 @@ def _history(database: str | None, schema: str | None = None) -> Routine[tuple[R
     where = yield from _database(database)
     # Only read: no table is made for it, and no lease is needed.
     books = recorded_here((yield from read_owned_here(where)))
-    return (yield from with_bookkeeping(history(where, schema), books))
+    return (yield from with_bookkeeping(all_records(where, schema), books))

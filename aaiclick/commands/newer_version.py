@@ -67,7 +67,13 @@ def ahead_error(found: Inspection) -> SchemaAheadError | None:
         if way.running.bears(version):
             return None
         return SchemaAheadError(
-            schema.name, found.live.number, version, way.oldest_code, way.version, begun(way), giving_up(way, version)
+            schema.name,
+            found.live.number,
+            version,
+            way.oldest_code,
+            way.version,
+            begun_by(way),
+            giving_up(way, version),
         )
     assert found.numbered is not None
     oldest, live = found.numbered.oldest_code, found.numbered.version or 0
@@ -75,7 +81,7 @@ def ahead_error(found: Inspection) -> SchemaAheadError | None:
     return None if oldest is not None and oldest <= version else SchemaAheadError(schema.name, live, version, oldest)
 
 
-def begun(way: UnfinishedMigration | UnfinishedRollback) -> str:
+def begun_by(way: UnfinishedMigration | UnfinishedRollback) -> str:
     """Who began it and when, for a sentence."""
     when = f"on {datetime.fromtimestamp(way.at / 1000, timezone.utc):%Y-%m-%d at %H:%M} UTC" if way.at else ""
     by = f"by {way.who}" if way.who else ""
@@ -90,7 +96,7 @@ def giving_up(way: UnfinishedMigration, code: int) -> str:
 
 def coming_back(found: Inspection, going: UnfinishedRollback) -> SchemaVersionError:
     """The error for a rollback that is half done: neither version's code finds the tables that it expects."""
-    words = (f"the rollback to v{going.to} ({begun(going)}) was not finished",)
+    words = (f"the rollback to v{going.to} ({begun_by(going)}) was not finished",)
     live = f"v{going.before} and rolling back to v{going.to}"
     return SchemaVersionError(
         found.schema.name, live, found.schema.version_label, words, f"aaiclick rollback --to {going.to}"

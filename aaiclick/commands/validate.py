@@ -9,7 +9,7 @@ from aaiclick.clickhouse.names import FENCE_CONSTRAINT
 from aaiclick.commands.decide import status_of
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import make_plan
-from aaiclick.commands.newer_version import begun
+from aaiclick.commands.newer_version import begun_by
 from aaiclick.commands.report import HostStatus, KeptTable, Status
 from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
@@ -77,9 +77,9 @@ def _begun(found: Inspection) -> list[str]:
     said: list[str] = []
     forward, back = found.unfinished_migration, found.unfinished_rollback
     if forward is not None:
-        said.append(f"a migration to v{forward.version} ({begun(forward)}) was not finished")
+        said.append(f"a migration to v{forward.version} ({begun_by(forward)}) was not finished")
     if back is not None:
-        said.append(f"the rollback to v{back.to} ({begun(back)}) was not finished")
+        said.append(f"the rollback to v{back.to} ({begun_by(back)}) was not finished")
     return said
 
 

@@ -19,7 +19,7 @@ def same_index(old: IndexForm | None, live: TableForm, new: IndexForm | None, wa
     """True where the two indexes differ in nothing but that one names an ALIAS and the other what stands behind it."""
     if old is None or new is None or (old.name, old.type, old.granularity) != (new.name, new.type, new.granularity):
         return False
-    return expanded(old.expression, aliases_of(live)) == expanded(new.expression, aliases_of(wanted))
+    return without_aliases(old.expression, aliases_of(live)) == without_aliases(new.expression, aliases_of(wanted))
 
 
 def aliases_of(form: TableForm) -> dict[str, str]:
@@ -27,7 +27,7 @@ def aliases_of(form: TableForm) -> dict[str, str]:
     return {column.name: column.expression for column in form.columns if column.kind == "ALIAS"}
 
 
-def expanded(text: str, aliases: Mapping[str, str]) -> str:
+def without_aliases(text: str, aliases: Mapping[str, str]) -> str:
     """The expression without aliases, with the parentheses that the server would write."""
     for _ in range(_DEEPEST):
         try:

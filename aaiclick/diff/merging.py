@@ -9,7 +9,7 @@ from aaiclick.catalog.normalize import key_elements, without_direction
 from aaiclick.catalog.render import local_family
 from aaiclick.diff.conversion.combining import combined_by, ordered_alike
 from aaiclick.diff.conversion.numbers import decimal, floating, holds, numeric, whole
-from aaiclick.diff.conversion.shapes import bare
+from aaiclick.diff.conversion.shapes import inner_type
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.tokens import split_top, unquote
 from aaiclick.sql.types import TypeText
@@ -53,7 +53,7 @@ REMOVE = "remove rows by {}"
 _TIME = "pick values of {} by their time"
 
 
-def engine_of(form: TableForm) -> str:
+def merging_engine(form: TableForm) -> str:
     """Name of the engine without Replicated or Shared: ``ReplacingMergeTree``."""
     return local_family(form).engine
 
@@ -66,7 +66,7 @@ def role(form: TableForm, column: ColumnForm, *, first_of_arrays: bool = False) 
     """
     if column.name in {_bare(element) for key in (form.order_by, form.partition_by) for element in key_elements(key)}:
         return ""
-    engine, arguments = engine_of(form), tuple(split_top(local_family(form).arguments))
+    engine, arguments = merging_engine(form), tuple(split_top(local_family(form).arguments))
     own = _special(engine, arguments).get(column.name)
     if own is not None:
         return own
@@ -75,7 +75,7 @@ def role(form: TableForm, column: ColumnForm, *, first_of_arrays: bool = False) 
         return _KEEPS_FIRST if coalescing else KEEPS_ONE
     if engine == "SummingMergeTree":
         return _summed(form, column, arguments)
-    if coalescing and first_of_arrays and bare(column.type)[0].name == "Array":
+    if coalescing and first_of_arrays and inner_type(column.type)[0].name == "Array":
         return _KEEPS_FIRST
     return _TIME if engine == "GraphiteMergeTree" else _KEEPS_LAST if coalescing else KEEPS_ONE
 
@@ -121,12 +121,12 @@ def summable(type_text: str) -> bool:
     ones."""
     if type_text.startswith(("SimpleAggregateFunction(", "AggregateFunction(")):
         return False
-    return numeric(bare(type_text)[0])
+    return numeric(inner_type(type_text)[0])
 
 
 def added_up(form: TableForm) -> tuple[str, ...]:
     """The columns that a SummingMergeTree adds up. It removes a row where all of them are 0."""
-    if engine_of(form) != "SummingMergeTree":
+    if merging_engine(form) != "SummingMergeTree":
         return ()
     return tuple(column.name for column in form.columns if column.stored and role(form, column) == _ADDS)
 
@@ -150,7 +150,7 @@ def altered(
         return f"merges {was.format(old.name)} no longer, and {is_now.format(new.name)} from now on"
     if old.type == new.type or was in (KEEPS_ONE, _KEEPS_FIRST, _KEEPS_LAST):
         return ""
-    one, other = bare(old.type)[0], bare(new.type)[0]
+    one, other = inner_type(old.type)[0], inner_type(new.type)[0]
     if one == other:
         return ""
     alike = ordered_alike(one, other) if was == ORDER else was == _ADDS and _adds_alike(one, other)
@@ -181,7 +181,7 @@ def _by_its_function(form: TableForm, column: ColumnForm) -> bool:
     An AggregatingMergeTree does it with every one that is not itself an element of the sort key, the partition key's
     among them. Those that add up or coalesce leave alone what a key computes something from, and what they do not list.
     """
-    match engine_of(form):
+    match merging_engine(form):
         case "AggregatingMergeTree":
             return column.name not in {_bare(element) for element in key_elements(form.order_by)}
         case "SummingMergeTree" | "CoalescingMergeTree":

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.catalog.normalize import normal
-from aaiclick.catalog.render import engine_name
+from aaiclick.catalog.render import printed_name
 from aaiclick.sql.column_names import renamed_columns
 from aaiclick.sql.tokens import TokenError
 
@@ -25,7 +25,7 @@ def renamed_text(text: str, names: Mapping[str, str]) -> str:
 @lru_cache(maxsize=4096)
 def _renamed(text: str, pairs: tuple[tuple[str, str], ...]) -> str:
     try:
-        return renamed_columns(text, [(old, engine_name(new)) for old, new in pairs])
+        return renamed_columns(text, [(old, printed_name(new)) for old, new in pairs])
     except TokenError:
         return text
 

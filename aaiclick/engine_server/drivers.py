@@ -104,7 +104,7 @@ def _sets(text: str) -> frozenset[str]:
     return frozenset(_SET_NAMES.findall(_STRING.sub("''", text)))
 
 
-def joined(state: list[str]) -> list[str]:
+def joined_statements(state: list[str]) -> list[str]:
     """The statements, with a SET that follows another one written as one: each statement costs as much as a query."""
     found: list[str] = []
     for text in state:
@@ -144,7 +144,7 @@ class _Turns:
         # Should one of these statements fail, nobody's settings are in force: the next turn sets all of its own.
         self._last = None
         back = [f"{name} = DEFAULT" for name in names if not name.startswith("param_")]
-        for text in [*([f"SET {', '.join(back)}"] if back else []), "USE default", *joined(turn.state)]:
+        for text in [*([f"SET {', '.join(back)}"] if back else []), "USE default", *joined_statements(turn.state)]:
             self._query(text, "TabSeparated")
         self._last = turn
 

@@ -36,7 +36,7 @@ from aaiclick.lease.former_holders import end_former_statements
 from aaiclick.lease.generations import open_lease
 from aaiclick.lease.guard import guarded
 from aaiclick.lease.keeper import GenerationWatch, KeeperLease, known, watch_on, win
-from aaiclick.lease.lock import Holder, create_beats, create_lock, look, tagged
+from aaiclick.lease.lock import Holder, create_beats, create_lock, current_lock, tagged
 from aaiclick.lease.one_host import one_host_holder
 from aaiclick.lease.owner import Owner, this_process
 from aaiclick.lease.renew import (
@@ -113,7 +113,7 @@ def _acquire(
 ) -> Routine[Lease | None]:
     database, wait = me.database, LeaseWait()
     while True:
-        seen = yield from look(database)
+        seen = yield from current_lock(database)
         holder = seen.holder
         # Whoever was waited for has ended, and may have done all that this run wanted: that is asked before it
         # contends.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from aaiclick.clock import clock
 from aaiclick.errors import LockHeldError
 from aaiclick.events import LeaseTakenOver, LeaseWaited, Note, Waiting
-from aaiclick.lease.lock import Beat, Holder, Look, look, newest_beats
+from aaiclick.lease.lock import Beat, Holder, Look, current_lock, newest_beats
 from aaiclick.lease.owner import Owner
 from aaiclick.lease.renew import Lease
 from aaiclick.routine import Emit, Nonce, ProcessGone, Routine, Sleep, flag, text
@@ -133,7 +133,7 @@ def time_left(me: Contender, holder: Holder, seen: Look, wait: LeaseWait) -> Rou
         if last.at > first:
             # It came behind that look at the clock, before which this process may have stood still for any time, or the
             # clock was set back. The clock behind the heartbeat tells which.
-            first = (yield from look(me.database)).now
+            first = (yield from current_lock(me.database)).now
         wait = replace(wait, beats_of=holder.nonce, beat=last.count, seen=first)
     # One process at a time has the directory open, and it is this one: whoever is in another process, or from before
     # the engine's start, cannot be at work.

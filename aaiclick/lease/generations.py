@@ -81,7 +81,7 @@ def open_lease(books: Bookkeeping) -> Routine[None]:
     yield from make_everywhere(books, _TABLES)
 
 
-def look(books: Bookkeeping) -> Routine[Generation]:
+def highest_generation(books: Bookkeeping) -> Routine[Generation]:
     """The highest generation. Raises StatementError with a code of ``NOT_NOW`` where the host does not know it."""
     asked = yield from clock()
     yield from catch_up(books, GENERATIONS)

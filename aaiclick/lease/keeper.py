@@ -22,9 +22,9 @@ from aaiclick.lease.generations import (
     Generation,
     announce,
     beat,
+    highest_generation,
     holder,
     holders,
-    look,
     read_local,
     while_held,
 )
@@ -191,7 +191,7 @@ def watch_on(watch: GenerationWatch, seen: Generation, ended: float) -> Generati
 def known(books: Bookkeeping) -> Routine[Generation | StatementError]:
     """The highest generation; the error where the host does not know it."""
     try:
-        return (yield from look(books))
+        return (yield from highest_generation(books))
     except StatementError as error:
         if error.code not in NOT_NOW:
             raise

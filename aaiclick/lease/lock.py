@@ -139,7 +139,7 @@ def parse_holder(comment: str, uuid: str) -> Holder:
     return Holder(digest, Owner("unknown", "unknown", 0), 0, 0.0)
 
 
-def look(database: str) -> Routine[Look]:
+def current_lock(database: str) -> Routine[Look]:
     """The lock as it is now: one round trip, whether it is held or free."""
     rows = yield Query(
         "SELECT count(), any(comment), any(toString(uuid)), toUnixTimestamp64Milli(now64(3)), uptime() FROM "
@@ -236,7 +236,7 @@ def create_lock(database: str, holder: Holder) -> Routine[bool]:
             raise
         # A client that sent the CREATE twice after a broken connection is told 57 about its own lock; and where only
         # the answer was lost, the lock is there.
-        seen = yield from look(database)
+        seen = yield from current_lock(database)
         won = seen.holder is not None and seen.holder.nonce == holder.nonce
         if unknown and not won:
             raise

@@ -14,7 +14,7 @@ from aaiclick.clock import clock
 from aaiclick.error_codes import QUERY_WAS_CANCELLED, UNKNOWN_DATABASE, UNKNOWN_TABLE
 from aaiclick.errors import AaiclickError, ConnectionFailed, LeaseLostError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
-from aaiclick.lease.lock import Beat, beat, look, newest_beats
+from aaiclick.lease.lock import Beat, beat, current_lock, newest_beats
 from aaiclick.lease.owner import Owner
 from aaiclick.lease.tombstones import collect, drop_tombstone, end_lock
 from aaiclick.routine import Emit, Routine
@@ -102,7 +102,7 @@ def renew(lease: Lease, seconds: float | None = None, *, first: bool = False) ->
     # heartbeats before it (see below).
     yield from beat(lease.database, lease.nonce, granted)
     # RENAME takes whatever has the name of the lock: whose it is has to be known before.
-    seen = yield from look(lease.database)
+    seen = yield from current_lock(lease.database)
     if seen.holder is None or seen.holder.nonce != lease.nonce:
         raise lost_error(lease, seen.holder.owner if seen.holder is not None else None)
     beats = () if first else (yield from newest_beats(lease.database, lease.nonce))
@@ -131,7 +131,7 @@ def check(lease: Lease) -> Routine[None]:
     if lease.shared is not None:
         yield from lease.shared.check(lease)
         return
-    seen = yield from look(lease.database)
+    seen = yield from current_lock(lease.database)
     if seen.holder is None or seen.holder.nonce != lease.nonce:
         raise lost_error(lease, seen.holder.owner if seen.holder is not None else None)
 
@@ -150,7 +150,7 @@ def _release(lease: Lease) -> Routine[bool]:
     if lease.shared is not None:
         yield from lease.shared.release(lease)
         return True
-    seen = yield from look(lease.database)
+    seen = yield from current_lock(lease.database)
     ended: int | None = None
     # RENAME takes whatever has the name. Where the lock changes hands behind this look, ``end_lock`` sees what it has
     # renamed, and puts it back.

@@ -13,7 +13,7 @@ from aaiclick.errors import UsageError
 from aaiclick.metrics.catalogue import BUILD_IN_FILE, IN_FILE, UP, Metric
 from aaiclick.metrics.labels import LABEL_VALUES, OTHER
 from aaiclick.metrics.status import figures
-from aaiclick.metrics.together import combined
+from aaiclick.metrics.together import one_value
 from aaiclick.version import VERSION
 
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
@@ -31,7 +31,7 @@ def exposition(schema: str, found: Mapping[str, Status | None], now: float, labe
     for metric in IN_FILE:
         told = [(database, values[database].get(metric)) for database in own]
         if rest:
-            told.append((OTHER, combined(metric, [values[database].get(metric) for database in rest])))
+            told.append((OTHER, one_value(metric, [values[database].get(metric) for database in rest])))
         lines = [_line(metric, _labels(schema, name), value) for name, value in told if value is not None]
         text += _head(metric) + "".join(lines) if lines else ""
     return text
@@ -65,7 +65,7 @@ def _line(metric: Metric, labels: Mapping[str, str], value: float) -> str:
     return f"{metric.name}{{{named}}} {number}\n"
 
 
-def write(path: Path, text: str) -> None:
+def replace_file(path: Path, text: str) -> None:
     """Put the text in place of the file at once: whoever reads it sees the old one or the new one, never a half.
 
     Everybody may read it: node_exporter runs as another user. Raises ``UsageError`` where it cannot be written.

@@ -59,7 +59,7 @@ class _Line:
         return self._sign * self._heap[0][0]
 
 
-def combined(metric: Metric, values: Iterable[float | None]) -> float | None:
+def one_value(metric: Metric, values: Iterable[float | None]) -> float | None:
     """One value for these; None where none of them is known."""
     known = [value for value in values if value is not None]
     if not known:

@@ -9,7 +9,7 @@ from aaiclick.plan.model import Plan, Step
 from aaiclick.specs.schema import Schema
 
 
-def touched(step: Step, schema: Schema) -> frozenset[str]:
+def changed_objects(step: Step, schema: Schema) -> frozenset[str]:
     """Names of the present objects that a step changes."""
     # An object that is created did not exist, and what a migration does is its author's affair.
     if step.strategy in ("create", "sql", "callable"):
@@ -27,7 +27,7 @@ def without_foreign(plan: Plan, schema: Schema, owners: Mapping[str, str]) -> Pl
     """
     if not owners:
         return plan
-    steps = tuple(step for step in plan.steps if not (step.optional and touched(step, schema) & owners.keys()))
+    steps = tuple(step for step in plan.steps if not (step.optional and changed_objects(step, schema) & owners.keys()))
     declared = {item.name for item in schema.objects}
     shared = tuple(
         f"{name} belongs to {owners[name]} and is declared here as well; nothing differs"
@@ -40,4 +40,4 @@ def without_foreign(plan: Plan, schema: Schema, owners: Mapping[str, str]) -> Pl
 
 def changed(plan: Plan, schema: Schema, owners: Collection[str]) -> frozenset[str]:
     """Objects of other schemas that the required steps would change."""
-    return frozenset(name for step in plan.required for name in touched(step, schema) if name in owners)
+    return frozenset(name for step in plan.required for name in changed_objects(step, schema) if name in owners)

@@ -14,7 +14,7 @@ from aaiclick.catalog.secrets import hidden_texts
 from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import UsageError
 from aaiclick.plan.operations import CreateWork, ReplaceWork, Work
-from aaiclick.plan.seal import seal_of
+from aaiclick.plan.seal import plan_seal
 from aaiclick.printable import range_text, seconds_text, shown, shown_lines, shown_sql, size_text
 from aaiclick.sql.secrets import without_secrets
 
@@ -188,7 +188,7 @@ class Plan:
         """JSON that ``from_json`` reads back, with a seal. A secret stands as ``[HIDDEN]`` in it, or its statement is
         left out."""
         bare = replace(self, steps=tuple(step_without_secrets(step) for step in self.steps), seal="")
-        sealed = replace(bare, seal=seal_of(_plan().dump_json(bare).decode()))
+        sealed = replace(bare, seal=plan_seal(_plan().dump_json(bare).decode()))
         return _plan().dump_json(sealed, indent=2).decode()
 
     @staticmethod
@@ -199,7 +199,7 @@ class Plan:
         except (ValidationError, RecursionError) as error:
             raise UsageError(f"this is no plan: {_why(error)}") from None
         # Of the text, not of the plan that was read: fields that this release does not know count, too.
-        if plan.seal and plan.format == PLAN_FORMAT and plan.seal != seal_of(text):
+        if plan.seal and plan.format == PLAN_FORMAT and plan.seal != plan_seal(text):
             raise UsageError("the plan was edited after it was made: what it says is not what would be carried out")
         return plan
 

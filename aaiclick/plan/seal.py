@@ -7,7 +7,7 @@ import json
 from typing import cast
 
 
-def seal_of(text: str) -> str:
+def plan_seal(text: str) -> str:
     """A digest of the JSON of a plan without its seal. How the text is laid out does not count."""
     content = cast("dict[str, object]", json.loads(text))
     content.pop("seal", None)

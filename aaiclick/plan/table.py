@@ -10,11 +10,11 @@ from aaiclick.catalog.forms import Catalog, LiveObject, TableForm
 from aaiclick.catalog.normalize import normal
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.clickhouse.features import too_old_to_change
-from aaiclick.diff.changes.column_type import RetypeColumn, with_filled
+from aaiclick.diff.changes.column_type import RetypeColumn, not_converted
 from aaiclick.diff.compare import Differing, diff_table
 from aaiclick.diff.target import Target, make_target
 from aaiclick.plan import steps
-from aaiclick.plan.combining.groups import combined
+from aaiclick.plan.combining.groups import combining_hazards
 from aaiclick.plan.data_checks.checks import CheckFindings, count_violations
 from aaiclick.plan.data_checks.counting import countable, counted_rows
 from aaiclick.plan.data_checks.defaults import failing_defaults
@@ -107,7 +107,7 @@ def make_table_diff(
     form, target, hidden = without_hidden_defaults(form, target)
     if hidden:
         live = replace(live, form=form)
-    changes = with_filled(diff_table(form, target), rebuild.columns if rebuild else ())
+    changes = not_converted(diff_table(form, target), rebuild.columns if rebuild else ())
 
     def make_clone(wanted: TableForm, label: str) -> Routine[Clone]:
         name, refusal = yield from create_or_load_clone(scratch, wanted, f"{live.name}~{label}")
@@ -182,7 +182,7 @@ def _required(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
         failing, read = yield from failing_defaults(diff, data_name)
         found, cost = replace(found, blocked=failing), cost.plus(read)
     proof = yield from _proof(diff, data_name, found.blocked)
-    combines = () if found.blocked else (yield from combined(diff, data_name))
+    combines = () if found.blocked else (yield from combining_hazards(diff, data_name))
     if diff.reads_no_rows and combines:  # without reading rows it is not known whether any are combined
         combines, cost = (), cost.plus(Cost(open=("which rows merges combine",)))
     table_guards = TableGuards((*of_counts(diff, found.clear), *of_expressions(diff, found.filled)), proof.guards, seen)

@@ -12,7 +12,7 @@ from aaiclick.catalog.scratch import Scratch
 from aaiclick.clickhouse.topology import Topology
 from aaiclick.errors import SpecError
 from aaiclick.plan.backfill.view_steps import require_types
-from aaiclick.plan.comparison.changed_views import replace_view, view_changes, with_difference
+from aaiclick.plan.comparison.changed_views import step_of_changed, view_changes, with_difference
 from aaiclick.plan.declaration.dictionaries import loads, require_attributes
 from aaiclick.plan.declaration.materialized_views import check_views
 from aaiclick.plan.dependents.declared_reads import Declared, first_ready, in_reading_order, names_of
@@ -125,7 +125,7 @@ def plan_views(
         if live.form.kind != form.kind:
             found.append(obstacle_step(live.name, live.form.kind, item.noun))
         else:
-            step = yield from replace_view(item, live, form, catalog, forms, topology)
+            step = yield from step_of_changed(item, live, form, catalog, forms, topology)
             if step is not None:
                 found.append(with_difference(step, live.form, form))
     if creates := create_order(items, catalog):

@@ -155,7 +155,7 @@ def kill_where(kind: str, condition: str, *, asynchronous: bool = False) -> str:
     return f"KILL {kind} WHERE {condition}{' ASYNC' if asynchronous else ''}"
 
 
-def everywhere(name: str, cluster: str) -> str:
+def with_cluster(name: str, cluster: str) -> str:
     """The name of what a statement is about, with the cluster on whose hosts it is carried out."""
     return f"{name} ON CLUSTER {quote_string(cluster)}"
 

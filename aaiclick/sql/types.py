@@ -69,7 +69,7 @@ def unwrapped(text: str) -> tuple[TypeText, bool]:
     return found, nullable
 
 
-def named(argument: str) -> tuple[str, str]:
+def element_name(argument: str) -> tuple[str, str]:
     """(name, type) of an element of a Tuple or Nested; the name is '' where it has none."""
     if argument.startswith(("`", '"')):
         # The quote may be a part of the name.

@@ -61,7 +61,7 @@ class BackfillMark:
     own: str = ""
     """UUID of the mark itself: a mark that has another one came with a backup. '' where it has none."""
     format: int = 1
-    """See ``format_of``."""
+    """See ``mark_format``."""
 
 
 COMMENT = CommentFormat(BackfillMark, frozenset({"own"}))
@@ -72,7 +72,7 @@ def backfill_mark_name(nonce: str, view: str) -> str:
     return f"{MARK_PREFIX}{nonce}_{label(view)}"
 
 
-def format_of(work: BackfillWork) -> int:
+def mark_format(work: BackfillWork) -> int:
     """The format of the mark for it."""
     return FORMAT if work.fill is not None and work.fill.before else 1
 

@@ -29,7 +29,7 @@ from aaiclick.state.notes import read_notes
 from aaiclick.state.rebuild_mark import MARK_PREFIX, Mark, parse_mark
 from aaiclick.state.replicated.backfill_mark import ReplicatedBackfillMark, parse_replicated_backfill
 from aaiclick.state.replicated.mark import ReplicatedMark, parse_replicated_mark
-from aaiclick.state.staged_chunks import STAGE_PREFIX, StagedChunk, parse_staged_chunk, source_of
+from aaiclick.state.staged_chunks import STAGE_PREFIX, StagedChunk, filled_from, parse_staged_chunk
 
 # Each branch yields: kind, name, engine, comment, UUID, rows, bytes, the server's clock, its uptime.
 _NOTHING = "toUInt64(0), toUInt64(0), toInt64(0), toUInt64(0)"
@@ -195,7 +195,7 @@ class Owned:
             if ours is None or ours.label != label(table):
                 continue
             # Of the copy of another storage, which has the same label, rows would be mixed in.
-            if ours.nonce in nonces or (source and source_of(each.comment) == source):
+            if ours.nonce in nonces or (source and filled_from(each.comment) == source):
                 filled = parse_staged_chunk(each.name, each.comment)
                 # With another number of rows it is not what was compared.
                 found.append((each.name, filled if filled is not None and filled.rows == each.rows else None))

@@ -149,7 +149,7 @@ def _claim(row: Row) -> Claim:
     return Claim(schema, _optional(row[2]), name, cast("Space", text(row[4])), number(row[15]), bool(number(row[17])))
 
 
-def history(database: str, schema: str | None = None) -> Routine[tuple[Record, ...]]:
+def all_records(database: str, schema: str | None = None) -> Routine[tuple[Record, ...]]:
     """All transitions of a schema (None: of every schema), oldest first; none where there is no table."""
     condition, parameters = (
         ("1", dict[str, "str | int"]())
@@ -159,7 +159,7 @@ def history(database: str, schema: str | None = None) -> Routine[tuple[Record, .
     return (yield from _select(database, condition, parameters, "ASC"))
 
 
-def mentioned(database: str, schema: str, keys: Mapping[str, tuple[str, str]]) -> Routine[frozenset[str]]:
+def spent_keys(database: str, schema: str, keys: Mapping[str, tuple[str, str]]) -> Routine[frozenset[str]]:
     """Those keys of a policy that are about something that is over: a plan of the schema that was carried out asks for
     the key, or a version had the object with the part that it names (``('', '')``: only plans are looked at)."""
     if not keys:

@@ -96,7 +96,7 @@ def parse_staged_chunk(name: str, comment: str) -> StagedChunk | None:
     return replace(filled, name=name) if filled is not None and filled.format == FORMAT else None
 
 
-def source_of(comment: str) -> str:
+def filled_from(comment: str) -> str:
     """UUID of the storage that a staging table is, or was, filled from; '' where its comment does not say so."""
     said = BEGUN.load(comment) or COMMENT.load(comment)
     return said.source if said is not None else ""
@@ -145,11 +145,11 @@ def covered(staged: Iterable[StagedChunk], present: Iterable[Part]) -> tuple[tup
     return tuple(part for part in rows if part.key in held), tuple(part for part in rows if part.key not in held)
 
 
-def in_order(staged: Iterable[StagedChunk]) -> tuple[StagedChunk, ...]:
+def by_block(staged: Iterable[StagedChunk]) -> tuple[StagedChunk, ...]:
     """By block number: the order of rows where it matters."""
     return tuple(sorted(staged, key=lambda filled: (filled.first, filled.name)))
 
 
-def rows_of(parts: Sequence[Part]) -> int:
+def rows_in_parts(parts: Sequence[Part]) -> int:
     """Rows in parts, hidden ones included."""
     return sum(part.rows for part in parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aaiclick.clickhouse.names import RECORDS
-from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.clickhouse.shared.bookkeeping import read_bookkeeping, read_ready
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.sql.quoting import qualified
@@ -21,7 +21,7 @@ def steps_taken(database: str, least: int) -> Routine[tuple[tuple[str, int, floa
         f"SELECT plan FROM {qualified(books.home, RECORDS)} WHERE state = 'applied' AND position(plan, '\"took\": ') > "
         f"0 ORDER BY seq DESC LIMIT {MOST_RECORDS}"
     )
-    rows = yield from answered(
+    rows = yield from rows_or_refusal(
         Query(
             "SELECT JSONExtractString(step, 'strategy'), JSONExtractUInt(step, 'bytes') AS size, "
             "JSONExtractFloat(step, 'took') AS took FROM"

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from aaiclick.commands.ensure import nothing_to_do
 from aaiclick.commands.inspection.warm import Warm
 from aaiclick.commands.report import Report, Status
-from aaiclick.commands.tenants.alike import alike, holds_for_others
+from aaiclick.commands.tenants.alike import holds_for_others, in_sync_databases
 from aaiclick.commands.tenants.warm import AT_ONCE, warm_tenants
 from aaiclick.errors import AaiclickError
 from aaiclick.plan.policy import Policy
@@ -83,7 +83,7 @@ class Alike(_Ahead[str]):
         self._known: dict[str, Status] = {}
 
     def _ask(self, databases: Sequence[str], policy: Policy) -> Routine[dict[str, str]]:
-        return alike(self._schema, databases)
+        return in_sync_databases(self._schema, databases)
 
     def status(self, connection: Connection, database: str) -> Status | None:
         """The status of one that stands as another one did; None where it has to be looked at."""

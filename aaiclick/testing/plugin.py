@@ -81,7 +81,7 @@ def aaiclick_schema(
     It is on the embedded engine, or where the client or session given as ``via=`` leads. The first call for a schema
     runs ``ensure_schema``; later ones repeat the recorded statements, all at once, in milliseconds.
     """
-    from aaiclick.testing.recorded import EngineTarget, drop, engine_target, is_embedded, server_target
+    from aaiclick.testing.recorded import EngineTarget, drop_database, engine_target, is_embedded, server_target
 
     made: list[tuple[EngineTarget, str]] = []
 
@@ -97,7 +97,7 @@ def aaiclick_schema(
 
     yield create
     for target, database in made:
-        drop(target, database)
+        drop_database(target, database)
 
 
 @pytest.fixture

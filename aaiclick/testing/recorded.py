@@ -89,7 +89,7 @@ class SchemaRecorder:
             database = fresh_name("schema")
             if self._replay(key, target, statements, database):
                 return database
-            drop(target, database)
+            drop_database(target, database)
             self._recorded[key] = None
         database = fresh_name("schema")
         _ensure(target, schema, database)
@@ -122,7 +122,7 @@ class SchemaRecorder:
         return True
 
 
-def drop(target: EngineTarget, database: str) -> None:
+def drop_database(target: EngineTarget, database: str) -> None:
     """Drops a database with all it holds, at once (no files are left waiting for a delayed removal)."""
     target.run(f"DROP DATABASE IF EXISTS {quote_name(database)} SYNC")
 
@@ -136,7 +136,7 @@ def _ensure(target: EngineTarget, schema: Schema, database: str) -> None:
             ensure_schema(client, schema, database=database)
     except BaseException:
         with suppress(Exception):
-            drop(target, database)
+            drop_database(target, database)
         raise
 
 

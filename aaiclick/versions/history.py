@@ -13,7 +13,7 @@ from aaiclick.catalog.forms import Catalog
 from aaiclick.errors import EditedLockError, EditedMigrationError, MigrationError, MissingVersionError
 from aaiclick.specs.migrations import Migration
 from aaiclick.specs.schema import Schema
-from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedVersion, lock_path, read_lock, seal_of
+from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedVersion, lock_path, read_lock, version_seal
 from aaiclick.versions.scripts import Script, read_migrations
 
 _UNDO = "Undo the edit, and put the change into the next version"
@@ -43,7 +43,7 @@ class ReleaseHistory:
         lock = self.sealed or self.lock
         if lock is not None and version is not None:
             found |= {
-                f"form {locked.version}": seal_of(_bare(locked))
+                f"form {locked.version}": version_seal(_bare(locked))
                 for locked in lock.versions
                 if locked.version <= version
             }
@@ -181,7 +181,7 @@ def check_applied(schema: str, recorded: str, applied: int | None, found: Releas
                     f"was applied to this database, but {LOCK_FILE} does not hold it. Put its entry back from "
                     "version control",
                 )
-            if seal_of(_bare(locked)) != checksum:
+            if version_seal(_bare(locked)) != checksum:
                 raise EditedLockError(
                     f"{schema} v{version}",
                     f"{LOCK_FILE} describes it differently from what was applied to this database. Put its entry "
@@ -206,7 +206,7 @@ def check_applied(schema: str, recorded: str, applied: int | None, found: Releas
 def _check_entry(locked: LockedVersion, script: Script | None) -> None:
     where = f"{LOCK_FILE}, version {locked.version}"
     # Lock files of the first releases have no seal.
-    if locked.seal and locked.seal != seal_of(locked):
+    if locked.seal and locked.seal != version_seal(locked):
         raise EditedLockError(
             where,
             "was edited after it was released. Put the entry back from version control: what changes belongs into a "

@@ -182,7 +182,7 @@ def _plain_lock(lock: Lock) -> dict[str, Json]:
     return {"format": LOCK_FORMAT, "schema": lock.schema, "versions": versions}
 
 
-def seal_of(locked: LockedVersion) -> str:
+def version_seal(locked: LockedVersion) -> str:
     """The checksum of a released version's entry."""
     # Sorted and without blanks, so that the layout of the file does not count.
     encoded = json.dumps(_plain_version(locked), sort_keys=True, separators=(",", ":"))

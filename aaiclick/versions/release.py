@@ -54,7 +54,7 @@ class Release:
     """What the decision to drop something allows by name, for the header of the migration."""
 
 
-def compare(
+def compare_versions(
     released: Mapping[str, LockedForm],
     declared: Mapping[str, LockedForm],
     schema: Schema,

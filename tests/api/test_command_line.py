@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from aaiclick import Column, MergeTree, Schema, Table
-from aaiclick.api.command_line import UNKNOWN, name_schema, place_of
+from aaiclick.api.command_line import UNKNOWN, name_schema, reference_of
 from aaiclick.errors import AaiclickError, ApplyError, HazardNotAllowedError, SchemaVersionError
 from aaiclick.oplog import OPLOG
 
@@ -30,22 +30,22 @@ def module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 def test_a_schema_is_found_where_a_module_holds_it(module: ModuleType) -> None:
     other = schema()
-    assert place_of(other) == UNKNOWN
+    assert reference_of(other) == UNKNOWN
     module.SHOP = other  # type: ignore[attr-defined]
-    assert place_of(other) == "shop_of_mine:SHOP"
-    assert place_of(SHOP) == f"{__name__}:SHOP"
+    assert reference_of(other) == "shop_of_mine:SHOP"
+    assert reference_of(SHOP) == f"{__name__}:SHOP"
 
 
 def test_an_equal_schema_is_another_one(module: ModuleType) -> None:
     module.SHOP = schema()  # type: ignore[attr-defined]
-    assert place_of(schema()) == UNKNOWN
+    assert reference_of(schema()) == UNKNOWN
 
 
 def test_a_program_that_was_started_is_named_by_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
     other, started = schema(), ModuleType("__main__")
     started.__file__, started.SHOP = "/srv/app.py", other  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "__main__", started)
-    assert place_of(other) == "app:SHOP"
+    assert reference_of(other) == "app:SHOP"
 
 
 def test_a_program_that_only_imports_it_is_not_named(
@@ -55,20 +55,20 @@ def test_a_program_that_only_imports_it_is_not_named(
     started.__file__, started.SHOP = "/srv/app.py", other  # type: ignore[attr-defined]
     module.SHOP = other  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "__main__", started)
-    assert place_of(other) == "shop_of_mine:SHOP"
+    assert reference_of(other) == "shop_of_mine:SHOP"
     helper, made = ModuleType("a_helper"), ModuleType("the_tables")
     (tmp_path / "the_tables.py").write_text("SHOP: Schema = Schema()\n", encoding="utf-8")
     made.__file__ = str(tmp_path / "the_tables.py")
     made.SHOP = helper.SHOP = other  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "a_helper", helper)
     monkeypatch.setitem(sys.modules, "the_tables", made)
-    assert place_of(other) == "the_tables:SHOP"
+    assert reference_of(other) == "the_tables:SHOP"
 
 
 def test_the_oplog_is_what_the_command_works_on_by_itself() -> None:
     error = SchemaVersionError("oplog", "v1", "v5", ("x",))
     name_schema(error, OPLOG)
-    assert (place_of(OPLOG), str(error).endswith("Run: aaiclick migrate"), error.next_command) == (
+    assert (reference_of(OPLOG), str(error).endswith("Run: aaiclick migrate"), error.next_command) == (
         "",
         True,
         "aaiclick migrate",

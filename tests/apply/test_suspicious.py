@@ -24,7 +24,7 @@ from aaiclick.apply.rebuild.checksum import sums
 from aaiclick.apply.rollback.chain import count
 from aaiclick.catalog.permissive import curable, permissive
 from aaiclick.clickhouse.parts import rows_in_reach
-from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.clients.opening import open_url
 from aaiclick.errors import BlockedError, OutcomeUnknownError, StatementError
 from aaiclick.routine import Command, Query, run
@@ -83,7 +83,7 @@ def test_every_question_about_rows_is_asked_again_with_what_the_table_was_made_w
     with pytest.raises(StatementError, match="suspicious"):
         connection.query(Query(f"SELECT sum(a) FROM {table}"))
     assert run(sums(table, "", ["a"], {}), connection).rows == 100
-    assert run(answered(Query(f"SELECT toUInt64(max(a)) FROM {table}")), connection) == ((99,),)
+    assert run(rows_or_refusal(Query(f"SELECT toUInt64(max(a)) FROM {table}")), connection) == ((99,),)
     assert run(count(table, "a >= 50"), connection) == 50
     assert run(rows_in_reach(table, "a >= 50", 100_000), connection) == 50
     connection.close()

@@ -115,7 +115,7 @@ def test_what_is_carried_out_is_what_was_agreed_to(
             client.command("INSERT INTO t SELECT number, toString(number), '' FROM numbers(50000)")
         return True
 
-    monkeypatch.setattr("aaiclick.cli.approval.question.answered", answered)
+    monkeypatch.setattr("aaiclick.cli.approval.question.confirmed", answered)
     monkeypatch.setattr("aaiclick.cli.approval.question.is_asked", lambda *_: True)
     ran = run("migrate", *place, "--schema", f"{SCHEMAS}:V3")
     assert asked == ["Carry that out in 3 databases? [y/N] "]

@@ -21,7 +21,7 @@ from aaiclick.state.comments import create_commented, drop_commented, replace_co
 from aaiclick.state.journal import Action, intent, last_entries, outcome
 from aaiclick.state.owned import read_owned
 from aaiclick.state.record import Record
-from aaiclick.state.records import append, ensure_tables, history, read_latest
+from aaiclick.state.records import all_records, append, ensure_tables, read_latest
 from tests.cluster.conftest import ClusterFactory
 from tests.cluster.leasing import BERT, Disturbed, nothing, take
 from tests.cluster.rig.pool import AnyCluster
@@ -73,7 +73,7 @@ def test_every_host_reads_what_another_one_has_written(aaiclick_cluster: Cluster
     one(append(database, replace(RECORD, version=3), 1))  # another one is there by now: nothing is written
     two(intent(database, ACTION, {"a": 1}))
     one(outcome(database, ACTION, "done"))
-    assert [(record.seq, record.version) for record in two(history(database))] == [(1, 1), (2, 2)]
+    assert [(record.seq, record.version) for record in two(all_records(database))] == [(1, 1), (2, 2)]
     latest = one(read_latest(database, "shop"))
     assert latest is not None
     assert latest.version == 2
@@ -109,7 +109,7 @@ def test_lines_of_a_former_holder_are_refused(aaiclick_cluster: ClusterFactory) 
     for line in late:
         with pytest.raises(LeaseLostError):
             one(guarded(line(), lease))
-    assert [record.seq for record in two(history(books.database))] == [1]
+    assert [record.seq for record in two(all_records(books.database))] == [1]
     assert two(entries(books.database)) == ()
 
 
@@ -124,9 +124,9 @@ def test_what_one_host_had_for_itself_is_brought_to_all_of_them(aaiclick_cluster
         one.alone(routine)
     one.alone(journal.ensure_journal(database))
     one.alone(intent(database, ACTION, {"a": 1}))
-    before = one.alone(history(database))
+    before = one.alone(all_records(database))
     _opened_in_pieces(two, books)
-    assert one(history(database)) == two(history(database)) == before
+    assert one(all_records(database)) == two(all_records(database)) == before
     assert [entry.details for entry in one(entries(database))] == [{"a": 1}]
     gone = {aside_name(RECORDS), aside_name(JOURNAL)} | ({RECORDS, JOURNAL} if books.beside else set())
     shown = cluster.same(f"SELECT name FROM system.tables WHERE database = '{database}'")

@@ -134,7 +134,7 @@ def questions(old: str, new: str) -> tuple[str, str, str]:
     differs."""
     reference = f"CAST({through_text('x', old, new)}, {quote_string(new)})"
     empty = "isNull(x)" if values.holds_null(old) and not values.holds_null(new) else "0"
-    unfit, differs = values.unfit("x", old, new) or "0", values.differs("x", old, new) or "0"
+    unfit, differs = values.unfit_rows("x", old, new) or "0", values.altered_rows("x", old, new) or "0"
     return reference, f"{empty} OR ({unfit})", f"NOT ({empty} OR ({unfit})) AND ({differs})"
 
 

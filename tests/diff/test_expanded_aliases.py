@@ -8,7 +8,7 @@ import pytest
 
 from aaiclick.catalog.forms import ColumnForm, IndexForm, TableForm
 from aaiclick.diff.compare import diff_table
-from aaiclick.diff.expanded_aliases import expanded
+from aaiclick.diff.expanded_aliases import without_aliases
 from aaiclick.diff.target import make_target
 from aaiclick.specs import Column, Index, MergeTree, Table
 
@@ -29,7 +29,7 @@ ALIASES = {"x": "a", "y": "x + 5", "f": "toDate(a)", "ü": "`b c`"}
     ],
 )
 def test_what_is_behind_an_alias(text: str, shown: str) -> None:
-    assert expanded(text, ALIASES) == shown
+    assert without_aliases(text, ALIASES) == shown
 
 
 @pytest.mark.parametrize(("alias", "differences"), [("a", 0), ("a + 1", 2)])

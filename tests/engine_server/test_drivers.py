@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aaiclick.engine_server.drivers import joined
+from aaiclick.engine_server.drivers import joined_statements
 
 
 @pytest.mark.parametrize(
@@ -22,4 +22,4 @@ from aaiclick.engine_server.drivers import joined
     ],
 )
 def test_only_settings_are_set_with_one_statement(state: list[str], sent: list[str] | None) -> None:
-    assert joined(state) == (state if sent is None else sent)
+    assert joined_statements(state) == (state if sent is None else sent)

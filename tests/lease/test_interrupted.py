@@ -25,7 +25,7 @@ from aaiclick.commands.session import under_lease
 from aaiclick.errors import StatementError
 from aaiclick.events import Event, LeaseTakenOver, PlanReady
 from aaiclick.lease.guard import guarded
-from aaiclick.lease.lock import look
+from aaiclick.lease.lock import current_lock
 from aaiclick.lease.owner import Owner, this_process
 from aaiclick.lease.renew import Lease
 from aaiclick.peers import Peer
@@ -102,7 +102,7 @@ def test_the_lease_is_given_back_wherever_it_is_raised(
         at = 1 + sample * total // samples
         with pytest.raises(KeyboardInterrupt), interrupted_at(at):
             run(routine(aaiclick_database, shared), connection)
-        assert run(look(aaiclick_database), connection).holder is None, at
+        assert run(current_lock(aaiclick_database), connection).holder is None, at
 
 
 def test_the_next_process_need_not_take_over(connection: SessionConnection, aaiclick_database: str) -> None:

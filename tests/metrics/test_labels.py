@@ -18,7 +18,7 @@ from aaiclick.metrics.labels import FAILURES, REFUSALS, STRATEGIES, error_label
 from aaiclick.metrics.prometheus import PrometheusSink
 from aaiclick.metrics.recorder import Recorder
 from aaiclick.metrics.textfile import exposition
-from aaiclick.metrics.together import Together, combined
+from aaiclick.metrics.together import Together, one_value
 from tests.metrics.conftest import Registry
 from tests.metrics.test_textfile import found
 
@@ -112,7 +112,7 @@ def test_what_is_kept_of_many_is_what_a_look_at_all_of_them_would_say(metric: Me
         member, value = ("s", str(chance.randrange(40))), chance.choice([None, 0.0, 1.0, chance.random()])
         there[member] = value
         said = together.put(metric, {"schema": "s"}, member, value)
-        assert said == pytest.approx(combined(metric, there.values()))
+        assert said == pytest.approx(one_value(metric, there.values()))
 
 
 def test_every_gauge_of_a_database_has_a_way_to_be_told_together() -> None:

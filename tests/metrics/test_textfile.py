@@ -16,7 +16,7 @@ from aaiclick.cli.main import main
 from aaiclick.commands.report import KeptTable, Status
 from aaiclick.errors import UsageError
 from aaiclick.metrics.catalogue import IN_FILE
-from aaiclick.metrics.textfile import exposition, write
+from aaiclick.metrics.textfile import exposition, replace_file
 from aaiclick.testing import EngineServer
 from tests.metrics.promtool import promtool
 from tests.metrics.schemas import V1, V2
@@ -67,7 +67,7 @@ def test_what_is_not_known_has_no_line_and_odd_names_are_escaped() -> None:
 def test_a_reader_never_sees_a_half(tmp_path: Path) -> None:
     target = tmp_path / "shop.prom"
     texts = {"a" * 200_000, "b" * 300_000}
-    write(target, "a" * 200_000)
+    replace_file(target, "a" * 200_000)
     seen: set[str] = set()
     stop = threading.Event()
 
@@ -79,7 +79,7 @@ def test_a_reader_never_sees_a_half(tmp_path: Path) -> None:
     reader.start()
     for _ in range(50):
         for text in sorted(texts):
-            write(target, text)
+            replace_file(target, text)
     stop.set()
     reader.join()
     assert seen <= texts
@@ -90,7 +90,7 @@ def test_a_reader_never_sees_a_half(tmp_path: Path) -> None:
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link.prom").symlink_to(tmp_path / "real" / "shop.prom")
-    write(tmp_path / "link.prom", "x")
+    replace_file(tmp_path / "link.prom", "x")
     assert (tmp_path / "link.prom").is_symlink()
     assert (tmp_path / "real" / "shop.prom").read_text(encoding="utf-8") == "x"
 
@@ -99,27 +99,27 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 def test_where_it_cannot_be_written_one_sentence_says_so(tmp_path: Path, path: str) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(UsageError, match="cannot be written"):
-        write(tmp_path / path, "x")
+        replace_file(tmp_path / path, "x")
     assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
 
 
 def test_a_pipe_or_a_device_is_not_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UsageError, match="it is no regular file"):
-        write(tmp_path / "pipe", "x")
+        replace_file(tmp_path / "pipe", "x")
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "shop.prom"
-    write(target, "old")
+    replace_file(target, "old")
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(UsageError, match="No space left on device"):
-        write(target, "new")
+        replace_file(target, "new")
     assert target.read_text(encoding="utf-8") == "old"
     assert os.listdir(tmp_path) == ["shop.prom"]
 

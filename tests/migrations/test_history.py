@@ -25,7 +25,7 @@ from aaiclick.errors import (
 )
 from aaiclick.state.record import is_forced
 from aaiclick.testing import UpgradeFactory, locked_versions
-from aaiclick.versions.lockfile import LOCK_FILE, Lock, dump_lock, read_lock, seal_of
+from aaiclick.versions.lockfile import LOCK_FILE, Lock, dump_lock, read_lock, version_seal
 from aaiclick.versions.scripts import read_migrations
 from tests.migrations.building import records, rows, schema, table
 from tests.migrations.projects import Project
@@ -183,7 +183,7 @@ def _released_with(project: Project, key: str) -> None:
     assert lock is not None
     checksum = read_migrations(project.folder)[0].checksum
     last = replace(lock.versions[-1], migration=checksum, seal="")
-    text = dump_lock(Lock(lock.schema, (*lock.versions[:-1], replace(last, seal=seal_of(last)))))
+    text = dump_lock(Lock(lock.schema, (*lock.versions[:-1], replace(last, seal=version_seal(last)))))
     (project.folder / LOCK_FILE).write_text(text, encoding="utf-8")
 
 

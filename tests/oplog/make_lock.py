@@ -16,7 +16,7 @@ from aaiclick.specs import Schema, Table
 from aaiclick.specs.ddl import create_table_sql
 from aaiclick.sql.quoting import quote_name
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
-from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedForm, LockedVersion, dump_lock, seal_of
+from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedForm, LockedVersion, dump_lock, version_seal
 from aaiclick.versions.scripts import read_migrations
 
 COMMITTED = Path(aaiclick.oplog.migrations.__path__[0]) / LOCK_FILE
@@ -50,7 +50,7 @@ def _version(engine: EmbeddedEngine, database: str, schema: Schema) -> LockedVer
     forms = {table.name: engine_form(engine.command, database, table) for table in schema.tables}
     scripts = {script.version: script.checksum for script in read_migrations("aaiclick.oplog.migrations")}
     locked = LockedVersion(schema.version, forms, VARIABLES.get(schema.version, {}), scripts.get(schema.version, ""))
-    return replace(locked, seal=seal_of(locked))
+    return replace(locked, seal=version_seal(locked))
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from aaiclick.lease.tombstones import own_collection
 from aaiclick.routine import Command, Effect, Query, Routine, Sleep
 from aaiclick.state.owned import read_owned
 from aaiclick.state.rebuild_mark import Mark, new_mark
-from aaiclick.state.records import append, ensure_tables, history, read_latest
+from aaiclick.state.records import all_records, append, ensure_tables, read_latest
 from aaiclick.version import VERSION
 from tests.apply.applying import Lab
 from tests.reliability.driving import DEAD, LATER, Driver, KilledError, ensuring
@@ -133,7 +133,7 @@ def test_a_belated_record_is_not_written(lab: Lab) -> None:
     later = replace(latest, version=2)
     lab.run(append(lab.database, later, latest.seq))
     lab.run(append(lab.database, later, latest.seq))
-    assert [record.version for record in lab.run(history(lab.database, "s"))] == [1, 2]
+    assert [record.version for record in lab.run(all_records(lab.database, "s"))] == [1, 2]
     lab.run(append(lab.database, replace(latest, schema="other"), 0))
     assert lab.run(read_latest(lab.database, "other")) is not None
 
@@ -595,4 +595,4 @@ def test_records_of_a_new_database_are_appended(lab: Lab) -> None:
     lab.sql(f"DROP TABLE {RECORDS} SYNC")
     lab.run(ensure_tables(lab.database))
     start(lab, OLD, later=LATER)
-    assert [record.version for record in lab.run(history(lab.database, "s"))] == [1]
+    assert [record.version for record in lab.run(all_records(lab.database, "s"))] == [1]

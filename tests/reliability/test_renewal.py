@@ -20,7 +20,7 @@ from aaiclick.errors import LeaseLostError
 from aaiclick.events import INTERRUPTED, Event, Note
 from aaiclick.lease.acquire import acquire, release
 from aaiclick.lease.guard import guarded
-from aaiclick.lease.lock import look
+from aaiclick.lease.lock import current_lock
 from aaiclick.lease.owner import this_process
 from aaiclick.lease.renew import Lease
 from aaiclick.plan.operations import RebuildWork
@@ -184,7 +184,7 @@ def test_an_interrupted_run_lifts_its_fence_and_gives_the_lease_back(lab: Lab) -
     with pytest.raises(KeyboardInterrupt):
         run(fenced_work(lab), _InterruptingConnection(lab.connection, "the long copy"), events.append)  # type: ignore[arg-type]
     assert "table_readonly" not in lab.definition("t")
-    assert run(look(lab.database), lab.connection).holder is None
+    assert run(current_lock(lab.database), lab.connection).holder is None
     assert [event.text for event in events if isinstance(event, Note)] == [INTERRUPTED]
 
 
@@ -207,7 +207,7 @@ def test_a_cancelled_task_does_the_same(lab: Lab) -> None:
     reached = asyncio.Event()
     asyncio.run(main())
     assert "table_readonly" not in lab.definition("t")
-    assert run(look(lab.database), lab.connection).holder is None
+    assert run(current_lock(lab.database), lab.connection).holder is None
     assert [event.text for event in events if isinstance(event, Note)] == [INTERRUPTED]
 
 

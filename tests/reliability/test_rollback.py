@@ -31,7 +31,7 @@ from aaiclick.lease.owner import this_process
 from aaiclick.oplog import OPLOG, init_oplog_tables
 from aaiclick.routine import Routine, run
 from aaiclick.state.kept_tables import KEPT_PREFIX
-from aaiclick.state.records import history
+from aaiclick.state.records import all_records
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.oplog.states import PLAIN
 from tests.reliability.counts import note
@@ -383,7 +383,7 @@ def killed_on_the_way_back(
 
 
 def _version(connection: object, database: str) -> int | None:
-    return run(history(database, "case"), connection)[-1].version  # type: ignore[arg-type]
+    return run(all_records(database, "case"), connection)[-1].version  # type: ignore[arg-type]
 
 
 def _ordered_by(place: Place) -> str:

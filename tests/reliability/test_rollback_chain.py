@@ -32,7 +32,7 @@ from aaiclick.plan.steps import create_step, rename_step
 from aaiclick.routine import Command, Effect, run
 from aaiclick.state.kept_tables import KEPT_PREFIX
 from aaiclick.state.record import Record
-from aaiclick.state.records import history
+from aaiclick.state.records import all_records
 from aaiclick.state.transition import Attempt
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.reliability.counts import note
@@ -352,7 +352,7 @@ def test_killed_around_a_rename_that_is_taken_back(
         else:
             Driver(connection, later=LATER).run(ensuring(first, database, KEPT))
         assert aaiclick_client.query("SELECT k FROM t ORDER BY k").result_rows == [(1,)]
-        assert [record.state for record in run(history(database, "case"), connection)][-1] == "rolled back"
+        assert [record.state for record in run(all_records(database, "case"), connection)][-1] == "rolled back"
     connection.close()
 
 
@@ -414,7 +414,7 @@ def test_killed_while_what_is_not_needed_any_more_is_dropped(place: Place, aaicl
     with pytest.raises(SchemaError, match=r"a rollback of .* to v1 was not finished. Run: aaiclick rollback .*--to 1"):
         Driver(connection, later=LATER).run(rollback(back(place.database, 3)))
     Driver(connection, later=LATER).run(rollback(back(place.database, None)))
-    assert run(history(place.database, "case"), connection)[-1].version == 1
+    assert run(all_records(place.database, "case"), connection)[-1].version == 1
     assert len(place.ours(KEPT_PREFIX)) == 1
     assert place.rows("SELECT count(), uniqExact(k) FROM t") == [(100, 100)]
     connection.close()
@@ -451,7 +451,7 @@ def killed_on_a_long_way(engine: EmbeddedEngine, database: str, client: Client, 
         except KilledError:
             stop += step
             kills += 1
-        if run(history(database, "case"), connection)[-1].version == 4:
+        if run(all_records(database, "case"), connection)[-1].version == 4:
             begun = bool(
                 place.rows(
                     f"SELECT count() FROM system.tables WHERE database = '{database}' AND position(comment, "
@@ -463,7 +463,7 @@ def killed_on_a_long_way(engine: EmbeddedEngine, database: str, client: Client, 
                     Rollback(last, database, None if begun else to, frozenset(), False, this_process(), True, 3600)
                 )
             )
-        assert run(history(database, "case"), connection)[-1].version == 1, stop
+        assert run(all_records(database, "case"), connection)[-1].version == 1, stop
         Driver(connection, later=0).run(ensuring(versions[0], database, Policy.lossless()))
         assert place.rows("SELECT count(), uniqExact(k), sum(k) FROM t") == [(40, 40, 780)], stop
         assert place.rows("SELECT count(), uniqExact(k) FROM u") == [(4, 4)], stop

@@ -47,11 +47,11 @@ BUILT = {
 NO_STATEMENTS = {
     "column_definition",
     "comment_clause",
-    "everywhere",
     "is_alter",
     "is_truncate",
     "kill_everywhere",
     "quote_string",
+    "with_cluster",
 }
 HARD = [
     "t",

@@ -16,7 +16,7 @@ from aaiclick.routine import Command, run
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.state.cache import CacheEntry, cache_comment, parse_cache, update_cache, write_cache
 from aaiclick.state.record import Record
-from aaiclick.state.records import append, ensure_tables, history, read_latest, read_records
+from aaiclick.state.records import all_records, append, ensure_tables, read_latest, read_records
 from tests.support.session_connection import SessionConnection
 
 HOSTILE = 'quo\'te "d" back\\slash `tick` tab\t new\nline {x:String} %s größe\u2603 \\x41 --'
@@ -55,14 +55,14 @@ def as_written(record: Record) -> Record:
 
 def test_a_database_without_the_table_has_no_records(connection: SessionConnection, aaiclick_database: str) -> None:
     assert run(read_latest(aaiclick_database, "oplog"), connection) is None
-    assert run(history(aaiclick_database), connection) == ()
+    assert run(all_records(aaiclick_database), connection) == ()
     assert connection.tables(aaiclick_database) == set()
 
 
 def test_making_the_table_twice_changes_nothing(connection: SessionConnection, db: str) -> None:
     run(append(db, FIRST), connection)
     run(ensure_tables(db), connection)
-    assert len(run(history(db), connection)) == 1
+    assert len(run(all_records(db), connection)) == 1
 
 
 def test_a_record_comes_back_as_it_was_written_with_what_the_server_adds(
@@ -98,10 +98,10 @@ def test_the_latest_is_the_last_one_written_and_failures_are_passed_over(
     assert other is not None
     assert (other.version, other.state) == (9, "adopted")
     assert run(read_latest(db, "third"), connection) is None
-    everything = run(history(db), connection)
+    everything = run(all_records(db), connection)
     assert tuple(as_written(record) for record in everything) == steps
     assert [record.seq for record in everything] == [1, 2, 3, 4, 5, 6]
-    assert [record.version for record in run(history(db, "oplog"), connection)] == [4, 5, 6, 4, 7]
+    assert [record.version for record in run(all_records(db, "oplog"), connection)] == [4, 5, 6, 4, 7]
 
 
 def test_a_schema_without_versions(connection: SessionConnection, db: str) -> None:
@@ -179,7 +179,7 @@ def test_somebody_elses_table_is_named_and_left_alone(
     run(ensure_tables(aaiclick_database), connection)
     for attempt in (
         read_latest(aaiclick_database, "oplog"),
-        history(aaiclick_database),
+        all_records(aaiclick_database),
         append(aaiclick_database, FIRST),
     ):
         with pytest.raises(
@@ -213,7 +213,7 @@ def test_a_comment_of_the_users_own_is_replaced(connection: SessionConnection, d
 def test_writing_the_cache_leaves_the_rows_alone(connection: SessionConnection, db: str) -> None:
     run(append(db, FIRST), connection)
     run(write_cache(db, {"oplog": CacheEntry(4, "f1", "d1")}), connection)
-    assert len(run(history(db), connection)) == 1
+    assert len(run(all_records(db), connection)) == 1
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ from aaiclick.state.backfill_mark import (
     BackfillMark,
     backfill_mark_name,
     drop_backfill_mark,
-    format_of,
+    mark_format,
     update_backfill_mark,
     write_backfill_mark,
 )
@@ -54,7 +54,7 @@ def apply_backfill(work: BackfillWork, site: Site) -> Routine[Done]:
     mark = yield from write_backfill_mark(
         database,
         BackfillMark(
-            backfill_mark_name(site.nonce, work.view), site.nonce, work, uuids, True, saved, format=format_of(work)
+            backfill_mark_name(site.nonce, work.view), site.nonce, work, uuids, True, saved, format=mark_format(work)
         ),
     )
     try:

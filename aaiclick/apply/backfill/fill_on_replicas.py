@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from aaiclick.apply.backfill.chunk import Attempts, ChunkJob, compute_chunk
 from aaiclick.apply.backfill.fill import own_table_of
-from aaiclick.apply.backfill.insert_once import insert_staged, made_anew, require_remembered, staged_of
+from aaiclick.apply.backfill.insert_once import how_given_up, insert_staged, require_remembered, staged_of
 from aaiclick.apply.rebuild.chunks import bounds, cut_chunks
 from aaiclick.apply.replicated.hosts import require_reached
 from aaiclick.apply.replicated.rebuild import make_staging
@@ -148,7 +148,7 @@ def _require_unmixed(due: list[Part], mark: ReplicatedBackfillMark, shard: int) 
     if mixed and mark.work.fill is not None:
         raise ApplyError(
             f"{mark.work.fill.source}: parts {', '.join(mixed[:3])} mix rows that {mark.target} has with rows that it "
-            f"lacks, because somebody merged them while it was filled. {made_anew(mark)}"
+            f"lacks, because somebody merged them while it was filled. {how_given_up(mark)}"
         )
 
 

@@ -45,7 +45,7 @@ def require_reliable(database: str, target: str, view: str, reach: Reach) -> Rou
         raise ApplyError(f"{view}: {window.refusal(target, view)}. Nothing was changed")
 
 
-def made_anew(mark: ReplicatedBackfillMark) -> str:
+def how_given_up(mark: ReplicatedBackfillMark) -> str:
     """How a fill is given up that nobody can bring to its end, for the end of a sentence."""
     where = "on all hosts"
     return (
@@ -95,7 +95,7 @@ def require_remembered(database: str, mark: ReplicatedBackfillMark, stage: Fille
     raise ApplyError(
         f"{mark.target}: a run was killed {seconds} s ago while it brought rows into it, {since}, and {mark.target} "
         f"remembers {window.inserts:,} INSERTs for {window.seconds} s: which of its rows came in nobody can tell any "
-        f"more. {made_anew(mark)}"
+        f"more. {how_given_up(mark)}"
     )
 
 
@@ -139,7 +139,7 @@ def _require_stage(mark: ReplicatedBackfillMark, stage: FilledStage) -> Routine[
     except ApplyError as error:
         raise ApplyError(
             f"{mark.target}: host {mark.hosts[stage.place - 1]} has lost the rows that were about to be brought into "
-            f"it, and which of them came in nobody can tell. {made_anew(mark)}"
+            f"it, and which of them came in nobody can tell. {how_given_up(mark)}"
         ) from error
 
 

@@ -29,7 +29,7 @@ from aaiclick.events import Note, Progress
 from aaiclick.routine import Emit, Query, Routine, number
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.rebuild_mark import Mark, update_mark
-from aaiclick.state.staged_chunks import StagedChunk, covered, divide, in_order, rows_of
+from aaiclick.state.staged_chunks import StagedChunk, by_block, covered, divide, rows_in_parts
 
 _ROUNDS = 4
 """Passes over what came meanwhile, before the exchange: each shorter than the one before."""
@@ -109,7 +109,9 @@ def copy_until_complete(
     if job.work.form.engine == "MergeTree":
         yield from _require_rows(job, state.mark, (already or 0) + sum(filled.rows for filled in state.staged))
     # With 'swap' goes all that ``finish`` needs: whoever reads it cannot ask the run that copied any more.
-    mark = replace(state.mark, phase="swap", high=highest(there), rows=rows_of(there), known=tuple(sorted(seen.known)))
+    mark = replace(
+        state.mark, phase="swap", high=highest(there), rows=rows_in_parts(there), known=tuple(sorted(seen.known))
+    )
     mark = yield from at_exchange(job.site.database, mark)
     return (yield from update_mark(job.site.database, mark)), state.written
 
@@ -194,7 +196,7 @@ def _pass(
                 "already: the copy goes on"
             )
         )
-    done, total, spoilt = rows_of(there), rows_of(there) + rows_of(missing), False
+    done, total, spoilt = rows_in_parts(there), rows_in_parts(there) + rows_in_parts(missing), False
     # What is there already is no work of this pass: whoever tells the rate counts from here.
     yield Emit(Progress(job.work.table, "copy", done, total, (yield from clock()) - job.started))
     for place, chunk in enumerate(chunks):
@@ -232,7 +234,7 @@ def _current(chunk: Chunk, present: Sequence[Part]) -> Chunk:
 
 def _attach(job: Job, state: CopyState) -> Routine[CopyState]:
     """Attach the parts that the new table lacks, in the order of blocks: each one gets a higher block number."""
-    waiting = in_order(filled for filled in state.staged if filled.name not in state.attached)
+    waiting = by_block(filled for filled in state.staged if filled.name not in state.attached)
     names = [filled.name for filled in waiting]
     if not state.passes:
         yield Emit(Note(f"{job.work.table}: all {len(names)} chunks are there already: the copy goes on"))

@@ -21,7 +21,7 @@ from aaiclick.errors import AaiclickError, ApplyError
 from aaiclick.events import Note
 from aaiclick.routine import Command, Emit, Peer, Query, Routine, number
 from aaiclick.sql.ddl import drop
-from aaiclick.sql.ddl import everywhere as on_cluster
+from aaiclick.sql.ddl import with_cluster as on_cluster
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import quote_name
 from aaiclick.state.replicated.mark import ReplicatedMark, drop_replicated_mark, update_replicated_mark

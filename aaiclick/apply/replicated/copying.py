@@ -43,7 +43,7 @@ from aaiclick.sql.ddl import system
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.replicated.base_blocks import BaseBlock
 from aaiclick.state.replicated.mark import CopiedShard, ReplicatedMark, update_replicated_mark
-from aaiclick.state.staged_chunks import StagedChunk, covered, rows_of
+from aaiclick.state.staged_chunks import StagedChunk, covered, rows_in_parts
 
 _ROUNDS = 4
 """Passes over what came meanwhile, before writers are refused: each shorter than the one before."""
@@ -111,7 +111,7 @@ def copy_on_replicas(
         before, seen = state, list[Source]()
         for index, job in enumerate(jobs):
             shard = replicas.shards[index]
-            looked = yield from look(job, replicas, shard, closed=state.closed)
+            looked = yield from parts_in_shard(job, replicas, shard, closed=state.closed)
             if looked.pending:
                 # A constraint does not keep it out. Writers need not wait for its end.
                 yield from admit_everywhere(replicas.reach, replicas.shards, options.fence_seconds)
@@ -134,7 +134,7 @@ def copy_on_replicas(
             brought = (yield from _rows_of(kept[index])) if kept else 0
             yield from require_shadow_rows(shard, state.mark, brought + rows_in(copied.staged))
     written = sum(copied.written for copied in state.shards)
-    return (yield from at_exchange(replicas, state.mark, seen)), written
+    return (yield from last_look(replicas, state.mark, seen)), written
 
 
 def rows_in(staged: Sequence[StagedChunk]) -> int:
@@ -142,7 +142,7 @@ def rows_in(staged: Sequence[StagedChunk]) -> int:
     return sum(each.rows for each in staged)
 
 
-def look(job: Job, replicas: Replicas, shard: Shard, *, closed: bool = False) -> Routine[Source]:
+def parts_in_shard(job: Job, replicas: Replicas, shard: Shard, *, closed: bool = False) -> Routine[Source]:
     """The parts of the table in a shard, after the mutations of now have ended on all hosts; behind the fence
     (``closed``) they are not waited for. Raises ApplyError where one changes the columns themselves: the copy was
     planned for others."""
@@ -185,7 +185,7 @@ def close(replicas: Replicas, options: ApplyOptions) -> Routine[None]:
         yield from until_complete(shard, replicas.source.name, options.fence_seconds)
 
 
-def at_exchange(replicas: Replicas, mark: ReplicatedMark, seen: Sequence[Source]) -> Routine[ReplicatedMark]:
+def last_look(replicas: Replicas, mark: ReplicatedMark, seen: Sequence[Source]) -> Routine[ReplicatedMark]:
     """The last look before the exchange; the mark, which says that it may happen from now on. ``seen``: the shards, in
     their order."""
     table, reach = replicas.source, replicas.reach
@@ -289,7 +289,7 @@ def _advance(job: Job, shard: Shard, state: Copying, index: int, seen: Source, k
 
 
 def _rows_of(kept: Shard) -> Routine[int]:
-    return rows_of((yield from _own_parts(kept)))
+    return rows_in_parts((yield from _own_parts(kept)))
 
 
 def _own_parts(kept: Shard) -> Routine[list[Part]]:
@@ -304,7 +304,7 @@ def _pass(
     options = job.site.options
     rows, size = bounds([*there, *missing], options.chunk_rows, options.chunk_bytes)
     chunks = cut_chunks(missing, rows=rows, size=size, ordered=job.work.ordered, between=there)
-    done, total, spoilt = rows_of(there), rows_of(there) + rows_of(missing), 0
+    done, total, spoilt = rows_in_parts(there), rows_in_parts(there) + rows_in_parts(missing), 0
     for chunk in chunks:
         job.tally.done, job.tally.total = done, total
         done += chunk.rows

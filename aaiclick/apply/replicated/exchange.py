@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from aaiclick.apply.everywhere import require_pinned, shortly
 from aaiclick.apply.replicated.hosts import require_reached
-from aaiclick.apply.replicated.writers import tell
+from aaiclick.apply.replicated.writers import tell_fence
 from aaiclick.clickhouse.every_host import Reach, unfinished
 from aaiclick.clickhouse.names import kept_table, parse_name, taken_table
 from aaiclick.clickhouse.shared.replicas import Named, tables_everywhere
@@ -91,7 +91,7 @@ def exchange_everywhere(
             f"{mark.table}: host {named(reach.topology, still)} has the old table under its name again, which refuses "
             "writers. Run again: that goes on from here"
         )
-    yield from tell(reach, TableExchanged(database, mark.table, True))
+    yield from tell_fence(reach, TableExchanged(database, mark.table, True))
     return found
 
 

@@ -59,7 +59,7 @@ def refuse_everywhere(replicas: Replicas, seconds: float) -> Routine[None]:
             yield from at_host(close_by_log(shard.source), shard.peer)
         # Whatever the ALTER has waited for: only the catalogue of a host shows that this host has carried it out.
         yield from until_fenced(reach, source.database, source.name, seconds, up=True)
-        yield from tell(reach, WritersRefused(source.database, source.name))
+        yield from tell_fence(reach, WritersRefused(source.database, source.name))
         # From here on every host refuses an INSERT that begins. One that was queued just before would be refused as
         # well, after its client had been told that all is well.
         if not (yield from _queued(reach, source)):
@@ -84,7 +84,7 @@ def admit_everywhere(reach: Reach, shards: Sequence[Shard], seconds: float) -> R
     yield from until_fenced(reach, table.database, table.name, seconds, up=False)
     # A table of ours has no writers yet, whom an operator would ask about.
     if not is_ours(table.name):
-        yield from tell(reach, WritersAdmitted(table.database, table.name))
+        yield from tell_fence(reach, WritersAdmitted(table.database, table.name))
 
 
 def close_by_log(table: Physical) -> Routine[None]:
@@ -101,7 +101,7 @@ def open_by_log(table: Physical) -> Routine[None]:
     yield from shortly(alter_storage(table, (drop_constraint(FENCE_CONSTRAINT, if_exists=True),)))
 
 
-def tell(reach: Reach, event: WritersRefused | WritersAdmitted | TableExchanged) -> Routine[None]:
+def tell_fence(reach: Reach, event: WritersRefused | WritersAdmitted | TableExchanged) -> Routine[None]:
     """Say that a fence went up or came down; and where somebody counts refused writers, how many all hosts have refused
     since they started."""
     if not (yield Emit(event)):

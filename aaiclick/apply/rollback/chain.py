@@ -46,7 +46,7 @@ def kept_parts(database: str, name: str, present: Sequence[Part]) -> Routine[int
     return (yield from count(qualified(database, name), f"_part IN ({names})"))
 
 
-def rows_of(database: str, table: ChainTable) -> Routine[int]:
+def count_own_rows(database: str, table: ChainTable) -> Routine[int]:
     """Its rows, without those that the next table got late."""
     assert table.kept is not None
     return (

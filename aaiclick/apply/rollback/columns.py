@@ -121,8 +121,8 @@ def unfit_condition(old: TableForm, newer: TableForm, columns: Sequence[CopyColu
         empty = f"isNull({name})" if values.holds_null(source.type) and not values.holds_null(wanted.type) else ""
         changed += [
             empty,
-            values.unfit(name, source.type, wanted.type),
-            values.differs(name, source.type, wanted.type),
+            values.unfit_rows(name, source.type, wanted.type),
+            values.altered_rows(name, source.type, wanted.type),
         ]
     return _any(changed)
 
@@ -132,7 +132,7 @@ def unlabelled_condition(old: TableForm, newer: TableForm, columns: Sequence[Cop
     number all the same, and the server then fails on every query that shows it."""
     return _any(
         [
-            values.unfit(quote_name(source.name), source.type, wanted.type)
+            values.unfit_rows(quote_name(source.name), source.type, wanted.type)
             for source, wanted in _converted(old, newer, columns)
             if "Enum" in wanted.type
         ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from aaiclick.apply.rollback.chain import NO_PREWHERE, ChainTable, came_while_live, count, rows_of
+from aaiclick.apply.rollback.chain import NO_PREWHERE, ChainTable, came_while_live, count, count_own_rows
 from aaiclick.apply.rollback.columns import (
     ColumnsBack,
     Link,
@@ -120,7 +120,7 @@ def inspect_kept(database: str, chain: Sequence[Link]) -> Routine[Restore]:
     tables.append(ChainTable(kept.table, (yield from _form(database, kept.table)), None))
     old = _as_it_was(tables[0].form, kept)
     came, notes = columns_back(old, chain, [table.form for table in tables[1:]])
-    rows = yield from rows_of(database, tables[0])
+    rows = yield from count_own_rows(database, tables[0])
     since: list[_CameSince] = []
     for link, before, table, back in zip(chain, tables, tables[1:], came, strict=False):
         since.append((yield from _came_since(database, old, link, before, table, back)))

@@ -138,7 +138,7 @@ def transitions(covered: Sequence[VersionStep]) -> tuple[Transition, ...]:
     return tuple(each for step in reversed(covered) for each in step.done)
 
 
-def made_by(row: KeptRow, listed: Sequence[Transition]) -> Transition | None:
+def replacing_transition(row: KeptRow, listed: Sequence[Transition]) -> Transition | None:
     """The transition that replaced a kept table: it was recorded at its end."""
     return next((each for each in listed if each.record.at >= row.kept.earliest), None)
 
@@ -147,7 +147,7 @@ def linked(rows: Sequence[KeptRow], listed: Sequence[Transition]) -> tuple[Link,
     """Kept tables of one table, the oldest first, with what the plans say of the columns."""
     found: list[Link] = []
     for place, row in enumerate(rows):
-        made = made_by(row, listed)
+        made = replacing_transition(row, listed)
         # A table may be altered and rebuilt by one plan: the copy says how its columns were filled.
         own = [step.work for step in made.steps if step.object == row.kept.table] if made is not None else []
         # Records hold no secrets. An expression that lacks its key would give other values.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aaiclick.apply.rollback.chain import ChainTable, came_while_live, count, rows_of
+from aaiclick.apply.rollback.chain import ChainTable, came_while_live, count, count_own_rows
 from aaiclick.apply.rollback.columns import Link
 from aaiclick.apply.rollback.reattached import BLOCK, find_reattached
 from aaiclick.clickhouse.mutations import reads_rows
@@ -60,7 +60,7 @@ def since_then(database: str, link: Link, before: ChainTable, table: ChainTable,
         return SinceThen("; ".join(each for each in (words, gone) if each))
     # Counted, because ``system.mutations`` keeps only the last finished ones (``finished_mutations_to_keep``).
     left = yield from count(qualified(database, table.name), f"{BLOCK} <= {base_sql(kept.base, kept.bases)}{parts_of}")
-    missing = (yield from rows_of(database, before)) - left
+    missing = (yield from count_own_rows(database, before)) - left
     # No row of the copy is missing. An UPDATE would leave their number as it is: mutations and patch parts tell of
     # those.
     if not missing:

@@ -18,7 +18,10 @@ def plan_markdown(plan: Plan, verdict: GateDecision, policy: Policy, fate: dict[
     """The whole document. ``fate``: what becomes of each step, by its id. ``command`` carries the plan out."""
     to = f"v{plan.to_version}" if plan.to_version is not None else "the declared state"
     parts = [
-        f"### {code(plan.schema)} in database {code(plan.database)}: {version_text(plan.from_version)} → {to}",
+        (
+            f"### {code_text(plan.schema)} in database {code_text(plan.database)}: "
+            f"{version_text(plan.from_version)} → {to}"
+        ),
     ]
     if plan.advisory:
         parts.append("Rehearsed on another engine: the server may decide differently.")
@@ -28,13 +31,13 @@ def plan_markdown(plan: Plan, verdict: GateDecision, policy: Policy, fate: dict[
         parts += [_table(plan, fate), *_lists(plan, verdict, policy)]
         parts.append(_details("SQL", fenced("\n\n".join(step_text(step) for step in plan.steps))))
     if plan.notes:
-        parts.append("\n".join(f"- note: {code(note)}" for note in plan.notes))
+        parts.append("\n".join(f"- note: {code_text(note)}" for note in plan.notes))
     if not plan.in_sync:
-        parts.append(f"To carry it out: {code(command)}")
+        parts.append(f"To carry it out: {code_text(command)}")
     return "\n\n".join(parts) + "\n"
 
 
-def code(text: str) -> str:
+def code_text(text: str) -> str:
     """The text as it is, in one line: no name in it becomes a link, a mention or another cell of a table."""
     line = shown(text).strip()
     longest = max((len(run) for run in re.findall(r"`+", line)), default=0)
@@ -58,27 +61,27 @@ def _table(plan: Plan, fate: dict[str, str]) -> str:
 
 
 def _cells(step: Step, fate: str) -> tuple[str, ...]:
-    change = "<br>".join(code(clause) for clause in clauses(step.change))
+    change = "<br>".join(code_text(clause) for clause in clauses(step.change))
     size = size_text(step.bytes) if step.rows else ""
-    return (code(step.object), change, step.strategy, f"{step.rows:,}" if step.rows else "", size, fate)
+    return (code_text(step.object), change, step.strategy, f"{step.rows:,}" if step.rows else "", size, fate)
 
 
 def _lists(plan: Plan, verdict: GateDecision, policy: Policy) -> list[str]:
     found: list[str] = []
-    costs = [f"- {code(step.object)}: {code(line)}" for step in plan.steps for line in cost_lines(step)]
+    costs = [f"- {code_text(step.object)}: {code_text(line)}" for step in plan.steps for line in cost_lines(step)]
     if costs:
         found.append("**What it costs**\n\n" + "\n".join(costs))
     risks = [
-        f"- {hazard.kind}: {code(hazard.message)}{_allow(step, hazard)}"
+        f"- {hazard.kind}: {code_text(hazard.message)}{_allow(step, hazard)}"
         for step in plan.steps
         for hazard in step.hazards
     ]
     if risks:
         found.append("**What it risks**\n\n" + "\n".join(dict.fromkeys(risks)))
-    blocked = [f"- {code(step.object)}: {code(step.blocked)}" for step in plan.required if step.blocked]
+    blocked = [f"- {code_text(step.object)}: {code_text(step.blocked)}" for step in plan.required if step.blocked]
     if blocked:
         found.append("**Blocked by the data**\n\n" + "\n".join(blocked))
-    refused = [f"- {code(refusal.words)}" for refusal in verdict.refused]
+    refused = [f"- {code_text(refusal.words)}" for refusal in verdict.refused]
     if refused:
         found.append(f"**Refused by {policy.words}**\n\n" + "\n".join(refused))
     return found
@@ -87,7 +90,7 @@ def _lists(plan: Plan, verdict: GateDecision, policy: Policy) -> list[str]:
 def _allow(step: Step, hazard: Hazard) -> str:
     if hazard.allow in step.allowed:
         return " (allowed by the migration)"
-    return f" (allow {code(hazard.allow)})" if hazard.allow else ""
+    return f" (allow {code_text(hazard.allow)})" if hazard.allow else ""
 
 
 def _details(title: str, body: str) -> str:

@@ -34,7 +34,7 @@ def grave(step: Step) -> bool:
     return step.strategy in _WRITES or step.destructive or any(hazard.kind in _GRAVE for hazard in step.hazards)
 
 
-def look(frame: Frame, declared: Schema, policy: Policy) -> tuple[Plan, tuple[Step, ...]] | None:
+def steps_to_ask_about(frame: Frame, declared: Schema, policy: Policy) -> tuple[Plan, tuple[Step, ...]] | None:
     """The plan with the steps that have to be asked about; None where there are none, or where the run will refuse by
     itself."""
     # Under ``safe`` no row is read, and what would have to be looked at is not carried out.
@@ -53,11 +53,11 @@ def look(frame: Frame, declared: Schema, policy: Policy) -> tuple[Plan, tuple[St
 
 def agreed(frame: Frame, steps: tuple[Step, ...]) -> bool:
     """Show the steps and read an answer. Anything but a yes is a no."""
-    show(frame.output, steps)
-    return answered(frame.output, f"Carry {'it' if len(steps) == 1 else f'these {len(steps)} steps'} out? [y/N] ")
+    show_steps(frame.output, steps)
+    return confirmed(frame.output, f"Carry {'it' if len(steps) == 1 else f'these {len(steps)} steps'} out? [y/N] ")
 
 
-def show(output: Output, steps: tuple[Step, ...]) -> None:
+def show_steps(output: Output, steps: tuple[Step, ...]) -> None:
     """What is asked about: each step with what it does to rows."""
     for step in steps:
         cost = f", {step.rows:,} rows, {size_text(step.bytes)}" if step.rows else ""
@@ -78,7 +78,7 @@ def _statements(step: Step) -> list[str]:
     return [line for statement in step.sql for line in shown_sql(statement).splitlines()]
 
 
-def answered(output: Output, question: str) -> bool:
+def confirmed(output: Output, question: str) -> bool:
     """Ask, and read a line: anything but a yes is a no."""
     with contextlib.suppress(OSError):
         output.err.print(fitting(shown(question), output.err.encoding), end="", soft_wrap=True)

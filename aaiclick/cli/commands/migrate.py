@@ -30,7 +30,7 @@ from aaiclick.cli.options import (
     Url,
 )
 from aaiclick.cli.output import Output
-from aaiclick.cli.tenants.patterns import check_jobs, is_pattern
+from aaiclick.cli.tenants.patterns import check_jobs, means_many
 from aaiclick.cli.text.numbers import count_text
 from aaiclick.errors import ApplyError, SchemaAheadError, UsageError
 from aaiclick.printable import seconds_text
@@ -150,7 +150,7 @@ def _run(
     if "--create-database" in frame.flags and dry:
         raise UsageError("--create-database makes a database, and --dry-run changes nothing: give one of them")
     workers, policy = check_jobs(frame.database, jobs), frame.chosen_policy(keys)
-    if is_pattern(frame.database):
+    if means_many(frame.database):
         from aaiclick.cli.tenants import commands as tenants
 
         if file is not None:
@@ -174,7 +174,7 @@ def _run(
 
 def _migrate(frame: Frame, hooks: Hooks, policy: Policy, file: str | None, ask: bool, to: int | None) -> ExitCode:
     from aaiclick.cli.approval.files import read_plan
-    from aaiclick.cli.approval.question import agreed, is_asked, look
+    from aaiclick.cli.approval.question import agreed, is_asked, steps_to_ask_about
     from aaiclick.cli.hooks.looks import before_migrate
     from aaiclick.cli.progress.watchers import watcher
 
@@ -187,7 +187,7 @@ def _migrate(frame: Frame, hooks: Hooks, policy: Policy, file: str | None, ask: 
     declared = frame.declared(to)
     if approved is None and ask and is_asked(frame, policy):
         frame.asking = True
-        found = look(frame, declared, policy)
+        found = steps_to_ask_about(frame, declared, policy)
         if found is not None:
             # What was shown is what is carried out: else there is a StalePlanError.
             approved, steps = found

@@ -14,7 +14,7 @@ from aaiclick.cli.machine.answers import HELPLESS, status_json
 from aaiclick.cli.machine.metrics_file import MetricsFile
 from aaiclick.cli.options import Databases, Debug, Env, Given, HtmlFile, Jobs, Json, Reference, Url
 from aaiclick.cli.output import Output
-from aaiclick.cli.tenants.patterns import check_jobs, is_pattern
+from aaiclick.cli.tenants.patterns import check_jobs, means_many
 from aaiclick.cli.text.change_text import one_each
 from aaiclick.errors import UsageError
 from aaiclick.printable import size_text
@@ -66,7 +66,7 @@ def status(
 
 def _status(frame: Frame, metrics_file: Path | None, html: Path | None, jobs: int | None) -> ExitCode:
     workers = check_jobs(frame.database, jobs)
-    if is_pattern(frame.database):
+    if means_many(frame.database):
         from aaiclick.cli.tenants import commands as tenants
 
         if html is not None:

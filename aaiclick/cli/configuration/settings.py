@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aaiclick.cli.configuration.files import ConfigurationFile, find
 from aaiclick.cli.configuration.keys import KEYS, VALUES, near
-from aaiclick.cli.configuration.variables import expanded, names
+from aaiclick.cli.configuration.variables import names, with_variables
 from aaiclick.cli.database import URL_VARIABLE
 from aaiclick.cli.hooks.declared import Hook, HookTable
 from aaiclick.errors import UsageError
@@ -60,7 +60,7 @@ class Settings:
         said = self.said(key)
         if said is None or said.level < ENVIRONMENT:
             return said
-        text = expanded(said.text, self.variables, f"{key} in {said.origin}", key == "url")
+        text = with_variables(said.text, self.variables, f"{key} in {said.origin}", key == "url")
         if not text.strip():
             raise UsageError(f"{key} in {said.origin} is empty: {' and '.join(names(said.text, ''))} is set to nothing")
         return replace(said, text=text)

@@ -12,7 +12,7 @@ _REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
-def expanded(template: str, variables: Mapping[str, str], where: str, url: bool = False) -> str:
+def with_variables(template: str, variables: Mapping[str, str], where: str, url: bool = False) -> str:
     """The text with each ``${NAME}`` replaced; ``$${`` stands for ``${`` itself.
 
     In a URL the value of a user, a password or an option is encoded, so that ``/``, ``@`` and ``#`` in it mean

@@ -32,7 +32,7 @@ class PlacedPart:
     """Width and height of the whole."""
 
 
-def parts(count: int, edges: Sequence[tuple[int, int]]) -> list[list[int]]:
+def connected_boxes(count: int, edges: Sequence[tuple[int, int]]) -> list[list[int]]:
     """The boxes that are connected, in groups: the largest group first, those that stand alone last."""
     near: list[list[int]] = [[] for _ in range(count)]
     for begin, end in edges:
@@ -57,7 +57,7 @@ def parts(count: int, edges: Sequence[tuple[int, int]]) -> list[list[int]]:
     return sorted(found, key=lambda group: (-len(group), group[0]))
 
 
-def place(boxes: Sequence[int], sizes: Sequence[Size], edges: Sequence[tuple[int, int]]) -> PlacedPart:
+def place_boxes(boxes: Sequence[int], sizes: Sequence[Size], edges: Sequence[tuple[int, int]]) -> PlacedPart:
     """Place the boxes of one part. ``sizes``: width and height of every box, by its number."""
     within = set(boxes)
     own = [edge for edge in dict.fromkeys(edges) if edge[0] in within and edge[1] in within and edge[0] != edge[1]]

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from aaiclick.cli.graph.references import looked_up, read_by
-from aaiclick.plan.dependents.dictionaries import source_of
+from aaiclick.cli.graph.references import asked_for_values, tables_read
+from aaiclick.plan.dependents.dictionaries import clickhouse_source
 from aaiclick.specs.columns import Column
 from aaiclick.specs.engines import Engine, MergeTree
 from aaiclick.specs.functions import Function
@@ -131,7 +131,7 @@ def _edges(item: AnyObject, database: str | None, known: Collection[str]) -> lis
     match item:
         case Table():
             texts = [text for column in item.columns for text in (column.default, column.materialized, column.alias)]
-            lookups = looked_up([text for text in texts if text], database)
+            lookups = asked_for_values([text for text in texts if text], database)
             front = _front(item.name, item.engine, database, known) if isinstance(item.engine, Engine) else []
             return [*(Edge(name, item.name, "looks up") for name in lookups), *front]
         case View():
@@ -140,7 +140,7 @@ def _edges(item: AnyObject, database: str | None, known: Collection[str]) -> lis
             feeds = [Edge(item.name, _local(item.to, database), "feeds")] if item.to else []
             return [*_reads(item.name, item.query, database), *feeds]
         case Dictionary():
-            said = source_of(item.source)
+            said = clickhouse_source(item.source)
             if "QUERY" in said:
                 return _reads(item.name, said["QUERY"], database)
             other = said.get("DB") or None
@@ -150,8 +150,8 @@ def _edges(item: AnyObject, database: str | None, known: Collection[str]) -> lis
 
 
 def _reads(name: str, query: str, database: str | None) -> list[Edge]:
-    reads = [Edge(source, name, "reads") for source in read_by(query, database)]
-    return reads + [Edge(source, name, "looks up") for source in looked_up([query], database)]
+    reads = [Edge(source, name, "reads") for source in tables_read(query, database)]
+    return reads + [Edge(source, name, "looks up") for source in asked_for_values([query], database)]
 
 
 def _front(name: str, engine: Engine, database: str | None, known: Collection[str]) -> list[Edge]:

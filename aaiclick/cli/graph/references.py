@@ -20,7 +20,7 @@ _NEXT = re.compile(rf"(?:{_CLAUSES})\Z", re.IGNORECASE)
 _NO_NAME = re.compile(rf"(?:{_CLAUSES}|FINAL|SAMPLE|AS)\Z", re.IGNORECASE)
 
 
-def read_by(query: str, database: str | None = None) -> tuple[str, ...]:
+def tables_read(query: str, database: str | None = None) -> tuple[str, ...]:
     """The tables that a query reads, each once, in the order in which they stand there. One of another database has
     that in front."""
     try:
@@ -32,7 +32,7 @@ def read_by(query: str, database: str | None = None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def looked_up(expressions: Iterable[str], database: str | None = None) -> tuple[str, ...]:
+def asked_for_values(expressions: Iterable[str], database: str | None = None) -> tuple[str, ...]:
     """Dictionaries and Join tables that expressions ask for a value."""
     found: list[str] = []
     for text in expressions:

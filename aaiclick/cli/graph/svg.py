@@ -8,7 +8,7 @@ from importlib.resources import files
 from itertools import pairwise
 from unicodedata import east_asian_width
 
-from aaiclick.cli.graph.layout import PlacedPart, Point, Size, packed, parts, place
+from aaiclick.cli.graph.layout import PlacedPart, Point, Size, connected_boxes, packed, place_boxes
 from aaiclick.cli.graph.picture import Node, Picture
 from aaiclick.cli.report.markup import Html, el, joined
 from aaiclick.cli.text.numbers import count_text
@@ -42,8 +42,8 @@ def drawings(
     ways = {(number[edge.source], number[edge.target]): edge.way for edge in picture.edges}
     sizes = [_size(node, columns) for node in nodes]
     found: list[Drawing] = []
-    for group in parts(len(nodes), edges):
-        placed = place(group, sizes, edges)
+    for group in connected_boxes(len(nodes), edges):
+        placed = place_boxes(group, sizes, edges)
         lines = [_way(points, ways[edge], nodes, edge) for edge, points in placed.ways.items()]
         boxes = [_box(nodes[at], placed.places[at], sizes[at], columns, link) for at in group]
         found.append(Drawing(tuple(nodes[at] for at in group), joined([*lines, *boxes]), placed_size(placed)))
@@ -65,7 +65,7 @@ def picture_svg(picture: Picture, title: str, columns: bool = False) -> str:
         for each, (x, y) in zip(made, places, strict=True)
     ]
     paper = el("rect", width="100%", height="100%", class_="paper")
-    body = [el("title", title), el("desc", words(picture)), style, arrows("arrow"), paper, *groups]
+    body = [el("title", title), el("desc", described_picture(picture)), style, arrows("arrow"), paper, *groups]
     head = el("svg", *body, xmlns="http://www.w3.org/2000/svg", role="group", **_box_of((width, height)))
     return f"{head}\n"
 
@@ -100,7 +100,7 @@ def arrows(name: str) -> Html:
     return el("defs", el("marker", path, id=name, orient="auto", **sizes))
 
 
-def words(picture: Picture) -> str:
+def described_picture(picture: Picture) -> str:
     """What is in it, for who does not see it."""
     kinds: dict[str, int] = {}
     for node in picture.nodes:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from aaiclick.cli.configuration.variables import expanded
+from aaiclick.cli.configuration.variables import with_variables
 from aaiclick.cli.failures import ExitCode, Failure
 from aaiclick.cli.hooks.declared import TIMEOUT, Hook
 from aaiclick.cli.hooks.facts import PREFIX, HookDocument, as_json, no_facts, variables
@@ -141,7 +141,7 @@ class Hooks:
         settings, output = self._frame.settings, self._frame.output
         assert settings.file is not None
         where = f"{hook.event} in {hook.origin}"
-        command = [expanded(word, settings.variables, where) for word in hook.command]
+        command = [with_variables(word, settings.variables, where) for word in hook.command]
         self._facts["event"] = hook.event
         timeout = settings.hook_timeout()
         return run_process(

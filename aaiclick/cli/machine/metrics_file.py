@@ -43,9 +43,9 @@ class MetricsFile:
                 self._write(self._path, {self._database: None})
 
     def _write(self, path: Path, found: Mapping[str, Status | None]) -> None:
-        from aaiclick.metrics.textfile import exposition, write
+        from aaiclick.metrics.textfile import exposition, replace_file
 
-        write(path, exposition(self._schema, found, time.time()))
+        replace_file(path, exposition(self._schema, found, time.time()))
 
 
 def _is_ours(path: Path) -> bool:

@@ -37,7 +37,7 @@ def counted_words(event: RowsDone) -> str:
     return f"{event.phase} of shard {event.shard}" if event.shard else event.phase
 
 
-def figures(event: RowsDone, pace: Pace) -> str:
+def pace_text(event: RowsDone, pace: Pace) -> str:
     """``1,200,000 of 5,000,000 rows · 24 % · 300,000 rows/s · 13 s left``."""
     unit = unit_of(event.phase)
     parts = [f"{event.done:,} of {event.total:,} {unit if event.total != 1 else unit[:-1]}"]
@@ -114,7 +114,7 @@ class Watcher:
     def _progressed(self, event: RowsDone, pace: Pace) -> None:
         if event.seconds - self._last_line >= LINE_EVERY:
             self._last_line = event.seconds
-            self._line(f"  {event.object}: {counted_words(event)} · {figures(event, pace)}")
+            self._line(f"  {event.object}: {counted_words(event)} · {pace_text(event, pace)}")
 
     def _ended(self) -> None:
         pass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aaiclick.cli.graph.picture import Node, Picture
-from aaiclick.cli.graph.svg import Drawing, drawings, part_svg, words
+from aaiclick.cli.graph.svg import Drawing, described_picture, drawings, part_svg
 from aaiclick.cli.report.markup import Html, el, folded, joined, table
 from aaiclick.cli.report.page import Section, badge
 from aaiclick.cli.text.numbers import count_text
@@ -23,7 +23,7 @@ def schema_section(picture: Picture, heading: str = "Schema") -> Section:
     )
     content = joined(
         [
-            el("p", f"{words(picture)}."),
+            el("p", f"{described_picture(picture)}."),
             el("p", lines, class_="legend"),
             el("input", type="checkbox", id="with-columns"),
             el("label", " Show columns in the boxes", for_="with-columns"),

@@ -167,7 +167,7 @@ def _phase(read: _Reader, happened: Happened) -> None:
     read.phases[key] = Span("phase", key[0], known.begin if known is not None else begin, happened.at, said)
 
 
-def words(span: Span, begin: float) -> str:
+def span_words(span: Span, begin: float) -> str:
     """For people: when it began, how long it took."""
     left = "" if span.ended else " (the run ended before it)"
     return f"after {seconds_text(span.begin - begin)}, for {seconds_text(span.seconds)}{left}"

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 from aaiclick.cli.report.markup import Html, el, folded, joined, listed, table
 from aaiclick.cli.report.page import Section, badge, code
-from aaiclick.cli.report.timeline import Span, Timeline, words
+from aaiclick.cli.report.timeline import Span, Timeline, span_words
 from aaiclick.cli.text.numbers import count_text
 from aaiclick.printable import seconds_text
 
@@ -83,7 +83,7 @@ def _drawing(run: Timeline, lanes: list[tuple[str, str, list[Span]]], number: in
         for span in [Span("chunk", "", spans[0].begin, spans[-1].end, f"{len(spans):,} chunks")] if many else spans:
             wide = max(x(span.end) - x(span.begin), 1.5)
             said = f"{span.said}, " if span.said else ""
-            title = el("title", f"{label}: {said}{words(span, run.begin)}")
+            title = el("title", f"{label}: {said}{span_words(span, run.begin)}")
             body.append(el("rect", title, x=x(span.begin), y=y + 3, width=wide, height=12, rx=2, class_=f"bar {kind}"))
     name = f"run-{number}-picture"
     said = el("title", "What happened when", id=name)
@@ -100,7 +100,7 @@ def _steps_table(run: Timeline) -> Html | None:
     steps = [span for span in run.spans if span.kind == "step"]
     if not steps:
         return None
-    rows = [(code(span.object), span.said, words(span, run.begin), *_share(span, run)) for span in steps]
+    rows = [(code(span.object), span.said, span_words(span, run.begin), *_share(span, run)) for span in steps]
     return table(count_text(len(steps), "step", "steps"), ("object", "what", "when", "of the run"), rows, numeric=(3,))
 
 
@@ -126,7 +126,9 @@ def _chunks(run: Timeline) -> Html | None:
         for name, spans in found.items()
     ]
     every = [
-        (code(name), words(span, run.begin), span.said) for name, spans in found.items() for span in spans[:MOST_CHUNKS]
+        (code(name), span_words(span, run.begin), span.said)
+        for name, spans in found.items()
+        for span in spans[:MOST_CHUNKS]
     ]
     made = table("Chunks", ("table", "chunks", "one took", "the slowest"), rows, numeric=(1, 2, 3))
     return joined(
@@ -137,7 +139,7 @@ def _chunks(run: Timeline) -> Html | None:
 def _others(run: Timeline) -> Html | None:
     """Waits and fences."""
     rows = [
-        (_NAMES[span.kind], span.object, words(span, run.begin), span.said)
+        (_NAMES[span.kind], span.object, span_words(span, run.begin), span.said)
         for span in run.spans
         if span.kind in ("wait", "fence")
     ]

@@ -50,11 +50,11 @@ def agreement(frame: Frame, plans: TenantPlans, policy: Policy) -> Agreement | N
         # Where the policy refuses the plan nothing of it is carried out, and nobody has to agree to it.
         if steps and not verdict.refused:
             frame.output.tell(heading(group), "bold")
-            question.show(frame.output, _in_all(steps, [answers[name] for name in group.databases]))
+            question.show_steps(frame.output, _in_all(steps, [answers[name] for name in group.databases]))
             asked += len(group.databases)
     if not asked:
         return Agreement()
-    if not question.answered(frame.output, f"Carry that out in {count_text(asked, 'database', 'databases')}? [y/N] "):
+    if not question.confirmed(frame.output, f"Carry that out in {count_text(asked, 'database', 'databases')}? [y/N] "):
         return None
     # In one that is newer than this code nothing is done anyway.
     others = (each for each in plans.found.tenants if not isinstance(each.error, SchemaAheadError))

@@ -45,7 +45,8 @@ def create_statements(schema: Schema, database: str | None = None) -> tuple[Crea
     """One statement for each object, each behind those that it reads or writes; names are qualified where a database is
     given."""
     return tuple(
-        CreateStatement(item.name, item.noun, _create(item, database, schema.name)) for item in in_order(schema)
+        CreateStatement(item.name, item.noun, _create(item, database, schema.name))
+        for item in in_reference_order(schema)
     )
 
 
@@ -58,7 +59,7 @@ def sql_file(schema: Schema) -> str:
     return "\n\n".join(["\n".join(head), *(f"{item.sql};" for item in create_statements(schema))]) + "\n"
 
 
-def in_order(schema: Schema) -> tuple[AnyObject, ...]:
+def in_reference_order(schema: Schema) -> tuple[AnyObject, ...]:
     """Declaration order, but nothing before what it refers to. What refers to each other in a circle stays in
     declaration order."""
     # No \b: a name may begin or end with a sign that is no letter.

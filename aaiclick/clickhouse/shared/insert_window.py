@@ -9,7 +9,7 @@ from aaiclick.catalog.forms import Settings
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.features import REMEMBERING
 from aaiclick.clickhouse.merges import settings_in
-from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.clickhouse.shared.ask_all import ask_all
 from aaiclick.clickhouse.shared.replicas import replica_states
 from aaiclick.clickhouse.topology import Topology
@@ -46,8 +46,8 @@ class InsertWindow:
 
 
 def windows_of(seen: Rows, declared: Settings = ()) -> InsertWindow | None:
-    """The smallest one of all hosts. ``seen``: what ``asked`` brought; ``declared``: settings of a table that is not
-    there yet. None where no host has said anything."""
+    """The smallest one of all hosts. ``seen``: what ``window_query`` brought; ``declared``: settings of a table that is
+    not there yet. None where no host has said anything."""
     defaults: dict[int, dict[str, int]] = {}
     own: dict[int, dict[str, str]] = {}
     for place, name, value in seen:
@@ -66,7 +66,7 @@ def _effective(defaults: Mapping[str, int], own: Mapping[str, str]) -> tuple[int
     return inserts, seconds
 
 
-def asked(topology: Topology) -> str:
+def window_query(topology: Topology) -> str:
     """The question to all hosts: what their servers have for tables that say nothing, and what the table says."""
     everywhere, names = topology.everywhere, ", ".join(f"'{name}'" for name in REMEMBERING)
     return (
@@ -78,15 +78,15 @@ def asked(topology: Topology) -> str:
 
 def insert_window(reach: Reach, database: str, name: str) -> Routine[InsertWindow]:
     """That of a table, on every host. Raises ApplyError where one does not answer."""
-    rows = yield from ask_all(reach, asked(reach.topology), bound(database, name), name)
+    rows = yield from ask_all(reach, window_query(reach.topology), window_parameters(database, name), name)
     window = windows_of(rows)
     if window is None:
         raise ApplyError(f"{name}: no host says for how long it remembers INSERTs")
     return window
 
 
-def bound(database: str, name: str) -> dict[str, str | int]:
-    """What ``asked`` is bound to."""
+def window_parameters(database: str, name: str) -> dict[str, str | int]:
+    """What ``window_query`` is bound to."""
     return {"db": hexed(database), "name": hexed(name)}
 
 
@@ -100,7 +100,7 @@ def names_made(reach: Reach, database: str, name: str, place: int) -> Routine[in
         return -1
     # An asynchronous INSERT has a name for each of its clients, so parts do not tell. What is made and what goes counts
     # in cversion alike, so half of it and of what is there has been made. Newer servers use the last of these alone.
-    rows = yield from answered(
+    rows = yield from rows_or_refusal(
         Query(
             "SELECT toInt64(sum(cversion + numChildren)), count() FROM system.zookeeper WHERE path = {path:String} AND "
             "name IN ('blocks', 'async_blocks', 'deduplication_hashes')",

@@ -22,7 +22,7 @@ from aaiclick.clickhouse.topology import GLANCE
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note
 from aaiclick.routine import Command, Emit, Query, Routine, number
-from aaiclick.sql.ddl import create_table, drop, everywhere, rename_table
+from aaiclick.sql.ddl import create_table, drop, rename_table, with_cluster
 from aaiclick.sql.quoting import qualified, quote_string
 
 _ASIDE = f"{PREFIX}local_"
@@ -133,7 +133,7 @@ def _give_way(books: Bookkeeping, former: _Former) -> Routine[_Former]:
     aside = aside_name(former.name)
     old, new = qualified(former.database, former.name), qualified(former.database, aside)
     # IF EXISTS: most hosts have none of that name.
-    yield Command(rename_table(old, everywhere(new, books.cluster), if_exists=True), settings=QUEUE)
+    yield Command(rename_table(old, with_cluster(new, books.cluster), if_exists=True), settings=QUEUE)
     yield from _until_aside(books, former.name)
     return _Former(former.table, former.database, aside, former.host, former.rows)
 
@@ -154,7 +154,7 @@ def _bring_over(books: Bookkeeping, former: _Former) -> Routine[None]:
     if not books.beside:
         # A question to all hosts takes the columns from the one that is asked.
         sql = create_table(
-            everywhere(name, books.cluster), table.columns, f"ENGINE = MergeTree {table.tail}", if_not_exists=True
+            with_cluster(name, books.cluster), table.columns, f"ENGINE = MergeTree {table.tail}", if_not_exists=True
         )
         yield Command(sql, settings=merged(CREATE, QUEUE))
     columns = ", ".join(table.names)
@@ -186,7 +186,7 @@ def _bring_over(books: Bookkeeping, former: _Former) -> Routine[None]:
         lines = "1 row" if former.rows == 1 else f"{former.rows} rows"
         words = f"{lines} of {table.name} that host {former.host} had for itself: all hosts share them now"
         yield Emit(Note(f"database {books.database}: {words}"))
-    dropped = drop("TABLE", name if books.beside else everywhere(name, books.cluster), if_exists=True)
+    dropped = drop("TABLE", name if books.beside else with_cluster(name, books.cluster), if_exists=True)
     # Behind the comparison: until the rows are proved to be in the shared table they are in both.
     yield Command(dropped, settings={} if books.beside else QUEUE)
 

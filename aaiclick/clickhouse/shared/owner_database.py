@@ -18,7 +18,7 @@ from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping
 from aaiclick.clickhouse.topology import LOOK, PROOF
 from aaiclick.errors import StatementError, UsageError
 from aaiclick.routine import Query, Routine, text
-from aaiclick.sql.ddl import drop, everywhere
+from aaiclick.sql.ddl import drop, with_cluster
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import quote_name, quote_string
 
@@ -56,7 +56,7 @@ def require_own(books: Bookkeeping) -> Routine[None]:
     has = {text(row[1]) for row in rows if text(row[0]) == "has"}
     if not said or said & has or any(text(row[0]) == "holds" for row in rows):
         return
-    statement = drop("DATABASE", everywhere(quote_name(books.home), books.cluster), if_exists=True)
+    statement = drop("DATABASE", with_cluster(quote_name(books.home), books.cluster), if_exists=True)
     raise UsageError(
         f"database {books.database} is empty, and what is recorded in {books.home} is of another one of that name, "
         "which was dropped since (it had another UUID). Nothing was changed. Where nobody needs those records any "

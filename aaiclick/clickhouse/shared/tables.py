@@ -18,7 +18,7 @@ from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.error_codes import ACCESS_DENIED
 from aaiclick.errors import ApplyError, StatementError, UsageError
 from aaiclick.routine import Command, Query, Routine, number, text
-from aaiclick.sql.ddl import comment_clause, create, create_table, everywhere
+from aaiclick.sql.ddl import comment_clause, create, create_table, with_cluster
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 
@@ -93,7 +93,7 @@ def make_home(books: Bookkeeping) -> Routine[None]:
     """The Atomic database beside a Replicated one. Raises UsageError, with the statement, where this user may not."""
     if not books.beside:
         return
-    home = everywhere(quote_name(books.home), books.cluster)
+    home = with_cluster(quote_name(books.home), books.cluster)
     sql = create("DATABASE", home, "ENGINE = Atomic", if_not_exists=True)
     whose = comment_clause((yield from whose_comment(books)))
     try:
@@ -129,7 +129,7 @@ def make_everywhere(
         known = next((each.uuid for each in found[table.name] if each.shared), "")
         name = qualified(books.home, table.name) + (f" UUID {quote_string(known)}" if known else "")
         sql = create_table(
-            everywhere(name, books.cluster),
+            with_cluster(name, books.cluster),
             table.columns,
             shared_engine(table.tail),
             table.comment,

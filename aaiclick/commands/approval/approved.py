@@ -37,7 +37,7 @@ def check_plan(caller: str, plan: object, schema: str) -> None:
         )
 
 
-def require_database(plan: Plan | None, database: str) -> None:
+def require_its_database(plan: Plan | None, database: str) -> None:
     """Raises ``UsageError`` where the plan was made for another database."""
     if plan is not None and plan.database != database:
         raise UsageError(

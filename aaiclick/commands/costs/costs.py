@@ -12,7 +12,7 @@ from aaiclick.commands.costs.disks import disks_of, least_free, part_sizes
 from aaiclick.commands.costs.estimate import estimated
 from aaiclick.commands.costs.expiring import Expiring, counted_step, live_of
 from aaiclick.commands.costs.measure import measure
-from aaiclick.commands.costs.rates import WORTH_REMEMBERING, Rate, Taken, alike, remembered
+from aaiclick.commands.costs.rates import WORTH_REMEMBERING, Rate, Taken, measured_rate, middle_rate
 from aaiclick.commands.inspection.planning import PlannedMigration
 from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.operations import RebuildWork
@@ -74,9 +74,9 @@ def _rates(
     reading = [step for step in steps if step.strategy in READING and not step.blocked]
     large = [step for step in reading if step.bytes >= WORTH_MEASURING]
     if not large:
-        return {step.id: alike(()) for step in reading}
+        return {step.id: middle_rate(()) for step in reading}
     taken = [Taken(*each) for each in (yield from steps_taken(catalog.database, WORTH_REMEMBERING))]
-    known = {step.id: rate for step in reading if (rate := remembered(taken, step.strategy)) is not None}
+    known = {step.id: rate for step in reading if (rate := measured_rate(taken, step.strategy)) is not None}
     # The largest ones: for these the estimate matters most.
     missing = sorted((step for step in large if step.id not in known), key=lambda step: -step.bytes)[:MOST_MEASURED]
     # On several hosts nothing is copied, and mutations run on each at its own pace.
@@ -94,4 +94,4 @@ def _rates(
 
         known |= yield from with_scratch(body, fallback=catalog.database)
     others = [rate for rate in known.values() if rate.origin == "measured"]
-    return {step.id: known.get(step.id) or alike(others) for step in reading}
+    return {step.id: known.get(step.id) or middle_rate(others) for step in reading}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.clickhouse.topology import LOOK, Topology
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.sql.hex_text import hex_literal, hexed
@@ -26,7 +26,7 @@ def part_sizes(database: str, tables: Sequence[str]) -> Routine[dict[str, PartSi
     if not tables:
         return {}
     listed = ", ".join(hex_literal(name) for name in tables)
-    rows = yield from answered(
+    rows = yield from rows_or_refusal(
         Query(
             "SELECT table, toUInt64(sumIf(bytes_on_disk, part_type != 'Wide')), toUInt64(max(bytes_on_disk)) FROM"
             f" system.parts WHERE active AND database = unhex({{db:String}}) AND table IN ({listed}) GROUP BY table",
@@ -53,7 +53,7 @@ def least_free(disks: Mapping[str, Disks], topology: Topology) -> Routine[dict[s
     not answer is left out."""
     if not disks:
         return {}
-    rows = yield from answered(
+    rows = yield from rows_or_refusal(
         Query(
             f"SELECT toInt64(_shard_num), name, toUInt64(least(unreserved_space, {LIMITLESS})) FROM "
             f"{topology.everywhere('system.disks')}",
@@ -80,7 +80,7 @@ def disks_of(database: str, tables: Sequence[str]) -> Routine[dict[str, Disks]]:
         return {}
     listed = ", ".join(hex_literal(name) for name in tables)
     # Unreserved, not free: merges and copies have reserved some of it. ``require_room`` counts in the same way.
-    rows = yield from answered(
+    rows = yield from rows_or_refusal(
         Query(
             "SELECT name, arrayStringConcat(arraySort(groupUniqArray(disk)), ', '),"
             f" toUInt64(sum(least(unreserved, {LIMITLESS}))) FROM (SELECT name, storage_policy FROM system.tables WHERE"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm, LiveObject, TableForm
-from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.commands.inspection.planning import PlannedMigration
 from aaiclick.diff.changes.ttl import keeps_all
 from aaiclick.plan.model import Step
@@ -109,7 +109,7 @@ def _count(step: Step, planned: PlannedMigration, name: str, form: TableForm, wa
     source = _rows(planned.inspection.catalog.database, name, form, wanted, sources, past)
     # A row that is past the old TTL as well goes in any case, and does not count.
     hit = " OR ".join(f"(_aaiclick_past_{place} AND NOT _aaiclick_old_{place})" for place in range(len(past)))
-    rows = yield from answered(
+    rows = yield from rows_or_refusal(
         Query(
             f"SELECT toUInt64(countIf({hit})) FROM {source}",
             {},

@@ -40,7 +40,7 @@ class Taken:
     seconds: float
 
 
-def remembered(taken: Iterable[Taken], strategy: str) -> Rate | None:
+def measured_rate(taken: Iterable[Taken], strategy: str) -> Rate | None:
     """The rate of earlier steps of that kind; None where none was large enough to tell."""
     rates = [
         each.bytes / each.seconds
@@ -61,7 +61,7 @@ def measured(size: float, seconds: float) -> Rate:
     return Rate(rate / 2.5, rate, rate * 2.0, "measured")
 
 
-def alike(rates: Sequence[Rate]) -> Rate:
+def middle_rate(rates: Sequence[Rate]) -> Rate:
     """One rate for a table that was not measured, of those that were; the assumed one where none was."""
     if not rates:
         return ASSUMED

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aaiclick.catalog.read import MOST_NAMES, REPLICATED_DATABASES, version_numbers
-from aaiclick.clickhouse.features import require_database, require_server
-from aaiclick.commands.inspection.inspect import names_of
+from aaiclick.clickhouse.features import require_renames, require_server
+from aaiclick.commands.inspection.inspect import names_of_schema
 from aaiclick.commands.inspection.warm import Warm
 from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.schema import Schema
@@ -51,7 +51,7 @@ def untouched(schema: Schema, database: str | None, seen: Warm) -> Routine[Fresh
         or any(type(item) not in _PLAIN for item in schema.objects)
     ):
         return None
-    names = names_of(schema, read_history(schema))
+    names = names_of_schema(schema, read_history(schema))
     if len(names) > MOST_NAMES:
         return None
     where = "currentDatabase()" if database is None else "unhex({database:String})"
@@ -61,7 +61,7 @@ def untouched(schema: Schema, database: str | None, seen: Warm) -> Routine[Fresh
         return None
     found, version = text(rows[0][0]), text(rows[0][1])
     require_server(version_numbers(version), version)
-    require_database(found, text(rows[0][2]))
+    require_renames(found, text(rows[0][2]))
     # The first query asked for the present names; these are the others.
     former = sorted(set(names) - {item.name for item in schema.objects})
     if former and (yield from read_owned(found, former)).known:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from aaiclick.clickhouse.every_host import Reach, Shown, Subject, allow, busy, show
+from aaiclick.clickhouse.every_host import Reach, Shown, Subject, allow, ask_every_host, busy
 from aaiclick.clickhouse.shared.ask_all import answering_peers, servers
 from aaiclick.clickhouse.topology import LOOK, Topology, named
 from aaiclick.clickhouse.waiting import Wait, rest
@@ -31,7 +31,7 @@ def definitions_on_hosts(topology: Topology, subject: Subject) -> Routine[Shown]
     table = f"replaceRegexpAll(arrayElement(splitByString(' SETTINGS ', {bare}), 1), {quote_string(_COMMENT)}, '')"
     text = f"if(endsWith(engine, 'MergeTree'), {table}, {bare})"
     return (
-        yield from show(
+        yield from ask_every_host(
             topology,
             f"SELECT toInt64(_shard_num), hex(name), toString(uuid), toString(cityHash64({text})) FROM "
             f"{topology.everywhere('system.tables')} WHERE database = unhex({{db:String}}) AND "

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from aaiclick.catalog.forms import Catalog
 from aaiclick.catalog.read import read_catalog, server_facts
-from aaiclick.clickhouse.features import require_database, require_server
+from aaiclick.clickhouse.features import require_renames, require_server
 from aaiclick.clickhouse.names import GUARD
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, bookkeeping_of, with_bookkeeping
 from aaiclick.clickhouse.shared.owner_database import require_own
@@ -200,7 +200,7 @@ def inspect_database(
     """
     # Files first: what is wrong in them is told before a database is asked.
     known = read_history(schema)
-    names = None if any(isinstance(item, TableFamily) for item in schema.objects) else names_of(schema, known)
+    names = None if any(isinstance(item, TableFamily) for item in schema.objects) else names_of_schema(schema, known)
     # Where certainly nothing is there, no definition is asked for: each costs the server half a millisecond.
     catalog = yield from _catalog(database, () if empty else names)
     # The engine reads declarations that are SQL, so that needs a connection, and the name of the database.
@@ -318,11 +318,11 @@ def _catalog(database: str | None, names: tuple[str, ...] | None) -> Routine[Cat
         require_server(server.version, server.version_text)
         raise
     require_server(catalog.server.version, catalog.server.version_text)
-    require_database(catalog.database, catalog.database_engine)
+    require_renames(catalog.database, catalog.database_engine)
     return catalog
 
 
-def names_of(schema: Schema, known: ReleaseHistory) -> tuple[str, ...]:
+def names_of_schema(schema: Schema, known: ReleaseHistory) -> tuple[str, ...]:
     """Every name that an object of the schema has or had."""
     names = {item.name for item in schema.objects} | former_names(known.scripts)
     names |= set(schema.former_names)

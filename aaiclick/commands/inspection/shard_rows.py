@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from aaiclick.catalog.forms import Catalog
-from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.clickhouse.topology import LOOK, Topology
 from aaiclick.plan.clusters.sizes import COUNTED, HostSizes
 from aaiclick.routine import Query, Routine, number, text
@@ -44,7 +44,7 @@ def host_sizes(database: str, topology: Topology) -> Routine[Mapping[str, HostSi
 def _late(database: str, names: Sequence[str]) -> Routine[Mapping[str, int]]:
     """For how many seconds the oldest rows have been under way to this host, by table. Those that it cannot tell of are
     left out."""
-    rows = yield from answered(
+    rows = yield from rows_or_refusal(
         Query(
             "SELECT hex(table), toInt64(absolute_delay) FROM system.replicas WHERE database = unhex({db:String}) AND "
             "has(splitByChar(',', {names:String}), hex(table)) AND NOT is_session_expired",

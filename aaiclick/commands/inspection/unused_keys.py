@@ -19,7 +19,7 @@ from aaiclick.specs.schema import Schema
 from aaiclick.specs.server_objects.collections import NamedCollection
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import MaterializedView, TableFamily
-from aaiclick.state.records import mentioned
+from aaiclick.state.records import spent_keys
 
 ROLLBACK = frozenset({"deletes", "partial", "values"})
 """First words of keys that only a rollback asks for."""
@@ -57,7 +57,7 @@ def unused_keys(found: Inspection, steps: Iterable[Step]) -> Routine[tuple[str, 
     earlier: Collection[str] = ()
     if found.record is not None:
         database, schema = found.catalog.database, found.schema.name
-        earlier = yield from mentioned(database, schema, {key: _named(found, key) for key in idle})
+        earlier = yield from spent_keys(database, schema, {key: _named(found, key) for key in idle})
     return tuple(_sentence(found, key, near) for key, near in idle.items() if key not in earlier)
 
 

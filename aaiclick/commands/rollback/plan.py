@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from aaiclick.apply.rollback.inspect import Restore, inspect_kept
 from aaiclick.apply.rollback.not_restored import NotRestored, find_not_restored, former_name
 from aaiclick.apply.rollback.on_shards import RestoreOnShards, inspect_on_shards, reach_back
-from aaiclick.apply.rollback.path import VersionStep, linked, made_by, transitions, version_steps
+from aaiclick.apply.rollback.path import VersionStep, linked, replacing_transition, transitions, version_steps
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.tables import physicals
 from aaiclick.commands.inspection.inspect import Inspection
@@ -20,7 +20,7 @@ from aaiclick.plan.model import Step
 from aaiclick.routine import Routine
 from aaiclick.state.kept_tables import KeptRow
 from aaiclick.state.record import Record
-from aaiclick.state.records import history
+from aaiclick.state.records import all_records
 from aaiclick.state.transition import read_attempts
 
 
@@ -137,7 +137,7 @@ def _path(found: Inspection) -> Routine[tuple[int, tuple[VersionStep, ...]]]:
     schema, database = found.schema, found.catalog.database
     way = found.unfinished_migration
     if way is not None:
-        records = yield from history(database, schema.name)
+        records = yield from all_records(database, schema.name)
         return way.version, (unfinished_step(found, way, records, found.owned.kept()),)
     if found.numbered is not None and found.record is not None and found.record.version is None:
         at = found.numbered.version
@@ -149,7 +149,7 @@ def _path(found: Inspection) -> Routine[tuple[int, tuple[VersionStep, ...]]]:
         raise SchemaError(f"{schema.name} has no version record in {database}: there is nothing to roll back")
     live = found.record.version
     path = version_steps(
-        (yield from history(database, schema.name)), live, (yield from read_attempts(database, schema.name))
+        (yield from all_records(database, schema.name)), live, (yield from read_attempts(database, schema.name))
     )
     if not path:
         raise SchemaError(
@@ -250,7 +250,7 @@ def _left(
     restored: dict[str, int] = {}
     for table, rows in kept.behind.items():
         used = _used(rows, covered[-1])
-        made = made_by(used[-1], listed) if used else None
+        made = replacing_transition(used[-1], listed) if used else None
         if used:
             restored[table] = listed.index(made) if made is not None else 0
     # The oldest of the tables that these were made of may be dropped already: they are where they should be.

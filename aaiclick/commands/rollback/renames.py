@@ -10,7 +10,7 @@ from aaiclick.apply.rollback.path import Transition
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.secrets import hidden_form
-from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.clickhouse.statements import ask, ddl
 from aaiclick.clickhouse.tables import create_query, physicals, require_table
 from aaiclick.commands.inspection.inspect import Inspection
@@ -133,7 +133,7 @@ def _obstacle(
         return f"the name {before} is taken"
     if readers := (yield from _readers(database, now)):
         return f"{', '.join(readers)} may read it by that name"
-    policies = yield from answered(
+    policies = yield from rows_or_refusal(
         Query(
             "SELECT short_name FROM system.row_policies WHERE database = {db:String} AND table = {name:String}"
             " ORDER BY short_name",

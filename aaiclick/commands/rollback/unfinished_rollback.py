@@ -10,7 +10,7 @@ from aaiclick.commands.newer_version import coming_back
 from aaiclick.routine import Routine
 from aaiclick.state.cache import update_cache
 from aaiclick.state.record import Record
-from aaiclick.state.records import append, history
+from aaiclick.state.records import all_records, append
 from aaiclick.state.transition import UnfinishedRollback, forget_back
 from aaiclick.version import VERSION
 
@@ -34,7 +34,7 @@ def settle_back(found: Inspection, going: UnfinishedRollback, who: str) -> Routi
     if len(back) < len(asked):
         raise coming_back(found, going)
     # All are back: its run lived to exchange the last one, and only the record is missing.
-    earlier = earlier_of((yield from history(database, found.schema.name)), going.to)
+    earlier = earlier_of((yield from all_records(database, found.schema.name)), going.to)
     digest = yield from live_digest(found.schema, found.catalog)
     # The record ends the generation of the journal, and with it the entry of this rollback. A kill before it: all of
     # this is done once more. The cache goes second, because it must not speak of a version that is not recorded.

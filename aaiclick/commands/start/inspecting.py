@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from aaiclick.catalog.scratch import abandoned
 from aaiclick.clock import clock
-from aaiclick.commands.approval.approved import as_approved, require_approved, require_database
+from aaiclick.commands.approval.approved import as_approved, require_approved, require_its_database
 from aaiclick.commands.approval.stand_alone import stand_alone
 from aaiclick.commands.decide import Decision, compared, decide, gate, obstacle
 from aaiclick.commands.inspection.fresh_database import untouched
@@ -42,12 +42,12 @@ def start(run: Run, seen: Warm, started: float) -> Routine[Report]:
     # Where nothing of the schema is there an inspection would find nothing: the lease comes first.
     fresh = (yield from untouched(run.schema, run.database, seen)) if run.policy.level != "check" else None
     if fresh is not None:
-        require_database(run.approved, fresh.database)
+        require_its_database(run.approved, fresh.database)
         return (yield from migrate(run, fresh.database, None, started, fresh.names))
     opening = run.policy.level != "check"
     found = yield from inspect_database(run.schema, run.database, run.policy.allowed, opening=opening)
     database = found.catalog.database
-    require_database(run.approved, database)
+    require_its_database(run.approved, database)
     match decide(found, run.policy):
         case Decision.ONLY_LOOK:
             return (yield from _only_look(run, found, started))

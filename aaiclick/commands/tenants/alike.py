@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from aaiclick.clickhouse.names import JOURNAL, RECORDS, is_ours
 from aaiclick.commands.inspection.warm import Warm
 from aaiclick.commands.report import Status
-from aaiclick.commands.tenants.warm import bound, warm_tenants
+from aaiclick.commands.tenants.warm import text_parameters, warm_tenants
 from aaiclick.lease.names import of_the_lease
 from aaiclick.plan.policy import Policy
 from aaiclick.routine import Query, Routine, number, text
@@ -38,7 +38,7 @@ _LATER = (
 )
 
 
-def alike(schema: Schema, databases: Sequence[str]) -> Routine[dict[str, str]]:
+def in_sync_databases(schema: Schema, databases: Sequence[str]) -> Routine[dict[str, str]]:
     """Those of the databases in which there is nothing to do, each with a text that is the same for those that stand
     alike. Left out is whatever has something of its own to tell: kept tables, what a run left, other schemas, objects
     that are declared no longer, several hosts."""
@@ -50,7 +50,7 @@ def alike(schema: Schema, databases: Sequence[str]) -> Routine[dict[str, str]]:
     former = former_names(read_history(schema).scripts).union(schema.former_names)
     names = {f"d{place}": name for place, name in enumerate(quiet)}
     # Names alone: they leave out most of what is not alike, before anything is asked of what is recorded.
-    rows = yield Query(_NAMES.format(databases=bound(names)), names)
+    rows = yield Query(_NAMES.format(databases=text_parameters(names)), names)
     tables = {text(row[0]): (text(row[1]), frozenset[str](json.loads(text(row[2])))) for row in rows}
     usual = [name for name in quiet if name in tables and _only_bookkeeping(tables[name][1])]
     if not usual:

@@ -30,7 +30,7 @@ def warm_tenants(schema: Schema, databases: Sequence[str], policy: Policy) -> Ro
     homes = {home_beside(name): name for name in databases}
     places = {f"d{place}": name for place, name in enumerate((*databases, *homes))}
     names = {f"n{place}": name for place, name in enumerate(wanted)}
-    where = f"database IN ({bound(places)}) AND name IN ({bound(names)})"
+    where = f"database IN ({text_parameters(places)}) AND name IN ({text_parameters(names)})"
     rows = yield warm_query(where, {**places, **names})
     own: dict[str, list[Row]] = {name: [] for name in databases}
     elsewhere: set[str] = set()
@@ -50,6 +50,6 @@ def warm_tenants(schema: Schema, databases: Sequence[str], policy: Policy) -> Ro
     return found
 
 
-def bound(parameters: Iterable[str]) -> str:
+def text_parameters(parameters: Iterable[str]) -> str:
     """Parameters of texts, one behind the other."""
     return ", ".join(f"{{{name}:String}}" for name in parameters)

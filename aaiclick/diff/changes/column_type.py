@@ -132,7 +132,7 @@ class RetypeColumn:
             found.append(DataCheck(f"isNull({name})", name, f"hold NULL in {column}", hint=hint))
             # Counted apart, because such rows need another answer than values that do not fit.
             known = f"isNotNull({name}) AND "
-        unfit = values.unfit(name, old, new)
+        unfit = values.unfit_rows(name, old, new)
         if unfit:
             found.append(
                 DataCheck(
@@ -143,7 +143,7 @@ class RetypeColumn:
                     self._unproven,
                 )
             )
-        differs = values.differs(name, old, new)
+        differs = values.altered_rows(name, old, new)
         if differs:
             fits = f"NOT ({unfit}) AND " if unfit else ""
             allowable = self._by_name(f"hold a value of {column} that reads differently as {new}")
@@ -162,7 +162,7 @@ class RetypeColumn:
         )
 
 
-def with_filled(changes: Sequence[Change], columns: Collection[str]) -> tuple[Change, ...]:
+def not_converted(changes: Sequence[Change], columns: Collection[str]) -> tuple[Change, ...]:
     """The changes; a type of one of these columns is not converted, because a migration says what its values are."""
     return tuple(
         replace(change, filled=True) if isinstance(change, RetypeColumn) and change.new.name in columns else change

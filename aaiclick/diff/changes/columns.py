@@ -10,10 +10,10 @@ from aaiclick.diff.changes.base import AlterCommand, BaseChange, Phase
 from aaiclick.diff.hazards import Hazard
 from aaiclick.sql.clauses import add_column, drop_column, materialize, modify_column, rename_column
 from aaiclick.sql.quoting import quote_name, quote_string
-from aaiclick.sql.types import named, parse_type
+from aaiclick.sql.types import element_name, parse_type
 
 
-def place(after: str) -> str:
+def position_clause(after: str) -> str:
     """`` AFTER x``, with a space in front; `` FIRST`` for ''."""
     return f" AFTER {quote_name(after)}" if after else " FIRST"
 
@@ -46,7 +46,7 @@ class AddColumn(BaseChange):
         # In one ALTER with the rename the mutation would take the old column for the new one (LOGICAL_ERROR about its
         # statistics).
         added = AlterCommand(
-            Phase.ADD_COLUMNS, add_column(f"{column_form_sql(column)}{place(self.after)}"), alone=self.freed
+            Phase.ADD_COLUMNS, add_column(f"{column_form_sql(column)}{position_clause(self.after)}"), alone=self.freed
         )
         return (
             (added, AlterCommand(Phase.ADD_COLUMNS, materialize("COLUMN", quote_name(column.name))))
@@ -91,7 +91,7 @@ class DropColumn(BaseChange):
         these do not take over its values."""
         if not self.column.type.startswith("Nested("):
             return ""
-        name, part = self.column.name, named(parse_type(self.column.type).arguments[0])[0]
+        name, part = self.column.name, element_name(parse_type(self.column.type).arguments[0])[0]
         example = f"{name}.{part}"
         return (
             f": it is one column (flatten_nested = 0), and its parts ({example} ...) are columns of their own."
@@ -137,4 +137,8 @@ class MoveColumn(BaseChange):
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
-        return (AlterCommand(Phase.MODIFY, modify_column(quote_name(self.name), f"{self.type}{place(self.after)}")),)
+        return (
+            AlterCommand(
+                Phase.MODIFY, modify_column(quote_name(self.name), f"{self.type}{position_clause(self.after)}")
+            ),
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aaiclick.diff.conversion.labels import labels_of
 from aaiclick.diff.conversion.numbers import holds, numeric, whole
-from aaiclick.diff.conversion.shapes import bare
+from aaiclick.diff.conversion.shapes import inner_type
 from aaiclick.sql.types import TypeText, parse_type
 
 _BY_ROW = ("any", "anyLast", "any_respect_nulls", "anyLast_respect_nulls", "groupArrayArray", "groupArrayLastArray")
@@ -28,7 +28,7 @@ def combined_by(type_text: str) -> str:
 def combines_alike(old: str, new: str) -> bool:
     """True where merges combine the new values to what they would have made of the old ones, by the same function."""
     function = combined_by(old)
-    before, after = bare(old)[0], bare(new)[0]
+    before, after = inner_type(old)[0], inner_type(new)[0]
     if function != combined_by(new):
         return False
     if before == after or function.partition("(")[0] in _BY_ROW:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aaiclick.diff.conversion.labels import labels_of, moved, quote_label, relabelled
-from aaiclick.diff.conversion.shapes import Arrays, Maps, Tuples, Variants, bare, shape, text_of
+from aaiclick.diff.conversion.shapes import Arrays, Maps, Tuples, Variants, inner_type, shape, text_of
 from aaiclick.sql.quoting import quote_string
 from aaiclick.sql.types import TypeText
 
@@ -31,7 +31,7 @@ def prepared(source: str, old: str, new: str, depth: int = 1) -> str:
     """
     if old == new:
         return ""
-    before, after = bare(old)[0], bare(new)[0]
+    before, after = inner_type(old)[0], inner_type(new)[0]
     name = f"part{depth}"
     match shape(before, after):
         case Arrays(item, wanted):
@@ -43,7 +43,7 @@ def prepared(source: str, old: str, new: str, depth: int = 1) -> str:
             return _map(source, name, wanted_key, keys, wanted, items) if keys or items else ""
         case Tuples(elements):
             pairs = [(element.place, element.old, element.new) for element in elements if element.new]
-            if not (bare(old)[1] and bare(new)[1]):
+            if not (inner_type(old)[1] and inner_type(new)[1]):
                 return _tuple(source, pairs, depth)
             # One that may be NULL as a whole has no elements then. As an array without items it has none to convert:
             # what stands in their place (an Enum's 0) may be no value of its type.

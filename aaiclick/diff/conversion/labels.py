@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from aaiclick.diff.conversion.shapes import Arrays, Maps, Tuples, Variants, bare, shape
+from aaiclick.diff.conversion.shapes import Arrays, Maps, Tuples, Variants, inner_type, shape
 from aaiclick.sql.types import TypeText
 
 _LABEL = re.compile(r"'((?:[^'\\]|\\.)*)' = (-?\d+)")
@@ -20,7 +20,7 @@ def labels_of(found: TypeText) -> dict[str, int] | None:
 
 def enum_labels(type_text: str) -> dict[str, int] | None:
     """The same for the text of an Enum, or of a Nullable of one."""
-    return labels_of(bare(type_text)[0])
+    return labels_of(inner_type(type_text)[0])
 
 
 def quote_label(escaped: str) -> str:
@@ -48,7 +48,7 @@ def moved(old: dict[str, int], new: dict[str, int]) -> bool:
 
 def enum_pairs(old: str, new: str) -> Iterator[tuple[dict[str, int], dict[str, int]]]:
     """The labels of every Enum in ``old`` that becomes an Enum in ``new``, at any depth."""
-    before, after = bare(old)[0], bare(new)[0]
+    before, after = inner_type(old)[0], inner_type(new)[0]
     one, two = labels_of(before), labels_of(after)
     if one is not None and two is not None:
         yield one, two

@@ -21,7 +21,7 @@ _READ_BACK = ("Bool", "UUID", "IPv4", "IPv6", *_DAYS)
 """Their text is read back as the same value, whatever it is; so is that of numbers and Intervals."""
 
 
-def unfit(value: str, old: TypeText, new: TypeText) -> str:
+def unfit_values(value: str, old: TypeText, new: TypeText) -> str:
     """True for values that the new type cannot hold: the conversion fails, or wraps around."""
     if old == new or new.name == "String" or _proven(old, new):
         return ""
@@ -38,7 +38,7 @@ def unfit(value: str, old: TypeText, new: TypeText) -> str:
     if numeric(old) and numeric(new):
         return _inexact(value, old, new)
     count = whole(new)
-    # The fraction goes: that is ``differs``. Here only the whole seconds have to fit.
+    # The fraction goes: that is ``altered_values``. Here only the whole seconds have to fit.
     if old.name in _FINE and count is not None:
         return f"isNull(accurateCastOrNull({_cast(value, 'Int64')}, {quote_string(text_of(new))}))"
     if old.name in _MOMENTS and count is not None:  # not every whole number converts back to a time, but Int64 does
@@ -49,13 +49,13 @@ def unfit(value: str, old: TypeText, new: TypeText) -> str:
         )
     if new.name in _MOMENTS and whole(old) is not None:
         return f"{_cast(_cast(value, text_of(new)), 'Int256')} != {_cast(value, 'Int256')} OR {_lost(value, old, new)}"
-    # A text fits where it can be read; what is read may still be another value (``differs``).
+    # A text fits where it can be read; what is read may still be another value (``altered_values``).
     if old.name in ("String", "FixedString"):
         return _refused(value, new)
     return _beyond(value, new) if _coarser(old, new) else _lost(value, old, new)
 
 
-def differs(value: str, old: TypeText, new: TypeText) -> str:
+def altered_values(value: str, old: TypeText, new: TypeText) -> str:
     """True for values that the new type takes, but as another value: rounded, cut off, with fewer digits, or spelled
     otherwise."""
     if old == new or _proven(old, new):
@@ -69,15 +69,15 @@ def differs(value: str, old: TypeText, new: TypeText) -> str:
     if labels_of(new) is not None:
         return ""
     if labels_of(old) is not None:
-        return differs(_cast(value, "Int16"), TypeText("Int16"), new) if numeric(new) else ""
+        return altered_values(_cast(value, "Int16"), TypeText("Int16"), new) if numeric(new) else ""
     if _interval(new) and (_interval(old) or floating(old)):
         return _lost(value, old, new)
     if _interval(new) or (_interval(old) and numeric(new)):
         count = TypeText("Int64")
         return (
-            differs(value, old, count)
+            altered_values(value, old, count)
             if numeric(old)
-            else differs(_cast(value, "Int64"), count, new)
+            else altered_values(_cast(value, "Int64"), count, new)
             if _interval(old)
             else ""
         )
@@ -138,7 +138,7 @@ def _label_unfit(value: str, labels: dict[str, int], new: TypeText, wanted: dict
     if not numeric(new):
         return _refused(value, new)
     number = TypeText("Int16")
-    return "" if holds(number, new) else unfit(_cast(value, "Int16"), number, new)
+    return "" if holds(number, new) else unfit_values(_cast(value, "Int16"), number, new)
 
 
 def _number_unfit(value: str, old: TypeText, wanted: dict[str, int]) -> str:
@@ -168,8 +168,8 @@ def _interval_unfit(value: str, old: TypeText, new: TypeText) -> str:
         return ""
     count = TypeText("Int64")
     if _interval(new):
-        return unfit(value, old, count) if numeric(old) else _refused(value, count)
-    return unfit(_cast(value, "Int64"), count, new)
+        return unfit_values(value, old, count) if numeric(old) else _refused(value, count)
+    return unfit_values(_cast(value, "Int64"), count, new)
 
 
 def _inexact(value: str, old: TypeText, new: TypeText) -> str:

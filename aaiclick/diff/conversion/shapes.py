@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aaiclick.sql.types import TypeText, named, parse_type
+from aaiclick.sql.types import TypeText, element_name, parse_type
 from aaiclick.sql.types import unwrapped as _unwrapped
 
 _POINT = "Tuple(Float64, Float64)"
@@ -70,7 +70,7 @@ Shape = Arrays | Maps | Tuples | Variants
 """How two composite types correspond."""
 
 
-def bare(type_text: str) -> tuple[TypeText, bool]:
+def inner_type(type_text: str) -> tuple[TypeText, bool]:
     """The type inside Nullable, LowCardinality and SimpleAggregateFunction, and whether it can be NULL. Names such as
     Point and Nested are spelled out."""
     found, nullable = _unwrapped(type_text)
@@ -107,7 +107,7 @@ def shape(old: TypeText, new: TypeText) -> Shape | None:
 
 def _tuples(old: TypeText, new: TypeText) -> Tuples | None:
     """Elements correspond by name where both types have a name in common, else by position."""
-    before, after = [named(item) for item in old.arguments], [named(item) for item in new.arguments]
+    before, after = [element_name(item) for item in old.arguments], [element_name(item) for item in new.arguments]
     common = {name for name, _ in before if name} & {name for name, _ in after if name}
     if not common or not all(name for name, _ in (*before, *after)):
         if len(before) != len(after):
@@ -147,7 +147,7 @@ def _members(old: TypeText, new: TypeText) -> tuple[tuple[str, str], ...]:
 
 
 def _kind(member: str) -> str:
-    name = bare(member)[0].name
+    name = inner_type(member)[0].name
     for kind in (_NUMBERS, _TIMES, _TEXTS, ("Enum",)):
         if name.startswith(kind):
             return kind[0]

@@ -7,7 +7,7 @@ all that its state knows, a new state can be made of it.
 from __future__ import annotations
 
 from aaiclick.diff.conversion.convert import cast, conversion
-from aaiclick.diff.conversion.shapes import bare
+from aaiclick.diff.conversion.shapes import inner_type
 from aaiclick.sql.quoting import quote_string
 from aaiclick.sql.types import TypeText
 
@@ -17,12 +17,12 @@ _ARRAYS = ("groupArray", "groupUniqArray")
 
 def is_state(type_text: str) -> bool:
     """True for an AggregateFunction."""
-    return bare(type_text)[0].name == "AggregateFunction"
+    return inner_type(type_text)[0].name == "AggregateFunction"
 
 
 def remade(source: str, old: str, new: str) -> str:
     """An expression of the new type over ``source``, which may still be refused; '' where there is none."""
-    before, after = bare(old)[0], bare(new)[0]
+    before, after = inner_type(old)[0], inner_type(new)[0]
     if before.name == "AggregateFunction" and after.name == "AggregateFunction":
         return _of_state(source, before, after)
     if before.name == "AggregateFunction":
@@ -51,7 +51,7 @@ def _of_state(source: str, old: TypeText, new: TypeText) -> str:
     value = f"finalizeAggregation({source})"
     if name == "sum":
         # A sum is of a wider type than what was added up: one that does not fit has to fail.
-        inside = bare(new_types[0])[0]
+        inside = inner_type(new_types[0])[0]
         return f"arrayReduce({state}, [{cast(f'accurateCast({value}, {quote_string(inside.name)})', new_types[0])}])"
     if name in _ARRAYS:
         return f"arrayReduce({state}, {conversion(value, f'Array({types[0]})', f'Array({new_types[0]})')})"

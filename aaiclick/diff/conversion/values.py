@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from aaiclick.diff.conversion import leaves
 from aaiclick.diff.conversion.convert import cast, conversion, of_member
-from aaiclick.diff.conversion.shapes import Arrays, Maps, Tuples, Variants, bare, shape, text_of
+from aaiclick.diff.conversion.shapes import Arrays, Maps, Tuples, Variants, inner_type, shape, text_of
 from aaiclick.sql.quoting import quote_string
 from aaiclick.sql.types import TypeText
 
@@ -23,27 +23,27 @@ Leaf = Callable[[str, TypeText, str], str]
 
 def holds_null(type_text: str) -> bool:
     """True where a value of the type can be NULL."""
-    found, nullable = bare(type_text)
+    found, nullable = inner_type(type_text)
     return nullable or found.name in _OPEN
 
 
-def unfit(value: str, old: str, new: str) -> str:
+def unfit_rows(value: str, old: str, new: str) -> str:
     """True for rows with a value that the new type cannot hold: too large, no such label, a text that does not parse, a
     NULL inside. A value that is NULL as a whole is checked elsewhere."""
-    nullable = bare(old)[1]
+    nullable = inner_type(old)[1]
     # NULL as a whole is counted apart: its column gets another hint.
     inside = _inside(f"assumeNotNull({value})" if nullable else value, old, new, _unfit, nulls=True, depth=1)
     return f"isNotNull({value}) AND ({inside})" if nullable and inside else inside
 
 
-def differs(value: str, old: str, new: str) -> str:
+def altered_rows(value: str, old: str, new: str) -> str:
     """True for rows whose value the new type accepts as another value."""
     return _lifted(value, old, new, _differs, nulls=False)
 
 
 def unproven(old: str, new: str) -> str:
     """The pair of types inside whose values cannot be compared; '' where all can be."""
-    before, after = bare(old)[0], bare(new)[0]
+    before, after = inner_type(old)[0], inner_type(new)[0]
     if before == after:
         return ""
     if before.name == after.name == "AggregateFunction":
@@ -75,7 +75,7 @@ def unproven(old: str, new: str) -> str:
 def _lifted(value: str, old: str, new: str, leaf: Leaf, *, nulls: bool, depth: int = 1) -> str:
     if old == new:
         return ""
-    nullable = bare(old)[1]
+    nullable = inner_type(old)[1]
     inside = _inside(f"assumeNotNull({value})" if nullable else value, old, new, leaf, nulls=nulls, depth=depth)
     empty = holds_null(old) and not holds_null(new)
     if nullable and inside:
@@ -87,7 +87,7 @@ def _lifted(value: str, old: str, new: str, leaf: Leaf, *, nulls: bool, depth: i
 
 def _inside(value: str, old: str, new: str, leaf: Leaf, *, nulls: bool, depth: int) -> str:
     """``value`` is not NULL as a whole."""
-    before, after = bare(old)[0], bare(new)[0]
+    before, after = inner_type(old)[0], inner_type(new)[0]
     if before == after:
         return ""
     name = f"part{depth}"
@@ -135,16 +135,16 @@ def _of_members(value: str, members: tuple[tuple[str, str], ...], leaf: Leaf, *,
 
 
 def _unfit(value: str, old: TypeText, wanted: str) -> str:
-    new = bare(wanted)[0]
+    new = inner_type(wanted)[0]
     if old.name == "String" and new.name == "JSON":
         return f"isNull(accurateCastOrNull({value}, {quote_string(text_of(new))}))"
-    return "" if old.name in _WHOLES or new.name in _WHOLES else leaves.unfit(value, old, new)
+    return "" if old.name in _WHOLES or new.name in _WHOLES else leaves.unfit_values(value, old, new)
 
 
 def _differs(value: str, old: TypeText, wanted: str) -> str:
-    new = bare(wanted)[0]
+    new = inner_type(wanted)[0]
     if old.name not in _WHOLES and new.name not in _WHOLES:
-        return leaves.differs(value, old, new)
+        return leaves.altered_values(value, old, new)
     if old.name == new.name == "AggregateFunction":
         return ""
     there = conversion(value, text_of(old), wanted)

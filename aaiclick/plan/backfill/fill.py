@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, ViewForm
 from aaiclick.catalog.normalize import inner_form
 from aaiclick.catalog.scratch import Scratch
-from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.clickhouse.topology import Topology
 from aaiclick.diff.hazards import Hazard
 from aaiclick.diff.merging import order_matters
@@ -130,7 +130,7 @@ def _top(tokens: Tokens, word: str, position: int) -> int | None:
     return None
 
 
-def create_view(
+def create_filled_view(
     item: MaterializedView,
     create: Step,
     wanted: Form | None,
@@ -283,7 +283,7 @@ def _aggregates(wanted: ViewForm, scratch: Scratch) -> Routine[bool]:
     """True where the query aggregates, as the engine's plan of it shows."""
     # Without that setting a count() is answered from metadata, and the plan of the query shows no aggregation.
     # EXPLAIN reads no rows. The view is not there yet, so its query is asked in scratch.
-    rows = yield from answered(
+    rows = yield from rows_or_refusal(
         Query(f"EXPLAIN SELECT * FROM {scratch.sql_name(wanted.name)} SETTINGS optimize_trivial_count_query = 0")
     )
     if rows is None:

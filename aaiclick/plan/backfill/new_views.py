@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aaiclick.catalog.forms import Catalog, Form, ViewForm
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.clickhouse.topology import Topology
-from aaiclick.plan.backfill.fill import create_view
+from aaiclick.plan.backfill.fill import create_filled_view
 from aaiclick.plan.backfill.together import filling_first, targets_filled, with_filled
 from aaiclick.plan.backfill.view_steps import create_aggregate
 from aaiclick.plan.dependents.declared_reads import Declared
@@ -80,4 +80,6 @@ def _made(
     if isinstance(view, AggregateView):
         return (yield from create_aggregate(view, known, catalog, topology))
     form, names = around.wanted.get(view.name), [table.name for table in around.schema.tables]
-    return (yield from create_view(view, create, form, known, targets, catalog, scratch, names, topology, filled))
+    return (
+        yield from create_filled_view(view, create, form, known, targets, catalog, scratch, names, topology, filled)
+    )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from aaiclick.catalog.forms import Catalog, Form, ViewForm
 from aaiclick.catalog.normalize import normal_form
 from aaiclick.catalog.parse.create import split_create
-from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.clickhouse.topology import LOOK, Topology, named
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.model import Step
@@ -27,7 +27,7 @@ def on_other_hosts(
     if not missing or not topology.reached:
         return {}
     names = sorted({*missing, *(form.to for form in missing.values())})
-    rows = yield from answered(
+    rows = yield from rows_or_refusal(
         Query(
             f"SELECT toInt64(_shard_num), hex(name), create_table_query FROM {topology.everywhere('system.tables')} "
             "WHERE database = unhex({db:String}) AND has(splitByChar(',', {names:String}), hex(name))",

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from aaiclick.catalog.forms import Settings
-from aaiclick.clickhouse.refusable import answered
-from aaiclick.clickhouse.shared.insert_window import asked, bound, windows_of
+from aaiclick.clickhouse.refusable import rows_or_refusal
+from aaiclick.clickhouse.shared.insert_window import window_parameters, window_query, windows_of
 from aaiclick.clickhouse.topology import LOOK, Topology
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork, Fill
@@ -34,7 +34,7 @@ def with_windows(steps: Iterable[Step], schema: Schema, database: str, topology:
 
 def _refusal(view: str, fill: Fill, schema: Schema, database: str, topology: Topology) -> Routine[str]:
     target = fill.target or f"the table of {view}"
-    rows = yield from answered(Query(asked(topology), bound(database, fill.target), LOOK))
+    rows = yield from rows_or_refusal(Query(window_query(topology), window_parameters(database, fill.target), LOOK))
     window = windows_of(rows, _declared(fill.target or view, schema)) if rows is not None else None
     if window is None:
         return (

@@ -10,13 +10,13 @@ from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.normalize import key_elements, without_direction
 from aaiclick.catalog.render import local_family
 from aaiclick.clickhouse.features import KEEPS_LAST_ARRAY
-from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.diff.changes.column_type import RetypeColumn
 from aaiclick.diff.changes.columns import AddColumn
 from aaiclick.diff.changes.keys import KEEPS_EVERY_ROW
-from aaiclick.diff.conversion.shapes import bare
+from aaiclick.diff.conversion.shapes import inner_type
 from aaiclick.diff.hazards import Hazard
-from aaiclick.diff.merging import added_up, altered, engine_of
+from aaiclick.diff.merging import added_up, altered, merging_engine
 from aaiclick.diff.renamed_columns import renamed_form
 from aaiclick.diff.target import live_column
 from aaiclick.plan.combining.key_columns import combined_otherwise
@@ -47,13 +47,13 @@ class _Groups:
     both: int
 
 
-def combined(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
+def combining_hazards(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
     """Hazards where merges would give another result than now; each has to be allowed by name."""
     live, wanted = diff.form, diff.target.form
     if (
         not (live.merge_tree and wanted.merge_tree)
         or wanted.engine in KEEPS_EVERY_ROW
-        or engine_of(live) != engine_of(wanted)
+        or merging_engine(live) != merging_engine(wanted)
     ):
         return ()  # another engine has to be allowed by name in any case
     # What is inserted later comes under the new keys alone.
@@ -127,7 +127,7 @@ def _keys(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
 
 
 def _of_sort_key(diff: TableDiff, groups: _Groups | None, *, longer: bool) -> Sequence[Hazard]:
-    engine, table, key = engine_of(diff.target.form), diff.live.name, f"change-sort-key {diff.live.name}"
+    engine, table, key = merging_engine(diff.target.form), diff.live.name, f"change-sort-key {diff.live.name}"
     if groups is None:
         return (
             Hazard(
@@ -157,7 +157,7 @@ def _of_sort_key(diff: TableDiff, groups: _Groups | None, *, longer: bool) -> Se
 
 
 def _of_partition_key(diff: TableDiff, before: TableForm, groups: _Groups | None) -> Hazard:
-    engine, table = engine_of(diff.target.form), diff.live.name
+    engine, table = merging_engine(diff.target.form), diff.live.name
     key = f"change-partition-key {table}"
     message = (
         f"{engine} combines rows of the same sort key within a partition: with the new partitions other rows of "
@@ -185,10 +185,10 @@ def _elements(key: str) -> tuple[str, ...]:
 
 def _sort_key(form: TableForm) -> tuple[str, ...]:
     """What rows that are combined have in common."""
-    if engine_of(form) == "VersionedCollapsingMergeTree":
+    if merging_engine(form) == "VersionedCollapsingMergeTree":
         # The server puts the version behind the sort key where it is not in it.
         return tuple(dict.fromkeys((*_elements(form.order_by), *split_top(local_family(form).arguments)[1:2])))
-    return _elements(form.order_by) or ((_ROW,) if engine_of(form) in _APART else ())
+    return _elements(form.order_by) or ((_ROW,) if merging_engine(form) in _APART else ())
 
 
 def _everything(form: TableForm) -> tuple[str, ...]:
@@ -242,7 +242,7 @@ def _vanishing(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
 def _sums(form: TableForm) -> str:
     """The condition under which the server removes a row."""
     summed = set(added_up(form))
-    tests = [(quote_name(column.name), bare(column.type)[1]) for column in form.columns if column.name in summed]
+    tests = [(quote_name(column.name), inner_type(column.type)[1]) for column in form.columns if column.name in summed]
     return " AND ".join(f"isNull({name})" if nullable else f"{name} = 0" for name, nullable in sorted(tests))
 
 
@@ -258,7 +258,7 @@ def _cause(diff: TableDiff, after: frozenset[str]) -> str:
 
 
 def _ask(sql: str) -> Routine[Sequence[int] | None]:
-    rows = yield from answered(Query(sql, {}, COMPARE_SETTINGS, long=True))
+    rows = yield from rows_or_refusal(Query(sql, {}, COMPARE_SETTINGS, long=True))
     if rows is None:
         return None
     return [number(value) for value in rows[0]]

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.diff.conversion.combining import combined_by
 from aaiclick.diff.hazards import Hazard
-from aaiclick.diff.merging import engine_of, repeats_count, role
+from aaiclick.diff.merging import merging_engine, repeats_count, role
 from aaiclick.diff.target import live_column
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
@@ -36,11 +36,11 @@ def combined_otherwise(
         rows = future_rows(diff, data_name, new, {_KEY: f"tuple({', '.join(old)})"})
         key = f"tuple({', '.join(new)})" if leaving else _KEY
         sql = f"SELECT count() - uniqExact(sipHash128({key})) FROM {rows.source}"
-        found = yield from answered(Query(sql, {}, COMPARE_SETTINGS, long=True))
+        found = yield from rows_or_refusal(Query(sql, {}, COMPARE_SETTINGS, long=True))
         count = number(found[0][0]) if found is not None else None
     if count == 0:
         return ()
-    table, engine = diff.live.name, engine_of(diff.target.form)
+    table, engine = diff.live.name, merging_engine(diff.target.form)
     said = [f"{name} leaves the sort key, and its values are combined from now on" for name in leaving]
     said += [f"{name} comes into the sort key, and its values are no longer combined" for name in entering]
     counted = f" ({count:,} rows of {table} stand beside others of their key)" if count is not None else ""

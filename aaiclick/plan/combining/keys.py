@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.diff.changes.keys import KEEPS_EVERY_ROW
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.proof.column_uses import ColumnUse
@@ -37,7 +37,7 @@ def _groups(diff: TableDiff, data_name: str, use: ColumnUse) -> Routine[tuple[in
     """Number of keys now, number of keys later, and number of different pairs of the two."""
     new = f"tuple({', '.join(use.new)})"
     rows = future_rows(diff, data_name, use.new, {_OLD: f"tuple({', '.join(use.old)})"})
-    answer = yield from answered(
+    answer = yield from rows_or_refusal(
         Query(
             f"SELECT uniqExact({_OLD}), uniqExact({new}), uniqExact(({_OLD}, {new})) FROM {rows.source}",
             {},

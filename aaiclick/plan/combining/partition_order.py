@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.diff.changes.column_type import RetypeColumn
 from aaiclick.diff.hazards import Hazard
-from aaiclick.diff.merging import engine_of, ties_matter
+from aaiclick.diff.merging import merging_engine, ties_matter
 from aaiclick.plan.proof.column_uses import through_aliases
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
@@ -44,7 +44,7 @@ def reordered_partitions(
         other = f"arrayExists((a, b) -> a.2 >= b.2, arrayPopBack({_IDS}), arrayPopFront({_IDS}))"
         grouped = f"(SELECT {_KEY}, {sorted_ids} AS {_IDS} FROM {rows.source} GROUP BY {_KEY})"
         sql = f"SELECT toUInt64(countIf({other})) FROM {grouped}"
-        found = yield from answered(Query(sql, {}, COMPARE_SETTINGS, long=True))
+        found = yield from rows_or_refusal(Query(sql, {}, COMPARE_SETTINGS, long=True))
         count = number(found[0][0]) if found is not None else None
     if count == 0:
         return ()
@@ -52,7 +52,7 @@ def reordered_partitions(
     return (
         Hazard(
             "changes-values",
-            f"{engine_of(form)} with FINAL takes rows of one sort key in the order of their partitions, which "
+            f"{merging_engine(form)} with FINAL takes rows of one sort key in the order of their partitions, which "
             f"{', '.join(retyped)} changes: it shows other rows of {diff.live.name}{said}",
             f"change-partition-key {diff.live.name}",
         ),

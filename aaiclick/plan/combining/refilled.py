@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aaiclick.clickhouse.messages import shortened
-from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.diff.hazards import Hazard
-from aaiclick.diff.merging import ORDER, REMOVE, engine_of, role
+from aaiclick.diff.merging import ORDER, REMOVE, merging_engine, role
 from aaiclick.diff.target import live_column
 from aaiclick.plan.proof.column_uses import through_aliases
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
@@ -69,7 +69,7 @@ def refilled(
 
 
 def _hazard(diff: TableDiff, name: str, said: str, counted: _Found | None) -> Hazard:
-    table, engine = diff.live.name, engine_of(diff.target.form)
+    table, engine = diff.live.name, merging_engine(diff.target.form)
     what = f"other rows of {table} survive" if said == ORDER else f"merges remove other rows of {table}"
     message = f"{engine}: merges {said.format(name)}, which becomes {diff.column_expressions[name]}: {what}"
     if counted is not None:
@@ -114,7 +114,7 @@ def _changed(
 
 def _ask(sql: str) -> Routine[_Found | None]:
     """None where the engine cannot tell."""
-    rows = yield from answered(Query(sql, {}, COMPARE_SETTINGS, long=True))
+    rows = yield from rows_or_refusal(Query(sql, {}, COMPARE_SETTINGS, long=True))
     if rows is None:
         return None
     return _Found(number(rows[0][0]), shortened(text(rows[0][1])))

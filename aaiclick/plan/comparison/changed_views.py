@@ -53,7 +53,7 @@ def view_changes(live: LiveObject | None, wanted: Form | None) -> bool:
     )
 
 
-def replace_view(
+def step_of_changed(
     item: Declared, live: LiveObject, form: Form, catalog: Catalog, forms: Mapping[str, Form], topology: Topology
 ) -> Routine[Step | None]:
     """The step by which it becomes what is declared; None where it is that already. ``forms``: of tables."""

@@ -30,7 +30,7 @@ from aaiclick.plan.families import family_tables
 from aaiclick.plan.materialize import requested
 from aaiclick.plan.model import Step
 from aaiclick.plan.rehearsal.cache import RehearsalCache, Rehearsed
-from aaiclick.plan.rehearsal.definitions import declared_forms, rewritten_forms
+from aaiclick.plan.rehearsal.definitions import forms_in_scratch, rewritten_forms
 from aaiclick.plan.server_objects.planned import PlannedServerObjects
 from aaiclick.plan.views import PlannedViews, plan_views
 from aaiclick.routine import Routine
@@ -309,7 +309,7 @@ def _plan_tables(
     recorded = {table.name: known_form(table, sources[table.name], path) for table in understood}
     known = {name: form for name, form in recorded.items() if form is not None}
     unknown = [table for table in understood if table.name not in known]
-    forms = {**known, **(yield from declared_forms(scratch, unknown, catalog, sources, cache.rehearsed, read))}
+    forms = {**known, **(yield from forms_in_scratch(scratch, unknown, catalog, sources, cache.rehearsed, read))}
     found: list[Step] = []
     differing: list[Differing] = []
     for table in present:

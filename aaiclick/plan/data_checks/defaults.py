@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from aaiclick.catalog.forms import ColumnForm
 from aaiclick.diff.changes.columns import AddColumn
-from aaiclick.plan.data_checks.expressions import failure, hashed, no_conversion
+from aaiclick.plan.data_checks.expressions import failure_on_rows, hashed, no_conversion
 from aaiclick.plan.proof.cost import Cost, cost_of
 from aaiclick.plan.proof.rows import future_rows
 from aaiclick.plan.strategies.context import TableDiff
@@ -36,15 +36,15 @@ def failing_defaults(diff: TableDiff, data_name: str) -> Routine[tuple[str, Cost
         return "", Cost()
     values = [quote_name(column.name) for column in new]
     # All defaults in one pass; one by one only where that fails.
-    if not (yield from failure(f"SELECT {hashed(*values)} FROM {rows.source}")):
+    if not (yield from failure_on_rows(f"SELECT {hashed(*values)} FROM {rows.source}")):
         return "", cost
     found: list[str] = []
     for column, value in zip(new, values, strict=True):
         one = f"SELECT {hashed(value)} FROM {future_rows(diff, data_name, [value], {}, table).source}"
-        said = yield from failure(one)
+        said = yield from failure_on_rows(one)
         # Over no rows only the analysis can fail: an earlier step of the plan makes what the expression needs. No step
         # makes a conversion that the engine does not have.
-        analysed = (yield from failure(f"{one} WHERE 0")) if said else ""
+        analysed = (yield from failure_on_rows(f"{one} WHERE 0")) if said else ""
         if said and (not analysed or no_conversion(analysed)):
             found.append(
                 f"the default {column.expression} of the new column {column.name} cannot be computed for the rows that "

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from aaiclick.clickhouse.messages import first_line
-from aaiclick.diff.conversion.values import differs, unfit
+from aaiclick.diff.conversion.values import altered_rows, unfit_rows
 from aaiclick.error_codes import (
     ILLEGAL_TYPE_OF_ARGUMENT,
     NO_SUCH_COLUMN_IN_TABLE,
@@ -81,13 +81,13 @@ def check_expressions(diff: TableDiff, data_name: str) -> Routine[ExpressionFind
     ]
     source = qualified(diff.database, data_name)
     # The filter first: where it fails, every count behind it fails as well.
-    if diff.where and (said := (yield from failure(f"SELECT count() FROM {source} WHERE {diff.where}"))):
+    if diff.where and (said := (yield from failure_on_rows(f"SELECT count() FROM {source} WHERE {diff.where}"))):
         return ExpressionFindings(f"the filter {diff.where} fails on its rows (the engine: {said})")
     where = f" WHERE {diff.where}" if diff.where else ""
     if not columns:
         return ExpressionFindings()
     # The hash makes the engine compute every value; for a count alone it would not.
-    together = yield from failure(f"SELECT {hashed(*(column.cast for column in columns))} FROM {source}{where}")
+    together = yield from failure_on_rows(f"SELECT {hashed(*(column.cast for column in columns))} FROM {source}{where}")
     problems: list[str] = []
     clear: list[tuple[str, str, str]] = []
     for column in columns:
@@ -100,7 +100,7 @@ def _problem(
 ) -> Routine[str]:
     if not failing:
         return (yield from _wrapped(column, source, where, clear))
-    said = yield from failure(f"SELECT {hashed(column.cast)} FROM {source}{where}")
+    said = yield from failure_on_rows(f"SELECT {hashed(column.cast)} FROM {source}{where}")
     if not said:
         return (yield from _wrapped(column, source, where, clear))
     counted = yield from _count(column, source, where)
@@ -148,7 +148,7 @@ def _cut(made: str, wanted: str) -> list[str]:
     """Conditions for values of one type that are none of the other."""
     if _INTEGER.match(wanted) and _FRACTION.match(made):
         return [f"isNotNull({_VALUE}) AND isNull(accurateCastOrNull(trunc({_VALUE}), {quote_string(wanted)}))"]
-    return [each for each in (unfit(_VALUE, made, wanted), differs(_VALUE, made, wanted)) if each]
+    return [each for each in (unfit_rows(_VALUE, made, wanted), altered_rows(_VALUE, made, wanted)) if each]
 
 
 def _count(column: _Column, source: str, where: str) -> Routine[str]:
@@ -172,7 +172,7 @@ def hashed(*expressions: str) -> str:
     return f"sum(cityHash64(tuple({', '.join(expressions)})))"
 
 
-def failure(sql: str) -> Routine[str]:
+def failure_on_rows(sql: str) -> Routine[str]:
     """The engine's message where the query fails on the rows; '' where it does not."""
     try:
         yield from asked(sql, _PATIENT, long=True)

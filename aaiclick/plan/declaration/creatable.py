@@ -16,9 +16,9 @@ from aaiclick.catalog.server_objects.functions import with_stand_ins
 from aaiclick.catalog.view_sources import names_in_query
 from aaiclick.error_codes import ACCESS_DENIED, READONLY
 from aaiclick.errors import StatementError
-from aaiclick.plan.declaration.expressions import described, over_null
+from aaiclick.plan.declaration.expressions import over_null, query_columns
 from aaiclick.plan.declaration.plain_tables import is_plain
-from aaiclick.plan.dependents.dictionaries import source_of
+from aaiclick.plan.dependents.dictionaries import clickhouse_source
 from aaiclick.plan.rehearsal.cache import Rehearsed
 from aaiclick.routine import Routine
 from aaiclick.specs.ddl import create_sql, create_table_sql
@@ -42,7 +42,7 @@ def doubtful_tables(missing: Sequence[Table]) -> Routine[list[Table]]:
         asked = plain[start : start + _AT_ONCE]
         parts = [f"(SELECT 1 AS one FROM {_empty(table)}) AS t{place}" for place, table in enumerate(asked)]
         # null(...) has no rows, so the join is analysed and nothing is computed.
-        if (yield from described(f"SELECT * FROM {' CROSS JOIN '.join(parts)}")) is None:
+        if (yield from query_columns(f"SELECT * FROM {' CROSS JOIN '.join(parts)}")) is None:
             known -= {table.name for table in asked}
     return [table for table in missing if table.name not in known]
 
@@ -56,7 +56,7 @@ def _with_read(missing: Sequence[Table], doubtful: Sequence[Table], others: Sequ
     wanted = {name for item in others if isinstance(item, View) for name in names_in_query(item.query)}
     wanted |= {name for item in others if isinstance(item, Dictionary) for name in names_in_query(item.source)}
     # QUERY is a text of its own.
-    asked = (source_of(item.source).get("QUERY", "") for item in others if isinstance(item, Dictionary))
+    asked = (clickhouse_source(item.source).get("QUERY", "") for item in others if isinstance(item, Dictionary))
     wanted |= {name for query in asked for name in names_in_query(query)}
     wanted |= {table.name for table in doubtful}
     return [table for table in missing if table.name in wanted]
@@ -117,7 +117,7 @@ def _resolved(views: Sequence[View], tables: Sequence[Table]) -> Routine[bool]:
     named = [f"{quote_name(table.name)} AS (SELECT * FROM {_empty(table)})" for table in tables if table.name in read]
     named += [f"{quote_name(view.name)} AS ({without_end(view.query)}\n)" for view in views]
     joined = " CROSS JOIN ".join(f"{quote_name(view.name)} AS v{place}" for place, view in enumerate(views))
-    found = yield from described(f"WITH {', '.join(named)} SELECT * FROM {joined}")
+    found = yield from query_columns(f"WITH {', '.join(named)} SELECT * FROM {joined}")
     # A view takes no two columns of one name, and a query does.
     return found is not None and len({name for name, _ in found}) == len(found)
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from aaiclick.catalog.forms import Catalog, Form, TableForm
 from aaiclick.diff.conversion import values
 from aaiclick.errors import SpecError
-from aaiclick.plan.dependents.dictionaries import null_alone, source_of
+from aaiclick.plan.dependents.dictionaries import clickhouse_source, null_alone
 from aaiclick.plan.dependents.lossless_conversions import fits, only_trailing_zeros
 from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.ddl import create_dictionary_sql
@@ -26,7 +26,7 @@ HERE = frozenset({"", "localhost", "127.0.0.1"})
 
 def loads(item: Dictionary, database: str) -> str:
     """The statement that loads the dictionary, where its source is on this server; '' where it may be out of reach."""
-    said = source_of(item.source)
+    said = clickhouse_source(item.source)
     if not said or said.get("HOST", "") not in HERE:
         return ""
     return system("RELOAD DICTIONARY", qualified(database, item.name))
@@ -36,14 +36,16 @@ def trial(item: Dictionary, database: str) -> str:
     """Its CREATE without the head, so that it can be created in another database and reads the same table."""
     head, bracket, rest = item.source.partition("(")
     # Without DB it would read a table of the database in which it is tried.
-    source = item.source if "DB" in source_of(item.source) else f"{head}{bracket}DB {quote_string(database)} {rest}"
+    source = (
+        item.source if "DB" in clickhouse_source(item.source) else f"{head}{bracket}DB {quote_string(database)} {rest}"
+    )
     sql = create_dictionary_sql(item.model_copy(update={"source": source}), database)
     return sql.removeprefix(create("DICTIONARY", qualified(database, item.name)))
 
 
 def require_attributes(item: Dictionary, schema: Schema, catalog: Catalog, forms: Mapping[str, Form]) -> Routine[None]:
     """Raise ``SpecError`` where its table lacks a column, or has one whose values the attribute cannot hold."""
-    said = source_of(item.source)
+    said = clickhouse_source(item.source)
     name = said.get("TABLE", "")
     if not name or "QUERY" in said or said.get("HOST", "") not in HERE:
         return
@@ -75,7 +77,7 @@ def _cut(kept: str, attribute: str) -> bool:
         kept = kept.removeprefix("Nullable(")[:-1]
     try:
         return not fits(kept, attribute) and bool(
-            values.unfit("x", kept, attribute) or values.differs("x", kept, attribute)
+            values.unfit_rows("x", kept, attribute) or values.altered_rows("x", kept, attribute)
         )
     except (SpecError, ValueError):
         return False

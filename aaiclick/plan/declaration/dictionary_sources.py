@@ -22,8 +22,8 @@ from aaiclick.error_codes import (
 )
 from aaiclick.errors import SpecError, StatementError
 from aaiclick.plan.declaration.dictionaries import HERE
-from aaiclick.plan.declaration.expressions import described
-from aaiclick.plan.dependents.dictionaries import query_of, source_of
+from aaiclick.plan.declaration.expressions import query_columns
+from aaiclick.plan.dependents.dictionaries import clickhouse_source, query_of
 from aaiclick.routine import Routine
 from aaiclick.specs.ddl import create_dictionary_sql
 from aaiclick.specs.views import Dictionary, View
@@ -40,7 +40,7 @@ def source_view(item: Dictionary, database: str) -> View | None:
 
     Raises ``SpecError`` where it says neither TABLE nor QUERY.
     """
-    said = source_of(item.source)
+    said = clickhouse_source(item.source)
     # With a port, or a named collection, it may be another server.
     if not said or said.get("HOST", "") not in HERE or said.keys() & {"PORT", "NAME", "CONFIG"}:
         return None
@@ -74,9 +74,9 @@ def require_columns(scratch: Scratch, items: Sequence[Dictionary], made: Collect
     attributes."""
     for item in items:
         name = f"{item.name}{_MARK}"
-        if name not in made or "QUERY" not in source_of(item.source):
+        if name not in made or "QUERY" not in clickhouse_source(item.source):
             continue
-        found = yield from described(f"SELECT * FROM {scratch.sql_name(name)}")
+        found = yield from query_columns(f"SELECT * FROM {scratch.sql_name(name)}")
         if found is not None and len(found) != len(item.columns):
             problem = f"its QUERY yields {len(found)} columns, and {len(item.columns)} attributes are declared"
             raise SpecError(f"dictionary {item.name}", problem)

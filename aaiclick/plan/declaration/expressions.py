@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from aaiclick.catalog.forms import ConstraintForm, TableForm
-from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.errors import SpecError
 from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.quoting import quote_name, quote_string
@@ -31,7 +31,7 @@ def types_of(expressions: Sequence[str], form: TableForm) -> Routine[tuple[str, 
         (column.name, column.type) for column in form.columns if column.kind not in ("ALIAS", "EPHEMERAL")
     )
     named = ", ".join(f"({expression}) AS t{at}" for at, expression in enumerate(expressions))
-    types = dict((yield from described(f"SELECT {named} FROM {columns}")) or ())
+    types = dict((yield from query_columns(f"SELECT {named} FROM {columns}")) or ())
     return tuple(types.get(f"t{at}", "") for at in range(len(expressions)))
 
 
@@ -40,9 +40,9 @@ def over_null(columns: Iterable[tuple[str, str]]) -> str:
     return f"null({quote_string(', '.join(f'{quote_name(name)} {kind}' for name, kind in columns))})"
 
 
-def described(query: str) -> Routine[list[tuple[str, str]] | None]:
+def query_columns(query: str) -> Routine[list[tuple[str, str]] | None]:
     """Names and types of the columns that a query yields; None where the engine refuses it."""
-    rows = yield from answered(Query(f"DESCRIBE TABLE ({query})"))
+    rows = yield from rows_or_refusal(Query(f"DESCRIBE TABLE ({query})"))
     return None if rows is None else [(text(row[0]), text(row[1])) for row in rows]
 
 

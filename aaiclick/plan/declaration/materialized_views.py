@@ -12,7 +12,7 @@ from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm, ViewFor
 from aaiclick.catalog.render import column_form_sql, target_parts
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.catalog.scratch_objects import make, sentence
-from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.errors import SpecError
 from aaiclick.plan.dependents.lossless_conversions import fits, literal
 from aaiclick.routine import Query, Routine, text
@@ -110,7 +110,7 @@ def _literal_fits(expression: str, kind: str) -> Routine[bool]:
     if not literal(expression):
         return False
     # The server converts on the way into the target without an error: 300 into a UInt8 would arrive as 44.
-    rows = yield from answered(
+    rows = yield from rows_or_refusal(
         Query(f"SELECT toUInt8(isNotNull(accurateCastOrNull({expression}, {quote_string(kind)})))")
     )
     if rows is None:

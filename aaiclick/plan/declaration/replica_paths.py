@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from aaiclick.catalog.forms import Catalog, LiveObject
 from aaiclick.catalog.normalize import replica_literals
-from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.clickhouse.topology import LOOK, Topology
 from aaiclick.errors import SpecError
 from aaiclick.plan.declaration.names import replica_arguments, to_be_replicated
@@ -37,7 +37,7 @@ def require_paths(
     if not wanted:
         return
     listed = ", ".join(f"'{name}'" for name in _DEFAULTS)
-    rows = yield from answered(
+    rows = yield from rows_or_refusal(
         Query(
             f"SELECT toInt64(_shard_num), concat('{{', macro, '}}'), substitution FROM "
             f"{topology.everywhere('system.macros')} UNION ALL SELECT toInt64(_shard_num), name, value FROM "

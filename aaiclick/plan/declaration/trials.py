@@ -15,7 +15,7 @@ from aaiclick.catalog.declared_views import make_views
 from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.scratch import Scratch
-from aaiclick.catalog.scratch_objects import make, names_in, sentence
+from aaiclick.catalog.scratch_objects import make, names_in_scratch, sentence
 from aaiclick.catalog.view_sources import make_sources, names_in_query
 from aaiclick.errors import SpecError
 from aaiclick.plan.declaration.dictionary_sources import is_source, refused_source, require_columns, source_view
@@ -57,7 +57,7 @@ def try_others(
     where scratch has all that it names.
     """
     dictionaries = [item for item in items if isinstance(item, Dictionary)]
-    made = (yield from names_in(scratch)) if dictionaries else frozenset[str]()
+    made = (yield from names_in_scratch(scratch)) if dictionaries else frozenset[str]()
     for dictionary in dictionaries:
         # One that another view reads is there by now, as far as it matters to that.
         known = scratch.name(dictionary.name) in made
@@ -74,7 +74,7 @@ def try_others(
     yield from require_columns(scratch, dictionaries, {view.name for view in read} - refused.keys())
     if not refused:
         return
-    there = yield from names_in(scratch)
+    there = yield from names_in_scratch(scratch)
     listed = {*(table.name for table in tables), *catalog.objects, *refused, *declared}
     wanting = _unlike_live(tables, catalog) | {name for name in listed if scratch.name(name) not in there}
     for view in views:

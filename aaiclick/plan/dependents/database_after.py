@@ -16,7 +16,7 @@ from aaiclick.catalog.render import column_form_sql
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.scratch_objects import make, make_as_it_stands, read_forms, sentence
 from aaiclick.catalog.view_sources import names_in_query, source_sql
-from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.plan.dependents.dependents import Dependent, Place, places_named, relocated
 from aaiclick.plan.dependents.lossless_conversions import fits
 from aaiclick.plan.dependents.name_capture import taken_over
@@ -176,7 +176,7 @@ def effects(dependents: Sequence[Dependent], after: DatabaseAfter) -> Routine[tu
 
 
 def _loads(scratch: Scratch, name: str) -> Routine[bool]:
-    return (yield from answered(Query(f"SELECT count() FROM {scratch.sql_name(name)}"))) is not None
+    return (yield from rows_or_refusal(Query(f"SELECT count() FROM {scratch.sql_name(name)}"))) is not None
 
 
 def _names_changed(after: DatabaseAfter) -> dict[Place, frozenset[str]]:
@@ -224,7 +224,7 @@ def _effect(scratch: Scratch, dependent: Dependent, after: DatabaseAfter, moved:
     query = after.queries.get(dependent.name) if own else None
     query = relocated(dependent.query, moved) if query is None else query
     error = yield from make(scratch, create_view(scratch.sql_name(name), query), inside=True)
-    now = (yield from described(dependent)) if dependent.columns or error is not None else None
+    now = (yield from columns_today(dependent)) if dependent.columns or error is not None else None
     if error is not None:
         # One that cannot be analysed today either is not broken by this plan.
         refusal = sentence(scratch, error) if now is not None else ""
@@ -250,9 +250,9 @@ def _effect(scratch: Scratch, dependent: Dependent, after: DatabaseAfter, moved:
     return Effect(dependent, fresh, now or {}, columns)
 
 
-def described(dependent: Dependent) -> Routine[dict[str, str] | None]:
+def columns_today(dependent: Dependent) -> Routine[dict[str, str] | None]:
     """Type of each column that the query yields today, by name; None where the engine cannot analyse it."""
-    rows = yield from answered(Query(f"DESCRIBE TABLE ({dependent.query})"))
+    rows = yield from rows_or_refusal(Query(f"DESCRIBE TABLE ({dependent.query})"))
     if rows is None:
         return None
     return {text(row[0]): as_defined(text(row[1])) for row in rows}

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from aaiclick.catalog.forms import Catalog, ViewForm
 from aaiclick.catalog.view_sources import names_in_query
-from aaiclick.plan.dependents.dictionaries import source_of
+from aaiclick.plan.dependents.dictionaries import clickhouse_source
 from aaiclick.plan.model import Step
 from aaiclick.specs.views import Dictionary, MaterializedView, View
 from aaiclick.sql.tokens import TokenError, Tokens, identifier, unquote
@@ -24,7 +24,7 @@ def names_of(item: Declared) -> frozenset[str]:
     if not isinstance(item, Dictionary):
         return names_in_query(item.query)
     # The whole query of a dictionary is one string of its source.
-    return names_in_query(item.source) | names_in_query(source_of(item.source).get("QUERY", ""))
+    return names_in_query(item.source) | names_in_query(clickhouse_source(item.source).get("QUERY", ""))
 
 
 def tables_of(item: Declared) -> frozenset[str]:
@@ -32,7 +32,7 @@ def tables_of(item: Declared) -> frozenset[str]:
     that is called like a view is not among them."""
     if not isinstance(item, Dictionary):
         return _tables(item.query)
-    query = source_of(item.source).get("QUERY")
+    query = clickhouse_source(item.source).get("QUERY")
     return _tables(query) if query is not None else names_of(item)
 
 

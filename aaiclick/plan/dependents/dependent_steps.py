@@ -13,7 +13,7 @@ from aaiclick.plan.dependents.dependents import Dependent, Place, places_named, 
 from aaiclick.plan.dependents.dictionaries import dictionary_steps
 from aaiclick.plan.dependents.lossless_conversions import fits, only_trailing_zeros
 from aaiclick.plan.dependents.materialized_views import materialized_steps
-from aaiclick.plan.dependents.plain_views import broken_step, plain_steps, taken_over_note, taken_over_step
+from aaiclick.plan.dependents.plain_views import broken_step, declared_query_note, plain_steps, taken_over_step
 from aaiclick.plan.dependents.read import read_dependents
 from aaiclick.plan.dependents.table_functions import made_anew_behind
 from aaiclick.plan.model import Step
@@ -97,7 +97,7 @@ def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[S
             and effect.dependent.database == catalog.database
             and (effect.dependent.name in changed.queries)
         ):
-            notes.append(taken_over_note(effect, catalog.database))
+            notes.append(declared_query_note(effect, catalog.database))
         elif effect.taken_over:
             early = (taken_over_step(effect, catalog.database),)
         before += early

@@ -85,7 +85,7 @@ def dictionary_dependent(database: str, name: str, definition: str, uuid: str) -
 
 def query_of(form: DictionaryForm, database: str) -> str:
     """The query that it sends to its table; '' where that cannot be told."""
-    said = source_of(dict(form.clauses).get("SOURCE", ""))
+    said = clickhouse_source(dict(form.clauses).get("SOURCE", ""))
     if "QUERY" in said:
         return said["QUERY"]
     if "TABLE" not in said:
@@ -98,7 +98,7 @@ def query_of(form: DictionaryForm, database: str) -> str:
     return f"SELECT {', '.join(reads)} FROM {qualified(said.get('DB') or database, said['TABLE'])}{where}"
 
 
-def source_of(clause: str) -> Mapping[str, str]:
+def clickhouse_source(clause: str) -> Mapping[str, str]:
     """``CLICKHOUSE(TABLE 't' DB 'd')`` as words with their values; empty for any other source."""
     try:
         tokens = Tokens(clause)

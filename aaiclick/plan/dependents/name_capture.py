@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.plan.dependents.dependents import Place
 from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.column_names import mentioned
@@ -84,7 +84,7 @@ def _from(tokens: Tokens) -> int:
 
 def _sources(query: str) -> Routine[Sources | None]:
     """What the engine resolves the names to; None where it cannot analyse the query."""
-    rows = yield from answered(
+    rows = yield from rows_or_refusal(
         # The first pass resolves the names; later ones would rewrite the query.
         Query(f"EXPLAIN QUERY TREE run_passes = 1, passes = 1 {query}", {}, {"max_execution_time": _SECONDS})
     )

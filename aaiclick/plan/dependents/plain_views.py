@@ -60,7 +60,7 @@ def taken_over_step(effect: Effect, database: str) -> Step:
     )
 
 
-def taken_over_note(effect: Effect, database: str) -> str:
+def declared_query_note(effect: Effect, database: str) -> str:
     """What is said of a declared one: its query was declared for the new tables."""
     return (
         f"{display_name(effect.dependent, database)}: its query says {', '.join(effect.taken_over)} without a table, "

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.clickhouse.topology import Topology
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import ReplaceWork
@@ -28,7 +28,7 @@ def stopped_again(
     run made it anew (quoted names). ``notes`` are added to."""
     if not any(_refreshed(step) for step in steps):
         return tuple(steps)
-    rows = yield from answered(Query(_STOPPED))
+    rows = yield from rows_or_refusal(Query(_STOPPED))
     stopped = {(text(database), text(view)) for database, view in rows or ()}
     found: list[Step] = []
     for step in steps:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from aaiclick.catalog.forms import Catalog, DictionaryForm, Form, TableForm, ViewForm
 from aaiclick.catalog.view_sources import names_in_query
 from aaiclick.diff.hazards import Hazard
-from aaiclick.plan.dependents.database_after import Read, described
+from aaiclick.plan.dependents.database_after import Read, columns_today
 from aaiclick.plan.dependents.dependents import Dependent, Place, places_named, recreate_view
 from aaiclick.plan.dependents.plain_views import blocked_dependent, display_name, step_without
 from aaiclick.plan.dependents.undeclared_of_views import comments_again
@@ -59,7 +59,7 @@ def made_anew_behind(
             reason = f"it names {', '.join(lost)}, which no table has then that it reads. Change or drop it first"
             found.append(blocked_dependent(dependent, catalog.database, reason))
             continue
-        now = yield from described(dependent)
+        now = yield from columns_today(dependent)
         if now is None or any(now.get(column.name) != column.type for column in dependent.columns):
             continue
         remade[dependent.place] = gone & {column.name for column in dependent.columns}
@@ -137,7 +137,7 @@ def behind_drop(
         if not (through or lost):
             continue
         name = display_name(dependent, catalog.database)
-        now = yield from described(dependent)
+        now = yield from columns_today(dependent)
         if now is None:
             continue  # it fails today as well
         if column in names_in_query(dependent.query):

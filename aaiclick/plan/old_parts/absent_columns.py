@@ -24,13 +24,13 @@ from aaiclick.plan.old_parts.read_two_ways import read_two_ways, suspects
 from aaiclick.plan.old_parts.readings import (
     computed,
     computed_to_be,
-    differs,
     leaves_of,
     reached_by,
+    read_differently,
     rows_to_be,
     unsaid,
 )
-from aaiclick.plan.old_parts.writable import OldParts, count, unfit
+from aaiclick.plan.old_parts.writable import OldParts, count_or_message, unfit
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Routine
 from aaiclick.sql.quoting import qualified, quote_name
@@ -166,8 +166,10 @@ def _reads_differently(diff: TableDiff, look: OldParts, old: ColumnForm, new: Co
         # No part has values of an ALIAS: every row computes it.
         "1" if old.kind == "ALIAS" else lacking(diff.database, look.held.table, old.name),
     )
-    condition = differs(quote_name(new.name), computed(new, wanted))
-    counted = yield from count(f"{computed_to_be(live, wanted, renames)}SELECT countIf({condition}) FROM {rows}")
+    condition = read_differently(quote_name(new.name), computed(new, wanted))
+    counted = yield from count_or_message(
+        f"{computed_to_be(live, wanted, renames)}SELECT countIf({condition}) FROM {rows}"
+    )
     return not isinstance(counted, int) or counted > 0
 
 

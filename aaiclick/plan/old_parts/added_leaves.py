@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aaiclick.catalog.forms import ColumnForm
-from aaiclick.diff.merging import engine_of
+from aaiclick.diff.merging import merging_engine
 from aaiclick.diff.renamed_columns import renamed_form
 from aaiclick.plan.old_parts.readings import leaves_of
 from aaiclick.plan.strategies.context import TableDiff
@@ -19,7 +19,7 @@ def emptied_by_merges(diff: TableDiff) -> str:
     What the column's own DEFAULT computes, merges keep. An array without one cannot be written by MATERIALIZE COLUMN,
     and a merge may come before any mutation: only a copy writes the values in time.
     """
-    engines = {engine_of(diff.form), engine_of(diff.target.form)}
+    engines = {merging_engine(diff.form), merging_engine(diff.target.form)}
     if engines.isdisjoint(_EMPTIED):
         return ""
     live = renamed_form(diff.form, diff.target.renames)

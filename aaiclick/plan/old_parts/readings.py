@@ -75,7 +75,7 @@ def _source(live: TableForm, renames: Renames, column: ColumnForm) -> ColumnForm
     return old if readable else None
 
 
-def differs(one: str, other: str) -> str:
+def read_differently(one: str, other: str) -> str:
     """A condition: two expressions of one type have different values, NULL included."""
     # In a tuple, because the hash of NULL alone is NULL.
     return f"cityHash64(tuple({one})) != cityHash64(tuple({other}))"

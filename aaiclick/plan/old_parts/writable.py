@@ -9,7 +9,7 @@ from aaiclick.clickhouse.messages import first_line
 from aaiclick.clickhouse.statements import ask_permissively
 from aaiclick.errors import StatementError
 from aaiclick.plan.old_parts.columns import PartColumns, lacking
-from aaiclick.plan.old_parts.readings import computed, differs, unsaid
+from aaiclick.plan.old_parts.readings import computed, read_differently, unsaid
 from aaiclick.routine import Query, Routine, number
 from aaiclick.sql.quoting import quote_name
 
@@ -40,7 +40,7 @@ def unfit(parts: OldParts, old: ColumnForm) -> Routine[str]:
     without = lacking(parts.database, parts.held.table, old.name)
     if old.kind == "MATERIALIZED":
         # MATERIALIZE COLUMN computes every part anew, so what is stored has to be what the expression gives.
-        wrong, where = differs(name, computed(old, parts.form)), f"NOT ({without})"
+        wrong, where = read_differently(name, computed(old, parts.form)), f"NOT ({without})"
         why = (
             f"rows of old parts would read another {old.name}, and to write it down would compute stored values anew "
             f"that {old.expression} does not give"
@@ -49,19 +49,21 @@ def unfit(parts: OldParts, old: ColumnForm) -> Routine[str]:
     elif old.kind:
         wrong, where, why = "0", without, ""
     else:
-        wrong, where = differs(name, computed(old, parts.form)), without
+        wrong, where = read_differently(name, computed(old, parts.form)), without
         why = f"rows of parts without {old.name} do not read {unsaid(old, parts.form)}"
-    counted = yield from count(f"SELECT countIf({wrong}) FROM {parts.source} WHERE {where}")
+    counted = yield from count_or_message(f"SELECT countIf({wrong}) FROM {parts.source} WHERE {where}")
     if not isinstance(counted, int):
         return f"what rows read of {old.name} cannot be shown (the engine: {counted})"
     if counted:
         return why
     # Reads each value once: a default that fails on a row would stop the mutation half way.
-    read = yield from count(f"SELECT sum(length(toString(tuple({name})))) FROM {parts.source} WHERE {without}")
+    read = yield from count_or_message(
+        f"SELECT sum(length(toString(tuple({name})))) FROM {parts.source} WHERE {without}"
+    )
     return "" if isinstance(read, int) else f"rows of parts without {old.name} cannot be read (the engine: {read})"
 
 
-def count(sql: str) -> Routine[int | str]:
+def count_or_message(sql: str) -> Routine[int | str]:
     """A count, or the engine's message where it refuses to count."""
     try:
         rows = yield from ask_permissively(Query(sql, {}, READ, long=True))

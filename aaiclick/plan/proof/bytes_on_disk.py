@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 from aaiclick.errors import SpecError
-from aaiclick.sql.types import TypeText, named, parse_type
+from aaiclick.sql.types import TypeText, element_name, parse_type
 
 _MEMBER = re.compile(r"('(?:[^'\\]|\\.)*')\s*=\s*(-?\d+)", re.DOTALL)
 _BY_NUMBER = {"Enum8": "Int8", "Enum16": "Int16", "Bool": "UInt8", "DateTime": "UInt32", "Date": "UInt16"}
@@ -60,7 +60,7 @@ def _shaped(found: TypeText, leaf: Callable[[TypeText], str]) -> str:
     if found.name in ("Array", "Map", "Nullable", "LowCardinality", "Variant"):
         return f"{found.name}({', '.join(_shaped(parse_type(each), leaf) for each in found.arguments)})"
     if found.name in ("Tuple", "Nested"):
-        pairs = [named(each) for each in found.arguments]
+        pairs = [element_name(each) for each in found.arguments]
         return f"{found.name}({', '.join(f'{name} {_shaped(parse_type(kind), leaf)}'.strip() for name, kind in pairs)})"
     if found.name == "SimpleAggregateFunction" and len(found.arguments) == 2:
         return f"{found.name}({found.arguments[0]}, {_shaped(parse_type(found.arguments[1]), leaf)})"
@@ -100,7 +100,9 @@ def _keeps(old: TypeText, new: TypeText) -> bool:
         return old.name == new.name and all(after.get(label) == number for label, number in before.items())
     if len(old.arguments) != len(new.arguments):
         return old.name == new.name and old.name in ("DateTime", "DateTime64")
-    inside = [(named(one)[1], named(other)[1]) for one, other in zip(old.arguments, new.arguments, strict=True)]
+    inside = [
+        (element_name(one)[1], element_name(other)[1]) for one, other in zip(old.arguments, new.arguments, strict=True)
+    ]
     return old.name == new.name and all(one == other or _keeps_inside(one, other) for one, other in inside)
 
 

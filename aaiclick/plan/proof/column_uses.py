@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.catalog.normalize import key_elements
-from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.diff.renamed_columns import renamed_form
 from aaiclick.diff.target import Target
 from aaiclick.routine import Query, Routine, text
@@ -202,7 +202,7 @@ def touched(
 
 def _read(table: str, expressions: Collection[str], columns: Collection[str]) -> Routine[bool]:
     """True where the engine resolves a name in these expressions to one of the columns."""
-    rows = yield from answered(
+    rows = yield from rows_or_refusal(
         # The first pass resolves the names; later ones would rewrite the expressions.
         Query(f"EXPLAIN QUERY TREE run_passes = 1, passes = 1 SELECT {', '.join(expressions)} FROM {table}")
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.proof.column_uses import ColumnUse
 from aaiclick.plan.proof.comparisons import ComparisonResult
@@ -33,7 +33,7 @@ def _earlier(diff: TableDiff, data_name: str, use: ColumnUse) -> Routine[int | N
     pairs = list(zip(carried, use.new, strict=True))
     # The WHERE of a TTL is 0 or 1: a row that did not meet it before and does so now is deleted, too.
     sooner = " OR ".join(f"{old} < {new}" if new.startswith("ifNull(") else f"{new} < {old}" for old, new in pairs)
-    answer = yield from answered(
+    answer = yield from rows_or_refusal(
         Query(f"SELECT toUInt64(countIf({sooner})) FROM {rows.source}", {}, COMPARE_SETTINGS, long=True)
     )
     if answer is None:

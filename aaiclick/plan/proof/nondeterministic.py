@@ -9,7 +9,7 @@ from dataclasses import replace
 from aaiclick.catalog.forms import TableForm
 from aaiclick.diff.changes.base import Change
 from aaiclick.diff.changes.columns import AddColumn
-from aaiclick.diff.expanded_aliases import aliases_of, expanded
+from aaiclick.diff.expanded_aliases import aliases_of, without_aliases
 from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.quoting import quote_name
 
@@ -26,7 +26,7 @@ def nondeterministic(expressions: Collection[str], form: TableForm) -> Routine[f
     if not expressions:
         return frozenset()
     aliases = aliases_of(form)
-    calls = {expression: called(expanded(expression, aliases)) for expression in expressions}
+    calls = {expression: called(without_aliases(expression, aliases)) for expression in expressions}
     if not any(calls.values()):
         return frozenset()
     names = yield from nondeterministic_functions()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from aaiclick.clickhouse.parts import EVERY_ROW
-from aaiclick.clickhouse.refusable import answered
+from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.clickhouse.topology import PROOF, Topology
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.data_checks.checks import asked
@@ -90,7 +90,7 @@ def _listed(cache: RehearsalCache, database: str, topology: Topology) -> Routine
     source, settings = "system.row_policies", dict[str, "str | int"]()
     if topology.reached:
         source, settings = topology.everywhere(source), PROOF
-    rows = yield from answered(
+    rows = yield from rows_or_refusal(
         Query(
             # DISTINCT: hosts that have the same one would list it several times.
             f"SELECT DISTINCT short_name, table, ifNull(select_filter, '') FROM {source} WHERE database = "

@@ -95,7 +95,7 @@ class RehearsalCache:
     """What outlives the plan."""
 
 
-def alike(form: TableForm, target: Target) -> Key:
+def key_without_names(form: TableForm, target: Target) -> Key:
     """A key that is equal for tables which differ only in their names."""
     # Neither a form nor the commands between two forms depend on the name of the table.
     return replace(form, name=""), replace(target.form, name=""), target.renames

@@ -22,7 +22,7 @@ _LOOKUPS = ("dict", "joinget")
 """How the names of functions begin that read another object of the database."""
 
 
-def declared_forms(
+def forms_in_scratch(
     scratch: Scratch,
     tables: Sequence[Table],
     catalog: Catalog,

@@ -18,9 +18,9 @@ from aaiclick.error_codes import (
 )
 from aaiclick.errors import StatementError
 from aaiclick.plan.operations import AttachWork, RebuildWork
-from aaiclick.plan.rehearsal.cache import AcceptedBatch, alike
+from aaiclick.plan.rehearsal.cache import AcceptedBatch, key_without_names
 from aaiclick.plan.rehearsal.empty_clone import REHEARSE
-from aaiclick.plan.rehearsal.parts_clone import NoPartsClone, PartsClone, attach_parts, load, replay_alters
+from aaiclick.plan.rehearsal.parts_clone import NoPartsClone, PartsClone, attach_parts, make_parts_clone, replay_alters
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Command, Routine
 from aaiclick.sql.quoting import quote_name
@@ -48,7 +48,7 @@ def alter_refused(diff: TableDiff, source: str, sent: Sequence[AcceptedBatch]) -
     """Why ALTERs fail on parts of the table (now called ``source``); '' where they do not, or it was not tried."""
     if not _is_tried(diff, "alter"):
         return ""
-    loaded = yield from load(diff, source, "alter-parts")
+    loaded = yield from make_parts_clone(diff, source, "alter-parts")
     if isinstance(loaded, NoPartsClone):
         return ""
     outcome = yield from replay_alters(diff, loaded, sent)
@@ -59,7 +59,7 @@ def attach_refused(diff: TableDiff, source: str, work: AttachWork, sent: Sequenc
     """Why a table of the new form cannot take over parts of the live one; '' where it can, or it was not tried."""
     if not _is_tried(diff, "attach"):
         return ""
-    loaded = yield from load(diff, source, "attach-parts")
+    loaded = yield from make_parts_clone(diff, source, "attach-parts")
     if isinstance(loaded, NoPartsClone):
         # Parts that fit into no other table are no reason against an ALTER, but they are one against this.
         return loaded.refusal
@@ -111,7 +111,7 @@ _COPY: dict[str, str | int] = {
 def _is_tried(diff: TableDiff, strategy: str) -> bool:
     if diff.reads_no_rows or not diff.try_on_parts or not diff.live.rows or diff.live.predicted:
         return False
-    key = (strategy, alike(diff.form, diff.target))
+    key = (strategy, key_without_names(diff.form, diff.target))
     seen = diff.cache.tried_on_parts.get(key, 0)
     diff.cache.tried_on_parts[key] = seen + 1
     return seen < _MOST_ALIKE

@@ -45,7 +45,7 @@ class NoPartsClone:
     refusal: str = ""
 
 
-def load(diff: TableDiff, source: str, label: str) -> Routine[PartsClone | NoPartsClone]:
+def make_parts_clone(diff: TableDiff, source: str, label: str) -> Routine[PartsClone | NoPartsClone]:
     """Make a clone of the live table (now called ``source``) with some of its parts."""
     columns = len(diff.form.columns)
     parts = yield from live_parts(diff.database, source, diff.live.parts, columns)

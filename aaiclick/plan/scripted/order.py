@@ -21,7 +21,7 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.planner import plan_objects, plan_ttl_first
 from aaiclick.plan.rehearsal.cache import Rehearsed
 from aaiclick.plan.scripted.statements import catalog_after, plan_script, predicted
-from aaiclick.plan.scripted.tables_between import mentions, tables_at, wanted_before
+from aaiclick.plan.scripted.tables_between import script_names_any, tables_at, wanted_before
 from aaiclick.plan.scripted.views import named_in_views, plan_script_views
 from aaiclick.plan.ttl import ttl_steps
 from aaiclick.routine import Routine
@@ -82,7 +82,7 @@ def _expand(
         changes = path.changes_of(table.declared.name) if table.declared is not None else ()
         # Under each name that the table has had: an early script knows it by an early one.
         names = {table.spec.name, *(change.before for change in changes), *(change.table for change in changes)}
-        if not names & in_views and not mentions(first, names):
+        if not names & in_views and not script_names_any(first, names):
             continue
         wanted = wanted_before(table, catalog, path, first)
         if isinstance(wanted, str):

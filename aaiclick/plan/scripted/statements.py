@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from aaiclick.catalog.declared_tables import create_clone
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm
 from aaiclick.catalog.scratch import Scratch, with_scratch
-from aaiclick.catalog.scratch_objects import names_in, read_forms, sentence
+from aaiclick.catalog.scratch_objects import names_in_scratch, read_forms, sentence
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.diff.hazards import Hazard
 from aaiclick.error_codes import UNKNOWN_TABLE
@@ -224,7 +224,7 @@ def _rehearse(script: PendingScript, catalog: Catalog) -> Routine[tuple[Mapping[
         refusal, tried = yield from _send(script, catalog, scratch)
         if refusal or not tried:
             return {}, refusal, tried
-        present = yield from names_in(scratch)
+        present = yield from names_in_scratch(scratch)
         # The statements may have created and dropped tables, so all that are there now are read.
         forms = yield from read_forms(scratch, sorted(present))
         after: dict[str, TableForm | None] = {name: None for name in cloned if name not in present}

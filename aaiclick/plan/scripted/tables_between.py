@@ -135,7 +135,7 @@ def _never_read(spec: Table, names: Collection[str], script: PendingScript) -> f
     """
     if script.move is not None or not {*made_by(script.statements), *exchanged_by(script.statements)} & {*names}:
         return frozenset()
-    return frozenset(column.name for column in spec.columns if not mentions(script, {column.name}))
+    return frozenset(column.name for column in spec.columns if not script_names_any(script, {column.name}))
 
 
 def _renamed_later(table: TableAt, changes: tuple[VersionChange, ...], version: int) -> frozenset[str]:
@@ -229,7 +229,7 @@ def _merged(base: Table, spec: Table, renames: Mapping[str, str], made: Collecti
     return base.model_copy(update={"columns": columns, "name": spec.name})
 
 
-def mentions(script: PendingScript, names: set[str]) -> bool:
+def script_names_any(script: PendingScript, names: set[str]) -> bool:
     """True where the script may read or write a table with one of the names. A function may do anything."""
     if script.move is not None:
         return True

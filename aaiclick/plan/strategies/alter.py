@@ -11,7 +11,7 @@ from aaiclick.clickhouse.messages import first_line
 from aaiclick.diff.alters import Batch, batches, by_phase, one_by_one
 from aaiclick.diff.changes.base import AlterCommand
 from aaiclick.plan.operations import Alter, AlterWork
-from aaiclick.plan.rehearsal.cache import AcceptedBatch, alike
+from aaiclick.plan.rehearsal.cache import AcceptedBatch, key_without_names
 from aaiclick.plan.rehearsal.empty_clone import Clone, Outcome, attempt_alter
 from aaiclick.plan.strategies.context import TableDiff, reaches_target
 from aaiclick.routine import Routine
@@ -45,7 +45,7 @@ def propose_alter(diff: TableDiff) -> Routine[AlterProposal]:
     if without:
         return AlterProposal(None, f"ALTER has no syntax for: {without[0].words}")
     todo = batches(diff.changes)
-    key = alike(diff.form, diff.target)
+    key = key_without_names(diff.form, diff.target)
     old_syntax = bool(diff.as_spelled.old_syntax)
     known = diff.cache.alters.get(key) if not old_syntax else None
     if known is not None and [each.batch for each in known] == list(todo):

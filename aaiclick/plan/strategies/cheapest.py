@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from aaiclick.catalog.render import has_hidden
-from aaiclick.diff.expanded_aliases import aliases_of, expanded
+from aaiclick.diff.expanded_aliases import aliases_of, without_aliases
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan import steps
 from aaiclick.plan.data_checks.deleted_rows import mutation_fails
@@ -156,7 +156,7 @@ def _pin(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
     computed = [
         column
         for column in diff.form.columns
-        if column.kind == "DEFAULT" and "(" in expanded(column.expression, aliases_of(diff.form))
+        if column.kind == "DEFAULT" and "(" in without_aliases(column.expression, aliases_of(diff.form))
     ]
     if not computed or not diff.live.rows:
         return ()

@@ -117,7 +117,7 @@ def column_fields(told: Mapping[str, str]) -> ColumnFields:
     return fields
 
 
-def engine_of(
+def engine_in_metadata(
     schema: Mapping[str, str], fields: Mapping[str, Mapping[str, str]], columns: list[Column]
 ) -> MergeTree | None:
     """The engine that the metadata describe; None where they name no sort key. ``schema``: what that of the schema

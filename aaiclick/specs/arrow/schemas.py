@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, TypeAlias, cast
 
 from aaiclick.errors import SpecError
-from aaiclick.specs.arrow.metadata import COMMENT, TYPE, TableWords, column_fields, engine_of, read_keys, said
+from aaiclick.specs.arrow.metadata import COMMENT, TYPE, TableWords, column_fields, engine_in_metadata, read_keys, said
 from aaiclick.specs.columns import Column
 from aaiclick.sql.quoting import quote_string, quoted_where_needed
 from aaiclick.sql.types import nullable_type
@@ -121,7 +121,7 @@ def arrow_table(
     columns, told = arrow_columns(cast("Iterable[ArrowField]", schema), types_by_field, nullable, read)
     whole = said(getattr(cast("object", schema), "metadata", None), True, "the schema", read)
     fields: TableWords = {}
-    engine = engine_of(whole, told, columns)
+    engine = engine_in_metadata(whole, told, columns)
     if engine is not None:
         fields["engine"] = engine
     if COMMENT in whole:

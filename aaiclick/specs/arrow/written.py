@@ -11,7 +11,7 @@ from aaiclick.errors import SpecError
 from aaiclick.specs.arrow.metadata import COMMENT, column_metadata, table_metadata
 from aaiclick.specs.columns import Column
 from aaiclick.sql.tokens import unquote
-from aaiclick.sql.types import TypeText, named, unwrapped
+from aaiclick.sql.types import TypeText, element_name, unwrapped
 
 # pyarrow has no type information, and is never imported here at load time.
 Untyped: TypeAlias = Any
@@ -104,7 +104,7 @@ def _plain_arrow(arrow: Untyped, found: TypeText, name: str) -> Untyped:
                 arrow.field("value", *_arrow(arrow, found.arguments[1], name)),
             )
         case "Tuple", _:
-            parts = [named(argument) for argument in found.arguments]
+            parts = [element_name(argument) for argument in found.arguments]
             return arrow.struct(
                 [
                     arrow.field(label or str(place), *_arrow(arrow, kind, name))

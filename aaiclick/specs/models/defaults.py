@@ -17,7 +17,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 from aaiclick.errors import SpecError
 from aaiclick.specs.models.scalars import UUID, NoLiteralError, scalar_sql
 from aaiclick.sql.quoting import is_utf8, quote_string
-from aaiclick.sql.types import TypeText, named, unwrapped
+from aaiclick.sql.types import TypeText, element_name, unwrapped
 
 _TEXTS = frozenset({"String", "FixedString", "Enum8", "Enum16", "UUID", "IPv4", "IPv6"})
 """Types whose values are texts in SQL, of which an array can be made as they stand."""
@@ -82,7 +82,7 @@ def _sql(value: object, type_text: str) -> str:
         case "Map":
             return _map(value, *found.arguments)
         case "Tuple":
-            return _tuple(value, [named(argument) for argument in found.arguments])
+            return _tuple(value, [element_name(argument) for argument in found.arguments])
         case "Variant":
             return _variant(value, found.arguments)
         case "JSON":

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from aaiclick.specs.columns import Column
 from aaiclick.specs.models.scalars import UUID
-from aaiclick.sql.types import TypeText, named, unwrapped
+from aaiclick.sql.types import TypeText, element_name, unwrapped
 
 # What may stand behind a field's colon: a class, a generic alias, a union.
 Annotation: TypeAlias = Any
@@ -91,7 +91,7 @@ def _plain_python(found: TypeText) -> Annotation:
         case "Map":
             return types.GenericAlias(dict, (_python(found.arguments[0]), _python(found.arguments[1])))
         case "Tuple":
-            parts = [named(argument) for argument in found.arguments]
+            parts = [element_name(argument) for argument in found.arguments]
             if parts and all(name for name, _ in parts):
                 return _model("Tuple", {name: (_python(kind), False, None) for name, kind in parts})
             return types.GenericAlias(tuple, tuple(_python(kind) for _, kind in parts))

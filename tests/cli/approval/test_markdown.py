@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from aaiclick.cli.approval.markdown import code, fenced
+from aaiclick.cli.approval.markdown import code_text, fenced
 from tests.cli.conftest import Ran, Script
 from tests.cli.scripted import ALLOW, drop, plan, rebuild
 
@@ -26,7 +26,7 @@ Run = Callable[..., Ran]
     ],
 )
 def test_a_name_is_code_in_one_line(text: str, shown: str) -> None:
-    assert code(text) == shown
+    assert code_text(text) == shown
 
 
 def test_a_block_is_ended_by_nothing_in_it() -> None:

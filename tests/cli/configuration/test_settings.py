@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from aaiclick.cli import calls
 from aaiclick.cli.configuration.settings import KEEP_VARIABLE, Settings, load
-from aaiclick.cli.configuration.variables import expanded
+from aaiclick.cli.configuration.variables import with_variables
 from aaiclick.cli.main import build
 from aaiclick.clients.url import ServerUrl, parse_url
 from aaiclick.errors import UsageError
@@ -112,7 +112,7 @@ def test_a_password_may_hold_anything(tmp_path: Path, password: str) -> None:
 )
 def test_a_value_is_encoded_where_the_url_decodes_it(template: str, text: str) -> None:
     variables = {"U": "a@b", "P": "p/w", "H": "db:9000", "D": "shop", "C": "/ca", "ALL": "https://u:p@h/d"}
-    assert expanded(template, variables, "url", url=True) == text
+    assert with_variables(template, variables, "url", url=True) == text
     assert urlsplit(text).scheme
 
 
@@ -129,7 +129,7 @@ def test_a_value_is_encoded_where_the_url_decodes_it(template: str, text: str) -
 )
 def test_what_is_no_variable(template: str, sentence: str) -> None:
     with pytest.raises(UsageError) as caught:
-        expanded(template, {"HOME": "secret"}, "url")
+        with_variables(template, {"HOME": "secret"}, "url")
     assert sentence in str(caught.value)
 
 

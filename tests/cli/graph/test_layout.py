@@ -7,16 +7,16 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aaiclick.cli.graph.layout import ROW_GAP, _apart, packed, parts, place
+from aaiclick.cli.graph.layout import ROW_GAP, _apart, connected_boxes, packed, place_boxes
 
 
 def test_parts_come_by_size() -> None:
-    assert parts(6, [(0, 1), (4, 5), (5, 3)]) == [[3, 4, 5], [0, 1], [2]]
+    assert connected_boxes(6, [(0, 1), (4, 5), (5, 3)]) == [[3, 4, 5], [0, 1], [2]]
 
 
 def test_a_chain_lies_on_a_line_and_a_long_way_goes_around() -> None:
     sizes = [(100.0, 40.0)] * 4
-    part = place([0, 1, 2, 3], sizes, [(0, 1), (1, 2), (2, 3), (0, 3)])
+    part = place_boxes([0, 1, 2, 3], sizes, [(0, 1), (1, 2), (2, 3), (0, 3)])
     lefts = [part.places[at][0] for at in range(4)]
     assert lefts == sorted(lefts)
     around = part.ways[0, 3]
@@ -27,7 +27,7 @@ def test_a_chain_lies_on_a_line_and_a_long_way_goes_around() -> None:
 
 
 def test_loops_are_drawn_too() -> None:
-    part = place([0, 1], [(50.0, 20.0)] * 2, [(0, 1), (1, 0), (1, 1)])
+    part = place_boxes([0, 1], [(50.0, 20.0)] * 2, [(0, 1), (1, 0), (1, 1)])
     assert set(part.ways) == {(0, 1), (1, 0)}
     assert part.ways[1, 0][0][0] > part.ways[1, 0][-1][0]
 
@@ -40,8 +40,8 @@ def test_loops_are_drawn_too() -> None:
 def test_no_box_covers_another(graph: tuple[int, list[tuple[int, int]]]) -> None:
     count, edges = graph
     sizes = [(80.0 + at % 3 * 20, 30.0 + at % 4 * 25) for at in range(count)]
-    for group in parts(count, edges):
-        part = place(group, sizes, edges)
+    for group in connected_boxes(count, edges):
+        part = place_boxes(group, sizes, edges)
         assert set(part.places) == set(group)
         assert set(part.ways) == {(a, b) for a, b in edges if a != b and a in part.places}
         for a, b in combinations(group, 2):

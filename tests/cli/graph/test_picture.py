@@ -6,8 +6,8 @@ import pytest
 
 from aaiclick.aggregates import Aggregate, rollup
 from aaiclick.cli.graph.picture import Edge, Node, Picture, picture_of
-from aaiclick.cli.graph.references import looked_up, read_by
-from aaiclick.cli.graph.svg import words
+from aaiclick.cli.graph.references import asked_for_values, tables_read
+from aaiclick.cli.graph.svg import described_picture
 from aaiclick.specs import (
     Column,
     Dictionary,
@@ -41,12 +41,12 @@ KEY = MergeTree(order_by=["id"])
     ],
 )
 def test_what_a_query_reads(query: str, tables: tuple[str, ...]) -> None:
-    assert read_by(query, "app") == tables
+    assert tables_read(query, "app") == tables
 
 
 def test_what_is_looked_up() -> None:
     texts = ["dictGet('d', 'n', id)", "dictHas('app.e', id) + joinGet(other.j, 'v', id)", "dictGet(name, 'x', id)", "("]
-    assert looked_up(texts, "app") == ("d", "e", "other.j", "name")
+    assert asked_for_values(texts, "app") == ("d", "e", "other.j", "name")
 
 
 def test_every_way_is_found() -> None:
@@ -93,7 +93,7 @@ def test_every_way_is_found() -> None:
     assert (nodes["other.sink"].kind, nodes["tmp_*"].kind) == ("outside", "table family")
     assert nodes["source"] == Node("source", "table", "MergeTree", (("id", "UInt64"),), "where it begins")
     assert nodes["away"].detail == "refresh EVERY 1 HOUR"
-    assert words(picture).startswith(
+    assert described_picture(picture).startswith(
         "6 tables, 2 materialized views, 2 views, 2 dictionaries, 1 table family, 2 outside;"
     )
 

@@ -8,7 +8,7 @@ import pytest
 
 from aaiclick.cli.output import Output
 from aaiclick.cli.progress.pace import Pace
-from aaiclick.cli.progress.watchers import BarWatcher, Watcher, figures, watcher
+from aaiclick.cli.progress.watchers import BarWatcher, Watcher, pace_text, watcher
 from aaiclick.events import Event, Note, PlanReady, Progress, StepDone, StepStarted, Waiting
 from tests.cli.scripted import COLOURS, ESCAPES, SORT_KEY, Terminal
 
@@ -100,7 +100,7 @@ def test_a_resumed_copy_counts_its_own_rows_only() -> None:
     second = Progress("t", "copy", 5_200_000, 6_000_000, 2.0)
     pace.add(second)
     assert pace.speed == 100_000
-    assert figures(second, pace) == "5,200,000 of 6,000,000 rows · 86 % · 100,000 rows/s · 8.0 s left"
+    assert pace_text(second, pace) == "5,200,000 of 6,000,000 rows · 86 % · 100,000 rows/s · 8.0 s left"
 
 
 def test_the_rate_begins_anew_where_time_or_rows_run_backwards() -> None:
@@ -122,7 +122,7 @@ def test_an_hour_between_two_chunks_does_not_take_the_time_that_is_left() -> Non
 
 def test_mutations_count_parts() -> None:
     event = Progress("t", "mutation", 1, 4, 0.0)
-    assert figures(event, Pace(event)) == "1 of 4 parts · 25 %"
+    assert pace_text(event, Pace(event)) == "1 of 4 parts · 25 %"
 
 
 def test_more_rows_than_expected_are_no_more_than_all() -> None:
@@ -132,7 +132,7 @@ def test_more_rows_than_expected_are_no_more_than_all() -> None:
         (1, 1, "1 of 1 row · 100 %"),
     ):
         event = Progress("t", "copy", done, total, 1.0)
-        assert figures(event, Pace(event)) == words
+        assert pace_text(event, Pace(event)) == words
 
 
 def at_terminal(*events: Event) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-from aaiclick.cli.text.create import create_statements, in_order
+from aaiclick.cli.text.create import create_statements, in_reference_order
 from aaiclick.specs import (
     Column,
     Constraint,
@@ -62,7 +62,7 @@ def squeezed(sql: str) -> str:
 
 
 def test_nothing_comes_before_what_it_refers_to() -> None:
-    order = [item.name for item in in_order(Schema("s", objects=list(ALL)))]
+    order = [item.name for item in in_reference_order(Schema("s", objects=list(ALL)))]
     needs = [
         ("counting", "latest"),
         ("counting", "counts"),
@@ -81,12 +81,12 @@ def test_order_of_declaration_is_kept_where_nothing_speaks_against_it() -> None:
         Table(name, [Column("events", "UInt64")], engine=MergeTree(order_by=["events"]))
         for name in ("z", "events", "a")
     ]
-    assert [item.name for item in in_order(Schema("s", objects=list(tables)))] == ["z", "events", "a"]
+    assert [item.name for item in in_reference_order(Schema("s", objects=list(tables)))] == ["z", "events", "a"]
 
 
 def test_a_circle_is_printed_all_the_same() -> None:
     first, second = View("v1", query="SELECT 1 FROM v2"), View("v2", query="SELECT 1 FROM v1")
-    assert [item.name for item in in_order(Schema("s", objects=[first, second]))] == ["v1", "v2"]
+    assert [item.name for item in in_reference_order(Schema("s", objects=[first, second]))] == ["v1", "v2"]
 
 
 def test_a_name_inside_another_name_is_no_reference() -> None:
@@ -95,7 +95,11 @@ def test_a_name_inside_another_name_is_no_reference() -> None:
         Table("events", [Column("id", "UInt64")], engine=MergeTree(order_by=["id"])),
     )
     other = Table("events_2", [Column("id", "UInt64")], engine=MergeTree(order_by=["id"]))
-    assert [item.name for item in in_order(Schema("s", objects=[view, other, table]))] == ["events_2", "v", "events"]
+    assert [item.name for item in in_reference_order(Schema("s", objects=[view, other, table]))] == [
+        "events_2",
+        "v",
+        "events",
+    ]
 
 
 def test_only_layout_and_names_differ_from_what_is_carried_out() -> None:
