@@ -37,6 +37,8 @@ SELECT name, engine, toString(uuid), create_table_query FROM system.tables
 WHERE database = '{database}' AND name != '_aaiclick_lease' AND name NOT LIKE '_aaiclick_lock%' ORDER BY name
 """
 
+CLOSED = "SELECT count() FROM system.replicas WHERE endsWith(database, '{}') AND (is_readonly OR is_session_expired)"
+
 
 @dataclass
 class Place:
@@ -105,6 +107,11 @@ def place_on(aaiclick_cluster: ClusterFactory, shape: tuple[int, int, str]) -> P
     if kind == "queue":
         return Place(cluster, cluster.atomic_database(), "{cluster}")
     return Place(cluster, cluster.replicated_database(), None)
+
+
+def all_have_keeper(place: Place) -> bool:
+    """Also for the tables of the Atomic database beside a Replicated one, whose name ends as its own does."""
+    return not any(host.one(CLOSED.format(place.database)) for host in place.cluster.hosts)
 
 
 def killed_at(place: Place, schema: Schema, host: int, commands: int, policy: Policy) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -15,13 +16,13 @@ from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.ensure import ensure
 from aaiclick.commands.start.run import Run
-from aaiclick.errors import ApplyError, BlockedError
+from aaiclick.errors import AaiclickError, ApplyError, BlockedError
 from aaiclick.routine import Command, Effect, Query, Routine
 from aaiclick.version import VERSION
 from tests.cluster.conftest import ClusterFactory
 from tests.cluster.copies import DROPPED, fill, table
 from tests.cluster.filled import EVERY_ROW, followed, is_filled, nothing_left, summed
-from tests.cluster.places import QUEUE_FIRST, Place, dead, killed_at, label_of, place_on
+from tests.cluster.places import QUEUE_FIRST, Place, all_have_keeper, dead, killed_at, label_of, place_on
 from tests.cluster.rig.errors import RefusedError
 from tests.cluster.rig.waiting import wait_until
 from tests.cluster.writing import REFUSED, Writers, during
@@ -31,6 +32,11 @@ from tests.reliability.driving import Driver, KilledError
 KILLED = "views that are put in place and filled on clusters, killed at every point or every few"
 DATABASE = pytest.param((2, 2, "database"), id="2x2-database", marks=pytest.mark.long)
 ALL = [*QUEUE_FIRST, pytest.param((2, 2, "queue"), id="2x2-queue", marks=pytest.mark.long), DATABASE]
+SPREAD_FIRST = [
+    pytest.param((2, 2, "queue"), id="2x2-queue"),
+    pytest.param((1, 2, "queue"), id="1x2-queue", marks=pytest.mark.long),
+]
+HOSTS = [QUEUE_FIRST[0], pytest.param((2, 2, "queue"), id="2x2-queue", marks=pytest.mark.long)]
 HALVED = Measure("uniqExact(intDiv(id, 2))", "UInt64")
 
 
@@ -55,6 +61,65 @@ def test_a_view_has_every_row_once(place: Place, monkeypatch: pytest.MonkeyPatch
     assert writers.refused.keys() <= {REFUSED}
     is_filled(place)
     place.is_settled(schema)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", SPREAD_FIRST, indirect=True)
+def test_inserts_through_a_distributed_table_go_on(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is for a host that refuses writers waits in files of another one, and comes through the view. A row that is in
+    the source is in the target, once."""
+    monkeypatch.setattr("aaiclick.apply.rebuild.chunks.SMALL_ROWS", 20)
+    db, on = place.database, f"ON CLUSTER {place.cluster.name}" if place.named else ""
+    place.start(followed(1, place, view=False))
+    fill(place, 30)
+    place.cluster.hosts[0].q(
+        f"CREATE TABLE {db}.spread {on} AS {db}.events ENGINE = Distributed({place.cluster.name if place.named else db}, "
+        f"{db}, events, id)"
+    )
+    writers = Writers(place, {"events": {}, "spread": {}}, divided=frozenset({"spread"}))
+    during(writers, lambda: place.start(followed(2, place), 1))
+    assert writers.refused.keys() <= {REFUSED}
+    for host in place.cluster.hosts:
+        host.q(f"SYSTEM FLUSH DISTRIBUTED {db}.spread")
+    is_filled(place)
+    found = {number for host in place.cluster.hosts for (number,) in host.rows(f"SELECT id FROM {db}.events")}
+    assert writers.acknowledged <= found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", [pytest.param("INSERT INTO `_aaiclick_staged_", marks=pytest.mark.long), "`copied`"])
+@pytest.mark.parametrize("killed", [0, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("place", HOSTS, indirect=True)
+def test_a_host_is_killed_while_it_is_filled(
+    place: Place, killed: int, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host that computes what the view would have made, or another one of its shard. When it is back, the next start
+    through the other one brings the fill to its end."""
+    monkeypatch.setattr("aaiclick.apply.rebuild.chunks.SMALL_ROWS", 20)
+    place.start(followed(1, place, view=False))
+    fill(place, 30)
+    host, seen = place.cluster.hosts[killed], 0
+
+    def before(effect: Effect) -> None:
+        nonlocal seen
+        seen += isinstance(effect, Command) and moment in effect.sql and "SELECT" in effect.sql
+        if seen == 2:
+            seen += 1
+            host.kill()
+
+    opened = open_url(place.cluster.hosts[0].database_url(place.database))
+    with suppress(AaiclickError):
+        Driver(opened, before=before).run(
+            ensure(Run(followed(2, place), place.database, DROPPED, dead(), False, VERSION))
+        )
+    with suppress(AaiclickError):
+        opened.close()
+    assert seen > 2
+    host.start()
+    wait_until(lambda: all_have_keeper(place), what="all hosts to have Keeper", seconds=60)
+    place.start(followed(2, place), 1 - killed, DROPPED)
+    is_filled(place)
+    place.is_settled(followed(2, place))
 
 
 @pytest.mark.slow
@@ -207,8 +272,9 @@ def test_a_belated_insert_counts_once(place: Place, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", QUEUE_FIRST[:1], indirect=True)
-def test_what_nobody_can_tell_is_said(place: Place) -> None:
+@pytest.mark.parametrize("late", [pytest.param("by number", marks=pytest.mark.long), "by time"])
+@pytest.mark.parametrize("place", QUEUE_FIRST, indirect=True)
+def test_what_nobody_can_tell_is_said(place: Place, late: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Writers of the target keep the memory of INSERTs that it has: none is lost, and where it may have forgotten what a
     run inserted that was killed, the sentence says how the fill is given up. That makes and fills the view anew."""
     place.start(followed(1, place, view=False))
@@ -217,13 +283,17 @@ def test_what_nobody_can_tell_is_said(place: Place) -> None:
     killed_before(place, schema, "INSERT INTO `" + db + "`.`copied`")
     kept = "replicated_deduplication_window = 100, replicated_deduplication_window_seconds = 600"
     assert kept in place.cluster.same(f"SHOW CREATE TABLE {db}.copied")[0][0]
-    for each in range(91):
+    if late == "by time":
+        # All of the time is over for which anybody relies on what the target remembers.
+        monkeypatch.setattr("aaiclick.apply.backfill.insert_once._SURE", -1.0)
+    for each in range(91 if late == "by number" else 1):
         hosts[each % 2].q(f"INSERT INTO {db}.copied VALUES ({each}, 'direct')")
-    with pytest.raises(ApplyError, match=r"which of its rows came in nobody can tell any more\. Make it anew: DROP"):
+    with pytest.raises(ApplyError, match=r"which of its rows came in nobody can tell any more\. Make it anew:") as told:
         place.start(schema, 1)
-    spread = f"ON CLUSTER '{place.cluster.name}'"
-    hosts[1].q(f"DROP VIEW {db}.feed {spread} SYNC")
-    hosts[1].q(f"TRUNCATE TABLE {db}.copied {spread} SYNC")
+    way = re.search(r"Make it anew: (DROP VIEW .*?); (TRUNCATE TABLE .*?); and run again", str(told.value))
+    assert way is not None
+    for statement in way.groups():
+        hosts[1].q(statement)
     place.start(schema, 1)
     is_filled(place, window=100)
 

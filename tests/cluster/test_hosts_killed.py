@@ -16,24 +16,18 @@ from aaiclick.routine import Command, Effect
 from aaiclick.version import VERSION
 from tests.cluster.conftest import ClusterFactory
 from tests.cluster.copies import DROPPED, fill, is_whole, rekeyed
-from tests.cluster.places import PLACES, Place, dead, place_on
+from tests.cluster.places import PLACES, Place, all_have_keeper, dead, place_on
 from tests.cluster.rig.waiting import wait_until
 from tests.reliability.counts import every, note
 from tests.reliability.driving import Driver
 
 HOSTS_KILLED = "copies on two shards, one host after the other killed (`kill -9`) before every few commands"
 """The part of the long proofs that counts them."""
-CLOSED = "SELECT count() FROM system.replicas WHERE endsWith(database, '{}') AND (is_readonly OR is_session_expired)"
 
 
 @pytest.fixture
 def place(request: pytest.FixtureRequest, aaiclick_cluster: ClusterFactory) -> Place:
     return place_on(aaiclick_cluster, request.param)
-
-
-def all_have_keeper(place: Place) -> bool:
-    """Also for the tables of the Atomic database beside a Replicated one, whose name ends as its own does."""
-    return not any(host.one(CLOSED.format(place.database)) for host in place.cluster.hosts)
 
 
 def host_killed_before(place: Place, schema: Schema, number: int, command: int) -> str | None:

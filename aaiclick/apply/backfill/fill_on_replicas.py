@@ -107,7 +107,7 @@ def _fill_shard(
         due = _due(present, mark, shard)
         if not due:
             return mark, rows
-        _require_unmixed(due, mark, shard)
+        _require_unmixed(database, due, mark, shard, reach)
         total, begun = sum(part.rows for part in due), (yield from clock())
         most, size = bounds(present, options.chunk_rows, options.chunk_bytes)
         # In the order of blocks, so that what is done is one number for each partition.
@@ -140,7 +140,7 @@ def _due(present: tuple[Part, ...], mark: ReplicatedBackfillMark, shard: int) ->
     ]
 
 
-def _require_unmixed(due: list[Part], mark: ReplicatedBackfillMark, shard: int) -> None:
+def _require_unmixed(database: str, due: list[Part], mark: ReplicatedBackfillMark, shard: int, reach: Reach) -> None:
     done, high = blocks_of(mark.done, shard), blocks_of(mark.high, shard)
     mixed = [
         part.name for part in due if part.first <= done.get(part.partition, -1) or part.last > high[part.partition]
@@ -148,7 +148,7 @@ def _require_unmixed(due: list[Part], mark: ReplicatedBackfillMark, shard: int) 
     if mixed and mark.work.fill is not None:
         raise ApplyError(
             f"{mark.work.fill.source}: parts {', '.join(mixed[:3])} mix rows that {mark.target} has with rows that it "
-            f"lacks, because somebody merged them while it was filled. {how_given_up(mark)}"
+            f"lacks, because somebody merged them while it was filled. {how_given_up(database, mark, reach.topology)}"
         )
 
 

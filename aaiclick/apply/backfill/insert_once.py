@@ -17,11 +17,13 @@ from aaiclick.clickhouse.shared.bookkeeping import insert_settings
 from aaiclick.clickhouse.shared.insert_window import insert_window, names_made
 from aaiclick.clickhouse.statements import COPY, Sent, ask, drop_table, merged, send
 from aaiclick.clickhouse.tables import Physical, require_table
+from aaiclick.clickhouse.topology import Topology
 from aaiclick.clock import clock
 from aaiclick.error_codes import UNKNOWN_SETTING
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.plan.operations import Fill
 from aaiclick.routine import Command, Peer, Routine, number
+from aaiclick.sql.ddl import drop, truncate_table, with_cluster
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 from aaiclick.state.replicated.backfill_mark import (
     FilledStage,
@@ -45,12 +47,21 @@ def require_reliable(database: str, target: str, view: str, reach: Reach) -> Rou
         raise ApplyError(f"{view}: {window.refusal(target, view)}. Nothing was changed")
 
 
-def how_given_up(mark: ReplicatedBackfillMark) -> str:
+def how_given_up(database: str, mark: ReplicatedBackfillMark, topology: Topology) -> str:
     """How a fill is given up that nobody can bring to its end, for the end of a sentence."""
-    where = "on all hosts"
+    fill = mark.work.fill
+    view, target = qualified(database, mark.work.view), qualified(database, mark.target)
+    if topology.kind == "queue":
+        # The database is none that takes it to the others by its log.
+        view, target = with_cluster(view, topology.cluster), with_cluster(target, topology.cluster)
+    dropped = drop("VIEW", view, sync=True)
+    said = f"That gives this fill up, and makes and fills the view once more{f' from {fill.source}' if fill else ''}"
+    if fill is not None and not fill.target:
+        # The table that a view owns goes with it.
+        return f"Make it anew: {dropped}, and run again. {said}"
     return (
-        f"Make it anew: DROP VIEW {mark.work.view} {where}, TRUNCATE TABLE {mark.target} {where}, and run again: that "
-        "gives this fill up, and makes and fills the view once more"
+        f"Make it anew: {dropped}; {truncate_table(target)}; and run again. {said}; what "
+        f"anybody else has written into {mark.target} goes, and does not come back"
     )
 
 
@@ -95,7 +106,7 @@ def require_remembered(database: str, mark: ReplicatedBackfillMark, stage: Fille
     raise ApplyError(
         f"{mark.target}: a run was killed {seconds} s ago while it brought rows into it, {since}, and {mark.target} "
         f"remembers {window.inserts:,} INSERTs for {window.seconds} s: which of its rows came in nobody can tell any "
-        f"more. {how_given_up(mark)}"
+        f"more. {how_given_up(database, mark, reach.topology)}"
     )
 
 
@@ -103,7 +114,7 @@ def insert_staged(
     database: str, mark: ReplicatedBackfillMark, stage: FilledStage, fill: Fill, peer: Peer | None, reach: Reach
 ) -> Routine[ReplicatedBackfillMark]:
     """Insert what a complete staging table holds. Can be repeated after a crash at any point."""
-    table = yield from at_host(_require_stage(mark, stage), peer)
+    table = yield from at_host(_require_stage(database, mark, stage, reach), peer)
     names = ", ".join(quote_name(name) for name, _ in fill.columns)
     began = yield from clock()
     # Nothing merges them: what was noted as inserted are the first of them in any run.
@@ -133,13 +144,13 @@ def insert_staged(
     return mark
 
 
-def _require_stage(mark: ReplicatedBackfillMark, stage: FilledStage) -> Routine[Physical]:
+def _require_stage(database: str, mark: ReplicatedBackfillMark, stage: FilledStage, reach: Reach) -> Routine[Physical]:
     try:
         return (yield from require_table(mark.staged_in, stage.table, stage.uuid))
     except ApplyError as error:
         raise ApplyError(
             f"{mark.target}: host {mark.hosts[stage.place - 1]} has lost the rows that were about to be brought into "
-            f"it, and which of them came in nobody can tell. {how_given_up(mark)}"
+            f"it, and which of them came in nobody can tell. {how_given_up(database, mark, reach.topology)}"
         ) from error
 
 
