@@ -22,6 +22,7 @@ from aaiclick.apply.replace import apply_replace
 from aaiclick.apply.replicated.attach import attach_on_replicas
 from aaiclick.apply.replicated.distributed_queues import flush_before
 from aaiclick.apply.replicated.rebuild import rebuild_on_replicas
+from aaiclick.apply.replicated.resume import keep_wanted_everywhere
 from aaiclick.apply.run import ApplyOptions, Done, Site, StepOutcome
 from aaiclick.apply.script import apply_sql
 from aaiclick.apply.spread_script import spread_function, spread_script
@@ -66,7 +67,7 @@ def apply_steps(
     chosen = options if options is not None else ApplyOptions()
     # Copies of a killed run that this plan does not continue are undone first: they keep merges and mutations of their
     # tables from going on.
-    yield from keep_wanted(plan_steps, database, chosen)
+    yield from (keep_wanted if chosen.reach is None else keep_wanted_everywhere)(plan_steps, database, chosen)
     # Replicas would go on assigning such merges, and the log of the table would wait for them.
     saved = sorted({table for step in plan_steps if chosen.reach is None and (table := freed_by_copy(step))})
     freed = {step.work.table for step in plan_steps if isinstance(step.work, AlterWork) and step.work.frees_ttl}
@@ -94,9 +95,9 @@ def apply_steps(
             if chosen.entries is not None:
                 step = yield from enter_begun(chosen.entries, step)
             done = yield from _carried_out(step.work, Site(database, nonce, chosen))
-            seconds = (yield from clock()) - begun
             # It was looked at before this step, and what this one has done may be of matter to the next.
             chosen = replace(chosen, looked=None)
+            seconds = (yield from clock()) - begun
             if chosen.entries is not None:
                 yield from enter_done(chosen.entries, step)
         # The statement may still run, so merges by TTL stay stopped until the next run has looked.

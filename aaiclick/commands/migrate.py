@@ -10,6 +10,7 @@ from aaiclick.apply.backfill.backfill import finish_backfills
 from aaiclick.apply.rebuild.resume import abandon, abandon_quietly
 from aaiclick.apply.recovery import recover_killed_runs
 from aaiclick.apply.replicated.kept_tables import drop_expired_everywhere
+from aaiclick.apply.replicated.resume import abandon_everywhere, abandon_everywhere_quietly
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.scratch import sweep_stale_scratch
 from aaiclick.catalog.server_objects.functions import sweep_stand_ins
@@ -116,7 +117,7 @@ def _apply(
     options = _options(run.policy)
     ours = yield from read_owned(database, absent)
     if (yield from read_bookkeeping(database)).shared:
-        ours = yield from settle_on_hosts(run.schema, ours, options)
+        ours, options = yield from settle_on_hosts(run.schema, ours, options, resume=True)
     elif ours.remains or ours.tombstones:
         # A client that was killed does not end its statement: it could still write into what is put right here.
         yield from shut_out(database, former_runs(ours.tombstones), buried_runs(ours.tombstones))
@@ -128,8 +129,13 @@ def _apply(
     try:
         return (yield from _plan_and_carry_out(held, planned))
     except Exception:
-        yield from abandon_quietly(database, options)
+        yield from (abandon_quietly if options.reach is None else abandon_everywhere_quietly)(database, options)
         raise
+
+
+def _abandon(database: str, options: ApplyOptions) -> Routine[None]:
+    """Undo the copies that nobody went on with."""
+    yield from (abandon if options.reach is None else abandon_everywhere)(database, options)
 
 
 def _clear_away(held: HeldRun, recorded: RecordedState) -> Routine[HeldRun]:
@@ -157,7 +163,7 @@ def _plan_and_carry_out(held: HeldRun, planned: PlannedMigration | None) -> Rout
     found = yield from _look(held, recorded)
     # Newer code may have come between the look before the lease and this one.
     if found.ahead or found.overtaken:
-        yield from abandon(database, held.options)
+        yield from _abandon(database, held.options)
         return newer(found, (yield from clock()) - held.started)
     # Both write down what would be lost otherwise: after the first effect of this run the catalogue tells something
     # else.
@@ -174,7 +180,7 @@ def _plan_and_carry_out(held: HeldRun, planned: PlannedMigration | None) -> Rout
         planned = yield from as_approved(planned)
     if not found.topology.single and planned.plan.steps:
         held = replace(held, options=(yield from within_reach(planned, run.policy.allowed, held.options)))
-    elif not found.topology.single:
+    elif not found.topology.single and held.options.reach is None:
         held = replace(held, options=replace(held.options, reach=Reach(found.topology)))
     if held.options.reach is not None:
         yield from drop_expired_everywhere(held.owned, held.options.reach)
@@ -195,7 +201,7 @@ def _plan_and_carry_out(held: HeldRun, planned: PlannedMigration | None) -> Rout
     carried = yield from execute(planned, lambda each: _gate(run, each), site)
     # Before the version is recorded: a later start that has nothing to do would not look at copies that nobody went on
     # with.
-    yield from abandon(database, held.options)
+    yield from _abandon(database, held.options)
     yield from record_transition(held, found, carried)
     if run.approved is not None and carried.verdict.run:
         yield from end_approval(carried.last.inspection.scope, run.approved)

@@ -7,7 +7,7 @@ twice as long as the parts it was read from are there with the same content.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal, TypeAlias
@@ -17,12 +17,12 @@ from pydantic import TypeAdapter
 from aaiclick.clickhouse.merges import NO_MERGES
 from aaiclick.clickhouse.names import PREFIX
 from aaiclick.clickhouse.parts import Part
-from aaiclick.clickhouse.statements import ddl
+from aaiclick.clickhouse.statements import ask, ddl
 from aaiclick.plan.operations import RebuildWork
-from aaiclick.routine import Routine
+from aaiclick.routine import Routine, number, text
 from aaiclick.sql.clauses import modify_comment, reset_setting
 from aaiclick.sql.ddl import alter_table
-from aaiclick.sql.hex_text import size_setting
+from aaiclick.sql.hex_text import hexed, size_setting
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.comments import CommentFormat
 
@@ -94,6 +94,18 @@ def parse_staged_chunk(name: str, comment: str) -> StagedChunk | None:
     """What the comment of a staging table says; None where it does not say that it was filled."""
     filled = COMMENT.load(comment)
     return replace(filled, name=name) if filled is not None and filled.format == FORMAT else None
+
+
+def filled_chunks(staged_in: str) -> Routine[Mapping[str, StagedChunk]]:
+    """What the tables of a database of one host hold that were filled, and hold as many rows as they did then. What was
+    not filled to its end says nothing of what it holds."""
+    rows = yield from ask(
+        "SELECT name, comment, toInt64(coalesce(total_rows, 0)) FROM system.tables WHERE database = unhex({db:String}) "
+        "ORDER BY name",
+        {"db": hexed(staged_in)},
+    )
+    read = ((text(name), parse_staged_chunk(text(name), text(comment)), number(count)) for name, comment, count in rows)
+    return {name: filled for name, filled, count in read if filled is not None and filled.rows == count}
 
 
 def filled_from(comment: str) -> str:

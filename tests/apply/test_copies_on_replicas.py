@@ -14,6 +14,7 @@ from aaiclick.apply.replicated.chunks import divide_in_order
 from aaiclick.apply.replicated.clear import settle_restored_everywhere
 from aaiclick.apply.replicated.exchange import HostStorages, aside, host_storages
 from aaiclick.apply.replicated.hosts import require_servers
+from aaiclick.apply.replicated.resume import rising
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.forms import TableForm
 from aaiclick.clickhouse.every_host import Reach
@@ -66,6 +67,13 @@ def test_where_the_order_counts_a_chunk_behind_a_missing_part_is_filled_again() 
     assert kept(True, [first, second, other], present) == [first, second, other]
     assert kept(True, [first, second, other], [*present, part("b", 9)]) == [first, second, other]
     assert kept(True, [first, second, other], [*present, part("a", 2)]) == [first]
+
+
+def test_where_the_order_counts_chunks_are_taken_over_in_the_order_of_blocks() -> None:
+    """The later of two rows has to come later: a chunk behind one with a later block is filled again."""
+    first, later, second, other = chunk(part("a", 1)), chunk(part("a", 5)), chunk(part("a", 2)), chunk(part("b", 0))
+    assert rising([first, later, second, other]) == (first, later, other)
+    assert rising([first, second, later]) == (first, second, later)
 
 
 def rows(place: int, **tables: str) -> list[tuple[Any, ...]]:

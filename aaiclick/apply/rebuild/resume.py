@@ -25,7 +25,7 @@ from aaiclick.clickhouse.statements import ddl, drop_table, system_merges
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.errors import AaiclickError
 from aaiclick.plan.model import Step
-from aaiclick.plan.operations import RebuildWork
+from aaiclick.plan.operations import RebuildWork, Work
 from aaiclick.routine import Routine
 from aaiclick.sql.ddl import rename_table
 from aaiclick.sql.quoting import qualified
@@ -65,8 +65,8 @@ def keep_wanted(steps: Sequence[Step], database: str, options: ApplyOptions) -> 
         return
     for mark in (yield from _waiting(database, options)):
         # Only the first step on a table can go on: an earlier one may change rows that are copied already.
-        first = next((step for step in steps if _concerns(step, mark.table)), None)
-        if first is None or not _same(first, mark):
+        first = next((step for step in steps if concerns(step, mark.table)), None)
+        if first is None or not is_same(first.work, mark.work):
             yield from undo_rebuild(database, mark)
 
 
@@ -153,16 +153,15 @@ def _waiting(database: str, options: ApplyOptions) -> Routine[tuple[Mark, ...]]:
     )
 
 
-def _concerns(step: Step, table: str) -> bool:
-    """Statements and functions of a migration may do anything to any table."""
+def concerns(step: Step, table: str) -> bool:
+    """Whether a step may change a table. Statements and functions of a migration may do anything to any table."""
     return step.object == table or getattr(step.work, "table", "") == table or step.work.kind in ("sql", "callable")
 
 
-def _same(step: Step, mark: Mark) -> bool:
+def is_same(wanted: Work, begun: Work) -> bool:
+    """Whether a step makes the copy that a killed run has begun."""
     return (
-        isinstance(step.work, RebuildWork)
-        and isinstance(mark.work, RebuildWork)
-        and work_digest(step.work) == work_digest(mark.work)
+        isinstance(wanted, RebuildWork) and isinstance(begun, RebuildWork) and work_digest(wanted) == work_digest(begun)
     )
 
 

@@ -36,6 +36,13 @@ def undo_everywhere(database: str, mark: ReplicatedMark, reach: Reach, seconds: 
     Only whoever knows that no EXCHANGE was sent may call this. Raises ApplyError where a host does not answer, or does
     not follow.
     """
+    yield from withdraw_everywhere(database, mark, reach, seconds)
+    yield from clear_everywhere(database, mark, reach)
+
+
+def withdraw_everywhere(database: str, mark: ReplicatedMark, reach: Reach, seconds: float) -> Routine[bool]:
+    """The same, but for the staging tables and the mark, which names them; False where the table is another one by
+    now."""
     if mark.phase != "copy":
         raise AssertionError("from the exchange on there is one way only")
     # Where the line that said 'swap' got no answer it may be there.
@@ -76,7 +83,7 @@ def undo_everywhere(database: str, mark: ReplicatedMark, reach: Reach, seconds: 
         )
     # Only when writers and merges go on: until then the new table does no harm.
     yield from drop_everywhere(database, mark.shadow_name, reach)
-    yield from clear_everywhere(database, mark, reach)
+    return bool(ours)
 
 
 def open_somehow(database: str, name: str, sources: Sequence[str], reach: Reach) -> Routine[None]:

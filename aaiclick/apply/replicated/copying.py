@@ -96,16 +96,21 @@ class Source:
 
 
 def copy_on_replicas(
-    jobs: Sequence[Job], replicas: Replicas, mark: ReplicatedMark, kept: Sequence[Shard] = ()
+    jobs: Sequence[Job],
+    replicas: Replicas,
+    mark: ReplicatedMark,
+    kept: Sequence[Shard] = (),
+    staged: Sequence[tuple[StagedChunk, ...]] = (),
 ) -> Routine[tuple[ReplicatedMark, int]]:
     """Fill the new table with all rows, on all hosts; the mark, which says 'swap' by now, and the rows written.
-    ``jobs``: one for each shard. ``kept``: a table of which it takes over all parts first, in every shard.
+    ``jobs``: one for each shard. ``kept``: a table of which it takes over all parts first, in every shard. ``staged``:
+    chunks that are filled already, of each shard.
 
     Writers are refused on all hosts when this returns. Raises ApplyError where rows are changed again and again or a
     host does not follow, VerificationError where rows are missing in the copy.
     """
     options = jobs[0].site.options
-    state = Copying(mark, tuple(Copied() for _ in jobs))
+    state = Copying(mark, tuple(Copied(chunks) for chunks in staged or [()] * len(jobs)))
     while True:
         _require_calm(jobs[0], state)
         before, seen = state, list[Source]()

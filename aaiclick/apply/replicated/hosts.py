@@ -167,9 +167,12 @@ def require_reached(
     return found
 
 
-def require_room_everywhere(reach: Reach, source: Physical, sizes: Mapping[int, int], factor: float) -> Routine[None]:
+def require_room_everywhere(
+    reach: Reach, source: Physical, sizes: Mapping[int, int], factor: float, held: Mapping[int, int]
+) -> Routine[None]:
     """Raise ApplyError where the disks of a replica have not so many bytes left: each will hold the copy of its shard.
-    ``sizes``: that of the table, by the number of the shard."""
+    ``sizes``: that of the table, by the number of the shard. ``held``: what is there of it already, by the place of the
+    host."""
     topology = reach.topology
     rows = yield from ask(
         "SELECT storage_policy FROM system.tables WHERE database = unhex({db:String}) AND name = unhex({name:String})",
@@ -185,7 +188,7 @@ def require_room_everywhere(reach: Reach, source: Physical, sizes: Mapping[int, 
         LOOK,
     )
     for place, free in rows:
-        needed = int(sizes[topology.at(number(place)).shard] * factor)
+        needed = int((sizes[topology.at(number(place)).shard] - held.get(number(place), 0)) * factor)
         if number(free) < needed:
             raise ApplyError(
                 f"{source.name}: a copy needs {size_text(needed)} on every replica, but host "

@@ -21,6 +21,7 @@ from aaiclick.apply.replicated.conditions import as_looked, until_settled
 from aaiclick.apply.replicated.copying import copy_on_replicas
 from aaiclick.apply.replicated.finish import finish_everywhere
 from aaiclick.apply.replicated.hosts import require_room_everywhere
+from aaiclick.apply.replicated.resume import bytes_held, marks_to_resume, take_over_everywhere, worker_labels
 from aaiclick.apply.replicated.shadow import make_shadow_everywhere
 from aaiclick.apply.replicated.shards import Replicas, Shard, at_host, has_several_shards
 from aaiclick.apply.replicated.stop_merges import stop_merges_everywhere
@@ -69,7 +70,9 @@ def copied_into_place(
     for shard in replicas.shards:
         sizes[shard.number] = sum(part.bytes for part in (yield from at_host(parts(shard.source), shard.peer)))
     # Every replica fetches the whole copy of its shard: a disk that fills up would stop that host alone, in the middle.
-    yield from require_room_everywhere(replicas.reach, replicas.source, sizes, site.options.disk_factor)
+    earlier = (yield from marks_to_resume(replicas, site.options)) if back_to is None else ()
+    held = yield from bytes_held(replicas.shards, earlier)
+    yield from require_room_everywhere(replicas.reach, replicas.source, sizes, site.options.disk_factor, held)
     told: list[str] = []
 
     def fill(mark: ReplicatedMark) -> Routine[tuple[ReplicatedMark, int]]:
@@ -78,7 +81,9 @@ def copied_into_place(
             job, notes = yield from _job(own, shard, mark, site)
             jobs.append(job)
             told.extend(note for note in notes if note not in told)
-        return (yield from copy_on_replicas(jobs, replicas, mark, kept))
+        # These are renamed one by one. A kill in between leaves marks of both runs, which name all of them.
+        staged = yield from take_over_everywhere(jobs, replicas, earlier)
+        return (yield from copy_on_replicas(jobs, replicas, mark, kept, staged))
 
     done = yield from replace_on_replicas(work, site, replicas, fill, back_to)
     return replace(done, notes=(*told, *done.notes))
@@ -144,7 +149,7 @@ def _first_mark(
         site.nonce,
         replicas.labels,
         replicas.sources,
-        ", ".join(replicas.labels[shard.worker - 1] for shard in replicas.shards),
+        worker_labels(replicas.reach, [shard.worker for shard in replicas.shards]),
         saved_settings(replicas.source),
         site.options.keep_old_seconds,
     )

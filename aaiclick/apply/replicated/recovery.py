@@ -10,6 +10,7 @@ from aaiclick.apply.recovery import Recovered
 from aaiclick.apply.replicated.clear import is_restored, settle_restored_everywhere, undo_everywhere
 from aaiclick.apply.replicated.finish import finish_everywhere
 from aaiclick.apply.replicated.hosts import reached_workers
+from aaiclick.apply.replicated.resume import suspend_everywhere
 from aaiclick.apply.replicated.shards import at_host, workers
 from aaiclick.apply.replicated.writers import close_by_log, drain_everywhere, until_fenced
 from aaiclick.apply.run import ApplyOptions
@@ -24,9 +25,11 @@ from aaiclick.state.owned import Owned
 from aaiclick.state.replicated.mark import ReplicatedMark
 
 
-def settle_marks(owned: Owned, reach: Reach, options: ApplyOptions) -> Routine[tuple[Recovered, ...]]:
+def settle_marks(
+    owned: Owned, reach: Reach, options: ApplyOptions, *, resume: bool = False
+) -> Routine[tuple[Recovered, ...]]:
     """Undo or finish every copy on replicas that a dead run left in a database. Only while holding the lease, after the
-    statements of dead runs have ended.
+    statements of dead runs have ended. ``resume``: as ``recover_killed_runs``.
 
     Raises ApplyError where a host does not answer or is not one of those that the copy began with: hosts that have the
     old table go on refusing writers until all are there.
@@ -47,6 +50,13 @@ def settle_marks(owned: Owned, reach: Reach, options: ApplyOptions) -> Routine[t
                 f"{', '.join(labels)} now. Nothing was changed, and writers of {mark.table} may be refused until it is "
                 "brought to its end: give the cluster its hosts back, and run again"
             )
+        if (
+            mark.phase == "copy"
+            and resume
+            and (yield from suspend_everywhere(owned.database, mark, around, options.fence_seconds))
+        ):
+            done.append(Recovered(mark.table, "waiting"))
+            continue
         if mark.phase == "copy":
             yield from undo_everywhere(owned.database, mark, around, options.fence_seconds)
             yield Emit(Note(f"{mark.table}: a copy that was killed on host {mark.worker} was undone on all hosts"))

@@ -3,6 +3,8 @@ planned."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aaiclick.apply.backfill.recover_on_replicas import settle_backfills
 from aaiclick.apply.everywhere import pin
 from aaiclick.apply.replicated.recovery import settle_marks
@@ -16,18 +18,24 @@ from aaiclick.specs.schema import Schema
 from aaiclick.state.owned import Owned, read_owned
 
 
-def settle_on_hosts(schema: Schema, owned: Owned, options: ApplyOptions) -> Routine[Owned]:
+def settle_on_hosts(
+    schema: Schema, owned: Owned, options: ApplyOptions, *, resume: bool = False
+) -> Routine[tuple[Owned, ApplyOptions]]:
     """Undo, or bring to their end, the copies of replicated tables and the views that were begun; what is there then.
+    ``resume``: copies that may go on are left waiting, and the options name their tables and the hosts that have them.
 
     Raises ``ApplyError`` where one was begun on one host alone, or where a host that takes part does not answer.
     """
     require_nothing_begun(owned)
     if not (owned.replicated_marks() or owned.replicated_backfills()):
-        return owned
+        return owned, options
     # No object is needed to find the hosts: only the database and its engine.
     catalog = yield from read_catalog(owned.database, ())
     topology = yield from read_topology(catalog, schema.cluster or "")
     reach = yield from pin(Reach(topology))
-    yield from settle_marks(owned, reach, options)
+    done = yield from settle_marks(owned, reach, options, resume=resume)
     yield from settle_backfills(owned, reach, options)
-    return (yield from read_owned(owned.database))
+    waiting = frozenset(each.object for each in done if each.action == "waiting")
+    if waiting:
+        options = replace(options, resumable=waiting, reach=reach)
+    return (yield from read_owned(owned.database)), options

@@ -119,7 +119,7 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     aims = [aim for aim in begun if aim is not None]
     shared = (yield from read_bookkeeping(database)).shared
     if shared:
-        owned = yield from settle_on_hosts(back.schema, owned, options)
+        owned, _ = yield from settle_on_hosts(back.schema, owned, options)
     settled = () if shared else (yield from recover_killed_runs(owned, options))
     yield from finish_backfills(owned, options)
     # What was settled has changed the tables of ours: they are read again then.
