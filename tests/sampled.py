@@ -57,6 +57,7 @@ EVERY: dict[str, int] = {
     "tests/cluster/test_books.py::test_every_host_reads_what_another_one_has_written": 2,
     "tests/cluster/test_books.py::test_what_one_host_had_for_itself_is_brought_to_all_of_them": 2,
     "tests/cluster/test_copies_and_others.py::test_a_mark_that_came_with_a_backup_is_known_by_its_tables": 2,
+    "tests/cluster/test_looks_on_shards.py::test_a_row_that_only_the_other_shard_has_blocks": 5,
     "tests/cluster/test_rig_without_hosts.py::test_without_zookeeper_a_test_is_skipped_unless_it_is_required": 2,
     "tests/commands/test_approved.py::test_a_change_in_between_is_told_and_nothing_is_done": 2,
     "tests/commands/test_one_node.py::test_nothing_is_changed": 3,

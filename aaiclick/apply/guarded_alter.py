@@ -23,14 +23,16 @@ from aaiclick.clickhouse.messages import first_line, shortened
 from aaiclick.clickhouse.mutations import require_settled
 from aaiclick.clickhouse.names import GUARD
 from aaiclick.clickhouse.parts import parts
-from aaiclick.clickhouse.statements import READ, ask, ask_permissively
+from aaiclick.clickhouse.shared.ask_shards import ask_shards, first_text
+from aaiclick.clickhouse.statements import READ, ask
 from aaiclick.clickhouse.storages import add_guards, drop_guards, remove_guards
 from aaiclick.clickhouse.tables import Physical
+from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.error_codes import UNKNOWN_TABLE
-from aaiclick.errors import AaiclickError, ApplyError, OutcomeUnknownError, StatementError
+from aaiclick.errors import AaiclickError, ApplyError, OutcomeUnknownError, PlanError, StatementError
 from aaiclick.events import Note
 from aaiclick.plan.operations import Guard
-from aaiclick.routine import Emit, Query, Routine, number, text
+from aaiclick.routine import Emit, Routine, Rows, number, text
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
 
@@ -73,7 +75,10 @@ def watch(
                 limit=options.mutation_seconds,
                 topology=options.topology,
             )
-        yield from count_newer(table, guards, seen)
+        if options.topology.shards > 1:
+            yield from _count_on_hosts(table, guards, options.topology)
+        else:
+            yield from count_newer(table, guards, seen)
     except OutcomeUnknownError:
         # The connection is in trouble: the constraints are left to the next run (``drop_left_guards``).
         raise
@@ -128,27 +133,48 @@ def count_newer(table: Physical, guards: Sequence[Guard], seen: int) -> Routine[
         else f" WHERE greatest(toInt64OrZero({name}[3]), toInt64OrZero({name}[5])) > {seen}"
     )
     for guard in guards:
+        rows = yield from _met(table, guard, SINGLE, only)
+        _require_none(table, guard, number(rows[0][0]), text(rows[0][1]))
+
+
+def _count_on_hosts(table: Physical, guards: Sequence[Guard], topology: Topology) -> Routine[None]:
+    """The same of the rows of all shards. Every host is asked, not one of each shard: a row is on the host that took
+    it, whether the others of its shard have fetched it or not."""
+    for guard in guards:
         try:
-            rows = yield from ask_permissively(
-                Query(
-                    f"SELECT toUInt64(countIf({guard.condition})), anyIf(toString({guard.example}), {guard.condition})"
-                    f" FROM {qualified(table.database, table.name)}{only}",
-                    {},
-                    READ,
-                    long=True,
-                )
+            rows = yield from _met(table, guard, topology.apart)
+        except PlanError as error:
+            raise ApplyError(f"{table.name}: {error}") from error
+        counts: dict[int, int] = {}
+        for place, row in enumerate(rows, 1):
+            shard = topology.at(place).shard
+            # Replicas have the same rows.
+            counts[shard] = max(counts.get(shard, 0), number(row[0]))
+        _require_none(table, guard, sum(counts.values()), first_text(row[1] for row in rows))
+
+
+def _met(table: Physical, guard: Guard, hosts: Topology, only: str = "") -> Routine[Rows]:
+    """How many rows meet a guard on each of these hosts, and one of them."""
+    columns = [f"toUInt64(countIf({guard.condition}))", f"anyIf(toString({guard.example}), {guard.condition})"]
+    try:
+        return (
+            yield from ask_shards(
+                hosts, columns, f"FROM {qualified(table.database, table.name)}{only}", READ, long=True
             )
-        except StatementError as error:
-            # 0: nothing came back from the server. Neither of the two says anything about the rows.
-            if error.code in (0, UNKNOWN_TABLE):
-                raise
-            raise ApplyError(
-                f"{table.name}: rows came in after the count, and whether they {guard.problem} cannot be told: "
-                f"{first_line(str(error))}"
-            ) from error
-        count, example = number(rows[0][0]), text(rows[0][1])
-        if count:
-            raise ApplyError(
-                f"{table.name}: {count:,} rows {guard.problem}, for instance {shortened(example)}: they came in "
-                "after the count. Nothing was changed. Run again"
-            )
+        )
+    except StatementError as error:
+        # 0: nothing came back from the server. Neither of the two says anything about the rows.
+        if error.code in (0, UNKNOWN_TABLE):
+            raise
+        raise ApplyError(
+            f"{table.name}: rows came in after the count, and whether they {guard.problem} cannot be told: "
+            f"{first_line(str(error))}"
+        ) from error
+
+
+def _require_none(table: Physical, guard: Guard, count: int, example: str) -> None:
+    if count:
+        raise ApplyError(
+            f"{table.name}: {count:,} rows {guard.problem}, for instance {shortened(example)}: they came in "
+            "after the count. Nothing was changed. Run again"
+        )

@@ -89,6 +89,10 @@ class Topology:
         listed = tuple(replace(host, shard=place, replica=1) for place, host in enumerate(self.hosts, 1))
         return replace(self, hosts=listed)
 
+    def of_table(self, engine: str) -> Topology:
+        """The hosts as they share the rows of a table of that engine: where it is not replicated each has its own."""
+        return self if engine.startswith("Replicated") else self.apart
+
     @property
     def reached(self) -> bool:
         """True where there are several hosts, and every one of them can be asked."""
@@ -103,6 +107,12 @@ class Topology:
         """A system table, read on every host. ``_shard_num`` is the place of the host that a row is of, from 1, in
         ``hosts``: every replica counts as a shard there."""
         return f"clusterAllReplicas({quote_string(self.cluster)}, {table})"
+
+    def each_shard(self, table: str) -> str:
+        """A table, or a query in ``view``, read on one host of each shard. ``_shard_num`` is its number, from 1."""
+        # Hosts of which each is a shard of its own are all asked.
+        function = "cluster" if self.replicas > 1 else "clusterAllReplicas"
+        return f"{function}({quote_string(self.cluster)}, {table})"
 
     def at(self, place: int) -> Host:
         """The host of that ``_shard_num``."""

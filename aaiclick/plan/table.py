@@ -81,7 +81,6 @@ def plan_differing(
         topology=path.topology,
         # A script that runs first may change these rows: a count of now would be about other ones.
         max_read_bytes=0 if behind or data_name in path.unread else path.max_read_bytes,
-        max_shard_bytes=0 if behind else path.max_shard_bytes,
     )
     planned = yield from plan_table(diff, data_name)
     planned = tuple(_blind(step, path.unread.get(data_name, "")) for step in planned)
@@ -210,7 +209,7 @@ def _counted(diff: TableDiff, data_name: str) -> Routine[tuple[CheckFindings, Co
     evaluated = (yield from check_expressions(diff, data_name)) if diff.must_copy else ExpressionFindings()
     if evaluated.blocked:
         return CheckFindings(evaluated.blocked), cost  # a filter that fails would only make the other counts fail, too
-    counted = yield from count_violations(counted_rows(diff, data_name), checked)
+    counted = yield from count_violations(diff.shards, counted_rows(diff, data_name), checked)
     return replace(counted, filled=evaluated.clear), cost
 
 

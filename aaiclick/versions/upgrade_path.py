@@ -79,15 +79,12 @@ class UpgradePath:
     """True: statements are also tried on clones that hold some parts of the live tables."""
     max_read_bytes: int | None = None
     """How many bytes of a table's columns may be read to find out what a change does; None: any number, 0: none."""
-    max_shard_bytes: int | None = 0
-    """The same where several shards have the rows, for questions that all of them can answer together: whether an
-    expression fails on some row. Everything else is read by one host, which has its own rows only."""
     on_replicas: bool = False
     """True: a new table may take the place of a replicated one on all hosts of its shard."""
     topology: Topology = SINGLE
     """The hosts that are asked about rows and parts: what one has says nothing of what the others have."""
     unread: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Tables of which the host that is connected to has not all rows, and what it lacks, in words: none of them is
+    """Tables of which the host that is asked for a shard has not all rows, and what it lacks, in words: none of them is
     read."""
     requested: frozenset[str] = frozenset()
     """Keys of what the policy allows by name: ``materialize t.i``."""

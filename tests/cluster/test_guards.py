@@ -16,7 +16,7 @@ from aaiclick.errors import ApplyError
 from aaiclick.routine import Command, Effect
 from aaiclick.version import VERSION
 from tests.cluster.conftest import ClusterFactory
-from tests.cluster.places import DATABASE_FIRST, QUEUE_FIRST, Place, dead, events, place_on
+from tests.cluster.places import DATABASE_FIRST, PLACES, QUEUE_FIRST, Place, dead, events, place_on
 from tests.cluster.rig.errors import RefusedError
 from tests.reliability.driving import Driver, KilledError
 
@@ -32,6 +32,7 @@ SHOWN = (
     "'%CONSTRAINT positive%' FROM system.tables WHERE database = '{db}' AND name = 'events'"
 )
 """Whether a guard is there, and whether the change is."""
+SHARDS = PLACES[2:]
 
 
 @pytest.fixture
@@ -109,13 +110,45 @@ def test_a_row_of_the_other_host_is_found_or_refused(place: Place, kind: str) ->
     place.is_settled(schema)
 
 
-@pytest.mark.parametrize("place", DATABASE_FIRST, indirect=True)
+@pytest.mark.parametrize("place", SHARDS, indirect=True)
+def test_a_row_of_another_shard_is_found_or_refused(place: Place) -> None:
+    """Whichever of its hosts took it, and whether the other one has fetched it or not."""
+    fill(place)
+    schema, hosts, name = place.schema(2, [AFTER[NARROW]]), place.cluster.hosts, f"{place.database}.events"
+
+    def insert() -> None:
+        hosts[2].q(f"SYSTEM STOP FETCHES {name}")
+        hosts[3].q(f"INSERT INTO {name} VALUES (99, 70000)")
+
+    found = r"1 rows .* \(?70000\)?: they came in after the count\. Nothing was changed\. Run again"
+    with pytest.raises(ApplyError, match=found):
+        hooked(place, schema, adds, insert)
+    assert shown(place) == [[0, 0]]
+    hosts[2].q(f"SYSTEM START FETCHES {name}")
+    hosts[3].q(f"ALTER TABLE {name} DELETE WHERE id = 99", mutations_sync=2)
+
+    def refused() -> None:
+        for host in hosts:
+            with pytest.raises(RefusedError, match=GUARD):
+                host.q(f"INSERT INTO {name} VALUES (99, 70000)")
+        hosts[2].q(f"INSERT INTO {name} VALUES (98, 9)")
+
+    hooked(place, schema, relies, refused)
+    assert shown(place) == [[0, 1]]
+    place.cluster.sync(name)
+    assert [host.rows(f"SELECT count(), max(v) FROM {name}")[0] for host in hosts] == [[20, 20]] * 2 + [[21, 40]] * 2
+    place.is_settled(schema)
+
+
+@pytest.mark.parametrize(
+    "place", [*DATABASE_FIRST, pytest.param((2, 2, "queue"), id="2x2-queue", marks=pytest.mark.long)], indirect=True
+)
 def test_what_a_killed_run_left_goes_with_the_next_start_through_the_other_host(place: Place) -> None:
     fill(place)
     schema = place.schema(2, [AFTER[NARROW]])
     with pytest.raises(KilledError):
         hooked(place, schema, relies, killed)
     assert shown(place) == [[1, 0]]
-    place.start(schema, 1)
+    place.start(schema, len(place.cluster.hosts) - 1)
     assert shown(place) == [[0, 1]]
     place.is_settled(schema)

@@ -1,4 +1,5 @@
-"""Changes on several shards that depend on rows, or change them: what a look at one shard cannot tell is refused."""
+"""Statements and functions of migrations on several shards that change rows: they would have to be carried out once on
+each of them, and are refused. What looks at rows is in ``test_looks_on_shards.py``."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from aaiclick import Column, Migration, Rebuild, Schema, Table, plan_schema
+from aaiclick import Column, Migration, Schema, Table, plan_schema
 from aaiclick.errors import BlockedError
 from tests.cluster.conftest import ClusterFactory
 from tests.cluster.copies import DROPPED, fill, table
@@ -28,10 +29,6 @@ def migrated(place: Place, *migrations: Migration, order_by: Sequence[str] = ("i
     return Schema("shop", version=last, objects=[table(order_by, v)], migrations=list(migrations), cluster=place.named)
 
 
-def filled(expression: str, where: str | None = None) -> Migration:
-    return Migration(2, rebuild={"events": Rebuild(columns={"v": expression}, where=where)}, oldest_code=1)
-
-
 def moved(client: object) -> None:
     """Never called."""
 
@@ -42,21 +39,15 @@ def per_shard(place: Place) -> list[list[int]]:
 
 
 @SHARDS
-def test_what_one_shard_cannot_tell_is_refused(place: Place) -> None:
-    """The value that does not fit is on the shard that the start is not connected to. Expressions, and statements that
-    change rows, would have to be carried out once on each shard."""
+def test_what_changes_rows_is_refused(place: Place) -> None:
     place.start(migrated(place))
     fill(place, 5)
     four = place.cluster.hosts[3]
     four.q(f"INSERT INTO {place.database}.events (id, v, s) VALUES (1000, 70000, 'large')")
     place.cluster.sync(f"{place.database}.events")
     before, shown = per_shard(place), place.shows()
-    looks, once = "those of other shards are not looked at", "has the rows of its own shard only"
+    once = "has the rows of its own shard only"
     refused = [
-        (migrated(place, Migration(2), v="UInt16"), looks),
-        (migrated(place, filled("toUInt32(v + 1)")), looks),
-        (migrated(place, filled("toUInt32(v + (SELECT max(v) FROM events))")), looks),
-        (migrated(place, filled("v", where="v < 70000")), looks),
         (migrated(place, Migration(2, sql=["ALTER TABLE events UPDATE v = v + 1 WHERE 1"], oldest_code=1)), once),
         (migrated(place, Migration(2, sql=["INSERT INTO events SELECT * FROM events"], oldest_code=1)), once),
         (migrated(place, Migration(2, move=moved, oldest_code=1)), "its function sends statements of its own"),
@@ -64,19 +55,9 @@ def test_what_one_shard_cannot_tell_is_refused(place: Place) -> None:
     for schema, said in refused:
         with pytest.raises(BlockedError, match=said):
             place.start(schema, 0, DROPPED.allow("drop-rows events"))
-    a_default_that_fails_on_another_shard_blocks(place)
     assert per_shard(place) == before
     assert place.shows() == shown
     hidden_rows_of_every_shard_count(place)
-
-
-def a_default_that_fails_on_another_shard_blocks(place: Place) -> None:
-    """No row of the shard that the start is connected to is a reason."""
-    before = table()
-    for default, said in (("toUInt32(s)", "cannot be computed for the rows that are there"), ("toUInt32(v)", "")):
-        after = Table("events", [*before.columns, Column("w", "UInt32", default=default)], engine=before.engine)
-        plan = plan_schema(place.cluster.hosts[0].database_url(place.database), place.schema(2, [after]))
-        assert [said in step.blocked and bool(step.blocked) == bool(said) for step in plan.steps] == [True]
 
 
 def hidden_rows_of_every_shard_count(place: Place) -> None:

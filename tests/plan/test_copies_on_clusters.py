@@ -32,6 +32,10 @@ def with_path(arguments: str) -> RebuildWork:
     return RebuildWork("events", form, COPY.columns)
 
 
+def filled(expression: str, where: str = "") -> RebuildWork:
+    return RebuildWork("events", FORM, (CopyColumn("v", expression),), where)
+
+
 @pytest.mark.parametrize(
     ("work", "shards", "said"),
     [
@@ -40,9 +44,15 @@ def with_path(arguments: str) -> RebuildWork:
         (RebuildWork("events", FORM, COPY.columns, guards=(GUARD,)), 1, ""),
         (AttachWork("events", FORM), 1, ""),
         (AttachWork("events", FORM, guards=(GUARD,)), 1, ""),
-        (AttachWork("events", FORM, guards=(GUARD,)), 2, "no row may come in on any host"),
+        (AttachWork("events", FORM, guards=(GUARD,)), 2, ""),
         (AttachWork("events", FORM, (Alter("ALTER", guards=(GUARD,)),)), 1, ""),
-        (AttachWork("events", FORM, (Alter("ALTER", guards=(GUARD,)),)), 2, "no row may come in on any host"),
+        (AttachWork("events", FORM, (Alter("ALTER", guards=(GUARD,)),)), 2, ""),
+        (filled("v + (select max(v) FROM t)"), 1, ""),
+        (filled("v + (select max(v) FROM t)"), 2, "reads other rows than the one that it fills (v + (select max(v)"),
+        (filled("v IN `known`"), 2, "reads other rows"),
+        (filled("joinGet('j', 'x', v)"), 2, "reads other rows"),
+        (filled("v", where="id IN (SELECT 1)"), 2, "reads other rows than the one that it fills (id IN (SELECT 1))"),
+        (filled("v IN (1, 2) OR v IN tuple(3) OR 'SELECT' = v"), 2, ""),
         (with_path("'/clickhouse/tables/{uuid}/{shard}', '{replica}'"), 1, ""),
         (with_path("'/own/{uuid}', '{replica}'"), 1, ""),
         (with_path("'/own/events', '{replica}'"), 1, ""),

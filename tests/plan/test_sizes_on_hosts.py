@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aaiclick.clickhouse.topology import Host, Topology
 from aaiclick.commands.inspection.shard_rows import host_sizes
 from aaiclick.plan.clusters.copies import placed_copy, several_owners
@@ -53,6 +55,22 @@ def test_a_host_that_has_not_all_rows_is_not_asked_about_them() -> None:
     own = HostSizes({1: (9, 1), 2: (8, 1)}, replicated=False)
     assert own.lacking(PAIR) == "the rows of host h2 are not looked at"
     assert HostSizes({1: (9, 1), 2: (0, 0)}, replicated=False).lacking(PAIR) == ""
+
+
+def test_hosts_that_may_be_asked_for_another_shard_have_to_have_its_rows() -> None:
+    """For its own shard the host that is connected to is asked, for another one the first host that answers."""
+    whole = {1: (100, 1), 2: (1, 1), 3: (50, 1), 4: (50, 1)}
+    assert HostSizes(whole).lacking(SHARDS) == ""
+    assert HostSizes({**whole, 2: (200, 1)}).lacking(SHARDS).startswith("host h1 has 100 of 200 rows: run again")
+    for place in (3, 4):
+        said = HostSizes({**whole, place: (100, 1)}).lacking(SHARDS)
+        assert said.startswith(f"host h{7 - place} has 50 of 100 rows: run again")
+    nearly = HostSizes({**whole, 4: (49, 1)})
+    assert nearly.nearly(SHARDS) == (4,)
+    assert "host h4 has 49 of 50 rows: run again" in nearly.lacking(SHARDS)
+    assert replace(nearly, delays={4: UNDER_WAY}).lacking(SHARDS) == ""
+    assert "have been under way to it for 61 s" in replace(nearly, delays={4: UNDER_WAY + 1}).lacking(SHARDS)
+    assert HostSizes({1: (9, 1), 2: (0, 0), 3: (3, 1)}, replicated=False).lacking(SHARDS) == ""
 
 
 def test_only_where_it_has_nearly_all_rows_it_is_asked_for_how_long_it_lacks_the_others() -> None:

@@ -176,8 +176,7 @@ PARTS: tuple[Part, ...] = (
         Part(
             f"golden cases on {place}",
             (f"tests/cluster/test_golden.py::test_every_case[{shape}-",),
-            "the rows of one host, once on every replica; the same definitions on all; nothing to do for another host; or "
-            "blocked, with a documented reason",
+            "the rows of one host, once on every replica; the same ways and definitions; nothing to do for another host",
             8,
         )
         for shape, place in (

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm, LiveObject, TableForm
-from aaiclick.clickhouse.refusable import rows_or_refusal
+from aaiclick.clickhouse.shared.ask_shards import shards_answered
+from aaiclick.clickhouse.topology import SINGLE
 from aaiclick.commands.inspection.planning import PlannedMigration
 from aaiclick.diff.changes.ttl import keeps_all
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import RebuildWork
-from aaiclick.routine import Query, Routine, number
+from aaiclick.routine import Routine, number
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.expressions import expression_end
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
@@ -104,22 +105,16 @@ def _count(step: Step, planned: PlannedMigration, name: str, form: TableForm, wa
     past = [(past_ttl(old), condition) for old, new in pairs if (condition := past_ttl(new))]
     if not past:
         return Expiring(None, said)
-    if planned.inspection.topology.shards > 1:
-        return Expiring(None, f"the rows are on {planned.inspection.topology.shards} shards")
+    topology = planned.inspection.topology
+    hosts = topology.of_table(form.engine) if topology.shards > 1 else SINGLE
     source = _rows(planned.inspection.catalog.database, name, form, wanted, sources, past)
     # A row that is past the old TTL as well goes in any case, and does not count.
     hit = " OR ".join(f"(_aaiclick_past_{place} AND NOT _aaiclick_old_{place})" for place in range(len(past)))
-    rows = yield from rows_or_refusal(
-        Query(
-            f"SELECT toUInt64(countIf({hit})) FROM {source}",
-            {},
-            {"max_execution_time": _SECONDS, "prefer_column_name_to_alias": 1},
-            long=True,
-        )
-    )
+    settings: dict[str, str | int] = {"max_execution_time": _SECONDS, "prefer_column_name_to_alias": 1}
+    rows = yield from shards_answered(hosts, [f"toUInt64(countIf({hit}))"], f"FROM {source}", settings, long=True)
     if rows is None:
         return Expiring(None, f"the server refused to count, or needed more than {_SECONDS} s")
-    return Expiring(number(rows[0][0]), said)
+    return Expiring(sum(number(row[0]) for row in rows), said)
 
 
 def _rows(

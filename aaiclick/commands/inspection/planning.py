@@ -81,7 +81,7 @@ def _planned(
 
         sizes = yield from host_sizes(found.catalog.database, found.topology)
         found = replace(found, catalog=with_all_rows(found.catalog, sizes, found.topology))
-        lacks = unread(sizes, found.topology)
+        lacks = yield from unread(sizes, found.topology)
     schema, catalog = found.schema, found.catalog
     path = _path_of(found, max_read_bytes, clones, lacks)
     rehearsed = (before.rehearsed if before is not None else Rehearsed()).of(catalog.server)
@@ -123,7 +123,7 @@ def _path_of(found: Inspection, max_read_bytes: int | None, clones: bool, lacks:
     """The way from the database to the code. ``lacks``: tables of which some host did not answer."""
     schema = found.schema
     path = upgrade_path(schema, found.released, found.live, found.record.forms if found.record else "", found.progress)
-    path = replace(
+    return replace(
         path,
         recorded_forms=_written_down(found),
         once_declared=path.once_declared | found.undeclared,
@@ -137,10 +137,6 @@ def _path_of(found: Inspection, max_read_bytes: int | None, clones: bool, lacks:
         stopped_views=found.stopped_views,
         same_version=found.same_version,
     )
-    if found.topology.shards > 1:
-        # The rows of one shard tell nothing of those of the others.
-        path = replace(path, max_read_bytes=0, max_shard_bytes=max_read_bytes)
-    return path
 
 
 def _in_order(found: Inspection, planned: Planned, sizes: Mapping[str, HostSizes]) -> Routine[tuple[Step, ...]]:

@@ -8,6 +8,8 @@ from dataclasses import replace
 
 from aaiclick.catalog.forms import Catalog
 from aaiclick.clickhouse.refusable import rows_or_refusal
+from aaiclick.clickhouse.shared.ask_all import servers
+from aaiclick.clickhouse.shared.ask_shards import silent_shards
 from aaiclick.clickhouse.topology import LOOK, Topology
 from aaiclick.plan.clusters.sizes import COUNTED, HostSizes
 from aaiclick.routine import Query, Routine, number, text
@@ -34,6 +36,12 @@ def host_sizes(database: str, topology: Topology) -> Routine[Mapping[str, HostSi
         if not number(shared):
             plain.add(name)
     sizes = {name: HostSizes(hosts, name not in plain) for name, hosts in found.items()}
+    if topology.shards > 1:
+        nearly = sorted(name for name, each in sizes.items() if each.nearly(topology))
+        if not nearly:
+            return sizes
+        delays = yield from _delays(database, nearly, topology)
+        return {**sizes, **{name: replace(sizes[name], delays=delays.get(name, {})) for name in nearly}}
     doubtful = sorted(name for name, each in sizes.items() if topology.shards == 1 and each.may_lack(topology))
     if not doubtful:
         return sizes
@@ -57,6 +65,24 @@ def _late(database: str, names: Sequence[str]) -> Routine[Mapping[str, int]]:
     return found
 
 
+def _delays(database: str, names: Sequence[str], topology: Topology) -> Routine[Mapping[str, Mapping[int, int]]]:
+    """The same of all hosts, by table and the place of the host."""
+    rows = yield from rows_or_refusal(
+        Query(
+            f"SELECT toInt64(_shard_num), hex(table), toInt64(absolute_delay) FROM "
+            f"{topology.everywhere('system.replicas')} WHERE database = unhex({{db:String}}) AND "
+            "has(splitByChar(',', {names:String}), hex(table)) AND NOT is_session_expired",
+            {"db": hexed(database), "names": ",".join(hexed(name) for name in names)},
+            LOOK,
+        )
+    )
+    found: dict[str, dict[int, int]] = {}
+    for place, digits, seconds in rows or ():
+        name = bytes.fromhex(text(digits)).decode("utf-8", "surrogateescape")
+        found.setdefault(name, {})[number(place)] = number(seconds)
+    return found
+
+
 def with_all_rows(catalog: Catalog, sizes: Mapping[str, HostSizes], topology: Topology) -> Catalog:
     """The catalogue with the rows and bytes of all hosts."""
     objects = dict(catalog.objects)
@@ -67,8 +93,14 @@ def with_all_rows(catalog: Catalog, sizes: Mapping[str, HostSizes], topology: To
     return replace(catalog, objects=objects)
 
 
-def unread(sizes: Mapping[str, HostSizes], topology: Topology) -> Mapping[str, str]:
-    """Tables of which the host that is connected to has not all rows of its shard, and what it lacks."""
+def unread(sizes: Mapping[str, HostSizes], topology: Topology) -> Routine[Mapping[str, str]]:
+    """Tables of which no row may be read, and why: a host that would be asked has not all rows of its shard, or no host
+    of a shard answers."""
+    found = {name: lacks for name, each in sizes.items() if (lacks := each.lacking(topology))}
     if topology.shards > 1:
-        return {}  # then no row is read at all
-    return {name: lacks for name, each in sizes.items() if (lacks := each.lacking(topology))}
+        shards = {name: topology if each.replicated else topology.apart for name, each in sizes.items()}
+        doubtful = [name for name, of in shards.items() if silent_shards(of, frozenset(sizes[name].hosts))]
+        # A host that has no table of that name may answer all the same.
+        answered_now = frozenset((yield from servers(topology))) if doubtful else frozenset[int]()
+        found |= {name: silent for name in doubtful if (silent := silent_shards(shards[name], answered_now))}
+    return found

@@ -20,6 +20,7 @@ from aaiclick.sql.clauses import add_constraint, attach_all_partitions_from
 from aaiclick.sql.cluster import by_group, on_cluster
 from aaiclick.sql.ddl import alter_table, drop, exchange_tables
 from aaiclick.sql.quoting import qualified, quote_name
+from aaiclick.sql.tokens import Tokens
 
 Owners: TypeAlias = Mapping[int, Sequence[int]]
 """For each shard the places of the hosts that have rows in tables of their own."""
@@ -44,8 +45,11 @@ def copy_refusal(name: str, work: RebuildWork | AttachWork, topology: Topology, 
             f"{topology.shards} shards has every shard take over the parts of a host that only one of them has "
             "(ATTACH PARTITION FROM goes by its log): upgrade the servers, or do it by hand, on all hosts"
         )
-    if _guarded(work) and (refused := guards_refusal(name, topology)):
-        return refused
+    if topology.shards > 1 and isinstance(work, RebuildWork) and (read := _read_beside(work)):
+        return (
+            f"{name}: its migration reads other rows than the one that it fills ({read}), and each of the "
+            f"{topology.shards} shards would read those that it has itself: do it by hand, on all hosts"
+        )
     arguments = normal(work.form).arguments
     if topology.kind == "database" and arguments.startswith("'"):
         return (
@@ -55,28 +59,28 @@ def copy_refusal(name: str, work: RebuildWork | AttachWork, topology: Topology, 
     return ""
 
 
-def guards_refusal(name: str, topology: Topology) -> str:
-    """Why a change that some rows would break is not made on these hosts; '' where it is."""
-    if topology.shards < 2:
-        return ""
-    return (
-        f"{name}: no row may come in on any host that breaks the change while it is made, and that is not seen to on "
-        "several shards yet: do it by hand, on all hosts"
-    )
+def _read_beside(work: RebuildWork) -> str:
+    """An expression of a migration, or its filter, that has a subquery or looks into another table; '' for none."""
+    for expression in (*(column.expression for column in work.columns), work.where):
+        tokens = Tokens(expression)
+        for place in range(len(tokens)):
+            # A name behind IN, which is no function, is that of a table.
+            named = tokens.is_word(place, "IN") and tokens.is_kind(place + 1, "word", "name")
+            table = named and not tokens.is_op(place + 2, "(")
+            if table or any(tokens.is_word(place, word) for word in ("SELECT", "JOINGET", "JOINGETORNULL")):
+                return expression
+    return ""
 
 
 def unreplicated_guards(name: str, work: RebuildWork | AttachWork) -> str:
-    """The same for a table of which each host has its own, and which becomes replicated."""
-    if not _guarded(work):
+    """Why a change that some rows would break is not made of a table of which each host has its own, and which becomes
+    replicated; '' where it is."""
+    if not (isinstance(work, AttachWork) and (work.guards or any(alter.guards for alter in work.alters))):
         return ""
     return (
         f"{name}: each host has rows of its own, and one that breaks the change may come in on any of them: declare it "
         "with replicated='' in a version of its own first, and make this change in the next one"
     )
-
-
-def _guarded(work: RebuildWork | AttachWork) -> bool:
-    return isinstance(work, AttachWork) and bool(work.guards or any(alter.guards for alter in work.alters))
 
 
 def several_owners(name: str, topology: Topology, owners: Owners) -> str:

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from aaiclick.clickhouse.every_host import SERVER_LISTS
 from aaiclick.clickhouse.topology import Topology
-from aaiclick.plan.clusters.copies import copy_refusal, guards_refusal, placed_copy, several_owners, unreplicated_guards
+from aaiclick.plan.clusters.copies import copy_refusal, placed_copy, several_owners, unreplicated_guards
 from aaiclick.plan.clusters.fills import placed_fill
 from aaiclick.plan.clusters.refreshed import refresh_refusal
 from aaiclick.plan.clusters.sizes import OWN_ROWS, HostSizes
 from aaiclick.plan.clusters.statements import statements_refusal
 from aaiclick.plan.model import Step
-from aaiclick.plan.operations import AlterWork, AttachWork, BackfillWork, CallableWork, RebuildWork, SqlWork
+from aaiclick.plan.operations import AttachWork, BackfillWork, CallableWork, RebuildWork, SqlWork
 from aaiclick.specs.engines import Engine, MergeTree
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
@@ -106,15 +106,8 @@ def _refusal(step: Step, topology: Topology, plain: Mapping[str, str], server: t
     if name in plain and topology.replicas > 1 and step.strategy in _OF_TABLES:
         each = f"each of its {topology.replicas} replicas would hold other rows"
         return f"{name} is not replicated, and {each}: {plain[name]}"
-    if step.unlooked and topology.shards > 1 and isinstance(work, AlterWork | RebuildWork | AttachWork):
-        return (
-            f"{name}: what becomes of its rows depends on them ({'; '.join(step.unlooked)}), and those of other shards "
-            "are not looked at: do it by hand, on all hosts"
-        )
     if isinstance(work, RebuildWork | AttachWork):
         return copy_refusal(name, work, topology, server)
-    if isinstance(work, AlterWork) and any(alter.guards for alter in work.alters):
-        return guards_refusal(name, topology)
     return ""
 
 

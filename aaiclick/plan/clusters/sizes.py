@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from aaiclick.clickhouse.topology import Topology
@@ -40,6 +40,9 @@ class HostSizes:
     late: int | None = 0
     """For how many seconds the oldest rows that the host which is connected to lacks have been under way to it; None
     where it cannot tell."""
+    delays: Mapping[int, int] = field(default_factory=dict[int, int])
+    """On several shards: for how many seconds the oldest rows have been under way to a host, by its place. One that
+    cannot tell is left out."""
 
     def shards(self, topology: Topology) -> ShardSizes:
         """Of each shard. Of replicas the one counts that has most; hosts with rows of their own are added up."""
@@ -66,8 +69,10 @@ class HostSizes:
 
     def lacking(self, topology: Topology) -> str:
         """What the host that is connected to has not, in words; '' where it has all rows of the table, but for those
-        that are under way."""
+        that are under way. On several shards the same of every host that may be asked for its shard."""
         local = topology.local
+        if topology.shards > 1:
+            return self._behind(topology)
         counts = [rows for rows, _ in self.hosts.values()]
         here = self._here(topology)
         if not self.replicated:
@@ -78,9 +83,28 @@ class HostSizes:
         # It may have more than the others by what it takes in itself, or by merges that they have made already.
         if here >= most or (self.may_lack(topology) and self.late is not None and self.late <= UNDER_WAY):
             return ""
-        label = topology.at(local).label if local else "that is connected to"
-        since = f", and others have been under way to it for {self.late} s" if self.late else ""
-        return f"host {label} has {here:,} of {most:,} rows{since}: run again when it has fetched the others"
+        return _has_fewer(topology.at(local).label if local else "that is connected to", here, most, self.late)
+
+    def _behind(self, topology: Topology) -> str:
+        for place, here, most in self._asked(topology):
+            delay = self.delays.get(place)
+            if here < most and not (here >= most * _ALL and delay is not None and delay <= UNDER_WAY):
+                return _has_fewer(topology.at(place).label, here, most, delay)
+        return ""
+
+    def nearly(self, topology: Topology) -> tuple[int, ...]:
+        """On several shards: the hosts that may be asked for their shard and have nearly all of its rows."""
+        return tuple(place for place, here, most in self._asked(topology) if most * _ALL <= here < most)
+
+    def _asked(self, topology: Topology) -> Iterator[tuple[int, int, int]]:
+        """The hosts that may be asked for their shard, with the rows of each and of the one that has most of them."""
+        # Hosts with rows of their own lack none of any other one.
+        for shard in sorted({host.shard for host in topology.hosts}) if self.replicated else ():
+            there = {place: rows for place, (rows, _) in self.hosts.items() if topology.at(place).shard == shard}
+            for place, here in sorted(there.items()):
+                # Of its own shard the host that is connected to answers, of others whichever is the first that does.
+                if topology.local not in there or place == topology.local:
+                    yield place, here, max(there.values())
 
     def may_lack(self, topology: Topology) -> bool:
         """Whether the host that is connected to has nearly all rows, so that it depends on how long it lacks the
@@ -93,3 +117,8 @@ class HostSizes:
         local = topology.local
         # Where nobody says which one is connected to, it may be the one with the fewest.
         return self.hosts.get(local, (0, 0))[0] if local else min((rows for rows, _ in self.hosts.values()), default=0)
+
+
+def _has_fewer(label: str, here: int, most: int, seconds: int | None) -> str:
+    since = f", and others have been under way to it for {seconds} s" if seconds else ""
+    return f"host {label} has {here:,} of {most:,} rows{since}: run again when it has fetched the others"

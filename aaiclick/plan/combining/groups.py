@@ -10,7 +10,7 @@ from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.normalize import key_elements, without_direction
 from aaiclick.catalog.render import local_family
 from aaiclick.clickhouse.features import KEEPS_LAST_ARRAY
-from aaiclick.clickhouse.refusable import rows_or_refusal
+from aaiclick.clickhouse.shared.ask_shards import shards_answered
 from aaiclick.diff.changes.column_type import RetypeColumn
 from aaiclick.diff.changes.columns import AddColumn
 from aaiclick.diff.changes.keys import KEEPS_EVERY_ROW
@@ -24,7 +24,7 @@ from aaiclick.plan.combining.partition_order import reordered_partitions
 from aaiclick.plan.combining.refilled import refilled, refills
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
-from aaiclick.routine import Query, Routine, number
+from aaiclick.routine import Routine, number
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import quote_name
 from aaiclick.sql.tokens import split_top, unquote
@@ -77,8 +77,8 @@ def _counts_apart(diff: TableDiff, data_name: str) -> Routine[bool]:
     new = _sort_key(diff.target.form)
     rows = future_rows(diff, data_name, new, {_OLD: f"tuple({', '.join(_sort_key(diff.form))})"})
     keys = (_OLD, f"tuple({', '.join(new)})")
-    apart = ", ".join(f"count() - uniqExact(sipHash128({key})), {_FLOAT.format(key=key)}" for key in keys)
-    found = yield from _ask(f"SELECT {apart} FROM {rows.source}")
+    apart = [asked for key in keys for asked in (f"count() - uniqExact(sipHash128({key}))", _FLOAT.format(key=key))]
+    found = yield from _ask(diff, apart, rows.source)
     return found is not None and not any(found)
 
 
@@ -202,8 +202,8 @@ def _counted(diff: TableDiff, data_name: str, old: Sequence[str], new: Sequence[
     key = f"tuple({', '.join(new)})"
     # Exact, because one key too few is a lost row; over hashes, so that long keys need no more memory than short
     # ones.
-    counts = ", ".join(f"uniqExact(sipHash128({text}))" for text in (_OLD, key, f"({_OLD}, {key})"))
-    found = yield from _ask(f"SELECT {counts}, {_FLOAT.format(key=f'({_OLD}, {key})')} FROM {rows.source}")
+    counts = [f"uniqExact(sipHash128({text}))" for text in (_OLD, key, f"({_OLD}, {key})")]
+    found = yield from _ask(diff, [*counts, _FLOAT.format(key=f"({_OLD}, {key})")], rows.source)
     if found is None:
         return None
     *groups, floats = found
@@ -224,9 +224,8 @@ def _vanishing(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
     found: Sequence[int] | None = None
     if not diff.reads_no_rows:
         rows = future_rows(diff, data_name, [zero], {_ZERO: was})
-        found = yield from _ask(
-            f"SELECT countIf({zero} AND NOT {_ZERO}), countIf({_ZERO} AND NOT ({zero})) FROM {rows.source}"
-        )
+        counts = [f"countIf({zero} AND NOT {_ZERO})", f"countIf({_ZERO} AND NOT ({zero}))"]
+        found = yield from _ask(diff, counts, rows.source)
     if found is not None and not any(found):
         return ()
     said, name = (
@@ -257,8 +256,9 @@ def _cause(diff: TableDiff, after: frozenset[str]) -> str:
     return f"change-sort-key {table}"
 
 
-def _ask(sql: str) -> Routine[Sequence[int] | None]:
-    rows = yield from rows_or_refusal(Query(sql, {}, COMPARE_SETTINGS, long=True))
+def _ask(diff: TableDiff, counts: Sequence[str], source: str) -> Routine[Sequence[int] | None]:
+    rows = yield from shards_answered(diff.shards, counts, f"FROM {source}", COMPARE_SETTINGS, long=True)
     if rows is None:
         return None
-    return [number(value) for value in rows[0]]
+    # Merges combine rows of one shard only: its groups are those of no other one.
+    return [sum(map(number, values)) for values in zip(*rows, strict=True)]

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aaiclick.clickhouse.refusable import rows_or_refusal
+from aaiclick.clickhouse.shared.ask_shards import shards_answered
 from aaiclick.diff.conversion.combining import combined_by
 from aaiclick.diff.hazards import Hazard
 from aaiclick.diff.merging import merging_engine, repeats_count, role
 from aaiclick.diff.target import live_column
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
-from aaiclick.routine import Query, Routine, number
+from aaiclick.routine import Routine, number
 
 _KEY = "_aaiclick_key"
 
@@ -35,9 +35,9 @@ def combined_otherwise(
         # Rows beside others of their key: of the new one where a column leaves it, of the old one where it comes in.
         rows = future_rows(diff, data_name, new, {_KEY: f"tuple({', '.join(old)})"})
         key = f"tuple({', '.join(new)})" if leaving else _KEY
-        sql = f"SELECT count() - uniqExact(sipHash128({key})) FROM {rows.source}"
-        found = yield from rows_or_refusal(Query(sql, {}, COMPARE_SETTINGS, long=True))
-        count = number(found[0][0]) if found is not None else None
+        beside = [f"count() - uniqExact(sipHash128({key}))"]
+        found = yield from shards_answered(diff.shards, beside, f"FROM {rows.source}", COMPARE_SETTINGS, long=True)
+        count = sum(number(row[0]) for row in found) if found is not None else None
     if count == 0:
         return ()
     table, engine = diff.live.name, merging_engine(diff.target.form)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from aaiclick.clickhouse.refusable import rows_or_refusal
+from aaiclick.clickhouse.shared.ask_shards import shards_answered
 from aaiclick.diff.changes.keys import KEEPS_EVERY_ROW
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.proof.column_uses import ColumnUse
 from aaiclick.plan.proof.comparisons import ComparisonResult
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
-from aaiclick.routine import Query, Routine, number
+from aaiclick.routine import Routine, number
 
 _OLD = "_aaiclick_old_key"
 
@@ -37,14 +37,10 @@ def _groups(diff: TableDiff, data_name: str, use: ColumnUse) -> Routine[tuple[in
     """Number of keys now, number of keys later, and number of different pairs of the two."""
     new = f"tuple({', '.join(use.new)})"
     rows = future_rows(diff, data_name, use.new, {_OLD: f"tuple({', '.join(use.old)})"})
-    answer = yield from rows_or_refusal(
-        Query(
-            f"SELECT uniqExact({_OLD}), uniqExact({new}), uniqExact(({_OLD}, {new})) FROM {rows.source}",
-            {},
-            COMPARE_SETTINGS,
-            long=True,
-        )
-    )
+    counts = [f"uniqExact({key})" for key in (_OLD, new, f"({_OLD}, {new})")]
+    answer = yield from shards_answered(diff.shards, counts, f"FROM {rows.source}", COMPARE_SETTINGS, long=True)
     if answer is None:
         return None
-    return number(answer[0][0]), number(answer[0][1]), number(answer[0][2])
+    # Keys of each shard: its rows are combined with no other one's.
+    old, changed, both = (sum(map(number, values)) for values in zip(*answer, strict=True))
+    return old, changed, both

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aaiclick.clickhouse.refusable import rows_or_refusal
+from aaiclick.clickhouse.shared.ask_shards import shards_answered
 from aaiclick.diff.changes.column_type import RetypeColumn
 from aaiclick.diff.hazards import Hazard
 from aaiclick.diff.merging import merging_engine, ties_matter
 from aaiclick.plan.proof.column_uses import through_aliases
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
-from aaiclick.routine import Query, Routine, number
+from aaiclick.routine import Routine, number
 from aaiclick.sql.column_names import mentioned
 
 _KEY, _WAS, _IDS = "_aaiclick_key", "_aaiclick_was", "_aaiclick_ids"
@@ -43,9 +43,9 @@ def reordered_partitions(
         sorted_ids = f"arraySort(groupUniqArray(tuple({_WAS}, {ids})))"
         other = f"arrayExists((a, b) -> a.2 >= b.2, arrayPopBack({_IDS}), arrayPopFront({_IDS}))"
         grouped = f"(SELECT {_KEY}, {sorted_ids} AS {_IDS} FROM {rows.source} GROUP BY {_KEY})"
-        sql = f"SELECT toUInt64(countIf({other})) FROM {grouped}"
-        found = yield from rows_or_refusal(Query(sql, {}, COMPARE_SETTINGS, long=True))
-        count = number(found[0][0]) if found is not None else None
+        reordered = [f"toUInt64(countIf({other}))"]
+        found = yield from shards_answered(diff.shards, reordered, f"FROM {grouped}", COMPARE_SETTINGS, long=True)
+        count = sum(number(row[0]) for row in found) if found is not None else None
     if count == 0:
         return ()
     said = f" (rows of {count:,} keys lie in several)" if count is not None else ""

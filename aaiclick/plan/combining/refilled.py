@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aaiclick.clickhouse.messages import shortened
-from aaiclick.clickhouse.refusable import rows_or_refusal
+from aaiclick.clickhouse.shared.ask_shards import first_text, shards_answered
 from aaiclick.diff.hazards import Hazard
 from aaiclick.diff.merging import ORDER, REMOVE, merging_engine, role
 from aaiclick.diff.target import live_column
 from aaiclick.plan.proof.column_uses import through_aliases
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
-from aaiclick.routine import Query, Routine, number, text
+from aaiclick.routine import Routine, number
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import quote_name
 
@@ -92,8 +92,9 @@ def _moved(
     grouped = f"(SELECT {_KEY}, {pairs} AS {_PAIRS} FROM {rows.source} GROUP BY {_KEY})"
     return (
         yield from _ask(
-            f"SELECT toUInt64(countIf({bad})), anyIf(concat(toString({_KEY}), ': ', toString({_PAIRS})), {bad}) FROM "
-            f"{grouped}"
+            diff,
+            [f"toUInt64(countIf({bad}))", f"anyIf(concat(toString({_KEY}), ': ', toString({_PAIRS})), {bad})"],
+            grouped,
         )
     )
 
@@ -109,12 +110,12 @@ def _changed(
     # Where one of them is NULL the comparison is NULL, too: the two differ unless both are.
     differs = f"ifNull({_WAS} != {quote_name(new)}, isNull({_WAS}) != isNull({quote_name(new)}))"
     example = f"concat(toString({_KEY}), ': ', toString(tuple({_WAS})), ' -> ', toString(tuple({quote_name(new)})))"
-    return (yield from _ask(f"SELECT toUInt64(countIf({differs})), anyIf({example}, {differs}) FROM {rows.source}"))
+    return (yield from _ask(diff, [f"toUInt64(countIf({differs}))", f"anyIf({example}, {differs})"], rows.source))
 
 
-def _ask(sql: str) -> Routine[_Found | None]:
+def _ask(diff: TableDiff, columns: Sequence[str], source: str) -> Routine[_Found | None]:
     """None where the engine cannot tell."""
-    rows = yield from rows_or_refusal(Query(sql, {}, COMPARE_SETTINGS, long=True))
+    rows = yield from shards_answered(diff.shards, columns, f"FROM {source}", COMPARE_SETTINGS, long=True)
     if rows is None:
         return None
-    return _Found(number(rows[0][0]), shortened(text(rows[0][1])))
+    return _Found(sum(number(row[0]) for row in rows), shortened(first_text(row[1] for row in rows)))

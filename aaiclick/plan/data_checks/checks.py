@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.clickhouse.messages import first_line, shortened
+from aaiclick.clickhouse.shared.ask_shards import ask_shards
 from aaiclick.clickhouse.statements import ask_permissively
+from aaiclick.clickhouse.topology import Topology
 from aaiclick.diff.changes.base import Change, DataCheck
 from aaiclick.diff.hazards import Hazard
 from aaiclick.error_codes import (
@@ -50,8 +52,8 @@ class CheckFindings:
     filled: tuple[tuple[str, str, str], ...] = ()
 
 
-def count_violations(table: str, changes: Sequence[Change]) -> Routine[CheckFindings]:
-    """Carry out the checks of all changes. ``table`` is the quoted name of the live table.
+def count_violations(hosts: Topology, table: str, changes: Sequence[Change]) -> Routine[CheckFindings]:
+    """Carry out the checks of all changes over the rows of all shards. ``table`` is the quoted name of the live table.
 
     Rows that are inserted later are kept out by guards (``aaiclick/plan/guards``).
     """
@@ -60,31 +62,36 @@ def count_violations(table: str, changes: Sequence[Change]) -> Routine[CheckFind
     clear: list[PassedCheck] = []
     for change in changes:
         checks = change.checks
-        if len(checks) > 1 and (yield from _none(table, checks)):
+        if len(checks) > 1 and (yield from _none(hosts, table, checks)):
             clear += [PassedCheck(change, place) for place in range(len(checks))]
             continue
-        yield from _one_by_one(table, change, problems, hazards, clear)
+        yield from _one_by_one(hosts, table, change, problems, hazards, clear)
     return CheckFindings("; ".join(problems), tuple(hazards), tuple(clear))
 
 
-def _none(table: str, checks: Sequence[DataCheck]) -> Routine[bool]:
+def _none(hosts: Topology, table: str, checks: Sequence[DataCheck]) -> Routine[bool]:
     """True where one pass over the rows finds nothing at all."""
     try:
         # One pass reads the column once for all checks of the change. Only what is found has to be told apart.
-        rows = yield from asked(f"SELECT {', '.join(f'countIf({check.condition})' for check in checks)} FROM {table}")
+        rows = yield from ask_shards(hosts, [f"countIf({check.condition})" for check in checks], f"FROM {table}")
     except StatementError as error:
         if error.code == 0:
             raise
         return False
-    return not any(number(count) for count in rows[0])
+    return not any(number(count) for row in rows for count in row)
 
 
 def _one_by_one(
-    table: str, change: Change, problems: list[str], hazards: list[Hazard], clear: list[PassedCheck]
+    hosts: Topology,
+    table: str,
+    change: Change,
+    problems: list[str],
+    hazards: list[Hazard],
+    clear: list[PassedCheck],
 ) -> Routine[None]:
     blocked = False
     for place, check in enumerate(change.checks):
-        problem, hazard, found = yield from _count(table, check)
+        problem, hazard, found = yield from _count(hosts, table, check)
         if not found:
             clear.append(PassedCheck(change, place, hazard is not None))
         if problem and not (blocked and check.allowable is not None):  # a value that does not convert is reported once
@@ -94,18 +101,18 @@ def _one_by_one(
             hazards.append(hazard)
 
 
-def _count(table: str, check: DataCheck) -> Routine[tuple[str, Hazard | None, bool]]:
+def _count(hosts: Topology, table: str, check: DataCheck) -> Routine[tuple[str, Hazard | None, bool]]:
     """A sentence, a hazard, and whether rows were found. A count that the engine cannot make counts as found."""
     hazard: Hazard | None = None
     condition = check.condition
     # Twice at most: the whole condition, and the one that only converts forward.
     for _ in range(2):
         try:
-            rows = yield from asked(f"SELECT count() FROM {table} WHERE {condition}")
-            count = number(rows[0][0])
+            rows = yield from ask_shards(hosts, ["count()"], f"FROM {table} WHERE {condition}")
+            count = sum(number(row[0]) for row in rows)
             if count == 0:
                 return "", hazard, False
-            example = yield from _example(table, replace(check, condition=condition))
+            example = yield from _example(hosts, table, replace(check, condition=condition))
         except StatementError as error:
             if error.code in _NO_CONVERSION and check.forward and condition != check.forward:
                 condition, hazard = check.forward, check.unproven
@@ -129,6 +136,7 @@ def asked(sql: str, settings: Mapping[str, str | int] | None = None, *, long: bo
     return (yield from ask_permissively(Query(sql, {}, dict(settings or {}), long=long)))
 
 
-def _example(table: str, check: DataCheck) -> Routine[str]:
-    rows = yield from asked(f"SELECT toString(tuple({check.example})) FROM {table} WHERE {check.condition} LIMIT 1")
+def _example(hosts: Topology, table: str, check: DataCheck) -> Routine[str]:
+    where = f"FROM {table} WHERE {check.condition} LIMIT 1"
+    rows = yield from ask_shards(hosts, [f"toString(tuple({check.example}))"], where)
     return shortened(text(rows[0][0])) if rows else ""

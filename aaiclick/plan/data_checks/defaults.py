@@ -6,8 +6,6 @@ that does not parse) would make the column, and each ``SELECT *``, unreadable fr
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from aaiclick.catalog.forms import ColumnForm
 from aaiclick.diff.changes.columns import AddColumn
 from aaiclick.plan.data_checks.expressions import failure_on_rows, hashed, no_conversion
@@ -24,27 +22,23 @@ def failing_defaults(diff: TableDiff, data_name: str) -> Routine[tuple[str, Cost
     where that would read more than is allowed: such a default changes no value that is there."""
     names = [column.name for column in diff.target.form.columns]
     new = [column for column in _added(diff) if mentioned(column.expression, names)]
-    # Of several shards each has rows of its own, and all of them can say whether one fails.
-    everywhere = diff.hosts.shards > 1 and diff.max_shard_bytes != 0
-    if not new or not diff.live.rows or (diff.reads_no_rows and not everywhere):
+    if not new or not diff.live.rows or diff.reads_no_rows:
         return "", Cost()
-    table = diff.hosts.everywhere(diff.name_of(data_name)) if everywhere else ""
-    rows = future_rows(diff, data_name, [quote_name(column.name) for column in new], {}, table)
-    allowed = replace(diff, max_read_bytes=diff.max_shard_bytes) if everywhere else diff
-    cost = yield from cost_of(allowed, data_name, rows.read, ("defaults of new columns",))
+    rows = future_rows(diff, data_name, [quote_name(column.name) for column in new], {})
+    cost = yield from cost_of(diff, data_name, rows.read, ("defaults of new columns",))
     if cost.open:
         return "", Cost()
     values = [quote_name(column.name) for column in new]
     # All defaults in one pass; one by one only where that fails.
-    if not (yield from failure_on_rows(f"SELECT {hashed(*values)} FROM {rows.source}")):
+    if not (yield from failure_on_rows(diff.shards, [hashed(*values)], f"FROM {rows.source}")):
         return "", cost
     found: list[str] = []
     for column, value in zip(new, values, strict=True):
-        one = f"SELECT {hashed(value)} FROM {future_rows(diff, data_name, [value], {}, table).source}"
-        said = yield from failure_on_rows(one)
+        one = f"FROM {future_rows(diff, data_name, [value], {}).source}"
+        said = yield from failure_on_rows(diff.shards, [hashed(value)], one)
         # Over no rows only the analysis can fail: an earlier step of the plan makes what the expression needs. No step
         # makes a conversion that the engine does not have.
-        analysed = (yield from failure_on_rows(f"{one} WHERE 0")) if said else ""
+        analysed = (yield from failure_on_rows(diff.shards, [hashed(value)], f"{one} WHERE 0")) if said else ""
         if said and (not analysed or no_conversion(analysed)):
             found.append(
                 f"the default {column.expression} of the new column {column.name} cannot be computed for the rows that "

@@ -7,9 +7,12 @@ would wrap around silently.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aaiclick.clickhouse.messages import first_line
+from aaiclick.clickhouse.shared.ask_shards import ask_shards
+from aaiclick.clickhouse.topology import Topology
 from aaiclick.diff.conversion.values import altered_rows, unfit_rows
 from aaiclick.error_codes import (
     ILLEGAL_TYPE_OF_ARGUMENT,
@@ -19,7 +22,6 @@ from aaiclick.error_codes import (
     UNKNOWN_TABLE,
 )
 from aaiclick.errors import StatementError
-from aaiclick.plan.data_checks.checks import asked
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Routine, number, text
 from aaiclick.sql.quoting import qualified, quote_string
@@ -59,6 +61,17 @@ class _Column:
 
 
 @dataclass(frozen=True, slots=True)
+class _Rows:
+    hosts: Topology
+    table: str
+    where: str
+
+    @property
+    def text(self) -> str:
+        return f"FROM {self.table}{self.where}"
+
+
+@dataclass(frozen=True, slots=True)
 class ExpressionFindings:
     """What the evaluation found.
 
@@ -79,57 +92,58 @@ def check_expressions(diff: TableDiff, data_name: str) -> Routine[ExpressionFind
         for name, raw in sorted(diff.column_expressions.items())
         if (own := form.column(name)) is not None and own.stored
     ]
-    source = qualified(diff.database, data_name)
+    table = qualified(diff.database, data_name)
     # The filter first: where it fails, every count behind it fails as well.
-    if diff.where and (said := (yield from failure_on_rows(f"SELECT count() FROM {source} WHERE {diff.where}"))):
+    if diff.where and (
+        said := (yield from failure_on_rows(diff.shards, ["count()"], f"FROM {table} WHERE {diff.where}"))
+    ):
         return ExpressionFindings(f"the filter {diff.where} fails on its rows (the engine: {said})")
-    where = f" WHERE {diff.where}" if diff.where else ""
     if not columns:
         return ExpressionFindings()
     # The hash makes the engine compute every value; for a count alone it would not.
-    together = yield from failure_on_rows(f"SELECT {hashed(*(column.cast for column in columns))} FROM {source}{where}")
+    rows = _Rows(diff.shards, table, f" WHERE {diff.where}" if diff.where else "")
+    together = yield from failure_on_rows(rows.hosts, [hashed(*(column.cast for column in columns))], rows.text)
     problems: list[str] = []
     clear: list[tuple[str, str, str]] = []
     for column in columns:
-        problems.append((yield from _problem(column, source, where, clear, failing=bool(together))))
+        problems.append((yield from _problem(column, rows, clear, failing=bool(together))))
     return ExpressionFindings("; ".join(problem for problem in problems if problem), tuple(clear))
 
 
-def _problem(
-    column: _Column, source: str, where: str, clear: list[tuple[str, str, str]], *, failing: bool
-) -> Routine[str]:
+def _problem(column: _Column, over: _Rows, clear: list[tuple[str, str, str]], *, failing: bool) -> Routine[str]:
     if not failing:
-        return (yield from _wrapped(column, source, where, clear))
-    said = yield from failure_on_rows(f"SELECT {hashed(column.cast)} FROM {source}{where}")
+        return (yield from _wrapped(column, over, clear))
+    said = yield from failure_on_rows(over.hosts, [hashed(column.cast)], over.text)
     if not said:
-        return (yield from _wrapped(column, source, where, clear))
-    counted = yield from _count(column, source, where)
+        return (yield from _wrapped(column, over, clear))
+    counted = yield from _count(column, over)
     return counted or f"{column.name} = {column.raw} fails on its rows (the engine: {said})"
 
 
-def _wrapped(column: _Column, source: str, where: str, clear: list[tuple[str, str, str]]) -> Routine[str]:
+def _wrapped(column: _Column, over: _Rows, clear: list[tuple[str, str, str]]) -> Routine[str]:
     """A sentence about values that the copy would change silently: 300 in a UInt8 becomes 44, a day too far away
     becomes 1970.
 
     Only the fraction of a division may go, where the column holds whole numbers. An expression that converts by
     itself (``round``, ``CAST``) is taken at its word.
     """
-    values = f"(SELECT {column.raw} AS {_VALUE} FROM {source}{where})"
+    hosts, values = over.hosts, f"FROM (SELECT {column.raw} AS {_VALUE} {over.text})"
     try:
-        rows = yield from asked(f"SELECT toTypeName({_VALUE}) FROM {values} LIMIT 1", _PATIENT)
+        rows = yield from ask_shards(hosts, [f"toTypeName({_VALUE})"], f"{values} LIMIT 1", _PATIENT)
         made = text(rows[0][0]) if rows else column.type
         conditions = _cut(made, column.type)
         if made == column.type or not conditions:
             return ""
         cut = " OR ".join(f"({each})" for each in conditions)
-        rows = yield from asked(f"SELECT count() FROM {values} WHERE {cut}", _PATIENT, long=True)
-        found = number(rows[0][0])
+        rows = yield from ask_shards(hosts, ["count()"], f"{values} WHERE {cut}", _PATIENT, long=True)
+        found = sum(number(row[0]) for row in rows)
         if not found:
             problem = f"give a value of {column.name} = {column.raw} that {column.type} cannot hold"
             # A constraint has no subquery, so the value is bound to its name by a lambda.
             clear.append((f"arrayMap({_VALUE} -> ({cut}), [{column.raw}])[1]", f"tuple({column.raw})", problem))
             return ""
-        example = yield from asked(f"SELECT toString(tuple({_VALUE})) FROM {values} WHERE {cut} LIMIT 1", _PATIENT)
+        shown_as, where = f"toString(tuple({_VALUE}))", f"{values} WHERE {cut} LIMIT 1"
+        example = yield from ask_shards(hosts, [shown_as], where, _PATIENT)
     except StatementError as error:
         if error.code == 0:
             raise
@@ -151,14 +165,16 @@ def _cut(made: str, wanted: str) -> list[str]:
     return [each for each in (unfit_rows(_VALUE, made, wanted), altered_rows(_VALUE, made, wanted)) if each]
 
 
-def _count(column: _Column, source: str, where: str) -> Routine[str]:
-    condition = f"{where} AND ({column.unfit})" if where else f" WHERE {column.unfit}"
+def _count(column: _Column, over: _Rows) -> Routine[str]:
+    condition = f"{over.where} AND ({column.unfit})" if over.where else f" WHERE {column.unfit}"
+    source = f"FROM {over.table}{condition}"
     try:
-        rows = yield from asked(f"SELECT count() FROM {source}{condition}", _PATIENT, long=True)
-        found = number(rows[0][0])
+        rows = yield from ask_shards(over.hosts, ["count()"], source, _PATIENT, long=True)
+        found = sum(number(row[0]) for row in rows)
         if not found:
             return ""
-        example = yield from asked(f"SELECT toString(tuple({column.raw})) FROM {source}{condition} LIMIT 1", _PATIENT)
+        values = [f"toString(tuple({column.raw}))"]
+        example = yield from ask_shards(over.hosts, values, f"{source} LIMIT 1", _PATIENT)
     except StatementError as error:
         if error.code == 0:
             raise
@@ -172,10 +188,10 @@ def hashed(*expressions: str) -> str:
     return f"sum(cityHash64(tuple({', '.join(expressions)})))"
 
 
-def failure_on_rows(sql: str) -> Routine[str]:
-    """The engine's message where the query fails on the rows; '' where it does not."""
+def failure_on_rows(hosts: Topology, columns: Sequence[str], rest: str) -> Routine[str]:
+    """The engine's message where ``SELECT columns rest`` fails on the rows of a shard; '' where it does not."""
     try:
-        yield from asked(sql, _PATIENT, long=True)
+        yield from ask_shards(hosts, columns, rest, _PATIENT, long=True)
     except StatementError as error:
         if error.code == 0:
             raise

@@ -40,7 +40,8 @@ def highest_block(diff: TableDiff, data_name: str) -> Routine[int]:
     form = diff.as_spelled
     # A replicated table counts blocks in each partition anew, so one number says nothing of all of them.
     plainly = form.merge_tree and not form.engine.startswith(("Replicated", "Shared")) and not form.old_syntax
-    if not plainly or not diff.live.rows or form.column(_PART_NAME) is not None:
+    # Nor does one of this host of the parts of other shards.
+    if not plainly or not diff.live.rows or form.column(_PART_NAME) is not None or diff.shards.shards > 1:
         return 0
     # INSERTs and mutations take their block numbers from one sequence. A merge or a mutation keeps the numbers of its
     # rows, so an INSERT from now on has a higher one than any part shows here.

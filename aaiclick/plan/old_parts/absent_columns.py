@@ -75,7 +75,8 @@ def absent_columns(diff: TableDiff, data_name: str) -> Routine[AbsentColumns]:
     lacked += [old.name for old, read in suspected if held.lacking(old.name) and any(map(held.lacking, read))]
     if diff.reads_no_rows and lacked:
         return AbsentColumns(diff.changes, open=tuple(f"old parts without {name}" for name in dict.fromkeys(lacked)))
-    look = OldParts(diff.database, live, held, qualified(diff.database, data_name), diff.reads_no_rows)
+    source = qualified(diff.database, data_name)
+    look = OldParts(diff.database, live, held, source, diff.reads_no_rows, diff.shards)
     unsteady = yield from read_two_ways(diff, held, look.source, suspected)
     pins, refusal = yield from _pins(diff, look, unsteady, touched)
     if refusal:
@@ -167,9 +168,8 @@ def _reads_differently(diff: TableDiff, look: OldParts, old: ColumnForm, new: Co
         "1" if old.kind == "ALIAS" else lacking(diff.database, look.held.table, old.name),
     )
     condition = read_differently(quote_name(new.name), computed(new, wanted))
-    counted = yield from count_or_message(
-        f"{computed_to_be(live, wanted, renames)}SELECT countIf({condition}) FROM {rows}"
-    )
+    to_be = computed_to_be(live, wanted, renames)
+    counted = yield from count_or_message(diff.shards, f"countIf({condition})", f"FROM {rows}", to_be)
     return not isinstance(counted, int) or counted > 0
 
 

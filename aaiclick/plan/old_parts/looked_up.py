@@ -74,6 +74,8 @@ class _Reader:
     """Number of its rows."""
     hosts: Topology
     """The hosts that have its parts."""
+    shards: Topology
+    """Those whose rows are looked at, shard by shard."""
     places: frozenset[Place]
     """What it asks, of what gets other values."""
 
@@ -117,8 +119,12 @@ def looked_up(
         if not isinstance(form, TableForm):
             continue
         future = targets.get(renamed.get(name, name), form) if database == catalog.database else form
-        hosts = SINGLE if not topology.reached else topology if engine.startswith("Replicated") else topology.apart
-        reader = _Reader(database, form, future, number(row[4]), hosts, _among(form, around.lookups))
+        hosts = topology.of_table(engine) if topology.reached else SINGLE
+        shards = hosts if topology.shards > 1 else SINGLE
+        # The catalogue has the rows of all shards.
+        live = catalog.get(name) if database == catalog.database else None
+        count = live.rows if live is not None and topology.shards > 1 else number(row[4])
+        reader = _Reader(database, form, future, count, hosts, shards, _among(form, around.lookups))
         found = yield from _of_table(reader, catalog, renamed, reads_no_rows=reads_no_rows)
         before += found.before
         behind += found.behind
@@ -210,7 +216,7 @@ def _written(
         writing = alter_table(reader.table, *(materialize("COLUMN", quote_name(each.name)) for each in lacking))
         why = f"rows of parts that do not hold {names} read {reader.said}, which gets other values. Write them first: "
         return (blocked_step(f"{reader.database}.{key}", reader.table, change, why + writing),)
-    parts = OldParts(reader.database, reader.form, held, reader.table)
+    parts = OldParts(reader.database, reader.form, held, reader.table, shards=reader.shards)
     refusals: list[str] = []
     for each in () if reads_no_rows else lacking:
         if refusal := (yield from unfit(parts, each)):

@@ -12,14 +12,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
+from aaiclick.clickhouse.shared.ask_shards import shards_answered
 from aaiclick.diff.target import live_column
-from aaiclick.errors import StatementError
-from aaiclick.plan.data_checks.checks import asked
 from aaiclick.plan.data_checks.expressions import hashed
 from aaiclick.plan.old_parts.columns import PartColumns, lacking
 from aaiclick.plan.old_parts.read_by_defaults import LITERALS
 from aaiclick.plan.strategies.context import TableDiff
-from aaiclick.routine import Routine, Rows
+from aaiclick.routine import Routine
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import quote_name
 
@@ -58,24 +57,14 @@ def read_two_ways(
         absent = [name for name in names if held.lacking(name)]
         if not absent or not held.lacking(column.name):
             continue
-        where = f"{source} WHERE {lacking(diff.database, held.table, column.name)}"
+        where = f"FROM {source} WHERE {lacking(diff.database, held.table, column.name)}"
         value = hashed(quote_name(column.name))
-        beside = ", ".join(hashed(quote_name(name)) for name in absent)
-        alone = yield from _answer(f"SELECT {value} FROM {where}")
-        both = yield from _answer(f"SELECT {value}, {beside} FROM {where}")
-        if alone is None or both is None or alone[0][0] != both[0][0]:
+        beside = [hashed(quote_name(name)) for name in absent]
+        alone = yield from shards_answered(diff.shards, [value], where, _READ, long=True)
+        both = yield from shards_answered(diff.shards, [value, *beside], where, _READ, long=True)
+        if alone is None or both is None or [row[0] for row in alone] != [row[0] for row in both]:
             found.append(column)
     return tuple(found)
-
-
-def _answer(sql: str) -> Routine[Rows | None]:
-    """The rows; None where the engine cannot compute the default."""
-    try:
-        return (yield from asked(sql, _READ, long=True))
-    except StatementError as error:
-        if error.code == 0:
-            raise
-        return None
 
 
 def _read(column: ColumnForm, form: TableForm) -> frozenset[str]:

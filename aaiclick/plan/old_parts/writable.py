@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.clickhouse.messages import first_line
-from aaiclick.clickhouse.statements import ask_permissively
+from aaiclick.clickhouse.shared.ask_shards import ask_shards
+from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.errors import StatementError
 from aaiclick.plan.old_parts.columns import PartColumns, lacking
 from aaiclick.plan.old_parts.readings import computed, read_differently, unsaid
-from aaiclick.routine import Query, Routine, number
+from aaiclick.routine import Routine, number
 from aaiclick.sql.quoting import quote_name
 
 READ: dict[str, str | int] = {"prefer_column_name_to_alias": 1, "final": 0, "max_execution_time": 0}
@@ -30,6 +31,8 @@ class OldParts:
     """The quoted name under which its rows are now."""
     reads_no_rows: bool = False
     """True where no row may be read."""
+    shards: Topology = SINGLE
+    """The hosts whose rows are looked at, shard by shard."""
 
 
 def unfit(parts: OldParts, old: ColumnForm) -> Routine[str]:
@@ -51,24 +54,23 @@ def unfit(parts: OldParts, old: ColumnForm) -> Routine[str]:
     else:
         wrong, where = read_differently(name, computed(old, parts.form)), without
         why = f"rows of parts without {old.name} do not read {unsaid(old, parts.form)}"
-    counted = yield from count_or_message(f"SELECT countIf({wrong}) FROM {parts.source} WHERE {where}")
+    counted = yield from count_or_message(parts.shards, f"countIf({wrong})", f"FROM {parts.source} WHERE {where}")
     if not isinstance(counted, int):
         return f"what rows read of {old.name} cannot be shown (the engine: {counted})"
     if counted:
         return why
     # Reads each value once: a default that fails on a row would stop the mutation half way.
-    read = yield from count_or_message(
-        f"SELECT sum(length(toString(tuple({name})))) FROM {parts.source} WHERE {without}"
-    )
+    value = f"sum(length(toString(tuple({name}))))"
+    read = yield from count_or_message(parts.shards, value, f"FROM {parts.source} WHERE {without}")
     return "" if isinstance(read, int) else f"rows of parts without {old.name} cannot be read (the engine: {read})"
 
 
-def count_or_message(sql: str) -> Routine[int | str]:
-    """A count, or the engine's message where it refuses to count."""
+def count_or_message(hosts: Topology, count: str, rest: str, given: str = "") -> Routine[int | str]:
+    """A count over all shards, or the engine's message where it refuses to count. ``given``: a WITH in front."""
     try:
-        rows = yield from ask_permissively(Query(sql, {}, READ, long=True))
+        rows = yield from ask_shards(hosts, [count], rest, READ, given=given, long=True)
     except StatementError as error:
         if error.code == 0:
             raise
         return first_line(str(error))
-    return number(rows[0][0])
+    return sum(number(row[0]) for row in rows)

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aaiclick.clickhouse.messages import first_line, shortened
-from aaiclick.clickhouse.statements import ask_permissively
+from aaiclick.clickhouse.shared.ask_shards import ask_shards, first_text
 from aaiclick.errors import StatementError
 from aaiclick.plan.proof.bytes_on_disk import same_kind, same_order
 from aaiclick.plan.proof.column_uses import ColumnUse
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
-from aaiclick.routine import Query, Routine, number, text
+from aaiclick.routine import Routine, number
 from aaiclick.sql.quoting import quote_name
 
 _PREFIX = "_aaiclick_old_"
@@ -93,17 +93,15 @@ def _pass(diff: TableDiff, data_name: str, comparisons: Sequence[Comparison]) ->
         diff, data_name, [expression for comparison in comparisons for expression in comparison.new], carried
     )
     columns = [column for place, comparison in enumerate(comparisons) for column in _columns(place, comparison)]
-    answer = yield from ask_permissively(
-        Query(f"SELECT {', '.join(columns)} FROM {rows.source}", {}, COMPARE_SETTINGS, long=True)
-    )
-    # One row: its values are in the order in which _columns asks for them.
-    values = list(answer[0])
+    answer = yield from ask_shards(diff.shards, columns, f"FROM {rows.source}", COMPARE_SETTINGS, long=True)
+    # One row of each shard: its values are in the order in which _columns asks for them.
+    values = list(zip(*answer, strict=True))
     found: list[ComparisonResult] = []
     for comparison in comparisons:
         differs, example, types = (
-            number(values.pop(0)),
-            text(values.pop(0)),
-            [text(values.pop(0)) for _ in (*comparison.old, *comparison.new)],
+            sum(map(number, values.pop(0))),
+            first_text(values.pop(0)),
+            [first_text(values.pop(0)) for _ in (*comparison.old, *comparison.new)],
         )
         pairs = zip(types[: len(comparison.old)], types[len(comparison.old) :], strict=True)
         # An empty table has no row to take the types from; nothing differs there.

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 
 from aaiclick.catalog.forms import ConstraintForm
 from aaiclick.clickhouse.messages import first_line, shortened
-from aaiclick.clickhouse.statements import ask_permissively
+from aaiclick.clickhouse.shared.ask_shards import ask_shards, first_text
 from aaiclick.diff.changes.constraints import ChangeConstraint
 from aaiclick.errors import StatementError
 from aaiclick.plan.proof.column_uses import ColumnUse
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
-from aaiclick.routine import Query, Routine, number, text
+from aaiclick.routine import Routine, number
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import quote_name
 
@@ -63,14 +63,8 @@ def _violated(diff: TableDiff, data_name: str, constraint: ConstraintForm, befor
     condition = f"NOT {fulfilled(expression)}{f' AND {_BEFORE}' if before else ''}"
     example = f"toString(tuple({', '.join(map(quote_name, shown))}))" if shown else "''"
     try:
-        answer = yield from ask_permissively(
-            Query(
-                f"SELECT toUInt64(countIf({condition})), anyIf({example}, {condition}) FROM {rows.source}",
-                {},
-                COMPARE_SETTINGS,
-                long=True,
-            )
-        )
+        columns = [f"toUInt64(countIf({condition}))", f"anyIf({example}, {condition})"]
+        answer = yield from ask_shards(diff.shards, columns, f"FROM {rows.source}", COMPARE_SETTINGS, long=True)
     except StatementError as error:
         # No answer of the server: the connection failed.
         if error.code == 0:
@@ -79,7 +73,7 @@ def _violated(diff: TableDiff, data_name: str, constraint: ConstraintForm, befor
             f"whether rows fulfil the constraint {constraint.name} ({expression}) cannot be told (the engine: "
             f"{first_line(str(error))})"
         )
-    count, found = number(answer[0][0]), text(answer[0][1])
+    count, found = sum(number(row[0]) for row in answer), first_text(row[1] for row in answer)
     if not count:
         return ""
     return f"{count:,} rows violate the constraint {constraint.name} ({expression}), for instance {shortened(found)}"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from aaiclick.clickhouse.shared.ask_shards import ask_shards
+from aaiclick.clickhouse.topology import SINGLE
 from aaiclick.diff.target import live_column
 from aaiclick.plan.strategies.context import TableDiff
-from aaiclick.routine import Query, Routine, number, text
+from aaiclick.routine import Routine, number, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,14 @@ def touched_bytes(diff: TableDiff, data_name: str) -> Routine[int]:
 
 def _sizes(diff: TableDiff, data_name: str) -> Routine[dict[str, int]]:
     """Compressed bytes of each column."""
-    rows = yield Query(
-        "SELECT name, toUInt64(data_compressed_bytes) FROM system.columns WHERE database = {database:String} AND "
-        "table = {table:String}",
-        {"database": diff.database, "table": data_name},
+    rows = yield from ask_shards(
+        # Where no row may be read nobody asks what it would cost: a shard may be away.
+        diff.shards if not diff.reads_no_rows else SINGLE,
+        ["name", "toUInt64(data_compressed_bytes)"],
+        "FROM system.columns WHERE database = {database:String} AND table = {table:String}",
+        parameters={"database": diff.database, "table": data_name},
     )
-    return {text(row[0]): number(row[1]) for row in rows}
+    found: dict[str, int] = {}
+    for name, size in rows:
+        found[text(name)] = found.get(text(name), 0) + number(size)
+    return found

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from aaiclick.clickhouse.refusable import rows_or_refusal
+from aaiclick.clickhouse.shared.ask_shards import shards_answered
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.proof.column_uses import ColumnUse
 from aaiclick.plan.proof.comparisons import ComparisonResult
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
-from aaiclick.routine import Query, Routine, number
+from aaiclick.routine import Routine, number
 
 
 def expires(diff: TableDiff, data_name: str, use: ColumnUse, seen: ComparisonResult) -> Routine[tuple[Hazard, ...]]:
@@ -33,9 +33,8 @@ def _earlier(diff: TableDiff, data_name: str, use: ColumnUse) -> Routine[int | N
     pairs = list(zip(carried, use.new, strict=True))
     # The WHERE of a TTL is 0 or 1: a row that did not meet it before and does so now is deleted, too.
     sooner = " OR ".join(f"{old} < {new}" if new.startswith("ifNull(") else f"{new} < {old}" for old, new in pairs)
-    answer = yield from rows_or_refusal(
-        Query(f"SELECT toUInt64(countIf({sooner})) FROM {rows.source}", {}, COMPARE_SETTINGS, long=True)
-    )
+    count = [f"toUInt64(countIf({sooner}))"]
+    answer = yield from shards_answered(diff.shards, count, f"FROM {rows.source}", COMPARE_SETTINGS, long=True)
     if answer is None:
         return None
-    return number(answer[0][0])
+    return sum(number(row[0]) for row in answer)

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 from aaiclick.clickhouse.parts import EVERY_ROW
 from aaiclick.clickhouse.refusable import rows_or_refusal
+from aaiclick.clickhouse.shared.ask_shards import ask_shards
 from aaiclick.clickhouse.topology import PROOF, Topology
 from aaiclick.diff.hazards import Hazard
-from aaiclick.plan.data_checks.checks import asked
 from aaiclick.plan.model import Step
 from aaiclick.plan.proof.changed import changed_columns
 from aaiclick.plan.proof.column_uses import through_aliases
@@ -42,9 +42,11 @@ def held_to_policies(diff: TableDiff, data_name: str, step: Step, cost: Cost) ->
     known = yield from _listed(diff.cache, diff.database, diff.topology)
     # '' is the table of a policy ON db.*.
     policies = [policy for policy in known.policies if policy.table in ("", data_name)]
-    # Without a policy nothing is hidden, and nothing has to be counted.
-    if reading and (policies or not known.complete):
-        hidden = yield from hidden_rows(diff.database, data_name)
+    # Without a policy nothing is hidden, and nothing has to be counted. Other shards are not asked where no row may be
+    # read: one may be away, and that is said.
+    looks = not diff.reads_no_rows or diff.shards.shards < 2
+    if reading and looks and (policies or not known.complete):
+        hidden = yield from hidden_rows(diff.shards, diff.database, data_name)
         if hidden:
             return replace(step, blocked=hidden)
     harmed, unlooked = yield from _harmed(diff, data_name, policies)
@@ -104,30 +106,45 @@ def _listed(cache: RehearsalCache, database: str, topology: Topology) -> Routine
     return cache.row_policies
 
 
-def hidden_rows(database: str, name: str) -> Routine[str]:
+def hidden_rows(hosts: Topology, database: str, name: str) -> Routine[str]:
     """Why this user cannot tell what all rows of a table hold; '' where every row can be read."""
-    last, held, seen = ("", 0), 0, 0
+    last: list[tuple[str, int, int]] = []
+    held, seen = 0, 0
     # Until two looks agree: rows that are inserted or merged in between change one of the two numbers.
     for _ in range(_LOOKS):
-        # The parts first: rows that come in meanwhile are then only read. Parts count the rows that lightweight
-        # deletes have hidden, so these are read, too.
-        sql = (
-            "SELECT (SELECT (hex(sum(cityHash64(name, hash_of_all_files))), sum(rows)) FROM system.parts WHERE active "
-            f"AND database = {quote_string(database)} AND table = {quote_string(name)} AND NOT "
-            f"startsWith(partition_id, 'patch-')) AS held, held.1, held.2, count() FROM {qualified(database, name)}"
-        )
-        rows = yield from asked(sql, EVERY_ROW, long=True)
-        parts, held, seen = text(rows[0][1]), number(rows[0][2]), number(rows[0][3])
+        looks = yield from _parts_and_rows(hosts, database, name)
         # Rows may have come in between the two counts, so more of them are no contradiction.
-        if seen >= held:
+        short = [(inside, read) for _, inside, read in looks if read < inside]
+        if not short:
             return ""
-        if (parts, seen) == last:
+        held, seen = (sum(counts) for counts in zip(*short, strict=True))
+        if looks == last:
             break
-        last = (parts, seen)
+        last = looks
     return (
         f"{held:,} rows are in {name}, and {seen:,} of them can be read: a row policy hides the others from this "
         "user, so what they hold cannot be looked at. Run it as a user who may read every row"
     )
+
+
+def _parts_and_rows(hosts: Topology, database: str, name: str) -> Routine[list[tuple[str, int, int]]]:
+    """For each shard a digest of the parts of a table, the rows in them, and how many this user reads."""
+    # The parts first: rows that come in meanwhile are then only read. Parts count the rows that lightweight deletes
+    # have hidden, so these are read, too.
+    inside = ["hex(sum(cityHash64(name, hash_of_all_files)))", "sum(rows)"]
+    parts = (
+        f"FROM system.parts WHERE active AND database = {quote_string(database)} AND table = {quote_string(name)} AND "
+        "NOT startsWith(partition_id, 'patch-')"
+    )
+    rows = f"FROM {qualified(database, name)}"
+    if hosts.shards < 2:
+        columns = [f"(SELECT ({', '.join(inside)}) {parts}) AS held", "held.1", "held.2", "count()"]
+        found = yield from ask_shards(hosts, columns, rows, EVERY_ROW, long=True)
+        return [(text(row[1]), number(row[2]), number(row[3])) for row in found]
+    # In two questions: the host that is connected to would answer a scalar subquery for all shards.
+    held = yield from ask_shards(hosts, inside, parts)
+    read = yield from ask_shards(hosts, ["count()"], rows, EVERY_ROW, long=True)
+    return [(text(one), number(many), number(count)) for (one, many), (count,) in zip(held, read, strict=True)]
 
 
 def _concerned(diff: TableDiff) -> bool:

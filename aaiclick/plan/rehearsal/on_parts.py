@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aaiclick.clickhouse.messages import first_line
+from aaiclick.clickhouse.shared.ask_shards import ask_shards, of_shards
 from aaiclick.error_codes import (
     ACCESS_DENIED,
     MEMORY_LIMIT_EXCEEDED,
@@ -20,9 +21,16 @@ from aaiclick.errors import StatementError
 from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.plan.rehearsal.cache import AcceptedBatch, key_without_names
 from aaiclick.plan.rehearsal.empty_clone import REHEARSE
-from aaiclick.plan.rehearsal.parts_clone import NoPartsClone, PartsClone, attach_parts, make_parts_clone, replay_alters
+from aaiclick.plan.rehearsal.parts_clone import (
+    PATCHED,
+    NoPartsClone,
+    PartsClone,
+    attach_parts,
+    make_parts_clone,
+    replay_alters,
+)
 from aaiclick.plan.strategies.context import TableDiff
-from aaiclick.routine import Command, Routine
+from aaiclick.routine import Command, Routine, number
 from aaiclick.sql.quoting import quote_name
 
 _MOST_ALIKE = 3
@@ -59,11 +67,26 @@ def attach_refused(diff: TableDiff, source: str, work: AttachWork, sent: Sequenc
     """Why a table of the new form cannot take over parts of the live one; '' where it can, or it was not tried."""
     if not _is_tried(diff, "attach"):
         return ""
+    # A clone is made of parts of this host. Of those of other shards this can be told.
+    if diff.shards.shards > 1 and (yield from _patched(diff, source)):
+        return PATCHED
     loaded = yield from make_parts_clone(diff, source, "attach-parts")
     if isinstance(loaded, NoPartsClone):
         # Parts that fit into no other table are no reason against an ALTER, but they are one against this.
         return loaded.refusal
     return (yield from _attached(diff, loaded, work, sent))
+
+
+def _patched(diff: TableDiff, source: str) -> Routine[bool]:
+    """Whether a shard has updates that are not applied yet."""
+    rows = yield from ask_shards(
+        diff.shards,
+        ["toUInt64(count())"],
+        "FROM system.parts WHERE active AND startsWith(name, 'patch-') AND database = {database:String} AND table = "
+        "{table:String}",
+        parameters={"database": diff.database, "table": source},
+    )
+    return any(number(row[0]) for row in rows)
 
 
 def _attached(diff: TableDiff, loaded: PartsClone, work: AttachWork, sent: Sequence[AcceptedBatch]) -> Routine[str]:
@@ -82,15 +105,13 @@ def copy_refused(diff: TableDiff, source: str, work: RebuildWork) -> Routine[str
         return ""
     target = yield from diff.make_clone(work.form, "copied-rows")
     names = ", ".join(quote_name(column.target) for column in work.columns)
-    expressions = ", ".join(column.expression for column in work.columns)
     where = f" WHERE {work.where}" if work.where else ""
-    settings = {**REHEARSE, **_COPY, **dict(work.settings)}
+    rows, asking = of_shards(
+        diff.shards, [column.expression for column in work.columns], f"FROM {diff.name_of(source)}{where} LIMIT {_ROWS}"
+    )
+    settings = {**asking, **REHEARSE, **_COPY, **dict(work.settings)}
     try:
-        yield Command(
-            f"INSERT INTO {target.name} ({names}) SELECT {expressions} FROM {diff.name_of(source)}{where} LIMIT "
-            f"{_ROWS}",
-            settings=settings,
-        )
+        yield Command(f"INSERT INTO {target.name} ({names}) {rows}", settings=settings)
     except StatementError as error:
         if error.code == 0:
             raise

@@ -25,6 +25,8 @@ from aaiclick.sql.quoting import qualified
 
 RUN_BYTES = 64 << 20
 """The mutations of a sample of more bytes are left pending."""
+PATCHED = "it has updates that are not applied yet (patch parts), which cannot be attached"
+"""Why no other table can take over such parts."""
 _SECONDS = 30
 
 
@@ -52,9 +54,7 @@ def make_parts_clone(diff: TableDiff, source: str, label: str) -> Routine[PartsC
     chosen = partitions(parts, columns)
     if not chosen:
         patched = any(part.patch for part in parts)
-        return NoPartsClone(
-            "it has updates that are not applied yet (patch parts), which cannot be attached" if patched else ""
-        )
+        return NoPartsClone(PATCHED if patched else "")
     # In the server's own spelling: ATTACH compares the texts of two definitions.
     form = replace(diff.as_spelled, name=diff.form.name)
     # Without merges from its first moment: a part that is merged away is none that the live table has.

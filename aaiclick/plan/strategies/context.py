@@ -12,6 +12,7 @@ from aaiclick.catalog.render import local_family, scratch_unfit
 from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.diff.changes.base import Change
 from aaiclick.diff.target import Target, is_prefix
+from aaiclick.plan.clusters.sizes import OWN_ROWS
 from aaiclick.plan.rehearsal.cache import RehearsalCache
 from aaiclick.plan.rehearsal.empty_clone import Clone
 from aaiclick.routine import Routine
@@ -71,8 +72,6 @@ class TableDiff:
     """The hosts that have the table."""
     max_read_bytes: int | None = None
     """How many bytes of live columns may be read before anything is changed; None: any number, 0: none."""
-    max_shard_bytes: int | None = 0
-    """The same for what is asked of all shards together, where there are several."""
 
     @property
     def hosts(self) -> Topology:
@@ -80,7 +79,14 @@ class TableDiff:
         shard of its own."""
         if self.live.predicted or not self.topology.reached:
             return SINGLE  # an earlier step makes it: no host has it yet
-        return self.topology if self.as_spelled.engine.startswith("Replicated") else self.topology.apart
+        return self.topology.of_table(self.as_spelled.engine)
+
+    @property
+    def shards(self) -> Topology:
+        """The hosts whose rows are looked at, shard by shard; one host where it has all rows of the table. What stands
+        before tables of other hosts shows the rows of all of them by itself."""
+        own = self.form.merge_tree or self.form.engine in OWN_ROWS
+        return self.hosts if own and self.topology.shards > 1 else SINGLE
 
     @property
     def reads_no_rows(self) -> bool:

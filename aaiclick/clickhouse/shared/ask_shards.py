@@ -1,0 +1,126 @@
+"""Questions about the rows and parts of a table that each shard answers for itself: nothing brings its rows to another
+one, and merges combine rows of one shard only.
+
+One host of each shard carries the whole question out, and only its answer goes over the network: the host that is
+connected to for its own shard, of the others the first that answers. It is a question for a view and not for the
+columns of a table, because of these every row would be sent to the host that is connected to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from aaiclick.clickhouse.statements import ask_permissively, merged
+from aaiclick.clickhouse.topology import Topology, named
+from aaiclick.error_codes import ALL_CONNECTION_TRIES_FAILED, ATTEMPT_TO_READ_AFTER_EOF, NETWORK_ERROR, SOCKET_TIMEOUT
+from aaiclick.errors import PlanError, StatementError
+from aaiclick.routine import Query, Routine, Rows, Scalar, text
+
+_VALUE = "_aaiclick_answer_"
+_AWAY = frozenset({ALL_CONNECTION_TRIES_FAILED, ATTEMPT_TO_READ_AFTER_EOF, NETWORK_ERROR, SOCKET_TIMEOUT})
+_EACH: Mapping[str, str | int] = {
+    # Which host answers: the one that is connected to, else the first of the shard that does.
+    "prefer_localhost_replica": 1,
+    "load_balancing": "in_order",
+    "max_parallel_replicas": 1,
+    "use_hedged_requests": 0,
+    # A shard that does not answer is an error. Left out, it would seem to have no such row.
+    "skip_unavailable_shards": 0,
+    "connect_timeout_with_failover_ms": 2000,
+    "handshake_timeout_ms": 3000,
+    # A server at work tells how far it is several times a second.
+    "receive_timeout": 60,
+    # What the profile of the user on another host changes is not known here, and what is sent counts there: these
+    # would have it answer for other rows.
+    "apply_deleted_mask": 1,
+    "final": 0,
+    "limit": 0,
+    "offset": 0,
+    "additional_table_filters": "{}",
+    "additional_result_filter": "",
+    "transform_null_in": 0,
+    "join_use_nulls": 0,
+    "aggregate_functions_null_for_empty": 0,
+    "prefer_column_name_to_alias": 0,
+    "read_overflow_mode": "throw",
+    "timeout_overflow_mode": "throw",
+    "group_by_overflow_mode": "throw",
+}
+
+
+def ask_shards(
+    hosts: Topology,
+    columns: Sequence[str],
+    rest: str,
+    settings: Mapping[str, str | int] | None = None,
+    *,
+    given: str = "",
+    parameters: Mapping[str, str | int] | None = None,
+    long: bool = False,
+) -> Routine[Rows]:
+    """The answers to ``SELECT columns rest`` of all shards, in their order; where there is one, of the host that is
+    connected to. ``given``: a WITH in front. No scalar subquery may stand in them: the host that is connected to
+    computes it, for all shards. One behind IN is carried out by each.
+
+    Raises StatementError where the server refuses the question, PlanError where all hosts of a shard are away.
+    """
+    sql, asking = of_shards(hosts, columns, rest, given)
+    try:
+        return (yield from ask_permissively(Query(sql, parameters or {}, merged(asking, settings or {}), long=long)))
+    except StatementError as error:
+        if hosts.shards > 1 and error.code in _AWAY and (silent := (yield from _silent(hosts))):
+            raise PlanError(f"{silent}. Nothing was changed; run again when it does") from error
+        raise
+
+
+def of_shards(
+    hosts: Topology, columns: Sequence[str], rest: str, given: str = ""
+) -> tuple[str, Mapping[str, str | int]]:
+    """``SELECT columns rest`` of all shards as one SELECT, and the settings that it needs."""
+    if hosts.shards < 2:
+        return f"{given}SELECT {', '.join(columns)} {rest}", {}
+    # A view has a name for each column, and no two of them alike.
+    values = [f"{_VALUE}{place}" for place in range(len(columns))]
+    answers = ", ".join(f"({column}) AS {value}" for column, value in zip(columns, values, strict=True))
+    asked = hosts.each_shard(f"view({given}SELECT {answers} {rest})")
+    return f"SELECT {', '.join(values)} FROM {asked} ORDER BY toInt64(_shard_num)", _EACH
+
+
+def shards_answered(
+    hosts: Topology,
+    columns: Sequence[str],
+    rest: str,
+    settings: Mapping[str, str | int] | None = None,
+    *,
+    long: bool = False,
+) -> Routine[Rows | None]:
+    """The same; None where the engine refuses the question."""
+    try:
+        return (yield from ask_shards(hosts, columns, rest, settings, long=long))
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return None
+
+
+def first_text(values: Iterable[Scalar]) -> str:
+    """The example that some shard has given; '' where none has one."""
+    return next((found for value in values if (found := text(value))), "")
+
+
+def _silent(hosts: Topology) -> Routine[str]:
+    from aaiclick.clickhouse.shared.ask_all import servers
+
+    return silent_shards(hosts, frozenset((yield from servers(hosts))))
+
+
+def silent_shards(hosts: Topology, answered: frozenset[int]) -> str:
+    """A sentence about shards of which no host has answered; '' where one of each has."""
+    there = {hosts.at(place).shard for place in answered}
+    away = [place for place, host in enumerate(hosts.hosts, 1) if host.shard not in there]
+    if not away:
+        return ""
+    said = "hosts {} do not answer, and nobody knows which rows they have"
+    if len(away) == 1:
+        said = "host {} does not answer, and nobody knows which rows it has"
+    return said.format(named(hosts, away))
