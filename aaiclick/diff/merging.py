@@ -153,8 +153,18 @@ def altered(
     one, other = inner_type(old.type)[0], inner_type(new.type)[0]
     if one == other:
         return ""
-    alike = ordered_alike(one, other) if was == ORDER else was == _ADDS and _adds_alike(one, other)
+    alike = (
+        ordered_alike(one, other)
+        if was == ORDER
+        else (was == _ADDS and _adds_alike(one, other)) or (was == _MAP and _map_alike(one, other))
+    )
     return "" if alike else f"merges {was.format(new.name)}, and as {new.type} in another way than as {old.type}"
+
+
+def _map_alike(old: TypeText, new: TypeText) -> bool:
+    """True for an array of the keys, or of what is added up by them, that only gets wider."""
+    one, other = bare(old.arguments[0])[0], bare(new.arguments[0])[0]
+    return one == other or _adds_alike(one, other)
 
 
 def _adds_alike(old: TypeText, new: TypeText) -> bool:

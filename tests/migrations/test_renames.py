@@ -19,6 +19,7 @@ from aaiclick import (
     plan_schema,
 )
 from aaiclick.errors import BlockedError, MigrationError, SpecError
+from aaiclick.specs.moves import MoveContext
 from aaiclick.specs.renames import applicable, circle
 
 ID = Column("id", "UInt64")
@@ -152,6 +153,50 @@ def test_a_name_that_a_table_gives_up_is_free(
             (count, "x" if count else "")
         ]
     assert plan_schema(aaiclick_client, wanted).steps == ()
+
+
+@pytest.mark.parametrize(
+    ("sql", "rows"),
+    [
+        (["SELECT 1"], [(1,)]),
+        (["INSERT INTO other VALUES (7)"], [(1,)]),
+        (["ALTER TABLE c DELETE WHERE id = 1"], []),
+        (["INSERT INTO a VALUES (5)", "SELECT 1"], [(1,)]),
+    ],
+)
+def test_a_name_is_free_beside_statements(
+    aaiclick_client: Client, sql: list[str], rows: list[tuple[object, ...]]
+) -> None:
+    def version(number: int, names: list[str], *migrations: Migration) -> Schema:
+        objects = [Table(name, [ID], engine=MergeTree(order_by=["id"])) for name in names]
+        return Schema("app", version=number, objects=list(objects), migrations=list(migrations))
+
+    ensure_schema(aaiclick_client, version(1, ["a", "other"]))
+    aaiclick_client.command("INSERT INTO a VALUES (1)")
+    migration = Migration(2, renames={"a": "c"}, sql=sql)
+    policy = Policy.lossless().allow("run-sql migration 2")
+    ensure_schema(aaiclick_client, version(2, ["a", "c", "other"], migration), policy=policy)
+    assert aaiclick_client.query("SELECT id FROM c").result_rows == rows
+    expected = [(5,)] if "INSERT INTO a" in sql[0] else []
+    assert aaiclick_client.query("SELECT id FROM a").result_rows == expected
+
+
+def test_a_function_finds_the_tables_of_its_version(aaiclick_client: Client) -> None:
+    def version(number: int, names: str, *migrations: Migration) -> Schema:
+        objects = [Table(name, [ID], engine=MergeTree(order_by=["id"])) for name in names]
+        return Schema("app", version=number, objects=list(objects), migrations=list(migrations))
+
+    ensure_schema(aaiclick_client, version(1, "a"))
+    aaiclick_client.command("INSERT INTO a VALUES (1)")
+    found: dict[str, object] = {}
+
+    def move(context: MoveContext) -> None:
+        for name in "ac":
+            found[name] = context.client.query(f"SELECT count() FROM {context.table(name)}").result_rows[0][0]
+
+    migration = Migration(2, renames={"a": "c"}, move=move)
+    ensure_schema(aaiclick_client, version(2, "ac", migration), policy=Policy.lossless())
+    assert found == {"a": 0, "c": 1}
 
 
 def test_a_view_that_a_freed_name_sets_off_is_named(aaiclick_client: Client) -> None:

@@ -49,6 +49,31 @@ def test_a_new_column_takes_no_name_from_another_table(aaiclick_client: Client, 
 
 
 @pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * FROM t LEFT JOIN u USING k",
+        "SELECT COLUMNS('^(a|b)') FROM t LEFT JOIN u USING k",
+        "SELECT b FROM (SELECT * FROM t LEFT JOIN u USING k)",
+    ],
+)
+def test_a_new_column_takes_the_plain_name_of_one_that_is_matched(aaiclick_client: Client, query: str) -> None:
+    """``b`` was that of ``u``, which is called ``u.b`` from then on."""
+    world(aaiclick_client, f"CREATE VIEW v AS {query}")
+    named = "says b without a table" if query.startswith("SELECT b") else r"takes b from \* or COLUMNS"
+    with pytest.raises(BlockedError, match=f"v: its query {named}, and"):
+        ensure_schema(aaiclick_client, Schema("names", version=1, objects=[table("a", "b")]), policy=Policy.safe())
+    assert rows(aaiclick_client, "SELECT b FROM v") == [(9,)]
+
+
+@pytest.mark.parametrize("query", ["SELECT *, a + 1 AS b FROM t", "SELECT COLUMNS('^a'), k AS b FROM t AS x"])
+def test_a_name_that_the_query_gives_itself_stays_its_own(aaiclick_client: Client, query: str) -> None:
+    world(aaiclick_client, f"CREATE VIEW v AS {query}")
+    before = rows(aaiclick_client, "SELECT b FROM v")
+    ensure_schema(aaiclick_client, Schema("names", version=1, objects=[table("a", "b")]), policy=Policy.safe())
+    assert rows(aaiclick_client, "SELECT b FROM v") == before
+
+
+@pytest.mark.parametrize(
     "query", ["SELECT a, u.b AS b FROM t LEFT JOIN u USING k", "SELECT * FROM u LEFT JOIN t USING k"]
 )
 def test_a_query_that_says_which_table_is_meant_is_no_obstacle(aaiclick_client: Client, query: str) -> None:

@@ -45,3 +45,45 @@ def test_one_that_stays_as_it_is_over_a_table_that_changes_is_stopped_again(aaic
     changed = _schema("Date32", "SELECT k FROM t")
     ensure_schema(aaiclick_client, changed, policy=Policy.lossless().allow("replace-view v"))
     assert _status(aaiclick_client) == "Disabled"
+
+
+def _shown(client: Client) -> list[int]:
+    return [int(str(row[0])) for row in client.query("SELECT k FROM v ORDER BY k").result_rows]
+
+
+@pytest.mark.parametrize("refresh", ["EVERY 1 YEAR", "EVERY 1 YEAR APPEND"])
+@pytest.mark.parametrize("stopped", [False, True], ids=["running", "stopped"])
+def test_one_with_another_query_is_refreshed_or_said(aaiclick_client: Client, refresh: str, stopped: bool) -> None:
+    """Until its next refresh it would show what its former query gave; a view that is created shows what its query
+    gives."""
+    client = aaiclick_client
+
+    def schema(query: str) -> Schema:
+        table = Table("t", [Column("k", "UInt64")], engine=MergeTree(order_by=[]))
+        view = MaterializedView("v", query=query, engine=MergeTree(order_by=["k"]), refresh=refresh)
+        return Schema("s", version=None, objects=[table, view])
+
+    client.command("CREATE TABLE t (k UInt64) ENGINE = MergeTree ORDER BY tuple()")
+    client.command("INSERT INTO t VALUES (1)")
+    ensure_schema(client, schema("SELECT k FROM t"))
+    client.command("SYSTEM WAIT VIEW v")
+    if stopped:
+        client.command("SYSTEM STOP VIEW v")
+    plan = plan_schema(client, schema("SELECT k * 10 AS k FROM t"))
+    ensure_schema(client, schema("SELECT k * 10 AS k FROM t"), policy=Policy.lossless())
+    refreshed = [step.sql for step in plan.required if step.id == "v:refresh"]
+    if "APPEND" in refresh:
+        assert refreshed == []
+        assert "v: rows that former refreshes have appended stay as its former query gave them" in plan.notes
+    elif stopped:
+        assert refreshed == []
+        (note,) = [note for note in plan.notes if note.startswith("v shows what its former query gave until")]
+        client.command("SYSTEM START VIEW v")
+        client.command(note[note.index("SYSTEM REFRESH") :].removesuffix(" refreshes it at once"))
+        client.command("SYSTEM WAIT VIEW v")
+        assert _shown(client) == [10]
+    else:
+        assert len(refreshed) == 1
+        client.command("SYSTEM WAIT VIEW v")
+        assert _shown(client) == [10]
+    assert not plan_schema(client, schema("SELECT k * 10 AS k FROM t")).required

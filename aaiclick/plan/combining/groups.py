@@ -166,7 +166,17 @@ def _of_partition_key(diff: TableDiff, before: TableForm, groups: _Groups | None
     if groups is None or not before.partition_by:
         apart = f" (now rows of {groups.old:,} keys would stay apart as {groups.both:,})" if groups is not None else ""
         return Hazard("changes-values", f"{message} from now on{apart}", key)
-    return Hazard("loses-rows", f"{message} (groups of rows: {groups.old:,} now, {groups.new:,} then)", key)
+    if groups.old == groups.new == groups.both:
+        return Hazard(
+            "changes-values", f"{message} from now on (no row that is there meets another one than before)", key
+        )
+    # ``both``: how many groups there are of rows that are together now and then.
+    said: list[str] = []
+    if groups.both > groups.new:
+        said.append(f"rows of {groups.both:,} groups come together in {groups.new:,}")
+    if groups.both > groups.old:
+        said.append(f"rows of {groups.old:,} groups, which it would combine, stay apart as {groups.both:,}")
+    return Hazard("loses-rows", f"{message}: {', '.join(said)}", key)
 
 
 def _within(form: TableForm, keyed: TableForm) -> bool:

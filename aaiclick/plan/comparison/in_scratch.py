@@ -25,7 +25,7 @@ from aaiclick.plan.dependents.dependent_steps import DependentSteps, PlannedChan
 from aaiclick.plan.dependents.dependents import Dependent
 from aaiclick.plan.dependents.dropped_first import droppable_views, dropped_first
 from aaiclick.plan.dependents.drops import BeforeDrop, guard_drops
-from aaiclick.plan.dependents.stopped_views import stopped_again
+from aaiclick.plan.dependents.stopped_views import refreshed_again, stopped_again
 from aaiclick.plan.families import family_tables
 from aaiclick.plan.materialize import requested
 from aaiclick.plan.model import Step
@@ -131,6 +131,7 @@ def _plan_objects(compared: ToCompare, scratch: Scratch, notes: list[str]) -> Ro
     changed = yield from _asked_before(compared, around, targets, moved, changed, notes)
     # Over all views that are made, whichever part has planned them.
     changed = yield from stopped_again(changed, path.topology, path.stopped_views, notes)
+    changed = yield from refreshed_again(changed, others, planned.queries, catalog.database, path.topology, notes)
     freed = given_up(tables)
     apart = _set_off_between(compared.created, freed, others, catalog)
     first = (*compared.first.steps, *compared.created, *apart)

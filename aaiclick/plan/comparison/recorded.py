@@ -38,7 +38,8 @@ def live_source(table: Table, catalog: Catalog, path: UpgradePath | None = None)
 
 def live_sources(tables: Sequence[Table], catalog: Catalog, path: UpgradePath) -> dict[str, LiveObject]:
     """The live table of each declaration that has one. A name that is given up to another declared table, by a
-    migration that renames, is free for a new table, or for the next of a chain."""
+    migration that renames, is free for a new table, or for the next of a chain. Statements of a migration on the way
+    find the tables under the names of its own version (``scripted/order.py``)."""
     declared = {table.name for table in tables}
     given: set[str] = set()
     while True:
@@ -47,9 +48,8 @@ def live_sources(tables: Sequence[Table], catalog: Catalog, path: UpgradePath) -
             names = [*(() if table.name in given else (table.name,)), *earlier_names(table, path)]
             if live := next((there for name in names if (there := catalog.get(name)) is not None), None):
                 found[table.name] = live
-        # Statements of a migration on the way name a table as it was called then: nobody could tell which is meant.
         free = {name for name in given_up(found) if name in declared and _can_be_free(name, tables)}
-        if path.pending_scripts or path.changed_later or free <= given:
+        if free <= given:
             return found
         given |= free
 

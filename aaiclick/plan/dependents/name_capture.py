@@ -8,8 +8,9 @@ column from then on: it takes the one of the first table, or of the innermost qu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.plan.dependents.dependents import Place
@@ -28,6 +29,8 @@ class Sources:
     """Where the columns of a query come from: how often each name is read from each table, by ``database.name``."""
 
     reads: Counter[tuple[str, str]]
+    shows: tuple[Mapping[str, tuple[str, str]], ...] = ()
+    """For each SELECT the columns that it shows as they are: the name that they get, the column and its table."""
 
     def elsewhere(self, column: str, tables: frozenset[str]) -> dict[str, int]:
         """How often a name is read from tables other than these."""
@@ -49,14 +52,24 @@ def taken_over(query: str, after: str, changed: Names, moved: Mapping[Place, Pla
         return ()
     back = {".".join(place): ".".join(name) for name, place in moved.items()}
     # Tables of scratch under the names that they stand for, so that the two can be compared.
-    new = Sources(Counter({(name, back.get(table, table)): count for (name, table), count in new.reads.items()}))
+    new = Sources(
+        Counter({(name, back.get(table, table)): count for (name, table), count in new.reads.items()}),
+        tuple({shown: (name, back.get(table, table)) for shown, (name, table) in each.items()} for each in new.shows),
+    )
     return tuple(
         name
         for name in sorted(suspects)
-        if old.elsewhere(name, owners := _owners(changed, name)) != new.elsewhere(name, owners)
+        # A column that * or COLUMNS adds takes the plain name, and the other one gets its table in front.
+        if _shown_otherwise(old, new, name)
+        or old.elsewhere(name, owners := _owners(changed, name)) != new.elsewhere(name, owners)
         # Only one of the two tables has such a column: in the other one it is a virtual one.
         or any(old.reads[name, owner] and new.reads[name, owner] for owner in owners)
     )
+
+
+def _shown_otherwise(old: Sources, new: Sources, name: str) -> bool:
+    pairs = zip(old.shows, new.shows, strict=True) if len(old.shows) == len(new.shows) else ()
+    return any(name in before and name in after and before[name] != after[name] for before, after in pairs)
 
 
 def _owners(changed: Names, name: str) -> frozenset[str]:
@@ -90,7 +103,8 @@ def _sources(query: str) -> Routine[Sources | None]:
     )
     if rows is None:
         return None
-    lines = [text(row[0]).strip() for row in rows]
+    printed = [text(row[0]) for row in rows]
+    lines = [line.strip() for line in printed]
     tables = {
         line.split("id: ", 1)[1].split(",")[0]: line.split("table_name: ", 1)[1].removesuffix(", final: 1")
         for line in lines
@@ -105,4 +119,31 @@ def _sources(query: str) -> Routine[Sources | None]:
         table = tables.get(line.rpartition("source_id: ")[2])
         if table is not None:
             columns[number] = (name, table)
-    return Sources(Counter(columns.values()))
+    return Sources(Counter(columns.values()), tuple(_shown(printed, columns)))
+
+
+def _shown(printed: Sequence[str], columns: Mapping[str, tuple[str, str]]) -> Iterator[dict[str, tuple[str, str]]]:
+    """The names that each SELECT gives to columns of tables."""
+    for start, line in enumerate(printed):
+        if not line.lstrip().startswith("QUERY id: "):
+            continue
+        depth = len(line) - len(line.lstrip())
+        inside = _deeper(printed[start + 1 :], depth)
+        names = [each.strip().partition(" ")[0] for each in _under(inside, "PROJECTION COLUMNS", depth + 2, depth + 4)]
+        nodes = _under(inside, "PROJECTION", depth + 2, depth + 6)
+        listed = [each.strip() for each in nodes]
+        numbers = [
+            each.partition("id: ")[2].partition(",")[0] if each.startswith("COLUMN id: ") else "" for each in listed
+        ]
+        if len(names) == len(numbers):
+            yield {name: columns[number] for name, number in zip(names, numbers, strict=True) if number in columns}
+
+
+def _under(lines: Sequence[str], head: str, depth: int, wanted: int) -> list[str]:
+    """The lines at one depth below the first such head."""
+    place = next((place for place, line in enumerate(lines) if line == f"{' ' * depth}{head}"), len(lines))
+    return [line for line in _deeper(lines[place + 1 :], depth) if len(line) - len(line.lstrip()) == wanted]
+
+
+def _deeper(lines: Sequence[str], depth: int) -> list[str]:
+    return list(takewhile(lambda line: len(line) - len(line.lstrip()) > depth, lines))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from aaiclick.catalog.forms import ColumnForm
+from aaiclick.catalog.view_sources import names_in_query
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.dependents.database_after import Effect
 from aaiclick.plan.dependents.dependents import Dependent, recreate_view
@@ -52,20 +53,29 @@ def broken_step(effect: Effect, database: str) -> Step:
 def taken_over_step(effect: Effect, database: str) -> Step:
     """A blocked step for an object that nobody declares and that would read other columns from then on."""
     names = ", ".join(effect.taken_over)
-    return blocked_dependent(
-        effect.dependent,
-        database,
-        f"its query says {names} without a table, and would read another column of that name from then on. Say in it "
-        "which table is meant, or drop it, first",
-    )
+    why = f"its query says {names} without a table, and would read another column of that name from then on"
+    way = "Say in it which table is meant, or drop it, first"
+    if not _said(effect):
+        why = f"its query takes {names} from * or COLUMNS, and another column has that name from then on"
+        way = "Name its columns in it, with their tables, or drop it, first"
+    return blocked_dependent(effect.dependent, database, f"{why}. {way}")
+
+
+def _said(effect: Effect) -> bool:
+    query = effect.dependent.query
+    # NATURAL JOIN names none, and matches none.
+    matched = "*" in query or "COLUMNS(" in query.upper()
+    return not matched or bool(names_in_query(query).intersection(effect.taken_over))
 
 
 def declared_query_note(effect: Effect, database: str) -> str:
     """What is said of a declared one: its query was declared for the new tables."""
-    return (
-        f"{display_name(effect.dependent, database)}: its query says {', '.join(effect.taken_over)} without a table, "
-        "and reads another column of that name after this plan than before it"
-    )
+    names = ", ".join(effect.taken_over)
+    says = f"its query says {names} without a table, and reads"
+    if not _said(effect):
+        says = f"its query takes {names} from * or COLUMNS, and shows"
+    shown = display_name(effect.dependent, database)
+    return f"{shown}: {says} another column of that name after this plan than before it"
 
 
 def _early(stored: Sequence[ColumnForm], effect: Effect) -> tuple[ColumnForm, ...]:

@@ -1,4 +1,5 @@
-"""Refreshable views that an operator has stopped (SYSTEM STOP VIEW), and that the plan makes anew.
+"""Refreshable views that the plan changes: those that an operator has stopped (SYSTEM STOP VIEW), and those that get
+another query.
 
 A new view is refreshed at once and from then on: whoever stopped it would not know. It is stopped again right behind
 its CREATE. Where several hosts have it, each may be stopped or not: there the plan says so.
@@ -6,14 +7,16 @@ its CREATE. Where several hosts have it, each may be stopped or not: there the p
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.clickhouse.topology import Topology
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import ReplaceWork
+from aaiclick.plan.steps import statements_step
 from aaiclick.routine import Query, Routine, text
+from aaiclick.specs.views import MaterializedView
 from aaiclick.sql.cluster import head_of
 from aaiclick.sql.ddl import system
 from aaiclick.sql.quoting import qualified
@@ -44,6 +47,49 @@ def stopped_again(
         work = replace(step.work, statements=(*step.work.statements, stop))
         found.append(replace(step, sql=[*step.sql, stop], work=work))
     return tuple(found)
+
+
+def refreshed_again(
+    steps: Sequence[Step],
+    items: Sequence[object],
+    queries: Mapping[str, str],
+    database: str,
+    topology: Topology,
+    notes: list[str],
+) -> Routine[tuple[Step, ...]]:
+    """The steps, and one that refreshes each view that gets another query where it is: until its next refresh it would
+    show what the former query gave. A view that is made anew is refreshed at once by the server. ``notes`` are added
+    to.
+
+    Rows that are appended stay as they are. On several hosts, and where the view is stopped, it is only said.
+    """
+    altered = {
+        step.object
+        for step in steps
+        if isinstance(step.work, ReplaceWork) and not step.blocked and not _refreshed(step)
+    }
+    views = [
+        item
+        for item in items
+        if isinstance(item, MaterializedView) and item.refresh and queries.get(item.name) and item.name in altered
+    ]
+    if not views:
+        return tuple(steps)
+    rows = yield from answered(Query(_STOPPED))
+    stopped = {text(view) for where, view in rows or () if text(where) == database}
+    found: list[Step] = []
+    for view in views:
+        refresh = system("REFRESH VIEW", qualified(database, view.name))
+        if "APPEND" in (view.refresh or "").upper().split():
+            notes.append(f"{view.name}: rows that former refreshes have appended stay as its former query gave them")
+        elif view.name in stopped or not topology.single:
+            why = " It is stopped (SYSTEM STOP VIEW)." if view.name in stopped else ""
+            shows = f"{view.name} shows what its former query gave until its next refresh ({view.refresh})"
+            notes.append(f"{shows}.{why} {refresh} refreshes it at once")
+        else:
+            words = f"is refreshed: until {view.refresh} it would show what its former query gave"
+            found.append(statements_step(f"{view.name}:refresh", view.name, words, (refresh,)))
+    return (*steps, *found)
 
 
 def _refreshed(step: Step) -> list[tuple[str, ...]]:

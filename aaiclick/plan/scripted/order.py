@@ -78,7 +78,9 @@ def _expand(
     notes: list[str] = []
     blocked = ""
     in_views = named_in_views(schema, catalog, found, first)
-    for table in tables_at(schema, path, found, first.version):
+    # Renames first: the name that a table gives up may be that of a new one.
+    listed = tables_at(schema, path, found, first.version)
+    for table in sorted(listed, key=lambda table: catalog.get(table.spec.name) is not None):
         changes = path.changes_of(table.declared.name) if table.declared is not None else ()
         # Under each name that the table has had: an early script knows it by an early one.
         names = {table.spec.name, *(change.before for change in changes), *(change.table for change in changes)}
