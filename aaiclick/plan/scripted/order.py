@@ -21,7 +21,7 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.planner import plan_objects, plan_ttl_first
 from aaiclick.plan.rehearsal.cache import Rehearsed
 from aaiclick.plan.scripted.statements import catalog_after, plan_script, predicted
-from aaiclick.plan.scripted.tables_between import script_names_any, tables_at, wanted_before
+from aaiclick.plan.scripted.tables_between import TableAt, script_names_any, tables_at, wanted_before
 from aaiclick.plan.scripted.views import named_in_views, plan_script_views
 from aaiclick.plan.ttl import ttl_steps
 from aaiclick.routine import Routine
@@ -78,9 +78,10 @@ def _expand(
     notes: list[str] = []
     blocked = ""
     in_views = named_in_views(schema, catalog, found, first)
-    # Renames first: the name that a table gives up may be that of a new one.
     listed = tables_at(schema, path, found, first.version)
-    for table in sorted(listed, key=lambda table: catalog.get(table.spec.name) is not None):
+    # Renames first where the name that a table gives up is that of a new one.
+    names_then = {table.spec.name for table in listed}
+    for table in sorted(listed, key=lambda table: not _gives_up(table, names_then, catalog, path)):
         changes = path.changes_of(table.declared.name) if table.declared is not None else ()
         # Under each name that the table has had: an early script knows it by an early one.
         names = {table.spec.name, *(change.before for change in changes), *(change.table for change in changes)}
@@ -125,6 +126,13 @@ def _expand(
             if table.declared is not None:
                 path = replace(path, changes={**path.changes, table.declared.name: left})
     return steps, notes, catalog, path, blocked
+
+
+def _gives_up(table: TableAt, names: set[str], catalog: Catalog, path: UpgradePath) -> bool:
+    """True where the table has a name still that is one of ``names``."""
+    changes = path.changes_of(table.declared.name) if table.declared is not None else ()
+    former = {change.before for change in changes} - {table.spec.name}
+    return catalog.get(table.spec.name) is None and any(catalog.get(name) is not None for name in former & names)
 
 
 def _after(catalog: Catalog, spec: Table, planned: Planned, path: UpgradePath) -> Routine[Catalog]:
