@@ -37,6 +37,39 @@ def size_text(size: int) -> str:
     return naturalsize(size, binary=True)
 
 
+_FOR_ONE = {
+    "are": "is",
+    "do": "does",
+    "give": "gives",
+    "have": "has",
+    "hold": "holds",
+    "stand": "stands",
+    "stay": "stays",
+    "violate": "violates",
+    "were": "was",
+    "would": "would",
+}
+_FOR_MANY = {one: many for many, one in _FOR_ONE.items()}
+_ONE_ROW = re.compile(rf"(?<![\d,.])1 row(?: ({'|'.join(_FOR_MANY)}))?\b")
+
+
+def rows_text(rows: float) -> str:
+    """``1 row``, ``1,000 rows``."""
+    whole = int(rows)
+    return f"{whole:,} row" if whole == 1 else f"{whole:,} rows"
+
+
+def rows_that(rows: int, predicate: str) -> str:
+    """``1 row holds NULL``, ``2 rows hold NULL``. ``predicate``: what is said of several."""
+    verb, space, rest = predicate.partition(" ")
+    return f"{rows_text(rows)} {_FOR_ONE.get(verb, verb) if rows == 1 else verb}{space}{rest}"
+
+
+def in_plural(text: str) -> str:
+    """The text with ``1 row holds`` as ``1 rows hold``: beside another one, only the numbers differ."""
+    return _ONE_ROW.sub(lambda found: f"1 rows {_FOR_MANY[found[1]]}" if found[1] else "1 rows", text)
+
+
 def seconds_text(seconds: float) -> str:
     """``0.4 s``, ``12 s``, ``3 minutes and 20 seconds``, ``2 hours and 5 minutes``, ``3 days and 4 hours``."""
     if seconds < 9.95:

@@ -32,6 +32,7 @@ from aaiclick.error_codes import UNKNOWN_TABLE
 from aaiclick.errors import AaiclickError, ApplyError, OutcomeUnknownError, PlanError, StatementError
 from aaiclick.events import Note
 from aaiclick.plan.operations import Guard
+from aaiclick.printable import rows_that
 from aaiclick.routine import Emit, Routine, Rows, number, text
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
@@ -175,6 +176,6 @@ def _met(table: Physical, guard: Guard, hosts: Topology, only: str = "") -> Rout
 def _require_none(table: Physical, guard: Guard, count: int, example: str) -> None:
     if count:
         raise ApplyError(
-            f"{table.name}: {count:,} rows {guard.problem}, for instance {shortened(example)}: they came in "
-            "after the count. Nothing was changed. Run again"
+            f"{table.name}: {rows_that(count, guard.problem)}, for instance {shortened(example)}: "
+            f"{'it' if count == 1 else 'they'} came in after the count. Nothing was changed. Run again"
         )

@@ -163,7 +163,7 @@ def altered(
 
 def _map_alike(old: TypeText, new: TypeText) -> bool:
     """True for an array of the keys, or of what is added up by them, that only gets wider."""
-    one, other = bare(old.arguments[0])[0], bare(new.arguments[0])[0]
+    one, other = inner_type(old.arguments[0])[0], inner_type(new.arguments[0])[0]
     return one == other or _adds_alike(one, other)
 
 

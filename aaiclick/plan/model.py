@@ -15,7 +15,7 @@ from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import UsageError
 from aaiclick.plan.operations import CreateWork, ReplaceWork, Work
 from aaiclick.plan.seal import plan_seal
-from aaiclick.printable import range_text, seconds_text, shown, shown_lines, shown_sql, size_text
+from aaiclick.printable import range_text, rows_text, seconds_text, shown, shown_lines, shown_sql, size_text
 from aaiclick.sql.secrets import without_secrets
 
 Strategy: TypeAlias = Literal[
@@ -244,7 +244,7 @@ def version_text(version: int | None) -> str:
 
 def step_text(step: Step) -> str:
     """One step for people: a heading, its hazards, its SQL."""
-    cost = f", {step.rows:,} rows, {size_text(step.bytes)}" if step.rows else ""
+    cost = f", {rows_text(step.rows)}, {size_text(step.bytes)}" if step.rows else ""
     heading = (
         [f"-- {step.object}: {step.change}"]
         if len(step.changes) < 2

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import SERVER_KINDS, Catalog, Form, TableForm
+from aaiclick.printable import rows_text
 from aaiclick.specs.migrations import Rebuild
 from aaiclick.versions.history import ReleaseHistory
 from aaiclick.versions.live_version import LiveVersion, MigrationProgress, rebuild_key
@@ -189,7 +190,7 @@ def _words(script: Script, tables: Iterable[str], catalog: Catalog, rows: int, *
             list[str](),
         )
         what = f"column {', '.join(columns)} of {name}" if columns else f"the rows of {name}"
-        said.append(f"{what} ({there.rows:,} rows)")
+        said.append(f"{what} ({rows_text(there.rows)})")
     if explicit and script.migration.explicit:
         said.append("what its statements do" if script.migration.sql else "what its function does")
     return f"{script.label}: {', '.join(said)}" if said else ""

@@ -92,13 +92,13 @@ def test_what_came_in_before_the_guard_is_found(lab: Lab, rows: str) -> None:
     before = lab.definition("t")
     with pytest.raises(
         ApplyError,
-        match=r"1 rows hold a value of v that UInt16 cannot hold, for instance \(?70000\)?: they came in after the count",
+        match=r"1 row holds a value of v that UInt16 cannot hold, for instance \(?70000\)?: it came in after the count",
     ):
         carry_out(lab, planned, once(lab, adds_guard, BAD))
     assert lab.definition("t") == before
     assert lab.value("SELECT max(v) FROM {db}.t") == 70000
     # The next plan sees it.
-    assert "1 rows hold a value of v that UInt16 cannot hold" in plan(lab, NEW).steps[0].blocked
+    assert "1 row holds a value of v that UInt16 cannot hold" in plan(lab, NEW).steps[0].blocked
 
 
 def test_what_comes_behind_the_guard_is_refused(lab: Lab) -> None:
@@ -227,7 +227,7 @@ INDEXED_NEW = Table(
 def test_every_kind_of_look(lab: Lab, old: str, rows: str, new: Table, bad: str) -> None:
     lab.sql(old, rows)
     planned = plan(lab, new)
-    with pytest.raises(ApplyError, match=r"1 rows .* came in after the count"):
+    with pytest.raises(ApplyError, match=r"1 row .* came in after the count"):
         carry_out(lab, planned, once(lab, adds_guard, bad))
     assert guards(lab) == 0
     lab.sql("ALTER TABLE t DELETE WHERE k = 80 SETTINGS mutations_sync = 2")
@@ -243,7 +243,7 @@ def test_what_an_index_computes_of_a_row_that_comes_in(lab: Lab) -> None:
     comes."""
     lab.sql(INDEXED)
     planned = plan(lab, INDEXED_NEW)
-    with pytest.raises(ApplyError, match="1 rows give another value for index i"):
+    with pytest.raises(ApplyError, match="1 row gives another value for index i"):
         carry_out(lab, planned, once(lab, adds_guard, "INSERT INTO t VALUES (1, 1000000)"))
     again = plan(lab, INDEXED_NEW)
     carry_out(lab, again)
@@ -259,7 +259,7 @@ def test_a_copy_is_held_to_it_as_well(lab: Lab) -> None:
     planned = plan(lab, KEYED)
     assert [type(step.work) for step in planned.required] == [RebuildWork]
     before = lab.definition("t")
-    with pytest.raises(ApplyError, match="1 rows hold a value of v that UInt16 cannot hold"):
+    with pytest.raises(ApplyError, match="1 row holds a value of v that UInt16 cannot hold"):
         carry_out(lab, planned, once(lab, adds_guard, BAD))
     assert (lab.definition("t"), lab.ours()) == (before, set())
     lab.sql("ALTER TABLE t DELETE WHERE k = 80 SETTINGS mutations_sync = 2")
@@ -289,14 +289,14 @@ def test_an_attach_is_held_to_it_as_well(lab: Lab) -> None:
     lab.sql(OLD, "INSERT INTO t SELECT number, number FROM numbers(9)")
     planned = plan(lab, ATTACHED)
     assert [type(step.work) for step in planned.required] == [AttachWork]
-    with pytest.raises(ApplyError, match="1 rows violate the constraint small"):
+    with pytest.raises(ApplyError, match="1 row violates the constraint small"):
         carry_out(lab, planned, once(lab, adds_guard, BAD))
     assert (lab.ours(), guards(lab)) == (set(), 0)
     # What the new table alone would bring is counted behind the fence.
     (step,) = planned.required
     assert isinstance(step.work, AttachWork)
     rest = replace(step.work, alters=(), guards=step.work.alters[0].guards)
-    with pytest.raises(ApplyError, match="1 rows violate the constraint small"):
+    with pytest.raises(ApplyError, match="1 row violates the constraint small"):
         lab.apply(rest)
     assert (lab.ours(), guards(lab)) == (set(), 0)
     lab.sql(GOOD)
@@ -354,7 +354,7 @@ def test_an_expression_of_a_migration_is_held_to_it(lab: Lab) -> None:
     planned = lab.run(make_plan(lab.run(inspect_database(schema, lab.database)))).plan
     assert [type(step.work) for step in planned.required] == [RebuildWork]
     with pytest.raises(
-        ApplyError, match=r"1 rows give a value of v = v \* 3 that UInt16 cannot hold, for instance \(90000\)"
+        ApplyError, match=r"1 row gives a value of v = v \* 3 that UInt16 cannot hold, for instance \(90000\)"
     ):
         carry_out(lab, planned, once(lab, adds_guard, "INSERT INTO t VALUES (80, 30000)"))
     assert guards(lab) == 0

@@ -190,7 +190,7 @@ def test_what_is_no_longer_declared_is_left_alone_until_asked_for(aaiclick_clien
             Column("c", "UInt32"),
             Column("c", "UInt16"),
             "1, 70000, 65535",
-            "1 rows hold a value of c that UInt16 cannot hold, for instance (70000)",
+            "1 row holds a value of c that UInt16 cannot hold, for instance (70000)",
         ),
         (
             Column("c", "String"),
@@ -198,24 +198,24 @@ def test_what_is_no_longer_declared_is_left_alone_until_asked_for(aaiclick_clien
             "'1', 'x', 'y'",
             "2 rows hold a value of c that UInt64 cannot hold, for instance ('x')",
         ),
-        (Column("c", "Nullable(String)"), Column("c", "String"), "'1', NULL", "1 rows hold NULL in c"),
+        (Column("c", "Nullable(String)"), Column("c", "String"), "'1', NULL", "1 row holds NULL in c"),
         (
             Column("c", "Enum8('a' = 1, 'b' = 2)"),
             Column("c", "Enum8('a' = 1)"),
             "'a', 'b'",
-            "1 rows hold a value of c that Enum8",
+            "1 row holds a value of c that Enum8",
         ),
         (
             Column("c", "DateTime64(3)"),
             Column("c", "DateTime"),
             "'2200-01-01 00:00:00'",
-            "1 rows hold a value of c that DateTime cannot hold",
+            "1 row holds a value of c that DateTime cannot hold",
         ),
         (
             Column("c", "Float64"),
             Column("c", "Float32"),
             "1e300, 0.1",
-            "1 rows hold a value of c that Float32 cannot hold",
+            "1 row holds a value of c that Float32 cannot hold",
         ),
     ],
 )

@@ -105,12 +105,12 @@ def test_fewer_digits_are_asked_for_by_name(
 ) -> None:
     fill(aaiclick_client, old, lost, kept)
     wanted = schema(2, new)
-    assert "1 rows hold a value of c that reads differently as" in str(plan_schema(aaiclick_client, wanted))
+    assert "1 row holds a value of c that reads differently as" in str(plan_schema(aaiclick_client, wanted))
     with pytest.raises(SchemaVersionError, match=r"--allow 'retype t\.c'"):
         ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
     if beyond:
         aaiclick_client.command(f"INSERT INTO t SELECT 9, CAST({beyond}, {quote_string(old)})")
-        with pytest.raises(BlockedError, match=r"1 rows hold a value of c that .* cannot hold"):
+        with pytest.raises(BlockedError, match=r"1 row holds a value of c that .* cannot hold"):
             ensure_schema(aaiclick_client, wanted, policy=ALLOWED)
         aaiclick_client.command("ALTER TABLE t DELETE WHERE id = 9 SETTINGS mutations_sync = 2")
     # What a copy into a table of that type makes of it is what there is in the end.

@@ -56,7 +56,7 @@ def test_a_fixed_string_is_cut_only_where_nothing_but_padding_goes(
     aaiclick_client.command("INSERT INTO t VALUES (1, 'abcde'), (2, ''), (3, 'abc')")
     wanted = schema(Column("c", f"FixedString({width})"))
     if not fits:
-        with pytest.raises(BlockedError, match="1 rows hold a value of c that FixedString"):
+        with pytest.raises(BlockedError, match="1 row holds a value of c that FixedString"):
             ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
         return
     ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())

@@ -54,7 +54,7 @@ def test_a_value_that_would_become_another_blocks(aaiclick_client: Client, old: 
     ensure_schema(aaiclick_client, schema(1, Column("c", old)))
     aaiclick_client.command(f"INSERT INTO t VALUES (1, {value})")
     before = shown(aaiclick_client)
-    with pytest.raises(BlockedError, match=r"1 rows hold a value of c that .* cannot hold"):
+    with pytest.raises(BlockedError, match=r"1 row holds a value of c that .* cannot hold"):
         ensure_schema(aaiclick_client, schema(2, Column("c", new)), policy=Policy.everything())
     assert shown(aaiclick_client) == before
 
@@ -76,7 +76,7 @@ def test_a_text_that_does_not_come_back_is_allowed_by_name_only(
     ensure_schema(aaiclick_client, schema(1, Column("c", "Nullable(String)")))
     aaiclick_client.command(f"INSERT INTO t VALUES (1, '{kept}'), (2, NULL), (3, '{lost}')")
     wanted = schema(2, Column("c", f"Nullable({new})"))
-    message = f"1 rows hold a value of c that reads differently as Nullable({new}), for instance ('{lost}')"
+    message = f"1 row holds a value of c that reads differently as Nullable({new}), for instance ('{lost}')"
     assert message in [hazard.message for hazard in plan_schema(aaiclick_client, wanted).hazards]
     with pytest.raises(SchemaVersionError, match=r"--allow 'retype t\.c'"):
         ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
@@ -169,7 +169,7 @@ def test_a_value_that_becomes_another_is_counted_and_allowed_by_name(
         aaiclick_client.command("INSERT INTO t SELECT 2, toDateTime(1603591200, 'Europe/Berlin')")
     before = shown(aaiclick_client)
     wanted = schema(2, Column("c", new))
-    assert "1 rows hold a value of c that reads differently" in str(plan_schema(aaiclick_client, wanted))
+    assert "1 row holds a value of c that reads differently" in str(plan_schema(aaiclick_client, wanted))
     with pytest.raises(SchemaVersionError):  # no row is looked at under it
         ensure_schema(aaiclick_client, wanted, policy=Policy.safe())
     with pytest.raises(SchemaVersionError, match=r"--allow 'retype t\.c'"):
@@ -187,7 +187,7 @@ def test_null_in_a_variant_or_dynamic_blocks_a_type_that_takes_none(
     ensure_schema(aaiclick_client, schema(1, Column("c", old)))
     aaiclick_client.command("INSERT INTO t SELECT 1, NULL")
     with pytest.raises(
-        BlockedError, match=r"1 rows hold NULL in c.* a migration's expression can fill them: Rebuild\(columns="
+        BlockedError, match=r"1 row holds NULL in c.* a migration's expression can fill them: Rebuild\(columns="
     ):
         ensure_schema(aaiclick_client, schema(2, Column("c", new)), policy=Policy.everything())
 
@@ -196,7 +196,7 @@ def test_a_migration_fills_null_where_a_text_becomes_not_null(aaiclick_client: C
     ensure_schema(aaiclick_client, schema(1, Column("c", "Nullable(String)")))
     aaiclick_client.command("INSERT INTO t VALUES (1, 'a'), (2, NULL)")
     wanted = schema(2, Column("c", "String"))
-    with pytest.raises(BlockedError, match="1 rows hold NULL in c"):
+    with pytest.raises(BlockedError, match="1 row holds NULL in c"):
         ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
     filled = Migration(version=2, title="no NULL", rebuild={"t": Rebuild(columns={"c": "ifNull(`c`, '')"})})
     ensure_schema(aaiclick_client, wanted.model_copy(update={"migrations": [filled]}), policy=Policy.lossless())

@@ -114,13 +114,13 @@ def test_what_it_leaves_stops_the_run_and_nothing_runs_twice(aaiclick_client: Cl
     )
     with pytest.raises(
         BlockedError,
-        match=r"t: 1 rows hold a value of v that UInt16 cannot hold, .* Done before, and not done again: 0002:sql",
+        match=r"t: 1 row holds a value of v that UInt16 cannot hold, .* Done before, and not done again: 0002:sql",
     ) as stopped:
         ensure_schema(aaiclick_client, declared, policy=EVERYTHING_GOES)
     assert stopped.value.done == ("0002:sql",)
     assert rows(aaiclick_client, columns="v, s") == [(2, "seven!"), (70000, "7!")]
     # It is known now, before anything else is done.
-    with pytest.raises(BlockedError, match="1 rows hold a value of v") as again:
+    with pytest.raises(BlockedError, match="1 row holds a value of v") as again:
         ensure_schema(aaiclick_client, declared, policy=EVERYTHING_GOES)
     assert not again.value.done
     aaiclick_client.command("ALTER TABLE t UPDATE v = 0 WHERE v > 65535 SETTINGS mutations_sync = 1")
@@ -153,7 +153,7 @@ def test_other_tables_are_looked_at_before(aaiclick_client: Client) -> None:
         2, title="clean", sql=["ALTER TABLE t UPDATE v = 0 WHERE v > 65535 SETTINGS mutations_sync = 1"], oldest_code=1
     )
     declared = Schema("s", version=2, objects=[last(Column("v", "UInt16")), narrow], migrations=[migration])
-    with pytest.raises(BlockedError, match="other: 1 rows hold a value of n"):
+    with pytest.raises(BlockedError, match="other: 1 row holds a value of n"):
         ensure_schema(aaiclick_client, declared, policy=EVERYTHING_GOES)
     assert rows(aaiclick_client, columns="v") == [(2,), (70000,)]
 

@@ -35,7 +35,7 @@ def declared(expression: str, where: str | None = None, kind: str = "UInt8") -> 
         ("s", None, "UInt8", "2 rows give a value of size = s that UInt8 cannot hold, for instance ('two')"),
         ("n", None, "UInt8", "2 rows give a value of size = n that UInt8 cannot hold, for instance (300)"),
         ("n + 1", "id > 1", "UInt8", "2 rows give a value of size = n + 1 that UInt8 cannot hold, for instance (301)"),
-        ("x", None, "UInt8", "1 rows give a value of size = x that UInt8 cannot hold, for instance (NULL)"),
+        ("x", None, "UInt8", "1 row gives a value of size = x that UInt8 cannot hold, for instance (NULL)"),
         ("toUInt8(s)", None, "UInt8", "size = toUInt8(s) fails on its rows (the engine: "),
         ("intDiv(n, n - 300)", None, "UInt64", "size = intDiv(n, n - 300) fails on its rows (the engine: "),
         ("1", "toUInt8(s) = 1", "UInt8", "the filter toUInt8(s) = 1 fails on its rows (the engine: "),
@@ -106,4 +106,4 @@ def test_nothing_is_cut_to_size_unasked(
         step = next(step for step in plan_schema(aaiclick_client, schema).steps if step.work.kind == "rebuild")
         assert bool(step.blocked) is blocked, step.blocked
         if blocked:
-            assert f"1 rows give a value of a = {raw} that" in step.blocked
+            assert f"1 row gives a value of a = {raw} that" in step.blocked

@@ -104,7 +104,7 @@ def test_where_the_form_tells_it_is_taken_for_that_and_said(
     assert [
         note
         for note in report.notes
-        if "does not tell whether values were converted: 0002_change.py: column label of t (1 rows)" in note
+        if "does not tell whether values were converted: 0002_change.py: column label of t (1 row)" in note
     ]
     assert rows(aaiclick_client) == [(1, 5, "five")]
 

@@ -183,7 +183,7 @@ def test_a_target_that_holds_rows_and_one_that_others_listen_to(aaiclick_client:
         ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
     aaiclick_client.command("DROP VIEW second")
     aaiclick_client.command("INSERT INTO g VALUES (1)")
-    with pytest.raises(BlockedError, match="g holds 1 rows already"):
+    with pytest.raises(BlockedError, match="g holds 1 row already"):
         ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
 
 

@@ -43,7 +43,7 @@ def test_equal_rows_ask_by_name(aaiclick_client: Client, engine: type[MergeTree]
     assert (asked.kind, asked.allow) == ("changes-values", "change-sort-key t")
     what = "leaves the sort key, and its values are combined" if leaves else "comes into the sort key"
     assert f"x {what}" in asked.message
-    assert "(1 rows of t stand beside others of their key)" in asked.message
+    assert "(1 row of t stands beside others of their key)" in asked.message
     ensure_schema(aaiclick_client, after, policy=Policy.lossless().allow("change-sort-key t"))
     shown = aaiclick_client.query("SELECT k, toUInt64(x) FROM t FINAL ORDER BY k").result_rows
     assert shown == [(1, 6 if leaves else 3), (2, 3)]

@@ -178,7 +178,7 @@ def test_where_nobody_can_tell_it_is_refused(aaiclick_client: Client) -> None:
     ensure_schema(aaiclick_client, schema(1, {"n": "count()"}))
     aaiclick_client.command("INSERT INTO raw VALUES (1, 'a', 1, 1)")
     aaiclick_client.command("DROP VIEW daily_mv")
-    with pytest.raises(BlockedError, match="daily holds 1 rows, but there is no view that fills it"):
+    with pytest.raises(BlockedError, match="daily holds 1 row, but there is no view that fills it"):
         ensure_schema(aaiclick_client, schema(1, {"n": "count()"}))
 
 

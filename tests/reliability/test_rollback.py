@@ -251,7 +251,7 @@ def test_an_update_that_was_merged_since_is_told_by_its_part(
 def test_values_that_the_old_columns_cannot_hold(place: Place) -> None:
     migrated(place)
     place.sql("INSERT INTO t (k, v) VALUES (5000000000, 'big')")
-    with pytest.raises(HazardNotAllowedError, match="1 rows that came since hold values that the old columns cannot"):
+    with pytest.raises(HazardNotAllowedError, match="1 row that came since holds values that the old columns cannot"):
         rollback_schema(place.client, V2)
 
 

@@ -201,7 +201,7 @@ def test_values_that_came_since_go_back(aaiclick_client: Client, name: str) -> N
         ),
         (
             Rebuild(columns=CENTS, back={"price": "price / 100"}),
-            r"1 rows that came since hold a value of price \(such as '701'\)",
+            r"1 row that came since holds a value of price \(such as '701'\)",
         ),
         (Rebuild(columns={"price": "price * 100 + rand() % 2"}), "2 rows that came since"),
     ],

@@ -11,6 +11,7 @@ from aaiclick.clickhouse.messages import shortened
 from aaiclick.clickhouse.parts import Part
 from aaiclick.clickhouse.statements import READ, ask_permissively, merged
 from aaiclick.errors import ApplyError
+from aaiclick.printable import rows_that
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.staged_chunks import StagedChunk, covered, divide
@@ -56,6 +57,7 @@ def require_guards(job: Job, chunk: Chunk) -> Routine[None]:
         )
         if count := number(rows[0][0]):
             raise ApplyError(
-                f"{job.work.table}: {count:,} rows {guard.problem}, for instance {shortened(text(rows[0][1]))}: they "
-                "came in since it was looked at. The table is as it was. Run again"
+                f"{job.work.table}: {rows_that(count, guard.problem)}, for instance "
+                f"{shortened(text(rows[0][1]))}: {'it' if count == 1 else 'they'} came in since it was looked at. "
+                "The table is as it was. Run again"
             )

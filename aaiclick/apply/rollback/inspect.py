@@ -32,6 +32,7 @@ from aaiclick.clickhouse.tables import create_query
 from aaiclick.diff.merging import ties_matter
 from aaiclick.errors import ApplyError
 from aaiclick.plan.operations import CopyColumn, RebuildWork
+from aaiclick.printable import rows_text
 from aaiclick.routine import Routine
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.kept_tables import KeptComment
@@ -192,13 +193,13 @@ def _came_since(
         unfit = changed.rows
         if changed.problem:
             unproven.append(
-                f"{rows} rows that came since may hold values that the old columns cannot: one of them "
+                f"{rows_text(rows)} that came since may hold values that the old columns cannot: one of them "
                 f"does not convert back ({changed.problem})"
             )
     if not link.known and rows:
         unproven.append(
-            f"{rows} rows that came since would stay as they are: no plan was entered that says how the columns of "
-            f"{old.name} were filled when {link.row.name} was replaced"
+            f"{rows_text(rows)} that came since would stay as they are: no plan was entered that says how the columns "
+            f"of {old.name} were filled when {link.row.name} was replaced"
         )
     if not problem:
         unproven += yield from _unproven(source, back.doubts, where)
@@ -287,7 +288,8 @@ def _unproven(source: str, doubts: Sequence[UnprovenValue], where: str) -> Routi
             )
         if not seen.rows:
             continue
-        such = f"{seen.rows} rows that came since hold a value of {doubt.column} (such as {seen.example!r})"
+        hold = "holds" if seen.rows == 1 else "hold"
+        such = f"{rows_text(seen.rows)} that came since {hold} a value of {doubt.column} (such as {seen.example!r})"
         if doubt.said:
             found.append(f"{such}, and {doubt.said} gives one that converts back to another value")
         elif doubt.held:

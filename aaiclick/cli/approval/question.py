@@ -14,7 +14,7 @@ from aaiclick.errors import SchemaAheadError
 from aaiclick.plan.gate import judge
 from aaiclick.plan.model import Plan, Step, cost_lines
 from aaiclick.plan.policy import Policy
-from aaiclick.printable import shown, shown_sql, size_text
+from aaiclick.printable import rows_text, shown, shown_sql, size_text
 from aaiclick.specs.schema import Schema
 
 _WRITES = frozenset({"mutate", "rebuild", "drop", "sql", "callable"})
@@ -60,7 +60,7 @@ def agreed(frame: Frame, steps: tuple[Step, ...]) -> bool:
 def show_steps(output: Output, steps: tuple[Step, ...]) -> None:
     """What is asked about: each step with what it does to rows."""
     for step in steps:
-        cost = f", {step.rows:,} rows, {size_text(step.bytes)}" if step.rows else ""
+        cost = f", {rows_text(step.rows)}, {size_text(step.bytes)}" if step.rows else ""
         output.tell(f"{step.object}: {headline(step.change)} ({step.strategy}{cost})", "bold")
         parts = clauses(step.change)
         # Several changes have only their number in the title; what a script sends is in none.

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from aaiclick.printable import rows_text
 
-def rows_text(rows: float) -> str:
-    """``1 row``, ``1,000 rows``."""
-    whole = int(rows)
-    return f"{whole:,} row" if whole == 1 else f"{whole:,} rows"
+__all__ = ["count_text", "rows_text", "short_text"]
 
 
 def short_text(number: float) -> str:

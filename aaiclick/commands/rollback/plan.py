@@ -17,6 +17,7 @@ from aaiclick.commands.rollback.renames import Renames, find_renames, step_of
 from aaiclick.commands.rollback.unfinished_migration import unfinished_step
 from aaiclick.errors import SchemaError, SpecError
 from aaiclick.plan.model import Step
+from aaiclick.printable import rows_text
 from aaiclick.routine import Routine
 from aaiclick.state.kept_tables import KeptRow
 from aaiclick.state.record import Record
@@ -302,7 +303,10 @@ def _refusals(restore: Restore) -> list[tuple[str, str]]:
         found.append(
             (
                 f"values {table}",
-                f"{table}: {restore.unfit} rows that came since hold values that the old columns cannot",
+                (
+                    f"{table}: {rows_text(restore.unfit)} that came since "
+                    f"{'holds' if restore.unfit == 1 else 'hold'} values that the old columns cannot"
+                ),
             )
         )
     if restore.detached:

@@ -13,7 +13,7 @@ from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.approval.differing_words import differing_words
 from aaiclick.plan.model import Plan, Step, step_without_secrets, version_text
 from aaiclick.plan.operations import Work
-from aaiclick.printable import size_text
+from aaiclick.printable import in_plural, size_text
 
 TOLERANCE = 0.25
 """By how much rows, bytes and the counts that a hazard names may have moved, up or down: a quarter."""
@@ -101,7 +101,9 @@ def _step_changes(before: Step, now: Step, begun: bool) -> Iterator[str]:
     yield from hazards
     for cost in _cost_changes(before, now, begun):
         # A hazard that was said names the rows of the step, mostly.
-        if not any(f" {now.rows:,} rows" in hazard for hazard in hazards) or not cost.startswith(_rows_text(now)):
+        if not any(f" {now.rows:,} rows" in in_plural(hazard) for hazard in hazards) or not cost.startswith(
+            _rows_text(now)
+        ):
             yield cost
 
 
@@ -210,7 +212,7 @@ def _moved(before: float, now: float, few: float) -> bool:
 
 def _alike(before: str, now: str, few: int) -> bool:
     """The same words, with the same numbers up to the tolerance."""
-    before, now = _WORKERS.sub("", before), _WORKERS.sub("", now)
+    before, now = (in_plural(_WORKERS.sub("", each)) for each in (before, now))
     if before == now:
         return True
     if _parts(before) != _parts(now):

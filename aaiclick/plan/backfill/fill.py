@@ -25,6 +25,7 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork, CreateWork, Fill
 from aaiclick.plan.proof.nondeterministic import called, nondeterministic_functions
 from aaiclick.plan.steps import blocked_step
+from aaiclick.printable import rows_text
 from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.ddl import create_materialized_view_sql
 from aaiclick.specs.views import MaterializedView
@@ -202,7 +203,7 @@ def _filled(
     # Without a mark of a run that fills it: those are settled before anything is planned.
     if there is not None and there.rows:
         blocked = (
-            f"{wanted.to} holds {there.rows:,} rows already, and nobody can tell which rows of {source} are in them"
+            f"{wanted.to} holds {rows_text(there.rows)} already, and nobody can tell which rows of {source} are in them"
         )
     hazards = yield from backfill_hazards(work)
     words = f"{item.noun} is missing, and is filled from {source}"

@@ -20,6 +20,7 @@ from aaiclick.plan.dependents.undeclared_of_views import create_again, query_aga
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork, CreateWork, Fill
 from aaiclick.plan.steps import create_step
+from aaiclick.printable import rows_text
 from aaiclick.routine import Query, Routine, number
 from aaiclick.specs.aggregates import AggregateView
 from aaiclick.specs.ddl import create_materialized_view_sql
@@ -122,8 +123,8 @@ def create_aggregate(
     blocked = ""
     if target is not None and target.rows:
         blocked = (
-            f"{item.to} holds {target.rows} rows, but there is no view that fills it: nobody can tell which rows of "
-            f"{item.raw} are in them"
+            f"{item.to} holds {rows_text(target.rows)}, but there is no view that fills it: nobody can tell which "
+            f"rows of {item.raw} are in them"
         )
     hazards = yield from backfill_hazards(work)
     return Step(

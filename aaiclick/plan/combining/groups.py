@@ -24,6 +24,7 @@ from aaiclick.plan.combining.partition_order import reordered_partitions
 from aaiclick.plan.combining.refilled import refilled, refills
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
+from aaiclick.printable import rows_text, rows_that
 from aaiclick.routine import Routine, number
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import quote_name
@@ -243,9 +244,15 @@ def _vanishing(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
         _cause(diff, frozenset(after)),
     )
     if found is not None and not found[0]:
-        return (Hazard("changes-values", f"{said}: {found[1]:,} rows of {table} are such, and stay from now on", name),)
-    count = f"{found[0]:,} rows" if found is not None else "rows"
-    return (Hazard("loses-rows", f"{said}: {count} of {table} hold nothing else in {', '.join(after)}", name),)
+        return (
+            Hazard(
+                "changes-values",
+                f"{said}: {rows_that(found[1], f'are such in {table}, and kept from now on')}",
+                name,
+            ),
+        )
+    count, hold = (rows_text(found[0]), "holds" if found[0] == 1 else "hold") if found is not None else ("rows", "hold")
+    return (Hazard("loses-rows", f"{said}: {count} of {table} {hold} nothing else in {', '.join(after)}", name),)
 
 
 def _sums(form: TableForm) -> str:

@@ -15,6 +15,7 @@ from aaiclick.diff.merging import merging_engine, repeats_count, role
 from aaiclick.diff.target import live_column
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
+from aaiclick.printable import rows_text
 from aaiclick.routine import Routine, number
 
 _KEY = "_aaiclick_key"
@@ -43,7 +44,11 @@ def combined_otherwise(
     table, engine = diff.live.name, merging_engine(diff.target.form)
     said = [f"{name} leaves the sort key, and its values are combined from now on" for name in leaving]
     said += [f"{name} comes into the sort key, and its values are no longer combined" for name in entering]
-    counted = f" ({count:,} rows of {table} stand beside others of their key)" if count is not None else ""
+    counted = (
+        f" ({rows_text(count)} of {table} {'stands' if count == 1 else 'stand'} beside others of their key)"
+        if count is not None
+        else ""
+    )
     message = f"{engine} combines rows of the same sort key: {', '.join(said)}{counted}"
     return (Hazard("changes-values", message, f"change-sort-key {table}"),)
 

@@ -19,6 +19,7 @@ from aaiclick.error_codes import (
     TYPE_MISMATCH,
 )
 from aaiclick.errors import StatementError
+from aaiclick.printable import rows_that
 from aaiclick.routine import Query, Routine, Rows, number, text
 
 # These errors are about types, whatever the rows are.
@@ -120,12 +121,12 @@ def _count(hosts: Topology, table: str, check: DataCheck) -> Routine[tuple[str, 
             if error.code == 0:
                 raise
             return f"whether rows {check.problem} cannot be told (the engine: {first_line(str(error))})", None, True
-        found = f"{count:,} rows {check.problem}, for instance {example}"
+        found = f"{rows_that(count, check.problem)}, for instance {example}"
         if check.allowable is None:
             return f"{found}; {check.hint}" if check.hint else found, hazard, True
         return (
             "",
-            replace(check.allowable, message=f"{count:,} rows {check.allowable.message}, for instance {example}"),
+            replace(check.allowable, message=f"{rows_that(count, check.allowable.message)}, for instance {example}"),
             True,
         )
     raise AssertionError

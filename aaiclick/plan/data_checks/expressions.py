@@ -23,6 +23,7 @@ from aaiclick.error_codes import (
 )
 from aaiclick.errors import StatementError
 from aaiclick.plan.strategies.context import TableDiff
+from aaiclick.printable import rows_that
 from aaiclick.routine import Routine, number, text
 from aaiclick.sql.quoting import qualified, quote_string
 
@@ -154,7 +155,7 @@ def _wrapped(column: _Column, over: _Rows, clear: list[tuple[str, str, str]]) ->
 
 
 def _cannot_hold(column: _Column, found: int, shown: str) -> str:
-    said = f"{found:,} rows give a value of {column.name} = {column.raw} that {column.type} cannot hold"
+    said = rows_that(found, f"give a value of {column.name} = {column.raw} that {column.type} cannot hold")
     return f"{said}, for instance {shown[:200]}"
 
 

@@ -75,7 +75,7 @@ def refreshed_again(
     ]
     if not views:
         return tuple(steps)
-    rows = yield from answered(Query(_STOPPED))
+    rows = yield from rows_or_refusal(Query(_STOPPED))
     stopped = {text(view) for where, view in rows or () if text(where) == database}
     found: list[Step] = []
     for view in views:

@@ -7,6 +7,7 @@ from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.proof.bytes_on_disk import keeps_bytes, same_order
 from aaiclick.plan.proof.changed import ChangedColumn
 from aaiclick.plan.proof.comparisons import Comparison, ComparisonResult
+from aaiclick.printable import rows_text
 from aaiclick.sql.quoting import quote_name, quote_string
 
 
@@ -55,7 +56,7 @@ def once_stored(table: str, each: ChangedColumn, seen: ComparisonResult) -> tupl
     what = (
         f"cannot be compared ({seen.failed})"
         if seen.failed
-        else f"is another value in {seen.differs:,} rows, for instance {seen.example}"
+        else f"is another value in {rows_text(seen.differs)}, for instance {seen.example}"
     )
     message = f"what rows of {table} read as {each.new.name} before and after it is MATERIALIZED {what}"
     return (Hazard("changes-values", message, f"change-default {table}.{each.new.name}"),)

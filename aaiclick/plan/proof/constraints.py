@@ -15,6 +15,7 @@ from aaiclick.errors import StatementError
 from aaiclick.plan.proof.column_uses import ColumnUse
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
+from aaiclick.printable import rows_that
 from aaiclick.routine import Routine, number
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import quote_name
@@ -76,4 +77,5 @@ def _violated(diff: TableDiff, data_name: str, constraint: ConstraintForm, befor
     count, found = sum(number(row[0]) for row in answer), first_text(row[1] for row in answer)
     if not count:
         return ""
-    return f"{count:,} rows violate the constraint {constraint.name} ({expression}), for instance {shortened(found)}"
+    said = rows_that(count, f"violate the constraint {constraint.name} ({expression})")
+    return f"{said}, for instance {shortened(found)}"

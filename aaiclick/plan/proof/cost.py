@@ -9,6 +9,7 @@ from aaiclick.clickhouse.shared.ask_shards import ask_shards
 from aaiclick.clickhouse.topology import SINGLE
 from aaiclick.diff.target import live_column
 from aaiclick.plan.strategies.context import TableDiff
+from aaiclick.printable import rows_text
 from aaiclick.routine import Routine, number, text
 
 
@@ -28,7 +29,7 @@ class Cost:
     def words(self) -> str:
         """``2 columns of 1,000 rows``."""
         count = len(self.columns)
-        return f"{count} {'column' if count == 1 else 'columns'} of {self.rows:,} rows"
+        return f"{count} {'column' if count == 1 else 'columns'} of {rows_text(self.rows)}"
 
     def plus(self, other: Cost) -> Cost:
         """Both costs. A column that is read twice counts once in ``columns`` and twice in ``bytes``."""

@@ -8,6 +8,7 @@ from aaiclick.plan.proof.column_uses import ColumnUse
 from aaiclick.plan.proof.comparisons import ComparisonResult
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
+from aaiclick.printable import rows_text
 from aaiclick.routine import Routine, number
 
 
@@ -17,7 +18,7 @@ def expires(diff: TableDiff, data_name: str, use: ColumnUse, seen: ComparisonRes
     if earlier == 0:
         return ()
     table, name = diff.live.name, use.name
-    count = f"{earlier:,} rows" if earlier is not None else "rows"
+    count = rows_text(earlier) if earlier is not None else "rows"
     what = f"values of {table}.{name} in {count}" if name else f"{count} of {table}"
     message = (
         f"{what} are past their TTL earlier, because it gives another time ({use.body}): by a later merge they are gone"

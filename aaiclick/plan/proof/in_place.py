@@ -38,6 +38,7 @@ from aaiclick.plan.proof.remade_indexes import RemakeIndex, RemakeProjection
 from aaiclick.plan.proof.rows import future_rows
 from aaiclick.plan.proof.without_rows import STALE, outdated, read_by, unharmed
 from aaiclick.plan.strategies.context import TableDiff
+from aaiclick.printable import rows_text
 from aaiclick.routine import Routine
 from aaiclick.sql.column_names import mentioned
 
@@ -244,7 +245,7 @@ def _difference(seen: ComparisonResult) -> str:
     if retyped:
         return f"its type changes ({', '.join(retyped)})"
     if seen.differs:
-        return f"it gives another value for {seen.differs:,} rows, for instance {seen.example}"
+        return f"it gives another value for {rows_text(seen.differs)}, for instance {seen.example}"
     return (
         f"its type changes from {', '.join(old for old, _ in seen.types)} to {', '.join(new for _, new in seen.types)}"
     )

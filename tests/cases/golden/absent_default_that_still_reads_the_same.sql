@@ -15,7 +15,7 @@ CREATE TABLE {db}.t (k UInt64, a UInt32, b UInt16 DEFAULT a + 1, c UInt32 DEFAUL
 -- t:
 --   - column a: type UInt8 -> UInt32
 --   - column c: type UInt8 -> UInt32, DEFAULT 2 + 3
---   strategy: mutate, 1 rows, 0 B
+--   strategy: mutate, 1 row, 0 B
 --   old-code-breaks: code that relies on UInt8 for a may fail
 --   old-code-breaks: code that relies on UInt8 for c may fail
 --   rewrites-data: the server rewrites parts of t in the background

@@ -16,7 +16,7 @@ CREATE TABLE {db}.t (k UInt64, v UInt32) ENGINE = SummingMergeTree ORDER BY k SE
 --   strategy: mutate, 2 rows, 0 B
 --   old-code-breaks: code that relies on Nullable(UInt32) for v may fail
 --   rewrites-data: the server rewrites parts of t in the background
---   loses-rows: SummingMergeTree removes rows whose sums are all 0, or NULL in a Nullable: 1 rows of t hold nothing else in v [--allow 'retype t.v']
+--   loses-rows: SummingMergeTree removes rows whose sums are all 0, or NULL in a Nullable: 1 row of t holds nothing else in v [--allow 'retype t.v']
 -- no INSERT may add rows from here on that hold NULL in v
 ALTER TABLE `db`.`t` MODIFY COLUMN `v` UInt32 DEFAULT defaultValueOfTypeName('UInt32');
 ALTER TABLE `db`.`t` MODIFY COLUMN `v` REMOVE DEFAULT;

@@ -16,5 +16,5 @@ CREATE TABLE {db}.t (k UInt64, v Nullable(UInt32)) ENGINE = SummingMergeTree ORD
 --   strategy: mutate, 2 rows, 0 B
 --   old-code-breaks: code that relies on UInt32 for v may fail
 --   rewrites-data: the server rewrites parts of t in the background
---   changes-values: SummingMergeTree removes rows whose sums are all 0, or NULL in a Nullable: 1 rows of t are such, and stay from now on [--allow 'retype t.v']
+--   changes-values: SummingMergeTree removes rows whose sums are all 0, or NULL in a Nullable: 1 row is such in t, and kept from now on [--allow 'retype t.v']
 ALTER TABLE `db`.`t` MODIFY COLUMN `v` Nullable(UInt32);

@@ -20,7 +20,7 @@ CREATE TABLE {db}.t (k UInt64, m Date, f Int16) ENGINE = MergeTree ORDER BY (m, 
 --   old-code-breaks: code that relies on DateTime('UTC') for m may fail
 --   old-code-breaks: code that relies on Float64 for f may fail
 --   rewrites-data: all 2 rows of t are copied
---   changes-values: 1 rows hold a value of m that reads differently as Date, for instance ('2020-01-01 10:00:00') [--allow 'retype t.m']
+--   changes-values: 1 row holds a value of m that reads differently as Date, for instance ('2020-01-01 10:00:00') [--allow 'retype t.m']
 --   changes-values: 2 rows hold a value of f that reads differently as Int16, for instance (7.9) [--allow 'retype t.f']
 CREATE TABLE db.`_aaiclick_<run>_t` (`k` UInt64, `m` Date, `f` Int16) ENGINE = MergeTree ORDER BY (m, k) SETTINGS index_granularity = 8192;
 -- no INSERT may add rows from here on that hold a value of m that Date cannot hold

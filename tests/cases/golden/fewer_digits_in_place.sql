@@ -23,10 +23,10 @@ CREATE TABLE {db}.t (k UInt64, f Float32, m DateTime64(3, 'UTC'), d Decimal(9, 1
 --   old-code-breaks: code that relies on Decimal(9, 2) for d may fail
 --   old-code-breaks: code that relies on Array(Float64) for n may fail
 --   rewrites-data: the server rewrites parts of t in the background
---   changes-values: 1 rows hold a value of f that reads differently as Float32, for instance (0.1) [--allow 'retype t.f']
---   changes-values: 1 rows hold a value of m that reads differently as DateTime64(3, 'UTC'), for instance ('2020-01-01 00:00:00.123456') [--allow 'retype t.m']
---   changes-values: 1 rows hold a value of d that reads differently as Decimal(9, 1), for instance (1.29) [--allow 'retype t.d']
---   changes-values: 1 rows hold a value of n that reads differently as Array(Int32), for instance ([1.5]) [--allow 'retype t.n']
+--   changes-values: 1 row holds a value of f that reads differently as Float32, for instance (0.1) [--allow 'retype t.f']
+--   changes-values: 1 row holds a value of m that reads differently as DateTime64(3, 'UTC'), for instance ('2020-01-01 00:00:00.123456') [--allow 'retype t.m']
+--   changes-values: 1 row holds a value of d that reads differently as Decimal(9, 1), for instance (1.29) [--allow 'retype t.d']
+--   changes-values: 1 row holds a value of n that reads differently as Array(Int32), for instance ([1.5]) [--allow 'retype t.n']
 -- no INSERT may add rows from here on that hold a value of f that Float32 cannot hold
 ALTER TABLE `db`.`t` MODIFY COLUMN `f` Float32;
 ALTER TABLE `db`.`t` MODIFY COLUMN `m` DateTime64(3, 'UTC');
