@@ -40,12 +40,12 @@ def insert(place: Place, host: int, values: str) -> None:
 BLOCKS = {
     "a type that is too narrow": (events(V), "(1, 70000)", events(Column("v", "UInt16")), r"1 rows .*70000"),
     "NULL": (events(Column("v", "Nullable(UInt32)")), "(1, NULL)", events(V), r"1 rows .*NULL"),
-    "a new constraint": (events(V), "(1, 7)", events(V, constraints=[EVEN]), "1 rows violate the constraint even"),
+    "a new constraint": (events(V), "(1, 7)", events(V, constraints=[EVEN]), "1 row violates the constraint even"),
     "a constraint of a copy": (
         events(V),
         "(1, 7)",
         events(V, order_by=["v", "id"], constraints=[EVEN]),
-        "1 rows violate the constraint even",
+        "1 row violates the constraint even",
     ),
     "a default": (
         events(S),
@@ -101,7 +101,7 @@ def test_values_that_a_migration_would_change_are_found_on_the_other_shard(place
         after = events(Column("v", kind))
         return Schema("shop", version=2, objects=[after], migrations=[migration], cluster=place.named)
 
-    with pytest.raises(BlockedError, match=r"1 rows give a value of v = v \+ 100 that UInt8 cannot hold.*300"):
+    with pytest.raises(BlockedError, match=r"1 row gives a value of v = v \+ 100 that UInt8 cannot hold.*300"):
         place.start(filled("v + 100"), 0, DROPPED)
     with pytest.raises(BlockedError, match="reads other rows than the one that it fills"):
         place.start(filled("v + (SELECT max(v) FROM events)", "UInt64"), 0, DROPPED)
