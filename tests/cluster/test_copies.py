@@ -3,7 +3,9 @@ none."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -127,3 +129,26 @@ def test_writers_of_every_host_lose_no_row(place: Place, changes: int) -> None:
         each.are_there_once("seen", 30)
     rows = len(writers.acknowledged | waiting.acknowledged)
     is_whole(place, 1800 + rows, kept=changes)
+
+
+@KINDS
+def test_settings_that_stop_merges_go_back_to_what_they_were(place: Place) -> None:
+    """Of the table that was copied where the copy was killed, and of the new one: some are declared, the others the
+    server's."""
+    held: dict[str, Any] = {"max_bytes_to_merge_at_max_space_in_pool": 1000000, "parts_to_delay_insert": 900}
+    place.start(place.schema(1, [table(**held)]))
+    fill(place, 20)
+    before = shown_engine(place)
+    assert killed_at(place, place.schema(2, [table(("v", "id"), **held)]), 0, 45, DROPPED)
+    place.start(place.schema(3, [table(**held)]), 1, DROPPED)
+    assert shown_engine(place) == before
+    place.start(place.schema(4, [table(("v", "id"), **held)]), 0, DROPPED)
+    turned_to = [each.replace("ORDER BY id", "ORDER BY (v") for each in before]
+    assert shown_engine(place) == sorted([*turned_to, "id)"])
+
+
+def shown_engine(place: Place) -> list[str]:
+    """Engine, keys and settings, as all hosts show them. A setting that was taken away and given again stands behind the
+    others."""
+    engine = f"SELECT engine_full FROM system.tables WHERE database = '{place.database}' AND name = 'events'"
+    return sorted(re.split(r", | SETTINGS ", place.cluster.same(engine)[0][0]))

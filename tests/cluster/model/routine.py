@@ -184,6 +184,8 @@ class Routine:
 
     def _begun(self, state: State, number: int, run_of: int, phase: str) -> State:
         """Behind the note of whoever was killed."""
+        # What is filled may be taken over (``resume``): rows that are there still, on the host that reads all of them
+        # for this run. Whether it does or reads them anew, the staging tables hold the same when they are attached.
         state = state._replace(staged=(0,) * len(state.old))
         if not phase and "O" not in state.names:
             return self._to(state, number, "release")  # nothing to do
