@@ -33,7 +33,7 @@ BY_VALUE: tuple[tuple[ModuleType, str], ...] = (
     (parts, "_part"),
     (quoting, "quote_name"),
     (quoting, "quote_string"),
-    (seal, "seal_of"),
+    (seal, "plan_seal"),
 )
 BY_IDENTITY: tuple[tuple[ModuleType, str], ...] = (
     (history, "read_history"),
