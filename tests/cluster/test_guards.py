@@ -91,7 +91,7 @@ def test_a_row_of_the_other_host_is_found_or_refused(place: Place, kind: str) ->
     def insert() -> None:
         other.q(f"INSERT INTO {name} VALUES (99, {bad})")
 
-    found = rf"1 rows .* \(?{bad}\)?: they came in after the count\. Nothing was changed\. Run again"
+    found = rf"1 row .* \(?{bad}\)?: it came in after the count\. Nothing was changed\. Run again"
     with pytest.raises(ApplyError, match=found):
         hooked(place, schema, adds, insert)
     assert shown(place) == [[0, 0]]
@@ -120,7 +120,7 @@ def test_a_row_of_another_shard_is_found_or_refused(place: Place) -> None:
         hosts[2].q(f"SYSTEM STOP FETCHES {name}")
         hosts[3].q(f"INSERT INTO {name} VALUES (99, 70000)")
 
-    found = r"1 rows .* \(?70000\)?: they came in after the count\. Nothing was changed\. Run again"
+    found = r"1 row .* \(?70000\)?: it came in after the count\. Nothing was changed\. Run again"
     with pytest.raises(ApplyError, match=found):
         hooked(place, schema, adds, insert)
     assert shown(place) == [[0, 0]]

@@ -38,8 +38,8 @@ def insert(place: Place, host: int, values: str) -> None:
 
 
 BLOCKS = {
-    "a type that is too narrow": (events(V), "(1, 70000)", events(Column("v", "UInt16")), r"1 rows .*70000"),
-    "NULL": (events(Column("v", "Nullable(UInt32)")), "(1, NULL)", events(V), r"1 rows .*NULL"),
+    "a type that is too narrow": (events(V), "(1, 70000)", events(Column("v", "UInt16")), r"1 row .*70000"),
+    "NULL": (events(Column("v", "Nullable(UInt32)")), "(1, NULL)", events(V), r"1 row .*NULL"),
     "a new constraint": (events(V), "(1, 7)", events(V, constraints=[EVEN]), "1 row violates the constraint even"),
     "a constraint of a copy": (
         events(V),
@@ -141,7 +141,7 @@ def test_a_shard_that_is_away_is_named(place: Place) -> None:
     labels = [label_of(host) for host in hosts]
     hosts[2].kill()
     (step,) = planned(place, schema).steps
-    assert "1 rows" in step.blocked
+    assert "1 row" in step.blocked
     assert "70000" in step.blocked
     hosts[3].kill()
     (step,) = planned(place, schema).steps
