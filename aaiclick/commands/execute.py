@@ -15,7 +15,7 @@ from aaiclick.clickhouse.tables import EXCHANGING
 from aaiclick.commands.approval.approved import as_approved, enter_approval
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
-from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
+from aaiclick.commands.inspection.planning import PlannedMigration, filled_by_pending, make_plan
 from aaiclick.commands.inspection.recorded_forms import dump_forms
 from aaiclick.commands.script_runner import runner_for
 from aaiclick.errors import ApplyError, BlockedError, SchemaVersionError, StalePlanError
@@ -197,14 +197,9 @@ def _filled(planned: PlannedMigration) -> dict[str, list[int]]:
     None as long as statements or functions are to come: the rows that they write have the form of an earlier version,
     and are converted after them.
     """
-    found = planned.inspection
-    versions: dict[str, list[int]] = {}
     if any(_is_move(step) for step in planned.plan.steps):
-        return versions
-    for script in scripts_between(found.schema, found.released, found.live):
-        for table in script.migration.rebuilds:
-            versions.setdefault(table, []).append(script.version)
-    return versions
+        return {}
+    return filled_by_pending(planned.inspection)
 
 
 def _doubt_cache(found: Inspection, database: str) -> Routine[None]:

@@ -10,8 +10,8 @@ import pytest
 from aaiclick import Column, Migration, Policy, Rebuild, Schema, ensure_schema, plan_schema
 from aaiclick.catalog.forms import Catalog, ServerFacts
 from aaiclick.clickhouse.statements import send
-from aaiclick.commands import migrate
-from aaiclick.errors import ApplyError, DriftRemainsError, SchemaVersionError
+from aaiclick.commands.start import recording
+from aaiclick.errors import ApplyError, DriftRemainsError, SchemaAheadError, SchemaVersionError
 from aaiclick.events import Progress, StepDone, StepStarted
 from aaiclick.routine import Command, Routine
 from aaiclick.state.journal import Entry
@@ -42,7 +42,7 @@ def killed_before_the_record(client: Client, monkeypatch: pytest.MonkeyPatch, de
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(migrate, "append", dies)
+        patched.setattr(recording, "append", dies)
         with pytest.raises(Killed):
             ensure_schema(client, declared, policy=Policy.lossless().allow(*keys))
     client.command(
@@ -299,6 +299,25 @@ def test_what_is_allowed_for_a_table_does_not_hold_for_the_next_one(
     aaiclick_client.command("EXCHANGE TABLES t AND third")
     assert asked(aaiclick_client, declared, key) != first
     assert rows(aaiclick_client) == [(7, 7)]
+
+
+def test_older_code_leaves_a_missing_table_alone_that_newer_code_has_made(
+    aaiclick_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows are of the newest version. Code of a version in between would take them for its own, and its record
+    would have them converted."""
+    migrations = [
+        Migration(2, rebuild={"t": Rebuild(columns={"n": "n * 2"})}),
+        Migration(3, rebuild={"t": Rebuild(columns={"n": "n * 10"})}),
+    ]
+    ensure_schema(aaiclick_client, schema(1, T))
+    aaiclick_client.command("DROP TABLE t SYNC")
+    killed_before_the_record(aaiclick_client, monkeypatch, schema(3, T, migrations=migrations))
+    aaiclick_client.command("INSERT INTO t VALUES (1, 20)")
+    with pytest.raises(SchemaAheadError, match="at v1 and on its way to v3"):
+        ensure_schema(aaiclick_client, schema(2, T, migrations=migrations[:1]))
+    ensure_schema(aaiclick_client, schema(3, T, migrations=migrations))
+    assert rows(aaiclick_client) == [(1, 20)]
 
 
 def test_no_version_is_recorded_over_a_table_that_came_in_the_last_moment(aaiclick_client: Client) -> None:

@@ -19,7 +19,7 @@ from aaiclick.clickhouse import inserts, merges, storages, write_fence
 from aaiclick.clickhouse.inserts import drain_all
 from aaiclick.clickhouse.statements import ddl, drop_table
 from aaiclick.clickhouse.tables import Physical
-from aaiclick.commands import migrate
+from aaiclick.commands.start import recording
 from aaiclick.lease import acquire, guard, renew
 from aaiclick.lease.renew import Lease
 from aaiclick.plan.model import Step
@@ -168,7 +168,7 @@ def record_anyway(patch: pytest.MonkeyPatch) -> None:
         del after, standing
         yield from records.append(database, record)
 
-    patch.setattr(migrate, "append", append)
+    patch.setattr(recording, "append", append)
     line_anyway(patch)
 
 
@@ -196,7 +196,7 @@ def _another_storage_recorded(patch: pytest.MonkeyPatch) -> None:
         yield from ()
         return (), {}
 
-    patch.setattr(migrate, "replaced_since", replaced_since)
+    patch.setattr(recording, "replaced_since", replaced_since)
 
 
 _CALM = partial(_only, operators=0)

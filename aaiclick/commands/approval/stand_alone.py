@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from aaiclick.commands.decide import gate, obstacle
-from aaiclick.commands.inspection.planning import PlannedMigration
+from aaiclick.commands.inspection.planning import PlannedMigration, filled_by_pending
 from aaiclick.errors import ApplyError, SchemaVersionError
 from aaiclick.plan.gate import judge
 from aaiclick.plan.model import Step
@@ -29,8 +29,9 @@ def stand_alone(planned: PlannedMigration, policy: Policy) -> tuple[Step, ...]:
     verdict = judge(planned.plan, policy)
     if not verdict.refused:
         return ()
-    # A table that is also changed in another way waits, with all of its steps.
-    busy = {step.object for step in planned.plan.required if not additive(step)}
+    # A table that is also changed in another way waits, with all of its steps. So does one that is missing and that a
+    # migration would fill: no record says yet that its rows are of the newer version.
+    busy = {step.object for step in planned.plan.required if not additive(step)} | filled_by_pending(found).keys()
     may = {step.id for step in verdict.run}
     return tuple(
         step

@@ -30,6 +30,7 @@ from aaiclick.specs.engines import Engine
 from aaiclick.state.entries.remade_views import kept_forms
 from aaiclick.version import VERSION
 from aaiclick.versions.conversions import unproven_conversions
+from aaiclick.versions.live_version import scripts_between
 from aaiclick.versions.upgrade_path import UpgradePath, upgrade_path
 
 if TYPE_CHECKING:
@@ -54,6 +55,15 @@ class PlannedMigration:
     """What tables that differ become, by name."""
     sizes: Mapping[str, HostSizes] = field(default_factory=dict[str, "HostSizes"])
     """Rows of tables on each host of a cluster, by name; empty on one host."""
+
+
+def filled_by_pending(found: Inspection) -> dict[str, list[int]]:
+    """The versions still to be reached whose migrations fill a table by expressions, by its name."""
+    versions: dict[str, list[int]] = {}
+    for script in scripts_between(found.schema, found.released, found.live):
+        for table in script.migration.rebuilds:
+            versions.setdefault(table, []).append(script.version)
+    return versions
 
 
 def make_plan(

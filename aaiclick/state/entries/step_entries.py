@@ -48,8 +48,12 @@ class StepEntries:
 
     @property
     def first_not_additive(self) -> Step | None:
-        """The first step that code of the version before does not bear."""
-        return next((step for step in self.steps if not additive(step)), None)
+        """The first step that code of the version before does not bear.
+
+        That a missing table is made is one, where a migration would have filled it: rows that come into it are of the
+        newer version, and older code would take them for its own.
+        """
+        return next((step for step in self.steps if not additive(step) or _made(self, step)), None)
 
 
 def enter_begun(entries: StepEntries, step: Step) -> Routine[Step]:
