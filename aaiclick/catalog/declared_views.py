@@ -9,15 +9,16 @@ source is contacted.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from aaiclick.catalog.forms import Catalog, DictionaryForm, Form, LiveObject, UnsupportedForm, ViewForm
 from aaiclick.catalog.parse.create import split_create
+from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.render import column_form_sql, engine_tail, target_parts, target_text
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.catalog.scratch_objects import formatted, make, names_in_scratch, read_forms, sentence
 from aaiclick.catalog.secrets import conceal
-from aaiclick.catalog.view_sources import make_sources
+from aaiclick.catalog.view_sources import make_sources, names_in_query
 from aaiclick.errors import SpecError, StatementError
 from aaiclick.routine import Routine
 from aaiclick.specs.ddl import create_dictionary_sql, engine_sql
@@ -66,6 +67,12 @@ def _with_dictionaries(catalog: Catalog, forms: Mapping[str, Form]) -> Catalog:
 
 def _view_forms(scratch: Scratch, views: Sequence[AnyView], catalog: Catalog) -> Routine[dict[str, ViewForm]]:
     refused = yield from make_views(scratch, views, catalog)
+    unmade = [view for view in views if view.name in refused]
+    # What nobody declares was not read with the rest. It is asked for only where something is wanting.
+    if unmade and not scratch.prefix:
+        read = frozenset(name for view in unmade for name in names_in_query(view.query))
+        yield from make_sources(scratch, unmade, (yield from with_undeclared(catalog, read)), ())
+        refused = yield from make_views(scratch, unmade, catalog)
     made = yield from read_forms(scratch, [view.name for view in views if view.name not in refused])
     forms: dict[str, ViewForm] = {}
     for view in views:
@@ -76,6 +83,15 @@ def _view_forms(scratch: Scratch, views: Sequence[AnyView], catalog: Catalog) ->
             form = yield from _unmade(scratch, view, catalog, refused.get(view.name))
         forms[view.name] = yield from _completed(scratch, view, form, catalog)
     return forms
+
+
+def with_undeclared(catalog: Catalog, named: Collection[str]) -> Routine[Catalog]:
+    """The catalogue with what nobody declares, and a view names."""
+    unread = tuple(sorted(set(named) - set(catalog.objects)))
+    if not unread:
+        return catalog
+    more = yield from read_catalog(catalog.database, unread)
+    return dataclasses.replace(catalog, objects={**catalog.objects, **more.objects})
 
 
 def make_views(scratch: Scratch, views: Sequence[AnyView], catalog: Catalog) -> Routine[dict[str, StatementError]]:

@@ -355,3 +355,17 @@ def test_a_view_with_parameters_that_would_fail_blocks_a_rename(aaiclick_client:
         ensure_schema(aaiclick_client, schema(renamed), policy=Policy.everything())
     assert "view w" not in str(error.value)
     assert ensure_schema(aaiclick_client, schema(table("UInt16"))).steps
+
+
+def test_a_view_over_a_table_that_nobody_declares_gets_another_query(aaiclick_client: Client) -> None:
+    for sql in (
+        "CREATE TABLE t (k UInt64) ENGINE = MergeTree ORDER BY k",
+        "CREATE TABLE u (k UInt64, b UInt8) ENGINE = MergeTree ORDER BY k",
+        "INSERT INTO u VALUES (1, 7)",
+        "CREATE VIEW v AS SELECT k FROM u",
+    ):
+        aaiclick_client.command(sql)
+    table = Table("t", [Column("k", "UInt64")], engine=MergeTree(order_by=["k"]))
+    wanted = schema(table, View("v", query="SELECT k, b FROM u"))
+    assert migrate(aaiclick_client, wanted) == [("v", "replace")]
+    assert rows(aaiclick_client, "SELECT * FROM v") == [(1, 7)]

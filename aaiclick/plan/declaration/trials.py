@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 from aaiclick.catalog.declared_tables import canonical_tables, instantiable_table
-from aaiclick.catalog.declared_views import make_views
+from aaiclick.catalog.declared_views import make_views, with_undeclared
 from aaiclick.catalog.forms import Catalog, TableForm
-from aaiclick.catalog.read import read_catalog
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.catalog.scratch_objects import make, names_in_scratch, sentence
 from aaiclick.catalog.view_sources import make_sources, names_in_query
@@ -68,7 +66,7 @@ def try_others(
     if not views or scratch.prefix:
         return
     named = {name for view in views for name in names_in_query(view.query)}
-    catalog = yield from _with_undeclared(catalog, named - {table.name for table in tables})
+    catalog = yield from with_undeclared(catalog, named - {table.name for table in tables})
     yield from make_sources(scratch, views, catalog, tables)
     refused = yield from make_views(scratch, views, catalog)
     yield from require_columns(scratch, dictionaries, {view.name for view in read} - refused.keys())
@@ -107,15 +105,6 @@ def _at_home(view: View, database: str) -> View:
 
 def _names_database(names: Collection[str], database: str) -> bool:
     return any(name == database or name.startswith(f"{database}.") for name in names)
-
-
-def _with_undeclared(catalog: Catalog, named: Collection[str]) -> Routine[Catalog]:
-    """The catalogue with what nobody declares, and a view names."""
-    unread = tuple(sorted(set(named) - set(catalog.objects)))
-    if not unread:
-        return catalog
-    more = yield from read_catalog(catalog.database, unread)
-    return replace(catalog, objects={**catalog.objects, **more.objects})
 
 
 def _unlike_live(tables: Sequence[Table], catalog: Catalog) -> set[str]:
