@@ -86,6 +86,14 @@ def _needed(plan: Plan) -> Iterator[tuple[str, str]]:
                 "is refreshed from then on, and the run ends there with an error"
             ),
         )
+    if any(sql.startswith(system("REFRESH VIEW")) for step in plan.steps for sql in step.sql):
+        yield (
+            f"SYSTEM VIEWS ON {database}.*",
+            (
+                f"this user may not SYSTEM REFRESH VIEW in {plan.database}: a view that gets another query shows what "
+                "the former one gave until its next refresh, and the run ends there with an error"
+            ),
+        )
     if copies:
         yield (
             f"SYSTEM MERGES ON {database}.*",

@@ -64,6 +64,11 @@ def test_missing_rights_are_in_the_plan(plan: Plan) -> None:
     assert [sentence.partition(":")[0] for sentence in said] == [
         f"this user may not SYSTEM STOP VIEW in {plan.database}"
     ]
+    refreshes = replace(plan.steps[0], sql=["SYSTEM REFRESH VIEW `d`.`v`"])
+    _, said = asked(replace(plan, steps=(refreshes,)), ("SYSTEM VIEWS",))
+    assert [sentence.partition(":")[0] for sentence in said] == [
+        f"this user may not SYSTEM REFRESH VIEW in {plan.database}"
+    ]
     _, said = asked(plan, ("INSERT",))
     assert said == (
         f"this user may not INSERT in {plan.database}: nothing of this plan can be carried out before that is granted",
