@@ -32,6 +32,7 @@ ILLEGAL_AGGREGATION = 184
 UNKNOWN_USER = 192
 WRONG_PASSWORD = 193
 REQUIRED_PASSWORD = 194
+QUOTA_EXCEEDED = 201
 TOO_MANY_SIMULTANEOUS_QUERIES = 202
 SOCKET_TIMEOUT = 209
 NETWORK_ERROR = 210
@@ -70,3 +71,27 @@ NAMED_COLLECTION_DOESNT_EXIST = 669
 NAMED_COLLECTION_ALREADY_EXISTS = 670
 TABLE_IS_PERMANENTLY_READ_ONLY = 774
 KEEPER_EXCEPTION = 999
+
+LIMITS = frozenset(
+    {
+        TIMEOUT_EXCEEDED,
+        TOO_SLOW,
+        QUOTA_EXCEEDED,
+        TOO_MANY_SIMULTANEOUS_QUERIES,
+        SOCKET_TIMEOUT,
+        NETWORK_ERROR,
+        ABORTED,
+        MEMORY_LIMIT_EXCEEDED,
+        NOT_ENOUGH_SPACE,
+        TOO_MANY_PARTS,
+        ALL_CONNECTION_TRIES_FAILED,
+        QUERY_WAS_CANCELLED,
+        CANNOT_SCHEDULE_TASK,
+    }
+)
+"""Limits, load, a full disk, a cancelled statement: at another time the same statement gets through."""
+
+
+def tells_nothing(code: int) -> bool:
+    """Whether a refusal says nothing about the statement and its rows: it was a limit, or not the server's at all."""
+    return code == 0 or code in LIMITS

@@ -11,19 +11,7 @@ from aaiclick.catalog.forms import Form
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.room import require_room_for_definitions
 from aaiclick.catalog.scratch import PREFIX, Scratch
-from aaiclick.error_codes import (
-    ACCESS_DENIED,
-    ALL_CONNECTION_TRIES_FAILED,
-    MEMORY_LIMIT_EXCEEDED,
-    NETWORK_ERROR,
-    NOT_ENOUGH_SPACE,
-    QUERY_WAS_CANCELLED,
-    READONLY,
-    SETTING_CONSTRAINT_VIOLATION,
-    SOCKET_TIMEOUT,
-    TIMEOUT_EXCEEDED,
-    TOO_MANY_SIMULTANEOUS_QUERIES,
-)
+from aaiclick.error_codes import ACCESS_DENIED, LIMITS, READONLY, SETTING_CONSTRAINT_VIOLATION
 from aaiclick.errors import StatementError
 from aaiclick.routine import Command, Query, Routine, text
 from aaiclick.sql.ddl import CREATE_TABLE, attach_table
@@ -35,23 +23,8 @@ from aaiclick.sql.tokens import Tokens, identifier, split_top
 SELF_CONTAINED = frozenset({"Log", "TinyLog", "StripeLog", "Memory", "Null", "Set", "Join", "GenerateRandom", "Merge"})
 # So do these, as long as their arguments name no path.
 WITHOUT_PATH = {"EmbeddedRocksDB": 1, "File": 1}
-NOT_THE_DEFINITION = frozenset(
-    {
-        0,
-        TIMEOUT_EXCEEDED,
-        READONLY,
-        TOO_MANY_SIMULTANEOUS_QUERIES,
-        SOCKET_TIMEOUT,
-        NETWORK_ERROR,
-        MEMORY_LIMIT_EXCEEDED,
-        NOT_ENOUGH_SPACE,
-        ALL_CONNECTION_TRIES_FAILED,
-        QUERY_WAS_CANCELLED,
-        SETTING_CONSTRAINT_VIOLATION,
-        ACCESS_DENIED,
-    }
-)
-"""Missing rights, memory limit, timeout, lost connection: these say nothing about the definition."""
+NOT_THE_DEFINITION = LIMITS | {0, READONLY, SETTING_CONSTRAINT_VIOLATION, ACCESS_DENIED}
+"""Missing rights, a limit, a lost connection: these say nothing about the definition."""
 _SYNTAX = re.compile(r"Syntax error.*?: failed at position (\d+) \((.*?)\)", re.DOTALL)
 _HINT = re.compile(rf" ?Maybe you meant:? [^?]*{PREFIX}[^?]*\?")
 """What the server offers in the place of an unknown name, where that is something of ours."""

@@ -131,7 +131,7 @@ def _sentence(error: Exception, advice: Advice) -> tuple[str, str]:
             following = _full(error.next_command, advice) if error.next_command else ""
             return _with_command(_one_line(str(error)), error.next_command, following), following
         case HazardNotAllowedError():
-            following = advice.migrate(error.allow).replace("aaiclick migrate", _SCHEMA.sub("", error.command), 1)
+            following = _as_command(_SCHEMA.sub("", error.command), advice.migrate(error.allow))
             return f"{error.schema}: {'; '.join(error.refused)}. To allow it: {following}", following
         case OutcomeUnknownError():
             return _one_line(str(error)), advice.again
@@ -151,6 +151,18 @@ def _sentence(error: Exception, advice: Advice) -> tuple[str, str]:
                 f"unexpected {type(error).__name__}{': ' + said if said else ''}. Run with --debug for the traceback",
                 "",
             )
+
+
+def _as_command(command: str, migrate: str) -> str:
+    """The options of this run's ``aaiclick migrate`` for another command. What that says itself is not said twice."""
+    given = {word for word in shlex.split(migrate) if word.startswith("--")}
+    words = command.split(" ")
+    own = [
+        word
+        for place, word in enumerate(words)
+        if word not in given and not (place and words[place - 1].startswith("--") and words[place - 1] in given)
+    ]
+    return migrate.replace("aaiclick migrate", " ".join(own), 1)
 
 
 def _untouched(said: str) -> bool:

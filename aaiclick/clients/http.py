@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol, TypeVar, cast
@@ -227,6 +228,13 @@ def _cannot_open(error: Exception, url: ServerUrl) -> AaiclickError:
         )
     if isinstance(translated, StatementError) and translated.code:
         return ConnectionFailed(f"{url.place} refused the connection: {translated.message}")
+    # 502, 503, 504: what a load balancer answers by itself.
+    away = re.search(r"HTTP status (50[234])", str(error))
+    if away is not None:
+        return ConnectionFailed(
+            f"{url.place} answered with HTTP status {away[1]}: no server behind it is ready. Try again when one is, or "
+            "ask the server itself"
+        )
     if isinstance(translated, OutcomeUnknownError):
         return ConnectionFailed(
             f"{url.place} answers, but not as ClickHouse's HTTP interface. Give its HTTP port (usually 8123; 9000 is "

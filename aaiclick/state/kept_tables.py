@@ -200,7 +200,9 @@ def drop_expired(
             continue
         # The setting goes second: without the numbers, a kept table that a kill has left could not be rolled back to.
         yield from drop_table(database, row.name)
-        yield from reset_block_numbers(database, row.kept.table, row.kept.replaced_by)
+        # Only ours: a setting that is declared, or that somebody has given the table by hand, is theirs.
+        if row.kept.numbered:
+            yield from reset_block_numbers(database, row.kept.table, row.kept.replaced_by)
         dropped.append(row.name)
     yield from reset_unneeded_block_numbers(
         database, noted, {row.kept.replaced_by for row in listed if row.name not in dropped}

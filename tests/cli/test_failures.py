@@ -62,6 +62,12 @@ CASES: list[Case] = [
         f"aaiclick migrate --database app --allow '{ALLOW}'",
     ),
     (
+        HazardNotAllowedError("oplog", ("values of t",), ("values t",), "aaiclick rollback --database app --to 1"),
+        1,
+        "oplog: values of t. To allow it: aaiclick rollback --to 1 --database app --allow 'values t'",
+        "aaiclick rollback --to 1 --database app --allow 'values t'",
+    ),
+    (
         TenantsFailedError("oplog", ("a", "b"), 3, "no room"),
         2,
         "error: oplog: 2 of 3 databases failed (a, b). The first: no room",

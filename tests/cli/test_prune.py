@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from aaiclick.cli import calls
+from aaiclick.errors import OutcomeUnknownError
 from aaiclick.state.kept_tables import KeptComment, KeptRow
 from tests.cli.conftest import Ran
 
@@ -70,6 +71,15 @@ def test_what_goes_and_what_stays_is_listed(run: Run, asked: list[bool]) -> None
     found = run("prune", "--yes", "--json").document
     assert found["dry_run"] is False
     assert [(one["table"], one["dropped"]) for one in found["tables"]] == [("t", True), ("u", False)]
+
+
+def test_what_is_run_again_does_not_ask_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*_: object, **named: object) -> tuple[tuple[KeptRow, bool], ...]:
+        raise OutcomeUnknownError("the connection was lost")
+
+    monkeypatch.setattr(calls, "prune", lost)
+    error = run("prune", "--yes", "--json").document["error"]
+    assert error["next"] == "aaiclick prune --yes", error
 
 
 def test_what_came_while_it_asked_stays(run: Run, asked: list[bool], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,14 @@ def test_tls_where_none_is_spoken(aaiclick_server: EngineServer) -> None:
     )
 
 
-def test_something_else_listens() -> None:
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("404 Not Found", "is not ClickHouse's HTTP interface"),
+        ("502 Bad Gateway", "answered with HTTP status 502: no server behind it is ready. Try again when one is"),
+    ],
+)
+def test_something_else_listens(status: str, said: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer() -> None:
@@ -75,11 +82,11 @@ def test_something_else_listens() -> None:
                     return
                 with peer:
                     peer.recv(65536)
-                    peer.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
+                    peer.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno".encode())
 
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
-        assert "is not ClickHouse's HTTP interface" in refusal(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        assert said in refusal(f"http://127.0.0.1:{listener.getsockname()[1]}")
         listener.shutdown(socket.SHUT_RDWR)
         thread.join()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from clickhouse_connect.driver.client import Client
@@ -60,6 +62,36 @@ def test_what_is_kept_goes_and_the_tables_stay_as_they_are(database: Client) -> 
     assert "enable_block_number_column" not in str(database.command("SHOW CREATE TABLE t"))
     with pytest.raises(SchemaError, match="no table of v1 is kept"):
         rollback_schema(database, schema(1))
+
+
+@pytest.mark.parametrize("how", ["prune", "start"])
+@pytest.mark.parametrize("declared", [True, False], ids=["declared", "by hand"])
+def test_a_setting_that_is_not_ours_stays_when_what_is_kept_goes(
+    aaiclick_client: Client, declared: bool, how: str
+) -> None:
+    """Block numbers are asked for by lightweight updates, too."""
+    settings = {"enable_block_number_column": 1, "enable_block_offset_column": 1}
+
+    def numbered(version: int) -> Schema:
+        engine = MergeTree(order_by=["a"] if version == 1 else ["b", "a"], settings=settings if declared else {})
+        columns = [Column(name, "UInt64") for name in "abc"]
+        return Schema("app", version=version, objects=[Table("t", columns, engine=engine)])
+
+    ensure_schema(aaiclick_client, numbered(1))
+    if not declared:
+        words = ", ".join(f"{name} = {value}" for name, value in settings.items())
+        aaiclick_client.command(f"ALTER TABLE t MODIFY SETTING {words}")
+    aaiclick_client.command("INSERT INTO t SELECT number, number, number FROM numbers(10)")
+    ensure_schema(aaiclick_client, numbered(2), policy=Policy.lossless(keep_old=timedelta(seconds=1)))
+    if how == "prune":
+        assert [goes for _, goes in prune_kept(aaiclick_client)] == [True]
+    else:
+        time.sleep(2.1)
+        assert ensure_schema(aaiclick_client, numbered(2)).steps == ()
+    assert kept(aaiclick_client) == []
+    aaiclick_client.command("UPDATE t SET c = 77 WHERE a = 3")
+    assert aaiclick_client.query("SELECT a FROM t WHERE c = 77").result_rows == [(3,)]
+    assert ensure_schema(aaiclick_client, numbered(2)).steps == ()
 
 
 def test_what_is_not_as_it_was_shown_stays(database: Client) -> None:

@@ -77,9 +77,9 @@ EVERY = "EVERY 1 YEAR"
 @pytest.mark.parametrize(
     ("to", "was", "becomes", "steps", "asked"),
     [
-        ("g", EVERY, EVERY, ["t", "m"], []),
+        ("g", EVERY, EVERY, ["t", "m", "m"], []),
         ("", EVERY, None, ["t", "m"], ["replace-view m"]),
-        ("", None, EVERY, ["m", "t", "m"], ["replace-view m"]),
+        ("", None, EVERY, ["m", "t", "m", "m"], ["replace-view m"]),
         ("g", None, None, ["m", "t", "m"], ["replace-view m"]),
     ],
     ids=["stays refreshable", "no longer refreshable", "becomes refreshable", "set off by inserts"],

@@ -62,7 +62,7 @@ def prune(
         database,
         env=env,
         extra=tuple(("--table", name) for name in tables),
-        flags=("--dry-run",) if dry_run else (),
+        flags=tuple(flag for flag, given in (("--dry-run", dry_run), ("--yes", yes)) if given),
     )
     frame.run(lambda: _prune(frame, tables, dry_run, yes))
 

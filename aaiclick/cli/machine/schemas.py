@@ -62,11 +62,7 @@ def _describe() -> None:
     pydantic."""
     said = cast(
         "Iterable[type[object]]",
-        [
-            each
-            for each in (*vars(d).values(), *vars(t).values(), *vars(g).values(), *vars(h).values())
-            if isinstance(each, type)
-        ],
+        [each for module in (d, f, t, g, h) for each in vars(module).values() if isinstance(each, type)],
     )
     kinds: tuple[type[object], ...] = (*EVENTS, Hazard, Plan, Step, *said)
     for kind in kinds:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from aaiclick.apply.run import ApplyOptions
 from aaiclick.commands.inspection.warm import Warm
 from aaiclick.lease.owner import Owner
 from aaiclick.plan.model import Plan
 from aaiclick.plan.policy import Policy
 from aaiclick.specs.schema import Schema
-from aaiclick.state.owned import Owned
+
+if TYPE_CHECKING:
+    from aaiclick.apply.run import ApplyOptions
+    from aaiclick.state.owned import Owned
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,7 @@ from collections.abc import Sequence
 
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.clickhouse.shared.ask_shards import ask_shards, of_shards
-from aaiclick.error_codes import (
-    ACCESS_DENIED,
-    MEMORY_LIMIT_EXCEEDED,
-    NOT_ENOUGH_SPACE,
-    QUERY_WAS_CANCELLED,
-    READONLY,
-    TIMEOUT_EXCEEDED,
-    TOO_MANY_SIMULTANEOUS_QUERIES,
-    TOO_SLOW,
-)
+from aaiclick.error_codes import ACCESS_DENIED, LIMITS, READONLY
 from aaiclick.errors import StatementError
 from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.plan.rehearsal.cache import AcceptedBatch, key_without_names
@@ -37,19 +28,8 @@ _MOST_ALIKE = 3
 """Tables of one form whose parts are looked at: of a family of thousands the rest is taken to be like these."""
 _ROWS = 1000
 _SECONDS = 30
-# Timeout, memory limit or missing rights: that says nothing about the rows.
-_UNDECIDED = frozenset(
-    {
-        TIMEOUT_EXCEEDED,
-        TOO_SLOW,
-        READONLY,
-        TOO_MANY_SIMULTANEOUS_QUERIES,
-        MEMORY_LIMIT_EXCEEDED,
-        NOT_ENOUGH_SPACE,
-        QUERY_WAS_CANCELLED,
-        ACCESS_DENIED,
-    }
-)
+_UNDECIDED = LIMITS | {READONLY, ACCESS_DENIED}
+"""A limit or missing rights: that says nothing about the rows."""
 
 
 def alter_refused(diff: TableDiff, source: str, sent: Sequence[AcceptedBatch]) -> Routine[str]:

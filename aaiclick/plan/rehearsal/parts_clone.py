@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import TableForm
 from aaiclick.clickhouse.merges import NO_MERGES
-from aaiclick.error_codes import ACCESS_DENIED, READONLY, TIMEOUT_EXCEEDED
+from aaiclick.error_codes import ACCESS_DENIED, LIMITS, READONLY
 from aaiclick.errors import StatementError
 from aaiclick.plan.rehearsal.cache import AcceptedBatch
 from aaiclick.plan.rehearsal.empty_clone import REHEARSE, Clone, Outcome
@@ -69,8 +69,8 @@ def make_parts_clone(diff: TableDiff, source: str, label: str) -> Routine[PartsC
         except StatementError as error:
             if error.code == 0:
                 raise
-            # A missing right or a time limit says nothing about the parts.
-            return NoPartsClone("" if error.code in (ACCESS_DENIED, READONLY, TIMEOUT_EXCEEDED) else str(error))
+            # A missing right or a limit says nothing about the parts.
+            return NoPartsClone("" if error.code in LIMITS | {ACCESS_DENIED, READONLY} else str(error))
     # ATTACH gives parts new names, so those of the clone have to be asked for.
     attached = yield from live_parts(clone.database, clone.table, len(parts), columns)
     # Only whole partitions can be attached, so the parts that are not needed are dropped from the clone again.
@@ -86,7 +86,7 @@ def make_parts_clone(diff: TableDiff, source: str, label: str) -> Routine[PartsC
 
 
 def replay_alters(diff: TableDiff, loaded: PartsClone, sent: Sequence[AcceptedBatch]) -> Routine[Outcome]:
-    """Send batches that an empty clone accepted; the first refusal, of a statement or its mutation. A timeout decides
+    """Send batches that an empty clone accepted; the first refusal, of a statement or its mutation. A limit decides
     nothing."""
     clone = loaded.clone
     for each in sent:
@@ -104,7 +104,7 @@ def replay_alters(diff: TableDiff, loaded: PartsClone, sent: Sequence[AcceptedBa
         except StatementError as error:
             if error.code == 0:
                 raise
-            return Outcome(error.code == TIMEOUT_EXCEEDED, code=error.code, message=str(error))
+            return Outcome(error.code in LIMITS, code=error.code, message=str(error))
         if loaded.pending and each.mutates:
             break  # behind an unfinished mutation the server refuses ALTERs for that reason alone
     return Outcome(True)
@@ -120,7 +120,7 @@ def attach_parts(loaded: PartsClone, target: Clone) -> Routine[Outcome]:
         except StatementError as error:
             if error.code == 0:
                 raise
-            return Outcome(False, code=error.code, message=str(error))
+            return Outcome(error.code in LIMITS, code=error.code, message=str(error))
     return Outcome(True)
 
 
