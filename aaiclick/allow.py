@@ -76,7 +76,7 @@ def change_ttl(table: str, column: str | None = None) -> Allow:
 
 
 def leave_detached_parts(table: str) -> Allow:
-    """Rebuild a table, or roll it back, although detached parts of it are not carried over."""
+    """Rebuild a table, change its columns, or roll it back, although detached parts of it stay as they are."""
     return Allow(f"leave-detached-parts {table}")
 
 

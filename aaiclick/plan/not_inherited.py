@@ -6,13 +6,19 @@ is a copy of its own. What belongs to the storage itself stays with the old tabl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aaiclick.clickhouse.feeders import find_feeders
 from aaiclick.clickhouse.parts import detached_parts
 from aaiclick.clickhouse.shared.host_answers import detached_on_hosts
 from aaiclick.clickhouse.topology import named
-from aaiclick.diff.hazards import Hazard
+from aaiclick.diff.changes.base import Change
+from aaiclick.diff.changes.column_default import ChangeDefault
+from aaiclick.diff.changes.column_type import RetypeColumn
+from aaiclick.diff.changes.columns import RenameColumn
+from aaiclick.diff.changes.materialize_columns import MaterializeColumns
+from aaiclick.diff.hazards import DESTRUCTIVE, Hazard, HazardKind
 from aaiclick.errors import StatementError
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Routine
@@ -32,14 +38,45 @@ class NotInherited:
 
 def not_inherited(diff: TableDiff, data_name: str) -> Routine[NotInherited]:
     """Of every step that exchanges the table, on all hosts; ``data_name`` is what it is called now."""
-    detached = yield from _detached(diff, data_name)
+    # They are in the old table's directory, and are dropped with it.
+    what = "are not carried over: they go when the old table is dropped"
+    detached = yield from _detached(diff, data_name, "loses-rows", what)
     streams = yield from _streams(diff, data_name)
     hazards = (*detached.hazards, *streams.hazards, *_tokens(diff))
     return NotInherited(hazards, detached.blocked or streams.blocked)
 
 
-def _detached(diff: TableDiff, data_name: str) -> Routine[NotInherited]:
-    """The hazard of parts that somebody detached: they are in the old table's directory, and are dropped with it."""
+def left_as_they_are(diff: TableDiff, data_name: str, changes: Sequence[Change]) -> Routine[NotInherited]:
+    """Of a step in place: detached parts, which no mutation reaches. Rows that are attached later are read by the new
+    definition, and nobody has looked at their values."""
+    if not any(_reads_otherwise(change) for change in changes):
+        return NotInherited()
+    return (
+        yield from _detached(
+            diff,
+            data_name,
+            "changes-values",
+            "stay as they are: attached later they are read by the new definition, and show other values or none",
+        )
+    )
+
+
+def _reads_otherwise(change: Change) -> bool:
+    """Whether a part that was written before shows other values behind it, or may be unreadable."""
+    match change:
+        case RenameColumn() | MaterializeColumns():
+            return True
+        case ChangeDefault():
+            return "DEFAULT" in (change.old.kind, change.new.kind)
+        case RetypeColumn():
+            # Any value of the old type is one of the new type where nothing has to be counted.
+            return bool(change.checks) or any(hazard.kind in DESTRUCTIVE for hazard in change.hazards)
+        case _:
+            return False
+
+
+def _detached(diff: TableDiff, data_name: str, kind: HazardKind, what: str) -> Routine[NotInherited]:
+    """The hazard of parts that somebody detached."""
     if diff.hosts.reached:
         seen = yield from detached_on_hosts(diff.hosts, diff.database, data_name)
         count, example = seen.count, seen.example
@@ -54,11 +91,8 @@ def _detached(diff: TableDiff, data_name: str) -> Routine[NotInherited]:
         where = ""
     if not count:
         return NotInherited()
-    message = (
-        f"{count:,} detached parts of {data_name}{where} (such as {example}) are not carried over: they go when "
-        "the old table is dropped"
-    )
-    return NotInherited((Hazard("loses-rows", message, f"leave-detached-parts {diff.live.name}"),))
+    message = f"{count:,} detached parts of {data_name}{where} (such as {example}) {what}"
+    return NotInherited((Hazard(kind, message, f"leave-detached-parts {diff.live.name}"),))
 
 
 def _streams(diff: TableDiff, data_name: str) -> Routine[NotInherited]:
