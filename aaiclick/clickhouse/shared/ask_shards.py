@@ -33,6 +33,7 @@ _EACH: Mapping[str, str | int] = {
     # What the profile of the user on another host changes is not known here, and what is sent counts there: these
     # would have it answer for other rows.
     "apply_deleted_mask": 1,
+    "apply_patch_parts": 1,
     "final": 0,
     "limit": 0,
     "offset": 0,
@@ -42,9 +43,16 @@ _EACH: Mapping[str, str | int] = {
     "join_use_nulls": 0,
     "aggregate_functions_null_for_empty": 0,
     "prefer_column_name_to_alias": 0,
+    "use_query_cache": 0,
     "read_overflow_mode": "throw",
+    "read_overflow_mode_leaf": "throw",
     "timeout_overflow_mode": "throw",
+    "timeout_overflow_mode_leaf": "throw",
     "group_by_overflow_mode": "throw",
+    "set_overflow_mode": "throw",
+    "sort_overflow_mode": "throw",
+    "distinct_overflow_mode": "throw",
+    "result_overflow_mode": "throw",
 }
 
 

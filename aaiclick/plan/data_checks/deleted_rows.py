@@ -1,7 +1,8 @@
 """Rows that a lightweight DELETE has hidden, but that their parts still hold.
 
-No query sees them, so no count does. A mutation reads them all the same: where one of them does not convert it fails
-half way, and a copy, which reads only what is seen, does not.
+No query sees them, so no count does. A mutation reads them all the same, and so does a merge, which computes the
+default of a column that its parts lack: where one of them does not convert it fails, now and at each further try. A
+copy, which reads only what is seen, does not.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from aaiclick.plan.proof.remade_indexes import RemakeIndex
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Query, Routine, number
+from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import qualified, quote_name
 
 _SHOWN = "_aaiclick_shown"
@@ -34,7 +36,8 @@ _PREFIX = "_aaiclick_value_"
 
 
 def mutation_fails(diff: TableDiff, data_name: str, changes: Sequence[Change]) -> Routine[str]:
-    """Why a mutation for these changes fails on hidden rows; '' where it does not, or no row may be read."""
+    """Why a mutation for these changes, or a merge behind them, fails on hidden rows; '' where it does not, or no row
+    may be read."""
     # Of several hosts each has a mutation of its own, or may hold parts that this one lacks: all of them are read, also
     # those of other shards, of whose other rows nothing is said.
     hosts = diff.hosts
@@ -42,15 +45,17 @@ def mutation_fails(diff: TableDiff, data_name: str, changes: Sequence[Change]) -
         return ""
     carried = {f"{_PREFIX}{place}": value for place, value in enumerate(_over_live(diff, changes))}
     made = list(_over_target(changes))
-    if not carried and not made:
+    merged = [quote_name(name) for name in _by_merges(diff, changes)]
+    if not carried and not made and not merged:
         return ""
     # Mostly none: then no row is read for it.
     if not (yield from _hidden(hosts, diff.database, data_name)):
         return ""
     # The server keeps in _row_exists of each row whether it is seen; parts without deleted rows say 1.
     table = hosts.everywhere(qualified(diff.database, data_name)) if hosts.reached else ""
-    source = future_rows(diff, data_name, made, {_SHOWN: "_row_exists", **carried}, table).source
-    values = [*map(quote_name, carried), *made]
+    source = future_rows(diff, data_name, [*made, *merged], {_SHOWN: "_row_exists", **carried}, table).source
+    values = [*map(quote_name, carried), *made, *merged]
+    what = "a mutation fails on them" if carried or made else "no merge gets past them"
     try:
         yield from asked(
             f"SELECT {hashed(*values)} FROM {source} WHERE NOT {_SHOWN}", {**COMPARE_SETTINGS, **EVERY_ROW}, long=True
@@ -59,7 +64,7 @@ def mutation_fails(diff: TableDiff, data_name: str, changes: Sequence[Change]) -
         if tells_nothing(error.code):
             raise
         return (
-            "rows that a lightweight DELETE has hidden are still in the parts, and a mutation fails on them (the "
+            f"rows that a lightweight DELETE has hidden are still in the parts, and {what} (the "
             f"engine: {first_line(str(error)).partition(': while executing')[0]})"
         )
     return ""
@@ -94,3 +99,14 @@ def _over_target(changes: Sequence[Change]) -> Iterator[str]:
             yield quote_name(change.column.name)
         elif isinstance(change, RemakeIndex):
             yield change.index.expression
+
+
+def _by_merges(diff: TableDiff, changes: Sequence[Change]) -> Iterator[str]:
+    """New columns that merges compute of other columns, for parts from before."""
+    names = [column.name for column in diff.target.form.columns]
+    for change in changes:
+        # One that is written at once is the mutation's.
+        if not isinstance(change, AddColumn) or change.written:
+            continue
+        if change.column.kind in ("DEFAULT", "MATERIALIZED") and mentioned(change.column.expression, names):
+            yield change.column.name
