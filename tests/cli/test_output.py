@@ -47,7 +47,7 @@ def test_a_full_disk_behind_stdout_is_one_sentence_and_an_exit_code() -> None:
     output.tell("what is only told of ends nothing")
 
 
-@pytest.mark.parametrize("stream", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-", "2>/dev/full"])
+@pytest.mark.parametrize("stream", ["0<&- 1>&- 2>&-", "0<&-", "1>&-", "2>&-", "2>/dev/full"])
 def test_a_stream_that_is_closed_or_full_stops_no_command(stream: str, tmp_path: Path) -> None:
     if stream.endswith("full") and not os.path.exists("/dev/full"):
         pytest.skip("there is no /dev/full")
