@@ -7,7 +7,7 @@ inside the first argument of ``dictGet`` and ``merge``. An alias or a column tha
 
 from __future__ import annotations
 
-from aaiclick.sql.quoting import quote_string
+from aaiclick.sql.quoting import quote_name, quote_string
 from aaiclick.sql.tokens import TokenError, Tokens, identifier, unquote
 
 _ENDS_FROM = frozenset(
@@ -19,16 +19,16 @@ _CURRENT = frozenset({"currentdatabase", "current_database", "database", "schema
 Edit = tuple[int, int, str]
 
 
-def strip_database(query: str, database: str, lenient: bool = False) -> str:
-    """``query`` without the prefix ``database``. ``lenient``: a text that is no SQL is returned unchanged, else it is a
-    ``TokenError``."""
+def strip_database(query: str, database: str, lenient: bool = False, instead: str = "") -> str:
+    """``query`` without the prefix ``database``, or with the database ``instead`` in its place. ``lenient``: a text
+    that is no SQL is returned unchanged, else it is a ``TokenError``."""
     try:
         tokens = Tokens(query)
     except TokenError:
         if lenient:
             return query
         raise
-    walk = _Walk(tokens, database)
+    walk = _Walk(tokens, database, instead)
     walk.run()
     # Columns after the whole walk: a query names them before the FROM that shows which tables there are.
     edits = sorted(set(walk.edits + walk.column_edits()))
@@ -74,9 +74,10 @@ class _Walk:
     """One pass over a query. ``state`` for each bracket: "table" where a table may come next, "after" behind one, ''
     elsewhere."""
 
-    def __init__(self, tokens: Tokens, database: str) -> None:
+    def __init__(self, tokens: Tokens, database: str, instead: str) -> None:
         self.tokens = tokens
         self.database = database
+        self.instead = instead
         self.tables: set[str] = set()
         self.calls: set[int] = set()
         self.edits: list[Edit] = []
@@ -110,7 +111,8 @@ class _Walk:
         return position >= 0 and self.tokens.is_word(position, word)
 
     def _prefix(self, position: int) -> Edit:
-        return self.tokens.items[position].start, self.tokens.items[position + 2].start, ""
+        put = f"{quote_name(self.instead)}." if self.instead else ""
+        return self.tokens.items[position].start, self.tokens.items[position + 2].start, put
 
     def _name(self, position: int, state: str) -> tuple[str, int]:
         parts, behind = identifier(self.tokens, position)
@@ -155,12 +157,12 @@ class _Walk:
             if self.tokens.is_kind(argument, "string"):
                 value = unquote(items[argument].text)
                 if value.startswith(f"{self.database}."):
-                    self.edits.append(
-                        (items[argument].start, items[argument].end, quote_string(value[len(self.database) + 1 :]))
-                    )
+                    put = (f"{self.instead}." if self.instead else "") + value[len(self.database) + 1 :]
+                    self.edits.append((items[argument].start, items[argument].end, quote_string(put)))
             elif len(parts := identifier(self.tokens, argument)[0]) == 2 and parts[0] == self.database:
                 self.edits.append(self._prefix(argument))
         elif (
             name == "merge" and self.tokens.is_op(argument + 1, ",") and unquote(items[argument].text) == self.database
         ):
-            self.edits.append((items[argument].start, items[argument + 2].start, ""))
+            put = f"{quote_string(self.instead)}, " if self.instead else ""
+            self.edits.append((items[argument].start, items[argument + 2].start, put))

@@ -16,7 +16,15 @@ from aaiclick.catalog.scratch import Scratch
 from aaiclick.catalog.scratch_objects import make, names_in_scratch, sentence
 from aaiclick.catalog.view_sources import make_sources, names_in_query
 from aaiclick.errors import SpecError
-from aaiclick.plan.declaration.dictionary_sources import is_source, refused_source, require_columns, source_view
+from aaiclick.plan.declaration.dictionary_sources import (
+    is_source,
+    make_elsewhere,
+    refused_source,
+    require_columns,
+    require_database,
+    source_homes,
+    source_view,
+)
 from aaiclick.plan.declaration.expressions import require_conditions
 from aaiclick.routine import Routine
 from aaiclick.specs.ddl import create_dictionary_sql
@@ -60,7 +68,10 @@ def try_others(
         # One that another view reads is there by now, as far as it matters to that.
         known = scratch.name(dictionary.name) in made
         yield from _try_dictionary(scratch, dictionary, f"{dictionary.name}~trial" if known else dictionary.name)
-    read = [found for item in dictionaries if (found := source_view(item, catalog.database)) is not None]
+    homes = (yield from source_homes(dictionaries, catalog.database)) if not scratch.prefix else dict[str, str]()
+    sources = [(item, source_view(item, catalog.database, homes.get(item.name, ""))) for item in dictionaries]
+    read = [view for _, view in sources if view is not None]
+    away = {view.name: homes[item.name] for item, view in sources if view is not None and item.name in homes}
     views = [_at_home(item, catalog.database) for item in (*(item for item in items if isinstance(item, View)), *read)]
     # Without a database of its own scratch holds nothing under the names that a query uses.
     if not views or scratch.prefix:
@@ -68,7 +79,9 @@ def try_others(
     named = {name for view in views for name in names_in_query(view.query)}
     catalog = yield from with_undeclared(catalog, named - {table.name for table in tables})
     yield from make_sources(scratch, views, catalog, tables)
-    refused = yield from make_views(scratch, views, catalog)
+    refused = yield from make_views(scratch, [view for view in views if view.name not in away], catalog)
+    elsewhere = [view for view in read if view.name in away]
+    refused.update((yield from make_elsewhere(scratch, elsewhere, away, catalog.database)))
     yield from require_columns(scratch, dictionaries, {view.name for view in read} - refused.keys())
     if not refused:
         return
@@ -77,6 +90,8 @@ def try_others(
     wanting = _unlike_live(tables, catalog) | {name for name in listed if scratch.name(name) not in there}
     for view in views:
         error = refused.get(view.name)
+        if error is not None and view.name in away:
+            require_database(view, away[view.name], error)
         inside = names_in_query(view.query)
         # Scratch is another database: what still names this one there means what is live.
         if error is None or (wanting - {view.name}) & inside or _names_database(inside, catalog.database):

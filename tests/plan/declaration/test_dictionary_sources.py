@@ -7,6 +7,7 @@ from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, Dictionary, MaterializedView, MergeTree, Schema, Table, View, ensure_schema, plan_schema
 from aaiclick.errors import SpecError
+from aaiclick.testing.engine import EmbeddedEngine
 from tests.plan.migrating import rows
 
 PRICES = Table("prices", [Column("k", "UInt64"), Column("a", "UInt64")], engine=MergeTree(order_by=["k"]))
@@ -78,3 +79,90 @@ def test_a_source_that_comes_with_it(aaiclick_client: Client, source: str) -> No
     if "HOST" not in source:
         ensure_schema(aaiclick_client, wanted)
         assert plan_schema(aaiclick_client, wanted).steps == ()
+
+
+@pytest.mark.parametrize(
+    ("there", "source", "name"),
+    [
+        ("nothing", "QUERY 'SELECT k, a FROM prices'", "prices"),
+        ("table", "QUERY 'SELECT k, a FROM prices'", "prices"),
+        ("dictionary", "QUERY 'SELECT k, a FROM prices'", "prices"),
+        ("table", "DB '{db}' QUERY 'SELECT k, a FROM prices'", "prices"),
+        ("nothing", "USER 'default' QUERY 'SELECT k, p.a FROM {db}.prices AS p JOIN `more` USING (k)'", "more"),
+        ("dictionary", "TABLE 'prices' WHERE 'k IN (SELECT k FROM more)'", "more"),
+        ("table", "DB '' TABLE 'prices'", "prices"),
+    ],
+)
+def test_a_name_without_a_database(aaiclick_client: Client, there: str, source: str, name: str) -> None:
+    """The server looks for it in its default database, not in the dictionary's: nothing is made or changed before."""
+    database = str(aaiclick_client.database)
+    more = PRICES.model_copy(update={"name": "more"})
+    good = [look("TABLE 'prices'")] if there == "dictionary" else []
+    # A column that goes with the same plan is no reason to let it pass.
+    wider = [
+        column.model_copy(update={"name": name}) for column, name in zip(PRICES.columns, ("k", "gone"), strict=True)
+    ]
+    old = PRICES if good else PRICES.model_copy(update={"columns": wider})
+    if there != "nothing":
+        ensure_schema(aaiclick_client, Schema("prices", objects=[old, more, *good]))
+    asked = "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase() ORDER BY name"
+    before = [row for row in rows(aaiclick_client, asked) if not str(row[0]).startswith("_aaiclick_")]
+    wanted = Schema("prices", objects=[PRICES, more, look(source.replace("{db}", database))])
+    problem = (
+        f"dictionary look.*names {name} without a database, and the server looks for it in default, where it is not"
+    )
+    for call in (plan_schema, ensure_schema):
+        with pytest.raises(SpecError, match=problem):
+            call(aaiclick_client, wanted)
+    after = [row for row in rows(aaiclick_client, asked) if not str(row[0]).startswith("_aaiclick_")]
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    ("there", "source"),
+    [
+        ("dictionary", "QUERY 'SELECT k, b AS a FROM {far}'"),
+        ("nothing", "DB 'no_such_database' QUERY 'SELECT k, b AS a FROM {far}'"),
+        ("dictionary", "QUERY 'SELECT p.k, {db}.prices.a FROM {db}.prices JOIN {far} AS p USING (k)'"),
+        ("nothing", "TABLE 'prices' WHERE 'k IN (SELECT k FROM {far})'"),
+        ("nothing", "QUERY 'WITH p AS (SELECT * FROM {db}.prices) SELECT k, a FROM p'"),
+        ("dictionary", "DB '' TABLE '{far}' WHERE 'a = 3'"),
+    ],
+)
+def test_a_name_that_the_default_database_holds(aaiclick_client: Client, there: str, source: str) -> None:
+    database = str(aaiclick_client.database)
+    far = f"{database}_far"
+    aaiclick_client.command(
+        f"CREATE TABLE default.`{far}` (k UInt64, a UInt64, b UInt64) ENGINE = MergeTree ORDER BY k"
+    )
+    try:
+        aaiclick_client.command(f"INSERT INTO default.`{far}` VALUES (1, 3, 3)")
+        aaiclick_client.command("CREATE TABLE prices (k UInt64, a UInt64) ENGINE = MergeTree ORDER BY k")
+        aaiclick_client.command("INSERT INTO prices VALUES (1, 3)")
+        if there == "dictionary":
+            ensure_schema(aaiclick_client, Schema("prices", objects=[PRICES, look("TABLE 'prices'")]))
+        wanted = Schema("prices", objects=[PRICES, look(source.replace("{db}", database).replace("{far}", far))])
+        ensure_schema(aaiclick_client, wanted)
+        assert rows(aaiclick_client, "SELECT k, a FROM look") == [(1, 3)]
+        assert plan_schema(aaiclick_client, wanted).steps == ()
+        missing = Schema("prices", objects=[PRICES, look(f"QUERY 'SELECT k, z FROM `{far}`'")])
+        with pytest.raises(SpecError, match=r"dictionary look.*identifier `z`"):
+            plan_schema(aaiclick_client, missing)
+    finally:
+        aaiclick_client.command("DROP DICTIONARY IF EXISTS look")
+        aaiclick_client.command(f"DROP TABLE default.`{far}`")
+
+
+def test_a_schema_of_the_default_database(aaiclick_engine: EmbeddedEngine) -> None:
+    """There a QUERY needs no database."""
+    prices = PRICES.model_copy(update={"name": "prices_of_default"})
+    wanted = Schema("prices", objects=[prices, look("QUERY 'SELECT k, a FROM prices_of_default'")])
+    with aaiclick_engine.client(database="default") as client:
+        try:
+            ensure_schema(client, wanted, database="default")
+            assert plan_schema(client, wanted, database="default").steps == ()
+        finally:
+            client.command("DROP DICTIONARY IF EXISTS look")
+            for (name,) in rows(client, "SELECT name FROM system.tables WHERE database = 'default'"):
+                if name == "prices_of_default" or str(name).startswith("_aaiclick_"):
+                    client.command(f"DROP TABLE default.`{name}` SYNC")
