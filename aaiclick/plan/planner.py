@@ -119,6 +119,10 @@ def _require(
         from aaiclick.plan.declaration.renames import require_free_names
 
         require_free_names(schema, catalog, sources, path)
+    if path.unsaid_columns or path.unsaid_tables:
+        from aaiclick.plan.declaration.renames import require_said
+
+        require_said(schema, catalog, sources, path)
     require_names(schema, catalog, sources, [step.object for step in first if step.strategy == "create"])
     if not path.topology.single:
         from aaiclick.plan.declaration.replica_paths import require_paths

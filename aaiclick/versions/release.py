@@ -14,6 +14,7 @@ from aaiclick.catalog.normalize import normal, normal_form
 from aaiclick.catalog.secrets import hidden_form
 from aaiclick.diff.compare import diff_table
 from aaiclick.diff.target import Target, make_target
+from aaiclick.specs.renames import is_new_name
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
 from aaiclick.sql.quoting import quote_string
@@ -36,6 +37,7 @@ _DROPS = frozenset({"drop-column", *_OF_A_KIND})
 _STAYING = frozenset({"function", "database"})
 """Kinds that no plan drops: what is no longer declared stays as it is."""
 _CLOSE = 0.75
+_PLAIN = re.compile(r"[^\s>]+\Z")
 _CLOSED = {*_OF_A_COLUMN, *_OF_A_TABLE, *_OF_A_KIND, "change-ttl", "run-sql"}
 
 
@@ -44,7 +46,7 @@ class Release:
     """The difference between the last released version and the declaration.
 
     ``words`` are all differences. ``undecided`` lists what is gone and may have been renamed, each with the flags
-    that decide it. ``renames`` go into the header of the migration.
+    that decide it. ``renames``, also those of ``renamed_from``, go into the header of the migration.
     """
 
     words: tuple[str, ...]
@@ -66,7 +68,10 @@ def compare_versions(
     # A lock file holds no secrets, so neither side may.
     released = {name: hidden_form(form) for name, form in released.items()}
     declared = {name: hidden_form(form) for name, form in declared.items()}
-    renamed_tables = {table.renamed_from: table.name for table in schema.tables if table.renamed_from}
+    # A remark stays when its version is released: then the table is there under its new name.
+    renamed_tables = {
+        table.renamed_from: table.name for table in schema.tables if table.renamed_from and table.name not in released
+    }
     moved = {old: new for old, new in renames.items() if "." not in old} | renamed_tables
     back = {new: old for old, new in moved.items()}
     words: list[str] = []
@@ -97,7 +102,47 @@ def compare_versions(
         elif old.kind != new.kind or normal_form(old) != normal_form(new):
             words.append(f"{name}: {new.kind} differs")
     allow = tuple(dict.fromkeys(key for name in drops if (key := _drop_key(name, released))))
-    return Release(tuple(words), tuple(undecided), tuple(sorted(renames.items())), allow)
+    told = {**renames, **_remarked(released, declared, schema, renames)}
+    return Release(tuple(words), tuple(undecided), tuple(sorted(told.items())), allow)
+
+
+def _remarked(
+    released: Mapping[str, LockedForm], declared: Mapping[str, LockedForm], schema: Schema, given: Mapping[str, str]
+) -> dict[str, str]:
+    """The renames that ``renamed_from`` says and that this version makes, as a migration says them: a later declaration
+    may be without the remark, and a start from before this version has to know of it all the same."""
+    found: dict[str, str] = {}
+    tables = {old: new for old, new in given.items() if "." not in old}
+    for table in schema.tables:
+        old = table.renamed_from
+        if old is None or "." in old or old not in released or table.name in released:
+            continue
+        if old not in tables and table.name not in tables.values():
+            found[old] = tables[old] = table.name
+    back = {new: old for old, new in tables.items()}
+    for table in schema.tables:
+        name = back.get(table.name, table.name)
+        before, after = released.get(name), declared.get(table.name)
+        if not (isinstance(before, TableForm) and isinstance(after, TableForm)) or "." in name:
+            continue
+        said = {
+            what.partition(".")[2]: new
+            for what, new in given.items()
+            if "." in what and what.partition(".")[0] in (name, table.name)
+        }
+        for column in table.columns:
+            former = column.renamed_from
+            if former is None or former in said or column.name in said.values():
+                continue
+            if _has(before, former) and not _has(after, former) and not _has(before, column.name):
+                found[f"{name}.{former}"] = column.name
+    # A header has no way to write other names: in it a dot is between table and column.
+    return {old: new for old, new in found.items() if is_new_name(old, new) and _PLAIN.match(f"{old}{new}")}
+
+
+def _has(form: TableForm, name: str) -> bool:
+    """Also a flattened Nested, of which a form has the parts."""
+    return any(column.name == name or column.name.startswith(f"{name}.") for column in form.columns)
 
 
 def _database(name: str, old: DatabaseForm, new: DatabaseForm) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import cast
 
 from aaiclick.catalog.forms import SERVER_KINDS, TableForm
@@ -21,7 +22,7 @@ from aaiclick.versions.live_version import (
     statement_doubt,
 )
 from aaiclick.versions.scripts import Script, statements_of
-from aaiclick.versions.version_changes import VersionChange
+from aaiclick.versions.version_changes import Unsaid, VersionChange, unsaid_columns
 
 EVERY = ""
 """Stands for the name of every table."""
@@ -98,6 +99,10 @@ class UpgradePath:
     columns_before: Mapping[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
     """For each table of the declaration that was recorded last, else of the released version that the database is at,
     the names of its columns."""
+    unsaid_columns: Mapping[str, tuple[Unsaid, ...]] = field(default_factory=dict[str, tuple[Unsaid, ...]])
+    """For each declared table the columns that may have been renamed on the way, which nothing says."""
+    unsaid_tables: tuple[Unsaid, ...] = ()
+    """Tables that may have been renamed on the way, which nothing says."""
     same_version: bool = False
     """True: the version that the code declares is recorded. What is missing then was there, and may be on other
     hosts."""
@@ -135,7 +140,50 @@ def upgrade_path(
         oldest_code={script.version: script.migration.oldest_code for script in scripts},
         dropped=_dropped_objects(scripts, schema),
         columns_before=_columns_before(found, live, recorded_forms),
+        unsaid_columns=_unsaid_columns(changes, found, live),
+        unsaid_tables=_unsaid_tables(found, scripts, live),
     )
+
+
+def _unsaid_columns(
+    changes: Mapping[str, Sequence[VersionChange]], found: ReleaseHistory, live: LiveVersion
+) -> dict[str, tuple[Unsaid, ...]]:
+    unsaid: dict[str, tuple[Unsaid, ...]] = {}
+    for name, each in changes.items():
+        # One version alone is the declaration, which says what it renames.
+        if len(each) > 1 and found.lock is not None:
+            released = found.lock.get(_level(each[0].before, live))
+            first = released.forms.get(each[0].before) if released is not None else None
+            if isinstance(first, TableForm) and (columns := unsaid_columns(first, each)):
+                unsaid[name] = columns
+    return unsaid
+
+
+def _unsaid_tables(found: ReleaseHistory, scripts: Sequence[Script], live: LiveVersion) -> tuple[Unsaid, ...]:
+    """Tables of one engine and sort key with the same columns for the most part, of which a version has one no longer,
+    and has the other one first."""
+    said = {script.version: script.migration for script in scripts}
+    unsaid: list[Unsaid] = []
+    versions = [each for each in (found.lock.versions if found.lock is not None else ()) if live.number]
+    for older, newer in pairwise(each for each in versions if each.version >= (live.number or 0)):
+        own = said.get(newer.version)
+        told = {name for pair in own.renames.items() for name in pair} if own is not None else set[str]()
+        dropped = {key.removeprefix("drop-table ") for key in own.allow} if own is not None else set[str]()
+        for old, before in older.forms.items():
+            if old in newer.forms or old in told | dropped or not isinstance(before, TableForm):
+                continue
+            unsaid += [
+                Unsaid(newer.version, old, new)
+                for new, form in newer.forms.items()
+                if new not in older.forms and new not in told and isinstance(form, TableForm) and _alike(before, form)
+            ]
+    return tuple(unsaid)
+
+
+def _alike(one: TableForm, other: TableForm) -> bool:
+    columns = {(column.name, column.type) for column in one.columns}
+    shared = columns & {(column.name, column.type) for column in other.columns}
+    return (one.engine, one.order_by) == (other.engine, other.order_by) and 2 * len(shared) > len(columns)
 
 
 def _columns_before(found: ReleaseHistory, live: LiveVersion, recorded_forms: str) -> dict[str, frozenset[str]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aaiclick.catalog.forms import TableForm
 from aaiclick.specs.migrations import Rebuild
+from aaiclick.specs.renames import with_leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,45 @@ class VersionChange:
     """True where its migration drops the whole table: what a later version makes under the name begins empty."""
     copied: bool = False
     """True where the copy that its migration asks for is made already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsaid:
+    """A name that a version has no longer, and another one that came with it: nothing says whether that is a rename.
+    Lock files of releases before a remark ``renamed_from`` was written into the migration have such."""
+
+    version: int
+    """The number of the version."""
+    old: str
+    """The column, or table, that is gone."""
+    new: str
+    """The one that came."""
+
+
+def unsaid_columns(first: TableForm, changes: Sequence[VersionChange]) -> tuple[Unsaid, ...]:
+    """Columns that may have been renamed on the way. ``first``: the released form before the first of the changes."""
+    found: list[Unsaid] = []
+    before: TableForm | None = first
+    for change in changes:
+        form = change.form
+        if before is not None and form is not None and not change.copied:
+            filled = change.rebuild.columns if change.rebuild is not None else {}
+            renames = with_leaves(change.renames, [column.name for column in before.columns])
+            gone = [
+                column
+                for column in before.columns
+                if form.column(column.name) is None and column.name not in {*renames, *change.dropped}
+            ]
+            came = [
+                column
+                for column in form.columns
+                if before.column(column.name) is None and column.name not in {*renames.values(), *filled}
+            ]
+            found += [
+                Unsaid(change.version, old.name, new.name) for old in gone for new in came if old.type == new.type
+            ]
+        before = form
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,18 +99,23 @@ def renamed(project: Project, version: int, former: str | None) -> Schema:
     return Schema("shop", version=version, objects=[table], migrations=project.package)
 
 
-def test_a_table_that_was_renamed_on_the_way_keeps_its_rows(aaiclick_client: Client, project: Project) -> None:
+@pytest.mark.parametrize("remark", ["events", None])
+def test_a_table_that_was_renamed_on_the_way_keeps_its_rows(
+    aaiclick_client: Client, project: Project, remark: str | None
+) -> None:
     for version in (1, 2, 3):
-        revise(renamed(project, version, "events" if version > 1 else None), f"v{version}")
+        revise(renamed(project, version, {1: None, 2: "events", 3: remark}[version]), f"v{version}")
         project.forget()
-    newest = renamed(project, 3, "events")
+    newest = renamed(project, 3, remark)
     ensure_schema(aaiclick_client, schema_until(newest, 1))
     aaiclick_client.command("INSERT INTO events VALUES (7)")
     ensure_schema(aaiclick_client, schema_until(newest, 2))
     assert list(aaiclick_client.query("SELECT id FROM logs").result_rows) == [(7,)]
 
 
-def test_a_table_that_may_have_been_renamed_is_an_error(project: Project) -> None:
+def test_a_table_that_may_have_been_renamed_is_an_error(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As earlier releases did, which left the remark out of the migration.
+    monkeypatch.setattr("aaiclick.versions.release._remarked", lambda *_: dict[str, str]())
     for version in (1, 2, 3):
         revise(renamed(project, version, "events" if version == 2 else None), f"v{version}")
         project.forget()

@@ -1,0 +1,113 @@
+"""A rename that a declaration says (``renamed_from``), and that later declarations do not say any more."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema
+from aaiclick.api.revision import check_schema, revise
+from aaiclick.errors import MigrationError
+from tests.migrations.building import rows
+from tests.migrations.projects import Project
+
+ID, A, A2, C = Column("id", "UInt64"), Column("a", "UInt8"), Column("a2", "UInt8"), Column("c", "UInt8")
+FROM_A = Column("a2", "UInt8", renamed_from="a")
+NOTHING: Mapping[int, list[str]] = {}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    made = Project(tmp_path)
+    yield made
+    made.forget()
+
+
+def table(name: str, *columns: Column, former: str | None = None) -> Table:
+    return Table(name, [ID, *columns], engine=MergeTree(order_by=["id"]), renamed_from=former)
+
+
+COLUMN = [
+    [table("t", A)],
+    [table("t", FROM_A)],
+    [table("t", FROM_A, C)],
+    [table("t", A2, C, Column("a", "UInt8", default="77"))],
+]
+TABLE = [[table("t", A)], [table("u", A, former="t")], [table("u", A, C)]]
+TABLE_AND_COLUMN = [[table("t", A)], [table("u", FROM_A, former="t")], [table("u", A2), table("t", C)]]
+
+
+def release(
+    client: Client, project: Project, versions: Sequence[Sequence[Table]], drops: Mapping[int, list[str]] = NOTHING
+) -> Schema:
+    """All versions are released, ``at2`` is the package of the second; the database is at the first, with two rows."""
+    made: list[Schema] = []
+    for number, tables in enumerate(versions, 1):
+        made.append(Schema("shop", version=number, objects=list(tables), migrations=project.package))
+        revise(made[-1], f"v{number}", drops=drops.get(number, []))
+        project.forget()
+        shutil.copytree(project.folder, project.home / f"at{number}")
+        assert check_schema(made[-1]).problems == ()
+        if number == 1:
+            ensure_schema(client, made[-1])
+            client.command("INSERT INTO t VALUES (1, 10), (2, 20)")
+    return made[-1]
+
+
+@pytest.mark.parametrize(
+    ("versions", "name", "columns", "said"),
+    [
+        (COLUMN, "t", "id, a2, a", ["t.a -> a2"]),
+        (TABLE, "u", "id, a, c", ["t -> u"]),
+        (TABLE_AND_COLUMN, "u", "id, a2, 0", ["t -> u", "t.a -> a2"]),
+    ],
+)
+def test_a_jump_over_the_version_with_the_remark_renames(
+    aaiclick_client: Client, project: Project, versions: list[list[Table]], name: str, columns: str, said: list[str]
+) -> None:
+    newest = release(aaiclick_client, project, versions)
+    texts = {path.name: path.read_text(encoding="utf-8") for path in project.folder.glob("*.sql")}
+    lines = [(name, line) for name, text in sorted(texts.items()) for line in text.splitlines() if "rename:" in line]
+    # Once, also where a later version has the remark still.
+    assert lines == [("0002_v2.sql", f"-- rename: {each}") for each in said]
+    ensure_schema(aaiclick_client, newest)
+    last = 77 if versions is COLUMN else 0
+    assert rows(aaiclick_client, name, columns) == [(1, 10, last), (2, 20, last)]
+
+
+def test_a_column_that_was_dropped_by_name_is_no_rename(aaiclick_client: Client, project: Project) -> None:
+    newest = release(aaiclick_client, project, [[table("t", A)], [table("t", A2)], [table("t", A2, A)]], {2: ["t.a"]})
+    ensure_schema(aaiclick_client, newest, policy=Policy.everything())
+    assert rows(aaiclick_client, "t", "id, a2, a") == [(1, 0, 0), (2, 0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("versions", "sentence"),
+    [
+        (COLUMN, "column t.a: is not in version 2, which has a2 instead, and nothing says"),
+        (TABLE, "table t: is not in version 2, which has u instead, and nothing says"),
+    ],
+)
+def test_where_no_migration_has_it_the_jump_stops(
+    aaiclick_client: Client,
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    versions: list[list[Table]],
+    sentence: str,
+) -> None:
+    # As earlier releases wrote the files.
+    monkeypatch.setattr("aaiclick.versions.release._remarked", lambda *_: dict[str, str]())
+    newest = release(aaiclick_client, project, versions)
+    with pytest.raises(MigrationError, match=sentence):
+        ensure_schema(aaiclick_client, newest)
+    # Nothing is changed, and version by version each value goes where it belongs.
+    for number, tables in enumerate(versions[1:], 2):
+        package = f"{project.name}.at{number}"
+        ensure_schema(aaiclick_client, Schema("shop", version=number, objects=list(tables), migrations=package))
+    name, columns = ("t", "id, a2") if versions is COLUMN else ("u", "id, a")
+    assert rows(aaiclick_client, name, columns) == [(1, 10), (2, 20)]
