@@ -13,8 +13,8 @@ from tests.simulation.stories import STORIES, Story
 
 TITLE = "simulation: schedules of several runs, writers and operators on a model of the server"
 SHARDS, LENGTH = 50, 2000
-EACH, PARTS = 112, 2
-"""Schedules of each part of a story in the normal suite, and parts: 2,016 in all. A story in one piece would keep one
+EACH, PARTS = 168, 2
+"""Schedules of each part of a story in the normal suite, and parts: 3,024 in all. A story in one piece would keep one
 process busy when the others are done."""
 
 
