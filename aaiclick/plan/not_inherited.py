@@ -81,10 +81,13 @@ def _detached(diff: TableDiff, data_name: str, kind: HazardKind, what: str) -> R
         seen = yield from detached_on_hosts(diff.hosts, diff.database, data_name)
         count, example = seen.count, seen.example
         where = f" on {'hosts' if len(seen.places) > 1 else 'host'} {named(diff.hosts, seen.places)}"
-        if seen.away:
+        # A change in place goes on without a host that is away; whatever is detached there is attached by somebody who
+        # sees the new definition.
+        if seen.away and kind == "loses-rows":
+            does = "s {} do" if len(seen.away) > 1 else " {} does"
             return NotInherited(
-                blocked=f"{diff.live.name}: host {named(diff.hosts, seen.away)} does not answer, and nobody knows "
-                "whether it has detached parts, which would not be carried over. Run again when it does"
+                blocked=f"{diff.live.name}: host{does.format(named(diff.hosts, seen.away))} not answer, and nobody "
+                "knows about detached parts there, which would not be carried over. Run again when all answer"
             )
     else:
         count, example = yield from detached_parts(diff.database, data_name)
