@@ -12,8 +12,14 @@ FREE = "SELECT toUInt64(least(free_space, 1000000000000)) FROM system.disks WHER
 """Asks for the free bytes of the disk that holds the definitions."""
 
 
-def no_room_error(free: int) -> StatementError | None:
-    """The error for a disk with so many free bytes; None where there is room."""
+def no_room(asked: Query) -> Routine[StatementError | None]:
+    """The error for a disk that is full; None where there is room, or where the user may not ask. ``asked``: ``FREE``,
+    as it is to be sent."""
+    try:
+        rows = yield asked
+    except StatementError:
+        return None
+    free = number(rows[0][0]) if rows else ROOM
     if free >= ROOM:
         return None
     message = (
@@ -25,10 +31,6 @@ def no_room_error(free: int) -> StatementError | None:
 
 def require_room_for_definitions() -> Routine[None]:
     """Raise ``StatementError`` where the disk with the definitions is full. Who may not ask goes on."""
-    try:
-        rows = yield Query(FREE)
-    except StatementError:
-        return
-    error = no_room_error(number(rows[0][0])) if rows else None
+    error = yield from no_room(Query(FREE))
     if error is not None:
         raise error

@@ -7,7 +7,6 @@ import contextlib
 import io
 import os
 import sys
-from typing import TextIO
 
 _STDERR = 2
 _own: list[int] = []  # the descriptor of Python's stderr, once it has one of its own
@@ -31,19 +30,20 @@ def flush_stderr() -> None:
     try:
         sys.stderr.flush()
     except (OSError, ValueError):
-        _drop(sys.stderr)
+        with contextlib.suppress(OSError, ValueError):
+            _lead_nowhere(sys.stderr.fileno())
 
 
 def drop_stdout() -> None:
     """Nothing more can be written there; without this, Python would complain once more when it ends."""
-    _drop(sys.stdout)
-
-
-def _drop(stream: TextIO) -> None:
     with contextlib.suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+        _lead_nowhere(sys.stdout.fileno())
+
+
+def _lead_nowhere(descriptor: int) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
 
 
 def separate_stderr() -> None:
@@ -64,6 +64,4 @@ def silence_engine() -> None:
     """Send descriptor 2 to nowhere, where Python's own stderr was separated from it before."""
     if _own:
         # Not closed: the engine would get the number for the next file that it opens, and write into that.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, _STDERR)
-        os.close(nowhere)
+        _lead_nowhere(_STDERR)

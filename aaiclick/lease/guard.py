@@ -17,7 +17,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from aaiclick.catalog.room import FREE, no_room_error
+from aaiclick.catalog.room import FREE, no_room
 from aaiclick.clickhouse.names import GUARD, JOURNAL, NOTES, PREFIX, RECORDS
 from aaiclick.clickhouse.storages import drop_guards
 from aaiclick.clock import clock
@@ -38,7 +38,6 @@ from aaiclick.routine import (
     Routine,
     Rows,
     Sleep,
-    number,
     text,
 )
 from aaiclick.sql.clauses import drop_constraint, modify_comment
@@ -207,13 +206,8 @@ def _no_room(held: Lease, at: Peer | None) -> Routine[StatementError | None]:
 
     The engine answers such an ALTER with success but leaves an empty file, and does not start again with it.
     """
-    try:
-        # On the host that gets the ALTER.
-        rows = yield Query(tagged(held.nonce, FREE), at=at)
-    # Who may not read system.disks sends the ALTER without this look.
-    except StatementError:
-        return None
-    return no_room_error(number(rows[0][0])) if rows else None
+    # On the host that gets the ALTER. Who may not read system.disks sends it without this look.
+    return (yield from no_room(Query(tagged(held.nonce, FREE), at=at)))
 
 
 def _undo_last(sent: Sequence[Command], nonce: str) -> Routine[None]:

@@ -38,12 +38,12 @@ class NotInherited:
 
 def not_inherited(diff: TableDiff, data_name: str) -> Routine[NotInherited]:
     """Of every step that exchanges the table, on all hosts; ``data_name`` is what it is called now."""
+    detached = yield from _detached(diff, data_name)
+    streams = yield from _streams(diff, data_name)
     # They are in the old table's directory, and are dropped with it.
     what = "are not carried over: they go when the old table is dropped"
-    detached = yield from _detached(diff, data_name, "loses-rows", what)
-    streams = yield from _streams(diff, data_name)
-    hazards = (*detached.hazards, *streams.hazards, *_tokens(diff))
-    return NotInherited(hazards, detached.blocked or streams.blocked)
+    left = detached.hazards("loses-rows", what, diff) if not detached.unknown else ()
+    return NotInherited((*left, *streams.hazards, *_tokens(diff)), detached.unknown or streams.blocked)
 
 
 def left_as_they_are(diff: TableDiff, data_name: str, changes: Sequence[Change]) -> Routine[NotInherited]:
@@ -51,14 +51,11 @@ def left_as_they_are(diff: TableDiff, data_name: str, changes: Sequence[Change])
     definition, and nobody has looked at their values."""
     if not any(_reads_otherwise(change) for change in changes):
         return NotInherited()
-    return (
-        yield from _detached(
-            diff,
-            data_name,
-            "changes-values",
-            "stay as they are: attached later they are read by the new definition, and show other values or none",
-        )
-    )
+    # It goes on without a host that is away: whatever is detached there is attached by somebody who sees the new
+    # definition.
+    detached = yield from _detached(diff, data_name)
+    what = "stay as they are: attached later they are read by the new definition, and show other values or none"
+    return NotInherited(detached.hazards("changes-values", what, diff))
 
 
 def _reads_otherwise(change: Change) -> bool:
@@ -75,27 +72,36 @@ def _reads_otherwise(change: Change) -> bool:
             return False
 
 
-def _detached(diff: TableDiff, data_name: str, kind: HazardKind, what: str) -> Routine[NotInherited]:
-    """The hazard of parts that somebody detached."""
+@dataclass(frozen=True, slots=True)
+class _Detached:
+    """Parts of a table that somebody detached."""
+
+    words: str
+    """How many, of which table, where; '' for none."""
+    unknown: str = ""
+    """Why nobody knows all of them; '' where it is known."""
+
+    def hazards(self, kind: HazardKind, what: str, diff: TableDiff) -> tuple[Hazard, ...]:
+        """That of leaving them. ``what``: what becomes of them."""
+        return (Hazard(kind, f"{self.words} {what}", f"leave-detached-parts {diff.live.name}"),) if self.words else ()
+
+
+def _detached(diff: TableDiff, data_name: str) -> Routine[_Detached]:
+    where = unknown = ""
     if diff.hosts.reached:
         seen = yield from detached_on_hosts(diff.hosts, diff.database, data_name)
         count, example = seen.count, seen.example
         where = f" on {'hosts' if len(seen.places) > 1 else 'host'} {named(diff.hosts, seen.places)}"
-        # A change in place goes on without a host that is away; whatever is detached there is attached by somebody who
-        # sees the new definition.
-        if seen.away and kind == "loses-rows":
+        if seen.away:
             does = "s {} do" if len(seen.away) > 1 else " {} does"
-            return NotInherited(
-                blocked=f"{diff.live.name}: host{does.format(named(diff.hosts, seen.away))} not answer, and nobody "
+            unknown = (
+                f"{diff.live.name}: host{does.format(named(diff.hosts, seen.away))} not answer, and nobody "
                 "knows about detached parts there, which would not be carried over. Run again when all answer"
             )
     else:
         count, example = yield from detached_parts(diff.database, data_name)
-        where = ""
-    if not count:
-        return NotInherited()
-    message = f"{count:,} detached parts of {data_name}{where} (such as {example}) {what}"
-    return NotInherited((Hazard(kind, message, f"leave-detached-parts {diff.live.name}"),))
+    words = f"{count:,} detached parts of {data_name}{where} (such as {example})" if count else ""
+    return _Detached(words, unknown)
 
 
 def _streams(diff: TableDiff, data_name: str) -> Routine[NotInherited]:

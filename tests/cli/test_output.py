@@ -51,24 +51,16 @@ def test_a_full_disk_behind_stdout_is_one_sentence_and_an_exit_code() -> None:
 def test_a_stream_that_is_closed_or_full_stops_no_command(stream: str, tmp_path: Path) -> None:
     if stream.endswith("full") and not os.path.exists("/dev/full"):
         pytest.skip("there is no /dev/full")
-    url = f"chdb://{tmp_path}/data"
-    done = subprocess.run(
-        ["sh", "-c", f'"{sys.executable}" -m aaiclick migrate --url {url} {stream}'],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
-    assert (done.returncode, "Error" in done.stdout + done.stderr) == (0, False), done
-    assert len(list((tmp_path / "data" / "metadata").iterdir())) > 0
-    asked = subprocess.run(
-        ["sh", "-c", f'"{sys.executable}" -m aaiclick prune --url {url} {stream}'],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
-    assert (asked.returncode, "Error" in asked.stdout + asked.stderr) == (0, False), asked
+    for command in ("migrate", "prune"):
+        done = subprocess.run(
+            ["sh", "-c", f'"{sys.executable}" -m aaiclick {command} --url chdb://{tmp_path}/data {stream}'],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=tmp_path,
+        )
+        assert (done.returncode, "Error" in done.stdout + done.stderr) == (0, False), done
+        assert len(list((tmp_path / "data" / "metadata").iterdir())) > 0
 
 
 class Full(io.StringIO):

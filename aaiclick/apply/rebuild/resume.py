@@ -64,8 +64,7 @@ def keep_wanted(steps: Sequence[Step], database: str, options: ApplyOptions) -> 
     if not options.resumable:
         return
     for mark in (yield from _waiting(database, options)):
-        # Only the first step on a table can go on: an earlier one may change rows that are copied already.
-        first = next((step for step in steps if concerns(step, mark.table)), None)
+        first = first_on(steps, mark.table)
         if first is None or not is_same(first.work, mark.work):
             yield from undo_rebuild(database, mark)
 
@@ -153,8 +152,14 @@ def _waiting(database: str, options: ApplyOptions) -> Routine[tuple[Mark, ...]]:
     )
 
 
-def concerns(step: Step, table: str) -> bool:
-    """Whether a step may change a table. Statements and functions of a migration may do anything to any table."""
+def first_on(steps: Sequence[Step], table: str) -> Step | None:
+    """The first step that may change a table. Only that one can go on with a copy: an earlier one may change rows that
+    are copied already."""
+    return next((step for step in steps if _concerns(step, table)), None)
+
+
+def _concerns(step: Step, table: str) -> bool:
+    """Statements and functions of a migration may do anything to any table."""
     return step.object == table or getattr(step.work, "table", "") == table or step.work.kind in ("sql", "callable")
 
 

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from aaiclick.apply.rebuild.copy_chunk import Job
-from aaiclick.apply.rebuild.resume import concerns, is_same
+from aaiclick.apply.rebuild.resume import first_on, is_same
 from aaiclick.apply.replicated.clear import clear_everywhere, undo_everywhere, withdraw_everywhere
 from aaiclick.apply.replicated.hosts import reached_workers
 from aaiclick.apply.replicated.shards import Replicas, Shard, at_host, workers
@@ -73,8 +73,7 @@ def worker_labels(reach: Reach, places: Sequence[int]) -> str:
 def keep_wanted_everywhere(steps: Sequence[Step], database: str, options: ApplyOptions) -> Routine[None]:
     """As ``keep_wanted``, on all hosts."""
     for mark in (yield from _waiting(database, options)):
-        # Only the first step on a table can go on: an earlier one may change rows that are copied already.
-        first = next((step for step in steps if concerns(step, mark.table)), None)
+        first = first_on(steps, mark.table)
         if first is None or not is_same(_plain(first.work), _plain(mark.work)):
             yield from _undo(database, mark, options)
 
