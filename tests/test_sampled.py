@@ -9,7 +9,8 @@ from typing import cast
 
 import pytest
 
-from tests.sampled import EVERY, SHOWN_BY, left_out
+from tests.sampled import EVERY, left_out
+from tests.shown import SHOWN_BY
 
 ROOT = Path(__file__).parent.parent
 

@@ -160,6 +160,14 @@ def test_a_host_that_lacks_something_is_named_and_made_whole_through_it(aaiclick
     one.q(f"INSERT INTO {place.database}.events VALUES (1, 1)")
     place.cluster.sync(f"{place.database}.events")
     assert two.one(f"SELECT count() FROM {place.database}.events") == 1
+
+
+@pytest.mark.long
+def test_what_differs_on_a_host_is_told_by_the_declaration_and_put_right(aaiclick_cluster: ClusterFactory) -> None:
+    place = place_on(aaiclick_cluster, (1, 2, "queue"))
+    one, two = place.cluster.hosts
+    schema = place.schema(1, [events(V), View("seen", query="SELECT id FROM events")])
+    place.settle(schema)
     # Whose view is the other one is told by the declaration: of two hosts none has what most have.
     one.q(f"CREATE OR REPLACE VIEW {place.database}.seen AS SELECT 2 AS id")
     status = validate_schema(two.database_url(place.database), schema)
