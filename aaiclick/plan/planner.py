@@ -14,6 +14,7 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AlterWork, AttachWork
 from aaiclick.plan.rehearsal.cache import Rehearsed
 from aaiclick.plan.server_objects.planned import PlannedServerObjects, plan_server_objects
+from aaiclick.printable import rows_that
 from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
@@ -214,7 +215,7 @@ def _beside(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject],
         for old in earlier_names(table, path):
             live = catalog.get(old)
             if table.name in sources and live is not None and old not in taken:
-                rows = f"its {live.rows:,} rows are" if live.rows else "what it holds is"
+                rows = f"its {rows_that(live.rows, 'are')}" if live.rows else "what it holds is"
                 found[old] = (
                     f"table {old} is there beside {sources[table.name].name}, its new name: nothing is renamed, and "
                     f"{rows} not in {table.name} (left alone)"

@@ -24,7 +24,7 @@ from aaiclick.plan.combining.partition_order import reordered_partitions
 from aaiclick.plan.combining.refilled import refilled, refills
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
-from aaiclick.printable import rows_text, rows_that
+from aaiclick.printable import count_text, rows_text, rows_that
 from aaiclick.routine import Routine, number
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import quote_name
@@ -143,14 +143,16 @@ def _of_sort_key(diff: TableDiff, groups: _Groups | None, *, longer: bool) -> Se
         return (
             Hazard(
                 "loses-rows",
-                f"{engine} combines rows of the same sort key: rows of {groups.both:,} keys are combined to "
+                f"{engine} combines rows of the same sort key: rows of {count_text(groups.both, 'key')} are "
+                "combined to "
                 f"{groups.new:,}",
                 key,
             ),
         )
     if apart:
         message = (
-            f"{engine} combines rows of the same sort key: rows of {groups.old:,} keys, which it would combine, stay "
+            f"{engine} combines rows of the same sort key: rows of {count_text(groups.old, 'key')}, which it "
+            "would combine, stay "
             f"apart as {groups.both:,}"
         )
         return (Hazard("changes-values", message, key),)
@@ -165,7 +167,11 @@ def _of_partition_key(diff: TableDiff, before: TableForm, groups: _Groups | None
         f"{table} are combined"
     )
     if groups is None or not before.partition_by:
-        apart = f" (now rows of {groups.old:,} keys would stay apart as {groups.both:,})" if groups is not None else ""
+        apart = (
+            f" (now rows of {count_text(groups.old, 'key')} would stay apart as {groups.both:,})"
+            if groups is not None
+            else ""
+        )
         return Hazard("changes-values", f"{message} from now on{apart}", key)
     if groups.old == groups.new == groups.both:
         return Hazard(
@@ -174,9 +180,9 @@ def _of_partition_key(diff: TableDiff, before: TableForm, groups: _Groups | None
     # ``both``: how many groups there are of rows that are together now and then.
     said: list[str] = []
     if groups.both > groups.new:
-        said.append(f"rows of {groups.both:,} groups come together in {groups.new:,}")
+        said.append(f"rows of {count_text(groups.both, 'group')} come together in {groups.new:,}")
     if groups.both > groups.old:
-        said.append(f"rows of {groups.old:,} groups, which it would combine, stay apart as {groups.both:,}")
+        said.append(f"rows of {count_text(groups.old, 'group')}, which it would combine, stay apart as {groups.both:,}")
     return Hazard("loses-rows", f"{message}: {', '.join(said)}", key)
 
 

@@ -9,6 +9,7 @@ from aaiclick.plan.proof.column_uses import ColumnUse
 from aaiclick.plan.proof.comparisons import ComparisonResult
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
+from aaiclick.printable import count_that
 from aaiclick.routine import Routine, number
 
 _OLD = "_aaiclick_old_key"
@@ -23,7 +24,7 @@ def regrouped(diff: TableDiff, data_name: str, use: ColumnUse, seen: ComparisonR
     # As many pairs as keys on either side: each old key becomes one new key, and no two the same.
     if keys is not None and keys[0] == keys[1] == keys[2]:
         return ()
-    counted = f": {keys[0]:,} keys become {keys[1]:,}" if keys is not None else ""
+    counted = f": {count_that(keys[0], 'key', 'become')} {keys[1]:,}" if keys is not None else ""
     within = " within a partition" if use.kind == "partition key" else ""
     message = (
         f"{engine} combines rows of the same sort key{within}, and {use.words} gives other values{counted}: other "

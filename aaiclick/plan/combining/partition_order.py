@@ -15,6 +15,7 @@ from aaiclick.diff.merging import merging_engine, ties_matter
 from aaiclick.plan.proof.column_uses import through_aliases
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
+from aaiclick.printable import count_text
 from aaiclick.routine import Routine, number
 from aaiclick.sql.column_names import mentioned
 
@@ -48,7 +49,7 @@ def reordered_partitions(
         count = sum(number(row[0]) for row in found) if found is not None else None
     if count == 0:
         return ()
-    said = f" (rows of {count:,} keys lie in several)" if count is not None else ""
+    said = f" (rows of {count_text(count, 'key')} lie in several)" if count is not None else ""
     return (
         Hazard(
             "changes-values",

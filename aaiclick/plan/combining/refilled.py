@@ -17,6 +17,7 @@ from aaiclick.diff.target import live_column
 from aaiclick.plan.proof.column_uses import through_aliases
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
 from aaiclick.plan.strategies.context import TableDiff
+from aaiclick.printable import count_text
 from aaiclick.routine import Routine, number
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import quote_name
@@ -73,7 +74,7 @@ def _hazard(diff: TableDiff, name: str, said: str, counted: _Found | None) -> Ha
     what = f"other rows of {table} survive" if said == ORDER else f"merges remove other rows of {table}"
     message = f"{engine}: merges {said.format(name)}, which becomes {diff.column_expressions[name]}: {what}"
     if counted is not None:
-        message += f" ({counted.count:,} {'keys' if said == ORDER else 'rows'}, for instance {counted.example})"
+        message += f" ({count_text(counted.count, 'key' if said == ORDER else 'row')}, for instance {counted.example})"
     return Hazard("loses-rows", message, f"change-sort-key {table}")
 
 
