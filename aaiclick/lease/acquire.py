@@ -17,6 +17,7 @@ incarnation ends), ``renew`` (renew, check, release), ``former_holders`` (ending
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from aaiclick.clickhouse.shared.bookkeeping import NOT_NOW, Bookkeeping
 from aaiclick.clock import clock
@@ -33,11 +34,8 @@ from aaiclick.lease.contender import (
     wait_for,
 )
 from aaiclick.lease.former_holders import end_former_statements
-from aaiclick.lease.generations import open_lease
 from aaiclick.lease.guard import guarded
-from aaiclick.lease.keeper import GenerationWatch, KeeperLease, known, watch_on, win
 from aaiclick.lease.lock import Holder, create_beats, create_lock, current_lock, tagged
-from aaiclick.lease.one_host import one_host_holder
 from aaiclick.lease.owner import Owner, this_process
 from aaiclick.lease.renew import (
     Lease,
@@ -51,6 +49,9 @@ from aaiclick.lease.renew import (
 from aaiclick.lease.tombstones import collect, end_lock
 from aaiclick.relay import INTERRUPTIONS
 from aaiclick.routine import Emit, Nonce, Routine, text
+
+if TYPE_CHECKING:
+    from aaiclick.lease.keeper import KeeperLease
 
 __all__ = [
     "INTERRUPTIONS",
@@ -99,6 +100,8 @@ def acquire(
     me = Contender(database, owner, lease_seconds, embedded, (yield from clock()))
     try:
         if books is not None and books.shared:
+            from aaiclick.lease.keeper import KeeperLease  # one host loads nothing that only many need
+
             return (yield from _acquire_shared(me, KeeperLease(books), still_needed, max_wait))
         return (yield from _acquire(me, still_needed, max_wait, collecting))
     except INTERRUPTIONS:
@@ -146,6 +149,10 @@ def _acquire_shared(
     me: Contender, store: KeeperLease, still_needed: StillNeeded | None, max_wait: float
 ) -> Routine[Lease | None]:
     """The same on a cluster: a free lease and that of a dead holder are both won by the next generation."""
+    from aaiclick.lease.generations import open_lease
+    from aaiclick.lease.keeper import GenerationWatch, known, watch_on
+    from aaiclick.lease.one_host import one_host_holder
+
     # Before any look: the host needs the tables to answer.
     yield from open_lease(store.books)
     # One nonce for all attempts: an INSERT that nobody answered is known by it when its row shows up.
@@ -207,6 +214,8 @@ def _acquire_shared(
 def _won(books: Bookkeeping, base: int, nonce: str, me: Contender) -> Routine[bool]:
     """Whether the next generation is this one's. Where the host does not know, the next look tells: a generation that
     was won all the same is followed by another one."""
+    from aaiclick.lease.keeper import win
+
     try:
         return (yield from win(books, base, nonce, me.owner, me.seconds))
     except StatementError as error:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from aaiclick.clickhouse.names import RECORDS
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, bookkeeping_of, home_beside
-from aaiclick.clickhouse.shared.opening import aside_names, kept_by_single_hosts
 from aaiclick.clickhouse.shared.tables import look_everywhere
 from aaiclick.clickhouse.topology import Topology
 from aaiclick.errors import UsageError
@@ -51,6 +50,8 @@ def where_recorded(owned: Owned, topology: Topology) -> Routine[WhereRecorded]:
     books = bookkeeping_of(topology, owned.database)
     if not books.shared:
         return WhereRecorded(_without_others(owned, topology) if shared_already(owned) else books)
+    from aaiclick.clickhouse.shared.opening import aside_names, kept_by_single_hosts
+
     names = [table.name for table in TABLES]
     here = all(owned.of_all_hosts(books.home, name) for name in names)
     alone = {table.name for table in owned.tables if table.name in names and not table.engine.startswith("Replicated")}
