@@ -122,7 +122,7 @@ def _streams(diff: TableDiff, data_name: str) -> Routine[NotInherited]:
     names = ", ".join(found.streams)
     message = (
         f"{names} may bring rows in the moment of the exchange, which are lost: stop "
-        f"{'it' if len(found.streams) == 1 else 'them'} first (DETACH TABLE)"
+        f"{'it' if len(found.streams) == 1 else 'them'} first (DETACH TABLE){found.doubt}"
     )
     return NotInherited((Hazard("loses-rows", message, f"writers-stopped {diff.live.name}"),))
 
