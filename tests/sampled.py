@@ -219,6 +219,7 @@ EVERY: dict[str, int] = {
     "tests/reliability/test_renewal.py::test_renewed_by_the_async_driver": 2,
     "tests/reliability/test_restored.py::test_a_backup_of_a_fill": 2,
     "tests/reliability/test_restored.py::test_a_backup_of_a_rebuild": 4,
+    "tests/reliability/test_restored.py::test_settling_a_backup_is_killed_behind_each_effect": 3,
     "tests/reliability/test_rollback.py::test_what_was_deleted_or_changed_since_has_to_be_allowed": 5,
     "tests/reliability/test_rollback_after_kills.py::test_a_constraint_whose_answer_was_lost_goes_with_whoever_comes_next": 3,
     "tests/reliability/test_rollback_chain.py::test_a_table_that_was_only_renamed_gets_its_name_back": 2,
