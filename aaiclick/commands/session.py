@@ -9,7 +9,8 @@ from aaiclick.apply.interrupted import end_interrupted
 from aaiclick.clickhouse.shared.bookkeeping import KEEPER_ADVICE, WITHOUT_KEEPER, Bookkeeping, with_bookkeeping
 from aaiclick.commands.inspection.where_recorded import TABLES
 from aaiclick.errors import ApplyError, LeaseLostError, StatementError
-from aaiclick.lease.acquire import INTERRUPTIONS, StillNeeded, acquire, give_up, guarded, let_go, release
+from aaiclick.lease.acquire import INTERRUPTIONS, acquire, give_up, guarded, let_go, release
+from aaiclick.lease.entering import StillNeeded
 from aaiclick.lease.guard import forget_cache
 from aaiclick.lease.owner import Owner
 from aaiclick.lease.renew import Lease
