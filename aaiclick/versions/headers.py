@@ -6,15 +6,19 @@
     --   where operation != ''
     --   back args = mapValues(kwargs)
     -- rename: operation_log.op -> operation
+    -- rename: 'operation_log.with blanks' -> 'other words'
     -- oldest_code: 4
     -- allow: drop-column operation_log.args
 
-The header ends at the first line that is no comment. Its lines are ``-- key: value``. Lines below a ``rebuild`` that
-are indented by at least two more spaces belong to it; a line that is indented further continues the one before.
+A name that holds a blank, a quote in front or a line break is written as a string of Python, and so is a key of
+``allow``. The header ends at the first line that is no comment. Its lines are ``-- key: value``. Lines below a
+``rebuild`` that are indented by at least two more spaces belong to it; a line that is indented further continues the
+one before.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -33,7 +37,9 @@ _ITEM = re.compile(
     r"(?:(where)\s+(.+)|(?P<back>back\s+)?(?P<column>`(?:[^`\\]|\\.)+`|[\w.]+)\s*=\s*(?P<expression>.+))\Z", re.DOTALL
 )
 _VERSION = re.compile(r"0*[1-9][0-9]{0,9}\Z")
-_RENAME = re.compile(r"([^\s>]+)\s*->\s*(\S+)\Z")
+_STRING = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
+_RENAME = re.compile(rf"({_STRING}|[^\s>]+)\s*->\s*({_STRING}|\S+)\Z")
+_PLAIN = re.compile(r"[^\s>'\"][^\s>]*\Z")
 
 
 @dataclass(slots=True)
@@ -67,6 +73,26 @@ class Header:
     """What the release allows by name, as in ``Migration.allow``."""
     lines: int = 0
     """How many lines of the file the header takes."""
+
+
+def header_name(name: str) -> str:
+    """A name, or the key of a hazard, as a header says it: as it stands, or as a string of Python."""
+    return name if _PLAIN.match(name) and name.isprintable() else repr(name)
+
+
+def header_key(key: str) -> str:
+    """The key of a hazard as a header says it: it may hold blanks, and nothing that ends a line."""
+    return key if key.isprintable() and key == key.strip() else repr(key)
+
+
+def _said(text: str) -> str:
+    """What ``header_name`` and ``header_key`` have written. Raises ``ValueError`` for what is no string of Python."""
+    if not re.fullmatch(_STRING, text, re.DOTALL):
+        return text
+    try:
+        return str(ast.literal_eval(text))
+    except SyntaxError as error:
+        raise ValueError(text) from error
 
 
 def read_header(text: str, where: str) -> Header:
@@ -146,6 +172,7 @@ class _Reader:
         self.header.oldest_code = int(value)
 
     def _allow(self, value: str) -> None:
+        value = self._string(value)
         wrong = wrong_decision(value)
         if wrong:
             raise self._error(wrong)
@@ -155,11 +182,18 @@ class _Reader:
 
     def _rename(self, value: str) -> None:
         found = _RENAME.match(value)
-        if found is None or not is_new_name(found.group(1), found.group(2)):
+        old, new = (self._string(found[1]), self._string(found[2])) if found is not None else ("", "")
+        if not old or not is_new_name(old, new):
             raise self._error(f"{value!r} is no rename: write 'table.column -> new_column' or 'table -> new_table'")
-        if found.group(1) in self.header.renames:
-            raise self._error(f"{found.group(1)} is renamed twice")
-        self.header.renames[found.group(1)] = found.group(2)
+        if old in self.header.renames:
+            raise self._error(f"{old} is renamed twice")
+        self.header.renames[old] = new
+
+    def _string(self, text: str) -> str:
+        try:
+            return _said(text)
+        except ValueError:
+            raise self._error(f"{text} is no string of Python") from None
 
     def _strategy(self, value: str) -> None:
         word, _, table = value.partition(" ")

@@ -14,11 +14,12 @@ from aaiclick.catalog.normalize import normal, normal_form
 from aaiclick.catalog.secrets import hidden_form
 from aaiclick.diff.compare import diff_table
 from aaiclick.diff.target import Target, make_target
+from aaiclick.printable import shown
 from aaiclick.specs.renames import is_new_name
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
 from aaiclick.sql.quoting import quote_string
-from aaiclick.versions.headers import Header
+from aaiclick.versions.headers import Header, header_key, header_name
 from aaiclick.versions.lockfile import LockedForm
 
 _STAYS = "not declared any more, so tables that are there keep it; None takes it away"
@@ -37,7 +38,6 @@ _DROPS = frozenset({"drop-column", *_OF_A_KIND})
 _STAYING = frozenset({"function", "database"})
 """Kinds that no plan drops: what is no longer declared stays as it is."""
 _CLOSE = 0.75
-_PLAIN = re.compile(r"[^\s>]+\Z")
 _CLOSED = {*_OF_A_COLUMN, *_OF_A_TABLE, *_OF_A_KIND, "change-ttl", "run-sql"}
 
 
@@ -136,8 +136,8 @@ def _remarked(
                 continue
             if _has(before, former) and not _has(after, former) and not _has(before, column.name):
                 found[f"{name}.{former}"] = column.name
-    # A header has no way to write other names: in it a dot is between table and column.
-    return {old: new for old, new in found.items() if is_new_name(old, new) and _PLAIN.match(f"{old}{new}")}
+    # A migration has no way to say other ones: a dot is between table and column.
+    return {old: new for old, new in found.items() if is_new_name(old, new)}
 
 
 def _has(form: TableForm, name: str) -> bool:
@@ -270,10 +270,10 @@ def script_text(message: str, version: int, release: Release, oldest_code: int |
         renames = f"\n    renames={dict(release.renames)!r}," if release.renames else ""
         oldest = f"\n    oldest_code={oldest_code}," if oldest_code is not None else ""
         allow = f"\n    allow={list(release.allow)!r}," if release.allow else ""
-        listed = "".join(f"\n    {word}" for word in derived)
+        listed = "".join(f"\n    {_in_docstring(word)}" for word in derived)
         quoted = json.dumps(title, ensure_ascii=False)  # as formatters write it
         return (
-            f'"""{title}.\n\nDerived from the declarations, not to be repeated here:\n{listed}\n"""\n\n'
+            f'"""{_in_docstring(title)}.\n\nDerived from the declarations, not to be repeated here:\n{listed}\n"""\n\n'
             "from aaiclick import Migration\nfrom aaiclick.specs.moves import MoveContext\n\n\n"
             "def move(context: MoveContext) -> None:\n"
             '    """Moves data; it goes on at context.bookmark, None at first."""\n\n\n'
@@ -281,19 +281,24 @@ def script_text(message: str, version: int, release: Release, oldest_code: int |
             "    move=move,\n)\n"
         )
     lines = [f"-- title: {title}", "-- strategy: derived"]
-    lines += [f"-- rename: {old} -> {new}" for old, new in release.renames]
+    lines += [f"-- rename: {header_name(old)} -> {header_name(new)}" for old, new in release.renames]
     lines += [f"-- oldest_code: {oldest_code}"] if oldest_code is not None else []
-    lines += [f"-- allow: {key}" for key in release.allow]
+    lines += [f"-- allow: {header_key(key)}" for key in release.allow]
     lines += ["", "-- Derived from the declarations, not to be repeated here:"]
-    lines += [f"--   {word}" for word in derived]
+    lines += [f"--   {shown(word)}" for word in derived]
     return "\n".join(lines) + "\n"
+
+
+def _in_docstring(text: str) -> str:
+    return shown(text).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def with_decisions(text: str, release: Release, oldest_code: int | None, header: Header) -> str:
     """The text of an SQL file of a migration that is there already, with the decisions that it does not say yet."""
-    lines = [f"-- rename: {old} -> {new}" for old, new in release.renames if header.renames.get(old) != new]
+    renames = [pair for pair in release.renames if header.renames.get(pair[0]) != pair[1]]
+    lines = [f"-- rename: {header_name(old)} -> {header_name(new)}" for old, new in renames]
     lines += [f"-- oldest_code: {oldest_code}"] if oldest_code is not None and header.oldest_code is None else []
-    lines += [f"-- allow: {key}" for key in release.allow if key not in header.allow]
+    lines += [f"-- allow: {header_key(key)}" for key in release.allow if key not in header.allow]
     if not lines:
         return text
     # Not below a line of a rebuild, which its indented lines follow; what stands first may be a mark of the editor.

@@ -12,6 +12,7 @@ from clickhouse_connect.driver.client import Client
 from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema
 from aaiclick.api.revision import check_schema, revise
 from aaiclick.errors import MigrationError
+from aaiclick.versions.headers import header_key, read_header
 from tests.migrations.building import rows
 from tests.migrations.projects import Project
 
@@ -111,3 +112,57 @@ def test_where_no_migration_has_it_the_jump_stops(
         ensure_schema(aaiclick_client, Schema("shop", version=number, objects=list(tables), migrations=package))
     name, columns = ("t", "id, a2") if versions is COLUMN else ("u", "id, a")
     assert rows(aaiclick_client, name, columns) == [(1, 10), (2, 20)]
+
+
+ODD = [
+    ("with blanks", "other  blanks"),
+    ("'quoted'", 'double"'),
+    ("it's", "back`tick"),
+    ("back\\slash", "\\n"),
+    ("a -> b", "b>c"),
+    ("a line\nbreak", "a tab\t and \u2028"),
+    ("ünï", "日本語"),
+    ("select", "from"),
+    ("1st", "-- c"),
+    ("${v}", "{v}"),
+    ("a=b", "#a"),
+    ('"""', "'''"),
+    ("n.a", "m.a"),
+]
+
+
+def test_every_name_that_a_table_may_have_is_written(aaiclick_client: Client, project: Project) -> None:
+    def odd(name: str, names: Sequence[str], former: Sequence[str | None]) -> Table:
+        pairs = zip(names, former, strict=True)
+        columns = [Column(each, "Array(UInt8)" if "." in each else "UInt8", renamed_from=old) for each, old in pairs]
+        return table(name, *columns, former="t '1'" if former[0] else None)
+
+    olds, news = [old for old, _ in ODD], [new for _, new in ODD]
+    first, second = odd("t '1'", olds, [None] * len(olds)), odd("t -> 2", news, olds)
+    # The last one has the old name again, and no remark.
+    third = table("t -> 2", *(Column(each.name, each.type) for each in second.columns[1:]), Column("it's", "UInt8"))
+    made: list[Schema] = []
+    for number, item in enumerate([first, second, third], 1):
+        made.append(Schema("shop", version=number, objects=[item], migrations=project.package))
+        revise(made[-1], f"v{number}", python=number == 3)
+        project.forget()
+        assert check_schema(made[-1]).problems == ()
+    ensure_schema(aaiclick_client, made[0].model_copy(update={"migrations": None}))
+    values = ", ".join("[7]" if "." in old else str(place) for place, old in enumerate(olds, 1))
+    aaiclick_client.command(f"INSERT INTO `t '1'` VALUES (1, {values})")
+    header = read_header((project.folder / "0002_v2.sql").read_text(encoding="utf-8"), "0002_v2.sql")
+    assert header.renames == {"t '1'": "t -> 2", **{f"t '1'.{old}": new for old, new in ODD}}
+    ensure_schema(aaiclick_client, made[-1])
+    found = aaiclick_client.query("SELECT * FROM `t -> 2`").result_rows
+    assert [tuple(row) for row in found] == [(1, *range(1, len(ODD)), [7], 0)]
+
+
+@pytest.mark.parametrize("line", ["-- rename: 't.a\\x' -> b", "-- allow: 'drop-column t.\\N{no such}'"])
+def test_a_string_that_python_does_not_read_is_an_error(line: str) -> None:
+    with pytest.raises(MigrationError, match=r"line 2: .* is no string of Python"):
+        read_header(f"-- strategy: derived\n{line}\n", "0002_v2.sql")
+
+
+def test_a_key_with_a_line_break_is_read_as_it_was_written() -> None:
+    key = "drop-column t.a line\nbreak"
+    assert read_header(f"-- strategy: derived\n-- allow: {header_key(key)}\n", "0002_v2.sql").allow == [key]
