@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.plan.operations import CallableWork, SqlWork
 from aaiclick.routine import Routine
@@ -14,9 +15,7 @@ from aaiclick.state.entries.step_entries import StepEntries
 
 if TYPE_CHECKING:
     from aaiclick.apply.replicated.shards import FirstLook
-    from aaiclick.clickhouse.every_host import Reach
 
-T = TypeVar("T")
 Runner = Callable[[CallableWork | SqlWork], Routine[None]]
 
 
@@ -113,12 +112,3 @@ class Done:
     rows: int = 0
     kept: str = ""
     notes: tuple[str, ...] = ()
-
-
-def on_all_hosts(work: Routine[T], reach: Reach | None) -> Routine[T]:
-    """Carry out the routine of a step on all hosts; one host (None) loads nothing that only many need."""
-    if reach is None:
-        return (yield from work)
-    from aaiclick.apply.everywhere import everywhere
-
-    return (yield from everywhere(work, reach))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aaiclick.diff.hazards import MATERIALIZE
 from aaiclick.plan.model import Plan, Step
+from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.plan.policy import Level, Policy
 
 METADATA = frozenset({"create", "alter", "replace"})
@@ -51,18 +52,34 @@ def judge(plan: Plan, policy: Policy) -> GateDecision:
     for step in plan.steps:
         refusal = refuse(step, policy)
         if refusal is None:
-            run.append(step)
+            run.append(_without_granted(step, policy))
         else:
             (pending if step.optional else refused).append(refusal)
     return GateDecision(tuple(run), tuple(refused), tuple(pending))
 
 
+def _granted(step: Step, policy: Policy) -> frozenset[str]:
+    # A migration permits a hazard to whoever may rewrite data at all: what the policy does not do, it does not begin.
+    return policy.allowed | (frozenset(step.allowed) if policy.level in DECIDED_BY_RELEASES else frozenset[str]())
+
+
+def _without_granted(step: Step, policy: Policy) -> Step:
+    """The step, which looks again at nothing that would be allowed anyway."""
+    if not isinstance(step.work, RebuildWork | AttachWork) or not step.work.looks:
+        return step
+    granted = _granted(step, policy)
+    looks = (
+        replace(look, findings=tuple(each for each in look.findings if each.allow not in granted))
+        for look in step.work.looks
+        if policy.level != "everything"
+    )
+    return replace(step, work=replace(step.work, looks=tuple(look for look in looks if look.findings)))
+
+
 def refuse(step: Step, policy: Policy) -> Refusal | None:
     """Why the policy does not allow a step; None where it does."""
     keys = tuple(dict.fromkeys(hazard.allow for hazard in step.hazards if hazard.allow))
-    # A migration permits a hazard to whoever may rewrite data at all: what the policy does not do, it does not begin.
-    released = frozenset(step.allowed)
-    granted = policy.allowed | (released if policy.level in DECIDED_BY_RELEASES else frozenset[str]())
+    released, granted = frozenset(step.allowed), _granted(step, policy)
     missing = tuple(key for key in keys if key not in granted)
     if policy.level == "check":
         return Refusal(step, "nothing is changed", ())

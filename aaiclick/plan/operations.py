@@ -3,10 +3,12 @@ stay."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from aaiclick.catalog.forms import Settings, TableForm
+from aaiclick.diff.hazards import Hazard, HazardKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,51 @@ class Guard:
     condition: str
     problem: str
     example: str
+
+
+PARTS = "parts"
+"""The parameter of a question with the names of parts, a comma between them."""
+
+
+@dataclass(frozen=True, slots=True)
+class MergeFinding:
+    """What the counts of a look say where certain ones of them are more than 0."""
+
+    places: tuple[int, ...]
+    """Which: all of these."""
+    kind: HazardKind
+    """What it does to rows."""
+    message: str
+    """The sentence, with places for the counts (``{0:,}``)."""
+    allow: str
+    """What allows it."""
+    one: str = ""
+    """The sentence where the first of them is 1; '' for the same one."""
+
+
+@dataclass(frozen=True, slots=True)
+class MergeLook:
+    """Counts over the rows of a table that have found nothing, and are asked once more when no other row can come in:
+    rows that came after the plan, or that a replica had not fetched yet, may be such that merges combine them."""
+
+    columns: tuple[str, ...]
+    """The counts, as SQL."""
+    source: str
+    """What they are counted over, as it stands behind FROM."""
+    near: str
+    """The same of those rows only that rows of the parts ``PARTS`` could meet; '' where that cannot be told."""
+    findings: tuple[MergeFinding, ...]
+    """What they may find. The first one counts."""
+    settings: Settings = ()
+    """Settings that are sent with the question."""
+
+    def found(self, counts: Sequence[int]) -> Hazard | None:
+        """The first finding that the counts show; None for none."""
+        for each in self.findings:
+            if all(counts[place] > 0 for place in each.places):
+                words = each.one if each.one and counts[each.places[0]] == 1 else each.message
+                return Hazard(each.kind, words.format(*counts), each.allow)
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +147,8 @@ class AttachWork:
     """Guards that stay until the tables are exchanged."""
     seen: int = 0
     """As in ``AlterWork``."""
+    looks: tuple[MergeLook, ...] = ()
+    """What is counted once more: before the ALTERs, or where there are none when writers are refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +194,8 @@ class RebuildWork:
     """Guards that stay until the tables are exchanged."""
     seen: int = 0
     """As in ``AlterWork``."""
+    looks: tuple[MergeLook, ...] = ()
+    """What is counted once more before the tables are exchanged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,13 @@ from aaiclick.catalog.forms import Catalog, LiveObject, TableForm
 from aaiclick.catalog.normalize import normal
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.clickhouse.features import too_old_to_change
+from aaiclick.clickhouse.shared.fetched import behind, until_fetched
 from aaiclick.diff.changes.column_type import RetypeColumn, not_converted
 from aaiclick.diff.compare import Differing, diff_table
 from aaiclick.diff.target import Target, make_target
 from aaiclick.plan import steps
 from aaiclick.plan.combining.groups import combining_hazards
+from aaiclick.plan.combining.looks import Combined
 from aaiclick.plan.data_checks.checks import CheckFindings, count_violations
 from aaiclick.plan.data_checks.counting import countable, counted_rows
 from aaiclick.plan.data_checks.defaults import failing_defaults
@@ -82,8 +84,7 @@ def plan_differing(
         # A script that runs first may change these rows: a count of now would be about other ones.
         max_read_bytes=0 if behind or data_name in path.unread else path.max_read_bytes,
     )
-    planned = yield from plan_table(diff, data_name)
-    planned = tuple(_blind(step, path.unread.get(data_name, "")) for step in planned)
+    planned = yield from _planned(diff, data_name, path.unread.get(data_name, ""))
     # A note on something that a required step removes would contradict the plan.
     going = {words for step in planned if not step.optional for words in step.differences}
     notes.extend(
@@ -91,6 +92,23 @@ def plan_differing(
     )
     planned = tuple(replace(step, behind=behind) if behind and step.unlooked else step for step in planned)
     return scripted_steps(planned, composed, path.oldest_code, replace(live, form=again))
+
+
+def _planned(diff: TableDiff, data_name: str, unread: str) -> Routine[tuple[Step, ...]]:
+    """The steps, for rows of which the hosts that are asked lack none; without such rows, blocked where they decide
+    something. ``unread``: why no row may be read; '' where they may be."""
+    replicated = diff.as_spelled.engine.startswith("Replicated") and diff.hosts.reached
+    if replicated and diff.live.rows and not diff.reads_no_rows:
+        lacked = yield from behind(diff.hosts, diff.database, data_name)
+        if lacked.entries:
+            # Whether it depends on rows shows without any.
+            blindly = yield from plan_table(replace(diff, max_read_bytes=0), data_name)
+            if any(step.unlooked for step in blindly):
+                unread = yield from until_fetched(diff.hosts, diff.database, data_name, lacked)
+            if unread:
+                return tuple(_blind(step, unread) for step in blindly)
+    planned = yield from plan_table(diff, data_name)
+    return tuple(_blind(step, unread) for step in planned)
 
 
 def make_table_diff(
@@ -181,10 +199,12 @@ def _required(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
         failing, read = yield from failing_defaults(diff, data_name)
         found, cost = replace(found, blocked=failing), cost.plus(read)
     proof = yield from _proof(diff, data_name, found.blocked)
-    combines = () if found.blocked else (yield from combining_hazards(diff, data_name))
+    combined = Combined() if found.blocked else (yield from combining_hazards(diff, data_name))
+    combines = combined.hazards
     if diff.reads_no_rows and combines:  # without reading rows it is not known whether any are combined
         combines, cost = (), cost.plus(Cost(open=("which rows merges combine",)))
-    table_guards = TableGuards((*of_counts(diff, found.clear), *of_expressions(diff, found.filled)), proof.guards, seen)
+    of_rows = (*of_counts(diff, found.clear), *of_expressions(diff, found.filled))
+    table_guards = TableGuards(of_rows, proof.guards, seen, combined.looks, proof.looks)
     made = yield from cheapest(diff, data_name, proof, table_guards, one_sentence(found.blocked, proof.blocked))
     cost = cost.plus(proof.cost)
     hazards = (*found.hazards, *proof.hazards, *combines, *(yield from nulls_refused(diff)))

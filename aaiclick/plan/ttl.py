@@ -17,7 +17,6 @@ from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.diff.changes.ttl import ChangeColumnTtl, ChangeTtl, keeps_all
 from aaiclick.diff.target import make_target
 from aaiclick.plan.comparison.recorded import live_sources
-from aaiclick.plan.declaration.new_lookups import with_new_lookups
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import Alter, AlterWork
 from aaiclick.routine import Routine
@@ -69,10 +68,7 @@ def ttl_steps(
                 objects[live.name] = replace(live, form=form)
         return TtlSteps(tuple(found), replace(catalog, objects=objects))
 
-    def inside(scratch: Scratch) -> Routine[TtlSteps]:
-        return (yield from with_new_lookups(scratch, schema.objects, catalog, body))
-
-    return (yield from with_scratch(inside, fallback=catalog.database))
+    return (yield from with_scratch(body, fallback=catalog.database))
 
 
 def without_ttl(table: Table) -> Table:

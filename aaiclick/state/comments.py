@@ -28,16 +28,21 @@ _NOTHING: tuple[object, ...] = ("", (), None, False)
 
 class CommentFormat(Generic[T]):
     """Values of one dataclass as JSON in comments. ``sparse``: fields that are left out where they say
-    nothing: '', empty, None or False."""
+    nothing: '', empty, None or False. ``unsaid``: those of the field ``work`` that are always left out."""
 
-    def __init__(self, kind: type[T], sparse: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, kind: type[T], sparse: frozenset[str] = frozenset(), unsaid: frozenset[str] = frozenset()
+    ) -> None:
         self._kind = kind
         self._sparse = sparse
+        self._unsaid = unsaid
         self._made: TypeAdapter[T] | None = None
 
     def dump(self, value: T) -> str:
         """The comment's text."""
-        left_out = {name for name in self._sparse if getattr(value, name) in _NOTHING}
+        left_out: dict[str, bool | set[str]] = {name: True for name in self._sparse if getattr(value, name) in _NOTHING}
+        if self._unsaid:
+            left_out["work"] = set(self._unsaid)
         return self._adapter().dump_json(value, exclude=left_out or None).decode()
 
     def load(self, comment: str) -> T | None:

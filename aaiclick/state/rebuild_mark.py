@@ -93,7 +93,8 @@ class Mark:
     constraint."""
 
 
-COMMENT = CommentFormat(Mark, frozenset({"own"}))
+# Whoever finds a mark goes on from an exchange that may have happened, or plans anew: nothing is counted once more.
+COMMENT = CommentFormat(Mark, frozenset({"own"}), frozenset({"looks"}))
 
 
 def new_mark(work: RebuildWork | AttachWork, source: Physical, nonce: str, keep_old_seconds: int) -> Mark:

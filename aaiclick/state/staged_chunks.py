@@ -117,7 +117,7 @@ def filled_from(comment: str) -> str:
 def work_digest(work: RebuildWork, *more: str) -> str:
     """Names a copy: the new form, what is read from the old rows, which of them. How writers are kept out makes no
     difference to it, nor does what a rollback would need, or what was looked at before."""
-    said = _work().dump_json(replace(work, fenced=False, keeps_ttl=False), exclude={"back", "guards", "seen"})
+    said = _work().dump_json(replace(work, fenced=False, keeps_ttl=False), exclude={"back", "guards", "seen", "looks"})
     return hashlib.blake2s(
         "\0".join([said.decode(), *more]).encode("utf-8", "surrogatepass"), digest_size=16
     ).hexdigest()

@@ -20,6 +20,7 @@ from aaiclick.apply.rebuild.finish import Filler, finish
 from aaiclick.apply.rebuild.preconditions import require_rebuildable, require_resting_streams
 from aaiclick.apply.rebuild.rebuild import late_filler, make_job, undo_quietly
 from aaiclick.apply.rebuild.resume import settings_before
+from aaiclick.apply.rebuild.second_look import look_at_all, look_at_newer
 from aaiclick.apply.rebuild.staging import create_from, staging_form
 from aaiclick.apply.run import Done, Site
 from aaiclick.clickhouse.merges import stop_merges
@@ -33,7 +34,6 @@ from aaiclick.clickhouse.write_fence import lift_fence
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError, VerificationError
 from aaiclick.events import Note
 from aaiclick.plan.operations import AttachWork, CopyColumn, RebuildWork
-from aaiclick.printable import count_text, rows_text
 from aaiclick.routine import Emit, Routine
 from aaiclick.sql.clauses import attach_partition_from
 from aaiclick.sql.ddl import alter_table
@@ -50,6 +50,9 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
     yield from require_rebuildable(source, work.form)
     yield from require_resting_streams(source, options)
     yield from require_exchange(database)
+    if work.alters:
+        # Of the columns as they are until then.
+        yield from look_at_all(source, work.looks)
     # What ALTER can do comes first, while no scratch table is there: a refusal leaves nothing to be undone.
     yield from apply_alters(Altered(database, work.table, work.settings, options, work.seen), work.alters)
     yield from require_settled(
@@ -83,11 +86,14 @@ def _filled(work: AttachWork, source: Physical, mark: Mark, site: Site) -> Routi
     database, options = site.database, site.options
     known = frozenset(each.id for each in (yield from mutations(database, work.table)))
     mark = yield from _make_shadow(work, source, mark, site)
+    looks = () if work.alters else work.looks
     for _ in range(options.restarts + 1):
+        looked = yield from look_at_all(source, looks)
         # What was sent since ``require_settled`` runs while writers are let in. Behind the fence it never would.
         yield from close_source(source, options)
         # Behind the fence: no row that meets a guard can come in after this count.
         yield from count_newer(source, work.guards, work.seen)
+        yield from look_at_newer(source, looks, looked)
         before = yield from look_at_source(source, known, options, closed=True)
         if not before.pending:
             rows = yield from _attach(work, source, before.parts, mark.shadow_name)
@@ -166,8 +172,7 @@ def _attach(work: AttachWork, source: Physical, present: Sequence[Part], target:
     found = (len(made), sum(part.rows for part in made))
     if expected != found:
         raise VerificationError(
-            f"{work.table}: to be attached: {count_text(expected[0], 'part')} with {rows_text(expected[1])}, "
-            "the new table has "
+            f"{work.table}: {expected[0]} parts with {expected[1]} rows were to be attached, the new table has "
             f"{found[0]} with {found[1]}"
         )
     return found[1]

@@ -18,6 +18,7 @@ from aaiclick.apply.rebuild.block_numbers import at_exchange
 from aaiclick.apply.rebuild.chunks import Chunk, bounds, cut_chunks, highest
 from aaiclick.apply.rebuild.concurrent_mutations import SourceState, close_source, look_at_source
 from aaiclick.apply.rebuild.copy_chunk import Job, SourceChanged, fill_chunk
+from aaiclick.apply.rebuild.second_look import look_at_all, look_at_newer
 from aaiclick.apply.rebuild.shadow import make_shadow
 from aaiclick.apply.rebuild.staging import attach_all
 from aaiclick.clickhouse.parts import Part
@@ -26,7 +27,6 @@ from aaiclick.clickhouse.write_fence import lift_fence
 from aaiclick.clock import clock
 from aaiclick.errors import ApplyError, VerificationError
 from aaiclick.events import Note, Progress
-from aaiclick.printable import all_text, count_text, rows_that, verb_for
 from aaiclick.routine import Emit, Query, Routine, number
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.rebuild_mark import Mark, update_mark
@@ -71,7 +71,7 @@ def copy_until_complete(
     kept one; a delete that comes now would have to reach these too, so it raises SourceChanged. Raises ApplyError
     where rows are changed again and again, VerificationError where rows are missing in the copy.
     """
-    state = CopyState(mark, tuple(staged))
+    state, known = CopyState(mark, tuple(staged)), frozenset[str]()
     while True:
         seen = yield from look_at_source(job.source, job.known, job.site.options, closed=state.closed)
         if seen.pending and state.closed:
@@ -91,6 +91,7 @@ def copy_until_complete(
         changed = any(part.first <= state.reached for part in missing)
         if missing and (state.closed or changed or state.passes < _ROUNDS):
             if (yield from _has_to_close(job, state)):
+                known = yield from look_at_all(job.source, job.work.looks)
                 yield from close_source(job.source, job.site.options)
                 state = replace(state, closed=True)
                 continue
@@ -99,6 +100,7 @@ def copy_until_complete(
             # Put together while writers go on: they are refused only for what came after this.
             state = yield from _attach(job, state)
         elif (fenced and not state.closed) or (seen.pending and (yield from _has_to_close(job, state))):
+            known = yield from look_at_all(job.source, job.work.looks)
             yield from close_source(job.source, job.site.options)
             state = replace(state, closed=True)
         elif seen.pending:
@@ -106,6 +108,8 @@ def copy_until_complete(
             state = replace(state, dirty=True)
         else:
             break
+    # Last of all: what is not among these rows meets the new keys as any row that is inserted later.
+    yield from look_at_newer(job.source, job.work.looks, known)
     # Any other engine may have brought rows of one key together since: its count says nothing.
     if job.work.form.engine == "MergeTree":
         yield from _require_rows(job, state.mark, (already or 0) + sum(filled.rows for filled in state.staged))
@@ -193,8 +197,7 @@ def _pass(
     elif state.staged and not state.passes:
         yield Emit(
             Note(
-                f"{job.work.table}: {len(state.staged)} of "
-                f"{count_text(len(state.staged) + len(chunks), 'chunk')} are there "
+                f"{job.work.table}: {len(state.staged)} of {len(state.staged) + len(chunks)} chunks are there "
                 "already: the copy goes on"
             )
         )
@@ -239,12 +242,7 @@ def _attach(job: Job, state: CopyState) -> Routine[CopyState]:
     waiting = by_block(filled for filled in state.staged if filled.name not in state.attached)
     names = [filled.name for filled in waiting]
     if not state.passes:
-        yield Emit(
-            Note(
-                f"{job.work.table}: {all_text(len(names), 'chunk')} "
-                f"{verb_for(len(names), 'are')} there already: the copy goes on"
-            )
-        )
+        yield Emit(Note(f"{job.work.table}: all {len(names)} chunks are there already: the copy goes on"))
     # A kill in here leaves a new table with some of the rows. Nobody goes on with it: the next run makes it anew, from
     # the same staging tables.
     yield from attach_all(job.site.database, names, state.mark.shadow_name, dict(job.work.settings))
@@ -257,6 +255,6 @@ def _require_rows(job: Job, mark: Mark, rows: int) -> Routine[None]:
     )
     if number(answer[0][0]) != rows:
         raise VerificationError(
-            f"{job.work.table}: {rows_that(rows, 'were copied and compared')}, but the new table holds "
+            f"{job.work.table}: {rows} rows were copied and compared, but the new table holds "
             f"{number(answer[0][0])}. Nothing was exchanged"
         )

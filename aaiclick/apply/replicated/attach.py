@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from aaiclick.apply.alter import Altered, apply_alters
 from aaiclick.apply.everywhere import everywhere
 from aaiclick.apply.guarded_alter import count_newer
+from aaiclick.apply.rebuild.second_look import look_at_all
 from aaiclick.apply.replicated.conditions import as_looked, require_one_owner, require_replicas, until_settled
 from aaiclick.apply.replicated.copying import Source, close, last_look
 from aaiclick.apply.replicated.rebuild import replace_on_replicas
@@ -35,6 +36,8 @@ def attach_on_replicas(work: AttachWork, site: Site) -> Routine[Done]:
     replicas = yield from as_looked(work, database, options)
     if work.alters:
         # What ALTER can do comes first, while no scratch table is there: a refusal leaves nothing to be undone.
+        for shard in replicas.shards:
+            yield from at_host(look_at_all(shard.source, work.looks), shard.peer)
         altered = Altered(database, work.table, work.settings, options, work.seen)
         yield from everywhere(apply_alters(altered, work.alters), options.reach)
         # Once more: the ALTERs have changed the definition, and a host may have gone away meanwhile.
@@ -61,7 +64,8 @@ def _closed(work: AttachWork, replicas: Replicas, site: Site) -> Routine[list[So
     there is none."""
     table, topology, options = replicas.source, replicas.reach.topology, site.options
     for _ in range(options.restarts + 1):
-        yield from close(replicas, options)
+        # ALTERs have made other columns of some that are counted: then that was done before them.
+        yield from close(replicas, options, () if work.alters else work.looks)
         # Behind the fence, and on the host that has all rows: no row that meets a guard can come in after this count.
         for shard in replicas.shards if work.guards else ():
             yield from at_host(count_newer(shard.source, work.guards, work.seen), shard.peer)

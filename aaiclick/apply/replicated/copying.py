@@ -13,12 +13,13 @@ known part by part, and what is missing is everything else. DELETEs and UPDATEs 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.apply.rebuild.chunks import bounds, cut_chunks
 from aaiclick.apply.rebuild.concurrent_mutations import require_rows_only
 from aaiclick.apply.rebuild.copy_chunk import Job, SourceChanged, fill_chunk
+from aaiclick.apply.rebuild.second_look import Counts, count_all, count_near_newer, require_none
 from aaiclick.apply.replicated.chunks import divide_in_order, require_guards
 from aaiclick.apply.replicated.conditions import until_settled
 from aaiclick.apply.replicated.shadow import (
@@ -38,6 +39,7 @@ from aaiclick.clickhouse.statements import drop_table, send
 from aaiclick.clock import clock
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.events import Note, Progress
+from aaiclick.plan.operations import MergeLook
 from aaiclick.routine import Command, Emit, Routine
 from aaiclick.sql.ddl import system
 from aaiclick.sql.quoting import qualified
@@ -131,7 +133,7 @@ def copy_on_replicas(
         # Writers are refused on all hosts, and no shard lacks anything.
         if state.closed:
             break
-        yield from close(replicas, options)
+        yield from close(replicas, options, jobs[0].work.looks)
         state = replace(state, closed=True)
     # Merges are stopped, but for those of expired rows.
     if not state.mark.expiring:
@@ -165,9 +167,10 @@ def parts_in_shard(job: Job, replicas: Replicas, shard: Shard, *, closed: bool =
     return Source(present, known, closed and any(not each.done for each in listed))
 
 
-def close(replicas: Replicas, options: ApplyOptions) -> Routine[None]:
+def close(replicas: Replicas, options: ApplyOptions, looks: Sequence[MergeLook] = ()) -> Routine[None]:
     """Refuse writers on all hosts; when this returns the host that copies has every row of its shard that was
-    acknowledged anywhere.
+    acknowledged anywhere, and merges combine none of them unasked. ``looks``: what is counted for that, before and
+    behind the fence.
 
     Raises ApplyError with the fence still up.
     """
@@ -185,9 +188,26 @@ def close(replicas: Replicas, options: ApplyOptions) -> Routine[None]:
                 f"{replicas.source.name}: host {label}, which copies, does not fetch what other hosts have written "
                 f"({error.message}). The table is as it was: run again when its replication works"
             ) from error
+    known = yield from _looked_at(replicas, looks)
     yield from refuse_everywhere(replicas, options.fence_seconds)
     for shard in replicas.shards:
         yield from until_complete(shard, replicas.source.name, options.fence_seconds)
+    counts: list[Counts] = []
+    for shard in replicas.shards if looks else ():
+        # The host that copies: by now it has all rows of its shard.
+        counts.append((yield from at_host(count_near_newer(shard.source, looks, known[shard.number]), shard.peer)))
+    require_none(replicas.source.name, looks, counts)
+
+
+def _looked_at(replicas: Replicas, looks: Sequence[MergeLook]) -> Routine[Mapping[int, frozenset[str]]]:
+    """Count all rows while writers go on; the parts that each shard had, by its number."""
+    counts: list[Counts] = []
+    known: dict[int, frozenset[str]] = {}
+    for shard in replicas.shards if looks else ():
+        found, known[shard.number] = yield from at_host(count_all(shard.source, looks), shard.peer)
+        counts.append(found)
+    require_none(replicas.source.name, looks, counts)
+    return known
 
 
 def last_look(replicas: Replicas, mark: ReplicatedMark, seen: Sequence[Source]) -> Routine[ReplicatedMark]:

@@ -4,13 +4,12 @@ with a column."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.normalize import key_elements, without_direction
 from aaiclick.catalog.render import local_family
 from aaiclick.clickhouse.features import KEEPS_LAST_ARRAY
-from aaiclick.clickhouse.shared.ask_shards import shards_answered
 from aaiclick.diff.changes.column_type import RetypeColumn
 from aaiclick.diff.changes.columns import AddColumn
 from aaiclick.diff.changes.keys import KEEPS_EVERY_ROW
@@ -20,12 +19,12 @@ from aaiclick.diff.merging import added_up, altered, merging_engine
 from aaiclick.diff.renamed_columns import renamed_form
 from aaiclick.diff.target import live_column
 from aaiclick.plan.combining.key_columns import combined_otherwise
+from aaiclick.plan.combining.looks import Combined, finding, look_for_plan, merge_look, rows_by, template
 from aaiclick.plan.combining.partition_order import reordered_partitions
 from aaiclick.plan.combining.refilled import refilled, refills
-from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
+from aaiclick.plan.operations import MergeFinding, MergeLook
 from aaiclick.plan.strategies.context import TableDiff
-from aaiclick.printable import count_text, rows_text, rows_that
-from aaiclick.routine import Routine, number
+from aaiclick.routine import Routine
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import quote_name
 from aaiclick.sql.tokens import split_top, unquote
@@ -37,50 +36,42 @@ _ZERO = "_aaiclick_was_zero"
 _APART = ("SummingMergeTree", "CoalescingMergeTree", "AggregatingMergeTree")
 _ROW = "rowNumberInAllBlocks()"
 """Without a sort key these three keep every row by itself, while the other engines combine all rows of a partition."""
+_REMOVED = "SummingMergeTree removes rows whose sums are all 0, or NULL in a Nullable"
+_TOGETHER, _APART_NOW, _FLOATS = 0, 1, 5
+"""Places of the counts of groups."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Groups:
-    """Number of keys now, number of keys later, and number of different pairs of the two."""
-
-    old: int
-    new: int
-    both: int
-
-
-def combining_hazards(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
-    """Hazards where merges would give another result than now; each has to be allowed by name."""
+def combining_hazards(diff: TableDiff, data_name: str) -> Routine[Combined]:
+    """Hazards where merges would give another result than now; each has to be allowed by name. And what shows that
+    there are none."""
     live, wanted = diff.form, diff.target.form
     if (
         not (live.merge_tree and wanted.merge_tree)
         or wanted.engine in KEEPS_EVERY_ROW
         or merging_engine(live) != merging_engine(wanted)
     ):
-        return ()  # another engine has to be allowed by name in any case
-    # What is inserted later comes under the new keys alone.
-    if not diff.live.rows:
-        return ()
-    keys = yield from _keys(diff, data_name)
-    keys = (*keys, *(yield from refilled(diff, data_name, _elements(wanted.order_by), _elements(live.order_by))))
-    vanishing = yield from _vanishing(diff, data_name)
+        return Combined()  # another engine has to be allowed by name in any case
+    # A table that an earlier step makes is empty until then.
+    if diff.live.predicted and not diff.live.rows:
+        return Combined()
+    found = yield from _keys(diff, data_name)
+    elements = _elements(wanted.order_by), _elements(live.order_by)
+    found = found.plus((yield from refilled(diff, data_name, *elements)))
     roles = _roles(diff)
-    by_keys = any(hazard.allow.partition("-key ")[1] for hazard in roles)
-    if by_keys and (yield from _counts_apart(diff, data_name)):
-        roles = tuple(hazard for hazard in roles if not hazard.allow.partition("-key ")[1])
-    return (*keys, *roles, *vanishing)
+    if any(map(_of_a_key, roles)):
+        # True where no row has another one of its sort key beside it, now or then: whatever merges do with its values,
+        # there is nothing to do it with.
+        of_keys = [hazard for hazard in roles if _of_a_key(hazard)]
+        apart = yield from look_for_plan(diff, data_name, lambda name: _apart_look(diff, name, of_keys))
+        if apart.combined is not None and apart.combined.looks:
+            roles = tuple(hazard for hazard in roles if not _of_a_key(hazard))
+            found = found.plus(apart.combined)
+    found = found.plus(Combined(roles if diff.live.rows else ()))
+    return found.plus((yield from _vanishing(diff, data_name)))
 
 
-def _counts_apart(diff: TableDiff, data_name: str) -> Routine[bool]:
-    """True where no row has another one of its sort key beside it, now or then: whatever merges do with its values,
-    there is nothing to do it with."""
-    if diff.reads_no_rows:
-        return False
-    new = _sort_key(diff.target.form)
-    rows = future_rows(diff, data_name, new, {_OLD: f"tuple({', '.join(_sort_key(diff.form))})"})
-    keys = (_OLD, f"tuple({', '.join(new)})")
-    apart = [asked for key in keys for asked in (f"count() - uniqExact(sipHash128({key}))", _FLOAT.format(key=key))]
-    found = yield from _ask(diff, apart, rows.source)
-    return found is not None and not any(found)
+def _of_a_key(hazard: Hazard) -> bool:
+    return bool(hazard.allow.partition("-key ")[1])
 
 
 def _roles(diff: TableDiff) -> tuple[Hazard, ...]:
@@ -100,90 +91,97 @@ def _roles(diff: TableDiff) -> tuple[Hazard, ...]:
     return tuple(found)
 
 
-def _keys(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
+def _keys(diff: TableDiff, data_name: str) -> Routine[Combined]:
     before, wanted = renamed_form(diff.form, diff.target.renames), diff.target.form
-    found: list[Hazard] = []
+    found = Combined()
     old, new = _sort_key(before), _sort_key(wanted)
     filled = refills(diff, f"tuple({wanted.order_by})")
     # The order of the elements sorts rows, but does not decide which are combined.
     if set(old) != set(new) or filled:
-        groups = yield from _counted(diff, data_name, _sort_key(diff.form), new)
-        found.extend(_of_sort_key(diff, groups, longer=set(old) < set(new) and not filled))
+        longer = set(old) < set(new) and not filled
+        groups = yield from look_for_plan(diff, data_name, lambda name: _sort_look(diff, name, new, longer=longer))
+        found = found.plus(groups.combined or Combined((_any_sort_key(diff),)))
     other = before.partition_by != wanted.partition_by
     # Where the partition follows from the sort key, rows that are combined are in one partition before and after.
     apart = _ROW not in new and not (_within(wanted, wanted) and (not other or _within(before, wanted)))
     if apart and (other or refills(diff, f"tuple({wanted.partition_by})")):
-        groups = yield from _counted(diff, data_name, _everything(diff.form), _everything(wanted))
-        # Given, or another one, it keeps rows of later INSERTs apart as well: those nobody counts.
-        given = other and bool(wanted.partition_by)
-        if given or groups is None or not groups.old == groups.new == groups.both:
-            found.append(_of_partition_key(diff, before, groups))
+        groups = yield from look_for_plan(diff, data_name, lambda name: _partition_look(diff, name))
+        given = diff.live.rows and other and bool(wanted.partition_by)
+        by_partition = groups.combined
+        # Nobody counts rows of later INSERTs, which a key that is given, or another one, keeps apart as well.
+        moved = bool(by_partition and by_partition.hazards)
+        if by_partition is None or (not before.partition_by if moved else given):
+            by_partition = Combined((_from_now_on(diff, groups.counts),))
+        found = found.plus(by_partition)
     elif apart:
         old_parts = _elements(diff.form.partition_by), _elements(wanted.partition_by)
-        found += yield from reordered_partitions(diff, data_name, _sort_key(diff.form), *old_parts)
+        found = found.plus((yield from reordered_partitions(diff, data_name, _sort_key(diff.form), *old_parts)))
     # That hazard says more, and is allowed by the same key.
-    if not any(hazard.allow == f"change-sort-key {diff.live.name}" for hazard in found):
-        found += yield from combined_otherwise(diff, data_name, _sort_key(diff.form), new)
-    return tuple(found)
+    if not any(hazard.allow == f"change-sort-key {diff.live.name}" for hazard in found.hazards):
+        found = found.plus((yield from combined_otherwise(diff, data_name, _sort_key(diff.form), new)))
+    return found
 
 
-def _of_sort_key(diff: TableDiff, groups: _Groups | None, *, longer: bool) -> Sequence[Hazard]:
-    engine, table, key = merging_engine(diff.target.form), diff.live.name, f"change-sort-key {diff.live.name}"
-    if groups is None:
-        return (
-            Hazard(
-                "loses-rows",
-                f"{engine} combines rows of the same sort key: with the new key other rows of {table} are combined",
-                key,
-            ),
-        )
-    # More pairs than old keys: rows of one key come apart. More than new keys: rows of several come together.
-    apart, together = groups.both - groups.old, groups.both - groups.new
-    if together and not longer:
-        return (
-            Hazard(
-                "loses-rows",
-                f"{engine} combines rows of the same sort key: rows of {count_text(groups.both, 'key')} are "
-                "combined to "
-                f"{groups.new:,}",
-                key,
-            ),
-        )
-    if apart:
-        message = (
-            f"{engine} combines rows of the same sort key: rows of {count_text(groups.old, 'key')}, which it "
-            "would combine, stay "
-            f"apart as {groups.both:,}"
-        )
-        return (Hazard("changes-values", message, key),)
-    return ()
-
-
-def _of_partition_key(diff: TableDiff, before: TableForm, groups: _Groups | None) -> Hazard:
+def _any_sort_key(diff: TableDiff) -> Hazard:
+    """Where nobody counts."""
     engine, table = merging_engine(diff.target.form), diff.live.name
-    key = f"change-partition-key {table}"
-    message = (
-        f"{engine} combines rows of the same sort key within a partition: with the new partitions other rows of "
-        f"{table} are combined"
+    said = f"{engine} combines rows of the same sort key: with the new key other rows of {table} are combined"
+    return Hazard("loses-rows", said, f"change-sort-key {table}")
+
+
+def _sort_look(diff: TableDiff, name: str, new: Sequence[str], *, longer: bool) -> MergeLook:
+    engine, key = merging_engine(diff.target.form), f"change-sort-key {diff.live.name}"
+    said = f"{engine} combines rows of the same sort key: rows of"
+    together = Hazard("loses-rows", f"{said} {{4:,}} keys are combined to {{3:,}}", key)
+    apart = f"{said} {{2:,}} keys, which it would combine, stay apart as {{4:,}}"
+    findings = (
+        finding((_FLOATS,), _literally(_any_sort_key(diff))),
+        *(() if longer else (finding((_TOGETHER,), together),)),
+        finding((_APART_NOW,), Hazard("changes-values", apart, key)),
     )
-    if groups is None or not before.partition_by:
-        apart = (
-            f" (now rows of {count_text(groups.old, 'key')} would stay apart as {groups.both:,})"
-            if groups is not None
-            else ""
-        )
-        return Hazard("changes-values", f"{message} from now on{apart}", key)
-    if groups.old == groups.new == groups.both:
-        return Hazard(
-            "changes-values", f"{message} from now on (no row that is there meets another one than before)", key
-        )
-    # ``both``: how many groups there are of rows that are together now and then.
-    said: list[str] = []
-    if groups.both > groups.new:
-        said.append(f"rows of {count_text(groups.both, 'group')} come together in {groups.new:,}")
-    if groups.both > groups.old:
-        said.append(f"rows of {count_text(groups.old, 'group')}, which it would combine, stay apart as {groups.both:,}")
-    return Hazard("loses-rows", f"{message}: {', '.join(said)}", key)
+    return _groups_look(diff, name, _sort_key(diff.form), new, findings)
+
+
+def _partition_look(diff: TableDiff, name: str) -> MergeLook:
+    message, key = _by_partition(diff), f"change-partition-key {diff.live.name}"
+    together = "rows of {4:,} groups come together in {3:,}"
+    apart = "rows of {2:,} groups, which it would combine, stay apart as {4:,}"
+    findings = (
+        finding((_FLOATS,), _literally(Hazard("changes-values", f"{message} from now on", key))),
+        *(
+            finding(places, Hazard("loses-rows", f"{template(message)}: {said}", key))
+            for places, said in (
+                ((_TOGETHER, _APART_NOW), f"{together}, {apart}"),
+                ((_TOGETHER,), together),
+                ((_APART_NOW,), apart),
+            )
+        ),
+    )
+    return _groups_look(diff, name, _everything(diff.form), _everything(diff.target.form), findings)
+
+
+def _literally(hazard: Hazard) -> Hazard:
+    return replace(hazard, message=template(hazard.message))
+
+
+def _by_partition(diff: TableDiff) -> str:
+    return (
+        f"{merging_engine(diff.target.form)} combines rows of the same sort key within a partition: with the new "
+        f"partitions other rows of {diff.live.name} are combined"
+    )
+
+
+def _from_now_on(diff: TableDiff, counts: Sequence[int] | None) -> Hazard:
+    """The hazard of a partition key that is about rows of later INSERTs too."""
+    said = ""
+    if counts is not None and not counts[_FLOATS]:
+        same = not counts[_TOGETHER] and not counts[_APART_NOW]
+        said = f" (now rows of {counts[2]:,} keys would stay apart as {counts[4]:,})"
+        if same and diff.form.partition_by:
+            said = " (no row that is there meets another one than before)"
+    return Hazard(
+        "changes-values", f"{_by_partition(diff)} from now on{said}", f"change-partition-key {diff.live.name}"
+    )
 
 
 def _within(form: TableForm, keyed: TableForm) -> bool:
@@ -212,22 +210,34 @@ def _everything(form: TableForm) -> tuple[str, ...]:
     return (*_elements(form.partition_by), *_sort_key(form))
 
 
-def _counted(diff: TableDiff, data_name: str, old: Sequence[str], new: Sequence[str]) -> Routine[_Groups | None]:
-    if diff.reads_no_rows:
-        return None
-    rows = future_rows(diff, data_name, new, {_OLD: f"tuple({', '.join(old)})"})
+def _groups_look(
+    diff: TableDiff, name: str, old: Sequence[str], new: Sequence[str], findings: tuple[MergeFinding, ...]
+) -> MergeLook:
+    """Counts of the groups of rows that merges combine: how many come together, how many come apart, groups now,
+    groups later, and different pairs of the two."""
     key = f"tuple({', '.join(new)})"
+    rows = rows_by(diff, name, new, {_OLD: f"tuple({', '.join(old)})"}, (_OLD, key))
     # Exact, because one key too few is a lost row; over hashes, so that long keys need no more memory than short
     # ones.
-    counts = [f"uniqExact(sipHash128({text}))" for text in (_OLD, key, f"({_OLD}, {key})")]
-    found = yield from _ask(diff, [*counts, _FLOAT.format(key=f"({_OLD}, {key})")], rows.source)
-    if found is None:
-        return None
-    *groups, floats = found
-    return None if floats else _Groups(*groups)
+    now, later, both = (f"uniqExact(sipHash128({text}))" for text in (_OLD, key, f"({_OLD}, {key})"))
+    # More pairs than old keys: rows of one key come apart. More than new keys: rows of several come together.
+    counts = (f"{both} - {later}", f"{both} - {now}", now, later, both, _FLOAT.format(key=f"({_OLD}, {key})"))
+    return merge_look(counts, rows, findings)
 
 
-def _vanishing(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
+def _apart_look(diff: TableDiff, name: str, roles: Sequence[Hazard]) -> MergeLook:
+    """Counts of rows that have another one of their sort key beside them, now and then."""
+    new = _sort_key(diff.target.form)
+    keys = (_OLD, f"tuple({', '.join(new)})")
+    rows = rows_by(diff, name, new, {_OLD: f"tuple({', '.join(_sort_key(diff.form))})"}, keys)
+    counts = tuple(
+        asked for key in keys for asked in (f"count() - uniqExact(sipHash128({key}))", _FLOAT.format(key=key))
+    )
+    findings = (finding((place,), _literally(roles[0])) for place in range(len(counts)))
+    return merge_look(counts, rows, tuple(findings))
+
+
+def _vanishing(diff: TableDiff, data_name: str) -> Routine[Combined]:
     """The hazard of rows that a SummingMergeTree removes because all that it adds up in them is 0.
 
     With the first numeric column in a table of texts that is every row. In a Nullable column it is NULL that counts
@@ -235,30 +245,27 @@ def _vanishing(diff: TableDiff, data_name: str) -> Routine[tuple[Hazard, ...]]:
     """
     after = added_up(diff.target.form)
     if not after or _sums(renamed_form(diff.form, diff.target.renames)) == _sums(diff.target.form):
-        return ()
+        return Combined()
+    found = yield from look_for_plan(diff, data_name, lambda name: _vanishing_look(diff, name, after))
+    if found.combined is not None:
+        return found.combined
+    said = f"{_REMOVED}: rows of {diff.live.name} hold nothing else in {', '.join(after)}"
+    return Combined((Hazard("loses-rows", said, _cause(diff, frozenset(after))),))
+
+
+def _vanishing_look(diff: TableDiff, name: str, after: Sequence[str]) -> MergeLook:
     zero, was = _sums(diff.target.form), _sums(diff.form) or "0"
-    table = diff.live.name
-    found: Sequence[int] | None = None
-    if not diff.reads_no_rows:
-        rows = future_rows(diff, data_name, [zero], {_ZERO: was})
-        counts = [f"countIf({zero} AND NOT {_ZERO})", f"countIf({_ZERO} AND NOT ({zero}))"]
-        found = yield from _ask(diff, counts, rows.source)
-    if found is not None and not any(found):
-        return ()
-    said, name = (
-        "SummingMergeTree removes rows whose sums are all 0, or NULL in a Nullable",
-        _cause(diff, frozenset(after)),
+    rows = rows_by(diff, name, [zero], {_ZERO: was}, ())
+    counts = (f"countIf({zero} AND NOT {_ZERO})", f"countIf({_ZERO} AND NOT ({zero}))")
+    key, of = _cause(diff, frozenset(after)), template(diff.live.name)
+    summed = template(", ".join(after))
+    lost = Hazard("loses-rows", f"{_REMOVED}: {{0:,}} rows of {of} hold nothing else in {summed}", key)
+    kept = Hazard("changes-values", f"{_REMOVED}: {{1:,}} rows are such in {of}, and kept from now on", key)
+    findings = (
+        finding((0,), lost, f"{_REMOVED}: 1 row of {of} holds nothing else in {summed}"),
+        finding((1,), kept, f"{_REMOVED}: 1 row is such in {of}, and kept from now on"),
     )
-    if found is not None and not found[0]:
-        return (
-            Hazard(
-                "changes-values",
-                f"{said}: {rows_that(found[1], f'are such in {table}, and kept from now on')}",
-                name,
-            ),
-        )
-    count, hold = (rows_text(found[0]), "holds" if found[0] == 1 else "hold") if found is not None else ("rows", "hold")
-    return (Hazard("loses-rows", f"{said}: {count} of {table} {hold} nothing else in {', '.join(after)}", name),)
+    return merge_look(counts, rows, findings)
 
 
 def _sums(form: TableForm) -> str:
@@ -277,11 +284,3 @@ def _cause(diff: TableDiff, after: frozenset[str]) -> str:
         if isinstance(change, RetypeColumn):
             return f"retype {table}.{change.new.name}"
     return f"change-sort-key {table}"
-
-
-def _ask(diff: TableDiff, counts: Sequence[str], source: str) -> Routine[Sequence[int] | None]:
-    rows = yield from shards_answered(diff.shards, counts, f"FROM {source}", COMPARE_SETTINGS, long=True)
-    if rows is None:
-        return None
-    # Merges combine rows of one shard only: its groups are those of no other one.
-    return [sum(map(number, values)) for values in zip(*rows, strict=True)]

@@ -8,49 +8,43 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aaiclick.clickhouse.shared.ask_shards import shards_answered
 from aaiclick.diff.conversion.combining import combined_by
 from aaiclick.diff.hazards import Hazard
 from aaiclick.diff.merging import merging_engine, repeats_count, role
 from aaiclick.diff.target import live_column
-from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
+from aaiclick.plan.combining.looks import Combined, finding, look_for_plan, merge_look, rows_by, template
+from aaiclick.plan.operations import MergeLook
 from aaiclick.plan.strategies.context import TableDiff
-from aaiclick.printable import rows_text
-from aaiclick.routine import Routine, number
+from aaiclick.routine import Routine
 
 _KEY = "_aaiclick_key"
 
 
-def combined_otherwise(
-    diff: TableDiff, data_name: str, old: Sequence[str], new: Sequence[str]
-) -> Routine[tuple[Hazard, ...]]:
+def combined_otherwise(diff: TableDiff, data_name: str, old: Sequence[str], new: Sequence[str]) -> Routine[Combined]:
     """The hazard where rows of one key hold values that merges add up on one side of the change only.
 
     ``old`` and ``new`` are the elements of the sort key before and after.
     """
     leaving, entering = _moved(diff)
     if not leaving and not entering:
-        return ()
-    count: int | None = None
-    if not diff.reads_no_rows:
-        # Rows beside others of their key: of the new one where a column leaves it, of the old one where it comes in.
-        rows = future_rows(diff, data_name, new, {_KEY: f"tuple({', '.join(old)})"})
-        key = f"tuple({', '.join(new)})" if leaving else _KEY
-        beside = [f"count() - uniqExact(sipHash128({key}))"]
-        found = yield from shards_answered(diff.shards, beside, f"FROM {rows.source}", COMPARE_SETTINGS, long=True)
-        count = sum(number(row[0]) for row in found) if found is not None else None
-    if count == 0:
-        return ()
+        return Combined()
     table, engine = diff.live.name, merging_engine(diff.target.form)
     said = [f"{name} leaves the sort key, and its values are combined from now on" for name in leaving]
     said += [f"{name} comes into the sort key, and its values are no longer combined" for name in entering]
-    counted = (
-        f" ({rows_text(count)} of {table} {'stands' if count == 1 else 'stand'} beside others of their key)"
-        if count is not None
-        else ""
-    )
-    message = f"{engine} combines rows of the same sort key: {', '.join(said)}{counted}"
-    return (Hazard("changes-values", message, f"change-sort-key {table}"),)
+    message, key = f"{engine} combines rows of the same sort key: {', '.join(said)}", f"change-sort-key {table}"
+
+    def look(name: str) -> MergeLook:
+        # Rows beside others of their key: of the new one where a column leaves it, of the old one where it comes in.
+        of = f"tuple({', '.join(new)})" if leaving else _KEY
+        rows = rows_by(diff, name, new, {_KEY: f"tuple({', '.join(old)})"}, (of,))
+        begun, there = template(message), template(table)
+        several = Hazard("changes-values", f"{begun} ({{0:,}} rows of {there} stand beside others of their key)", key)
+        one = f"{begun} (1 row of {there} stands beside others of their key)"
+        beside = f"count() - uniqExact(sipHash128({of}))"
+        return merge_look([beside], rows, [finding((0,), several, one)])
+
+    found = (yield from look_for_plan(diff, data_name, look)).combined
+    return found if found is not None else Combined((Hazard("changes-values", message, key),))
 
 
 def _moved(diff: TableDiff) -> tuple[list[str], list[str]]:

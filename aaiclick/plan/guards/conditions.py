@@ -15,7 +15,7 @@ from aaiclick.diff.changes.column_type import RetypeColumn
 from aaiclick.diff.changes.constraints import ChangeConstraint
 from aaiclick.plan.data_checks.checks import PassedCheck
 from aaiclick.plan.guards.row_expressions import over_live, over_target
-from aaiclick.plan.operations import Alter, AlterWork, AttachWork, Guard, RebuildWork
+from aaiclick.plan.operations import Alter, AlterWork, AttachWork, Guard, MergeLook, RebuildWork
 from aaiclick.plan.proof.comparisons import Comparison
 from aaiclick.plan.rehearsal.cache import AcceptedBatch
 from aaiclick.plan.strategies.context import TableDiff
@@ -178,13 +178,20 @@ def _filtered(diff: TableDiff, condition: str) -> str:
 class TableGuards:
     """The guards of one table.
 
-    ``counted`` are about conversions of columns, ``proven`` about expressions that read them. ``seen`` is as in
-    ``AlterWork``.
+    (What merges combine no guard can hold, and an ALTER keeps nobody out: a row that comes behind it is combined as
+    well. So that is counted once more for new tables only.)
     """
 
     counted: tuple[ChangeGuard, ...] = ()
+    """About conversions of columns."""
     proven: tuple[ChangeGuard, ...] = ()
+    """About expressions that read them."""
     seen: int = 0
+    """As in ``AlterWork``."""
+    looks: tuple[MergeLook, ...] = ()
+    """What is counted once more for a new table."""
+    copied: tuple[MergeLook, ...] = ()
+    """The same where keys are computed anew. Elsewhere guards hold their values."""
 
     def alter(self, work: AlterWork, sent: Sequence[AcceptedBatch]) -> AlterWork:
         """The ALTERs with guards, each at the first ALTER that relies on it."""
@@ -199,6 +206,7 @@ class TableGuards:
         """The same for the ALTERs before an attach. Other guards stay until the tables are exchanged."""
         guards = (*self.counted, *self.proven)
         alters, rest = _placed(work.alters, sent, guards, strict=True)
+        work = replace(work, looks=self.looks)
         return (
             replace(work, alters=alters, guards=tuple(each.guard for each in rest), seen=self.seen) if guards else work
         )
@@ -206,6 +214,7 @@ class TableGuards:
     def rebuild(self, work: RebuildWork) -> RebuildWork:
         """The copy with guards that stay until the tables are exchanged. Expressions need none: the copy computes them
         anew."""
+        work = replace(work, looks=(*self.looks, *self.copied))
         return (
             replace(work, guards=tuple(each.guard for each in self.counted), seen=self.seen) if self.counted else work
         )

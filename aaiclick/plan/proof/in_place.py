@@ -19,7 +19,9 @@ from aaiclick.catalog.forms import ConstraintForm
 from aaiclick.diff.changes.base import Change
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.combining.keys import regrouped
+from aaiclick.plan.combining.looks import Combined
 from aaiclick.plan.guards.conditions import ChangeGuard, of_comparison, of_constraints, of_kept
+from aaiclick.plan.operations import MergeLook
 from aaiclick.plan.proof.bytes_on_disk import same_order
 from aaiclick.plan.proof.changed import ChangedColumn, changed_columns
 from aaiclick.plan.proof.column_comparisons import (
@@ -61,6 +63,8 @@ class InPlaceProof:
     """What was read for it, or would have to be."""
     guards: tuple[ChangeGuard, ...] = ()
     """Conditions that no row met, and that writers may not break until the change is made."""
+    looks: tuple[MergeLook, ...] = ()
+    """Counts that a copy makes once more, where it computes keys anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +99,15 @@ _UNWATCHED = "rows that are written meanwhile could not be checked"
 @dataclass(slots=True)
 class _Found:
     reasons: list[str] = field(default_factory=list[str])
+    """Why the change is not made in place."""
     remade: list[Change] = field(default_factory=list[Change])
+    """What is made anew beside it."""
     hazards: list[Hazard] = field(default_factory=list[Hazard])
+    """What has to be allowed by name."""
     guards: list[ChangeGuard] = field(default_factory=list[ChangeGuard])
+    """What rows are held to until then."""
+    combined: Combined = field(default_factory=Combined)
+    """What merges would make of it."""
 
 
 def prove(diff: TableDiff, data_name: str) -> Routine[InPlaceProof]:
@@ -148,10 +158,11 @@ def prove(diff: TableDiff, data_name: str) -> Routine[InPlaceProof]:
         in_place=not found.reasons,
         reason="; ".join(dict.fromkeys(found.reasons)),
         remade=tuple(found.remade),
-        hazards=tuple(found.hazards),
+        hazards=(*found.hazards, *found.combined.hazards),
         blocked="; ".join(part for part in (fresh, kept) if part),
         cost=cost,
         guards=tuple(found.guards),
+        looks=found.combined.looks,
     )
 
 
@@ -215,8 +226,10 @@ def _judge(
         # Parts are sorted by the key. Where its values sort differently, only new parts can be right.
         if not seen.in_order:
             found.reasons.append(f"{use.words}: {_difference(seen)}")
-            found.hazards.extend((yield from regrouped(diff, data_name, use, seen)))
+            found.combined = found.combined.plus((yield from regrouped(diff, data_name, use, seen)))
             return
+        # Not yet, for no row. Where the table is copied for another reason, one may come before that.
+        found.combined = found.combined.plus((yield from regrouped(diff, data_name, use, seen)))
         if stale:
             found.reasons.append(f"{use.words}: {STALE}")
             return

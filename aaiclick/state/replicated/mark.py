@@ -105,7 +105,9 @@ class ReplicatedMark:
 
 # Left out where they say nothing, so that notes which earlier releases can read stay what they were, byte for byte.
 COMMENT = CommentFormat(
-    ReplicatedMark, frozenset({"cluster", "shards", "counts", "numbered", "bases", "back_to", "apart"})
+    ReplicatedMark,
+    frozenset({"cluster", "shards", "counts", "numbered", "bases", "back_to", "apart"}),
+    frozenset({"looks"}),
 )
 
 

@@ -1,0 +1,96 @@
+"""The counts by which a plan knows that merges combine no other rows, made again before the change.
+
+The plan counts while writers go on, on hosts that may lack what others have taken. What came since is in the copy, and
+the first merge of the new table would combine it, unasked. So all rows are counted before writers are refused; behind
+that only those which rows of newer parts could meet, because everybody waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TypeAlias
+
+from aaiclick.clickhouse.messages import first_line
+from aaiclick.clickhouse.parts import parts
+from aaiclick.clickhouse.statements import ask_permissively
+from aaiclick.clickhouse.tables import Physical
+from aaiclick.error_codes import UNKNOWN_TABLE
+from aaiclick.errors import ApplyError, StatementError
+from aaiclick.plan.operations import PARTS, MergeLook
+from aaiclick.routine import Query, Routine, number
+
+Counts: TypeAlias = Sequence[Sequence[int]]
+"""Of one host: the counts of each look."""
+_MANY = 500
+"""More new parts than this are not named one by one: then all rows are counted."""
+
+
+def count_all(table: Physical, looks: Sequence[MergeLook]) -> Routine[tuple[Counts, frozenset[str]]]:
+    """The counts over all rows of the table on the host that is asked, and the parts that it had before that."""
+    # Before the counts: a part that comes in between is counted twice, and never left out.
+    known = frozenset(part.name for part in (yield from parts(table)))
+    found: list[list[int]] = []
+    for look in looks:
+        found.append((yield from _counts(table, look, "")))
+    return found, known
+
+
+def count_near_newer(table: Physical, looks: Sequence[MergeLook], known: Collection[str]) -> Routine[Counts]:
+    """The counts of what rows of parts that are not ``known`` could meet: the others were counted before."""
+    newer = [part for part in (yield from parts(table)) if part.name not in known]
+    if not newer:
+        return [[0] * len(look.columns) for look in looks]
+    # What a lightweight update has changed are rows of parts of all ages.
+    by_name = known and len(newer) <= _MANY and not any(part.patch for part in newer)
+    named = ",".join(part.name for part in newer) if by_name else ""
+    found: list[list[int]] = []
+    for look in looks:
+        found.append((yield from _counts(table, look, named)))
+    return found
+
+
+def look_at_all(table: Physical, looks: Sequence[MergeLook]) -> Routine[frozenset[str]]:
+    """Count all rows; the parts that are looked at. Raises ApplyError where merges would combine some unasked."""
+    if not looks:
+        return frozenset()
+    found, known = yield from count_all(table, looks)
+    require_none(table.name, looks, [found])
+    return known
+
+
+def look_at_newer(table: Physical, looks: Sequence[MergeLook], known: Collection[str]) -> Routine[None]:
+    """The same of the rows that have come since ``look_at_all``."""
+    if looks:
+        require_none(table.name, looks, [(yield from count_near_newer(table, looks, known))])
+
+
+def require_none(name: str, looks: Sequence[MergeLook], counts: Sequence[Counts]) -> None:
+    """Raise ApplyError, with the sentence that the plan would have had, where a look has found something. ``counts``:
+    those of each shard."""
+    for place, look in enumerate(looks):
+        # Merges combine rows of one shard only.
+        sums = [sum(values) for values in zip(*(shard[place] for shard in counts), strict=True)]
+        hazard = look.found(sums)
+        if hazard is not None:
+            raise ApplyError(
+                f"{name}: {hazard.kind}: {hazard.message}. Some of these rows came in after the count. Nothing was "
+                f"exchanged, and the table is as it was. To allow it: aaiclick migrate --allow '{hazard.allow}'"
+            )
+
+
+def _counts(table: Physical, look: MergeLook, newer: str) -> Routine[list[int]]:
+    """``newer``: the names of the parts whose rows the others could meet; '' for all rows."""
+    near = bool(newer and look.near)
+    sql = f"SELECT {', '.join(look.columns)} FROM {look.near if near else look.source}"
+    bound = {PARTS: newer} if near else {}
+    try:
+        rows = yield from ask_permissively(Query(sql, bound, dict(look.settings), long=True))
+    except StatementError as error:
+        # 0: nothing came back from the server. Neither of the two says anything about the rows.
+        if error.code in (0, UNKNOWN_TABLE):
+            raise
+        raise ApplyError(
+            f"{table.name}: rows came in after the count, and whether merges combine them cannot be told: "
+            f"{first_line(str(error))}"
+        ) from error
+    return list(map(number, rows[0]))
