@@ -92,6 +92,6 @@ LIMITS = frozenset(
 """Limits, load, a full disk, a cancelled statement: at another time the same statement gets through."""
 
 
-def tells_nothing(code: int) -> bool:
+def is_transient(code: int) -> bool:
     """Whether a refusal says nothing about the statement and its rows: it was a limit, or not the server's at all."""
     return code == 0 or code in LIMITS

@@ -19,10 +19,10 @@ from typing import Protocol, TypeAlias, TypeVar, cast
 from aaiclick.errors import StatementError
 from aaiclick.events import FIGURES_WANTED, Event
 from aaiclick.memory_limit import smaller_blocks
+from aaiclick.migration_function import MigrationFunction, Reply, Row, Rows, Scalar, ShownStatement, scalar_rows
 from aaiclick.peers import Peer, require_peers
 from aaiclick.processes import is_gone
 from aaiclick.second_connection import Watch, watched
-from aaiclick.user_function import Reply, Row, Rows, Scalar, ShownStatement, UserFunction, scalar_rows
 
 __all__ = ["Peer", "Reply", "Row", "Rows", "Scalar", "scalar_rows"]  # and what is defined here
 
@@ -130,7 +130,7 @@ class Call:
     that is raised inside the function, or None. An error of the function is thrown into the routine like that of a
     statement."""
 
-    function: UserFunction
+    function: MigrationFunction
     reply: Reply = None
     seconds: float = 5.0
 

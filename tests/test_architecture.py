@@ -30,7 +30,7 @@ LAYERS = [
         "processes",
     },
     {"sql"},
-    {"second_connection", "routine", "user_function", "peers"},
+    {"second_connection", "routine", "migration_function", "peers"},
     {"clock", "relay"},
     {"specs", "aggregates", "server_objects", "variables"},
     {"catalog"},

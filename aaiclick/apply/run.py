@@ -14,7 +14,7 @@ from aaiclick.specs.server_objects.collections import NamedCollection
 from aaiclick.state.entries.step_entries import StepEntries
 
 if TYPE_CHECKING:
-    from aaiclick.apply.replicated.shards import FirstLook
+    from aaiclick.apply.replicated.shards import CheckedReplicas
 
 Runner = Callable[[CallableWork | SqlWork], Routine[None]]
 
@@ -67,7 +67,7 @@ class ApplyOptions:
     """The declared named collections, whose values stand in what is sent."""
     reach: Reach | None = None
     """The hosts that statements are sent to; None: the one that is connected to."""
-    looked: FirstLook | None = None
+    looked: CheckedReplicas | None = None
     """What was looked at of all hosts for the first step, just before it; None: nothing."""
 
     @property

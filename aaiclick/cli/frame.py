@@ -95,7 +95,7 @@ class Frame(Invocation):
         kept = ("--keep-old",) if self.command in ("plan", "migrate") else ()
         given = self._given_of("--to", "--allow", *kept)
         further = [("--allow", key) for key in allow if ("--allow", key) not in given]
-        said = self.settings.said("policy") if wider else None
+        said = self.settings.given_value("policy") if wider else None
         policy = [("--policy", USUAL_POLICY)] if said is not None and said.level >= ENVIRONMENT else []
         return command_line("migrate", *self._where(), ("--plan", self.approved), *policy, *given, *further)
 

@@ -7,7 +7,7 @@ lightweight UPDATE is one of them: it inserts patch parts.
 
 from __future__ import annotations
 
-from aaiclick.clickhouse.feeders import find_feeders
+from aaiclick.clickhouse.background_inserts import find_background_inserts
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.clickhouse.names import GUARD
 from aaiclick.clickhouse.statements import MUTATION, ask, send
@@ -59,7 +59,7 @@ def drain_all(table: Physical, seconds: float, reason: str) -> Routine[None]:
     """
     # INSERTs first: one that still runs may write into the buffer that is flushed next.
     yield from drain(table.name, seconds, reason)
-    found = yield from find_feeders(table.database, table.name)
+    found = yield from find_background_inserts(table.database, table.name)
     for name in found.buffers:
         yield Emit(Waiting(f"{name} to be flushed before {table.name} is complete", 0.0))
         yield from flushed(name, optimize_table(name))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aaiclick.clickhouse.feeders import find_feeders
+from aaiclick.clickhouse.background_inserts import find_background_inserts
 from aaiclick.clickhouse.statements import ask, send
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.error_codes import BAD_ARGUMENTS, SYNTAX_ERROR, UNKNOWN_TABLE
@@ -27,7 +27,7 @@ _OFF = frozenset({"Disabled"})
 
 def running_refreshes(database: str, table: str) -> Routine[tuple[str, ...]]:
     """The refreshable views that fill the table and are not stopped already, by their quoted names."""
-    found = yield from find_feeders(database, table)
+    found = yield from find_background_inserts(database, table)
     if not found.refreshed:
         return ()
     status = yield from _status()

@@ -52,7 +52,7 @@ def raise_fence(table: Physical, seconds: float, unless: Callable[[], Routine[bo
         # While writers are let in: behind the fence a flush is refused, and the rows in the queue would be lost.
         yield from _flush(table, attempt)
         yield from refuse_writers(table)
-        yield from tell(WritersRefused(table.database, table.name))
+        yield from emit_fence_event(WritersRefused(table.database, table.name))
         if unless is not None and (yield from unless()):
             yield from lift_fence(table)
             return False
@@ -84,7 +84,7 @@ def lift_fence(table: Physical) -> Routine[None]:
     """Let writers in again; nothing happens where there is no fence."""
     yield from remove_fence(table)
     if not is_ours(table.name):
-        yield from tell(WritersAdmitted(table.database, table.name))
+        yield from emit_fence_event(WritersAdmitted(table.database, table.name))
 
 
 def remove_fence(table: Physical) -> Routine[None]:
@@ -102,7 +102,7 @@ def remove_fence(table: Physical) -> Routine[None]:
         yield from ddl(alter_table(target, drop_constraint(FENCE_CONSTRAINT, if_exists=True)))
 
 
-def tell(event: WritersRefused | WritersAdmitted | TableExchanged) -> Routine[None]:
+def emit_fence_event(event: WritersRefused | WritersAdmitted | TableExchanged) -> Routine[None]:
     """Say that a fence went up or came down.
 
     Where somebody counts refused writers, the server is asked for its counter of that error. It never goes back while

@@ -52,7 +52,7 @@ class Facts:
 
 
 class MoveFunction:
-    """A ``UserFunction`` of the routine for ``function(context)``."""
+    """A ``MigrationFunction`` of the routine for ``function(context)``."""
 
     def __init__(self, function: Callable[..., object], facts: Facts) -> None:
         self._function = function
@@ -195,7 +195,7 @@ class _Task:
             if request.done():
                 return request.result()
         finally:
-            # Taken back: a get() that nobody waits for any more would swallow the next request.
+            # StepDuration back: a get() that nobody waits for any more would swallow the next request.
             request.cancel()
         if self._task.done():
             self._task.result()

@@ -48,5 +48,5 @@ def kind_of(client: object, caller: str) -> Kind:
     )
 
 
-# Looked up along the class's ancestors, nearest first: AsyncClient and ChdbClient derive from Client.
+# HostAnswers up along the class's ancestors, nearest first: AsyncClient and ChdbClient derive from Client.
 _CONNECT = {"AsyncClient": Kind.CONNECT_ASYNC, "ChdbClient": Kind.CONNECT_CHDB, "Client": Kind.CONNECT_HTTP}

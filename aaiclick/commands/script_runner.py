@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aaiclick.apply.function_call import run_move
+from aaiclick.apply.migration_function import run_move
 from aaiclick.apply.run import Runner
 from aaiclick.apply.script_steps import run_statements
 from aaiclick.catalog.read import read_catalog

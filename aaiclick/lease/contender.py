@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from aaiclick.clock import clock
 from aaiclick.errors import LockHeldError
 from aaiclick.events import LeaseTakenOver, LeaseWaited, Note, Waiting
-from aaiclick.lease.lock import Beat, Holder, Look, current_lock, newest_beats
+from aaiclick.lease.lock import Beat, Holder, LockState, current_lock, newest_beats
 from aaiclick.lease.owner import Owner
 from aaiclick.lease.renew import Lease
 from aaiclick.routine import Emit, Nonce, ProcessGone, Routine, Sleep, flag, text
@@ -119,7 +119,7 @@ def holder_is_gone(me: Owner, holder: Owner) -> Routine[bool]:
     return any(flag(row[0]) for row in (yield ProcessGone(holder.pid, holder.began)))
 
 
-def time_left(me: Contender, holder: Holder, seen: Look, wait: LeaseWait) -> Routine[tuple[LeaseWait, float]]:
+def time_left(me: Contender, holder: Holder, seen: LockState, wait: LeaseWait) -> Routine[tuple[LeaseWait, float]]:
     """Seconds until this holder counts as dead (0 or less: now), by the server's clock.
 
     ``seen.now`` is older than the heartbeat read here, so nothing is ever taken for older than it is. Where the clock

@@ -63,7 +63,7 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class LockState:
     """The lock at one moment. ``now`` was read before ``holder``; the engine has run at least since
     ``engine_started``."""
 
@@ -139,7 +139,7 @@ def parse_holder(comment: str, uuid: str) -> Holder:
     return Holder(digest, Owner("unknown", "unknown", 0), 0, 0.0)
 
 
-def current_lock(database: str) -> Routine[Look]:
+def current_lock(database: str) -> Routine[LockState]:
     """The lock as it is now: one round trip, whether it is held or free."""
     rows = yield Query(
         "SELECT count(), any(comment), any(toString(uuid)), toUnixTimestamp64Milli(now64(3)), uptime() FROM "
@@ -151,7 +151,7 @@ def current_lock(database: str) -> Routine[Look]:
     moment = number(now)
     # uptime() counts whole seconds: one more makes this a time at which the engine was certainly not running yet, or
     # just starting.
-    return Look(
+    return LockState(
         moment, moment - 1000 * (number(uptime) + 1), parse_holder(text(comment), text(uuid)) if number(held) else None
     )
 

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal["counter", "gauge", "histogram"]
 Unit: TypeAlias = Literal["", "seconds", "bytes"]
-Together: TypeAlias = Literal["", "least", "most", "sum"]
+Aggregation: TypeAlias = Literal["", "least", "most", "sum"]
 
 # Bounds in seconds: a copy may take hours, a start with nothing to do takes milliseconds, and no fence should last.
 _LONG = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14400.0)
@@ -31,7 +31,7 @@ class Metric:
     """'' where things are counted."""
     buckets: tuple[float, ...] = ()
     """Upper bounds of a histogram, in its unit."""
-    together: Together = ""
+    together: Aggregation = ""
     """What a gauge says of databases that are counted together as ``other``: the worst of them, or their sum."""
 
     @property

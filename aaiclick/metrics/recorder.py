@@ -24,10 +24,10 @@ from aaiclick.events import (
     WritersAdmitted,
     WritersRefused,
 )
+from aaiclick.metrics.aggregated import AggregatedGauges
 from aaiclick.metrics.catalogue import METRICS, Metric
 from aaiclick.metrics.labels import FAILURES, LABEL_VALUES, OTHER, REFUSALS, STRATEGIES, Bounded, error_label
 from aaiclick.metrics.status import figures
-from aaiclick.metrics.together import Together
 
 COMMANDS = {
     f"{verb}_schema{twin}": command
@@ -79,7 +79,7 @@ class Recorder:
         self._lock = threading.Lock()
         self.schemas = Bounded("schema", label_values)
         self.databases = Bounded("database", label_values)
-        self._together = Together()
+        self._together = AggregatedGauges()
 
     def begun(self, call: str, schema: str) -> CallRecorder:
         """A call begins."""

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from aaiclick.commands.report import Status
 from aaiclick.errors import UsageError
+from aaiclick.metrics.aggregated import one_value
 from aaiclick.metrics.catalogue import BUILD_IN_FILE, IN_FILE, UP, Metric
 from aaiclick.metrics.labels import LABEL_VALUES, OTHER
 from aaiclick.metrics.status import figures
-from aaiclick.metrics.together import one_value
 from aaiclick.version import VERSION
 
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aaiclick.clickhouse.feeders import find_feeders
+from aaiclick.clickhouse.background_inserts import find_background_inserts
 from aaiclick.clickhouse.parts import detached_parts
 from aaiclick.clickhouse.shared.host_answers import detached_on_hosts
 from aaiclick.clickhouse.topology import named
@@ -108,7 +108,7 @@ def _streams(diff: TableDiff, data_name: str) -> Routine[NotInherited]:
     """The hazard of streams into the table: what arrives at the moment of the exchange goes into the old table, and
     nothing tells when that is over."""
     try:
-        found = yield from find_feeders(diff.database, data_name, topology=diff.hosts)
+        found = yield from find_background_inserts(diff.database, data_name, topology=diff.hosts)
     except StatementError as error:
         if not diff.hosts.reached or not error.code:
             raise

@@ -119,10 +119,10 @@ def _require(
         from aaiclick.plan.declaration.renames import require_free_names
 
         require_free_names(schema, catalog, sources, path)
-    if path.unsaid_columns or path.unsaid_tables:
-        from aaiclick.plan.declaration.renames import require_said
+    if path.possible_column_renames or path.possible_table_renames:
+        from aaiclick.plan.declaration.renames import require_renames_stated
 
-        require_said(schema, catalog, sources, path)
+        require_renames_stated(schema, catalog, sources, path)
     require_names(schema, catalog, sources, [step.object for step in first if step.strategy == "create"])
     if not path.topology.single:
         from aaiclick.plan.declaration.replica_paths import require_paths

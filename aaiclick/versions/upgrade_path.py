@@ -22,7 +22,7 @@ from aaiclick.versions.live_version import (
     statement_doubt,
 )
 from aaiclick.versions.scripts import Script, statements_of
-from aaiclick.versions.version_changes import Unsaid, VersionChange, unsaid_columns
+from aaiclick.versions.version_changes import PossibleRename, VersionChange, possible_column_renames
 
 EVERY = ""
 """Stands for the name of every table."""
@@ -99,9 +99,11 @@ class UpgradePath:
     columns_before: Mapping[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
     """For each table of the declaration that was recorded last, else of the released version that the database is at,
     the names of its columns."""
-    unsaid_columns: Mapping[str, tuple[Unsaid, ...]] = field(default_factory=dict[str, tuple[Unsaid, ...]])
+    possible_column_renames: Mapping[str, tuple[PossibleRename, ...]] = field(
+        default_factory=dict[str, tuple[PossibleRename, ...]]
+    )
     """For each declared table the columns that may have been renamed on the way, which nothing says."""
-    unsaid_tables: tuple[Unsaid, ...] = ()
+    possible_table_renames: tuple[PossibleRename, ...] = ()
     """Tables that may have been renamed on the way, which nothing says."""
     same_version: bool = False
     """True: the version that the code declares is recorded. What is missing then was there, and may be on other
@@ -140,30 +142,32 @@ def upgrade_path(
         oldest_code={script.version: script.migration.oldest_code for script in scripts},
         dropped=_dropped_objects(scripts, schema),
         columns_before=_columns_before(found, live, recorded_forms),
-        unsaid_columns=_unsaid_columns(changes, found, live),
-        unsaid_tables=_unsaid_tables(found, scripts, live),
+        possible_column_renames=_possible_column_renames(changes, found, live),
+        possible_table_renames=_possible_table_renames(found, scripts, live),
     )
 
 
-def _unsaid_columns(
+def _possible_column_renames(
     changes: Mapping[str, Sequence[VersionChange]], found: ReleaseHistory, live: LiveVersion
-) -> dict[str, tuple[Unsaid, ...]]:
-    unsaid: dict[str, tuple[Unsaid, ...]] = {}
+) -> dict[str, tuple[PossibleRename, ...]]:
+    possible: dict[str, tuple[PossibleRename, ...]] = {}
     for name, each in changes.items():
         # One version alone is the declaration, which says what it renames.
         if len(each) > 1 and found.lock is not None:
             released = found.lock.get(_level(each[0].before, live))
             first = released.forms.get(each[0].before) if released is not None else None
-            if isinstance(first, TableForm) and (columns := unsaid_columns(first, each)):
-                unsaid[name] = columns
-    return unsaid
+            if isinstance(first, TableForm) and (columns := possible_column_renames(first, each)):
+                possible[name] = columns
+    return possible
 
 
-def _unsaid_tables(found: ReleaseHistory, scripts: Sequence[Script], live: LiveVersion) -> tuple[Unsaid, ...]:
+def _possible_table_renames(
+    found: ReleaseHistory, scripts: Sequence[Script], live: LiveVersion
+) -> tuple[PossibleRename, ...]:
     """Tables of one engine and sort key with the same columns for the most part, of which a version has one no longer,
     and has the other one first."""
     said = {script.version: script.migration for script in scripts}
-    unsaid: list[Unsaid] = []
+    possible: list[PossibleRename] = []
     versions = [each for each in (found.lock.versions if found.lock is not None else ()) if live.number]
     for older, newer in pairwise(each for each in versions if each.version >= (live.number or 0)):
         own = said.get(newer.version)
@@ -172,12 +176,12 @@ def _unsaid_tables(found: ReleaseHistory, scripts: Sequence[Script], live: LiveV
         for old, before in older.forms.items():
             if old in newer.forms or old in told | dropped or not isinstance(before, TableForm):
                 continue
-            unsaid += [
-                Unsaid(newer.version, old, new)
+            possible += [
+                PossibleRename(newer.version, old, new)
                 for new, form in newer.forms.items()
                 if new not in older.forms and new not in told and isinstance(form, TableForm) and _alike(before, form)
             ]
-    return tuple(unsaid)
+    return tuple(possible)
 
 
 def _alike(one: TableForm, other: TableForm) -> bool:

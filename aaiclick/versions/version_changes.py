@@ -44,7 +44,7 @@ class VersionChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Unsaid:
+class PossibleRename:
     """A name that a version has no longer, and another one that came with it: nothing says whether that is a rename.
     Lock files of releases before a remark ``renamed_from`` was written into the migration have such."""
 
@@ -56,9 +56,9 @@ class Unsaid:
     """The one that came."""
 
 
-def unsaid_columns(first: TableForm, changes: Sequence[VersionChange]) -> tuple[Unsaid, ...]:
+def possible_column_renames(first: TableForm, changes: Sequence[VersionChange]) -> tuple[PossibleRename, ...]:
     """Columns that may have been renamed on the way. ``first``: the released form before the first of the changes."""
-    found: list[Unsaid] = []
+    found: list[PossibleRename] = []
     before: TableForm | None = first
     for change in changes:
         form = change.form
@@ -76,7 +76,10 @@ def unsaid_columns(first: TableForm, changes: Sequence[VersionChange]) -> tuple[
                 if before.column(column.name) is None and column.name not in {*renames.values(), *filled}
             ]
             found += [
-                Unsaid(change.version, old.name, new.name) for old in gone for new in came if old.type == new.type
+                PossibleRename(change.version, old.name, new.name)
+                for old in gone
+                for new in came
+                if old.type == new.type
             ]
         before = form
     return tuple(found)

@@ -12,7 +12,7 @@ from aaiclick.apply.backfill.recover_on_replicas import settle_backfills
 from aaiclick.apply.rebuild.copy_chunk import Job
 from aaiclick.apply.replicated.chunks import divide_in_order
 from aaiclick.apply.replicated.clear import settle_restored_everywhere
-from aaiclick.apply.replicated.exchange import HostStorages, aside, host_storages
+from aaiclick.apply.replicated.exchange import HostStorages, host_storages, replaced_name
 from aaiclick.apply.replicated.hosts import require_servers
 from aaiclick.apply.replicated.resume import rising
 from aaiclick.apply.run import ApplyOptions
@@ -77,7 +77,7 @@ def test_where_the_order_counts_chunks_are_taken_over_in_the_order_of_blocks() -
 
 
 def rows(place: int, **tables: str) -> list[tuple[Any, ...]]:
-    names = {"live": "events", "shadow": MARK.shadow_name, "taken": aside(MARK)}
+    names = {"live": "events", "shadow": MARK.shadow_name, "taken": replaced_name(MARK)}
     return [(place, names[name].encode().hex(), uuid, 0, "") for name, uuid in tables.items()]
 
 
@@ -98,7 +98,7 @@ def test_each_host_has_its_own_standing() -> None:
         2: HostStorages(False, MARK.shadow_name),
     }
     assert standing_of(rows(1, live="old1", taken="new"), rows(2, live="new")) == {
-        1: HostStorages(False, aside(MARK)),
+        1: HostStorages(False, replaced_name(MARK)),
         2: HostStorages(True, ""),
     }
 

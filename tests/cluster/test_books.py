@@ -10,7 +10,7 @@ import pytest
 
 from aaiclick.clickhouse.names import JOURNAL, RECORDS
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, home_beside, with_bookkeeping
-from aaiclick.clickhouse.shared.opening import aside_name, open_tables
+from aaiclick.clickhouse.shared.opening import interim_name, open_tables
 from aaiclick.errors import ApplyError, LeaseLostError
 from aaiclick.lease.acquire import guarded
 from aaiclick.routine import Routine, run
@@ -128,7 +128,7 @@ def test_what_one_host_had_for_itself_is_brought_to_all_of_them(aaiclick_cluster
     _opened_in_pieces(two, books)
     assert one(all_records(database)) == two(all_records(database)) == before
     assert [entry.details for entry in one(entries(database))] == [{"a": 1}]
-    gone = {aside_name(RECORDS), aside_name(JOURNAL)} | ({RECORDS, JOURNAL} if books.beside else set())
+    gone = {interim_name(RECORDS), interim_name(JOURNAL)} | ({RECORDS, JOURNAL} if books.beside else set())
     shown = cluster.same(f"SELECT name FROM system.tables WHERE database = '{database}'")
     assert gone.isdisjoint(row[0] for row in shown)
 

@@ -13,12 +13,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from aaiclick import errors
 from aaiclick.commands.report import Report
 from aaiclick.events import Compared, WritersRefused
+from aaiclick.metrics.aggregated import AggregatedGauges, one_value
 from aaiclick.metrics.catalogue import EXPECTED, EXPIRES, IN_SYNC, KEPT, METRICS, REFUSED, UNFINISHED, VERSION, Metric
 from aaiclick.metrics.labels import FAILURES, REFUSALS, STRATEGIES, error_label
 from aaiclick.metrics.prometheus import PrometheusSink
 from aaiclick.metrics.recorder import Recorder
 from aaiclick.metrics.textfile import exposition
-from aaiclick.metrics.together import Together, one_value
 from tests.metrics.conftest import Registry
 from tests.metrics.test_textfile import found
 
@@ -107,7 +107,7 @@ def test_a_schema_or_database_that_is_called_other_is_told_of(registry: Registry
 @pytest.mark.parametrize("metric", [each for each in METRICS if each.together], ids=lambda each: each.short)
 def test_what_is_kept_of_many_is_what_a_look_at_all_of_them_would_say(metric: Metric) -> None:
     chance = random.Random(metric.short)
-    together, there = Together(), dict[tuple[str, str], float | None]()
+    together, there = AggregatedGauges(), dict[tuple[str, str], float | None]()
     for _ in range(2000):
         member, value = ("s", str(chance.randrange(40))), chance.choice([None, 0.0, 1.0, chance.random()])
         there[member] = value

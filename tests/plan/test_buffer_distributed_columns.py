@@ -8,7 +8,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, Engine, MergeTree, Policy, Schema, Table, ensure_schema
-from aaiclick.clickhouse.shared.host_answers import Looked, ask_hosts
+from aaiclick.clickhouse.shared.host_answers import HostAnswers, ask_hosts
 from aaiclick.clickhouse.topology import PROOF, SINGLE, Topology
 from aaiclick.errors import BlockedError, StatementError
 from aaiclick.plan.dependents.buffer_distributed_columns import guard_fronts
@@ -87,7 +87,7 @@ def test_a_host_that_goes_while_others_are_asked_has_not_answered() -> None:
     routine.send(((1,),))
     with pytest.raises(StopIteration) as end:
         routine.send(tuple((place, "uuid", "26.9") for place in (1, 3)))
-    assert end.value.value == Looked(((1,),), frozenset({2, 4}))
+    assert end.value.value == HostAnswers(((1,),), frozenset({2, 4}))
 
 
 def test_what_a_host_has_that_does_not_answer_is_told_as_not_known() -> None:

@@ -97,7 +97,7 @@ PARTS: tuple[Part, ...] = (
     ),
     Part(
         "a Buffer that is flushed at any moment of a rebuild",
-        ("tests/clickhouse/test_feeders.py",),
+        ("tests/clickhouse/test_background_inserts.py",),
         "every row once",
         10,
     ),

@@ -95,7 +95,7 @@ def test_a_value_on_which_going_forward_again_fails_is_said(aaiclick_client: Cli
 
 @pytest.mark.parametrize("code", [TOO_MANY_SIMULTANEOUS_QUERIES, ACCESS_DENIED])
 def test_a_server_that_is_busy_says_nothing_about_a_type(code: int) -> None:
-    """Taken for a refusal, the column would get its default."""
+    """StepDuration for a refusal, the column would get its default."""
     asking = convertible("`d`.`t`", [CopyColumn("x", "`x`")])
     next(asking)
     with pytest.raises(StatementError, match="not now"):

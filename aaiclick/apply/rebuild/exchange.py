@@ -19,7 +19,7 @@ from aaiclick.clickhouse.refreshable_views import start_refreshes
 from aaiclick.clickhouse.statements import DDL, ONCE, ask, drop_table, send
 from aaiclick.clickhouse.storages import storage
 from aaiclick.clickhouse.tables import EXCHANGING, Physical, physicals
-from aaiclick.clickhouse.write_fence import tell
+from aaiclick.clickhouse.write_fence import emit_fence_event
 from aaiclick.error_codes import NOT_ENOUGH_SPACE
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note, TableExchanged
@@ -89,7 +89,7 @@ def exchange(database: str, mark: Mark) -> Routine[None]:
             f"{mark.table} was replaced by somebody else in the moment of the exchange. That table is back under its "
             "name, as it was"
         )
-    yield from tell(TableExchanged(database, mark.table, mark.closing))
+    yield from emit_fence_event(TableExchanged(database, mark.table, mark.closing))
 
 
 def _give_back(database: str, mark: Mark) -> Routine[None]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.forms import TableForm
+from aaiclick.clickhouse.background_inserts import find_background_inserts
 from aaiclick.clickhouse.features import FENCE
-from aaiclick.clickhouse.feeders import find_feeders
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.errors import ApplyError
@@ -52,7 +52,7 @@ def require_resting_streams(source: Physical, options: ApplyOptions) -> Routine[
     """
     if source.name in options.writers_stopped:
         return
-    found = yield from find_feeders(source.database, source.name, topology=options.topology)
+    found = yield from find_background_inserts(source.database, source.name, topology=options.topology)
     if found.streams:
         raise ApplyError(
             f"{', '.join(found.streams)} {'brings' if len(found.streams) == 1 else 'bring'} rows into {source.name} "

@@ -13,7 +13,7 @@ from aaiclick.apply.everywhere import everywhere
 from aaiclick.apply.guarded_alter import count_newer
 from aaiclick.apply.rebuild.second_look import look_at_all
 from aaiclick.apply.replicated.conditions import as_looked, require_one_owner, require_replicas, until_settled
-from aaiclick.apply.replicated.copying import Source, close, last_look
+from aaiclick.apply.replicated.copying import Source, check_before_exchange, close
 from aaiclick.apply.replicated.rebuild import replace_on_replicas
 from aaiclick.apply.replicated.shadow import attach_one, require_shadow_rows, until_complete
 from aaiclick.apply.replicated.shards import Replicas, Shard, at_host
@@ -54,7 +54,7 @@ def attach_on_replicas(work: AttachWork, site: Site) -> Routine[Done]:
             if rows or not mark.apart:
                 yield from require_shadow_rows(shard, mark, rows)
             attached += rows
-        return (yield from last_look(replicas, mark, seen)), attached
+        return (yield from check_before_exchange(replicas, mark, seen)), attached
 
     return (yield from replace_on_replicas(work, site, replicas, fill))
 

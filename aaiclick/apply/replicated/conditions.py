@@ -8,10 +8,10 @@ from dataclasses import replace
 
 from aaiclick.apply.rebuild.preconditions import require_resting_streams
 from aaiclick.apply.replicated.hosts import AGAIN, reachable_peers, require_servers, require_well
-from aaiclick.apply.replicated.shards import FirstLook, Replicas, Shard, hosts_of_shard, shards_of, workers
+from aaiclick.apply.replicated.shards import CheckedReplicas, Replicas, Shard, hosts_of_shard, shards_of, workers
 from aaiclick.apply.run import ApplyOptions
+from aaiclick.clickhouse.background_inserts import BackgroundInserts, find_background_inserts
 from aaiclick.clickhouse.every_host import Reach
-from aaiclick.clickhouse.feeders import Feeders, find_feeders
 from aaiclick.clickhouse.merges import saved_settings
 from aaiclick.clickhouse.mutations import require_settled
 from aaiclick.clickhouse.shared.ask_all import require_all
@@ -56,10 +56,10 @@ def as_looked(work: RebuildWork | AttachWork, database: str, options: ApplyOptio
     return seen.replicas
 
 
-def first_look(work: RebuildWork | AttachWork, database: str, options: ApplyOptions) -> Routine[FirstLook]:
+def check_replicas(work: RebuildWork | AttachWork, database: str, options: ApplyOptions) -> Routine[CheckedReplicas]:
     """As ``require_replicas``, for whoever begins with that step, and has looked at the DDL queue."""
     at = yield from clock()
-    return FirstLook(work, (yield from require_replicas(work, database, options, queue=False)), at)
+    return CheckedReplicas(work, (yield from require_replicas(work, database, options, queue=False)), at)
 
 
 def _placed(reach: Reach, database: str, table: str) -> Routine[Mapping[int, Placed]]:
@@ -106,7 +106,7 @@ def require_replicas(
     known = yield from require_servers(reach, source)
     # Which hosts can be reached is asked before the first one is changed: half way there would be no going back.
     peers = yield from reachable_peers(reach, known)
-    feeders = yield from require_feeders(source, spread.topology, bool(peers))
+    background_inserts = yield from require_background_inserts(source, spread.topology, bool(peers))
     uuids = {place: there[place].uuid for place in sorted(reach.places)}
     shards = yield from shards_of(reach, database, table, uuids, peers)
     copies = shards
@@ -114,7 +114,7 @@ def require_replicas(
         copies = tuple(
             replace(each, reach=hosts_of_shard(spread, number)) for number, each in _workers_of(spread, shards)
         )
-    return Replicas(reach, source, tuple(uuids.values()), peers, feeders, shards, copies, there)
+    return Replicas(reach, source, tuple(uuids.values()), peers, background_inserts, shards, copies, there)
 
 
 def require_sources(
@@ -152,10 +152,10 @@ def require_sources(
             _require_same_settings(name, reach, source, placed)
         yield from require_well(reach, source)
         peers = yield from reachable_peers(reach)
-        feeders = yield from require_feeders(source, reach.topology, bool(peers))
+        background_inserts = yield from require_background_inserts(source, reach.topology, bool(peers))
         uuids = {place: placed[place].uuid for place in sorted(reach.places)}
         shards = yield from shards_of(reach, database, name, uuids, peers)
-        found.append(Replicas(reach, source, tuple(uuids.values()), peers, feeders, shards, shards))
+        found.append(Replicas(reach, source, tuple(uuids.values()), peers, background_inserts, shards, shards))
     return tuple(found)
 
 
@@ -197,14 +197,14 @@ def _require_form(source: Physical, work: RebuildWork | AttachWork, topology: To
         )
 
 
-def require_feeders(source: Physical, topology: Topology, reachable: bool) -> Routine[Feeders]:
+def require_background_inserts(source: Physical, topology: Topology, reachable: bool) -> Routine[BackgroundInserts]:
     """What brings rows into the table by itself, on any host. Raises ApplyError where some of it cannot be kept out
     for a moment.
 
     While the table refuses writers, the source of a materialized view has taken the rows already that the view passes
     on: whoever sends them again doubles them there.
     """
-    found = yield from find_feeders(source.database, source.name, with_views=True, topology=topology)
+    found = yield from find_background_inserts(source.database, source.name, with_views=True, topology=topology)
     not_yet = "that is not done on clusters yet. Nothing was changed. Do it by hand, on all hosts"
     if found.views or source.name.startswith(".inner"):
         view = found.views[0] if found.views else source.name

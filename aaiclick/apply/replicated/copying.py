@@ -141,7 +141,7 @@ def copy_on_replicas(
             brought = (yield from _rows_of(kept[index])) if kept else 0
             yield from require_shadow_rows(shard, state.mark, brought + rows_in(copied.staged))
     written = sum(copied.written for copied in state.shards)
-    return (yield from last_look(replicas, state.mark, seen)), written
+    return (yield from check_before_exchange(replicas, state.mark, seen)), written
 
 
 def rows_in(staged: Sequence[StagedChunk]) -> int:
@@ -210,7 +210,7 @@ def _looked_at(replicas: Replicas, looks: Sequence[MergeLook]) -> Routine[Mappin
     return known
 
 
-def last_look(replicas: Replicas, mark: ReplicatedMark, seen: Sequence[Source]) -> Routine[ReplicatedMark]:
+def check_before_exchange(replicas: Replicas, mark: ReplicatedMark, seen: Sequence[Source]) -> Routine[ReplicatedMark]:
     """The last look before the exchange; the mark, which says that it may happen from now on. ``seen``: the shards, in
     their order."""
     table, reach = replicas.source, replicas.reach

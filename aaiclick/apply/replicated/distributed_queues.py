@@ -12,8 +12,8 @@ import re
 from aaiclick.apply.replicated.hosts import AGAIN, reachable_peers
 from aaiclick.apply.replicated.writers import drain_everywhere
 from aaiclick.apply.run import Site
+from aaiclick.clickhouse.background_inserts import find_background_inserts
 from aaiclick.clickhouse.every_host import Reach
-from aaiclick.clickhouse.feeders import find_feeders
 from aaiclick.clickhouse.shared.ask_all import ask_all
 from aaiclick.clickhouse.statements import MUTATION, ask, send
 from aaiclick.clickhouse.waiting import Wait, rest
@@ -40,7 +40,7 @@ def flush_before(work: Work, site: Site, reach: Reach) -> Routine[None]:
         return
     if isinstance(work, RebuildWork) and not (yield from _loses_columns(work, site.database)):
         return
-    found = yield from find_feeders(site.database, work.table, topology=reach.topology)
+    found = yield from find_background_inserts(site.database, work.table, topology=reach.topology)
     if found.queues:
         # An INSERT that began before the Distributed table was changed writes its file when it ends.
         reason = "Nothing was changed. Run again when they have ended"

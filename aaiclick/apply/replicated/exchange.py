@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from aaiclick.apply.everywhere import require_pinned, shortly
 from aaiclick.apply.replicated.hosts import require_reached
-from aaiclick.apply.replicated.writers import tell_fence
+from aaiclick.apply.replicated.writers import emit_fence_event_on_hosts
 from aaiclick.clickhouse.every_host import Reach, unfinished
 from aaiclick.clickhouse.names import kept_table, parse_name, taken_table
 from aaiclick.clickhouse.shared.replicas import Named, tables_everywhere
@@ -48,7 +48,7 @@ class HostStorages:
     """The name that the other one has; '' where it has gone already, after the exchange."""
 
 
-def aside(mark: ReplicatedMark) -> str:
+def replaced_name(mark: ReplicatedMark) -> str:
     """The name that the old table gets after the exchange, where no belated statement finds it."""
     ours = parse_name(mark.name)
     assert ours is not None, mark.name
@@ -91,13 +91,13 @@ def exchange_everywhere(
             f"{mark.table}: host {named(reach.topology, still)} has the old table under its name again, which refuses "
             "writers. Run again: that goes on from here"
         )
-    yield from tell_fence(reach, TableExchanged(database, mark.table, True))
+    yield from emit_fence_event_on_hosts(reach, TableExchanged(database, mark.table, True))
     return found
 
 
 def _look(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[Named]:
     """What is under the names of a mark on every host. Raises ApplyError where one does not answer."""
-    names = (mark.table, mark.shadow_name, aside(mark), kept_name(mark))
+    names = (mark.table, mark.shadow_name, replaced_name(mark), kept_name(mark))
     return (yield from tables_everywhere(reach, database, names, mark.table))
 
 
@@ -116,7 +116,7 @@ def _uuids(found: Named, place: int) -> dict[str, str]:
 
 def _host_storages(mark: ReplicatedMark, reach: Reach, place: int, uuids: dict[str, str]) -> HostStorages:
     live, source = uuids.get(mark.table, ""), mark.source_at(place)
-    others = [name for name in (mark.shadow_name, aside(mark)) if name in uuids]
+    others = [name for name in (mark.shadow_name, replaced_name(mark)) if name in uuids]
     if len(others) < 2:
         other = others[0] if others else ""
         # The old one may be gone by now: it is dropped when the exchange is over.
@@ -165,7 +165,7 @@ def _storages_at(database: str, mark: ReplicatedMark, reach: Reach, place: int, 
             "db": hexed(database),
             "live": hexed(mark.table),
             "other": hexed(mark.shadow_name),
-            "aside": hexed(aside(mark)),
+            "aside": hexed(replaced_name(mark)),
         },
         at=at,
     )

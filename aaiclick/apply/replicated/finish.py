@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aaiclick.apply.everywhere import everywhere, shortly
 from aaiclick.apply.replicated.clear import clear_everywhere
-from aaiclick.apply.replicated.exchange import aside, exchange_everywhere, host_storages, kept_name
+from aaiclick.apply.replicated.exchange import exchange_everywhere, host_storages, kept_name, replaced_name
 from aaiclick.apply.replicated.hosts import reached_workers
 from aaiclick.apply.replicated.shadow import drop_on_all, settle_settings
 from aaiclick.apply.replicated.shards import Shard, at_host, shards_of
@@ -50,7 +50,9 @@ def finish_everywhere(
     if any(standing.other == mark.shadow_name for standing in host_storages(mark, reach, found).values()):
         # The old table goes aside before anything is looked at: its scratch name stands in the EXCHANGE of a paused
         # run.
-        renamed = rename_table(qualified(database, mark.shadow_name), qualified(database, aside(mark)), if_exists=True)
+        renamed = rename_table(
+            qualified(database, mark.shadow_name), qualified(database, replaced_name(mark)), if_exists=True
+        )
         yield from everywhere(ddl(renamed), reach)
         # A belated EXCHANGE of a run that was paused may have come before the rename, on one host or another. Behind it
         # none can come.
@@ -94,7 +96,7 @@ def _in_place(
 def _settle_old(database: str, mark: ReplicatedMark, reach: Reach, there: Named) -> Routine[CopyEnd]:
     """Keep the old table, or drop it where it holds nothing that the new one lacks. ``there``: what the hosts have
     shown after the last exchange."""
-    old, kept = aside(mark), kept_name(mark)
+    old, kept = replaced_name(mark), kept_name(mark)
     if not any(old in tables for tables in there.values()):
         return CopyEnd(kept if any(kept in tables for tables in there.values()) else "")
     # Looked at under a name that no other run knows, and with its constraint still up: no row comes in behind this.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from aaiclick.clickhouse.every_host import BEHIND, PENDING, Reach, unfinished
 from aaiclick.clickhouse.shared.ask_all import peers, require_all, servers
-from aaiclick.clickhouse.shared.replicas import ReplicaState, databases_set_aside, replica_states
+from aaiclick.clickhouse.shared.replicas import ReplicaState, broken_databases, replica_states
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.clickhouse.topology import LOOK, named
@@ -49,7 +49,7 @@ def require_well(reach: Reach, source: Physical, *, queue: bool = True) -> Routi
                 f"{table}: host {topology.at(place).label} is behind: an entry of its log waits since "
                 f"{state.oldest:,} s. {AGAIN}"
             )
-    for place, name in (yield from databases_set_aside(topology, source.database)):
+    for place, name in (yield from broken_databases(topology, source.database)):
         raise ApplyError(
             f"host {topology.at(place).label} has set tables aside in database {name} when it came "
             "back, perhaps with rows that are nowhere else. Nothing was changed. Look at them, drop that database, "

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from aaiclick.clickhouse.background_inserts import BackgroundInserts
 from aaiclick.clickhouse.every_host import Reach
-from aaiclick.clickhouse.feeders import Feeders
 from aaiclick.clickhouse.shared.replicas import Placed
 from aaiclick.clickhouse.tables import Physical, require_table
 from aaiclick.plan.operations import AttachWork, RebuildWork
@@ -54,7 +54,7 @@ class Replicas:
     """Its storage on every host, in the order of the cluster."""
     peers: Mapping[int, Peer]
     """How each host is reached by itself; empty where they are not, and need not be."""
-    feeders: Feeders
+    background_inserts: BackgroundInserts
     """What brings rows into the table by itself."""
     shards: tuple[Shard, ...]
     """The table in every shard, each with the host that copies; every host, where it is not replicated yet."""
@@ -70,7 +70,7 @@ class Replicas:
 
 
 @dataclass(frozen=True, slots=True)
-class FirstLook:
+class CheckedReplicas:
     """What was looked at for the first step of a plan, before it."""
 
     work: RebuildWork | AttachWork

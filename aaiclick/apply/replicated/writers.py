@@ -14,8 +14,8 @@ from contextlib import suppress
 from aaiclick.apply.everywhere import shortly
 from aaiclick.apply.replicated.hosts import reachable_peers
 from aaiclick.apply.replicated.shards import Replicas, Shard, altered_through, at_host
+from aaiclick.clickhouse.background_inserts import find_background_inserts
 from aaiclick.clickhouse.every_host import Reach
-from aaiclick.clickhouse.feeders import find_feeders
 from aaiclick.clickhouse.inserts import flushed
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT, is_ours
 from aaiclick.clickhouse.shared.ask_all import ask_all, is_long, require_all
@@ -59,12 +59,12 @@ def refuse_everywhere(replicas: Replicas, seconds: float) -> Routine[None]:
             yield from at_host(close_by_log(shard.source), shard.peer)
         # Whatever the ALTER has waited for: only the catalogue of a host shows that this host has carried it out.
         yield from until_fenced(reach, source.database, source.name, seconds, up=True)
-        yield from tell_fence(reach, WritersRefused(source.database, source.name))
+        yield from emit_fence_event_on_hosts(reach, WritersRefused(source.database, source.name))
         # From here on every host refuses an INSERT that begins. One that was queued just before would be refused as
         # well, after its client had been told that all is well.
         if not (yield from _queued(reach, source)):
             yield from drain_everywhere(reach, source.name, seconds, _PATIENCE)
-            if replicas.feeders.buffers:
+            if replicas.background_inserts.buffers:
                 yield from _flush_buffers(replicas)
                 yield from drain_everywhere(reach, source.name, seconds, _PATIENCE)
             return
@@ -84,7 +84,7 @@ def admit_everywhere(reach: Reach, shards: Sequence[Shard], seconds: float) -> R
     yield from until_fenced(reach, table.database, table.name, seconds, up=False)
     # A table of ours has no writers yet, whom an operator would ask about.
     if not is_ours(table.name):
-        yield from tell_fence(reach, WritersAdmitted(table.database, table.name))
+        yield from emit_fence_event_on_hosts(reach, WritersAdmitted(table.database, table.name))
 
 
 def close_by_log(table: Physical) -> Routine[None]:
@@ -101,7 +101,7 @@ def open_by_log(table: Physical) -> Routine[None]:
     yield from shortly(alter_storage(table, (drop_constraint(FENCE_CONSTRAINT, if_exists=True),)))
 
 
-def tell_fence(reach: Reach, event: WritersRefused | WritersAdmitted | TableExchanged) -> Routine[None]:
+def emit_fence_event_on_hosts(reach: Reach, event: WritersRefused | WritersAdmitted | TableExchanged) -> Routine[None]:
     """Say that a fence went up or came down; and where somebody counts refused writers, how many all hosts have refused
     since they started."""
     if not (yield Emit(event)):
@@ -171,7 +171,7 @@ def drain_all_everywhere(reach: Reach, table: Physical, seconds: float, reason: 
             f"{table.name}: host {away} is away, and nobody would look at its new rows. Nothing was changed. "
             "Run again when it is back"
         )
-    found = yield from find_feeders(table.database, table.name, topology=reach.topology)
+    found = yield from find_background_inserts(table.database, table.name, topology=reach.topology)
     passing = (*found.buffers, *found.queues)
     peers = (yield from reachable_peers(reach)) if passing else dict[int, Peer]()
     if passing and not peers:
@@ -214,7 +214,7 @@ def _flush(replicas: Replicas) -> Routine[None]:
     """What waits on any host to be written: asynchronous inserts, and files of Distributed tables. A flush that is
     refused leaves its rows where they are."""
     source, reach = replicas.source, replicas.reach
-    queues = (("FLUSH DISTRIBUTED", name) for name in replicas.feeders.queues)
+    queues = (("FLUSH DISTRIBUTED", name) for name in replicas.background_inserts.queues)
     for action, name in (("FLUSH ASYNC INSERT QUEUE", ""), *queues):
         # 0: the host that is connected to, where the others are not reached by themselves.
         # Each host has a queue of its own, and flushes no other one's.
@@ -235,7 +235,7 @@ def _flush(replicas: Replicas) -> Routine[None]:
 def _flush_buffers(replicas: Replicas) -> Routine[None]:
     """The flush of a Buffer table is no query: when OPTIMIZE returns, none is under way that began before. Behind the
     fence it is refused, and the rows stay in the buffer."""
-    for name in replicas.feeders.buffers:
+    for name in replicas.background_inserts.buffers:
         for place in sorted(replicas.peers):
             try:
                 yield from send(Command(optimize_table(name), settings=MUTATION, at=replicas.peers[place]))

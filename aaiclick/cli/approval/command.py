@@ -97,7 +97,7 @@ class _Files:
 def _plan(frame: Frame, chosen: Policy, files: _Files, markdown: bool, quick: bool) -> ExitCode:
     from aaiclick.cli.approval.files import require_writable, write_plan
     from aaiclick.cli.approval.markdown import plan_markdown
-    from aaiclick.cli.commands.dry_run import closing_keys, fate, print_plan
+    from aaiclick.cli.commands.dry_run import closing_keys, outcome, print_plan
     from aaiclick.cli.report.files import require_report_path
     from aaiclick.plan.gate import judge
 
@@ -127,9 +127,9 @@ def _plan(frame: Frame, chosen: Policy, files: _Files, markdown: bool, quick: bo
         made = dataclasses.replace(made, notes=(note, *made.notes))
     verdict = judge(made, chosen)
     if markdown:
-        fates = {step.id: fate(step, verdict) for step in made.steps}
+        outcomes = {step.id: outcome(step, verdict) for step in made.steps}
         command = frame.migrate(closing_keys(verdict))
-        frame.output.document(plan_markdown(made, verdict, chosen, fates, command))
+        frame.output.document(plan_markdown(made, verdict, chosen, outcomes, command))
     else:
         given = frame.migrate()  # with every key that the approved plan was made with
         print_plan(frame, made, chosen, frame.migrate if out is None else lambda: given)
@@ -141,13 +141,13 @@ def _plan(frame: Frame, chosen: Policy, files: _Files, markdown: bool, quick: bo
 
 
 def _write_report(frame: Frame, chosen: Policy, path: Path, compared: ComparedPlan) -> None:
-    from aaiclick.cli.commands.dry_run import closing_keys, fate
+    from aaiclick.cli.commands.dry_run import closing_keys, outcome
     from aaiclick.cli.report.files import now_text, write_report
     from aaiclick.cli.report.plan_page import PlanReport, plan_page
     from aaiclick.plan.gate import judge
 
     verdict = judge(compared.plan, chosen)
-    fates = {step.id: fate(step, verdict) for step in compared.plan.steps}
+    outcomes = {step.id: outcome(step, verdict) for step in compared.plan.steps}
     command = frame.migrate(closing_keys(verdict))
     place = frame.target().place
-    write_report(path, plan_page(PlanReport(compared, verdict, chosen.words, fates, command, place, now_text())))
+    write_report(path, plan_page(PlanReport(compared, verdict, chosen.words, outcomes, command, place, now_text())))

@@ -14,8 +14,8 @@ from aaiclick.printable import shown, size_text
 HEADINGS = ("object", "change", "strategy", "rows", "size", "what becomes of it")
 
 
-def plan_markdown(plan: Plan, verdict: GateDecision, policy: Policy, fate: dict[str, str], command: str) -> str:
-    """The whole document. ``fate``: what becomes of each step, by its id. ``command`` carries the plan out."""
+def plan_markdown(plan: Plan, verdict: GateDecision, policy: Policy, outcome: dict[str, str], command: str) -> str:
+    """The whole document. ``outcome``: what becomes of each step, by its id. ``command`` carries the plan out."""
     to = f"v{plan.to_version}" if plan.to_version is not None else "the declared state"
     parts = [
         (
@@ -28,7 +28,7 @@ def plan_markdown(plan: Plan, verdict: GateDecision, policy: Policy, fate: dict[
     if not plan.steps:
         parts.append("Nothing to do.")
     else:
-        parts += [_table(plan, fate), *_lists(plan, verdict, policy)]
+        parts += [_table(plan, outcome), *_lists(plan, verdict, policy)]
         parts.append(_details("SQL", fenced("\n\n".join(step_text(step) for step in plan.steps))))
     if plan.notes:
         parts.append("\n".join(f"- note: {code_text(note)}" for note in plan.notes))
@@ -54,16 +54,16 @@ def fenced(sql: str) -> str:
     return f"{fence}sql\n{sql}\n{fence}"
 
 
-def _table(plan: Plan, fate: dict[str, str]) -> str:
+def _table(plan: Plan, outcome: dict[str, str]) -> str:
     lines = [f"| {' | '.join(HEADINGS)} |", "|---|---|---|--:|--:|---|"]
-    lines += [f"| {' | '.join(_cells(step, fate[step.id]))} |" for step in plan.steps]
+    lines += [f"| {' | '.join(_cells(step, outcome[step.id]))} |" for step in plan.steps]
     return "\n".join(lines)
 
 
-def _cells(step: Step, fate: str) -> tuple[str, ...]:
+def _cells(step: Step, outcome: str) -> tuple[str, ...]:
     change = "<br>".join(code_text(clause) for clause in clauses(step.change))
     size = size_text(step.bytes) if step.rows else ""
-    return (code_text(step.object), change, step.strategy, f"{step.rows:,}" if step.rows else "", size, fate)
+    return (code_text(step.object), change, step.strategy, f"{step.rows:,}" if step.rows else "", size, outcome)
 
 
 def _lists(plan: Plan, verdict: GateDecision, policy: Policy) -> list[str]:

@@ -83,11 +83,11 @@ def _row(step: Step, verdict: GateDecision) -> tuple[str, ...]:
         f"{step.rows:,}",
         size_text(step.bytes),
         hazards,
-        fate(step, verdict),
+        outcome(step, verdict),
     )
 
 
-def fate(step: Step, verdict: GateDecision) -> str:
+def outcome(step: Step, verdict: GateDecision) -> str:
     """What would become of a step."""
     if step.blocked:
         return "blocked"

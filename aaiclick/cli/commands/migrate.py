@@ -175,7 +175,7 @@ def _run(
 def _migrate(frame: Frame, hooks: Hooks, policy: Policy, file: str | None, ask: bool, to: int | None) -> ExitCode:
     from aaiclick.cli.approval.files import read_plan
     from aaiclick.cli.approval.question import agreed, is_asked, steps_to_ask_about
-    from aaiclick.cli.hooks.looks import before_migrate
+    from aaiclick.cli.hooks.before_run import before_migrate
     from aaiclick.cli.progress.watchers import watcher
 
     # Before anything is opened: a file that holds no plan is a mistake of the caller.

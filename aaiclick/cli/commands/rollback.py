@@ -96,7 +96,7 @@ def rollback(
 
 def _rollback(frame: Frame, hooks: Hooks, to: int | None, allow: tuple[str, ...], dry_run: bool) -> ExitCode:
     declared, target = frame.declared(), frame.target()
-    from aaiclick.cli.hooks.looks import before_rollback
+    from aaiclick.cli.hooks.before_run import before_rollback
     from aaiclick.cli.progress.watchers import watcher
 
     # Hooks may stop writers, say: nothing like that happens for a look.

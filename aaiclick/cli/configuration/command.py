@@ -96,7 +96,7 @@ def _line(frame: Frame, key: str) -> _Line:
     from aaiclick.clients.url import mask
 
     settings = frame.settings
-    said = settings.said(key)
+    said = settings.given_value(key)
     origin = said.origin if said is not None else _NOWHERE
     try:
         value, where = _in_force(frame, key, origin)
@@ -147,7 +147,7 @@ def _in_force(frame: Frame, key: str, origin: str) -> tuple[str, str]:
 
 def _written_password(settings: Settings) -> str:
     """A sentence where a password stands in the file itself; '' where not."""
-    said = settings.said("url")
+    said = settings.given_value("url")
     if said is None or said.level < ENVIRONMENT or "${" in said.text:
         return ""
     from aaiclick.clients.url import ServerUrl, parse_url

@@ -57,7 +57,7 @@ class Settings:
     def value(self, key: str) -> Value | None:
         """What counts most for the key, ``${NAME}`` replaced; None where nothing says it. Raises ``UsageError`` where a
         variable is not set."""
-        said = self.said(key)
+        said = self.given_value(key)
         if said is None or said.level < ENVIRONMENT:
             return said
         text = with_variables(said.text, self.variables, f"{key} in {said.origin}", key == "url")
@@ -67,7 +67,7 @@ class Settings:
 
     def as_written(self, key: str, text: str) -> str:
         """A text about the key with ``${NAME}`` in place of what the variable holds: that may be a secret."""
-        said = self.said(key)
+        said = self.given_value(key)
         if said is None or said.level < ENVIRONMENT:
             return text
         with suppress(UsageError):  # what is not written as ${NAME} holds no value
@@ -76,11 +76,11 @@ class Settings:
                     text = text.replace(value, f"${{{name}}}")
         return text
 
-    def said(self, key: str) -> Value | None:
+    def given_value(self, key: str) -> Value | None:
         """The same as it is written."""
-        return next(iter(self.all_said(key)), None)
+        return next(iter(self.all_given(key)), None)
 
-    def all_said(self, key: str) -> tuple[Value, ...]:
+    def all_given(self, key: str) -> tuple[Value, ...]:
         """Everything that is said about the key, what counts most first."""
         flag, variable = self.given.get(key), self.variables.get(VARIABLES.get(key, ""))
         found = [Value(flag, FLAG, f"--{key}")] if flag else []
@@ -122,7 +122,7 @@ class Settings:
         try:
             parse_url(found.text)
         except UsageError as error:
-            said = self.said("url")
+            said = self.given_value("url")
             written = said.text if said is not None else ""
             # What a variable held is not shown: where a URL is wrong, nothing tells which part of it is the password.
             told = str(error)
@@ -165,7 +165,7 @@ class Settings:
 
     def overruled(self) -> str:
         """A sentence where an environment was asked for, and another URL than its own counts; '' where not."""
-        said = self.all_said("url")
+        said = self.all_given("url")
         if (
             self.environment is None
             or not said

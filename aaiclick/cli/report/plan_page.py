@@ -35,7 +35,7 @@ class PlanReport:
     """What the policy makes of it."""
     policy: str
     """The policy, in words."""
-    fates: dict[str, str]
+    outcomes: dict[str, str]
     """What becomes of each step, by its id."""
     command: str
     """The command that carries it out."""
@@ -116,7 +116,7 @@ def _summary(report: PlanReport, groups: dict[str, list[Step]]) -> Html:
             f"{step.rows:,}" if step.rows else "",
             size_text(step.bytes) if step.rows else "",
             range_text(*step.seconds_range) if step.rows and step.seconds_range is not None else "",
-            _fate(report.fates[step.id]),
+            _outcome(report.outcomes[step.id]),
         )
         for at, steps in enumerate(groups.values())
         for step in steps
@@ -125,9 +125,9 @@ def _summary(report: PlanReport, groups: dict[str, list[Step]]) -> Html:
     return joined(parts)
 
 
-def _fate(fate: str) -> Html:
-    kind = {"runs": "good", "blocked": "bad", "refused": "warn", "left alone": ""}.get(fate, "warn")
-    return badge(fate, kind)
+def _outcome(outcome: str) -> Html:
+    kind = {"runs": "good", "blocked": "bad", "refused": "warn", "left alone": ""}.get(outcome, "warn")
+    return badge(outcome, kind)
 
 
 def _cards(report: PlanReport, groups: dict[str, list[Step]]) -> Html:
@@ -138,10 +138,15 @@ def _cards(report: PlanReport, groups: dict[str, list[Step]]) -> Html:
 
 def _card(report: PlanReport, at: int, name: str, steps: list[Step], among: int) -> Html:
     strategies = dict.fromkeys(step.strategy for step in steps)
-    fates = dict.fromkeys(report.fates[step.id] for step in steps)
-    grave = any(step.blocked or step.destructive for step in steps) or "refused" in fates
+    outcomes = dict.fromkeys(report.outcomes[step.id] for step in steps)
+    grave = any(step.blocked or step.destructive for step in steps) or "refused" in outcomes
     title = joined(
-        [el("h3", name), " ", *(badge(each) for each in strategies), *(_fate(fate) for fate in fates if fate != "runs")]
+        [
+            el("h3", name),
+            " ",
+            *(badge(each) for each in strategies),
+            *(_outcome(outcome) for outcome in outcomes if outcome != "runs"),
+        ]
     )
     body = [*(_step(report, step) for step in steps), definitions(report.compared, name, steps)]
     content = el("div", *body, id=f"card-{at}", class_="body")
@@ -155,7 +160,7 @@ def _step(report: PlanReport, step: Step) -> Html:
     parts.append(listed(changes) if len(changes) > 1 else changes[0])
     cost = [step.strategy, *([rows_text(step.rows), size_text(step.bytes)] if step.rows else [])]
     cost += [f"reads {step.reads} first ({size_text(step.read_bytes)})"] if step.reads else []
-    parts.append(el("p", " · ".join(cost), " ", _fate(report.fates[step.id]), class_="soft"))
+    parts.append(el("p", " · ".join(cost), " ", _outcome(report.outcomes[step.id]), class_="soft"))
     if step.blocked:
         parts.append(el("p", f"Blocked: {step.blocked}", class_="note bad"))
     if step.unlooked:

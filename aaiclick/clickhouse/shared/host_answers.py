@@ -14,7 +14,7 @@ from aaiclick.sql.hex_text import hexed
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class HostAnswers:
     """What hosts answered."""
 
     rows: Rows
@@ -23,13 +23,13 @@ class Looked:
     """The places of those that did not: what they have nobody knows."""
 
 
-def ask_hosts(topology: Topology, sql: str, bound: Mapping[str, str | int]) -> Routine[Looked]:
+def ask_hosts(topology: Topology, sql: str, bound: Mapping[str, str | int]) -> Routine[HostAnswers]:
     """Ask every host, and those that answer where one does not. Raises StatementError where the server refuses the
     question itself."""
     for last in (False, True):
         try:
             # The server raises where one host is away: an answer is one of all of them.
-            return Looked((yield Query(sql, bound, PROOF)))
+            return HostAnswers((yield Query(sql, bound, PROOF)))
         except StatementError as error:
             if not error.code:
                 raise
@@ -37,7 +37,7 @@ def ask_hosts(topology: Topology, sql: str, bound: Mapping[str, str | int]) -> R
             if away:
                 rows = yield Query(sql, bound, LOOK)
                 # One that went in between has not answered either.
-                return Looked(rows, away | (yield from _away(topology)))
+                return HostAnswers(rows, away | (yield from _away(topology)))
             # All of them are there: one may have come back since.
             if last:
                 raise

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from aaiclick.clickhouse.names import PREFIX
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, catch_up, send_once
-from aaiclick.clickhouse.shared.tables import QUEUE, Found, SharedTable, look_everywhere, make_everywhere
+from aaiclick.clickhouse.shared.tables import QUEUE, Found, SharedTable, find_on_hosts, make_everywhere
 from aaiclick.clickhouse.statements import CREATE, merged
 from aaiclick.clickhouse.topology import GLANCE
 from aaiclick.errors import ApplyError
@@ -52,20 +52,20 @@ class _Former:
     """How many rows that host has."""
 
 
-def aside_name(name: str) -> str:
+def interim_name(name: str) -> str:
     """What a table of one host is called while its rows are brought over."""
     return f"{_ASIDE}{name.removeprefix(PREFIX)}"
 
 
-def aside_names(names: Collection[str]) -> frozenset[str]:
+def interim_names(names: Collection[str]) -> frozenset[str]:
     """The same for several."""
-    return frozenset(aside_name(name) for name in names)
+    return frozenset(interim_name(name) for name in names)
 
 
 def kept_by_single_hosts(books: Bookkeeping, tables: Sequence[SharedTable]) -> Routine[dict[str, int]]:
     """The hosts that have rows of such tables for themselves, with their number."""
     names = [table.name for table in tables]
-    found = yield from look_everywhere(books, books.database, [*names, *map(aside_name, names)])
+    found = yield from find_on_hosts(books, books.database, [*names, *map(interim_name, names)])
     rows: dict[str, int] = {}
     for name, listed in found.items():
         for each in listed:
@@ -80,8 +80,8 @@ def open_tables(books: Bookkeeping, tables: Sequence[SharedTable]) -> Routine[No
     Raises ApplyError where hosts have rows of their own of which nobody can tell whether they are true.
     """
     names = [table.name for table in tables]
-    found = yield from look_everywhere(books, books.home, [*names, *map(aside_name, names)])
-    beside = (yield from look_everywhere(books, books.database, names)) if books.beside else found
+    found = yield from find_on_hosts(books, books.home, [*names, *map(interim_name, names)])
+    beside = (yield from find_on_hosts(books, books.database, names)) if books.beside else found
     former: list[_Former] = []
     moved = False
     for table in tables:
@@ -103,7 +103,7 @@ def _former_of(
     books: Bookkeeping, table: SharedTable, found: Mapping[str, list[Found]], beside: Mapping[str, list[Found]]
 ) -> _Former | None:
     """The table of one host that has to be brought over; None where there is none. Raises ApplyError."""
-    aside = aside_name(table.name)
+    aside = interim_name(table.name)
     here = [(table.name, each) for each in beside[table.name] if not each.shared]
     listed = [*here, *([] if books.beside else [(aside, each) for each in found[aside]])]
     holding = sorted({each.host for _, each in listed if each.rows})
@@ -130,7 +130,7 @@ def _undecided(books: Bookkeeping, name: str, hosts: Sequence[str], shared: bool
 
 def _give_way(books: Bookkeeping, former: _Former) -> Routine[_Former]:
     """Set a table of one host aside. A statement that is carried out twice finds the new name taken."""
-    aside = aside_name(former.name)
+    aside = interim_name(former.name)
     old, new = qualified(former.database, former.name), qualified(former.database, aside)
     # IF EXISTS: most hosts have none of that name.
     yield Command(rename_table(old, with_cluster(new, books.cluster), if_exists=True), settings=QUEUE)
@@ -139,7 +139,7 @@ def _give_way(books: Bookkeeping, former: _Former) -> Routine[_Former]:
 
 
 def _until_aside(books: Bookkeeping, name: str) -> Routine[None]:
-    found = yield from look_everywhere(books, books.database, [name])
+    found = yield from find_on_hosts(books, books.database, [name])
     left = sorted(each.host for each in found[name] if not each.shared)
     if left:
         raise ApplyError(

@@ -197,7 +197,7 @@ def replica_states(topology: Topology, database: str, name: str) -> Routine[Mapp
     }
 
 
-def databases_set_aside(topology: Topology, database: str) -> Routine[tuple[tuple[int, str], ...]]:
+def broken_databases(topology: Topology, database: str) -> Routine[tuple[tuple[int, str], ...]]:
     """The databases, each with its host, into which hosts have moved tables that the log of a Replicated database does
     not know, when they came back after they had been away for too long."""
     if topology.kind != "database":

@@ -70,7 +70,7 @@ def shared_engine(tail: str) -> str:
     return f"ENGINE = {_PATH} {tail}"
 
 
-def look_everywhere(books: Bookkeeping, database: str, names: Collection[str]) -> Routine[Mapping[str, list[Found]]]:
+def find_on_hosts(books: Bookkeeping, database: str, names: Collection[str]) -> Routine[Mapping[str, list[Found]]]:
     """Which hosts have which of these tables, of those that answer; every name is a key, and '' holds all hosts that
     answered."""
     wanted = ",".join(hexed(name) for name in names)
@@ -116,7 +116,7 @@ def make_everywhere(
     Raises ApplyError where two hosts have two, or where one is not there in ``PROVED_IN`` seconds.
     """
     names = [table.name for table in tables]
-    found = found if found is not None else (yield from look_everywhere(books, books.home, names))
+    found = found if found is not None else (yield from find_on_hosts(books, books.home, names))
     lacking = [table for table in tables if _missing(found, table.name)]
     _one_truth(books, found, names)
     if not lacking:
@@ -144,7 +144,7 @@ def make_everywhere(
 def _proved(books: Bookkeeping, names: Collection[str]) -> Routine[None]:
     wait = Wait(0.02, 1.0)
     while True:
-        found = yield from look_everywhere(books, books.home, names)
+        found = yield from find_on_hosts(books, books.home, names)
         missing = {name: hosts for name in names if (hosts := _missing(found, name))}
         if not missing:
             _one_truth(books, found, names)

@@ -12,7 +12,7 @@ from aaiclick.commands.costs.disks import disks_of, least_free, part_sizes
 from aaiclick.commands.costs.estimate import estimated
 from aaiclick.commands.costs.expiring import Expiring, counted_step, live_of
 from aaiclick.commands.costs.measure import measure
-from aaiclick.commands.costs.rates import WORTH_REMEMBERING, Rate, Taken, measured_rate, middle_rate
+from aaiclick.commands.costs.rates import WORTH_REMEMBERING, Rate, StepDuration, measured_rate, middle_rate
 from aaiclick.commands.inspection.planning import PlannedMigration
 from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.operations import RebuildWork
@@ -75,7 +75,7 @@ def _rates(
     large = [step for step in reading if step.bytes >= WORTH_MEASURING]
     if not large:
         return {step.id: middle_rate(()) for step in reading}
-    taken = [Taken(*each) for each in (yield from steps_taken(catalog.database, WORTH_REMEMBERING))]
+    taken = [StepDuration(*each) for each in (yield from steps_taken(catalog.database, WORTH_REMEMBERING))]
     known = {step.id: rate for step in reading if (rate := measured_rate(taken, step.strategy)) is not None}
     # The largest ones: for these the estimate matters most.
     missing = sorted((step for step in large if step.id not in known), key=lambda step: -step.bytes)[:MOST_MEASURED]

@@ -32,7 +32,7 @@ ASSUMED = Rate(12.0 * 2**20, 40.0 * 2**20, 160.0 * 2**20, "assumed")
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class StepDuration:
     """What a step of an earlier run took."""
 
     strategy: str
@@ -40,7 +40,7 @@ class Taken:
     seconds: float
 
 
-def measured_rate(taken: Iterable[Taken], strategy: str) -> Rate | None:
+def measured_rate(taken: Iterable[StepDuration], strategy: str) -> Rate | None:
     """The rate of earlier steps of that kind; None where none was large enough to tell."""
     rates = [
         each.bytes / each.seconds

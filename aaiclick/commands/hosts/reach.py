@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from aaiclick.apply.everywhere import pin
-from aaiclick.apply.replicated.conditions import first_look, require_sources
+from aaiclick.apply.replicated.conditions import check_replicas, require_sources
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.every_host import PENDING, STUCK, Reach, Subject, troubles
 from aaiclick.clickhouse.shared.ask_all import answering_peers
@@ -64,7 +64,7 @@ def within_reach(planned: PlannedMigration, allowed: Collection[str], options: A
             if all(name in found.catalog.objects for name in work.sources):
                 yield from require_sources(work, found.catalog.database, options)
         elif isinstance(work, RebuildWork | AttachWork) and work.table in found.catalog.objects:
-            looked = yield from first_look(work, found.catalog.database, options)
+            looked = yield from check_replicas(work, found.catalog.database, options)
             # Nothing that is planned comes before the first step: what was seen for it is so when it begins.
             if step is planned.plan.steps[0]:
                 options = replace(options, looked=looked)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from aaiclick.clickhouse.every_host import Shown, Subject, troubles
 from aaiclick.clickhouse.shared.ask_all import answering_peers
-from aaiclick.clickhouse.shared.replicas import databases_set_aside
+from aaiclick.clickhouse.shared.replicas import broken_databases
 from aaiclick.clickhouse.topology import LOOK, Topology
 from aaiclick.commands.inspection.host_definitions import attach_words, connected, definitions_on_hosts, detached, usual
 from aaiclick.commands.inspection.inspect import Inspection
@@ -30,7 +30,7 @@ def host_states(found: Inspection, changed: frozenset[str] = frozenset()) -> Rou
         return ()
     objects = objects_of(found.schema, database).names
     wrong = yield from troubles(topology, database, objects)
-    for place, name in (yield from databases_set_aside(topology, database)):
+    for place, name in (yield from broken_databases(topology, database)):
         wrong.setdefault(place, f"has set tables aside in database {name}, perhaps with rows that are nowhere else")
     differs, aside = yield from _differences(found, changed)
     helped = {place for place, words in differs.items() if words and place not in aside}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from aaiclick.clickhouse.names import RECORDS
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, bookkeeping_of, home_beside
-from aaiclick.clickhouse.shared.opening import aside_names, kept_by_single_hosts
-from aaiclick.clickhouse.shared.tables import look_everywhere
+from aaiclick.clickhouse.shared.opening import interim_names, kept_by_single_hosts
+from aaiclick.clickhouse.shared.tables import find_on_hosts
 from aaiclick.clickhouse.topology import Topology
 from aaiclick.errors import UsageError
 from aaiclick.routine import Routine
@@ -53,7 +53,7 @@ def where_recorded(owned: Owned, topology: Topology) -> Routine[WhereRecorded]:
     names = [table.name for table in TABLES]
     here = all(owned.of_all_hosts(books.home, name) for name in names)
     alone = {table.name for table in owned.tables if table.name in names and not table.engine.startswith("Replicated")}
-    set_aside = {table.name for table in owned.tables} & aside_names(names)
+    set_aside = {table.name for table in owned.tables} & interim_names(names)
     if here and not alone and not set_aside:
         return WhereRecorded(books)
     # Asked of all hosts before anything is read: one of them may have records that the others lack.
@@ -63,7 +63,7 @@ def where_recorded(owned: Owned, topology: Topology) -> Routine[WhereRecorded]:
         words = _alone(books, rows)
         return WhereRecorded(Bookkeeping(owned.database, owned.database) if mine else books, words, mine)
     # Nothing here may mean a first start, or a host that lacks what the others have: only they can tell.
-    found = yield from look_everywhere(books, books.home, names)
+    found = yield from find_on_hosts(books, books.home, names)
     others = sorted({each.host for name in names for each in found[name] if each.shared})
     if others and not here:
         words = f"this host lacks tables of {books.home} that {', '.join(others)} share: aaiclick migrate makes them"

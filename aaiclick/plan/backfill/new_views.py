@@ -9,7 +9,7 @@ from aaiclick.catalog.forms import Catalog, Form, ViewForm
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.clickhouse.topology import Topology
 from aaiclick.plan.backfill.fill import create_filled_view
-from aaiclick.plan.backfill.together import filling_first, targets_filled, with_filled
+from aaiclick.plan.backfill.fill_order import filling_first, targets_filled, with_filled
 from aaiclick.plan.backfill.view_steps import create_aggregate
 from aaiclick.plan.dependents.declared_reads import Declared
 from aaiclick.plan.dependents.undeclared_of_views import with_columns
@@ -51,7 +51,7 @@ def plan_new(
     views = {name: form for name, form in wanted.items() if isinstance(form, ViewForm)}
     elsewhere: Mapping[str, str] = {}
     if around.repeated and topology.reached:
-        from aaiclick.plan.clusters.elsewhere import on_other_hosts
+        from aaiclick.plan.clusters.missing_views import on_other_hosts
 
         elsewhere = yield from on_other_hosts(list(written.values()), wanted, catalog, topology)
     found: list[Step] = []
@@ -60,7 +60,7 @@ def plan_new(
         step = with_columns(create, items, views, catalog)
         view = written.get(step.object)
         if view is not None and view.name in elsewhere:
-            from aaiclick.plan.clusters.elsewhere import made_as_there
+            from aaiclick.plan.clusters.missing_views import made_as_there
 
             step = made_as_there(step, view, elsewhere[view.name])
         elif view is not None:

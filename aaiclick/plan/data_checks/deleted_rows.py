@@ -19,7 +19,7 @@ from aaiclick.diff.changes.columns import AddColumn
 from aaiclick.diff.changes.materialize_columns import MaterializeColumns
 from aaiclick.diff.conversion.convert import cast
 from aaiclick.diff.target import live_column
-from aaiclick.error_codes import tells_nothing
+from aaiclick.error_codes import is_transient
 from aaiclick.errors import StatementError
 from aaiclick.plan.data_checks.checks import asked
 from aaiclick.plan.data_checks.expressions import hashed
@@ -61,7 +61,7 @@ def mutation_fails(diff: TableDiff, data_name: str, changes: Sequence[Change]) -
             f"SELECT {hashed(*values)} FROM {source} WHERE NOT {_SHOWN}", {**COMPARE_SETTINGS, **EVERY_ROW}, long=True
         )
     except StatementError as error:
-        if tells_nothing(error.code):
+        if is_transient(error.code):
             raise
         return (
             f"rows that a lightweight DELETE has hidden are still in the parts, and {what} (the "

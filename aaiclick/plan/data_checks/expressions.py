@@ -20,7 +20,7 @@ from aaiclick.error_codes import (
     NOT_IMPLEMENTED,
     UNKNOWN_IDENTIFIER,
     UNKNOWN_TABLE,
-    tells_nothing,
+    is_transient,
 )
 from aaiclick.errors import StatementError
 from aaiclick.plan.strategies.context import TableDiff
@@ -147,7 +147,7 @@ def _wrapped(column: _Column, over: _Rows, clear: list[tuple[str, str, str]]) ->
         shown_as, where = f"toString(tuple({_VALUE}))", f"{values} WHERE {cut} LIMIT 1"
         example = yield from ask_shards(hosts, [shown_as], where, _PATIENT)
     except StatementError as error:
-        if tells_nothing(error.code):
+        if is_transient(error.code):
             raise
         return ""  # nothing is known about the rows, or the types cannot be compared
     shown = text(example[0][0]) if example else ""
@@ -178,7 +178,7 @@ def _count(column: _Column, over: _Rows) -> Routine[str]:
         values = [f"toString(tuple({column.raw}))"]
         example = yield from ask_shards(over.hosts, values, f"{source} LIMIT 1", _PATIENT)
     except StatementError as error:
-        if tells_nothing(error.code):
+        if is_transient(error.code):
             raise
         return ""
     shown = text(example[0][0]) if example else ""
@@ -195,7 +195,7 @@ def failure_on_rows(hosts: Topology, columns: Sequence[str], rest: str) -> Routi
     try:
         yield from ask_shards(hosts, columns, rest, _PATIENT, long=True)
     except StatementError as error:
-        if tells_nothing(error.code):
+        if is_transient(error.code):
             raise
         said = first_line(str(error))
         return "" if error.code in _NOT_THE_ROWS and not no_conversion(said) else said

@@ -12,7 +12,7 @@ from aaiclick.specs.renames import with_leaves
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
 from aaiclick.versions.upgrade_path import UpgradePath
-from aaiclick.versions.version_changes import Unsaid, VersionChange
+from aaiclick.versions.version_changes import PossibleRename, VersionChange
 
 
 def require_free_names(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject], path: UpgradePath) -> None:
@@ -38,38 +38,42 @@ def require_free_names(schema: Schema, catalog: Catalog, sources: Mapping[str, L
                 raise _taken(schema, "column", old, new, f"{table.name}.")
 
 
-def require_said(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject], path: UpgradePath) -> None:
+def require_renames_stated(
+    schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject], path: UpgradePath
+) -> None:
     """Raise ``MigrationError`` where a version on the way may have renamed a table or column, nothing says it, and what
     has the old name would be taken for something else, or left behind, in silence."""
     declared = {item.name for item in schema.objects}
     # A later version may have given the new one yet another name.
     later = {name: table.name for table in schema.tables for name in (table.name, *earlier_names(table, path))}
     moved = {live.name for name, live in sources.items() if live.name != name}
-    for unsaid in path.unsaid_tables:
-        old, new = unsaid.old, unsaid.new
+    for possible in path.possible_table_renames:
+        old, new = possible.old, possible.new
         rows = catalog.get(old)
         if rows is None or not isinstance(rows.form, TableForm) or old in moved or later.get(new) in sources:
             continue
         if new in later and f"drop-table {old}" not in path.requested:
             again = "" if old in declared else f", or write renamed_from: {old} at {later[new]} again"
-            raise _unsaid(schema, "table", unsaid, f"{again}; where {new} is another table, create it first")
+            raise _not_stated(schema, "table", possible, f"{again}; where {new} is another table, create it first")
     for table in schema.tables:
         live = sources.get(table.name)
         if live is None or not isinstance(live.form, TableForm):
             continue
-        for unsaid in path.unsaid_columns.get(table.name, ()):
-            there = live.form.column(unsaid.old) is not None and live.form.column(unsaid.new) is None
+        for possible in path.possible_column_renames.get(table.name, ()):
+            there = live.form.column(possible.old) is not None and live.form.column(possible.new) is None
             # Where nobody declares the old name it stays, and a note says so.
-            if there and table.column(unsaid.old) is not None:
-                other = f"; where {unsaid.new} is another column, add it first: aaiclick migrate --to {unsaid.version}"
-                raise _unsaid(schema, "column", unsaid, other, f"{table.name}.")
+            if there and table.column(possible.old) is not None:
+                other = (
+                    f"; where {possible.new} is another column, add it first: aaiclick migrate --to {possible.version}"
+                )
+                raise _not_stated(schema, "column", possible, other, f"{table.name}.")
 
 
-def _unsaid(schema: Schema, what: str, unsaid: Unsaid, ways: str, place: str = "") -> MigrationError:
+def _not_stated(schema: Schema, what: str, possible: PossibleRename, ways: str, place: str = "") -> MigrationError:
     return MigrationError(
-        f"{schema.name}: {what} {place}{unsaid.old}",
-        f"is not in version {unsaid.version}, which has {unsaid.new} instead, and nothing says whether that is the "
-        f"same {what} under another name. Bring the database to version {unsaid.version} with the code of that "
+        f"{schema.name}: {what} {place}{possible.old}",
+        f"is not in version {possible.version}, which has {possible.new} instead, and nothing says whether that is the "
+        f"same {what} under another name. Bring the database to version {possible.version} with the code of that "
         f"version first{ways}",
     )
 

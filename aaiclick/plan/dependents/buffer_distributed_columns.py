@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.scratch import PREFIX
-from aaiclick.clickhouse.shared.host_answers import Looked, ask_hosts
+from aaiclick.clickhouse.shared.host_answers import HostAnswers, ask_hosts
 from aaiclick.clickhouse.topology import Topology, named
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.dependents.buffer_merge_distributed import clusters_of_others, stands_before
@@ -77,7 +77,9 @@ def _read(topology: Topology) -> Routine[tuple[tuple[_Front, ...], frozenset[int
     bound = {"prefix": PREFIX}
     tables = topology.everywhere("system.tables") if topology.reached else "system.tables"
     sql = f"SELECT DISTINCT database, name, create_table_query FROM {tables} {_WHERE}"
-    looked = (yield from ask_hosts(topology, sql, bound)) if topology.reached else Looked((yield Query(sql, bound)))
+    looked = (
+        (yield from ask_hosts(topology, sql, bound)) if topology.reached else HostAnswers((yield Query(sql, bound)))
+    )
     found: list[_Front] = []
     for place, name, definition in looked.rows:
         form = split_create(text(definition), text(place))

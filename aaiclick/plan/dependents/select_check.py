@@ -9,7 +9,7 @@ from __future__ import annotations
 from aaiclick.catalog.forms import TableForm
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.diff.hazards import Hazard
-from aaiclick.error_codes import ALTER_OF_COLUMN_IS_FORBIDDEN, tells_nothing
+from aaiclick.error_codes import ALTER_OF_COLUMN_IS_FORBIDDEN, is_transient
 from aaiclick.errors import StatementError
 from aaiclick.plan.data_checks.checks import CheckFindings
 from aaiclick.plan.dependents.dependents import relocated
@@ -139,7 +139,7 @@ def _refusal(diff: TableDiff, clone: Clone, query: str) -> Routine[str]:
         yield Command(drop("VIEW", probe))
     except StatementError as error:
         # The connection failed, or it was a limit: that is no refusal.
-        if tells_nothing(error.code):
+        if is_transient(error.code):
             raise
         return first_line(str(error))
     return ""

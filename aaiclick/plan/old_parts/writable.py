@@ -8,7 +8,7 @@ from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.clickhouse.shared.ask_shards import ask_shards
 from aaiclick.clickhouse.topology import SINGLE, Topology
-from aaiclick.error_codes import tells_nothing
+from aaiclick.error_codes import is_transient
 from aaiclick.errors import StatementError
 from aaiclick.plan.old_parts.columns import PartColumns, lacking
 from aaiclick.plan.old_parts.readings import computed, read_differently, unsaid
@@ -71,7 +71,7 @@ def count_or_message(hosts: Topology, count: str, rest: str, given: str = "") ->
     try:
         rows = yield from ask_shards(hosts, [count], rest, READ, given=given, long=True)
     except StatementError as error:
-        if tells_nothing(error.code):
+        if is_transient(error.code):
             raise
         return first_line(str(error))
     return sum(number(row[0]) for row in rows)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from aaiclick.catalog.forms import Form, Settings
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.permissive import curable
-from aaiclick.error_codes import tells_nothing
+from aaiclick.error_codes import is_transient
 from aaiclick.errors import StatementError
 from aaiclick.routine import Command, Query, Routine, number, text
 from aaiclick.sql.quoting import qualified
@@ -70,7 +70,7 @@ def attempt(clone: Clone, sql: str, extra: Mapping[str, str | int] | None = None
     except StatementError as error:
         # Without a code it is no answer of the server: the connection failed. Neither that nor a limit says anything
         # about the statement, and a plan must not become a dearer one for it.
-        if tells_nothing(error.code):
+        if is_transient(error.code):
             raise
         refusal = Outcome(False, code=error.code, message=str(error))
         if not (clone.settings and curable(error)):
@@ -79,7 +79,7 @@ def attempt(clone: Clone, sql: str, extra: Mapping[str, str | int] | None = None
             # The rehearsal's own settings come last and win.
             yield Command(sql, settings={**clone.settings, **plain})
         except StatementError as again:
-            if tells_nothing(again.code):
+            if is_transient(again.code):
                 raise
             # The first message: it is about the statement as it would be sent.
             return refusal

@@ -126,8 +126,8 @@ def test_blocked_and_refused_steps_are_said_first() -> None:
     policy = Policy.safe()
     verdict = judge(made, policy)
     compared = ComparedPlan(made, Schema("oplog", version=5, objects=[]), {}, {})
-    fates = {"1": "refused", "b": "blocked", "2": "left alone"}
-    text = plan_page(PlanReport(compared, verdict, policy.words, fates, "aaiclick migrate", "here", "now"))
+    outcomes = {"1": "refused", "b": "blocked", "2": "left alone"}
+    text = plan_page(PlanReport(compared, verdict, policy.words, outcomes, "aaiclick migrate", "here", "now"))
     summary = text.partition('id="summary"')[2].partition("</section>")[0]
     assert "Blocked by the data: <code>other</code>" in summary
     assert "3 rows hold &lt;NULL&gt;" in summary

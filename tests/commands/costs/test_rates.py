@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from aaiclick.commands.costs.rates import ASSUMED, Rate, Taken, measured, measured_rate, middle_rate
+from aaiclick.commands.costs.rates import ASSUMED, Rate, StepDuration, measured, measured_rate, middle_rate
 from aaiclick.printable import range_text
 
 MIB = 1 << 20
 
 
 def test_what_earlier_runs_took_is_narrower_the_more_of_them_there_are() -> None:
-    one = measured_rate([Taken("rebuild", 100 * MIB, 10.0)], "rebuild")
+    one = measured_rate([StepDuration("rebuild", 100 * MIB, 10.0)], "rebuild")
     assert one == Rate(5 * MIB, 10 * MIB, 20 * MIB, "remembered")
-    two = measured_rate([Taken("rebuild", 100 * MIB, 10.0), Taken("rebuild", 120 * MIB, 10.0)], "rebuild")
+    two = measured_rate([StepDuration("rebuild", 100 * MIB, 10.0), StepDuration("rebuild", 120 * MIB, 10.0)], "rebuild")
     assert two is not None
     assert (two.slow, two.usual, two.fast) == (10 * MIB / 1.5, 11 * MIB, 18 * MIB)
 
 
 def test_small_steps_and_other_strategies_tell_nothing() -> None:
-    taken = [Taken("rebuild", MIB, 5.0), Taken("mutate", 100 * MIB, 1.0), Taken("rebuild", 100 * MIB, 0.0)]
+    taken = [
+        StepDuration("rebuild", MIB, 5.0),
+        StepDuration("mutate", 100 * MIB, 1.0),
+        StepDuration("rebuild", 100 * MIB, 0.0),
+    ]
     assert measured_rate(taken, "rebuild") is None
 
 

@@ -10,7 +10,7 @@ from aaiclick.metrics.catalogue import Metric
 Labels = tuple[tuple[str, str], ...]
 
 
-class Together:
+class AggregatedGauges:
     """What is known of many databases that share one line. Their number is not limited, so nothing here goes through
     all of them at each change."""
 

@@ -39,7 +39,7 @@ _TRIGGERS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Feeders:
+class BackgroundInserts:
     """Tables and views that bring rows into a table by themselves; quoted names with their database."""
 
     buffers: tuple[str, ...] = ()
@@ -62,9 +62,9 @@ class _Source:
     refreshes: bool = False
 
 
-def find_feeders(
+def find_background_inserts(
     database: str, table: str, *, with_views: bool = False, topology: Topology = SINGLE
-) -> Routine[Feeders]:
+) -> Routine[BackgroundInserts]:
     """Everything that brings rows into the table by itself; ``with_views``: also what passes on the rows of INSERTs
     into other tables. One query where nothing of the kind is there. ``topology``: the hosts, where one may have what
     the others have not.
@@ -83,7 +83,7 @@ def find_feeders(
     ignored = ("",) if with_views else ("MaterializedView",)
     # In most databases nothing of the kind is there, and the second question is not sent.
     if all(source.engine in ignored and not source.refreshes for source in sources):
-        return Feeders()
+        return BackgroundInserts()
     sources = yield from _with_own_tables(sources)
     flows: dict[Node, set[Node]] = {}
     for source in sources:
@@ -101,7 +101,7 @@ def find_feeders(
     refreshed = tuple(dict.fromkeys(qualified(*source.node) for source in found if source.refreshes))
     passing = (source for source in found if source.engine == "MaterializedView" and not source.refreshes)
     views = tuple(dict.fromkeys(qualified(*source.node) for source in passing)) if with_views else ()
-    return Feeders(named("Buffer"), refreshed, named(*sorted(STREAMS)), named("Distributed"), views)
+    return BackgroundInserts(named("Buffer"), refreshed, named(*sorted(STREAMS)), named("Distributed"), views)
 
 
 def _with_own_tables(sources: Sequence[_Source]) -> Routine[list[_Source]]:

@@ -15,9 +15,9 @@ from typing import cast
 from aaiclick.clock import clock
 from aaiclick.errors import AaiclickError, ApplyError, LeaseLostError
 from aaiclick.events import Progress
+from aaiclick.migration_function import MigrationFunction
 from aaiclick.routine import Call, Command, Emit, Query, Reply, Routine, Row, Sleep, number, text
 from aaiclick.state.progress import JournalScope, enter_end, enter_start, set_bookmark
-from aaiclick.user_function import UserFunction
 
 PAUSES = (0.1, 1.0, 5.0)
 """Seconds before the end of a function is tried to be entered again."""
@@ -26,7 +26,7 @@ WAIT = 5.0
 
 
 def run_move(
-    function: UserFunction, scope: JournalScope, version: int, label: str, name: str, attempt: int = 1
+    function: MigrationFunction, scope: JournalScope, version: int, label: str, name: str, attempt: int = 1
 ) -> Routine[None]:
     """Let the function run to its end. Raises ApplyError with the migration's name where it fails: the next run goes on
     at its bookmark. ``attempt`` is the number of this call, and is entered before it begins."""

@@ -13,7 +13,7 @@ from clickhouse_connect.driver.client import Client
 from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema
 from aaiclick.apply.rebuild.preconditions import require_resting_streams
 from aaiclick.apply.run import ApplyOptions
-from aaiclick.clickhouse.feeders import Feeders, find_feeders
+from aaiclick.clickhouse.background_inserts import BackgroundInserts, find_background_inserts
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.clients.opening import open_url
 from aaiclick.errors import ApplyError
@@ -44,19 +44,19 @@ def keyed(version: int, columns: list[Column] | None = None) -> Schema:
     )
 
 
-def found(engine: EmbeddedEngine, database: str, table: str) -> Feeders:
+def found(engine: EmbeddedEngine, database: str, table: str) -> BackgroundInserts:
     connection = open_url(engine.url)
     try:
-        return run(find_feeders(database, table), connection)
+        return run(find_background_inserts(database, table), connection)
     finally:
         connection.close()
 
 
-def test_feeders_are_found_upstream_of_tables_and_views(
+def test_background_inserts_are_found_upstream_of_tables_and_views(
     aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, database: str
 ) -> None:
     ensure_schema(aaiclick_client, keyed(1), database=database)
-    assert found(aaiclick_engine, database, "t") == Feeders()
+    assert found(aaiclick_engine, database, "t") == BackgroundInserts()
     for sql in (
         "CREATE TABLE {db}.first (id UInt64, v String) ENGINE = Null",
         "CREATE MATERIALIZED VIEW {db}.mv TO {db}.t AS SELECT id, v FROM {db}.first",
@@ -71,7 +71,7 @@ def test_feeders_are_found_upstream_of_tables_and_views(
         "CREATE MATERIALIZED VIEW {db}.again REFRESH EVERY 1 YEAR TO {db}.t AS SELECT 1::UInt64 AS id, '' AS v",
     ):
         aaiclick_client.command(sql.replace("{db}", database))
-    assert found(aaiclick_engine, database, "t") == Feeders(
+    assert found(aaiclick_engine, database, "t") == BackgroundInserts(
         buffers=(f"`{database}`.`b'uf`",), refreshed=(f"`{database}`.`again`",)
     )
 
@@ -87,7 +87,7 @@ def test_a_view_with_a_table_of_its_own_in_a_database_without_uuids(
         f"CREATE MATERIALIZED VIEW {database}.v REFRESH EVERY 1 YEAR APPEND ENGINE = MergeTree ORDER BY id AS {query}"
     )
     own = str(aaiclick_client.command(f"SELECT name FROM system.tables WHERE database = '{database}' AND name != 'v'"))
-    assert found(aaiclick_engine, database, own) == Feeders(refreshed=(f"`{database}`.`v`",))
+    assert found(aaiclick_engine, database, own) == BackgroundInserts(refreshed=(f"`{database}`.`v`",))
     aaiclick_client.command(f"DROP DATABASE {database}")
 
 
@@ -170,8 +170,8 @@ def test_a_stream_is_named_before_anything_is_done() -> None:
         ),
     )
     triggers: Rows = (("d", "queue", "d", "mv"),)
-    assert answered(find_feeders("d", "t"), catalogue, triggers).streams == ("`d`.`queue`",)
-    assert answered(find_feeders("d", "other"), catalogue, triggers) == Feeders()
+    assert answered(find_background_inserts("d", "t"), catalogue, triggers).streams == ("`d`.`queue`",)
+    assert answered(find_background_inserts("d", "other"), catalogue, triggers) == BackgroundInserts()
     table = Physical("d", "t", "u", "MergeTree")
     with pytest.raises(ApplyError, match=r"`d`.`queue` brings rows into t all the time.*--allow 'writers-stopped t'"):
         answered(require_resting_streams(table, ApplyOptions()), catalogue, triggers)

@@ -24,7 +24,7 @@ class ShownStatement:
         return f"{type(self).__name__}({without_secrets(self.sql)!r})"
 
 
-class UserFunction(Protocol):
+class MigrationFunction(Protocol):
     """A function of the user that runs beside the routine and asks it for whatever it needs, so that all I/O stays with
     the driver."""
 

@@ -11,7 +11,7 @@ from aaiclick import Column, MaterializedView, MergeTree, Schema, Table, ensure_
 from aaiclick.aggregates import Aggregate, rollup
 from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.errors import BlockedError
-from aaiclick.plan.backfill.together import filling_first, targets_filled, with_filled
+from aaiclick.plan.backfill.fill_order import filling_first, targets_filled, with_filled
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork, CreateWork, Fill
 from aaiclick.specs.schema import SchemaObject
