@@ -33,7 +33,7 @@ AaiclickError
 
 from __future__ import annotations
 
-from aaiclick.printable import shown, shown_lines
+from aaiclick.printable import count_text, shown, shown_lines
 
 
 class AaiclickError(Exception):
@@ -396,4 +396,5 @@ class TenantsFailedError(AaiclickError):
         self.schema = schema
         self.databases = databases
         listed = ", ".join(databases[:3]) + (" ..." if len(databases) > 3 else "")
-        super().__init__(f"{schema}: {len(databases):,} of {of:,} databases failed ({listed}). The first: {first}")
+        failed = f"{len(databases):,} of {count_text(of, 'database')} failed ({listed})"
+        super().__init__(f"{schema}: {failed}. The first: {first}")

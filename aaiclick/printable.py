@@ -39,35 +39,64 @@ def size_text(size: int) -> str:
 
 _FOR_ONE = {
     "are": "is",
+    "become": "becomes",
+    "come": "comes",
     "do": "does",
     "give": "gives",
     "have": "has",
     "hold": "holds",
+    "lie": "lies",
     "stand": "stands",
     "stay": "stays",
     "violate": "violates",
+    "wait": "waits",
     "were": "was",
     "would": "would",
 }
 _FOR_MANY = {one: many for many, one in _FOR_ONE.items()}
-_ONE_ROW = re.compile(rf"(?<![\d,.])1 row(?: ({'|'.join(_FOR_MANY)}))?\b")
+_NOUNS = "argument|chunk|column|combination|database|file|group|host|insert|key|part|replica|row|type"
+_ONE = re.compile(rf"(?:\ball )?(?<![\d,.])1 ({_NOUNS})s?\b")
+_SAID_OF_ONE = re.compile(rf"\b({'|'.join(_FOR_MANY)}|it)\b")
+
+
+def count_text(number: int, one: str, many: str = "") -> str:
+    """``1 step``, ``3 steps``. ``many``: of a word that gets more than an s."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
+def verb_for(number: int, many: str) -> str:
+    """What is said of so many: ``is`` of one, ``are`` of several. ``many``: the verb for several."""
+    return _FOR_ONE.get(many, many) if number == 1 else many
+
+
+def count_that(number: int, one: str, predicate: str) -> str:
+    """``1 part stays``, ``2 parts stay``. ``predicate``: what is said of several."""
+    verb, space, rest = predicate.partition(" ")
+    return f"{count_text(number, one)} {verb_for(number, verb)}{space}{rest}"
 
 
 def rows_text(rows: float) -> str:
     """``1 row``, ``1,000 rows``."""
-    whole = int(rows)
-    return f"{whole:,} row" if whole == 1 else f"{whole:,} rows"
+    return count_text(int(rows), "row")
+
+
+def all_text(number: int, one: str) -> str:
+    """``1 row``, ``all 1,000 rows``."""
+    return f"{'' if number == 1 else 'all '}{count_text(number, one)}"
 
 
 def rows_that(rows: int, predicate: str) -> str:
     """``1 row holds NULL``, ``2 rows hold NULL``. ``predicate``: what is said of several."""
-    verb, space, rest = predicate.partition(" ")
-    return f"{rows_text(rows)} {_FOR_ONE.get(verb, verb) if rows == 1 else verb}{space}{rest}"
+    return count_that(rows, "row", predicate)
 
 
 def in_plural(text: str) -> str:
-    """The text with ``1 row holds`` as ``1 rows hold``: beside another one, only the numbers differ."""
-    return _ONE_ROW.sub(lambda found: f"1 rows {_FOR_MANY[found[1]]}" if found[1] else "1 rows", text)
+    """The text with ``1 row holds`` as ``1 rows hold``: beside another one, only the numbers differ. Plans of earlier
+    releases say it so, and ``all 1 rows``."""
+    if not _ONE.search(text):
+        return text
+    several = _SAID_OF_ONE.sub(lambda found: _FOR_MANY.get(found[1], "them"), text)
+    return _ONE.sub(r"1 \1s", several)
 
 
 def seconds_text(seconds: float) -> str:

@@ -62,6 +62,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """The workers of a run have it from the process that starts them. Benchmarks stay on the disk, and so do the proofs
     that are about it."""
+    # What 400 modules and thousands of tests are made of stays: looking for garbage among it so often takes a quarter
+    # of the time until the first test, and a twentieth behind it.
+    gc.set_threshold(20_000, 20, 20)
     chosen = str(config.getoption("markexpr"))
     if not hasattr(config, "workerinput") and (
         chosen.strip() in LONG_RUNS or all(f"not {kind}" in chosen for kind in ("bench", "proof"))

@@ -9,7 +9,8 @@ from typing import cast
 
 import pytest
 
-from tests.sampled import EVERY, SHOWN_BY, left_out
+from tests.sampled import EVERY, left_out
+from tests.shown import SHOWN_BY
 
 ROOT = Path(__file__).parent.parent
 
@@ -37,6 +38,10 @@ def test_what_is_left_to_the_long_run_is_shown_by_another(test: str) -> None:
         path, _, name = each.partition("::")
         assert not name or f"\ndef {name}(" in (ROOT / path).read_text(encoding="utf-8")
     assert other not in SHOWN_BY
+    path, _, name = other.partition("::")
+    if not name and path.endswith(".py"):
+        tests = re.findall(r"^def (test_\w+)", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
+        assert any(f"{path}::{each}" not in SHOWN_BY for each in tests), "nothing of that file is left"
 
 
 def test_the_first_of_every_so_many_stays() -> None:

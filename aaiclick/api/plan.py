@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from aaiclick.allow import Allow
-from aaiclick.api.client import check_arguments, placed, run_on_client, run_on_client_async
-from aaiclick.commands.plan import plan
+from aaiclick.api.client import Make, check_arguments, placed, run_on_client, run_on_client_async
 from aaiclick.plan.model import Plan
 from aaiclick.plan.policy import Policy, kept_for
+from aaiclick.routine import AsyncConnection, Connection, Routine
 from aaiclick.specs.schema import Schema
 
 
@@ -41,9 +41,7 @@ def plan_schema(
         return plan_elsewhere(client, schema.resolved(os.environ), database, _looks(quick), _keys(allow))
     return run_on_client(
         client,
-        lambda connection: plan(
-            placed(schema), database, _looks(quick), connection.embedded, _keys(allow), _kept(keep_old)
-        ),
+        _make(schema, database, quick, allow, keep_old),
         "plan_schema",
         schema=schema,
     )
@@ -66,12 +64,21 @@ async def plan_schema_async(
         return await plan_elsewhere_async(client, schema.resolved(os.environ), database, _looks(quick), _keys(allow))
     return await run_on_client_async(
         client,
-        lambda connection: plan(
-            placed(schema), database, _looks(quick), connection.embedded, _keys(allow), _kept(keep_old)
-        ),
+        _make(schema, database, quick, allow, keep_old),
         "plan_schema_async",
         schema=schema,
     )
+
+
+def _make(
+    schema: Schema, database: str | None, quick: bool, allow: Sequence[str | Allow], keep_old: timedelta | None
+) -> Make[Plan]:
+    def make(connection: Connection | AsyncConnection) -> Routine[Plan]:
+        from aaiclick.commands.plan import plan  # a start loads no other verb
+
+        return plan(placed(schema), database, _looks(quick), connection.embedded, _keys(allow), _kept(keep_old))
+
+    return make
 
 
 def _keys(allow: Sequence[str | Allow]) -> frozenset[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aaiclick.api.client import run_on_client, run_on_client_async
-from aaiclick.commands.reflect import reflect
+from aaiclick.api.client import Make, run_on_client, run_on_client_async
+from aaiclick.routine import AsyncConnection, Connection, Routine
 from aaiclick.specs.schema import Schema
 
 
@@ -22,7 +22,7 @@ def reflect_schema(
     ``only``: those alone whose names fit one of these patterns (``"shop_*"``); ``exclude``: not those. Raises
     ``UsageError`` for a pattern that nothing fits.
     """
-    return run_on_client(client, lambda _: reflect(database, name, only, exclude), "reflect_schema")
+    return run_on_client(client, _make(database, name, only, exclude), "reflect_schema")
 
 
 async def reflect_schema_async(
@@ -33,4 +33,13 @@ async def reflect_schema_async(
     exclude: Sequence[str] = (),
 ) -> Schema:
     """The async twin of ``reflect_schema``."""
-    return await run_on_client_async(client, lambda _: reflect(database, name, only, exclude), "reflect_schema_async")
+    return await run_on_client_async(client, _make(database, name, only, exclude), "reflect_schema_async")
+
+
+def _make(database: str | None, name: str | None, only: Sequence[str], exclude: Sequence[str]) -> Make[Schema]:
+    def make(_: Connection | AsyncConnection) -> Routine[Schema]:
+        from aaiclick.commands.reflect import reflect  # a start loads no other verb
+
+        return reflect(database, name, only, exclude)
+
+    return make

@@ -8,7 +8,6 @@ from datetime import timedelta
 from aaiclick.allow import Allow
 from aaiclick.api.client import Make, check_arguments, placed, policy_for, run_on_client, run_on_client_async
 from aaiclick.commands.report import Report
-from aaiclick.commands.rollback.rollback import Rollback, rollback
 from aaiclick.lease.owner import this_process
 from aaiclick.plan.policy import Policy
 from aaiclick.routine import AsyncConnection, Connection, OnEvent, Routine
@@ -78,6 +77,8 @@ def _make(
     allowed = Policy.check().allow(*allow).allowed
 
     def make(connection: Connection | AsyncConnection) -> Routine[Report]:
+        from aaiclick.commands.rollback.rollback import Rollback, rollback  # a start loads no other verb
+
         kept = keep_old if keep_old is not None else policy_for(None, connection.embedded).keep_old
         keep = int(kept.total_seconds())
         return rollback(

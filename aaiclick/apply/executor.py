@@ -10,22 +10,15 @@ from typing_extensions import assert_never
 
 from aaiclick.apply.alter import apply_alter
 from aaiclick.apply.backfill.backfill import apply_backfill
-from aaiclick.apply.backfill.on_replicas import backfill_on_replicas
 from aaiclick.apply.collection import apply_collection, without_values
 from aaiclick.apply.create import apply_create
 from aaiclick.apply.drop import apply_drop
-from aaiclick.apply.everywhere import everywhere
 from aaiclick.apply.rebuild.attach import apply_attach
 from aaiclick.apply.rebuild.rebuild import apply_rebuild
 from aaiclick.apply.rebuild.resume import keep_wanted
 from aaiclick.apply.replace import apply_replace
-from aaiclick.apply.replicated.attach import attach_on_replicas
-from aaiclick.apply.replicated.distributed_queues import flush_before
-from aaiclick.apply.replicated.rebuild import rebuild_on_replicas
-from aaiclick.apply.replicated.resume import keep_wanted_everywhere
-from aaiclick.apply.run import ApplyOptions, Done, Site, StepOutcome
+from aaiclick.apply.run import ApplyOptions, Done, Site, StepOutcome, on_all_hosts
 from aaiclick.apply.script import apply_sql
-from aaiclick.apply.spread_script import spread_function, spread_script
 from aaiclick.clickhouse.merges import start_merges_of
 from aaiclick.clickhouse.shared.bookkeeping import KEEPER_ADVICE, WITHOUT_KEEPER
 from aaiclick.clickhouse.statements import system_merges
@@ -67,7 +60,7 @@ def apply_steps(
     chosen = options if options is not None else ApplyOptions()
     # Copies of a killed run that this plan does not continue are undone first: they keep merges and mutations of their
     # tables from going on.
-    yield from (keep_wanted if chosen.reach is None else keep_wanted_everywhere)(plan_steps, database, chosen)
+    yield from _keep_wanted(plan_steps, database, chosen)
     # Replicas would go on assigning such merges, and the log of the table would wait for them.
     saved = sorted({table for step in plan_steps if chosen.reach is None and (table := freed_by_copy(step))})
     freed = {step.work.table for step in plan_steps if isinstance(step.work, AlterWork) and step.work.frees_ttl}
@@ -108,7 +101,7 @@ def apply_steps(
             raise
         except (StatementError, ApplyError) as error:
             for table in sorted({*saved, *freed}):
-                yield from everywhere(_start_ttl(database, table, stopped.get(table)), chosen.reach)
+                yield from on_all_hosts(_start_ttl(database, table, stopped.get(table)), chosen.reach)
             told = without_values(error, chosen.collections)
             raise _named(told, step, outcomes, chosen.reach is not None) from told
         yield Emit(StepDone(index, len(plan_steps), step.object, step.strategy, done.rows, seconds))
@@ -119,25 +112,47 @@ def apply_steps(
 def _carried_out(work: Work, site: Site) -> Routine[Done]:
     """Copies are seen to on each host by itself; everything else is sent to all of them, as it is sent to one."""
     reach = site.options.reach
-    if reach is not None:
-        # Before anything of the step: rows that wait in files with a column that the step takes away could never be
-        # sent.
-        yield from flush_before(work, site, reach)
-    if reach is not None and isinstance(work, RebuildWork):
-        return (yield from rebuild_on_replicas(work, site))
-    if reach is not None and isinstance(work, AttachWork):
-        return (yield from attach_on_replicas(work, site))
-    if reach is not None and isinstance(work, BackfillWork):
-        return (yield from backfill_on_replicas(work, site))
-    if reach is not None and isinstance(work, SqlWork) and site.options.runner is not None:
-        # Definitions among them go to every host, what changes rows goes to one: neither way does for both.
-        sent = site.options.runner(work)
-        yield from spread_script(sent, work.statements, site.database, reach)
-        return Done()
-    if reach is not None and isinstance(work, CallableWork):
-        yield from spread_function(_called(work, site.options), site.database, reach)
-        return Done()
-    return (yield from everywhere(apply_work(work, site), reach))
+    if reach is None:
+        return (yield from apply_work(work, site))
+    from aaiclick.apply.replicated.distributed_queues import flush_before
+
+    # Before anything of the step: rows that wait in files with a column that the step takes away could never be sent.
+    yield from flush_before(work, site, reach)
+    match work:
+        case RebuildWork():
+            from aaiclick.apply.replicated.rebuild import rebuild_on_replicas
+
+            return (yield from rebuild_on_replicas(work, site))
+        case AttachWork():
+            from aaiclick.apply.replicated.attach import attach_on_replicas
+
+            return (yield from attach_on_replicas(work, site))
+        case BackfillWork():
+            from aaiclick.apply.backfill.on_replicas import backfill_on_replicas
+
+            return (yield from backfill_on_replicas(work, site))
+        case SqlWork() if site.options.runner is not None:
+            from aaiclick.apply.spread_script import spread_script
+
+            # Definitions among them go to every host, what changes rows goes to one: neither way does for both.
+            yield from spread_script(site.options.runner(work), work.statements, site.database, reach)
+            return Done()
+        case CallableWork():
+            from aaiclick.apply.spread_script import spread_function
+
+            yield from spread_function(_called(work, site.options), site.database, reach)
+            return Done()
+        case _:
+            return (yield from on_all_hosts(apply_work(work, site), reach))
+
+
+def _keep_wanted(steps: Sequence[Step], database: str, options: ApplyOptions) -> Routine[None]:
+    if options.reach is None:
+        yield from keep_wanted(steps, database, options)
+        return
+    from aaiclick.apply.replicated.resume import keep_wanted_everywhere
+
+    yield from keep_wanted_everywhere(steps, database, options)
 
 
 def apply_work(work: Work, site: Site) -> Routine[Done]:

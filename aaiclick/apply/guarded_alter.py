@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from aaiclick.apply.replicated.writers import drain_all_everywhere
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.read import real_uuid
 from aaiclick.clickhouse.inserts import drain_all
@@ -23,7 +22,6 @@ from aaiclick.clickhouse.messages import first_line, shortened
 from aaiclick.clickhouse.mutations import require_settled
 from aaiclick.clickhouse.names import GUARD
 from aaiclick.clickhouse.parts import parts
-from aaiclick.clickhouse.shared.ask_shards import ask_shards, first_text
 from aaiclick.clickhouse.statements import READ, ask
 from aaiclick.clickhouse.storages import add_guards, drop_guards, remove_guards
 from aaiclick.clickhouse.tables import Physical
@@ -63,6 +61,8 @@ def watch(
         if options.reach is None:
             yield from drain_all(table, options.drain_seconds, _PATIENCE)
         else:
+            from aaiclick.apply.replicated.writers import drain_all_everywhere
+
             # Every host shows the constraint by now: the step's statements are proved on each of them.
             yield from drain_all_everywhere(options.reach, table, options.drain_seconds, _PATIENCE)
         # An update that was sent before may still be changing rows.
@@ -141,6 +141,8 @@ def count_newer(table: Physical, guards: Sequence[Guard], seen: int) -> Routine[
 def _count_on_hosts(table: Physical, guards: Sequence[Guard], topology: Topology) -> Routine[None]:
     """The same of the rows of all shards. Every host is asked, not one of each shard: a row is on the host that took
     it, whether the others of its shard have fetched it or not."""
+    from aaiclick.clickhouse.shared.ask_shards import first_text
+
     for guard in guards:
         try:
             rows = yield from _met(table, guard, topology.apart)
@@ -156,6 +158,8 @@ def _count_on_hosts(table: Physical, guards: Sequence[Guard], topology: Topology
 
 def _met(table: Physical, guard: Guard, hosts: Topology, only: str = "") -> Routine[Rows]:
     """How many rows meet a guard on each of these hosts, and one of them."""
+    from aaiclick.clickhouse.shared.ask_shards import ask_shards
+
     columns = [f"toUInt64(countIf({guard.condition}))", f"anyIf(toString({guard.example}), {guard.condition})"]
     try:
         return (

@@ -5,12 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from aaiclick.apply.backfill.backfill import let_writers_in
 from aaiclick.apply.rebuild.views import open_shadow
-from aaiclick.apply.replicated.clear import open_somehow
-from aaiclick.apply.replicated.writers import open_by_log
-from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.merges import restart_merges
 from aaiclick.clickhouse.storages import storage
 from aaiclick.clickhouse.tables import physical
@@ -22,8 +20,10 @@ from aaiclick.lease.renew import Lease, check, release
 from aaiclick.routine import Emit, Routine
 from aaiclick.state.owned import read_owned
 from aaiclick.state.rebuild_mark import Mark
-from aaiclick.state.replicated.backfill_mark import ReplicatedBackfillMark
-from aaiclick.state.replicated.mark import ReplicatedMark
+
+if TYPE_CHECKING:
+    from aaiclick.state.replicated.backfill_mark import ReplicatedBackfillMark
+    from aaiclick.state.replicated.mark import ReplicatedMark
 
 _A_MOMENT = 1.0
 """Seconds for INSERTs that have begun: a driver that is told to stop allows few in all."""
@@ -85,6 +85,11 @@ def _admit_sources(database: str, mark: ReplicatedBackfillMark) -> Routine[None]
 
 
 def _open(database: str, name: str, sources: Sequence[str], cluster: str, *, apart: bool = False) -> Routine[None]:
+    # Loaded only here: a run that made such a mark has loaded them before.
+    from aaiclick.apply.replicated.clear import open_somehow
+    from aaiclick.apply.replicated.writers import open_by_log
+    from aaiclick.clickhouse.every_host import Reach
+
     if cluster:
         hosts = yield from hosts_of(cluster)
         topology = Topology("queue", cluster, hosts, database)

@@ -25,6 +25,7 @@ from aaiclick.clickhouse.tables import Physical
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note
 from aaiclick.plan.operations import AttachWork, RebuildWork
+from aaiclick.printable import rows_text, verb_for
 from aaiclick.routine import Emit, Nonce, Routine, text
 from aaiclick.state.kept_tables import keep
 from aaiclick.state.owned import Owned, read_owned
@@ -205,7 +206,12 @@ def _unmarked(owned: Owned, waiting: Collection[str]) -> Routine[list[Recovered]
             continue
         if table.rows:
             found.append(
-                Recovered(table.name, "left", f"{table.rows} rows of an unknown run are in it, perhaps the only copy")
+                Recovered(
+                    table.name,
+                    "left",
+                    f"{rows_text(table.rows)} of an unknown run {verb_for(table.rows, 'are')} in it, perhaps "
+                    "the only copy",
+                )
             )
             continue
         # It is empty, and whatever its run sends into it late fails on a missing table.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.plan.operations import CallableWork, SqlWork
 from aaiclick.routine import Routine
@@ -15,7 +14,9 @@ from aaiclick.state.entries.step_entries import StepEntries
 
 if TYPE_CHECKING:
     from aaiclick.apply.replicated.shards import CheckedReplicas
+    from aaiclick.clickhouse.every_host import Reach
 
+T = TypeVar("T")
 Runner = Callable[[CallableWork | SqlWork], Routine[None]]
 
 
@@ -112,3 +113,12 @@ class Done:
     rows: int = 0
     kept: str = ""
     notes: tuple[str, ...] = ()
+
+
+def on_all_hosts(work: Routine[T], reach: Reach | None) -> Routine[T]:
+    """Carry out the routine of a step on all hosts; one host (None) loads nothing that only many need."""
+    if reach is None:
+        return (yield from work)
+    from aaiclick.apply.everywhere import everywhere
+
+    return (yield from everywhere(work, reach))

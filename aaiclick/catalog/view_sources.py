@@ -26,6 +26,7 @@ from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import MaterializedView, View
 from aaiclick.sql.ddl import create, create_table, create_view
+from aaiclick.sql.function_calls import with_database
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
 _ASKS = re.compile(r"\A(COMPLEX_KEY_|)(?:SSD_CACHE|CACHE|DIRECT)\b.*", re.DOTALL)
@@ -52,7 +53,8 @@ def make_sources(
         seen.add(name)
         live = catalog.get(name)
         if name in declared:
-            yield from make(scratch, _table_sql(scratch, declared[name]))
+            # A view is tried with scratch as its database, where a Join table may not be.
+            yield from make(scratch, with_database(_table_sql(scratch, declared[name]), catalog.database))
         elif live is not None:
             if isinstance(live.form, ViewForm):
                 # A view is created last, over the copies of what it reads.
@@ -94,9 +96,9 @@ def source_sql(scratch: Scratch, live: LiveObject) -> str:
         case TableForm():
             local = local_family(readable(live.form))
             if instantiable(local.engine, local.arguments) and not has_hidden(local):
-                return form_sql(local, scratch.database, scratch.name(live.name))
+                return with_database(form_sql(local, scratch.database, scratch.name(live.name)), live.database)
             columns = ", ".join(column_form_sql(column) for column in local.columns)
-            return create_table(scratch.sql_name(live.name), columns, _PLAIN)
+            return with_database(create_table(scratch.sql_name(live.name), columns, _PLAIN), live.database)
         case DictionaryForm():
             attributes = ", ".join(attribute_form_sql(column) for column in live.form.columns)
             # A dictionary in scratch must not load anything from where the live one does.

@@ -13,6 +13,7 @@ from aaiclick.clickhouse.topology import LOOK, Topology, named
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.error_codes import KEEPER_EXCEPTION
 from aaiclick.errors import ApplyError, StatementError
+from aaiclick.printable import count_text, verb_for
 from aaiclick.routine import Query, Routine, Rows, number, text
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import quote_string
@@ -352,7 +353,10 @@ def troubles(topology: Topology, database: str, tables: Collection[str], stuck: 
             # Not overwritten: of several troubles of a host the first is told.
             found.setdefault(number(place), f"has no session with Keeper: {name} is read-only there")
         elif number(age) > BEHIND:
-            words = f"is behind: {number(entries):,} entries of {name} wait since {number(age):,} s"
+            words = (
+                f"is behind: {count_text(number(entries), 'entry', 'entries')} of {name} "
+                f"{verb_for(number(entries), 'wait')} since {number(age):,} s"
+            )
             found.setdefault(number(place), words)
     if topology.kind == "queue":
         for entry in (yield from unfinished(Reach(topology), stuck)):

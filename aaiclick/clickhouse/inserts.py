@@ -16,6 +16,7 @@ from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.error_codes import UNKNOWN_TABLE, VIOLATED_CONSTRAINT
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note, Waiting
+from aaiclick.printable import count_that
 from aaiclick.routine import Command, Emit, Peer, Routine, text
 from aaiclick.sql.ddl import optimize_table, system
 
@@ -34,7 +35,7 @@ def drain(table: str, seconds: float, reason: str) -> Routine[None]:
     pending, waited = yield from _outlast(_WRITES, seconds, _POLL, f"running inserts to end before {table} is complete")
     if pending:
         raise ApplyError(
-            f"{table}: {len(pending)} inserts are still running after {waited:.0f} s "
+            f"{table}: {count_that(len(pending), 'insert', 'are')} still running after {waited:.0f} s "
             f"({', '.join(sorted(pending)[:3])}). {reason}"
         )
 

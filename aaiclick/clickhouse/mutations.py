@@ -10,16 +10,7 @@ from aaiclick.clickhouse.statements import ask, ddl
 from aaiclick.clickhouse.topology import LOOK, SINGLE, Topology
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.clock import clock
-from aaiclick.error_codes import (
-    ABORTED,
-    CANNOT_SCHEDULE_TASK,
-    MEMORY_LIMIT_EXCEEDED,
-    NOT_ENOUGH_SPACE,
-    QUERY_WAS_CANCELLED,
-    TIMEOUT_EXCEEDED,
-    TOO_MANY_PARTS,
-    TOO_MANY_SIMULTANEOUS_QUERIES,
-)
+from aaiclick.error_codes import ABORTED, LIMITS
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note, Progress
 from aaiclick.routine import Emit, Query, Routine, flag, number, text
@@ -34,19 +25,6 @@ RECALCULATE = "materialize_ttl_recalculate_only"
 """The setting of a table by which a new TTL works out expiry times, and deletes no row while it does."""
 _STILL = 10.0
 """Seconds without a part that was rewritten after which somebody should look."""
-_PASSING = frozenset(
-    {
-        TIMEOUT_EXCEEDED,
-        TOO_MANY_SIMULTANEOUS_QUERIES,
-        ABORTED,
-        MEMORY_LIMIT_EXCEEDED,
-        NOT_ENOUGH_SPACE,
-        TOO_MANY_PARTS,
-        QUERY_WAS_CANCELLED,
-        CANNOT_SCHEDULE_TASK,
-    }
-)
-"""Failures that a retry of the engine may get over: timeouts, limits of memory, disk, threads, cancelled merges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +48,7 @@ class Mutation:
     def fails_on_data(self) -> bool:
         """True where the engine gave a reason that no retry will change."""
         match = re.match(r"Code: (\d+)", self.failure)
-        return bool(self.failure) and (match is None or int(match.group(1)) not in _PASSING)
+        return bool(self.failure) and (match is None or int(match.group(1)) not in LIMITS)
 
     @property
     def interrupted(self) -> bool:

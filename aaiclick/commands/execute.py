@@ -6,18 +6,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from aaiclick.apply.everywhere import everywhere
 from aaiclick.apply.executor import apply_steps
-from aaiclick.apply.run import ApplyOptions, StepOutcome
-from aaiclick.clickhouse.every_host import Reach
+from aaiclick.apply.run import ApplyOptions, StepOutcome, on_all_hosts
 from aaiclick.clickhouse.tables import EXCHANGING
 from aaiclick.commands.approval.approved import as_approved, enter_approval
 from aaiclick.commands.inspection.digests import live_digest
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import PlannedMigration, filled_by_pending, make_plan
 from aaiclick.commands.inspection.recorded_forms import dump_forms
-from aaiclick.commands.script_runner import runner_for
 from aaiclick.errors import ApplyError, BlockedError, SchemaVersionError, StalePlanError
 from aaiclick.events import PlanReady
 from aaiclick.plan.gate import GateDecision
@@ -32,6 +30,10 @@ from aaiclick.state.record import Record
 from aaiclick.state.records import append, ensure_tables
 from aaiclick.state.transition import TransitionStart, UnfinishedMigration
 from aaiclick.versions.live_version import scripts_between
+
+if TYPE_CHECKING:
+    from aaiclick.clickhouse.every_host import Reach
+    from aaiclick.plan.operations import CallableWork, SqlWork
 
 Gate = Callable[[PlannedMigration], GateDecision]
 
@@ -100,7 +102,7 @@ def execute(planned: PlannedMigration, gate: Gate, site: Execution) -> Routine[E
         if not any(_is_move(step) for step in batch):
             # Also views that this run has dropped in front of a statement or function, and made behind it.
             commented = keep_again(planned.inspection.scope, planned.inspection.kept_views)
-            yield from everywhere(commented, site.options.reach)
+            yield from on_all_hosts(commented, site.options.reach)
             return Executed(first, planned, GateDecision(tuple(done), (), verdict.pending), tuple(outcomes))
         # What a statement or function of a migration left behind nobody could foresee, so the rest is planned anew.
         moved = {step.id for step in batch if _is_move(step)}
@@ -166,7 +168,13 @@ def execute_stand_alone(planned: PlannedMigration, steps: tuple[Step, ...], site
 
 def _options(site: Execution, found: Inspection, entries: StepEntries) -> ApplyOptions:
     collections = {item.name: item for item in found.schema.named_collections}
-    return replace(site.options, entries=entries, runner=runner_for(found, _numbered(found)), collections=collections)
+
+    def runner(work: CallableWork | SqlWork) -> Routine[None]:
+        from aaiclick.commands.script_runner import runner_for  # most plans have no statement and no function
+
+        return runner_for(found, _numbered(found))(work)
+
+    return replace(site.options, entries=entries, runner=runner, collections=collections)
 
 
 def _gate_again(gate: Gate, planned: PlannedMigration, done: tuple[str, ...]) -> GateDecision:
@@ -223,7 +231,7 @@ def _put_back(found: Inspection, verdict: GateDecision, reach: Reach | None) -> 
     """Undo what a dead run left of a change of a TTL, unless this run makes that change again."""
     again = {step.object for step in verdict.run if changes_ttl(step)}
     changed = {table: uuid for table, uuid in found.ttl_changes.items() if table not in again}
-    yield from everywhere(undo_ttl_changes(found.scope, changed), reach)
+    yield from on_all_hosts(undo_ttl_changes(found.scope, changed), reach)
 
 
 def _transition_start(planned: PlannedMigration, batch: tuple[Step, ...], site: Execution) -> TransitionStart | None:

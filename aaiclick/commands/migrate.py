@@ -8,34 +8,27 @@ from functools import partial
 
 from aaiclick.apply.backfill.backfill import finish_backfills
 from aaiclick.apply.rebuild.resume import abandon, abandon_quietly
-from aaiclick.apply.recovery import recover_killed_runs
-from aaiclick.apply.replicated.kept_tables import drop_expired_everywhere
-from aaiclick.apply.replicated.resume import abandon_everywhere, abandon_everywhere_quietly
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.scratch import sweep_stale_scratch
 from aaiclick.catalog.server_objects.functions import sweep_stand_ins
-from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, read_bookkeeping
+from aaiclick.clickhouse.topology import Topology
 from aaiclick.clock import clock
 from aaiclick.commands.approval.approved import as_approved, end_approval, require_approved
 from aaiclick.commands.approval.stand_alone import refused_besides, stand_alone
 from aaiclick.commands.decide import compared, gate, obstacle
 from aaiclick.commands.execute import Execution, execute, execute_stand_alone
-from aaiclick.commands.hosts.reach import within_reach
-from aaiclick.commands.hosts.recover import settle_on_hosts
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
 from aaiclick.commands.inspection.warm import warm
 from aaiclick.commands.newer_version import newer
 from aaiclick.commands.report import Report, report_of
-from aaiclick.commands.rollback.unfinished_rollback import settle_back
 from aaiclick.commands.session import under_lease
 from aaiclick.commands.start.left_guards import drop_left
 from aaiclick.commands.start.recording import record_transition
 from aaiclick.commands.start.run import HeldRun, Run, asks_for_more
 from aaiclick.errors import ApplyError
 from aaiclick.lease.acquire import LEASE_SECONDS
-from aaiclick.lease.generations import holders as generation_holders
 from aaiclick.lease.late_cache import shut_out
 from aaiclick.lease.lock import former_holders
 from aaiclick.lease.renew import Lease
@@ -96,6 +89,8 @@ def _ended(database: str, own: str, holders: Collection[str]) -> Routine[frozens
     others = [nonce for nonce in holders if nonce != own]
     books = yield from read_bookkeeping(database)
     if books.shared:
+        from aaiclick.lease.generations import holders as generation_holders
+
         return (yield from generation_holders(books)) & frozenset(others)
     return (yield from former_holders(database, others))
 
@@ -117,8 +112,12 @@ def _apply(
     options = _options(run.policy)
     ours = yield from read_owned(database, absent)
     if (yield from read_bookkeeping(database)).shared:
+        from aaiclick.commands.hosts.recover import settle_on_hosts
+
         ours, options = yield from settle_on_hosts(run.schema, ours, options, resume=True)
     elif ours.remains or ours.tombstones:
+        from aaiclick.apply.recovery import recover_killed_runs
+
         # A client that was killed does not end its statement: it could still write into what is put right here.
         yield from shut_out(database, former_runs(ours.tombstones), buried_runs(ours.tombstones))
         done = yield from recover_killed_runs(ours, options, resume=True)
@@ -129,13 +128,18 @@ def _apply(
     try:
         return (yield from _plan_and_carry_out(held, planned))
     except Exception:
-        yield from (abandon_quietly if options.reach is None else abandon_everywhere_quietly)(database, options)
+        yield from _abandon(database, options, quietly=True)
         raise
 
 
-def _abandon(database: str, options: ApplyOptions) -> Routine[None]:
-    """Undo the copies that nobody went on with."""
-    yield from (abandon if options.reach is None else abandon_everywhere)(database, options)
+def _abandon(database: str, options: ApplyOptions, *, quietly: bool = False) -> Routine[None]:
+    """Undo the copies that nobody went on with. ``quietly``: behind an error, which is the one that counts."""
+    if options.reach is None:
+        yield from (abandon_quietly if quietly else abandon)(database, options)
+        return
+    from aaiclick.apply.replicated.resume import abandon_everywhere, abandon_everywhere_quietly
+
+    yield from (abandon_everywhere_quietly if quietly else abandon_everywhere)(database, options)
 
 
 def _clear_away(held: HeldRun, recorded: RecordedState) -> Routine[HeldRun]:
@@ -178,12 +182,8 @@ def _plan_and_carry_out(held: HeldRun, planned: PlannedMigration | None) -> Rout
         yield Emit(compared(planned))
     if run.approved is not None:
         planned = yield from as_approved(planned)
-    if not found.topology.single and planned.plan.steps:
-        held = replace(held, options=(yield from within_reach(planned, run.policy.allowed, held.options)))
-    elif not found.topology.single and held.options.reach is None:
-        held = replace(held, options=replace(held.options, reach=Reach(found.topology)))
-    if held.options.reach is not None:
-        yield from drop_expired_everywhere(held.owned, held.options.reach)
+    if not found.topology.single or held.options.reach is not None:
+        held = yield from _reaching(held, planned, found.topology)
     site = Execution(
         database,
         held.nonce,
@@ -210,6 +210,22 @@ def _plan_and_carry_out(held: HeldRun, planned: PlannedMigration | None) -> Rout
     return replace(report, notes=(*report.notes, *notes))
 
 
+def _reaching(held: HeldRun, planned: PlannedMigration, topology: Topology) -> Routine[HeldRun]:
+    """On a cluster: with the hosts that statements are sent to, on which what has expired is dropped."""
+    from aaiclick.apply.replicated.kept_tables import drop_expired_everywhere
+    from aaiclick.clickhouse.every_host import Reach
+    from aaiclick.commands.hosts.reach import within_reach
+
+    options = held.options
+    if not topology.single and planned.plan.steps:
+        options = yield from within_reach(planned, held.run.policy.allowed, options)
+    elif not topology.single and options.reach is None:
+        options = replace(options, reach=Reach(topology))
+    if options.reach is not None:
+        yield from drop_expired_everywhere(held.owned, options.reach)
+    return replace(held, options=options)
+
+
 def _gate(run: Run, planned: PlannedMigration) -> GateDecision:
     """What may run. What nobody can allow is said first, and then whether it is what was approved."""
     if run.approved is not None and obstacle(planned) is None:
@@ -229,6 +245,8 @@ def _look(held: HeldRun, recorded: RecordedState) -> Routine[Inspection]:
         run.schema, held.database, allowed, empty=held.empty, owned=held.owned, recorded=recorded
     )
     if found.unfinished_rollback is not None:
+        from aaiclick.commands.rollback.unfinished_rollback import settle_back
+
         yield from settle_back(found, found.unfinished_rollback, str(run.owner))
         found = yield from inspect_database(run.schema, held.database, allowed, owned=held.owned)
     # Before the plan, whose ALTERs are tried on copies of these definitions.

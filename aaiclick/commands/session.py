@@ -7,10 +7,10 @@ from typing import TypeVar
 
 from aaiclick.apply.interrupted import end_interrupted
 from aaiclick.clickhouse.shared.bookkeeping import KEEPER_ADVICE, WITHOUT_KEEPER, Bookkeeping, with_bookkeeping
-from aaiclick.clickhouse.shared.opening import open_tables
 from aaiclick.commands.inspection.where_recorded import TABLES
 from aaiclick.errors import ApplyError, LeaseLostError, StatementError
-from aaiclick.lease.acquire import INTERRUPTIONS, StillNeeded, acquire, give_up, guarded, let_go, release
+from aaiclick.lease.acquire import INTERRUPTIONS, acquire, give_up, guarded, let_go, release
+from aaiclick.lease.entering import StillNeeded
 from aaiclick.lease.guard import forget_cache
 from aaiclick.lease.owner import Owner
 from aaiclick.lease.renew import Lease
@@ -90,5 +90,7 @@ def _under_lease(
 
 def _opened(books: Bookkeeping, body: Callable[[Lease], Routine[T]], lease: Lease) -> Routine[T]:
     """Before anything is read or written down, all hosts have the tables for it."""
+    from aaiclick.clickhouse.shared.opening import open_tables
+
     yield from open_tables(books, TABLES)
     return (yield from body(lease))

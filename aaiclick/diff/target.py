@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from aaiclick.catalog.forms import ColumnForm, ConstraintForm, TableForm
 from aaiclick.catalog.normalize import arguments_as_live, key_elements, normal
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT, GUARD
+from aaiclick.diff.computed_otherwise import computed_otherwise
 from aaiclick.diff.guessed_format import with_guessed_format
 from aaiclick.diff.renamed_columns import renamed_form
 from aaiclick.specs.columns import Column
@@ -83,6 +84,7 @@ def make_target(
         unsaid = [key for key in ("partition_by", "primary_key", "order_by") if not engine.declares(key)]
         form = with_guessed_format(replace(form, **{key: getattr(stays, key) for key in unsaid}), live)
     form = replace(form, settings=_settings(table, declared, live, notes))
+    notes += computed_otherwise(stays, form)
     notes += _left_alone(form, declared, undeclared, _beside(table, live, all_renames or {}))
     return Target(form, applied, tuple(column.name for column in undeclared), tuple(notes), free_key, blocking)
 

@@ -11,7 +11,7 @@ import re
 import tempfile
 import threading
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
@@ -90,8 +90,10 @@ def _name(value: str) -> str:
 class Connection:
     """One connection to the engine with its own current database, settings and temporary tables."""
 
-    def __init__(self, raw: RawConnection, scratch: str) -> None:
+    def __init__(self, raw: RawConnection, scratch: str, prelude: Mapping[str, str] | None = None) -> None:
+        """``prelude``: settings that go with those of the first request, in one SET, which costs half a query."""
         self._raw = raw
+        self._prelude = dict(prelude or {})
         self._scratch = scratch
         self._home = "default"
         self._at = "default"
@@ -118,11 +120,10 @@ class Connection:
             )
             raise EngineError.make(164, f"Cannot execute query in readonly mode. {hint}", "READONLY")
         self._move_to(request.database or self._home)
-        self._lay_over(request.settings)
-        if self._tagging and request.query_id and "log_comment" not in request.settings:
-            # The engine gives every statement a query_id of its own: the client's one shows as log_comment in
-            # system.processes.
-            self.execute(f"SET log_comment = {_quote(request.query_id)}")
+        tagged = self._tagging and bool(request.query_id) and "log_comment" not in request.settings
+        # The engine gives every statement a query_id of its own: the client's one shows as log_comment in
+        # system.processes.
+        self._lay_over(request.settings, [f"log_comment = {_quote(request.query_id)}"] if tagged else [])
         made: list[str] = []
         started = time.monotonic()
         try:
@@ -149,13 +150,17 @@ class Connection:
     def close(self) -> None:
         self._raw.close()
 
+    def settle(self) -> None:
+        """Sets the prelude now."""
+        self._lay_over({}, ())
+
     def _move_to(self, database: str) -> None:
         if database != self._at:
             self.execute(f"USE {_name(database)}")
             self._at = database
 
-    def _lay_over(self, wanted: Mapping[str, str]) -> None:
-        """Sets what the URL asks for and takes back what the last request of this session laid over."""
+    def _lay_over(self, wanted: Mapping[str, str], also: Sequence[str]) -> None:
+        """Sets what the URL asks for, and ``also``, and takes back what the last request of this session laid over."""
         back = [name for name in self._laid_over if name not in wanted]
         if back:
             former = [(name, self._laid_over.pop(name)[1]) for name in back]
@@ -163,14 +168,16 @@ class Connection:
                 "SET " + ", ".join(f"{name} = {'DEFAULT' if was is None else _quote(was)}" for name, was in former)
             )
         new = {name: value for name, value in wanted.items() if self._laid_over.get(name, (None,))[0] != value}
-        if not new:
-            return
         for name in new:
             if not _SETTING.fullmatch(name):
                 raise EngineError.make(115, f"Unknown setting '{name}'", "UNKNOWN_SETTING")
         # Before they are set: what the session had of them is put back for its next request.
         own = self._own_values([name for name in new if name not in self._laid_over])
-        self.execute("SET " + ", ".join(f"{name} = {_quote(value)}" for name, value in new.items()))
+        unasked = [f"{name} = {value}" for name, value in self._prelude.items() if name not in new]
+        together = [*unasked, *(f"{name} = {_quote(value)}" for name, value in new.items()), *also]
+        if together:
+            self.execute("SET " + ", ".join(together))
+        self._prelude = {}
         for name, value in new.items():
             previous = self._laid_over[name][1] if name in self._laid_over else own.get(name)
             self._laid_over[name] = (value, previous)
@@ -268,7 +275,7 @@ class Engine:
             raise EngineError.of(error) from error
         self._scratch = scratch
         self._read_only = read_only
-        self._prelude = ""
+        self._prelude: dict[str, str] = {}
         self._sessions: dict[str, _Session] = {}
         self._lock = threading.Lock()
         # The engine shuts down with its last connection: this one stays open for as long as the server runs.
@@ -278,7 +285,7 @@ class Engine:
         known = ", ".join(_quote(name) for name in _SERVER_DEFAULTS)
         # Older releases do not know all of them, and would refuse the whole SET.
         names = self._base.execute(f"SELECT name FROM system.settings WHERE name IN ({known})").bytes().decode().split()
-        self._prelude = ", ".join(f"{name} = {_SERVER_DEFAULTS[name]}" for name in names)
+        self._prelude = {name: str(_SERVER_DEFAULTS[name]) for name in names}
 
     def run(self, request: Request) -> Answer:
         """Carries out one request, in its session if it names one."""
@@ -299,6 +306,7 @@ class Engine:
         """For environments without a Python module for this encoding: the engine reads compressed files."""
         connection = self._connect(Connection)
         try:
+            connection.settle()
             return connection.unpack(data, encoding)
         finally:
             connection.close()
@@ -345,9 +353,10 @@ class Engine:
             raw = self._open()
         except Exception as error:
             raise EngineError.of(error) from error
-        connection = kind(raw, self._scratch)
-        if self._prelude:
-            connection.execute(f"SET {self._prelude}")
+        connection = kind(raw, self._scratch, self._prelude)
+        # What a session puts back behind a request is what it had before, and with readonly nothing is set any more.
+        if self._read_only or kind is not Connection:
+            connection.settle()
         if self._read_only:
             connection.execute("SET readonly = 2")
         return connection

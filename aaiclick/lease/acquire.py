@@ -9,35 +9,29 @@ It is free where there is nothing to do: nothing of this runs before a differenc
 paused for longer than the lease time is taken over; one whose process is known to be gone, at once. Whoever waits says
 so, asks ``still_needed`` again whenever a holder has ended, and goes on without the lease once the answer is no.
 
-The protocol is in ``contender`` (waiting for another holder), ``lock`` (lock and heartbeats), ``tombstones`` (how an
+The protocol is in ``contender`` (waiting for another holder), ``entering`` (between winning it and the first
+statement), ``acquire_shared`` (that of a cluster), ``lock`` (lock and heartbeats), ``tombstones`` (how an
 incarnation ends), ``renew`` (renew, check, release), ``former_holders`` (ending their statements) and ``guard``
 (carrying out work under it).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from aaiclick.clickhouse.shared.bookkeeping import NOT_NOW, Bookkeeping
+from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping
 from aaiclick.clock import clock
-from aaiclick.errors import AaiclickError, LeaseLostError, StatementError
-from aaiclick.events import Note
+from aaiclick.errors import AaiclickError, LeaseLostError
 from aaiclick.lease.contender import (
     Contender,
     LeaseWait,
     holder_is_gone,
-    not_yet,
     say_taking_over,
     say_waited,
     time_left,
     wait_for,
 )
-from aaiclick.lease.former_holders import end_former_statements
-from aaiclick.lease.generations import open_lease
+from aaiclick.lease.entering import StillNeeded, enter, give_up, lost_at_once
 from aaiclick.lease.guard import guarded
-from aaiclick.lease.keeper import GenerationWatch, KeeperLease, known, watch_on, win
 from aaiclick.lease.lock import Holder, create_beats, create_lock, current_lock, tagged
-from aaiclick.lease.one_host import one_host_holder
 from aaiclick.lease.owner import Owner, this_process
 from aaiclick.lease.renew import (
     Lease,
@@ -48,7 +42,7 @@ from aaiclick.lease.renew import (
     renew,
     renew_loop_step,
 )
-from aaiclick.lease.tombstones import collect, end_lock
+from aaiclick.lease.tombstones import end_lock
 from aaiclick.relay import INTERRUPTIONS
 from aaiclick.routine import Emit, Nonce, Routine, text
 
@@ -67,8 +61,6 @@ __all__ = [
     "tagged",
     "this_process",
 ]
-
-StillNeeded = Callable[[], Routine[bool]]
 
 LEASE_SECONDS = 30.0
 """So long a holder that was killed is waited for where nobody can tell that its process is gone."""
@@ -99,7 +91,11 @@ def acquire(
     me = Contender(database, owner, lease_seconds, embedded, (yield from clock()))
     try:
         if books is not None and books.shared:
-            return (yield from _acquire_shared(me, KeeperLease(books), still_needed, max_wait))
+            # One host loads nothing that only many need.
+            from aaiclick.lease.acquire_shared import acquire_shared
+            from aaiclick.lease.keeper import KeeperLease
+
+            return (yield from acquire_shared(me, KeeperLease(books), still_needed, max_wait))
         return (yield from _acquire(me, still_needed, max_wait, collecting))
     except INTERRUPTIONS:
         # Whoever asks next would have to wait for it: nobody else knows of this one yet.
@@ -127,11 +123,11 @@ def _acquire(
             lease = yield from _create(me, seen.now)
             if lease is not None:
                 try:
-                    return (yield from _enter(me, wait, lease, still_needed, max_wait, collecting))
+                    return (yield from enter(me, wait, lease, still_needed, max_wait, collecting))
                 # Won and lost again before the first statement, as after a long pause. Nothing was done under it, so
                 # this process contends once more, like any other.
                 except LeaseLostError:
-                    yield Emit(_lost_at_once(database))
+                    yield Emit(lost_at_once(database))
         else:
             wait, left = yield from time_left(me, holder, seen, wait)
             # A process of this machine that is certainly gone is not waited for.
@@ -140,83 +136,6 @@ def _acquire(
             # watched.
             if (left > 0 and not gone) or not (yield from _take_over(database, holder, gone)):
                 wait = yield from wait_for(me, holder, wait, left, (yield from clock()), max_wait)
-
-
-def _acquire_shared(
-    me: Contender, store: KeeperLease, still_needed: StillNeeded | None, max_wait: float
-) -> Routine[Lease | None]:
-    """The same on a cluster: a free lease and that of a dead holder are both won by the next generation."""
-    # Before any look: the host needs the tables to answer.
-    yield from open_lease(store.books)
-    # One nonce for all attempts: an INSERT that nobody answered is known by it when its row shows up.
-    nonce = text((yield Nonce())[0][0])
-    wait, watch, lost_number = LeaseWait(), GenerationWatch(), 0
-    while True:
-        seen = yield from known(store.books)
-        now = yield from clock()
-        # Neither a reason to contend nor one to take anybody for dead: a host that lags behind may lack the newest row.
-        if isinstance(seen, StatementError):
-            why = f"the host that answers does not know who migrates database {me.database}"
-            wait = yield from not_yet(me, wait, f"{why} ({seen.message.partition('. ')[0]})", now, max_wait)
-            continue
-        if wait.nonce and (seen.free or seen.nonce != wait.nonce):
-            wait = LeaseWait(told=wait.told)
-            if still_needed is not None and not (yield from still_needed()):
-                yield from say_waited(me, wait, taken=False)
-                return None
-        watch = watch_on(watch, seen, now)
-        # Nobody knows how long a generation was granted of which the row is lost.
-        left = watch.left(seen, seen.seconds if seen.nonce else me.seconds)
-        base = seen.number
-        # That number was tried in vain, and after a whole lease time no row has it: its token may be used up for good,
-        # so the next number is contended for.
-        if lost_number > base and left <= 0:
-            base = lost_number
-        mine = seen.nonce == nonce  # won after all, by an INSERT that nobody answered: too late to count on its time
-        free = seen.free or mine
-        gone = not free and bool(seen.nonce) and left > 0 and (yield from holder_is_gone(me.owner, seen.owner))
-        if not (free or gone or left <= 0):
-            wait = yield from wait_for(me, Holder(seen.nonce, seen.owner, 0, seen.seconds), wait, left, now, max_wait)
-            continue
-        # A release that knows no clusters has a lock of its own on one host, and sees nothing of this lease: so it is
-        # looked for before a generation is won.
-        older = yield from one_host_holder(store.books, me.seconds)
-        if older:
-            wait = yield from not_yet(me, wait, older, now, max_wait)
-            continue
-        if not free:
-            yield from say_taking_over(me.database, seen.owner, gone)
-        # The holder's time counts from before its INSERT, a contender's from the look that shows the row: the holder's
-        # is over first.
-        sent = yield from clock()
-        lease = Lease(me.database, nonce, me.owner, me.seconds, 0, sent, store, base + 1)
-        me.tried[:] = [lease]
-        won = yield from _won(store.books, base, nonce, me)
-        if won:
-            try:
-                return (yield from _enter(me, wait, lease, still_needed, max_wait, collecting=False))
-            except LeaseLostError:
-                yield Emit(_lost_at_once(me.database))
-                # The old nonce stands in a generation that is over: with it that row would be taken for this one's.
-                nonce = text((yield Nonce())[0][0])
-        else:
-            lost_number = base + 1
-            wait = yield from not_yet(me, wait, f"another process begins to migrate {me.database}", now, max_wait)
-
-
-def _won(books: Bookkeeping, base: int, nonce: str, me: Contender) -> Routine[bool]:
-    """Whether the next generation is this one's. Where the host does not know, the next look tells: a generation that
-    was won all the same is followed by another one."""
-    try:
-        return (yield from win(books, base, nonce, me.owner, me.seconds))
-    except StatementError as error:
-        if error.code not in NOT_NOW:
-            raise
-        return False
-
-
-def _lost_at_once(database: str) -> Note:
-    return Note(f"the migration lease on database {database} was lost at once; trying again", "warning")
 
 
 def _take_over(database: str, holder: Holder, gone: bool) -> Routine[bool]:
@@ -255,32 +174,6 @@ def _create(me: Contender, now: int) -> Routine[Lease | None]:
         raise
 
 
-def _enter(
-    me: Contender, wait: LeaseWait, lease: Lease, still_needed: StillNeeded | None, max_wait: float, collecting: bool
-) -> Routine[Lease | None]:
-    """What a winner does before its first statement."""
-    try:
-        yield from say_waited(me, wait, taken=True)
-        # Before anything is read for good: a statement of a former holder could still change it.
-        lease = yield from end_former_statements(lease, max_wait)
-        if collecting:
-            yield from collect(lease.database, lease.seconds, lease.nonce)
-        # Once more under the lock: between the last look and the CREATE another process may have had the lease and done
-        # it all.
-        needed = still_needed is None or (yield from still_needed())
-    except LeaseLostError:
-        raise
-    except Exception as error:
-        if (yield from ended_by_successor(lease, error)):
-            raise LeaseLostError(f"the migration lease on database {lease.database} was lost at once") from error
-        yield from give_up(lease)
-        raise
-    if needed:
-        return lease
-    yield from release(lease)
-    return None
-
-
 def let_go(lease: Lease) -> Routine[None]:
     """Release a lease after an interruption, where it is held: it may not have been won yet, or be given back
     already."""
@@ -291,11 +184,3 @@ def let_go(lease: Lease) -> Routine[None]:
     except AaiclickError as error:
         if not isinstance(error, LeaseLostError):
             yield Emit(not_given_back_note(lease, error))
-
-
-def give_up(lease: Lease) -> Routine[None]:
-    """Release the lease after an error. A second error is ignored: the lock then runs out by itself."""
-    try:
-        yield from release(lease)
-    except AaiclickError as error:
-        yield Emit(not_given_back_note(lease, error))

@@ -19,6 +19,7 @@ from aaiclick.diff.changes.projections import ChangeProjection
 from aaiclick.diff.hazards import MATERIALIZE, Hazard
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import Alter, AlterWork
+from aaiclick.printable import rows_text, verb_for
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.sql.clauses import materialize, materialize_projection
 from aaiclick.sql.ddl import alter_table
@@ -157,7 +158,10 @@ def _step(database: str, live: LiveObject, kind: str, name: str) -> Step:
     command = materialize_projection(quote_name(name)) if kind == "projection" else _command(kind, name)
     sql = alter_table(qualified(database, live.name), command)
     words = f"{kind} of {name}" if kind == "statistics" else f"{kind} {name}"
-    change = f"the {live.rows:,} rows that are there are not in the {words}"
+    change = (
+        f"the {rows_text(live.rows)} that {verb_for(live.rows, 'are')} there {verb_for(live.rows, 'are')} not in "
+        f"the {words}"
+    )
     said = f"the server fills the {words} of {live.name} in the background"
     hazard = Hazard("rewrites-data", said, f"{MATERIALIZE} {live.name}.{name}")
     work = AlterWork(live.name, (Alter(sql, mutates=True),))

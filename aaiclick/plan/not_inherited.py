@@ -21,6 +21,7 @@ from aaiclick.diff.changes.materialize_columns import MaterializeColumns
 from aaiclick.diff.hazards import DESTRUCTIVE, Hazard, HazardKind
 from aaiclick.errors import StatementError
 from aaiclick.plan.strategies.context import TableDiff
+from aaiclick.printable import count_text
 from aaiclick.routine import Routine
 
 _WINDOW = "non_replicated_deduplication_window"
@@ -121,7 +122,7 @@ def _streams(diff: TableDiff, data_name: str) -> Routine[NotInherited]:
     names = ", ".join(found.streams)
     message = (
         f"{names} may bring rows in the moment of the exchange, which are lost: stop "
-        f"{'it' if len(found.streams) == 1 else 'them'} first (DETACH TABLE)"
+        f"{'it' if len(found.streams) == 1 else 'them'} first (DETACH TABLE){found.doubt}"
     )
     return NotInherited((Hazard("loses-rows", message, f"writers-stopped {diff.live.name}"),))
 
@@ -133,7 +134,8 @@ def _tokens(diff: TableDiff) -> tuple[Hazard, ...]:
     if window in ("0", "false"):
         return ()
     message = (
-        f"the new table does not know the last {window} inserts of {diff.live.name}: one of them that is sent again "
+        f"the new table does not know the last {count_text(int(window), 'insert')} of {diff.live.name}: one "
+        "of them that is sent again "
         "after the exchange"
         " is not recognised, and its rows are there twice"
     )

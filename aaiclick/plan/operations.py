@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 from aaiclick.catalog.forms import Settings, TableForm
 from aaiclick.diff.hazards import Hazard, HazardKind
+from aaiclick.printable import count_text, count_that
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,21 @@ class MergeFinding:
     kind: HazardKind
     """What it does to rows."""
     message: str
-    """The sentence, with places for the counts (``{0:,}``)."""
+    """The sentence, with places for the counts: ``{0:,}``, ``{0:key}`` (1 key, 2 keys), ``{0:key become}``."""
     allow: str
     """What allows it."""
     one: str = ""
     """The sentence where the first of them is 1; '' for the same one."""
+
+
+class _Count(int):
+    """A count as it stands in a sentence, by what is counted."""
+
+    def __format__(self, spec: str) -> str:
+        noun, _, verb = spec.partition(" ")
+        if verb:
+            return count_that(self, noun, verb)
+        return count_text(self, noun) if noun.isalpha() else super().__format__(spec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +95,7 @@ class MergeLook:
         for each in self.findings:
             if all(counts[place] > 0 for place in each.places):
                 words = each.one if each.one and counts[each.places[0]] == 1 else each.message
-                return Hazard(each.kind, words.format(*counts), each.allow)
+                return Hazard(each.kind, words.format(*map(_Count, counts)), each.allow)
         return None
 
 

@@ -8,17 +8,18 @@ from dataclasses import replace
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, ViewForm
 from aaiclick.errors import MigrationError
-from aaiclick.plan import steps
 from aaiclick.plan.comparison.recorded import Planned, declared_views, earlier_names, known_form, live_sources
 from aaiclick.plan.declaration.names import require_names
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AlterWork, AttachWork
 from aaiclick.plan.rehearsal.cache import Rehearsed
 from aaiclick.plan.server_objects.planned import PlannedServerObjects, plan_server_objects
+from aaiclick.printable import rows_that
 from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, TableFamily, View
+from aaiclick.sql.function_calls import lookups
 from aaiclick.versions.upgrade_path import UpgradePath
 
 
@@ -95,11 +96,13 @@ def plan_objects(
     if alone:
         shown = (yield from _shown(plain, schema, catalog, forms_of)) if plain else ()
         yield from _require_creatable(missing, plain, catalog, first, path, tried)
-        return Planned((*first.steps, *created, *shown, *dropped), first.notes, forms_of)
+        listed = _in_turn((*first.steps, *created, *shown, *dropped), schema, catalog)
+        return Planned(listed, first.notes, forms_of)
     if not others and not families and (as_recorded := _as_recorded(schema, sources, path)) is not None:
         yield from _require_creatable(missing, (), catalog, first, path, tried)
         beside = (*first.notes, *_beside(schema, catalog, sources, path))
-        return Planned((*first.steps, *created, *dropped), beside, {**as_recorded, **forms_of})
+        listed = _in_turn((*first.steps, *created, *dropped), schema, catalog)
+        return Planned(listed, beside, {**as_recorded, **forms_of})
 
     # Here because it is half of the planner: where nothing differs, most of a start would go into loading it.
     from aaiclick.plan.comparison.in_scratch import ToCompare, plan_in_scratch
@@ -178,6 +181,15 @@ def _created(missing: Sequence[Table], catalog: Catalog) -> Routine[tuple[Step, 
     return (yield from create_tables(missing, catalog))
 
 
+def _in_turn(listed: tuple[Step, ...], schema: Schema, catalog: Catalog) -> tuple[Step, ...]:
+    """The steps, with a table behind the dictionaries, Join and Set tables that its expressions ask."""
+    if not any(lookups(sql) for step in listed if step.strategy == "create" for sql in step.sql):
+        return listed
+    from aaiclick.plan.declaration.new_lookups import behind_lookups
+
+    return behind_lookups(listed, schema.objects, catalog)
+
+
 def _require_creatable(
     missing: Sequence[Table],
     others: Sequence[View | Dictionary],
@@ -203,7 +215,7 @@ def _beside(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject],
         for old in earlier_names(table, path):
             live = catalog.get(old)
             if table.name in sources and live is not None and old not in taken:
-                rows = f"its {live.rows:,} rows are" if live.rows else "what it holds is"
+                rows = f"its {rows_that(live.rows, 'are')}" if live.rows else "what it holds is"
                 found[old] = (
                     f"table {old} is there beside {sources[table.name].name}, its new name: nothing is renamed, and "
                     f"{rows} not in {table.name} (left alone)"
@@ -231,5 +243,9 @@ def _dropped(
 ) -> tuple[Step, ...]:
     """Optional drops of objects that an earlier version of this schema declared and this one does not."""
     declared = {item.name for item in schema.objects} | {live.name for live in sources.values()}
-    gone = sorted(name for name in path.once_declared if name not in declared and catalog.get(name) is not None)
-    return tuple(steps.drop_step(catalog.database, catalog.objects[name]) for name in gone)
+    gone = [name for name in path.once_declared if name not in declared and catalog.get(name) is not None]
+    if not gone:
+        return ()
+    from aaiclick.plan.declaration.undeclared_drops import undeclared_drops
+
+    return undeclared_drops(gone, catalog)

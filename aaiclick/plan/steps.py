@@ -12,6 +12,7 @@ from aaiclick.diff.changes.base import Change
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.model import Step, Strategy
 from aaiclick.plan.operations import Alter, AlterWork, AttachWork, CreateWork, DropWork, Guard, RebuildWork, ReplaceWork
+from aaiclick.printable import all_text, verb_for
 from aaiclick.sql.clauses import attach_all_partitions_from
 from aaiclick.sql.ddl import alter_table, drop, exchange_tables, rename_table
 from aaiclick.sql.quoting import qualified, quote_name
@@ -155,7 +156,11 @@ def drop_step(database: str, live: LiveObject) -> Step:
         case _:
             noun, kind = "table", "TABLE"
             hazards = (
-                Hazard("loses-rows", f"all {live.rows:,} rows of {name} are gone", f"drop-table {name}"),
+                Hazard(
+                    "loses-rows",
+                    f"{all_text(live.rows, 'row')} of {name} {verb_for(live.rows, 'are')} gone",
+                    f"drop-table {name}",
+                ),
                 Hazard("cannot-be-undone", f"a dropped table cannot be brought back: {name}"),
             )
     sql = drop(kind, qualified(database, name))
@@ -279,7 +284,12 @@ def rebuild_step(diff: TableDiff, work: RebuildWork, changes: Sequence[Change], 
         "-- wait for inserts that were running, move their rows across; keep the old table for a rollback, then",
         drop("TABLE", new),
     ]
-    extra = [Hazard("rewrites-data", f"all {diff.live.rows:,} rows of {diff.live.name} are copied")]
+    extra = [
+        Hazard(
+            "rewrites-data",
+            f"{all_text(diff.live.rows, 'row')} of {diff.live.name} {verb_for(diff.live.rows, 'are')} copied",
+        )
+    ]
     if work.fenced:
         extra.append(
             Hazard("holds-up-writers", f"inserts into {diff.live.name} are refused while the last part is copied")

@@ -17,6 +17,7 @@ from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.diff.changes.ttl import ChangeColumnTtl, ChangeTtl, keeps_all
 from aaiclick.diff.target import make_target
 from aaiclick.plan.comparison.recorded import live_sources
+from aaiclick.plan.declaration.new_lookups import with_new_lookups
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import Alter, AlterWork
 from aaiclick.routine import Routine
@@ -68,7 +69,10 @@ def ttl_steps(
                 objects[live.name] = replace(live, form=form)
         return TtlSteps(tuple(found), replace(catalog, objects=objects))
 
-    return (yield from with_scratch(body, fallback=catalog.database))
+    def inside(scratch: Scratch) -> Routine[TtlSteps]:
+        return (yield from with_new_lookups(scratch, schema.objects, catalog, body))
+
+    return (yield from with_scratch(inside, fallback=catalog.database))
 
 
 def without_ttl(table: Table) -> Table:

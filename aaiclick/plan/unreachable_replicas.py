@@ -9,6 +9,7 @@ from aaiclick.catalog.forms import Catalog
 from aaiclick.clickhouse.topology import SINGLE, Kind, Topology
 from aaiclick.diff.hazards import ONE_NODE
 from aaiclick.errors import HazardNotAllowedError
+from aaiclick.printable import count_text
 
 SUPPORTED: frozenset[Kind] = frozenset({"queue", "database"})
 """Kinds of clusters on which changes are carried out."""
@@ -26,7 +27,7 @@ def several(catalog: Catalog, allowed: Collection[str], topology: Topology = SIN
     if topology.kind == "queue":
         return f"database {catalog.database} is on {topology.words}"
     if catalog.replicas > 1:
-        return f"database {catalog.database} has {catalog.replicas} replicas"
+        return f"database {catalog.database} has {count_text(catalog.replicas, 'replica')}"
     if catalog.replicas < 0:
         return (
             f"database {catalog.database} is replicated ({catalog.database_engine}), and nothing tells to how many "
@@ -38,7 +39,7 @@ def several(catalog: Catalog, allowed: Collection[str], topology: Topology = SIN
     more = f", as {len(found) - 1} more of its schema have" if len(found) > 1 else ""
     if found[0].engine.startswith("Shared"):
         return f"{found[0].name} is there for other replicas as well ({found[0].engine}){more}"
-    return f"{found[0].name} has {found[0].replicas} replicas{more}"
+    return f"{found[0].name} has {count_text(found[0].replicas, 'replica')}{more}"
 
 
 def note_of(words: str) -> str:

@@ -11,6 +11,7 @@ from pydantic import Field
 from typing_extensions import Unpack
 
 from aaiclick.errors import SpecError
+from aaiclick.printable import count_text, count_that
 from aaiclick.specs.base import Spec
 from aaiclick.specs.columns import Column, SettingValue
 from aaiclick.specs.engines import AggregatingMergeTree
@@ -227,7 +228,9 @@ class Aggregate:
         types = list(measure.types) or [self._type(raw, path, argument) for argument in measure.arguments]
         if len(types) != len(measure.arguments):
             raise SpecError(
-                path, f"{measure.expression} has {len(measure.arguments)} arguments, and {len(types)} types are given"
+                path,
+                f"{measure.expression} has {count_text(len(measure.arguments), 'argument')}, and "
+                f"{count_that(len(types), 'type', 'are')} given",
             )
         return measure.called("State", text), f"AggregateFunction({', '.join([measure.function, *types])})"
 

@@ -14,6 +14,7 @@ from aaiclick.clickhouse.storages import remove_guards
 from aaiclick.clickhouse.tables import Physical, physical
 from aaiclick.clickhouse.write_fence import lift_fence
 from aaiclick.events import Note
+from aaiclick.printable import rows_text
 from aaiclick.routine import Emit, Nonce, Routine, number, text
 from aaiclick.sql.clauses import modify_setting, reset_setting
 from aaiclick.sql.ddl import alter_table, rename_table
@@ -195,7 +196,7 @@ def drop_expired(
             yield from _keep_on(
                 database,
                 row,
-                f"{late:,} rows reached it after it was replaced, and {row.kept.table} does not have them",
+                f"{rows_text(late)} reached it after it was replaced, and not {row.kept.table}",
             )
             continue
         # The setting goes second: without the numbers, a kept table that a kill has left could not be rolled back to.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from aaiclick.catalog.forms import TableForm
 from aaiclick.errors import SpecError
+from aaiclick.printable import count_text
 from aaiclick.specs.schema import Schema
 from aaiclick.variables import Value, Variable
 from aaiclick.versions.lockfile import LockedForm, Variables
@@ -40,7 +41,9 @@ def varying_texts(
     listed = [each for each in used if each.choices]
     combinations = list(itertools.product(*(each.choices for each in listed)))
     if len(combinations) > _MOST:
-        raise SpecError(f"{schema.name}: variables", f"there are {len(combinations)} combinations of their choices")
+        raise SpecError(
+            f"{schema.name}: variables", f"there are {count_text(len(combinations), 'combination')} of their choices"
+        )
     found: dict[str, dict[str, set[str]]] = {}
     for chosen in combinations:
         values: dict[str, Value] = {each.name: mark for each, mark in numbers.items()}

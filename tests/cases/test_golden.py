@@ -1,8 +1,8 @@
 """One file per kind of change in ``golden/``: before, rows, after; and what is expected of the plan, written by
 ``--update-golden``.
 
-Every plan is made; where whole files are run, every twelfth case is carried out too (``tests/sampled.py``), with ``-k``
-or in ``make proof`` all of them.
+Of these ``tests/sampled.py`` says how many plans the normal suite makes, and how many of them it carries out as well;
+with ``-k``, in ``make test-long`` and in ``make proof`` it is all of them.
 """
 
 from __future__ import annotations

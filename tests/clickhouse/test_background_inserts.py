@@ -76,6 +76,68 @@ def test_background_inserts_are_found_upstream_of_tables_and_views(
     )
 
 
+def test_what_the_server_shows_no_definition_of_may_lead_anywhere(
+    aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, database: str
+) -> None:
+    """The server writes a column called NOT unquoted, and shows nothing of what it cannot parse then."""
+    ensure_schema(aaiclick_client, keyed(1), database=database)
+    for sql in (
+        "CREATE TABLE {db}.first (id UInt64, v String, `NOT` UInt8) ENGINE = Null",
+        "CREATE MATERIALIZED VIEW {db}.plain TO {db}.t AS SELECT id, v FROM {db}.first WHERE `NOT` > 0",
+        (
+            "CREATE TABLE {db}.infront (id UInt64, v String, `NOT` UInt8) ENGINE = Buffer('{db}', 'first', 1, 10, 100, "
+            "10000, 1000000, 1000000, 100000000)"
+        ),
+        (
+            "CREATE TABLE {db}.alone (id UInt64, `NOT` UInt8, x UInt8 DEFAULT `NOT` > 0) ENGINE = Buffer('{db}', 't', 1, "
+            "10, 100, 10000, 1000000, 1000000, 100000000)"
+        ),
+        (
+            "CREATE MATERIALIZED VIEW {db}.again REFRESH EVERY 1 YEAR APPEND TO {db}.t AS "
+            "SELECT id, v FROM {db}.first WHERE `NOT` > 0"
+        ),
+    ):
+        aaiclick_client.command(sql.replace("{db}", database))
+    shown = aaiclick_client.query(
+        f"SELECT groupArray(name) FROM system.tables WHERE database = '{database}' AND create_table_query = ''"
+    ).result_rows
+    assert sorted(shown[0][0]) == ["again", "alone", "plain"]
+    every = {name: f"`{database}`.`{name}`" for name in ("again", "alone", "infront", "plain")}
+    found = background_inserts(aaiclick_engine, database, "t")
+    assert set(found.buffers) == {every["alone"], every["infront"]}
+    assert found.refreshed == (every["again"],)
+    assert set(found.untold) == {every["again"], every["alone"], every["plain"]}
+    assert f"no definition of {every['again']}" in found.doubt
+
+
+def test_a_definition_that_nobody_can_read_has_nothing_to_do_with_a_table_that_it_does_not_name() -> None:
+    text = "CREATE MATERIALIZED VIEW d.mv UNHEARD OF TO d.`o\\`ne` (`id` UInt64) AS SELECT id FROM d.queue"
+    view = ("d", "mv", "MaterializedView", "", text, "u")
+    passing = (
+        "d",
+        "on",
+        "MaterializedView",
+        "",
+        "CREATE MATERIALIZED VIEW d.on TO d.t AS SELECT id FROM d.`o\\`ne`",
+        "w",
+    )
+    queue = ("d", "queue", "Kafka", "Kafka('h:1')", "CREATE TABLE d.queue (`id` UInt64) ENGINE = Kafka('h:1')", "v")
+    triggers: Rows = (("d", "o`ne", "d", "on"), ("d", "queue", "d", "mv"))
+    for table, streams in (("o`ne", ("`d`.`queue`",)), ("t", ("`d`.`queue`",)), (".inner_id.u", ("`d`.`queue`",))):
+        found = answered(find_background_inserts("d", table), (view, passing, queue), (), triggers)
+        assert (found.streams, found.untold) == (streams, ("`d`.`mv`",))
+    assert answered(find_background_inserts("d", "other"), (view, passing, queue), (), triggers) == BackgroundInserts()
+    with pytest.raises(
+        ApplyError, match=r"wait for them \(the server shows no definition of `d`.`mv` that can be read"
+    ):
+        answered(
+            require_resting_streams(Physical("d", "t", "u", "MergeTree"), ApplyOptions()),
+            (view, passing, queue),
+            (),
+            triggers,
+        )
+
+
 def test_a_view_with_a_table_of_its_own_in_a_database_without_uuids(
     aaiclick_engine: EmbeddedEngine, aaiclick_client: Client
 ) -> None:
@@ -134,6 +196,23 @@ def test_a_refreshable_view_is_stopped_while_its_target_is_rebuilt(aaiclick_clie
     left = aaiclick_client.query(
         f"SELECT name FROM system.tables WHERE database = '{database}' AND match(name, "
         "'^_aaiclick_(mark|new|stage|old)')"
+    ).result_rows
+    assert not left
+    aaiclick_client.command(f"DROP VIEW {database}.fresh SYNC")
+
+
+def test_a_refreshable_view_without_a_definition_is_stopped_as_well(aaiclick_client: Client, database: str) -> None:
+    ensure_schema(aaiclick_client, keyed(1), database=database)
+    columns = "SELECT number AS id, 'x' AS v, number AS `NOT` FROM numbers(20)"
+    aaiclick_client.command(
+        f"CREATE MATERIALIZED VIEW {database}.fresh REFRESH EVERY 1 SECOND TO {database}.t AS "
+        f"SELECT id, v FROM ({columns}) WHERE `NOT` >= 0 AND sleepEachRow(0.01) = 0"
+    )
+    for version in (2, 3):
+        time.sleep(0.4)
+        ensure_schema(aaiclick_client, keyed(version), database=database, policy=AT_ONCE)
+    left = aaiclick_client.query(
+        f"SELECT name FROM system.tables WHERE database = '{database}' AND match(name, '^_aaiclick_(mark|new|stage|old)')"
     ).result_rows
     assert not left
     aaiclick_client.command(f"DROP VIEW {database}.fresh SYNC")

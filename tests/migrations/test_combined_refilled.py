@@ -78,7 +78,7 @@ def test_keys_that_fall_apart(aaiclick_client: Client, engine: MergeTree) -> Non
     (step,) = plan_schema(aaiclick_client, jump(declared, k="concat(k, toString(v))")).steps
     (asked,) = [hazard for hazard in step.hazards if hazard.allow]
     assert (asked.kind, asked.allow) == ("changes-values", "change-sort-key t")
-    assert "rows of 1 keys, which it would combine, stay apart as 2" in asked.message
+    assert "rows of 1 key, which it would combine, stay apart as 2" in asked.message
 
 
 @pytest.mark.parametrize("engine", KEYED[:2], ids=lambda engine: engine.engine_name)
@@ -93,8 +93,8 @@ def test_keys_that_stay_their_own_ask_nothing(aaiclick_client: Client, engine: M
 @pytest.mark.parametrize(
     ("expression", "asked"),
     [
-        ("-v", "1 keys, for instance ('a'): [(1,-1),(2,-2)]"),
-        ("intDiv(v, 10)", "1 keys, for instance ('a'): [(1,0),(2,0)]"),
+        ("-v", "1 key, for instance ('a'): [(1,-1),(2,-2)]"),
+        ("intDiv(v, 10)", "1 key, for instance ('a'): [(1,0),(2,0)]"),
         ("v * 2", ""),
         ("v + 1", ""),
     ],
@@ -127,7 +127,7 @@ def test_a_sign_that_becomes_another(aaiclick_client: Client, engine: MergeTree,
     (step,) = plan_schema(aaiclick_client, jump(declared, sign="if(k = 'a', 1, 0)")).steps
     (asked,) = [hazard for hazard in step.hazards if hazard.allow]
     assert asked.allow == "change-sort-key t"
-    assert "merges remove other rows of t (1 rows, for instance ('b'): (1) -> (0))" in asked.message
+    assert "merges remove other rows of t (1 row, for instance ('b'): (1) -> (0))" in asked.message
     assert not [
         hazard for hazard in plan_schema(aaiclick_client, jump(declared, sign="abs(sign)")).hazards if hazard.allow
     ]

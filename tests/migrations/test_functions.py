@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from aaiclick import Column, Migration, ensure_schema, ensure_schema_async, validate_schema
-from aaiclick.apply import function_call
+from aaiclick.apply import migration_function
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.events import Event, Progress
 from aaiclick.routine import Routine
@@ -224,8 +224,8 @@ def test_the_end_is_entered_although_the_journal_is_out_of_order_for_a_moment(
 
     before(aaiclick_client)
     move = Slices()
-    monkeypatch.setattr(function_call, "PAUSES", (0.0, 0.0))
-    monkeypatch.setattr(function_call, "enter_end", enter_end)
+    monkeypatch.setattr(migration_function, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(migration_function, "enter_end", enter_end)
     ensure_schema(aaiclick_client, after(move))  # type: ignore[arg-type]
     assert (refused, move.calls, rows(aaiclick_client, "log")) == (["2:move", "2:move"], [None], ALL)
 
@@ -244,8 +244,8 @@ def test_an_end_that_cannot_be_entered_is_told_and_the_next_call_knows_that_it_i
 
     before(aaiclick_client)
     with monkeypatch.context() as patched:
-        patched.setattr(function_call, "PAUSES", (0.0,))
-        patched.setattr(function_call, "enter_end", enter_end)
+        patched.setattr(migration_function, "PAUSES", (0.0,))
+        patched.setattr(migration_function, "enter_end", enter_end)
         with pytest.raises(
             ApplyError,
             match=r"migration 2 \(log\): move ended, but that could not be entered.*calls it again, with attempt > 1",

@@ -22,7 +22,7 @@ from aaiclick import (
     validate_schema,
 )
 from aaiclick.api.revision import revise
-from aaiclick.errors import UsageError
+from aaiclick.errors import MigrationError, UsageError
 from aaiclick.variables import Variable
 from aaiclick.versions.migrate_to import schema_until
 from tests.migrations.projects import Project
@@ -113,14 +113,34 @@ def test_a_table_that_was_renamed_on_the_way_keeps_its_rows(
     assert list(aaiclick_client.query("SELECT id FROM logs").result_rows) == [(7,)]
 
 
-def test_a_table_that_may_have_been_renamed_is_an_error(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_may_have_been_renamed_stops_the_run_where_it_has_the_old_name(
+    aaiclick_client: Client, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # As earlier releases did, which left the remark out of the migration.
     monkeypatch.setattr("aaiclick.versions.release._remarked", lambda *_: dict[str, str]())
     for version in (1, 2, 3):
         revise(renamed(project, version, "events" if version == 2 else None), f"v{version}")
         project.forget()
-    with pytest.raises(UsageError, match=r"version 2 has logs and no longer events: nothing says here"):
-        schema_until(renamed(project, 3, None), 2)
+    newest = renamed(project, 3, None)
+    ensure_schema(aaiclick_client, schema_until(newest, 1))
+    aaiclick_client.command("INSERT INTO events VALUES (7)")
+    # The same answer as of a jump to the newest version: there is one place that decides.
+    for target in (schema_until(newest, 2), newest):
+        with pytest.raises(MigrationError, match=r"table events: is not in version 2, which has logs instead, and"):
+            ensure_schema(aaiclick_client, target)
+    aaiclick_client.command("RENAME TABLE events TO logs")
+    ensure_schema(aaiclick_client, schema_until(newest, 2))
+    assert list(aaiclick_client.query("SELECT id FROM logs").result_rows) == [(7,)]
+
+
+def test_where_no_table_has_the_old_name_nothing_can_have_been_renamed(
+    aaiclick_client: Client, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aaiclick.versions.release._remarked", lambda *_: dict[str, str]())
+    for version in (1, 2, 3):
+        revise(renamed(project, version, "events" if version == 2 else None), f"v{version}")
+        project.forget()
+    assert ensure_schema(aaiclick_client, schema_until(renamed(project, 3, None), 2)).in_sync
 
 
 def with_family(project: Project, version: int) -> Schema:

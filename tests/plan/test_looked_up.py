@@ -195,3 +195,34 @@ def test_what_is_computed_at_every_query_is_said(aaiclick_client: Client) -> Non
     plan = plan_schema(aaiclick_client, schema(prices(), from_b(aaiclick_client)))
     said = "t: ALIAS n, constraint known asks look, which gets other values, for rows that are there, too"
     assert said in plan.notes
+
+
+def test_a_stored_column_that_asks_is_said_to_be_for_new_rows(aaiclick_client: Client) -> None:
+    setup(aaiclick_client, "ALTER TABLE t ADD COLUMN m UInt64 MATERIALIZED dictGet('look', 'a', k)")
+    columns = [
+        Column("k", "UInt64"),
+        Column("x", "UInt8"),
+        Column("m", "UInt64", materialized="dictGet('look', 'a', k)"),
+    ]
+    wanted = schema(prices(), from_b(aaiclick_client), Table("t", columns, engine=MergeTree(order_by=["k"])))
+    notes = plan_schema(aaiclick_client, wanted).notes
+    assert notes == ("t: MATERIALIZED m asks look, which gets other values, for new rows",)
+
+
+@pytest.mark.parametrize("over", ["a", "b"])
+def test_a_stored_column_over_an_alias_that_changes_is_said_to_be_for_new_rows(
+    aaiclick_client: Client, over: str
+) -> None:
+    def table(factor: int) -> Table:
+        columns = [Column("k", "UInt64"), Column("a", "UInt64", alias=f"k * {factor}")]
+        columns += [Column("b", "UInt64", alias="a + 1"), Column("m", "UInt64", materialized=f"{over} + 1")]
+        return Table("s", [*columns, Column("n", "UInt64", materialized="k + 1")], engine=MergeTree(order_by=["k"]))
+
+    ensure_schema(aaiclick_client, schema(table(2)))
+    aaiclick_client.command("INSERT INTO s VALUES (1)")
+    assert plan_schema(aaiclick_client, schema(table(20))).notes == (
+        f"s: column m: MATERIALIZED {over} + 1 reads {over}, which changes, for new rows",
+    )
+    assert migrate(aaiclick_client, schema(table(20))) == [("s", "alter")]
+    value = 3 if over == "a" else 4
+    assert rows(aaiclick_client, "SELECT k, m, n FROM s") == [(1, value, 2)]

@@ -3,16 +3,20 @@ storages of that one, where a run may still be at work."""
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MaterializedView, MergeTree, Policy, Schema, Table, ensure_schema
+from aaiclick.apply.recovery import Recovered, recover_killed_runs
 from aaiclick.clients.opening import open_url
 from aaiclick.events import Event, Note
-from aaiclick.routine import Command, Effect
+from aaiclick.routine import Command, Effect, Routine
+from aaiclick.state.owned import read_owned
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 from tests.reliability.driving import DEAD, Driver, KilledError, ensuring
 
@@ -77,6 +81,77 @@ def test_a_backup_of_a_rebuild(
             assert "max_bytes_to_merge_at" not in left["t"]
     finally:
         connection.close()
+
+
+def settling(database: str) -> Routine[tuple[Recovered, ...]]:
+    return (yield from recover_killed_runs((yield from read_owned(database))))
+
+
+BEFORE, AFTER = "t came with a backup .*: it is as it was before the copy$", "t came with .*: it is the new one"
+
+
+@pytest.mark.parametrize(
+    ("killed_before", "said"),
+    [
+        ("EXCHANGE TABLES", BEFORE),
+        ("INSERT INTO .*_aaiclick_stage_", BEFORE),
+        ("RENAME TABLE .*_aaiclick_new_.* TO .*_old_", f"{AFTER}. The old one is kept as _aaiclick_old_"),
+    ],
+)
+def test_settling_a_backup_is_killed_behind_each_effect(
+    aaiclick_engine: EmbeddedEngine,
+    aaiclick_client: Client,
+    aaiclick_database: str,
+    restored: str,
+    killed_before: str,
+    said: str,
+) -> None:
+    ensure_schema(aaiclick_client, schema(1))
+    aaiclick_client.command("INSERT INTO t SELECT number, number % 7 FROM numbers(100)")
+    aaiclick_client.command("CREATE TABLE copied (id UInt64) ENGINE = MergeTree ORDER BY id")
+    aaiclick_client.command("CREATE MATERIALIZED VIEW feed TO copied AS SELECT id FROM t")
+
+    def kill(effect: Effect) -> None:
+        if isinstance(effect, Command) and re.search(killed_before, effect.sql):
+            raise KilledError
+
+    where = fresh_name("backup")
+    with closing(open_url(aaiclick_engine.url)) as connection:
+        with pytest.raises(KilledError):
+            Driver(connection, before=kill).run(ensuring(schema(2), aaiclick_database, Policy.lossless(), DEAD))
+        aaiclick_client.command(f"BACKUP DATABASE {aaiclick_database} TO Memory('{where}')")
+        for stop in itertools.count():
+            aaiclick_client.command(f"DROP DATABASE IF EXISTS {restored} SYNC")
+            aaiclick_client.command(f"RESTORE DATABASE {aaiclick_database} AS {restored} FROM Memory('{where}')")
+            first = Driver(connection)
+            try:
+                first.run(settling(restored), stop=stop)
+                done = True
+            except KilledError:
+                done = False
+            second = Driver(connection)
+            second.run(settling(restored))
+            told = [event.text for event in (*first.events, *second.events) if isinstance(event, Note)]
+            # Said by whoever ends it, and by nobody otherwise.
+            assert told
+            assert all(re.match(said, text) for text in told), (stop, told)
+            _is_settled(aaiclick_client, restored, kept=said != BEFORE)
+            if done:
+                break
+    assert stop > 4
+
+
+def _is_settled(client: Client, database: str, *, kept: bool) -> None:
+    client.command(f"INSERT INTO {database}.t VALUES (1000, 1)")
+    assert client.query(f"SELECT count() FROM {database}.t").result_rows == [(101,)]
+    listed = client.query(f"SELECT name, engine_full FROM system.tables WHERE database = '{database}'").result_rows
+    left = {str(name): str(engine) for name, engine in listed}
+    ours = sorted(name for name in left if name.startswith("_aaiclick_") and name != "_aaiclick_journal")
+    assert [name.startswith("_aaiclick_old_") for name in ours if "lease" not in name and "lock" not in name] == [
+        True
+    ] * kept
+    assert "max_bytes_to_merge_at" not in left["t"]
+    assert all("table_readonly" in left[name] for name in ours if name.startswith("_aaiclick_old_"))
 
 
 @pytest.mark.parametrize("killed_before", ["CREATE MATERIALIZED VIEW", "INSERT INTO .*_aaiclick_fed_"])

@@ -261,7 +261,7 @@ def test_a_dry_run_only_looks(place: Place) -> None:
     before = place.ours(), place.definition()
     report = rollback_schema(place.client, V2, dry_run=True)
     assert not report.in_sync
-    assert "with 1 rows that came since" in report.pending[0].change
+    assert "with 1 row that came since" in report.pending[0].change
     assert "deletes t" in report.reasons[0]
     assert (place.ours(), place.definition()) == before
 

@@ -20,7 +20,7 @@ from aaiclick.clickhouse.inserts import drain_all
 from aaiclick.clickhouse.statements import ddl, drop_table
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.commands.start import recording
-from aaiclick.lease import acquire, guard, renew
+from aaiclick.lease import acquire, entering, guard, renew
 from aaiclick.lease.renew import Lease
 from aaiclick.plan.model import Step
 from aaiclick.routine import Command, Effect, Routine
@@ -144,7 +144,7 @@ def _nobody_expelled(patch: pytest.MonkeyPatch) -> None:
         yield from ()
         return held
 
-    patch.setattr(acquire, "end_former_statements", end_former_statements)
+    patch.setattr(entering, "end_former_statements", end_former_statements)
 
 
 def line_anyway(patch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from aaiclick.error_codes import MEMORY_LIMIT_EXCEEDED
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
 from aaiclick.plan.operations import Fill
+from aaiclick.printable import count_text, rows_text
 from aaiclick.routine import Command, Emit, Routine
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 
@@ -86,7 +87,8 @@ def compute_chunk(job: ChunkJob, chunk: Chunk, staging: str, attempts: Attempts)
         return replace(attempts, restarts=restarts)
     if found != chunk.rows:
         raise ApplyError(
-            f"{fill.source} holds {chunk.rows} rows in {len(chunk.parts)} parts, but {found} can be read: a row "
+            f"{fill.source} holds {rows_text(chunk.rows)} in {count_text(len(chunk.parts), 'part')}, but "
+            f"{found} can be read: a row "
             "policy or a setting of this user hides the others. Run again without it: it goes on"
         )
     return None

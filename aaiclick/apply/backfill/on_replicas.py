@@ -36,6 +36,7 @@ from aaiclick.error_codes import TABLE_ALREADY_EXISTS
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
 from aaiclick.plan.operations import BackfillWork, Fill
+from aaiclick.printable import rows_text
 from aaiclick.routine import Command, Emit, Routine
 from aaiclick.sql.cluster import with_uuid
 from aaiclick.sql.ddl import drop, is_truncate
@@ -276,7 +277,8 @@ def _fewer(mark: ReplicatedBackfillMark, fill: Fill, held: int) -> str:
     view, into = mark.work.view, fill.target or f"the table of {mark.work.view}"
     emptied = f", TRUNCATE TABLE {fill.target} on all hosts" if fill.target else ""
     return (
-        f"{fill.source} held {held:,} rows when {view} was put in place, and {mark.read:,} of them were brought into "
+        f"{fill.source} held {rows_text(held)} when {view} was put in place, and {mark.read:,} of them were "
+        "brought into "
         f"{into}. The others were deleted before they were read, or their parts were detached and attached again: as "
         f"new ones, which {view} has not seen, and of which nobody can tell any more. Where {into} lacks rows, make it "
         f"anew: DROP VIEW {view} on all hosts{emptied}, and run again"

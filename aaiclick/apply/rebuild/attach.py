@@ -34,6 +34,7 @@ from aaiclick.clickhouse.write_fence import lift_fence
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError, VerificationError
 from aaiclick.events import Note
 from aaiclick.plan.operations import AttachWork, CopyColumn, RebuildWork
+from aaiclick.printable import count_text, rows_text
 from aaiclick.routine import Emit, Routine
 from aaiclick.sql.clauses import attach_partition_from
 from aaiclick.sql.ddl import alter_table
@@ -172,7 +173,8 @@ def _attach(work: AttachWork, source: Physical, present: Sequence[Part], target:
     found = (len(made), sum(part.rows for part in made))
     if expected != found:
         raise VerificationError(
-            f"{work.table}: {expected[0]} parts with {expected[1]} rows were to be attached, the new table has "
+            f"{work.table}: to be attached: {count_text(expected[0], 'part')} with {rows_text(expected[1])}, "
+            "the new table has "
             f"{found[0]} with {found[1]}"
         )
     return found[1]

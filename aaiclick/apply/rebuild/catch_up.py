@@ -27,6 +27,7 @@ from aaiclick.clickhouse.write_fence import lift_fence
 from aaiclick.clock import clock
 from aaiclick.errors import ApplyError, VerificationError
 from aaiclick.events import Note, Progress
+from aaiclick.printable import all_text, count_text, rows_that, verb_for
 from aaiclick.routine import Emit, Query, Routine, number
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.rebuild_mark import Mark, update_mark
@@ -197,7 +198,8 @@ def _pass(
     elif state.staged and not state.passes:
         yield Emit(
             Note(
-                f"{job.work.table}: {len(state.staged)} of {len(state.staged) + len(chunks)} chunks are there "
+                f"{job.work.table}: {len(state.staged)} of "
+                f"{count_text(len(state.staged) + len(chunks), 'chunk')} are there "
                 "already: the copy goes on"
             )
         )
@@ -242,7 +244,12 @@ def _attach(job: Job, state: CopyState) -> Routine[CopyState]:
     waiting = by_block(filled for filled in state.staged if filled.name not in state.attached)
     names = [filled.name for filled in waiting]
     if not state.passes:
-        yield Emit(Note(f"{job.work.table}: all {len(names)} chunks are there already: the copy goes on"))
+        yield Emit(
+            Note(
+                f"{job.work.table}: {all_text(len(names), 'chunk')} "
+                f"{verb_for(len(names), 'are')} there already: the copy goes on"
+            )
+        )
     # A kill in here leaves a new table with some of the rows. Nobody goes on with it: the next run makes it anew, from
     # the same staging tables.
     yield from attach_all(job.site.database, names, state.mark.shadow_name, dict(job.work.settings))
@@ -255,6 +262,6 @@ def _require_rows(job: Job, mark: Mark, rows: int) -> Routine[None]:
     )
     if number(answer[0][0]) != rows:
         raise VerificationError(
-            f"{job.work.table}: {rows} rows were copied and compared, but the new table holds "
+            f"{job.work.table}: {rows_that(rows, 'were copied and compared')}, but the new table holds "
             f"{number(answer[0][0])}. Nothing was exchanged"
         )

@@ -16,6 +16,7 @@ from aaiclick.clickhouse.refusable import refusals
 from aaiclick.clickhouse.statements import READ, ask_permissively, merged
 from aaiclick.error_codes import ILLEGAL_TYPE_OF_ARGUMENT, NOT_IMPLEMENTED
 from aaiclick.errors import StatementError, VerificationError
+from aaiclick.printable import rows_text, rows_that, verb_for
 from aaiclick.routine import Query, Routine, number
 from aaiclick.sql.quoting import quote_name
 
@@ -94,10 +95,10 @@ def mismatch(
     """The error that says which partition differs in what."""
     where = f"partition {', '.join(partitions[:5])}{' and others' if len(partitions) > 5 else ''}"
     if expected.rows != found.rows:
-        what = f"{expected.rows} rows were read, {found.rows} are in the copy"
+        what = f"{rows_that(expected.rows, 'were read')}, {found.rows} {verb_for(found.rows, 'are')} in the copy"
     else:
         named = f"column {', '.join(columns)}" if columns else "the combination of columns"
-        what = f"{found.rows} rows on both sides, but {named} differs"
+        what = f"{rows_text(found.rows)} on both sides, but {named} differs"
     return VerificationError(
         f"{table}: the copy of {where} differs: {what}. Nothing was exchanged: the table is as it was"
     )

@@ -20,6 +20,7 @@ from aaiclick.error_codes import MEMORY_LIMIT_EXCEEDED
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError, VerificationError
 from aaiclick.events import ChunkDone, Progress
 from aaiclick.plan.operations import RebuildWork
+from aaiclick.printable import count_text, rows_text
 from aaiclick.routine import Command, Emit, Routine
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 from aaiclick.state.staged_chunks import StagedChunk, sources, write_staged_chunk
@@ -188,7 +189,7 @@ def _compare(job: Job, chunk: Chunk, staging: str) -> Routine[int]:
     gone = [part.name for part in chunk.parts if present.get(part.name) != part.content]
     if gone:
         raise SourceChanged(
-            f"{job.work.table}: rows were deleted or changed while they were copied ({len(gone)} parts: "
+            f"{job.work.table}: rows were deleted or changed while they were copied ({count_text(len(gone), 'part')}: "
             f"{', '.join(gone[:3])})"
         )
     if expected != found:
@@ -198,7 +199,7 @@ def _compare(job: Job, chunk: Chunk, staging: str) -> Routine[int]:
     reach = expected.rows if told else (yield from rows_in_reach(source, _of_parts(chunk.parts), room))
     if reach != chunk.rows:
         raise VerificationError(
-            f"{job.work.table}: partition {', '.join(chunk.partitions[:5])} holds {chunk.rows} rows, but "
+            f"{job.work.table}: partition {', '.join(chunk.partitions[:5])} holds {rows_text(chunk.rows)}, but "
             f"{reach} can be read:"
             " a row policy or a setting of this user hides the others. Nothing was exchanged: the table is as it was"
         )

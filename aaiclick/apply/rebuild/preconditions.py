@@ -56,6 +56,6 @@ def require_resting_streams(source: Physical, options: ApplyOptions) -> Routine[
     if found.streams:
         raise ApplyError(
             f"{', '.join(found.streams)} {'brings' if len(found.streams) == 1 else 'bring'} rows into {source.name} "
-            "all the time, and nobody can wait for them."
+            f"all the time, and nobody can wait for them{found.doubt}."
             f" Stop them (DETACH TABLE) and run: aaiclick migrate --allow 'writers-stopped {source.name}'"
         )

@@ -17,6 +17,7 @@ from aaiclick.clickhouse.parts import parts
 from aaiclick.clickhouse.statements import CREATE, ask, ddl, drop_table, merged, send_permissively
 from aaiclick.clickhouse.tables import Physical, physical, require_table
 from aaiclick.errors import ApplyError
+from aaiclick.printable import count_that
 from aaiclick.routine import Command, Routine, text
 from aaiclick.sql.clauses import attach_partition_from, move_partition
 from aaiclick.sql.ddl import alter_table
@@ -94,7 +95,7 @@ def _move_all(
             )
     left = yield from parts(table)
     if left:
-        raise ApplyError(f"{target}: {len(left)} parts stay in {staging} after they were moved. Run again")
+        raise ApplyError(f"{target}: {count_that(len(left), 'part', 'stay')} in {staging} behind the move. Run again")
 
 
 def attach_all(

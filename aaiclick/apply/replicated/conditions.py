@@ -209,13 +209,13 @@ def require_background_inserts(source: Physical, topology: Topology, reachable: 
     if found.views or source.name.startswith(".inner"):
         view = found.views[0] if found.views else source.name
         raise ApplyError(
-            f"{source.name}: the materialized view {view} writes into it, and its source would keep rows that are "
-            f"refused here: {not_yet}"
+            f"{source.name}: the materialized view {view} writes into it{found.doubt}, and its source would keep rows "
+            f"that are refused here: {not_yet}"
         )
     if found.refreshed:
         raise ApplyError(
-            f"{source.name}: the refreshable view {found.refreshed[0]} writes into it, and is not stopped on all "
-            f"hosts: {not_yet}"
+            f"{source.name}: the refreshable view {found.refreshed[0]} writes into it{found.doubt}, and is not stopped "
+            f"on all hosts: {not_yet}"
         )
     if found.buffers and not reachable:
         raise ApplyError(

@@ -20,6 +20,7 @@ from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.error_codes import UNKNOWN_TABLE
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import AlterWork, RebuildWork, Work
+from aaiclick.printable import count_text
 from aaiclick.routine import Command, Routine, number, text
 from aaiclick.sql.ddl import system
 from aaiclick.sql.hex_text import hexed
@@ -87,7 +88,8 @@ def _flush(table: str, queue: str, reach: Reach) -> Routine[None]:
     )
     for row in rows:
         raise ApplyError(
-            f"{table}: host {reach.topology.at(number(row[0])).label} has set {number(row[1])} files of {queue} aside "
+            f"{table}: host {reach.topology.at(number(row[0])).label} has set "
+            f"{count_text(number(row[1]), 'file')} of {queue} aside "
             "as broken, with rows that are nowhere else. Look at them (SELECT * FROM "
             f"system.distribution_queue). {AGAIN}"
         )

@@ -12,7 +12,7 @@ from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.clickhouse.topology import LOOK, named
 from aaiclick.errors import AaiclickError, ApplyError
-from aaiclick.printable import size_text
+from aaiclick.printable import count_text, size_text
 from aaiclick.routine import Peer, Query, Routine, number, text
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import quote_string
@@ -83,8 +83,10 @@ def _require_one_path(reach: Reach, table: str, states: Mapping[int, ReplicaStat
         if state.total != there or state.active < state.total:
             where = f" of shard {shard}" if topology.shards > 1 else ""
             raise ApplyError(
-                f"{table}: it has {state.total} replicas{where} in Keeper, {state.active} of them active, and the "
-                f"cluster has {there} hosts{' there' if where else ''}: a copy needs every replica to be there. {AGAIN}"
+                f"{table}: it has {count_text(state.total, 'replica')}{where} in Keeper, {state.active} of "
+                "them active, and the "
+                f"cluster has {count_text(there, 'host')}{' there' if where else ''}: a copy needs every "
+                f"replica to be there. {AGAIN}"
             )
 
 

@@ -32,6 +32,7 @@ from aaiclick.errors import AaiclickError
 from aaiclick.events import Note
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import RebuildWork, Work
+from aaiclick.printable import rows_text, verb_for
 from aaiclick.routine import Emit, Routine
 from aaiclick.sql.ddl import rename_table
 from aaiclick.sql.quoting import qualified
@@ -120,7 +121,11 @@ def take_over_everywhere(
         # The mark goes last: until then it names what its run has made.
         yield from clear_everywhere(replicas.source.database, mark, replicas.reach)
     rows = sum(filled.rows for chunks in taken for filled in chunks)
-    yield Emit(Note(f"{replicas.source.name}: {rows:,} rows that a killed run has copied are taken over"))
+    yield Emit(
+        Note(
+            f"{replicas.source.name}: {rows_text(rows)} that a killed run has copied {verb_for(rows, 'are')} taken over"
+        )
+    )
     return tuple(taken)
 
 

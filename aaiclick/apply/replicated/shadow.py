@@ -29,6 +29,7 @@ from aaiclick.clickhouse.topology import named
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.clock import clock
 from aaiclick.errors import ApplyError, VerificationError
+from aaiclick.printable import rows_that
 from aaiclick.routine import Command, Nonce, Routine, Rows, number, text
 from aaiclick.sql.clauses import attach_partition_from
 from aaiclick.sql.ddl import alter_table
@@ -159,7 +160,8 @@ def require_shadow_rows(shard: Shard, mark: ReplicatedMark, rows: int) -> Routin
     if found != rows:
         where = f" in shard {shard.number}" if has_several_shards(shard.reach) else ""
         raise VerificationError(
-            f"{mark.table}: {rows} rows were copied and compared{where}, but the new table holds {found}. Nothing was "
+            f"{mark.table}: {rows_that(rows, 'were copied and compared')}{where}, but the new table holds "
+            f"{found}. Nothing was "
             "exchanged"
         )
 

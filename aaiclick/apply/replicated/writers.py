@@ -29,6 +29,7 @@ from aaiclick.clock import clock
 from aaiclick.error_codes import VIOLATED_CONSTRAINT
 from aaiclick.errors import AaiclickError, ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note, RefusalsCounted, TableExchanged, WritersAdmitted, WritersRefused
+from aaiclick.printable import count_that
 from aaiclick.routine import Command, Emit, Peer, Query, Routine, number, text
 from aaiclick.sql.clauses import add_constraint, drop_constraint
 from aaiclick.sql.ddl import optimize_table, system
@@ -155,7 +156,8 @@ def drain_everywhere(reach: Reach, table: str, seconds: float, reason: str, *, u
     if pending and not unbegun:
         shown = ", ".join(f"{query} on {reach.topology.at(place).label}" for place, query in sorted(pending)[:3])
         raise ApplyError(
-            f"{table}: {len(pending)} inserts are still running after {wait.waited:.0f} s ({shown}). {reason}"
+            f"{table}: {count_that(len(pending), 'insert', 'are')} still running after {wait.waited:.0f} s "
+            f"({shown}). {reason}"
         )
 
 

@@ -28,6 +28,7 @@ from aaiclick.clickhouse.storages import require_in_place
 from aaiclick.clickhouse.tables import Physical, require_table
 from aaiclick.clickhouse.write_fence import lift_fence
 from aaiclick.errors import VerificationError
+from aaiclick.printable import count_text, rows_text
 from aaiclick.routine import Routine
 from aaiclick.sql.clauses import attach_partition_from, drop_part, modify_setting
 from aaiclick.sql.ddl import alter_table
@@ -83,8 +84,9 @@ def _bring_back(name: str, kept: KeptComment, target: str, site: Site) -> Routin
     expected, found = (len(present), sum(part.rows for part in present)), (len(made), sum(part.rows for part in made))
     if expected != found:
         raise VerificationError(
-            f"{kept.table}: {expected[0]} parts with {expected[1]} rows were to come back, {found[0]} with "
-            f"{found[1]} did"
+            f"{kept.table}: to come back: {count_text(expected[0], 'part')} with {rows_text(expected[1])}; "
+            f"{found[0]:,} with "
+            f"{found[1]:,} did"
         )
     return (yield from kept_parts(site.database, name, present))
 

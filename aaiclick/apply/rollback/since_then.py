@@ -12,6 +12,7 @@ from aaiclick.clickhouse.mutations import reads_rows
 from aaiclick.clickhouse.parts import Part, parts
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import require_table
+from aaiclick.printable import rows_text, rows_that, verb_for
 from aaiclick.routine import Routine, Rows, flag, text
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
@@ -69,7 +70,8 @@ def since_then(database: str, link: Link, before: ChainTable, table: ChainTable,
         # Numbers of blocks are given in each partition anew: those of a partition that was attached again tell nothing.
         return SinceThen(
             words,
-            blocked=f"{missing} rows of {kept.table} that were copied are not where they were (deleted, or their "
+            blocked=f"{rows_text(missing)} of {kept.table} that {verb_for(missing, 'were')} copied "
+            f"{verb_for(missing, 'are')} not where {'it was' if missing == 1 else 'they were'} (deleted, or the "
             "partition was detached and attached again), and nobody can tell which rows came since",
         )
     deleted = f" ({'; '.join(said[:3])})" if said else ""
@@ -103,14 +105,15 @@ def _missing_rows(
     )
     if again.mixed or again.rows > missing:
         twice = (
-            f"{again.mixed or again.rows} rows of the copy are in {kept.table} under later block numbers, among others"
+            f"{rows_text(again.mixed or again.rows)} of the copy {verb_for(again.mixed or again.rows, 'are')} in "
+            f"{kept.table} under later block numbers, among others"
         )
         twice += " (a partition was detached and attached again?)"
         return SinceThen(
             words, blocked=f"{twice}: nobody can tell them from rows that came since, and they would be there twice"
         )
     if missing > again.rows:
-        words = f"{missing - again.rows} rows were deleted{deleted}"
+        words = f"{rows_that(missing - again.rows, 'were deleted')}{deleted}"
         words += (
             f" (whether they are there again under later block numbers is not known: {again.problem})"
             if again.problem

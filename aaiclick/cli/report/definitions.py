@@ -10,6 +10,7 @@ from itertools import groupby
 from aaiclick.catalog.forms import Form, UnsupportedForm
 from aaiclick.catalog.render import statement
 from aaiclick.cli.report.markup import Html, el, folded, joined
+from aaiclick.printable import count_text
 from aaiclick.sql.tokens import TokenError, Tokens, signature
 
 AROUND = 3
@@ -130,7 +131,9 @@ def _cell(line: str | None, kind: str) -> Html:
 
 def _fold(lines: list[Pair]) -> Html:
     text = "\n".join(pair.after or "" for pair in lines)
-    return el("tbody", el("tr", el("td", folded(f"{len(lines)} lines the same", el("pre", text)), colspan=2)))
+    return el(
+        "tbody", el("tr", el("td", folded(f"{count_text(len(lines), 'line')} the same", el("pre", text)), colspan=2))
+    )
 
 
 def _cut(pairs: Sequence[Pair]) -> list[Pair | list[Pair]]:

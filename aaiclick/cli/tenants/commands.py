@@ -20,9 +20,8 @@ from aaiclick.cli.machine.answers import HELPLESS, report_json, status_json
 from aaiclick.cli.machine.metrics_file import MetricsFile
 from aaiclick.cli.output import Output, fitting, quiet_pipe
 from aaiclick.cli.tenants.agreement import Agreement, agreement, heading, left_over
-from aaiclick.cli.text.numbers import count_text
 from aaiclick.errors import AaiclickError, ConnectionFailed, UsageError
-from aaiclick.printable import seconds_text, shown
+from aaiclick.printable import count_text, seconds_text, shown
 
 if TYPE_CHECKING:
     from aaiclick.cli.hooks.hooks import Hooks
@@ -227,7 +226,7 @@ class _Watch:
             name = fitting(shown(tenant.database), self._output.err.encoding)
             self._bar.update(self._task, completed=self._done, description=name)
         elif self._done % LINE_EVERY == 0 and self._done < self._total:
-            self._output.tell(f"{self._done:,} of {self._total:,} databases")
+            self._output.tell(f"{self._done:,} of {count_text(self._total, 'database')}")
 
     def _said(self, error: AaiclickError) -> str:
         """One sentence; the command to run is said at the end, once."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aaiclick.printable import rows_text
+from aaiclick.printable import count_text, rows_text
 
 __all__ = ["count_text", "rows_text", "short_text"]
 
@@ -14,8 +14,3 @@ def short_text(number: float) -> str:
     from humanize.number import metric  # most commands print no such number
 
     return metric(whole).replace(" ", "")
-
-
-def count_text(number: int, one: str, many: str) -> str:
-    """``1 step``, ``3 steps``."""
-    return f"{number:,} {one if number == 1 else many}"

@@ -21,6 +21,7 @@ from aaiclick.clickhouse.statements import CREATE, merged
 from aaiclick.clickhouse.topology import GLANCE
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note
+from aaiclick.printable import rows_text, verb_for
 from aaiclick.routine import Command, Emit, Query, Routine, number
 from aaiclick.sql.ddl import create_table, drop, rename_table, with_cluster
 from aaiclick.sql.quoting import qualified, quote_string
@@ -177,7 +178,8 @@ def _bring_over(books: Bookkeeping, former: _Former) -> Routine[None]:
     # A host that went away in between would show none: nothing is dropped then.
     if read != former.rows:
         raise ApplyError(
-            f"{former.rows} rows of {former.database}.{former.name} on host {former.host} have to be brought to all "
+            f"{rows_text(former.rows)} of {former.database}.{former.name} on host {former.host} "
+            f"{verb_for(former.rows, 'have')} to be brought to all "
             f"hosts, and {read} could be read. Nothing of them was changed; run again"
         )
     if lacking:
@@ -193,7 +195,7 @@ def _bring_over(books: Bookkeeping, former: _Former) -> Routine[None]:
 
 def _other_rows(books: Bookkeeping, former: _Former, lacking: int) -> str:
     return (
-        f"host {former.host} has {lacking} rows in {former.database}.{former.name} that the shared table "
+        f"host {former.host} has {rows_text(lacking)} in {former.database}.{former.name} that the shared table "
         f"{books.home}.{former.table.name} does not have, and nobody can tell which are true. Nothing of them was "
         f"changed. Look at both, then rename or drop {former.database}.{former.name}, and run again"
     )

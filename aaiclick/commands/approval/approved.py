@@ -11,7 +11,6 @@ from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.planning import PlannedMigration
 from aaiclick.errors import StalePlanError, UsageError
-from aaiclick.plan.approval.compare import changed_since
 from aaiclick.plan.model import PLAN_FORMAT, Plan
 from aaiclick.printable import shown
 from aaiclick.routine import Routine
@@ -48,6 +47,8 @@ def require_its_database(plan: Plan | None, database: str) -> None:
 
 def require_approved(plan: Plan, planned: PlannedMigration) -> None:
     """Raises ``StalePlanError`` where what would be done now is not what was approved."""
+    from aaiclick.plan.approval.compare import changed_since
+
     changes = changed_since(plan, planned.plan, _begun(plan, planned.inspection))
     if changes:
         raise StalePlanError(plan.schema, changes)

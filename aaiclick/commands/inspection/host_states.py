@@ -14,6 +14,7 @@ from aaiclick.commands.inspection.shard_rows import HAVE_ROWS
 from aaiclick.commands.inspection.subjects import objects_of, subjects_of
 from aaiclick.commands.report import HostStatus
 from aaiclick.peers import Peer
+from aaiclick.printable import rows_text
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.sql.hex_text import hexed
 
@@ -127,5 +128,5 @@ def _fewer(topology: Topology, counted: Mapping[str, Mapping[int, int]]) -> dict
             shard = topology.at(place).shard
             most = max(rows for other, rows in by_place.items() if topology.at(other).shard == shard)
             if count < most:
-                found.setdefault(place, []).append(f"{name} has {count:,} rows of {most:,}")
+                found.setdefault(place, []).append(f"{name} has {rows_text(count)} of {most:,}")
     return found

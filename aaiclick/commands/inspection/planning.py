@@ -154,6 +154,10 @@ def _in_order(found: Inspection, planned: Planned, sizes: Mapping[str, HostSizes
     schema, catalog = found.schema, found.catalog
     # First of all: a drop that a migration allows is required, and is then put in its place among the others.
     ordered = decided(planned.steps, [script.migration for script in found.pending])
+    if any(step.strategy == "drop" for step in ordered):
+        from aaiclick.plan.declaration.undeclared_drops import held_back
+
+        ordered = yield from held_back(ordered, catalog, planned.targets, found.allowed)
     before_others = _stand_before_others(found)
     elsewhere: Collection[str] = ()
     if before_others:

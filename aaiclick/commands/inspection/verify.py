@@ -12,9 +12,6 @@ from aaiclick.catalog.secrets import hidden_form
 from aaiclick.commands.inspection.given_values import as_given_here
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.recorded_forms import load_forms
-from aaiclick.diff.compare import diff_table
-from aaiclick.diff.guessed_format import with_guessed_format
-from aaiclick.diff.target import Target, make_target
 from aaiclick.plan.comparison.recorded import live_source
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import TableFamily
@@ -45,6 +42,10 @@ def residual(schema: Schema, catalog: Catalog, forms: Mapping[str, Form]) -> tup
             and isinstance(declared, TableForm)
             and declared is not live.form
         ):
+            # A start that only makes tables compares none.
+            from aaiclick.diff.compare import diff_table
+            from aaiclick.diff.target import make_target
+
             changes = diff_table(live.form, make_target(table, declared, live.form))
             differences.extend(f"{table.name}: {change.words}" for change in changes)
     return tuple(differences), known
@@ -53,6 +54,10 @@ def residual(schema: Schema, catalog: Catalog, forms: Mapping[str, Form]) -> tup
 def spec_differences(found: Inspection, forms: Mapping[str, Form]) -> tuple[str, ...]:
     """How the declaration differs from the one that was recorded for the same version, on canonical forms; empty where
     only the encoding of the fingerprint (or what is managed, or the value of a variable) differs."""
+    from aaiclick.diff.compare import diff_table
+    from aaiclick.diff.guessed_format import with_guessed_format
+    from aaiclick.diff.target import Target
+
     assert found.record is not None
     recorded = {name: hidden_form(form) for name, form in load_forms(found.record.forms).items()}
     forms = {name: hidden_form(form) for name, form in forms.items()}

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from aaiclick.clickhouse.names import RECORDS
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, bookkeeping_of, home_beside
-from aaiclick.clickhouse.shared.opening import interim_names, kept_by_single_hosts
 from aaiclick.clickhouse.shared.tables import find_on_hosts
 from aaiclick.clickhouse.topology import Topology
 from aaiclick.errors import UsageError
+from aaiclick.printable import rows_text
 from aaiclick.routine import Routine
 from aaiclick.state import journal, notes, records
 from aaiclick.state.owned import Owned
@@ -50,6 +50,8 @@ def where_recorded(owned: Owned, topology: Topology) -> Routine[WhereRecorded]:
     books = bookkeeping_of(topology, owned.database)
     if not books.shared:
         return WhereRecorded(_without_others(owned, topology) if shared_already(owned) else books)
+    from aaiclick.clickhouse.shared.opening import interim_names, kept_by_single_hosts
+
     names = [table.name for table in TABLES]
     here = all(owned.of_all_hosts(books.home, name) for name in names)
     alone = {table.name for table in owned.tables if table.name in names and not table.engine.startswith("Replicated")}
@@ -84,7 +86,7 @@ def _without_others(owned: Owned, topology: Topology) -> Bookkeeping:
 
 
 def _alone(books: Bookkeeping, rows: dict[str, int]) -> str:
-    listed = ", ".join(f"{host} ({count} rows)" for host, count in sorted(rows.items()))
+    listed = ", ".join(f"{host} ({rows_text(count)})" for host, count in sorted(rows.items()))
     return (
         f"what is recorded of database {books.database} is kept by host {listed} alone, from starts that took the "
         "cluster for one node. A start that has something to do brings it to all hosts; until then look through that "

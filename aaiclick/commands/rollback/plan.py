@@ -317,12 +317,13 @@ def _refusals(restore: Restore) -> list[tuple[str, str]]:
 def _step(restore: Restore, to: int) -> Step:
     work = restore.work
     table = work.table
-    sql = [f"-- a new table of v{to}'s form takes over the {restore.rows} rows of {restore.name} by hard links"]
+    sql = [f"-- a new table of v{to}'s form takes over the {rows_text(restore.rows)} of {restore.name} by hard links"]
     live = restore.since
     for each in restore.between:
         listed = ", ".join(f"{column.expression} AS {column.target}" for column in each.columns)
         sql.append(
-            f"-- and {each.rows} rows that came while a table was live that is kept as well: SELECT {listed} FROM "
+            f"-- and {rows_text(each.rows)} that came while a table was live that is kept as well: SELECT "
+            f"{listed} FROM "
             f"{each.name} WHERE {each.where}"
         )
         live -= each.rows
@@ -333,8 +334,8 @@ def _step(restore: Restore, to: int) -> Step:
     else:
         out = "are locked out (table_readonly)"
     sql += [
-        f"-- and the {live} rows that came since: SELECT {listed} FROM {table} WHERE {work.where}",
+        f"-- and the {rows_text(live)} that came since: SELECT {listed} FROM {table} WHERE {work.where}",
         f"-- writers {out} for the last part of the copy, then the new table is exchanged with {table}",
     ]
-    words = f"the table of v{to} is put back, with {restore.since} rows that came since"
+    words = f"the table of v{to} is put back, with {rows_text(restore.since)} that came since"
     return Step(f"restore-{table}", table, words, "rebuild", sql, work, (), restore.since, 0)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from aaiclick.apply.everywhere import everywhere, pin
 from aaiclick.apply.guarded_alter import drop_left_guards
-from aaiclick.clickhouse.every_host import Reach
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.routine import Routine
 
@@ -14,6 +12,11 @@ def drop_left(found: Inspection) -> Routine[bool]:
     killed between two ALTERs, or did not hear whether the first one had happened."""
     if not found.guarded:
         return False
-    reach = (yield from pin(Reach(found.topology))) if found.topology.reached else None
-    yield from everywhere(drop_left_guards(found.catalog.database), reach)
+    dropping = drop_left_guards(found.catalog.database)
+    if found.topology.reached:
+        from aaiclick.apply.everywhere import everywhere, pin
+        from aaiclick.clickhouse.every_host import Reach
+
+        dropping = everywhere(dropping, (yield from pin(Reach(found.topology))))
+    yield from dropping
     return True

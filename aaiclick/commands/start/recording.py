@@ -12,7 +12,6 @@ from aaiclick.catalog.scratch import next_stale, scratch_on_hosts
 from aaiclick.clickhouse.shared.bookkeeping import read_bookkeeping
 from aaiclick.clock import clock
 from aaiclick.commands.execute import Executed
-from aaiclick.commands.hosts.reach import require_everywhere
 from aaiclick.commands.inspection.digests import live_digest, migrations_digest
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.planning import PlannedMigration
@@ -50,6 +49,8 @@ def record_transition(held: HeldRun, found: Inspection, carried: Executed) -> Ro
         # ended.
         yield from wait_for_running_mutations(database, set(run.schema.table_names), held.options)
     if not found.topology.single:
+        from aaiclick.commands.hosts.reach import require_everywhere
+
         yield from require_everywhere(found, held.options.reach, run.policy.allowed)
     if not ours.recorded:
         yield from ensure_tables(database)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aaiclick.catalog.forms import ColumnForm
 from aaiclick.diff.changes.base import AlterCommand, BaseChange, Phase
 from aaiclick.diff.changes.column_default import default_clause
+from aaiclick.printable import count_text, verb_for
 from aaiclick.sql.clauses import APPLY_PATCHES, materialize, modify_column, remove_from_column
 from aaiclick.sql.quoting import quote_name
 
@@ -44,7 +45,10 @@ class MaterializeColumns(BaseChange):
             for pin in self.pins
         )
         parts = max(pin.parts for pin in self.pins)
-        return f"values of {names} are written into {parts} parts that do not hold them, before anything else"
+        return (
+            f"values of {names} are written into {count_text(parts, 'part')} that {verb_for(parts, 'do')} not "
+            "hold them, before anything else"
+        )
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:

@@ -13,7 +13,7 @@ from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.approval.differing_words import differing_words
 from aaiclick.plan.model import Plan, Step, step_without_secrets, version_text
 from aaiclick.plan.operations import Work
-from aaiclick.printable import in_plural, size_text
+from aaiclick.printable import in_plural, rows_text, rows_that, size_text
 
 TOLERANCE = 0.25
 """By how much rows, bytes and the counts that a hazard names may have moved, up or down: a quarter."""
@@ -169,7 +169,7 @@ def _same_but_numbers(old: Hazard, new: Hazard) -> bool:
 
 
 def _rows_text(step: Step) -> str:
-    return f"{step.object}: {step.rows:,} rows, approved"
+    return f"{step.object}: {rows_text(step.rows)}, approved"
 
 
 def _cost_changes(before: Step, now: Step, begun: bool) -> Iterator[str]:
@@ -201,9 +201,9 @@ def _expiring_changes(before: Step, now: Step, begun: bool) -> Iterator[str]:
             why = f"are not counted ({now.uncounted})"
             yield f"{now.object}: rows past the new TTL {why}, and the approved plan does not say so"
     elif old is None and new:
-        yield f"{now.object}: {new:,} rows are past the new TTL, and the approved plan does not say how many"
+        yield f"{now.object}: {rows_that(new, 'are')} past the new TTL, and the approved plan does not say how many"
     elif old is not None and _moved(old, new, 0) and not (begun and new < old):
-        yield f"{now.object}: {new:,} rows are past the new TTL, approved were {old:,}"
+        yield f"{now.object}: {rows_that(new, 'are')} past the new TTL, approved were {old:,}"
 
 
 def _moved(before: float, now: float, few: float) -> bool:

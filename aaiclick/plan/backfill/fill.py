@@ -25,7 +25,7 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork, CreateWork, Fill
 from aaiclick.plan.proof.nondeterministic import called, nondeterministic_functions
 from aaiclick.plan.steps import blocked_step
-from aaiclick.printable import rows_text
+from aaiclick.printable import rows_text, verb_for
 from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.ddl import create_materialized_view_sql
 from aaiclick.specs.views import MaterializedView
@@ -225,7 +225,11 @@ def _without_backfill(create: Step, live: LiveObject | None, item: MaterializedV
     """The plain CREATE, with a hazard that names the rows that the view will not show."""
     if live is None or not live.rows or not isinstance(create.work, CreateWork):
         return create
-    message = f"the {live.rows:,} rows that {live.name} holds already are not in it: backfill=True would bring them in"
+    message = (
+        f"the {rows_text(live.rows)} that {live.name} holds already {verb_for(live.rows, 'are')} not in it: "
+        "backfill=True "
+        f"would bring {'it' if live.rows == 1 else 'them'} in"
+    )
     hazard = Hazard("readers-see-gap", message)
     return Step(create.id, item.name, create.change, "create", create.sql, create.work, (hazard,))
 

@@ -15,7 +15,7 @@ from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.clusters.sizes import ShardSizes
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AttachWork, RebuildWork
-from aaiclick.printable import size_text
+from aaiclick.printable import count_text, rows_text, size_text
 from aaiclick.sql.clauses import add_constraint, attach_all_partitions_from
 from aaiclick.sql.cluster import by_group, on_cluster
 from aaiclick.sql.ddl import alter_table, drop, exchange_tables
@@ -111,7 +111,8 @@ def placed_copy(step: Step, topology: Topology, sizes: ShardSizes, owners: Owner
     extra = [
         Hazard(
             "holds-up-writers",
-            f"{table} are refused on {hosts} hosts (469), for as long as the longest INSERT that runs, the last "
+            f"{table} are refused on {count_text(hosts, 'host')} (469), for as long as the longest INSERT "
+            "that runs, the last "
             "rows and the exchange on each host take; those with wait_for_async_insert = 0 are acknowledged "
             "meanwhile and lost",
         ),
@@ -148,13 +149,13 @@ def workers_of(topology: Topology) -> dict[int, str]:
 
 def _copies(topology: Topology, workers: dict[int, str], sizes: ShardSizes) -> list[str]:
     """Who copies how much, shard by shard; the largest first."""
-    stores = f"and each of {topology.replicas} replicas stores the copy"
+    stores = f"and each of {count_text(topology.replicas, 'replica')} stores the copy"
     if len(workers) == 1:
         return [f"host {next(iter(workers.values()))} copies them, {stores}"]
     listed: list[str] = []
     for shard, label in sorted(workers.items(), key=lambda each: (-sizes.get(each[0], (0, 0))[1], each[0])):
         rows, size = sizes.get(shard, (0, 0))
-        listed.append(f"shard {shard}: host {label} copies {rows:,} rows ({size_text(size)}), {stores}")
+        listed.append(f"shard {shard}: host {label} copies {rows_text(rows)} ({size_text(size)}), {stores}")
     return listed
 
 

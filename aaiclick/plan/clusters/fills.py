@@ -10,6 +10,7 @@ from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.clusters.copies import workers_of
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork
+from aaiclick.printable import count_text
 from aaiclick.sql.clauses import add_constraint
 from aaiclick.sql.cluster import by_group, on_cluster
 from aaiclick.sql.ddl import alter_table, is_truncate
@@ -24,7 +25,8 @@ def placed_fill(step: Step, topology: Topology) -> Step:
     extra = [
         Hazard(
             "holds-up-writers",
-            f"inserts into {listed} are refused on {hosts} hosts (469), for as long as the longest INSERT that runs "
+            f"inserts into {listed} are refused on {count_text(hosts, 'host')} (469), for as long as the "
+            "longest INSERT that runs "
             "and the view on each host take; those with wait_for_async_insert = 0 are acknowledged meanwhile and lost",
         )
     ]

@@ -14,6 +14,7 @@ from aaiclick.plan.clusters.sizes import OWN_ROWS, HostSizes
 from aaiclick.plan.clusters.statements import statements_refusal
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AttachWork, BackfillWork, CallableWork, RebuildWork, SqlWork
+from aaiclick.printable import count_text
 from aaiclick.specs.engines import Engine, MergeTree
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
@@ -104,7 +105,7 @@ def _refusal(step: Step, topology: Topology, plain: Mapping[str, str], server: t
             "its own shard only: do it by hand, on all hosts"
         )
     if name in plain and topology.replicas > 1 and step.strategy in _OF_TABLES:
-        each = f"each of its {topology.replicas} replicas would hold other rows"
+        each = f"each of its {count_text(topology.replicas, 'replica')} would hold other rows"
         return f"{name} is not replicated, and {each}: {plain[name]}"
     if isinstance(work, RebuildWork | AttachWork):
         return copy_refusal(name, work, topology, server)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from aaiclick.catalog.render import target_parts
 from aaiclick.clickhouse.topology import Topology
 from aaiclick.plan.model import Step
+from aaiclick.printable import count_text
 from aaiclick.specs.engines import AnyEngine, MergeTree, ReplacingMergeTree
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
@@ -39,7 +40,8 @@ def refresh_refusal(step: Step, schema: Schema, topology: Topology) -> str:
         )
     if topology.replicas > 1 and not isinstance(engine, ReplacingMergeTree):
         return (
-            f"each of {topology.replicas} replicas refreshes by itself, and {target} would get every row from each of "
+            f"each of {count_text(topology.replicas, 'replica')} refreshes by itself, and {target} would get "
+            "every row from each of "
             f"them: {_WAY}"
         )
     return ""

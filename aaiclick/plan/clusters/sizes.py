@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from aaiclick.clickhouse.topology import Topology
+from aaiclick.printable import rows_text
 
 ShardSizes: TypeAlias = Mapping[int, tuple[int, int]]
 """Rows and bytes on disk of a table, by the number of the shard."""
@@ -121,4 +122,4 @@ class HostSizes:
 
 def _has_fewer(label: str, here: int, most: int, seconds: int | None) -> str:
     since = f", and others have been under way to it for {seconds} s" if seconds else ""
-    return f"host {label} has {here:,} of {most:,} rows{since}: run again when it has fetched the others"
+    return f"host {label} has {here:,} of {rows_text(most)}{since}: run again when it has fetched the others"

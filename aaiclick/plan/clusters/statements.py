@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 
 from aaiclick.clickhouse.messages import shortened
 from aaiclick.clickhouse.topology import Topology
+from aaiclick.printable import count_text
 from aaiclick.sql.statement_kinds import statement_kind, target_of
 
 _PLAIN = re.compile(r"\bENGINE\s*=?\s*(?!Replicated|Shared)\w*MergeTree\b", re.IGNORECASE)
@@ -35,7 +36,10 @@ def statements_refusal(statements: Sequence[str], topology: Topology, replicated
         elif kind == "rows" and target_of(sql, topology.database) not in replicated:
             why = "the table that it changes is not declared as a replicated one, and other hosts may not get its rows"
         elif kind == "definition" and topology.replicas > 1 and _PLAIN.search(sql):
-            why = f"the table is not replicated, and each of its {topology.replicas} replicas would hold other rows"
+            why = (
+                f"the table is not replicated, and each of its {count_text(topology.replicas, 'replica')} would "
+                "hold other rows"
+            )
         if why:
             return f"statement {place} ({shortened(sql)}): {why}: do it by hand, on all hosts"
     return ""

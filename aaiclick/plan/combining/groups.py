@@ -24,6 +24,7 @@ from aaiclick.plan.combining.partition_order import reordered_partitions
 from aaiclick.plan.combining.refilled import refilled, refills
 from aaiclick.plan.operations import MergeFinding, MergeLook
 from aaiclick.plan.strategies.context import TableDiff
+from aaiclick.printable import count_text
 from aaiclick.routine import Routine
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import quote_name
@@ -132,8 +133,8 @@ def _any_sort_key(diff: TableDiff) -> Hazard:
 def _sort_look(diff: TableDiff, name: str, new: Sequence[str], *, longer: bool) -> MergeLook:
     engine, key = merging_engine(diff.target.form), f"change-sort-key {diff.live.name}"
     said = f"{engine} combines rows of the same sort key: rows of"
-    together = Hazard("loses-rows", f"{said} {{4:,}} keys are combined to {{3:,}}", key)
-    apart = f"{said} {{2:,}} keys, which it would combine, stay apart as {{4:,}}"
+    together = Hazard("loses-rows", f"{said} {{4:key}} are combined to {{3:,}}", key)
+    apart = f"{said} {{2:key}}, which it would combine, stay apart as {{4:,}}"
     findings = (
         finding((_FLOATS,), _literally(_any_sort_key(diff))),
         *(() if longer else (finding((_TOGETHER,), together),)),
@@ -144,8 +145,8 @@ def _sort_look(diff: TableDiff, name: str, new: Sequence[str], *, longer: bool) 
 
 def _partition_look(diff: TableDiff, name: str) -> MergeLook:
     message, key = _by_partition(diff), f"change-partition-key {diff.live.name}"
-    together = "rows of {4:,} groups come together in {3:,}"
-    apart = "rows of {2:,} groups, which it would combine, stay apart as {4:,}"
+    together = "rows of {4:group} come together in {3:,}"
+    apart = "rows of {2:group}, which it would combine, stay apart as {4:,}"
     findings = (
         finding((_FLOATS,), _literally(Hazard("changes-values", f"{message} from now on", key))),
         *(
@@ -176,7 +177,7 @@ def _from_now_on(diff: TableDiff, counts: Sequence[int] | None) -> Hazard:
     said = ""
     if counts is not None and not counts[_FLOATS]:
         same = not counts[_TOGETHER] and not counts[_APART_NOW]
-        said = f" (now rows of {counts[2]:,} keys would stay apart as {counts[4]:,})"
+        said = f" (now rows of {count_text(counts[2], 'key')} would stay apart as {counts[4]:,})"
         if same and diff.form.partition_by:
             said = " (no row that is there meets another one than before)"
     return Hazard(

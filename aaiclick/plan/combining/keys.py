@@ -46,6 +46,6 @@ def _look(diff: TableDiff, name: str, use: ColumnUse) -> MergeLook:
     rows = rows_by(diff, name, use.new, {_OLD: f"tuple({', '.join(use.old)})"}, (_OLD, new))
     was, now, both = (f"uniqExact({key})" for key in (_OLD, new, f"({_OLD}, {new})"))
     said = _hazard(diff, use, "\0")
-    said = replace(said, message=template(said.message).replace("\0", ": {0:,} keys become {1:,}"))
+    said = replace(said, message=template(said.message).replace("\0", ": {0:key become} {1:,}"))
     counts = (was, now, f"{both} - {was}", f"{both} - {now}")
     return merge_look(counts, rows, [finding((2,), said), finding((3,), said)])

@@ -50,7 +50,7 @@ def reordered_partitions(
             f"(SELECT {_KEY}, {sorted_ids} AS {_IDS} FROM {source} GROUP BY {_KEY})" if source else ""
             for source in (rows.source, rows.near)
         ]
-        said = Hazard("changes-values", f"{template(message)} (rows of {{0:,}} keys lie in several)", allow)
+        said = Hazard("changes-values", f"{template(message)} (rows of {{0:key}} lie in several)", allow)
         return merge_look([f"toUInt64(countIf({other}))"], SomeRows(*grouped), [finding((0,), said)])
 
     found = (yield from look_for_plan(diff, data_name, look)).combined

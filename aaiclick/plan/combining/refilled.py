@@ -19,6 +19,7 @@ from aaiclick.plan.operations import MergeLook
 from aaiclick.plan.proof.column_uses import through_aliases
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS
 from aaiclick.plan.strategies.context import TableDiff
+from aaiclick.printable import count_text
 from aaiclick.routine import Routine
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import quote_name
@@ -68,7 +69,7 @@ def refilled(diff: TableDiff, data_name: str, key: Sequence[str], old_key: Seque
 def _hazard(diff: TableDiff, name: str, said: str, counts: Sequence[int] | None = None, example: str = "") -> Hazard:
     message = _message(diff, name, said)
     if counts is not None:
-        message += f" ({counts[0]:,} {'keys' if said == ORDER else 'rows'}, for instance {example})"
+        message += f" ({count_text(counts[0], 'key' if said == ORDER else 'row')}, for instance {example})"
     return Hazard("loses-rows", message, f"change-sort-key {diff.live.name}")
 
 
@@ -98,8 +99,8 @@ class _Asking:
     def look(self, name: str) -> MergeLook:
         """How many keys, or rows, are another matter for merges."""
         rows, count = self._rows(name), f"toUInt64(countIf({self._bad}))"
-        what = "keys" if self.said == ORDER else "rows"
-        message = f"{template(_message(self.diff, self.new, self.said))} ({{0:,}} {what})"
+        what = "key" if self.said == ORDER else "row"
+        message = f"{template(_message(self.diff, self.new, self.said))} ({{0:{what}}})"
         said = Hazard("loses-rows", message, f"change-sort-key {self.diff.live.name}")
         grouped = SomeRows(self._grouped(rows.source), self._grouped(rows.near))
         return merge_look([count], grouped, [finding((0,), said)])

@@ -20,6 +20,7 @@ from aaiclick.diff.compare import Differing
 from aaiclick.plan import steps
 from aaiclick.plan.comparison.changed_views import altered_in_place, made_anew
 from aaiclick.plan.comparison.recorded import Planned, declared_views, differs, given_up, known_form
+from aaiclick.plan.declaration.new_lookups import behind_lookups, with_new_lookups
 from aaiclick.plan.dependents.declared_reads import set_off_by, with_their_sources
 from aaiclick.plan.dependents.dependent_steps import DependentSteps, PlannedChanges, in_order, plan_dependents, revalued
 from aaiclick.plan.dependents.dependents import Dependent
@@ -70,8 +71,11 @@ def plan_in_scratch(compared: ToCompare, beside: Sequence[str]) -> Routine[Plann
     """All steps of a schema, with those of the tables and views that are there. ``beside``: notes on what else is."""
     first, tried = compared.first, compared.tried
 
-    def body(scratch: Scratch) -> Routine[Planned]:
+    def plan(scratch: Scratch) -> Routine[Planned]:
         return (yield from _plan_objects(compared, scratch, [*first.notes, *beside]))
+
+    def body(scratch: Scratch) -> Routine[Planned]:
+        return (yield from with_new_lookups(scratch, compared.schema.objects, compared.catalog, plan))
 
     def inside(scratch: Scratch) -> Routine[Planned]:
         # Asked for once: the next plan of this run opens its scratch with them.
@@ -137,6 +141,7 @@ def _plan_objects(compared: ToCompare, scratch: Scratch, notes: list[str]) -> Ro
     first = (*compared.first.steps, *compared.created, *apart)
     listed = steps.names_made_free((*first, *changed, *optional, *compared.dropped), freed)
     all_forms = {**forms, **compared.first.forms}
+    listed = behind_lookups(listed, compared.schema.objects, catalog)
     return Planned(steps.with_ways_out(listed, path.dropped), tuple(notes), all_forms, targets)
 
 

@@ -86,11 +86,15 @@ def require_creatable(
     if not (doubtful or tried) or key in rehearsed.creatable:
         return
     # Here because most starts try nothing.
+    from aaiclick.plan.declaration.new_lookups import with_new_lookups
     from aaiclick.plan.declaration.trials import try_others, try_tables
 
-    def body(scratch: Scratch) -> Routine[None]:
+    def attempt(scratch: Scratch) -> Routine[None]:
         yield from try_tables(scratch, _with_read(missing, doubtful, tried), catalog)
         yield from try_others(scratch, tried, missing, catalog)
+
+    def body(scratch: Scratch) -> Routine[None]:
+        yield from with_new_lookups(scratch, [*missing, *others], catalog, attempt)
 
     def inside(scratch: Scratch) -> Routine[None]:
         rehearsed.permissive = scratch.settings

@@ -27,6 +27,7 @@ from aaiclick.errors import SpecError, StatementError
 from aaiclick.plan.declaration.dictionaries import HERE
 from aaiclick.plan.declaration.expressions import query_columns
 from aaiclick.plan.dependents.dictionaries import clickhouse_source, query_of
+from aaiclick.printable import count_text, count_that
 from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.ddl import create_dictionary_sql
 from aaiclick.specs.views import Dictionary, View
@@ -165,5 +166,8 @@ def require_columns(scratch: Scratch, items: Sequence[Dictionary], made: Collect
             continue
         found = yield from query_columns(f"SELECT * FROM {scratch.sql_name(name)}")
         if found is not None and len(found) != len(item.columns):
-            problem = f"its QUERY yields {len(found)} columns, and {len(item.columns)} attributes are declared"
+            problem = (
+                f"its QUERY yields {count_text(len(found), 'column')}, and "
+                f"{count_that(len(item.columns), 'attribute', 'are')} declared"
+            )
             raise SpecError(f"dictionary {item.name}", problem)

@@ -221,9 +221,11 @@ def _effect(scratch: Scratch, dependent: Dependent, after: DatabaseAfter, moved:
     # A front table that the plan changes has a clone of its own name in scratch.
     if (scratch.database, scratch.name(name)) in taken:
         name += "~view"
-    query = after.queries.get(dependent.name) if own else None
-    query = relocated(dependent.query, moved) if query is None else query
-    error = yield from make(scratch, create_view(scratch.sql_name(name), query), inside=True)
+    new = after.queries.get(dependent.name) if own else None
+    query = relocated(dependent.query, moved) if new is None else new
+    # The server writes the database in front of all that a view reads. What an ALIAS of a live table asks by joinGet
+    # may have none, and is not in scratch.
+    error = yield from make(scratch, create_view(scratch.sql_name(name), query), inside=new is not None)
     now = (yield from columns_today(dependent)) if dependent.columns or error is not None else None
     if error is not None:
         # One that cannot be analysed today either is not broken by this plan.
@@ -245,7 +247,7 @@ def _effect(scratch: Scratch, dependent: Dependent, after: DatabaseAfter, moved:
     if columns != fresh and columns:
         listed = ", ".join(column_form_sql(column) for column in columns)
         yield Command(drop("VIEW", scratch.sql_name(name)))
-        yield from make(scratch, create_view(scratch.sql_name(name), query, listed), inside=True)
+        yield from make(scratch, create_view(scratch.sql_name(name), query, listed), inside=new is not None)
     moved[dependent.place] = (scratch.database, scratch.name(name))
     return Effect(dependent, fresh, now or {}, columns)
 

@@ -13,6 +13,7 @@ from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.diff.changes.materialize_columns import ColumnToWrite
 from aaiclick.plan.old_parts.columns import PartColumns
 from aaiclick.plan.old_parts.readings import leaves_of, unsaid
+from aaiclick.printable import count_text, verb_for
 from aaiclick.sql.column_names import mentioned
 
 
@@ -42,7 +43,9 @@ def before_drop(
     keeper = next(iter(_keepers(form, given_up)), None)
     if keeper is None:
         return DropPreparation(
-            sizes, f"{emptied} parts of {form.name} hold no other column than {', '.join(sorted(given_up))}"
+            sizes,
+            f"{count_text(emptied, 'part')} of {form.name} {verb_for(emptied, 'hold')} no other column than "
+            f"{', '.join(sorted(given_up))}",
         )
     return DropPreparation((*sizes, _filled(keeper, form, held)))
 

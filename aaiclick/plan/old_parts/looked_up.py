@@ -192,13 +192,17 @@ def _of_table(
         *(["its TTL"] if asks(reader.form.ttl) else []),
         *([] if home else [f"projection {each.name}" for each in held]),
     ]
-    notes = (_note(reader, others, catalog),) if others else ()
-    return LookedUp(before, behind, notes)
+    notes = [_note(reader, others, catalog, "rows that are there, too")] if others else []
+    # Neither an ALTER nor a copy works out anew what a row holds.
+    kept = {each.name: each.expression for each in reader.future.columns if each.kind == "MATERIALIZED"}
+    computed = [f"MATERIALIZED {each.name}" for each in stored if kept.get(each.name) == each.expression]
+    notes += [_note(reader, computed, catalog, "new rows")] if computed else []
+    return LookedUp(before, behind, tuple(notes))
 
 
-def _note(reader: _Reader, others: Collection[str], catalog: Catalog) -> str:
+def _note(reader: _Reader, others: Collection[str], catalog: Catalog, rows: str) -> str:
     where = reader.name if reader.database == catalog.database else f"{reader.database}.{reader.name}"
-    return f"{where}: {', '.join(others)} asks {reader.said}, which gets other values, for rows that are there, too"
+    return f"{where}: {', '.join(others)} asks {reader.said}, which gets other values, for {rows}"
 
 
 def _written(

@@ -21,6 +21,7 @@ from aaiclick.plan.proof.comparisons import Comparison, evaluate
 from aaiclick.plan.proof.cost import Cost
 from aaiclick.plan.rehearsal.cache import ListedPolicies, RehearsalCache, RowPolicy
 from aaiclick.plan.strategies.context import TableDiff
+from aaiclick.printable import rows_that
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import qualified, quote_string
@@ -122,7 +123,8 @@ def hidden_rows(hosts: Topology, database: str, name: str) -> Routine[str]:
             break
         last = looks
     return (
-        f"{held:,} rows are in {name}, and {seen:,} of them can be read: a row policy hides the others from this "
+        f"{rows_that(held, 'are')} in {name}, and {seen:,} of them can be read: a row policy hides the others "
+        "from this "
         "user, so what they hold cannot be looked at. Run it as a user who may read every row"
     )
 

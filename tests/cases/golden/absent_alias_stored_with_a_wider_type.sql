@@ -11,7 +11,7 @@ CREATE TABLE {db}.t (k UInt64, n UInt16 ALIAS k + 255, b UInt16) ENGINE = MergeT
 -- plan
 
 -- t:
---   - values of b (ALIAS n + 1) are written into 1 parts that do not hold them, before anything else
+--   - values of b (ALIAS n + 1) are written into 1 part that does not hold them, before anything else
 --   - column n: type UInt8 -> UInt16
 --   - column b: DEFAULT n + 1 -> none
 --   - column b: type UInt8 -> UInt16

@@ -11,7 +11,7 @@ CREATE TABLE {db}.t (k UInt64, b UInt64 DEFAULT 9) ENGINE = MergeTree ORDER BY k
 -- plan
 
 -- t:
---   - values of b (ALIAS k + 1) are written into 1 parts that do not hold them, before anything else
+--   - values of b (ALIAS k + 1) are written into 1 part that does not hold them, before anything else
 --   - column b: DEFAULT k + 1 -> DEFAULT 9
 --   strategy: mutate, 2 rows, 0 B
 --   rewrites-data: the server rewrites parts of t in the background

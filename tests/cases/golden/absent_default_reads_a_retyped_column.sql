@@ -13,7 +13,7 @@ CREATE TABLE {db}.t (k UInt64, a DateTime64(3, 'UTC'), b String DEFAULT toString
 -- plan
 
 -- t:
---   - values of b are written into 1 parts that do not hold them, before anything else
+--   - values of b are written into 1 part that does not hold them, before anything else
 --   - column a: type DateTime('UTC') -> DateTime64(3, 'UTC')
 --   strategy: mutate, 2 rows, 0 B
 --   old-code-breaks: code that relies on DateTime('UTC') for a may fail

@@ -14,7 +14,7 @@ CREATE TABLE {db}.t (k UInt64, n UInt8 ALIAS k + 3, a UInt8 DEFAULT n * 2, b Str
 -- plan
 
 -- t:
---   - values of a are written into 1 parts that do not hold them, before anything else
+--   - values of a are written into 1 part that does not hold them, before anything else
 --   - column n: ALIAS k + 1 -> ALIAS k + 3
 --   strategy: mutate, 3 rows, 0 B
 --   rewrites-data: the server rewrites parts of t in the background

@@ -16,7 +16,7 @@ CREATE TABLE {db}.t (k UInt64, day Date, a String ALIAS toString(day), long Stri
 -- plan
 
 -- t:
---   - values of text, long are written into 1 parts that do not hold them, before anything else
+--   - values of text, long are written into 1 part that does not hold them, before anything else
 --   - column long: DEFAULT concat(text, '!') -> DEFAULT concat(text, '?')
 --   strategy: mutate, 3 rows, 0 B
 --   rewrites-data: the server rewrites parts of t in the background

@@ -13,7 +13,7 @@ CREATE TABLE {db}.t (k UInt64, a UInt8 DEFAULT 7) ENGINE = MergeTree ORDER BY k 
 -- plan
 
 -- t:
---   - values of a are written into 1 parts that do not hold them, before anything else
+--   - values of a are written into 1 part that does not hold them, before anything else
 --   - column a: DEFAULT 5 -> DEFAULT 7
 --   strategy: mutate, 3 rows, 0 B
 --   rewrites-data: the server rewrites parts of t in the background

@@ -13,7 +13,7 @@ CREATE TABLE {db}.t (k UInt64, m UInt64 MATERIALIZED k + 10) ENGINE = MergeTree 
 -- plan
 
 -- t:
---   - values of m are written into 1 parts that do not hold them, before anything else
+--   - values of m are written into 1 part that does not hold them, before anything else
 --   - column m: MATERIALIZED k + 1 -> MATERIALIZED k + 10, for new rows
 --   strategy: mutate, 3 rows, 0 B
 --   rewrites-data: the server rewrites parts of t in the background

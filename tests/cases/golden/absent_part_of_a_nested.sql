@@ -13,7 +13,7 @@ CREATE TABLE {db}.t (k UInt64, `n.a` Array(UInt8), `n.b` Array(String)) ENGINE =
 -- plan
 
 -- t:
---   - values of n.b are written into 1 parts that do not hold them, before anything else
+--   - values of n.b are written into 1 part that does not hold them, before anything else
 --   - column n.b: type Array(UInt8) -> Array(String)
 --   strategy: mutate, 2 rows, 0 B
 --   old-code-breaks: code that relies on Array(UInt8) for n.b may fail

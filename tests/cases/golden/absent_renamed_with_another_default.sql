@@ -15,7 +15,7 @@ CREATE TABLE {db}.t (k UInt64, b UInt8 DEFAULT 9) ENGINE = MergeTree ORDER BY k;
 -- plan
 
 -- t:
---   - values of a are written into 1 parts that do not hold them, before anything else
+--   - values of a are written into 1 part that does not hold them, before anything else
 --   - column a is renamed to b
 --   - column b: DEFAULT 5 -> DEFAULT 9
 --   strategy: mutate, 3 rows, 0 B

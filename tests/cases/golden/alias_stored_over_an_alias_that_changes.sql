@@ -11,7 +11,7 @@ CREATE TABLE {db}.t (id UInt64, a UInt64 ALIAS id + 5, b UInt16 DEFAULT a * 2, c
 -- plan
 
 -- t:
---   - values of b (ALIAS a * 2), c (ALIAS id * 100) are written into 1 parts that do not hold them, before anything else
+--   - values of b (ALIAS a * 2), c (ALIAS id * 100) are written into 1 part that does not hold them, before anything else
 --   - column a: ALIAS id + 1 -> ALIAS id + 5
 --   - column b: type UInt8 -> UInt16
 --   - column c: type UInt8 -> UInt64

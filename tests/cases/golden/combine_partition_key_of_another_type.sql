@@ -20,7 +20,7 @@ CREATE TABLE {db}.t (k UInt64, note String, total Int256) ENGINE = ReplacingMerg
 --   old-code-breaks: code that relies on UInt64 for total may fail
 --   rewrites-data: all 5 rows of t are copied
 --   holds-up-writers: inserts into t are refused while the last part is copied
---   changes-values: ReplacingMergeTree with FINAL takes rows of one sort key in the order of their partitions, which total changes: it shows other rows of t (rows of 1 keys lie in several) [--allow 'change-partition-key t']
+--   changes-values: ReplacingMergeTree with FINAL takes rows of one sort key in the order of their partitions, which total changes: it shows other rows of t (rows of 1 key lie in several) [--allow 'change-partition-key t']
 -- a copy, because in place something else would come of it: partition key intDiv(total, 100): its type changes (UInt64 -> Int256)
 CREATE TABLE db.`_aaiclick_<run>_t` (`k` UInt64, `note` String, `total` Int256) ENGINE = ReplacingMergeTree PARTITION BY intDiv(total, 100) ORDER BY k SETTINGS index_granularity = 8192;
 -- writers are locked out (table_readonly) for the last part of the copy

@@ -17,7 +17,7 @@ CREATE TABLE {db}.t (w Date, n Nullable(UInt8)) ENGINE = CoalescingMergeTree ORD
 --   strategy: rebuild, 2 rows, 748 B
 --   rewrites-data: all 2 rows of t are copied
 --   holds-up-writers: inserts into t are refused while the last part is copied
---   changes-values: CoalescingMergeTree combines rows of the same sort key: rows of 1 keys, which it would combine, stay apart as 2 [--allow 'change-sort-key t']
+--   changes-values: CoalescingMergeTree combines rows of the same sort key: rows of 1 key, which it would combine, stay apart as 2 [--allow 'change-sort-key t']
 --   changes-values: t: merges keep the first value of w no longer, and keep the last value of w from now on [--allow 'change-sort-key t']
 CREATE TABLE db.`_aaiclick_<run>_t` (`w` Date, `n` Nullable(UInt8)) ENGINE = CoalescingMergeTree ORDER BY tuple() SETTINGS index_granularity = 8192, max_bytes_to_merge_at_max_space_in_pool = 1;
 -- writers are locked out (table_readonly) for the last part of the copy

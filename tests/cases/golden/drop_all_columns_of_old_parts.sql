@@ -17,7 +17,7 @@ CREATE TABLE {db}.t (c UInt8 DEFAULT 3, d String) ENGINE = MergeTree ORDER BY tu
 -- plan
 
 -- t:
---   - values of c are written into 1 parts that do not hold them, before anything else
+--   - values of c are written into 1 part that does not hold them, before anything else
 --   - column a is no longer declared
 --   strategy: mutate, 2 rows, 1.1 KiB (only if allowed by name)
 --   changes-values: the values of t.a are gone [--allow 'drop-column t.a']
@@ -28,7 +28,7 @@ ALTER TABLE `db`.`t` MATERIALIZE COLUMN `c`;
 ALTER TABLE `db`.`t` DROP COLUMN `a`;
 
 -- t:
---   - values of c are written into 1 parts that do not hold them, before anything else
+--   - values of c are written into 1 part that does not hold them, before anything else
 --   - column b is no longer declared
 --   strategy: mutate, 2 rows, 1.1 KiB (only if allowed by name)
 --   changes-values: the values of t.b are gone [--allow 'drop-column t.b']

@@ -20,7 +20,7 @@ CREATE TABLE {db}.t (s SimpleAggregateFunction(sum, UInt64)) ENGINE = Aggregatin
 --   old-code-breaks: code that reads or writes w fails
 --   cannot-be-undone: a dropped column cannot be brought back: w
 --   rewrites-data: all 2 rows of t are copied
---   changes-values: AggregatingMergeTree combines rows of the same sort key: rows of 1 keys, which it would combine, stay apart as 2 [--allow 'change-sort-key t']
+--   changes-values: AggregatingMergeTree combines rows of the same sort key: rows of 1 key, which it would combine, stay apart as 2 [--allow 'change-sort-key t']
 CREATE TABLE db.`_aaiclick_<run>_t` (`s` SimpleAggregateFunction(sum, UInt64)) ENGINE = AggregatingMergeTree ORDER BY tuple() SETTINGS index_granularity = 8192;
 -- for each partition, in chunks, through a staging table, with count and checksum:
 INSERT INTO `db`.`_aaiclick_<run>_t` (`s`) SELECT `s` FROM `db`.`t`;

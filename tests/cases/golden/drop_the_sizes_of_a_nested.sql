@@ -15,7 +15,7 @@ CREATE TABLE {db}.t (k UInt64, `n.b` Array(String)) ENGINE = MergeTree ORDER BY 
 -- plan
 
 -- t:
---   - values of n.b are written into 1 parts that do not hold them, before anything else
+--   - values of n.b are written into 1 part that does not hold them, before anything else
 --   - column n.a is no longer declared
 --   strategy: mutate, 2 rows, 858 B (only if allowed by name)
 --   changes-values: the values of t.n.a are gone [--allow 'drop-column t.n.a']

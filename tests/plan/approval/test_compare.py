@@ -104,7 +104,7 @@ def test_what_is_different(now: Plan, said: list[str]) -> None:
     ("before", "now", "said"),
     [
         ((0, ""), (2_000_000, ""), "t: 2,000,000 rows are past the new TTL, approved were 0"),
-        ((0, ""), (1, ""), "t: 1 rows are past the new TTL, approved were 0"),
+        ((0, ""), (1, ""), "t: 1 row is past the new TTL, approved were 0"),
         ((1_000, ""), (749, ""), "t: 749 rows are past the new TTL, approved were 1,000"),
         ((1_000, ""), (1_250, ""), ""),
         # Not known then, or not known now: that is no tolerance.
