@@ -103,11 +103,11 @@ def test_what_the_server_shows_no_definition_of_may_lead_anywhere(
     ).result_rows
     assert sorted(shown[0][0]) == ["again", "alone", "plain"]
     every = {name: f"`{database}`.`{name}`" for name in ("again", "alone", "infront", "plain")}
-    found = background_inserts(aaiclick_engine, database, "t")
-    assert set(found.buffers) == {every["alone"], every["infront"]}
-    assert found.refreshed == (every["again"],)
-    assert set(found.untold) == {every["again"], every["alone"], every["plain"]}
-    assert f"no definition of {every['again']}" in found.doubt
+    inserts = found(aaiclick_engine, database, "t")
+    assert set(inserts.buffers) == {every["alone"], every["infront"]}
+    assert inserts.refreshed == (every["again"],)
+    assert set(inserts.untold) == {every["again"], every["alone"], every["plain"]}
+    assert f"no definition of {every['again']}" in inserts.doubt
 
 
 def test_a_definition_that_nobody_can_read_has_nothing_to_do_with_a_table_that_it_does_not_name() -> None:
@@ -124,8 +124,8 @@ def test_a_definition_that_nobody_can_read_has_nothing_to_do_with_a_table_that_i
     queue = ("d", "queue", "Kafka", "Kafka('h:1')", "CREATE TABLE d.queue (`id` UInt64) ENGINE = Kafka('h:1')", "v")
     triggers: Rows = (("d", "o`ne", "d", "on"), ("d", "queue", "d", "mv"))
     for table, streams in (("o`ne", ("`d`.`queue`",)), ("t", ("`d`.`queue`",)), (".inner_id.u", ("`d`.`queue`",))):
-        found = answered(find_background_inserts("d", table), (view, passing, queue), (), triggers)
-        assert (found.streams, found.untold) == (streams, ("`d`.`mv`",))
+        inserts = answered(find_background_inserts("d", table), (view, passing, queue), (), triggers)
+        assert (inserts.streams, inserts.untold) == (streams, ("`d`.`mv`",))
     assert answered(find_background_inserts("d", "other"), (view, passing, queue), (), triggers) == BackgroundInserts()
     with pytest.raises(
         ApplyError, match=r"wait for them \(the server shows no definition of `d`.`mv` that can be read"
