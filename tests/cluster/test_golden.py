@@ -16,12 +16,12 @@ from tests.cluster.places import PLACES, place_on
 from tests.reliability.counts import every, note
 
 SOME = {
-    "retype_widen": "mutate",
     "constraint_added": "a change that rows could break",
     "several_at_once_with_a_rebuild": "rebuild",
 }
 MORE = {
     "default_changed": "alter",
+    "retype_widen": "mutate",
     "rename_under_everything": "a new name, with all that reads the column",
     "index_granularity_changed": "attach",
 }
