@@ -21,6 +21,7 @@ from aaiclick import (
     rollback_schema,
 )
 from aaiclick.apply.rollback.convertible import convertible
+from aaiclick.apply.rollback.inverses import undone
 from aaiclick.error_codes import ACCESS_DENIED, TOO_MANY_SIMULTANEOUS_QUERIES
 from aaiclick.errors import BlockedError, HazardNotAllowedError, SchemaError, StatementError
 from aaiclick.plan.operations import CopyColumn
@@ -177,7 +178,7 @@ def test_values_that_came_since_go_back(aaiclick_client: Client, name: str) -> N
     ("rebuild", "said"),
     [
         (
-            Rebuild(columns=CENTS),
+            Rebuild(columns={"price": "price * 10 * 10"}),
             (
                 r"2 rows "
                 r"that "
@@ -203,9 +204,13 @@ def test_values_that_came_since_go_back(aaiclick_client: Client, name: str) -> N
             Rebuild(columns=CENTS, back={"price": "price / 100"}),
             r"1 row that came since holds a value of price \(such as '701'\)",
         ),
+        (
+            Rebuild(columns=CENTS),
+            r"1 row .* \(such as '701'\), and price = CAST\(intDiv\(`price`, 100\), 'UInt64'\) gives",
+        ),
         (Rebuild(columns={"price": "price * 100 + rand() % 2"}), "2 rows that came since"),
     ],
-    ids=["nothing says how", "another value comes out", "nobody can tell"],
+    ids=["nothing says how", "another value comes out", "another value by itself", "nobody can tell"],
 )
 def test_what_would_be_another_value_is_by_name(aaiclick_client: Client, rebuild: Rebuild, said: str) -> None:
     v1, v2 = schemas(table(PRICE), table(PRICE), rebuild)
@@ -222,6 +227,50 @@ def test_what_would_be_another_value_is_by_name(aaiclick_client: Client, rebuild
     assert "values t" in rollback_schema(aaiclick_client, v1, dry_run=True).reasons[0]
     rollback_schema(aaiclick_client, v1, allow=["values t"])
     assert rows(aaiclick_client, "id") == [(0,), (100,), (101,)]
+
+
+@pytest.mark.parametrize(
+    ("expression", "came"),
+    [("price * 100", 700), ("100 * price", 700), ("price + 3", 10), ("3 + price", 10), ("price - 3", 4)],
+)
+def test_what_one_expression_undoes_a_migration_need_not_say(
+    aaiclick_client: Client, expression: str, came: int
+) -> None:
+    v1, v2 = schemas(table(PRICE), table(PRICE), Rebuild(columns={"price": expression}))
+    ensure_schema(aaiclick_client, v1)
+    aaiclick_client.command("INSERT INTO t VALUES (0, 5)")
+    ensure_schema(aaiclick_client, v2)
+    aaiclick_client.command(f"INSERT INTO t VALUES (1, {came})")
+    before = rows(aaiclick_client)
+    assert "which undoes the expression of the migration" in str(
+        rollback_schema(aaiclick_client, v1, dry_run=True).notes
+    )
+    rollback_schema(aaiclick_client, v1)
+    assert rows(aaiclick_client) == [(0, 5), (1, 7)]
+    ensure_schema(aaiclick_client, v2)
+    assert rows(aaiclick_client) == before
+
+
+@pytest.mark.parametrize(
+    ("expression", "before", "after", "undoes"),
+    [
+        ("CAST(price * 100, 'UInt32')", "UInt8", "UInt32", "CAST(intDiv(`price`, 100), 'UInt8')"),
+        ("`price` - 1", "Int8", "Int64", "CAST(`price` + 1, 'Int8')"),
+        ("100 - price", "UInt8", "UInt8", ""),
+        ("price * 0", "UInt8", "UInt8", ""),
+        ("price * 1.5", "UInt8", "UInt8", ""),
+        ("other * 100", "UInt8", "UInt8", ""),
+        ("price * other", "UInt8", "UInt8", ""),
+        ("price * 100 + 1", "UInt8", "UInt8", ""),
+        ("'price' * 100", "UInt8", "UInt8", ""),
+        ("price * 100", "Float64", "Float64", ""),
+        ("price * 100", "Nullable(UInt8)", "UInt8", ""),
+        ("price / 100", "UInt8", "UInt8", ""),
+        ("price * '", "UInt8", "UInt8", ""),
+    ],
+)
+def test_what_undoes_an_expression(expression: str, before: str, after: str, undoes: str) -> None:
+    assert undone(expression, "price", before, after) == undoes
 
 
 def test_over_two_versions_each_goes_back_by_its_own(aaiclick_client: Client) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from aaiclick.apply.rollback.inverses import undone
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.diff.conversion import values
 from aaiclick.diff.conversion.convert import conversion
@@ -109,6 +110,13 @@ def columns_back(
                 "not have it"
             )
         listed.append(ColumnsBack(tuple(columns), doubts))
+    for older, link, form in zip([old, *newer[:-1]], chain, newer, strict=True):
+        given = {column.target for column in link.back}
+        notes += [
+            f"rows that came since get {name} = {text}, which undoes the expression of the migration"
+            for name, text in _undone(older, link, form).items()
+            if name not in given
+        ]
     return listed, tuple(dict.fromkeys(f"{old.name}: {note}" for note in notes))
 
 
@@ -180,7 +188,7 @@ def _down(
 
 
 def _below(before: TableForm, link: Link, after: TableForm, cells: Mapping[str, _Cell]) -> dict[str, _Cell]:
-    said = {column.target: column.expression for column in link.back}
+    said = _said(before, link, after)
     found: dict[str, _Cell] = {}
     for column in before.columns:
         if not column.stored:
@@ -193,6 +201,22 @@ def _below(before: TableForm, link: Link, after: TableForm, cells: Mapping[str, 
                 found[column.name] = _Cell(text, column.type)
         elif source is not None and source.name in cells:
             found[column.name] = cells[source.name]
+    return found
+
+
+def _said(before: TableForm, link: Link, after: TableForm) -> dict[str, str]:
+    """How old columns follow from the new ones: as the migration says, else where one expression undoes another."""
+    return {**_undone(before, link, after), **{column.target: column.expression for column in link.back}}
+
+
+def _undone(before: TableForm, link: Link, after: TableForm) -> dict[str, str]:
+    later = dict(link.renames)
+    found: dict[str, str] = {}
+    for each in link.forward:
+        column, target = before.column(each.target), after.column(later.get(each.target, each.target))
+        if column is not None and column.stored and target is not None and each.verify:
+            text = undone(each.expression, each.target, column.type, target.type)
+            found.update({each.target: text} if text else {})
     return found
 
 
@@ -221,7 +245,7 @@ def _doubts(
     """What an expression filled has to come out as it is. What was only converted is compared by
     ``unfit_condition``."""
     later = dict(link.renames)
-    said = {column.target: column.expression for column in link.back if column.target in below}
+    said = {name: text for name, text in _said(before, link, after).items() if name in below}
     names = [column.name for column in before.columns]
     texts = {
         column.name: below[column.name].of_type(column.type) if column.name in below else _default(column, names)
