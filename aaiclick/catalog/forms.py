@@ -73,6 +73,7 @@ class ConstraintForm:
 HOLDS_NOTHING = frozenset(
     {
         *(
+            "Alias",
             "ArrowFlight",
             "AzureBlobStorage",
             "COSN",

@@ -33,7 +33,7 @@ from aaiclick.sql.types import unwrapped
 
 # Their definitions hold no secret.
 _TELLS_ALL = frozenset(
-    {"Buffer", "Dictionary", "Distributed", "GenerateRandom", "Log", "Memory", "Merge", "MergeTree", "Null"}
+    {"Alias", "Buffer", "Dictionary", "Distributed", "GenerateRandom", "Log", "Memory", "Merge", "MergeTree", "Null"}
 )
 # What may be lost in the moment between the old table and the new one.
 _CONSUMES = "the consumers of {name} stop and start again: messages that are being read may be read twice"
@@ -174,6 +174,8 @@ def _replace(diff: TableDiff, blocked: str) -> Step | None:
     # With 1, the default, the server would take a Nested apart that the form has as one column.
     settings: dict[str, str | int] = {"flatten_nested": 0}
     sql = form_sql(form, diff.database, name) if not (diff.hidden_defaults or has_hidden(form)) else ""
+    if form.engine == "Alias" and declared is not None:
+        sql = create_table_sql(declared, diff.database, name)  # its columns are those of its table, and none are said
     if not sql:
         # The server hides the secret, so only the declaration has it.
         # It has no columns that nobody declared: they would be gone with their values.

@@ -28,7 +28,7 @@ from aaiclick.errors import HazardNotAllowedError, SchemaError, SpecError
 from aaiclick.lease.owner import this_process
 from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.operations import CreateWork
-from aaiclick.plan.steps import create_step, rename_step
+from aaiclick.plan.steps import create_step, rename_step, statements_step
 from aaiclick.routine import Command, Effect, run
 from aaiclick.state.kept_tables import KEPT_PREFIX
 from aaiclick.state.record import Record
@@ -383,6 +383,17 @@ def test_a_view_that_was_filled_is_as_new_as_any_other() -> None:
         catalog = Catalog("d", "Atomic", ServerFacts((26, 9), "26.9", "d", "default", "UTC"), objects)
         plan = Plan("case", "d", 1, 2, (step,), "", "")
         assert find_not_restored([Transition(record, plan)], {}, catalog) == left
+
+
+def test_a_view_that_follows_to_narrower_types_would_cut_off_what_the_older_version_writes() -> None:
+    record = Record("case", 2, "applied", "", "", "", "", "", 0.0, "")
+    catalog = Catalog("d", "Atomic", ServerFacts((26, 9), "26.9", "d", "default", "UTC"), {})
+    for types, harmless in (("UInt8 -> UInt32", True), ("UInt32 -> UInt8", False), ("String -> UInt8", False)):
+        change = f"materialized view as its query gives it: column v: {types}"
+        plan = Plan("case", "d", 1, 2, (statements_step("mv:types", "mv", change, ("",)),), "", "")
+        left = find_not_restored([Transition(record, plan)], {}, catalog)
+        said = f"mv stays as it is ({change}): it holds all that the older version writes"
+        assert left == NotRestored(*(((), (), (said,)) if harmless else ((f"mv: {change}",), (), ())))
 
 
 def test_attempts_belong_to_their_way_whatever_the_clock_said() -> None:

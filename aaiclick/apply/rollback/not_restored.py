@@ -8,9 +8,16 @@ from dataclasses import dataclass
 
 from aaiclick.apply.rollback.path import Transition
 from aaiclick.catalog.forms import Catalog, TableForm
+from aaiclick.diff.conversion import values
+from aaiclick.errors import SpecError
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AlterWork, ReplaceWork
 from aaiclick.specs.server_objects.databases import DATABASE
+
+_FOLLOWED = re.compile(
+    r"(?:own table of the materialized view|(?:materialized )?view as its query gives it): "
+    r"column .+?: (?P<old>.+) -> (?P<new>.+)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +67,8 @@ def find_not_restored(
                 continue
             if _makes(step):
                 created.add(step.object)
-                notes.append(_stays(step, catalog))
-            elif step.object == DATABASE:
-                notes.append(f"the database stays as it is ({step.change}): it does the older version no harm")
-            # Only additions: the older version reads and writes what it always did.
-            elif step.strategy == "alter" and all(
-                change.endswith(" is missing") for change in step.changes or (step.change,)
-            ):
-                notes.append(
-                    f"{step.object} stays as it is: what was added ({step.change}) does the older version no harm"
-                )
+            if harmless := _harmless(step, catalog):
+                notes.append(harmless)
             elif step.strategy in ("rebuild", "attach"):
                 gone.append(step.object)
                 words.append(
@@ -84,6 +83,38 @@ def find_not_restored(
             else:
                 words.append(f"{step.object}: {step.change}")
     return NotRestored(tuple(dict.fromkeys(words)), tuple(dict.fromkeys(gone)), tuple(dict.fromkeys(notes)))
+
+
+def _harmless(step: Step, catalog: Catalog) -> str:
+    """What is said of a step whose result does the older version no harm; '' for any other."""
+    if _makes(step):
+        return _stays(step, catalog)
+    if step.object == DATABASE:
+        return f"the database stays as it is ({step.change}): it does the older version no harm"
+    # Only additions: the older version reads and writes what it always did.
+    if step.strategy == "alter" and all(change.endswith(" is missing") for change in step.changes or (step.change,)):
+        return f"{step.object} stays as it is: what was added ({step.change}) does the older version no harm"
+    if _follows(step):
+        return f"{step.object} stays as it is ({step.change}): it holds all that the older version writes"
+    return ""
+
+
+def _follows(step: Step) -> bool:
+    """True for a view that got wider types along with its tables, and whose query is what it was. The tables come back;
+    what the view stores itself holds their values all the same."""
+    found = [_FOLLOWED.fullmatch(change) for change in step.changes or (step.change,)]
+    return all(each is not None and _holds(each["new"], each["old"]) for each in found)
+
+
+def _holds(new: str, old: str) -> bool:
+    """True where no row has to be counted: each value of the old type is one of the new one."""
+    if values.holds_null(old) and not values.holds_null(new):
+        return False
+    try:
+        counts = values.unfit_rows("x", old, new), values.altered_rows("x", old, new), values.unproven(old, new)
+        return not any(counts)
+    except (SpecError, ValueError):
+        return False
 
 
 def former_name(step: Step) -> str:

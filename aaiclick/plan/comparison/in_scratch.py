@@ -21,6 +21,7 @@ from aaiclick.plan import steps
 from aaiclick.plan.comparison.changed_views import altered_in_place, made_anew
 from aaiclick.plan.comparison.recorded import Planned, declared_views, differs, given_up, known_form
 from aaiclick.plan.declaration.new_lookups import behind_lookups, with_new_lookups
+from aaiclick.plan.dependents.buffer_merge_distributed import emptied_first
 from aaiclick.plan.dependents.declared_reads import set_off_by, with_their_sources
 from aaiclick.plan.dependents.dependent_steps import DependentSteps, PlannedChanges, in_order, plan_dependents, revalued
 from aaiclick.plan.dependents.dependents import Dependent
@@ -132,6 +133,7 @@ def _plan_objects(compared: ToCompare, scratch: Scratch, notes: list[str]) -> Ro
     # Functions first, because anything may call them; new tables before what reads them; a view that stores types
     # before its table gets wider ones; drops last, when nothing needs the object any more.
     changed = (*early, *around.before, *in_order(required, around), *views)
+    changed = emptied_first(changed, catalog, targets, moved)
     changed = yield from _asked_before(compared, around, targets, moved, changed, notes)
     # Over all views that are made, whichever part has planned them.
     changed = yield from stopped_again(changed, path.topology, path.stopped_views, notes)

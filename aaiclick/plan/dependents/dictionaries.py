@@ -127,6 +127,13 @@ def dictionary_steps(effect: Effect, database: str) -> tuple[Step, ...]:
         )
         return (blocked_dependent(dependent, database, why),)
     lookup = dependent.noun == "dictionary"
+    names = {column.name for column in effect.fresh}
+    gone = [column.name for column in dependent.columns if column.name in effect.now and column.name not in names]
+    if gone and not lookup:
+        # The server answers with the default of the type, and takes values in that go nowhere.
+        why = f"its table will have no column {', '.join(gone)}, and the {dependent.noun} would read and write none"
+        said = f"{why}. Declare it with the new names, or change or drop it first"
+        return (blocked_dependent(dependent, database, said),)
     found = [(name, kept, fresh) for name, kept, fresh in effect.pinned if not (lookup and null_alone(kept, fresh))]
     if not found:
         return ()
