@@ -8,13 +8,15 @@ columns of a table, because of these every row would be sent to the host that is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from aaiclick.clickhouse.statements import ask_permissively, merged
 from aaiclick.clickhouse.topology import Topology, named
+from aaiclick.clients.failures import unknown_setting
 from aaiclick.error_codes import ALL_CONNECTION_TRIES_FAILED, ATTEMPT_TO_READ_AFTER_EOF, NETWORK_ERROR, SOCKET_TIMEOUT
 from aaiclick.errors import PlanError, StatementError
 from aaiclick.routine import Query, Routine, Rows, Scalar, text
+from aaiclick.sql.quoting import quote_string
 
 _VALUE = "_aaiclick_answer_"
 _AWAY = frozenset({ALL_CONNECTION_TRIES_FAILED, ATTEMPT_TO_READ_AFTER_EOF, NETWORK_ERROR, SOCKET_TIMEOUT})
@@ -30,20 +32,19 @@ _EACH: Mapping[str, str | int] = {
     "handshake_timeout_ms": 3000,
     # A server at work tells how far it is several times a second.
     "receive_timeout": 60,
-    # What the profile of the user on another host changes is not known here, and what is sent counts there: these
-    # would have it answer for other rows.
+}
+# What the profile of the user on another host changes is not known here, and these would have it answer for other rows.
+# A setting that is sent with a query reaches another host only where it is not the default: so they stand in the query
+# itself, which each host carries out as it is.
+_PINNED: Mapping[str, str | int] = {
     "apply_deleted_mask": 1,
     "apply_patch_parts": 1,
     "final": 0,
-    "limit": 0,
-    "offset": 0,
     "additional_table_filters": "{}",
-    "additional_result_filter": "",
     "transform_null_in": 0,
     "join_use_nulls": 0,
     "aggregate_functions_null_for_empty": 0,
     "prefer_column_name_to_alias": 0,
-    "use_query_cache": 0,
     "read_overflow_mode": "throw",
     "read_overflow_mode_leaf": "throw",
     "timeout_overflow_mode": "throw",
@@ -72,26 +73,52 @@ def ask_shards(
 
     Raises StatementError where the server refuses the question, PlanError where all hosts of a shard are away.
     """
-    sql, asking = of_shards(hosts, columns, rest, given)
-    try:
-        return (yield from ask_permissively(Query(sql, parameters or {}, merged(asking, settings or {}), long=long)))
-    except StatementError as error:
-        if hosts.shards > 1 and error.code in _AWAY and (silent := (yield from _silent(hosts))):
-            raise PlanError(f"{silent}. Nothing was changed; run again when it does") from error
-        raise
+    sent, unknown = settings or {}, set[str]()
+    while True:
+        sql, asking = of_shards(hosts, columns, rest, given, sent, unknown)
+        try:
+            return (yield from ask_permissively(Query(sql, parameters or {}, merged(asking, sent), long=long)))
+        except StatementError as error:
+            if hosts.shards < 2:
+                raise
+            if (name := unpinned(error, unknown)) is not None:
+                unknown.add(name)
+                continue
+            if error.code in _AWAY and (silent := (yield from _silent(hosts))):
+                raise PlanError(f"{silent}. Nothing was changed; run again when it does") from error
+            raise
 
 
 def of_shards(
-    hosts: Topology, columns: Sequence[str], rest: str, given: str = ""
+    hosts: Topology,
+    columns: Sequence[str],
+    rest: str,
+    given: str = "",
+    settings: Mapping[str, str | int] | None = None,
+    unknown: Collection[str] = (),
 ) -> tuple[str, Mapping[str, str | int]]:
-    """``SELECT columns rest`` of all shards as one SELECT, and the settings that it needs."""
+    """``SELECT columns rest`` of all shards as one SELECT, and the settings that it needs. ``settings``: what it is
+    sent with beside these. ``unknown``: settings that the server does not know."""
     if hosts.shards < 2:
         return f"{given}SELECT {', '.join(columns)} {rest}", {}
     # A view has a name for each column, and no two of them alike.
     values = [f"{_VALUE}{place}" for place in range(len(columns))]
     answers = ", ".join(f"({column}) AS {value}" for column, value in zip(columns, values, strict=True))
-    asked = hosts.each_shard(f"view({given}SELECT {answers} {rest})")
+    wanted = {**_PINNED, **(settings or {})}
+    pinned = ", ".join(f"{name} = {_literal(wanted[name])}" for name in _PINNED if name not in unknown)
+    asked = hosts.each_shard(f"view({given}SELECT {answers} {rest} SETTINGS {pinned})")
     return f"SELECT {', '.join(values)} FROM {asked} ORDER BY toInt64(_shard_num)", _EACH
+
+
+def unpinned(error: StatementError, unknown: Collection[str]) -> str | None:
+    """The setting of ``of_shards`` that the server does not know, beside those ``unknown``: no profile has it. None for
+    any other error."""
+    name = unknown_setting(error)
+    return name if name in _PINNED and name not in unknown else None
+
+
+def _literal(value: str | int) -> str:
+    return quote_string(value) if isinstance(value, str) else str(value)
 
 
 def shards_answered(

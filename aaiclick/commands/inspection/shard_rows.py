@@ -10,7 +10,8 @@ from aaiclick.catalog.forms import Catalog
 from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.clickhouse.shared.ask_all import servers
 from aaiclick.clickhouse.shared.ask_shards import silent_shards
-from aaiclick.clickhouse.topology import LOOK, Topology
+from aaiclick.clickhouse.topology import LOOK, Topology, named
+from aaiclick.errors import PlanError
 from aaiclick.plan.clusters.sizes import COUNTED, HostSizes
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.sql.hex_text import hexed
@@ -19,18 +20,38 @@ HAVE_ROWS = f"(engine LIKE '%MergeTree' OR engine IN ({', '.join(repr(name) for 
 """Of tables that hold rows themselves. Others count those of the tables that they stand before."""
 
 
+# Nothing puts these back on another host: the server takes them out of what it sends there. It also shows 0 for them
+# while it carries a question out, but as changed. Many rows: of one nothing would be left where some are skipped.
+_CUTTING = (
+    "view(SELECT name FROM system.settings AS s, numbers(1000) AS many WHERE name IN ('limit', 'offset') AND changed)"
+)
+
+
 def host_sizes(database: str, topology: Topology) -> Routine[Mapping[str, HostSizes]]:
-    """Rows and bytes of the tables of a database on every host that answers."""
+    """Rows and bytes of the tables of a database on every host that answers.
+
+    Raises PlanError where the profile of the user cuts off what a host answers: of what it does not say nobody would
+    know.
+    """
     rows = yield Query(
         "SELECT toInt64(_shard_num), hex(name), toInt64(ifNull(total_rows, 0)), toInt64(ifNull(total_bytes, 0)), "
         f"toInt64(startsWith(engine, 'Replicated') OR startsWith(engine, 'Shared')) FROM "
-        f"{topology.everywhere('system.tables')} WHERE database = unhex({{db:String}}) AND {HAVE_ROWS}",
+        f"{topology.everywhere('system.tables')} WHERE database = unhex({{db:String}}) AND {HAVE_ROWS} UNION ALL "
+        "SELECT toInt64(_shard_num), name, toInt64(0), toInt64(-1), toInt64(0) FROM "
+        f"{topology.apart.each_shard(_CUTTING)}",
         {"db": hexed(database)},
         LOOK,
     )
+    # The host that is connected to shows as changed what is sent to put its own profile right.
+    cut = {number(place) for place, _, _, size, _ in rows if number(size) < 0} - {topology.local}
+    if cut and topology.local:
+        raise PlanError(
+            f"the profile of this user sets limit or offset on host {named(topology, cut)}, which cuts off what is "
+            "asked of several hosts. Nothing was changed. Take them out of the profile there, and run again"
+        )
     found: dict[str, dict[int, tuple[int, int]]] = {}
     plain: set[str] = set()
-    for place, digits, count, size, shared in rows:
+    for place, digits, count, size, shared in (row for row in rows if number(row[3]) >= 0):
         name = bytes.fromhex(text(digits)).decode("utf-8", "surrogateescape")
         found.setdefault(name, {})[number(place)] = (number(count), number(size))
         if not number(shared):

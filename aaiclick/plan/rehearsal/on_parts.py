@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aaiclick.clickhouse.messages import first_line
-from aaiclick.clickhouse.shared.ask_shards import ask_shards, of_shards
+from aaiclick.clickhouse.shared.ask_shards import ask_shards, of_shards, unpinned
 from aaiclick.error_codes import ACCESS_DENIED, LIMITS, READONLY
 from aaiclick.errors import StatementError
 from aaiclick.plan.operations import AttachWork, RebuildWork
@@ -86,17 +86,25 @@ def copy_refused(diff: TableDiff, source: str, work: RebuildWork) -> Routine[str
     target = yield from diff.make_clone(work.form, "copied-rows")
     names = ", ".join(quote_name(column.target) for column in work.columns)
     where = f" WHERE {work.where}" if work.where else ""
-    rows, asking = of_shards(
-        diff.shards, [column.expression for column in work.columns], f"FROM {diff.name_of(source)}{where} LIMIT {_ROWS}"
-    )
-    settings = {**asking, **REHEARSE, **_COPY, **dict(work.settings)}
-    try:
-        yield Command(f"INSERT INTO {target.name} ({names}) {rows}", settings=settings)
-    except StatementError as error:
-        if error.code == 0:
-            raise
-        return "" if error.code in _UNDECIDED else first_line(str(error))
-    return ""
+    unknown: set[str] = set()
+    while True:
+        rows, asking = of_shards(
+            diff.shards,
+            [column.expression for column in work.columns],
+            f"FROM {diff.name_of(source)}{where} LIMIT {_ROWS}",
+            unknown=unknown,
+        )
+        settings = {**asking, **REHEARSE, **_COPY, **dict(work.settings)}
+        try:
+            yield Command(f"INSERT INTO {target.name} ({names}) {rows}", settings=settings)
+        except StatementError as error:
+            if error.code == 0:
+                raise
+            if (name := unpinned(error, unknown)) is not None:
+                unknown.add(name)
+                continue
+            return "" if error.code in _UNDECIDED else first_line(str(error))
+        return ""
 
 
 _COPY: dict[str, str | int] = {

@@ -1,0 +1,74 @@
+"""Settings in the profile of the user on another host: what a plan asks that host is about its rows as they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from aaiclick import Column, ReplacingMergeTree, Schema, Table
+from aaiclick.errors import AaiclickError, BlockedError
+from tests.cluster.conftest import ClusterFactory
+from tests.cluster.copies import DROPPED
+from tests.cluster.places import Place, place_on
+from tests.cluster.rig.local import LocalNode
+
+_OURS = re.compile("<!-- of a test -->.*?<!-- /of a test -->", re.DOTALL)
+
+
+@pytest.fixture
+def place(aaiclick_cluster: ClusterFactory) -> Iterator[Place]:
+    place = place_on(aaiclick_cluster, (2, 1, "queue"))
+    yield place
+    for number in (0, 1):
+        with_profile(place, "", number)
+
+
+def with_profile(place: Place, settings: str, number: int = 1) -> None:
+    """A host begins anew with these settings in its profile."""
+    other = place.cluster.hosts[number]
+    if not isinstance(other, LocalNode):
+        pytest.skip("the profile of a host that is given is not changed")
+    users = other.directory / "users.xml"
+    text = _OURS.sub("", users.read_text())
+    added = f"<!-- of a test -->{settings}<!-- /of a test -->" if settings else ""
+    users.write_text(text.replace("<profiles><default>", f"<profiles><default>{added}"))
+    other.restart()
+
+
+def events(place: Place, version: int, v: str) -> Schema:
+    engine = ReplacingMergeTree(order_by=["id"], replicated="")
+    return place.schema(version, [Table("events", [Column("id", "UInt64"), Column("v", v)], engine=engine)])
+
+
+@pytest.mark.parametrize("setting", ["final", "apply_patch_parts", "limit", "offset"])
+def test_a_row_that_the_profile_of_another_host_would_hide_blocks(place: Place, setting: str) -> None:
+    """Another row of its key, which FINAL shows in its place; a value that a patch part holds."""
+    place.start(events(place, 1, "UInt32"))
+    name, (one, two) = f"{place.database}.events", place.cluster.hosts
+    for host in (one, two):
+        host.q(f"ALTER TABLE {name} MODIFY SETTING enable_block_number_column = 1, enable_block_offset_column = 1")
+        host.q(f"SYSTEM STOP MERGES {name}")
+        host.q(f"INSERT INTO {name} VALUES (1, 1)")
+    if setting == "apply_patch_parts":
+        two.q(f"UPDATE {name} SET v = 70000 WHERE id = 1", enable_lightweight_update=1)
+    else:
+        two.q(f"INSERT INTO {name} VALUES (1, 70000)")
+        two.q(f"INSERT INTO {name} VALUES (1, 2)")
+    with_profile(place, f"<{setting}>{0 if setting == 'apply_patch_parts' else 1}</{setting}>")
+    two.q(f"SYSTEM STOP MERGES {name}")
+    if setting in ("limit", "offset"):
+        with pytest.raises(
+            AaiclickError, match=r"profile of this user sets limit or offset on host \S+:\d+, which cuts off"
+        ):
+            place.start(events(place, 2, "UInt16"), 0, DROPPED)
+    else:
+        with pytest.raises(BlockedError, match=r"1 row holds a value of v .*70000"):
+            place.start(events(place, 2, "UInt16"), 0, DROPPED)
+
+
+def test_the_profile_of_the_host_that_is_connected_to_cuts_nothing_off(place: Place) -> None:
+    place.start(events(place, 1, "UInt32"))
+    with_profile(place, "<limit>1</limit><final>1</final>", 0)
+    place.start(events(place, 2, "UInt64"), 0, DROPPED)
