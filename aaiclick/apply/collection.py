@@ -28,6 +28,7 @@ _LONG = 8
 
 def apply_collection(work: CollectionWork, declared: Mapping[str, NamedCollection]) -> Routine[Done]:
     """Send it with the values of the declaration. Raises ``ApplyError`` where one is not known any more."""
+    # The plan has no values, and may be older than the declaration: they are taken from that when they are sent.
     item = declared.get(work.name)
     unknown = item.unknown(key for key, _ in work.pairs) if item is not None else ("it is not declared",)
     if item is None or unknown:

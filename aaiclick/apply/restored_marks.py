@@ -38,6 +38,7 @@ def settle_restored(database: str, mark: Mark) -> Routine[str]:
     are others after a RESTORE: it is kept until somebody has looked at it. A kill at any point costs nothing: the next
     start ends it, and says the same.
     """
+    # By name: a RESTORE gives every table another UUID, so those in the mark are of the other database.
     named = yield from physicals(database, (mark.table, mark.shadow_name))
     live, other = named.get(mark.table), named.get(mark.shadow_name)
     # Only the old table has the settings that stop merges. They tell which of the two has the name.

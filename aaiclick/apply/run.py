@@ -52,12 +52,16 @@ class ApplyOptions:
     """Limit of the wait for inserts after the exchange."""
     fence_seconds: float = 60.0
     """Limit of the wait for inserts while writers are refused."""
+    # No limit: mutations of a table end in the order in which they were sent, so what is sent behind one of somebody
+    # else waits for it in any case.
     mutation_seconds: float = 0.0
     """Limit of the wait for mutations of others; 0: none."""
     stuck_seconds: float = 5.0
     """How long a mutation may fail before it counts as stuck."""
     restarts: int = 3
     """How often chunks are filled anew because their rows were deleted or changed."""
+    # The copy and the old table are both on the disk until the old one is dropped. Merges of the new table need some
+    # room beside that.
     disk_factor: float = 1.1
     """Free space needed for a rebuild, as a multiple of the table's bytes."""
     entries: StepEntries | None = None

@@ -73,6 +73,7 @@ def read_catalog(database: str | None = None, names: Sequence[str] | None = None
         raise UsageError(f"database {missing} does not exist. Create it first, or name another one")
     wanted = None if names is None else frozenset(names)
     columns = _columns_by_table(rows)
+    # The query without a filter reads all names, of which only those asked for count.
     objects = [row for row in rows if row[0] == "object" and (wanted is None or text(row[1]) in wanted)]
     live = [_object(text(found[1]), row, columns.get(text(row[1]))) for row in objects]
     # Only then: ``system.replicas`` asks Keeper, which a server without replicas may not have.
@@ -187,6 +188,7 @@ def _database_replicas(database: str, engine: str) -> Routine[int]:
         rows = yield Query(_HOSTS, {"database": _hex(database)})
     except StatementError:
         return -1
+    # No row: its cluster is listed only while Keeper answers, and that is not the same as one replica.
     return number(rows[0][0]) or -1
 
 

@@ -92,6 +92,7 @@ def _is_hidden(name: str) -> bool:
 def reflect_object(form: Form) -> SchemaObject:
     """The declaration of an object. Raises ``UnsupportedObjectError`` where it cannot be declared."""
     if not isinstance(form, UnsupportedForm) and has_hidden(form):
+        # Declared as it is shown, the word [HIDDEN] would become the password of whoever applies the declaration.
         raise UnsupportedObjectError(form.name, "its definition holds a secret that the server does not show")
     try:
         match form:

@@ -89,6 +89,7 @@ def open_scratch(fallback: str | None = None, settings: Mapping[str, str | int] 
     own = f"{PREFIX}{nonce}"
     database, prefix = own, ""
     try:
+        # Whatever the server's default is: tables have UUIDs there, as those of the user have.
         yield Command(create("DATABASE", quote_name(own), "ENGINE = Atomic"))
     except StatementError as error:
         # A server that knows no Atomic makes one of its own kind, which will do.

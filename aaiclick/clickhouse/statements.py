@@ -150,6 +150,7 @@ def send_permissively(command: Command) -> Routine[None]:
     except StatementError as error:
         if not (more := (yield from _curing(error, curable))):
             raise
+        # Sent once more is safe: the types are checked before anything of the ALTER is done.
         yield from send(replace(command, settings=merged(more, command.settings)))
 
 

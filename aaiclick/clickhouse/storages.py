@@ -79,6 +79,7 @@ def add_guards(table: Physical, bodies: Sequence[str]) -> Routine[tuple[str, ...
     Raises ApplyError where the name holds another table by now.
     """
     nonce = text((yield Nonce())[0][0])
+    # A name of this run alone: an ALTER that drops it is refused on every table that does not have it.
     guards = tuple(f"{GUARD}{nonce}{f'n{place}' if place else ''}" for place in range(len(bodies)))
     added = [add_constraint(guard, body) for guard, body in zip(guards, bodies, strict=True)]
     try:

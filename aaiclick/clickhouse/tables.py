@@ -83,6 +83,7 @@ def physicals(database: str, names: Sequence[str]) -> Routine[dict[str, Physical
     """The tables of these names that are there."""
     if not names:
         return {}
+    # In hexadecimal digits: a name may hold bytes that are no text, and not every client binds such unchanged.
     wanted = {f"n{index}": hexed(name) for index, name in enumerate(names)}
     listed = ", ".join(f"unhex({{{key}:String}})" for key in wanted)
     rows = yield from ask(

@@ -197,6 +197,7 @@ def read_topology(catalog: Catalog, cluster: str = "") -> Routine[Topology]:
             known = ", ".join(text(row[0]) for row in (yield Query(_CLUSTERS))) or "none"
             raise UsageError(f"this server knows no cluster {name} (it knows: {known}). Nothing was changed")
         return _one_or("queue", name, hosts, catalog.database)
+    # No name was given, but the tables have replicas elsewhere: the cluster that has as many is it, or nobody knows.
     found = yield from _of_replicas(catalog)
     return found if found is not None else Topology("apart", database=catalog.database)
 

@@ -56,6 +56,8 @@ def adopt(
 ) -> Routine[Record]:
     """Record a version without changing any table. Raises DoesNotFitError, UsageError."""
     _require_version(schema, version)
+    # Migrations may have been edited since they were applied: whoever adopts a version says that the tables are that
+    # version, whatever the files were.
     found = yield from inspect_database(schema, database, trusting=True)
     where = found.catalog.database
     entry = (yield from read_foreign(where, ledger.tool, ledger.table)) if ledger is not None else None
@@ -70,6 +72,8 @@ def adopt(
     if not found.topology.single and found.catalog.objects and not force:
         # What was compared is of one host.
         yield from until_alike(Reach(found.topology), Subject(where, tuple(found.catalog.objects)))
+    # It stands in the record in place of a plan. By its first key later starts know that somebody has said the version,
+    # and that what was entered before counts no more.
     told = json.dumps(
         {
             "adopted": version,

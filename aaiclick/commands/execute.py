@@ -89,6 +89,8 @@ def execute(planned: PlannedMigration, gate: Gate, site: Execution) -> Routine[E
         and planned.inspection.live.origin == "recognised"
         and scripts_between(first.inspection.schema, first.inspection.released, first.inspection.live)
     ):
+        # A database that was recognised by its tables has no record. It gets one first: killed behind the first step
+        # its tables would look like no version any more.
         planned = yield from _adopt(planned, site)
         verdict = gate(planned)
     yield from _before_first_step(planned.inspection, verdict, site)

@@ -145,6 +145,7 @@ def _abandon(database: str, options: ApplyOptions, *, quietly: bool = False) -> 
 def _clear_away(held: HeldRun, recorded: RecordedState) -> Routine[HeldRun]:
     """What earlier runs left beside the copies of tables."""
     ours = held.owned
+    # Before the plan: a view that is half filled is neither missing nor as it is declared.
     yield from finish_backfills(ours, held.options)
     cluster = (yield from read_bookkeeping(held.database)).cluster
     ended = partial(_ended, held.database, held.nonce)
@@ -244,6 +245,8 @@ def _look(held: HeldRun, recorded: RecordedState) -> Routine[Inspection]:
     found = yield from inspect_database(
         run.schema, held.database, allowed, empty=held.empty, owned=held.owned, recorded=recorded
     )
+    # A rollback whose tables are all back is recorded, one of which nothing has happened yet is forgotten: after either
+    # the version is another one, so everything is inspected anew.
     if found.unfinished_rollback is not None:
         from aaiclick.commands.rollback.unfinished_rollback import settle_back
 

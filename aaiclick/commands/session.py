@@ -63,6 +63,8 @@ def _under_lease(
         if lease is None:
             return None
         try:
+            # From here on each statement carries the mark of this lease, and a statement that takes long is sent with
+            # heartbeats beside it.
             answer = yield from guarded(body(lease) if books is None else _opened(books, body, lease), lease)
         # Nothing is given back or cleaned up: the successor is at work already.
         except LeaseLostError:

@@ -55,6 +55,7 @@ def diff_table(live: TableForm, target: Target) -> tuple[Change, ...]:
     changes: list[Change] = [RenameColumn(name, old, new) for old, new in target.renames]
     new_names = dict(target.renames)
     present = {column.name: column for column in live.columns}
+    # Before the additions: the new column and the old ones would share a file, which the server refuses.
     changes.extend(DropColumn(name, column) for column in target.unholdable)
     changes.extend(_added(name, wanted, present, frozenset(new_names)))
     for column in wanted.columns:

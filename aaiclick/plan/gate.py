@@ -49,6 +49,7 @@ def judge(plan: Plan, policy: Policy) -> GateDecision:
     run: list[Step] = []
     refused: list[Refusal] = []
     pending: list[Refusal] = []
+    # Step by step and all of them: whoever is refused reads everything that has to be allowed at once.
     for step in plan.steps:
         refusal = refuse(step, policy)
         if refusal is None:

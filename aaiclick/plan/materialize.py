@@ -46,6 +46,8 @@ _IN_PLACE = frozenset({"alter", "mutate", "attach"})
 
 def offered(diff: TableDiff, made: Step) -> tuple[Step, ...]:
     """Optional steps for what the step ``made`` adds to the table. A copy fills all of it anyway."""
+    # An ALTER adds an index, projection or statistics to the definition alone: parts that are there get them by
+    # MATERIALIZE or by a merge.
     if made.strategy not in _IN_PLACE or made.blocked or not diff.live.rows:
         return ()
     return tuple(
@@ -69,6 +71,7 @@ def requested(
     wanted = [each for each in listed if each[1] in named]
     if not wanted:
         return ()
+    # Keys stay in policies: what a start has filled once is not filled at every start.
     done = yield from _filled(database, live.name, topology)
     filled = [each for each in wanted if each in done]
     stale = yield from _other_statistics(database, live, form, filled, topology)

@@ -12,6 +12,8 @@ from aaiclick.diff.hazards import Hazard, HazardKind
 from aaiclick.printable import count_text, count_that
 
 
+# All of these are read from saved plans, and from marks in databases, by later releases too: a field that is added
+# needs a default, and none ever changes its name or its meaning.
 @dataclass(frozen=True, slots=True)
 class CreateWork:
     """One CREATE of a missing object."""

@@ -44,6 +44,7 @@ _HOLDS_A_LITTLE = {
     "Buffer": "rows that {name} still holds are written to its target when it goes, and are lost where that fails",
     "Distributed": "inserts into {name} that wait on disk to be sent are lost",
 }
+# What would be lost with such a table, and is written down nowhere else: it is left to its owner.
 _REFUSED = {
     "S3Queue": "it remembers which files were read",
     "AzureQueue": "it remembers which files were read",
@@ -57,6 +58,7 @@ def plan_other_engine(diff: TableDiff, blocked: str) -> Routine[Step]:
     """The step for a table that is, or should become, of another engine family."""
     if forgotten := _forgotten(diff):
         return steps.impossible_step(diff, diff.changes, forgotten)
+    # An ALTER first: it leaves what the table holds where it is.
     work, refusal = yield from _alter(diff)
     if work is not None:
         return steps.alter_step(diff, work, diff.changes, blocked, 0)
@@ -183,6 +185,8 @@ def _replace(diff: TableDiff, blocked: str) -> Step | None:
         if whole is None:
             return None
         sql, settings = create_table_sql(whole, diff.database, name), create_settings(whole)
+    # In an Atomic database CREATE OR REPLACE makes the new table under another name and exchanges the two: the name is
+    # never missing, and a refused definition leaves the old table.
     sql = replacing(sql)
     shown = engine in _TELLS_ALL and form.engine in _TELLS_ALL
     work = ReplaceWork((sql,), tuple((key, str(value)) for key, value in settings.items()), secret=not shown)

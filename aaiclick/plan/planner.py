@@ -69,6 +69,7 @@ def plan_objects(
         from aaiclick.plan.backfill.view_steps import require_aggregates
 
         require_aggregates(schema)
+    # Before tables: their definitions may call a function or read a named collection that this plan makes or changes.
     first = yield from plan_server_objects(schema, catalog, path)
     # The recorded forms hold the former bodies of the functions.
     path = replace(path, recorded_forms={}) if first.changed else path

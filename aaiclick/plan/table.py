@@ -61,6 +61,8 @@ def plan_differing(
     """The steps of a table that differs. ``again`` is its live form as this server writes it."""
     table, live, data_name = differing.table, differing.live, differing.data_name
     changes = path.changes_of(table.name)
+    # From what is there now, not from the version that is recorded: a killed run may have made some of these changes
+    # already.
     composed = compose(again, changes, differing.declared)
     said = {old: new for change in changes for old, new in change.renames.items()}
     target = make_target(table, differing.declared, again, dict(composed.renames), said)
@@ -166,6 +168,7 @@ def plan_table(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
         found.extend(unhidden(diff, step) for step in required)
         # The last of the required steps is the one that adds indexes and the like.
         found.extend((yield from fills_that_run(diff, offered(diff, found[-1]))))
+    # Last: what a required step reads, or writes down, of such a column is still there.
     found.extend((yield from drop_column_steps(diff, data_name)))
     return tuple(found)
 
@@ -176,6 +179,7 @@ def _required(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
         standing_in = replace(diff, form=stand_in(diff.form))
         found = yield from blocking_dependents(standing_in, stand_in(diff.target.form))
         return (with_hazards((yield from plan_other_engine(diff, found.blocked)), found.hazards),)
+    # An operator has closed the table. A fence that is not ours is never lifted.
     held = read_only(diff)
     if held:
         return (steps.impossible_step(diff, diff.changes, held, whole=True),)
@@ -195,6 +199,7 @@ def _required(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
         found = CheckFindings(counted.blocked, (*found.hazards, *counted.hazards), counted.clear, counted.filled)
         # The counts of an empty table are made for their guards alone, and read nothing.
         cost = cost if diff.live.rows else Cost()
+    # A default that fails on the rows it is computed for would end a copy in the middle, after hours.
     if not found.blocked:
         failing, read = yield from failing_defaults(diff, data_name)
         found, cost = replace(found, blocked=failing), cost.plus(read)

@@ -68,6 +68,7 @@ def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ..
             alters.append(Alter(alter_table(diff.name, command), outcome.mutates))
             if not outcome.accepted:
                 break
+        # In this order: what a part has to hold without the column is written while it still holds it.
         work = AlterWork(diff.live.name, tuple(alters))
         without = _without(diff.target, {name}).form
         blocked = f"the engine refuses to drop {name}: {first_line(outcome.message)}{_kept_reader(diff.target, name)}"

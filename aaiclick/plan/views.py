@@ -122,6 +122,7 @@ def plan_views(
             found.append(unreadable_step(live.name, live.form.reason))
             continue
         form = wanted[item.name]
+        # A table where a view is declared holds rows: nothing of another kind is dropped to make room.
         if live.form.kind != form.kind:
             found.append(obstacle_step(live.name, live.form.kind, item.noun))
         else:
@@ -133,6 +134,7 @@ def plan_views(
 
         among = Around(schema, items, catalog, topology, forms, targets, wanted, repeated)
         found += yield from plan_new(creates, found, among, scratch)
+    # A view stores the types of its query when it is made, so what it reads is made or changed before it.
     steps = in_reading_order(found, items)
     return PlannedViews(
         steps, queries_of(catalog, views), changed_lookups(catalog, wanted), views, changed_values(catalog, wanted)

@@ -60,6 +60,7 @@ def parse_cache(comment: str) -> dict[str, CacheEntry]:
     """The entries by schema name. Anything that is no such cache, or no such entry, is left out."""
     try:
         raw: object = json.loads(comment)
+    # Somebody may have put any text into the comment of the table. A start then finds nothing to believe, and compares.
     except (ValueError, RecursionError):
         return {}
     if not isinstance(raw, dict):

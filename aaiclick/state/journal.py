@@ -140,6 +140,7 @@ def _details(body: str, seq: int) -> Details:
 def _write(database: str, action: Action, state: State, details: Details | None) -> Routine[None]:
     books = yield from read_bookkeeping(database)
     table = qualified(books.home, JOURNAL)
+    # Sorted and without spaces: the same details are the same text, whichever release writes them.
     body = json.dumps(_plain(details or {}), sort_keys=True, allow_nan=False, separators=(",", ":"))
     sql = (
         f"INSERT INTO {table} (seq, run, schema, plan, step, action, state, details, at)"

@@ -32,6 +32,8 @@ KEPT_ALONE = "this host keeps it for itself alone, from a start that took the cl
 """Why a table of a cluster stays that all other hosts know nothing of."""
 
 
+# It stays in the comment of the table for as long as that is kept, over any number of releases: a field that is added
+# needs a default that says what earlier ones did.
 @dataclass(frozen=True, slots=True)
 class KeptComment:
     """The comment of a kept table. All times are the server's."""

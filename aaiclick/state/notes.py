@@ -42,6 +42,7 @@ def write_note(books: Bookkeeping, name: str, body: str) -> Routine[None]:
         f"INSERT INTO {table} (seq, name, body, at) SELECT max(seq) + 1, unhex({{name:String}}), {hex_literal(body)}, "
         f"now64(3, 'UTC') FROM {table}"
     )
+    # A row more, never an UPDATE: whoever was reading finds the old text or the new one, on whichever host.
     yield from write_line(books, Command(sql, {"name": hexed(name)}, size_setting(sql)), NOTES)
 
 

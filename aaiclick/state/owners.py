@@ -76,5 +76,6 @@ def _owner(claims: Collection[Claim], taken: Collection[str], schema: str) -> Ta
             return TableOwner(claim.schema, claim.version)
         if name == schema:
             return None
+    # By the first record of each: a schema that declares a table which is there already does not get it by that.
     first = min(claims, key=lambda claim: claim.first)
     return TableOwner(first.schema, first.version)

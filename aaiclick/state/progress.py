@@ -80,6 +80,8 @@ class JournalScope:
 def read_journal(scope: JournalScope) -> Routine[tuple[Entry, ...]]:
     """The last word on everything that was done in this generation; on what was stopped in any, and has to be put
     back; and on what belongs to the database: owners of tables, block numbers."""
+    # Releases before this one named entries by the record that the run had started from. Their entries count as well,
+    # or what they have done would be done twice.
     former = "startsWith(run, 'from ') AND toUInt64OrZero(substring(run, 6)) >= {least:UInt64}"
     # What has to be put back is put back whatever was rolled back or adopted since.
     left = " OR ".join(f"position(step, '{kind}') > 0" for kind in (STOPPED, KEPT, UNWRITTEN, TTL_CHANGE))
@@ -133,6 +135,7 @@ def progress_of(
     # Another table under the name is not the converted one, whatever the journal says.
     displaced = displaced_by(entries, catalog, scripts)
     done = {entry.action.step for entry in entries if _is_done(entry, catalog)} - displaced.keys()
+    # An intent without an outcome: the run was killed between the two, and the statement may have been carried out.
     doubtful = {
         entry.action.step for entry in entries if entry.state == "intent" and _STATEMENT in entry.action.step
     } - done

@@ -29,6 +29,8 @@ CONSTRAINT_FORMAT = 3
 """Of marks whose fence is a constraint."""
 
 
+# Any release may find the mark of any other. A field that is added needs a default. Where an older release would do
+# harm without knowing it, the format goes up, and such a release leaves the mark alone.
 @dataclass(frozen=True, slots=True)
 class Mark:
     """What the next run has to know of a rebuild or an attach to undo it, or to bring it to its end."""
@@ -116,6 +118,8 @@ def write_mark(database: str, mark: Mark) -> Routine[Mark]:
     running = yield from running_refreshes(database, mark.table)
     mark = replace(mark, format=CONSTRAINT_FORMAT if constrains else FORMAT)
     mark = replace(mark, since=now, stopped=tuple(dict.fromkeys((*mark.stopped, *running))))
+    # The mark goes in before merges or refreshes are stopped: whoever finds one of these stopped finds the mark that
+    # says to start it again.
     yield from create_commented(database, mark.name, COMMENT.dump(mark))
     return mark
 

@@ -61,8 +61,10 @@ def read_recorded_state(owned: Owned, schema: str, *, journal: bool = True) -> R
     record, claims = (yield from read_records(owned.database, schema)) if owned.recorded else (None, ())
     numbered = record
     if record is not None and record.version is None:
+        # Asked only then: in a database that no code without a version has seen it is the same record.
         numbered = yield from read_numbered(owned.database, schema)
     scope = journal_scope(owned.database, schema, record)
+    # Behind the record, which says of which generation entries are wanted.
     entries = (yield from read_journal(scope)) if owned.journal else ()
     own = own_entries(entries) if journal else ()
     names: frozenset[tuple[Space, str]] = frozenset(

@@ -65,6 +65,8 @@ _SPACE = (
     "JSONHas(form.2, 'text') AND NOT JSONHas(form.2, 'reason'), 'function', '')"
 )
 """A form leaves out what has its default, such as the kind, so the fields that it must have tell it."""
+# A window over all rows that the WHERE lets through is worked out before ORDER BY and LIMIT: one row comes, with the
+# highest number of all.
 _GENERATION = f"maxIf(seq, {_OPENS}) OVER ()"
 
 
@@ -133,6 +135,8 @@ def read_records(database: str, schema: str) -> Routine[tuple[Record | None, tup
     try:
         rows = yield Query(f"SELECT 'record', * FROM ({latest}) UNION ALL {held}", {"schema": hexed(schema)})
     except StatementError as error:
+        # Before the first migration there is no table, and that is no error. A shared one was seen a moment ago:
+        # without it nothing can be said about what is recorded.
         if error.code == UNKNOWN_TABLE and not books.shared:
             return None, ()
         raise in_the_way(database, RECORDS, error) from error
@@ -211,6 +215,8 @@ def append(
         "toFloat64({seconds:String})",
         "unhex({library:String})",
         "version()",
+        # By the server's clock: a rollback compares it with the times of kept tables, and clocks of applications
+        # differ.
         "now64(3, 'UTC')",
     )
     names = ", ".join(name for name, _, _ in _COLUMNS)
@@ -222,6 +228,8 @@ def append(
     )
     if newest and standing:
         newest += f" AND {_there(database, standing)}"
+    # One statement reads the highest number and writes the next one, and only the holder of the lease sends it: no two
+    # records get one number.
     sql = f"INSERT INTO {table} ({names}) SELECT {', '.join(values)} FROM {table}{newest}"
     parameters: dict[str, str | int] = {
         "schema": hexed(record.schema),

@@ -141,6 +141,7 @@ def divide(
     good: list[StagedChunk] = []
     stale: list[StagedChunk] = []
     for filled in staged:
+        # By content as well: a mutation gives a part other rows under the same block numbers.
         if there.issuperset(filled.parts) and taken.isdisjoint(filled.parts):
             taken.update(filled.parts)
             good.append(filled)

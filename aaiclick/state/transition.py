@@ -107,6 +107,7 @@ def find_unfinished_migration(entries: Sequence[Entry], recorded: int | None) ->
     if not later:
         return None
     own = [entry for entry in later if entry.action.step.endswith(_FORWARD)]
+    # Releases before this one entered no start of a transition: what they had begun or done tells of it.
     told = own or [entry for entry in later if entry.state in ("intent", "done")]
     if not told:
         return None

@@ -143,11 +143,13 @@ def _walked(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
         last = place == len(changes) - 1
         earlier = cells
         try:
+            # Oldest first: the expressions of a version are over the columns that the one before it has left.
             cells = _step(cells, change, conditions, declared)
         except _Unknown as error:
             problem = problem or str(error)
             continue
         form = declared if last else change.form
+        # To allow a drop is no drop yet: only where the form of that version lacks the column is it gone.
         for name in sorted(change.dropped & set(cells)):
             if form is None or form.column(name) is None:
                 dropped[cells[name].origin or name] = (change, name)

@@ -44,6 +44,7 @@ def unproven_conversions(
     without a version has changed. ``progress``: what was done of the pending ones."""
     if live.before_development is not None:
         return _developed(catalog, found, live, live.before_development, progress)
+    # Only these leave no trace in a definition: a column that was added or renamed shows there.
     scripts = [script for script in found.scripts if _moves_values(script)]
     if live.origin == "unrecorded":
         rows = sum(entry.rows for entry in catalog.objects.values())

@@ -95,6 +95,7 @@ def read_history(schema: Schema) -> ReleaseHistory:
         if lock is not None:
             lock = replace(lock, versions=tuple(each for each in lock.versions if each.version <= schema.until))
     where = lock_path(schema.migrations) if lock is not None and isinstance(schema.migrations, str) else LOCK_FILE
+    # Before any database is asked: a released file that was edited is wrong for all of them.
     check_released(schema.name, schema.version, scripts, lock, where)
     return ReleaseHistory(scripts, lock)
 
@@ -212,6 +213,7 @@ def _check_entry(locked: LockedVersion, script: Script | None) -> None:
             "was edited after it was released. Put the entry back from version control: what changes belongs into a "
             "new version",
         )
+    # A release wrote the entry that did not note it.
     if locked.migration is None:
         return
     if script is None:

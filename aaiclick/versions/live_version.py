@@ -64,6 +64,8 @@ def live_version(
     ``levels`` is the column ``migrations`` of the record: for tables at different versions it holds the version of
     each.
     """
+    # A record counts before anything that the tables look like: they may be half-way between two versions, after a
+    # kill.
     if has_record:
         return LiveVersion(recorded, "recorded", levels=_recorded_levels(levels))
     names = {item.name for item in schema.objects} | set(schema.former_names) | former

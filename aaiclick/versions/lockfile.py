@@ -172,6 +172,7 @@ def _lock(content: object) -> Lock:
         )
         for number, found in read.versions.items()
     ]
+    # By number: after a merge of two branches the file may have them in another order.
     return Lock(read.schema, tuple(sorted(versions, key=lambda locked: locked.version)))
 
 

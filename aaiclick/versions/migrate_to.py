@@ -54,6 +54,7 @@ def _declared(
 ) -> SchemaObject:
     varying = {*variables, *schema.varying(form.name)}
     if isinstance(form, TableForm):
+        # The text in a lock file is that of the install that released it. Each install has its own.
         form = _with_holes(form, variables, {variable.name for variable in schema.variables})
         form = replace(form, settings=tuple(pair for pair in form.settings if f"settings.{pair[0]}" not in varying))
     try:

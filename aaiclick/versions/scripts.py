@@ -90,6 +90,7 @@ def read_migrations(source: str | Path | Sequence[Migration] | None, *, doubles:
         wrong = next((said for key in script.migration.allow if (said := wrong_decision(key))), "")
         if wrong:
             raise MigrationError(script.where, wrong)
+    # By number, then by name: two of one number are told in the same order on every machine.
     ordered = sorted(found, key=lambda script: (script.version, script.label))
     for script, following in pairwise(ordered):
         if script.version == following.version and not doubles:

@@ -262,6 +262,7 @@ def _changes_of(
         if version <= _level(before, live):
             break
         changes.append(_version_change(version, name, before, script, found, progress, last=version == schema.version))
+        # The version before it knows the table by that name only.
         name = before
     return tuple(reversed(changes))
 

@@ -64,6 +64,7 @@ def possible_column_renames(first: TableForm, changes: Sequence[VersionChange]) 
         form = change.form
         if before is not None and form is not None and not change.copied:
             filled = change.rebuild.columns if change.rebuild is not None else {}
+            # A rename of a Nested renames each of its arrays, and the server shows these as columns of their own.
             renames = with_leaves(change.renames, [column.name for column in before.columns])
             gone = [
                 column
@@ -79,6 +80,7 @@ def possible_column_renames(first: TableForm, changes: Sequence[VersionChange]) 
                 PossibleRename(change.version, old.name, new.name)
                 for old in gone
                 for new in came
+                # Of another type it would be a new column in any case: a rename changes no value.
                 if old.type == new.type
             ]
         before = form

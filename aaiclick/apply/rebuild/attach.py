@@ -48,6 +48,7 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
     scratch objects."""
     database, options = site.database, site.options
     source = yield from require_table(database, work.table)
+    # Before the ALTERs: what the exchange would fail on is found while nothing has been changed.
     yield from require_rebuildable(source, work.form)
     yield from require_resting_streams(source, options)
     yield from require_exchange(database)

@@ -31,6 +31,7 @@ class Sums:
 
 def hash_sql(expressions: Sequence[str], as_text: bool = False) -> str:
     """The sum of the hashes of all rows; 0 for no expressions."""
+    # Added up and not hashed in order: a copy has other parts than the table, and no order of rows of its own.
     row = f"tuple({', '.join(expressions)})"
     return f"sum(cityHash64({f'toString({row})' if as_text else row}))" if expressions else "toUInt64(0)"
 
@@ -54,6 +55,7 @@ def _hashes(
     try:
         rows = yield from ask_permissively(asked(as_text=False))
     except StatementError as error:
+        # Some releases cannot hash every type inside a tuple: its text then stands for the value, on both sides.
         if error.code != NOT_IMPLEMENTED:
             raise
         rows = yield from ask_permissively(asked(as_text=True))
@@ -83,6 +85,7 @@ def differing(
 ) -> Routine[tuple[str, ...]]:
     """The columns whose checksums differ, one by one: asked only when the sum of all did."""
     checked = [column for column in columns if column.checked]
+    # All columns in one pass for each side: the rows are read once more, but not once for each column.
     left = yield from _hashes(source, where, [[column.read] for column in checked], settings)
     right = yield from _hashes(target, "", [[quote_name(column.target)] for column in checked], settings)
     pairs = zip(checked, left[1:], right[1:], strict=True)

@@ -95,6 +95,7 @@ def pieces(selected: Sequence[Part]) -> tuple[tuple[int, int] | None, ...]:
 def inserts(chunk: Chunk) -> tuple[tuple[Part, ...], ...]:
     """The parts of a chunk as they are read, one INSERT each: partition by partition, which is fastest and keeps new
     parts few."""
+    # A block that holds rows of many partitions is cut into as many parts. So only small partitions share an INSERT.
     large, small = _halves(chunk.parts)
     packed = _pack([part for group in small for part in group], SMALL_ROWS, sys.maxsize)
     return (*(tuple(group) for group in large), *(run.parts for run in packed))
@@ -104,6 +105,7 @@ def _runs(parts: Iterable[Part], between: Iterable[Part]) -> list[list[Part]]:
     """In the order of blocks, cut where a part of ``between`` lies."""
     runs: list[list[Part]] = [[]]
     marked = [(part, True) for part in parts] + [(part, False) for part in between]
+    # A chunk that reached over a part of another one would put later rows before earlier ones.
     for part, wanted in sorted(marked, key=lambda pair: (pair[0].first, pair[0].last, pair[0].partition)):
         if wanted:
             runs[-1].append(part)
@@ -133,6 +135,8 @@ def _pack(parts: Sequence[Part], rows: int, size: int) -> tuple[Chunk, ...]:
     current: list[Part] = []
     held_rows = held_bytes = 0
     for part in parts:
+        # A part is the smallest thing that a chunk counts by: half of one could not be told from the other half after a
+        # kill.
         full = held_rows + part.rows > rows or held_bytes + part.bytes > size
         if current and (full or len(current) == MOST_PARTS):
             chunks.append(Chunk(tuple(current)))

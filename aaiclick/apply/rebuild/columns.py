@@ -89,6 +89,7 @@ def volatile_columns(table: Physical) -> Routine[frozenset[str]]:
         names,
     )
     computed = {text(name): text(expression) for name, expression in rows}
+    # Only a call can give another value at the next read.
     calling = {name for name, expression in computed.items() if "(" in expression}
     if not calling:
         return frozenset()
@@ -103,6 +104,7 @@ def volatile_columns(table: Physical) -> Routine[frozenset[str]]:
     changing = yield from ask(
         f"SELECT lower(name) FROM system.functions WHERE NOT coalesce({quote_name(text(flags[0][0]))}, 0)"
     )
+    # A function that the server says nothing of counts as one that gives another value.
     random = {text(row[0]) for row in changing}
     suspects = {name for name in calling if random & {word.lower() for word in re.findall(r"(\w+)\(", computed[name])}}
     if not suspects:

@@ -60,6 +60,7 @@ def _loses_columns(work: RebuildWork, database: str) -> Routine[bool]:
 
 
 def _flush(table: str, queue: str, reach: Reach) -> Routine[None]:
+    # FLUSH DISTRIBUTED sends the files of the host that it is sent to, and of no other.
     peers = yield from reachable_peers(reach)
     for place in sorted(reach.places & peers.keys()) or [reach.here]:
         label, wait = reach.topology.at(place).label if place else "that is connected to", Wait(0.2, 2.0)

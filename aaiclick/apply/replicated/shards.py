@@ -113,6 +113,8 @@ def workers(reach: Reach) -> Mapping[int, int]:
     """For each shard the place of its worker: the host that is connected to, where it is one of them."""
     found: dict[int, int] = {}
     for place in sorted(reach.places):
+        # The first host of each shard, always: a run that goes on after a kill finds staging tables where they were
+        # made.
         found.setdefault(reach.topology.at(place).shard, place)
     if reach.here:
         # What this one does needs no way to another host.

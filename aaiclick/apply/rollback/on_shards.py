@@ -47,6 +47,7 @@ def reach_back(topology: Topology, database: str, tables: Sequence[str]) -> Rout
 
 def inspect_on_shards(database: str, chain: Sequence[Link], reach: Reach) -> Routine[Restore]:
     """``inspect_kept`` in every shard, added up."""
+    # Before any host is asked to fetch something: this is known from the comments.
     unknown = next((link.row for link in chain if link.row.kept.base is None), None)
     if unknown is not None:
         why = f" ({unknown.kept.reason})" if unknown.kept.reason else ""

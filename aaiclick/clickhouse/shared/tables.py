@@ -118,6 +118,7 @@ def make_everywhere(
     names = [table.name for table in tables]
     found = found if found is not None else (yield from find_on_hosts(books, books.home, names))
     lacking = [table for table in tables if _missing(found, table.name)]
+    # Before anything is made: a third table beside two different ones would settle nothing.
     _one_truth(books, found, names)
     if not lacking:
         return False

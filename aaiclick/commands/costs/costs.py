@@ -46,6 +46,7 @@ def _with_costs(planned: PlannedMigration, max_read_bytes: int | None, keep_seco
     if found.topology.reached:
         disks = yield from least_free(disks, found.topology)
     mutated = sorted({tables[step.id].name for step in plan.steps if step.strategy == "mutate" and step.id in tables})
+    # A mutation writes each part anew beside the old one: the room that it needs goes by the parts, not by the table.
     sizes = yield from part_sizes(catalog.database, mutated)
     rates = yield from _rates(plan.steps, tables, catalog, max_read_bytes, found.topology.single)
     steps: list[Step] = []

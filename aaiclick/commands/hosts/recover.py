@@ -33,6 +33,7 @@ def settle_on_hosts(
     catalog = yield from read_catalog(owned.database, ())
     topology = yield from read_topology(catalog, schema.cluster or "")
     reach = yield from pin(Reach(topology))
+    # Copies first: a view is filled from tables that have to be the live ones by then.
     done = yield from settle_marks(owned, reach, options, resume=resume)
     yield from settle_backfills(owned, reach, options)
     waiting = frozenset(each.object for each in done if each.action == "waiting")

@@ -30,6 +30,7 @@ def write_again(found: Inspection, steps: Sequence[Step], options: ApplyOptions)
     for table, columns in sorted(found.unwritten.items()):
         live = found.catalog.get(table)
         form = live.form if live is not None else None
+        # Without its default nothing is left to be computed: somebody has taken it away since.
         there = {column.name for column in form.columns if column.kind} if isinstance(form, TableForm) else set[str]()
         left = [name for name in columns if name in there]
         if left:

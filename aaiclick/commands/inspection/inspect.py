@@ -219,6 +219,8 @@ def inspect_database(
         owned = yield from with_notes(owned, where.books)
         recorded = yield from with_bookkeeping(read_recorded_state(owned, schema.name), where.books)
     recorded = recorded if recorded is not None else RecordedState()
+    # Also for a start that has nothing to do otherwise: an edited migration is told at once, and not when somebody sets
+    # up a new database with it.
     if not trusting:
         _check_files(schema, known, recorded.numbered)
     live = _live(schema, catalog, known, recorded)
@@ -301,6 +303,7 @@ def _undeclared(
 
     ``names``: whatever was declared. ``asked``: the names that the catalogue was read for; None: all.
     """
+    # The catalogue was read by the names that the code knows. What only an older version declared, the record tells.
     unread = names - frozenset(asked) if asked is not None else frozenset[str]()
     if unread:
         more = yield from read_catalog(catalog.database, tuple(sorted(unread)))
@@ -314,6 +317,7 @@ def _catalog(database: str | None, names: tuple[str, ...] | None) -> Routine[Cat
     try:
         catalog = yield from read_catalog(database, names)
     except StatementError:
+        # A question that every release understands: the other one names columns that an old server lacks.
         server = yield from server_facts()
         require_server(server.version, server.version_text)
         raise

@@ -56,8 +56,10 @@ def host_sizes(database: str, topology: Topology) -> Routine[Mapping[str, HostSi
         found.setdefault(name, {})[number(place)] = (number(count), number(size))
         if not number(shared):
             plain.add(name)
+    # One host with a plain table of that name is enough: then rows may be on that host alone.
     sizes = {name: HostSizes(hosts, name not in plain) for name, hosts in found.items()}
     if topology.shards > 1:
+        # Asked only where a host lacks a few rows of its shard: whether they are merely under way.
         nearly = sorted(name for name, each in sizes.items() if each.nearly(topology))
         if not nearly:
             return sizes

@@ -68,6 +68,7 @@ def find_renames(
     for now, before, between in pairs:
         why = ""
         if now not in live and before in live:
+            # By a run that was killed then, or by hand: it is not renamed a second time.
             done.append(RenameBack(now, before, live[before].uuid))
         elif now not in live:
             why = f"{now} is gone"
@@ -142,6 +143,7 @@ def _obstacle(
     )
     if policies:
         return f"the row policy {', '.join(text(row[0]) for row in policies)} would stay on the name {now}"
+    # A table that is put back gets the older definition in any case.
     return "" if now in restored else (yield from _altered(database, now, before, earlier))
 
 

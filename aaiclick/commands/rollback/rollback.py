@@ -120,6 +120,8 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     shared = (yield from read_bookkeeping(database)).shared
     if shared:
         owned, _ = yield from settle_on_hosts(back.schema, owned, options)
+    # A copy that was killed is undone or brought to its end before kept tables are looked at: until then it is open
+    # which of two storages is the live one.
     settled = () if shared else (yield from recover_killed_runs(owned, options))
     yield from finish_backfills(owned, options)
     # What was settled has changed the tables of ours: they are read again then.
@@ -174,6 +176,8 @@ def _record(
     yield from append(
         database, returned(back.schema.name, way.live, way.to, way.earlier, digest, str(back.owner), seconds)
     )
+    # Read again: the rollback itself has kept the newer tables, and the cache says when the first of them may be
+    # dropped.
     left = yield from read_owned(database)
     due = None if shared else next_expiry(left.kept())
     entry = CacheEntry(

@@ -36,6 +36,7 @@ def record_transition(held: HeldRun, found: Inspection, carried: Executed) -> Ro
     are not."""
     run, database, ours = held.run, held.database, held.owned
     names = tuple(sorted(found.catalog.objects.keys() | {item.name for item in run.schema.objects}))
+    # Read anew: what the plan expected is no proof of what the server has made of it.
     catalog = yield from read_catalog(database, names)
     left, forms = residual(found.schema, catalog, carried.last.forms)
     replaced, in_place = yield from replaced_since(carried.last.inspection, catalog, carried.verdict.run)
@@ -51,6 +52,8 @@ def record_transition(held: HeldRun, found: Inspection, carried: Executed) -> Ro
     if not found.topology.single:
         from aaiclick.commands.hosts.reach import require_everywhere
 
+        # Before the record: a version is that of all hosts, and a start that finds it recorded looks at none of them
+        # again.
         yield from require_everywhere(found, held.options.reach, run.policy.allowed)
     if not ours.recorded:
         yield from ensure_tables(database)

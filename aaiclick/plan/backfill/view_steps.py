@@ -102,6 +102,7 @@ def create_aggregate(
         return create_step(item.name, item.noun, create)
     assert isinstance(raw, TableForm)
     rows, size = (live.rows, live.bytes) if live is not None else (0, 0)
+    # Rows that come in while the fill reads would be counted by the view and by the fill, or by neither.
     if not can_be_fenced(raw.engine, topology):
         lost = (
             f"what {item.raw} holds already is not brought into {item.to}: writers of a table of engine {raw.engine} "

@@ -41,6 +41,7 @@ def on_other_hosts(
         hosts.setdefault(number(place), {})[name] = text(definition)
     found: dict[str, str] = {}
     for name, form in missing.items():
+        # Only beside its target: without that the view here would write into a table that the others do not have.
         have = [
             place
             for place, shown in hosts.items()

@@ -85,6 +85,7 @@ def step_of_changed(
     if before.materialized != after.materialized:
         return _of_another_kind(item, before, after, "; ".join(words), database)
     if isinstance(item, View):
+        # CREATE OR REPLACE, so that no reader finds the name missing: a plain view holds no rows that could be lost.
         sql = replacing(create_again(item, before, after, database))
         return statements_step(f"{item.name}:replace", item.name, "; ".join(words), (sql,))
     aggregate_step = (

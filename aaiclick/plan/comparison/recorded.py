@@ -48,6 +48,8 @@ def live_sources(tables: Sequence[Table], catalog: Catalog, path: UpgradePath) -
             names = [*(() if table.name in given else (table.name,)), *earlier_names(table, path)]
             if live := next((there for name in names if (there := catalog.get(name)) is not None), None):
                 found[table.name] = live
+        # A chain of renames frees one name after the other (b becomes c, a becomes b), so this goes on until nothing
+        # more is freed.
         free = {name for name in given_up(found) if name in declared and _can_be_free(name, tables)}
         if free <= given:
             return found

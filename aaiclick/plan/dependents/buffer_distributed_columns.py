@@ -64,6 +64,7 @@ def guard_fronts(
     if topology.reached:
         elsewhere, more = yield from _read_elsewhere(topology)
         away |= more
+    # A Distributed table over a cluster of other servers stands before their table of that name, not before this one.
     others = yield from clusters_of_others((front.form for front in fronts), topology)
     # A front table that loses the column by a step of its own is no reason against the drop.
     going = {step.id for step in steps if not step.blocked}

@@ -89,6 +89,8 @@ def view_dependent(database: str, name: str, engine: str, definition: str, query
     """A view as the engine shows it."""
     if engine == "View":
         return Dependent(database, name, definition, query, _stored(definition), None, uuid, "view")
+    # A definition that this tokenizer does not know is still a view: its query, which the server shows apart, is tried
+    # all the same.
     form = split_create(definition, database)
     view = form if isinstance(form, ViewForm) else ViewForm(name, query, materialized=True)
     return Dependent(database, name, definition, query, view.columns, view, uuid, "materialized view")

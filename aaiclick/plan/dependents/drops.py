@@ -75,6 +75,7 @@ def guard_drops(steps: Sequence[Step], catalog: Catalog, ahead: BeforeDrop) -> R
     if not tables:
         return list(steps)
     made = ahead.made(database)
+    # With those that this plan makes: the drops come behind all of them.
     dependents = (*(yield from read_views(database)), *(view for view, _ in made.values()), *ahead.writing)
     lookups = yield from read_dictionaries(database, tables)
     replaced = {step.object for step in ahead.views}

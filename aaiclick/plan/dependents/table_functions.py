@@ -60,6 +60,8 @@ def made_anew_behind(
             found.append(blocked_dependent(dependent, catalog.database, reason))
             continue
         now = yield from columns_today(dependent)
+        # A view that was made with types of its own keeps them: made anew without a list it would get those of its
+        # query.
         if now is None or any(now.get(column.name) != column.type for column in dependent.columns):
             continue
         remade[dependent.place] = gone & {column.name for column in dependent.columns}

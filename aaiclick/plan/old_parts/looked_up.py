@@ -185,6 +185,7 @@ def _of_table(
     held = [each for each in reader.future.projections if asks(each.body)]
     home = reader.database == catalog.database
     named = renamed.get(reader.name, reader.name)
+    # A projection is filled behind everything that changes values, else it would hold those of before.
     behind = (_made_anew(reader, held, named),) if held and reader.rows and home else ()
     others = [
         *(f"ALIAS {each.name}" for each in columns if each.name in aliases),
@@ -210,6 +211,7 @@ def _written(
 ) -> Routine[tuple[Step, ...]]:
     """The step that writes what rows of old parts read now."""
     held = yield from held_columns(reader.database, reader.name, reader.hosts)
+    # Only parts without the column compute it at every read; stored values do not follow the dictionary.
     lacking = [each for each in columns if held.lacking(each.name)]
     if not lacking:
         return ()

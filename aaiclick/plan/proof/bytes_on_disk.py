@@ -63,6 +63,7 @@ def _shaped(found: TypeText, leaf: Callable[[TypeText], str]) -> str:
         pairs = [element_name(each) for each in found.arguments]
         return f"{found.name}({', '.join(f'{name} {_shaped(parse_type(kind), leaf)}'.strip() for name, kind in pairs)})"
     if found.name == "SimpleAggregateFunction" and len(found.arguments) == 2:
+        # The function stays in the shape: another one would combine the same bytes in another way.
         return f"{found.name}({found.arguments[0]}, {_shaped(parse_type(found.arguments[1]), leaf)})"
     return leaf(found)
 
@@ -83,6 +84,7 @@ def _unlabelled(found: TypeText) -> str:
 
 def _ordered(found: TypeText) -> str:
     if found.name == "Decimal" and len(found.arguments) == 2:
+        # The digits are a limit for what is written; the width on disk goes by them in four steps.
         digits = int(found.arguments[0])
         return f"Decimal{next((size for size in (9, 18, 38) if digits <= size), 76)}({found.arguments[1]})"
     return _BY_NUMBER.get(found.name) or _erased(found)
@@ -96,6 +98,7 @@ def _clocks(found: TypeText) -> str:
 
 def _keeps(old: TypeText, new: TypeText) -> bool:
     if old.name in ("Enum8", "Enum16") or new.name in ("Enum8", "Enum16"):
+        # A part stores numbers. A label with another number would read as another label, with no mutation that says so.
         before, after = (dict(_MEMBER.findall(", ".join(each.arguments))) for each in (old, new))
         return old.name == new.name and all(after.get(label) == number for label, number in before.items())
     if len(old.arguments) != len(new.arguments):

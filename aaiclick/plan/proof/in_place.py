@@ -127,6 +127,7 @@ def prove(diff: TableDiff, data_name: str) -> Routine[InPlaceProof]:
     )
     if not left.words:
         return InPlaceProof(not found.reasons, "; ".join(found.reasons), tuple(found.remade))
+    # Rows may be inserted at any moment. What holds for no row becomes a guard, as what was counted does.
     if not diff.live.rows:
         if not diff.reads_no_rows:
             _guard_empty(diff, left, found)
@@ -152,6 +153,8 @@ def prove(diff: TableDiff, data_name: str) -> Routine[InPlaceProof]:
             found.guards.append(guards)
     # Of a constraint that stays only rows count that fulfil it today: the others were there before this plan.
     kept = yield from newly_violated(diff, data_name, left.kept)
+    # A new constraint is another matter: an ALTER adds it without a look at old rows, and a copy would be refused by
+    # them.
     fresh = yield from violated(diff, data_name, left.added)
     _guard_constraints(diff, left, found)
     return InPlaceProof(

@@ -50,6 +50,7 @@ def held_to_policies(diff: TableDiff, data_name: str, step: Step, cost: Cost) ->
         hidden = yield from hidden_rows(diff.shards, diff.database, data_name)
         if hidden:
             return replace(step, blocked=hidden)
+    # Behind the count: over rows of which some are hidden the condition of the policy proves nothing.
     harmed, unlooked = yield from _harmed(diff, data_name, policies)
     return replace(step, hazards=(*step.hazards, *harmed), unlooked=(*step.unlooked, *unlooked))
 

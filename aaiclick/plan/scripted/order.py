@@ -144,6 +144,7 @@ def _after(catalog: Catalog, spec: Table, planned: Planned, path: UpgradePath) -
         def body(scratch: Scratch) -> Routine[dict[str, TableForm]]:
             return (yield from canonical_tables(scratch, [spec]))
 
+        # A table that this plan is yet to make: what the server makes of its declaration is asked in scratch.
         form = (yield from with_scratch(body, fallback=catalog.database))[spec.name]
     objects = {name: entry for name, entry in catalog.objects.items() if live is None or name != live.name}
     objects[spec.name] = predicted(catalog, live, replace(form, name=spec.name))
@@ -161,6 +162,8 @@ def _changed_by(script: PendingScript, catalog: Catalog) -> dict[str, str]:
         }
     except TokenError:
         return {EVERY: script.label}
+    # A statement that writes into one table sets off the views on it, which write into others: then nothing is counted
+    # before it.
     read = [live for live in catalog.objects.values() if live.name in named]
     if script.move is not None or any(live.dependents or not isinstance(live.form, TableForm) for live in read):
         return {EVERY: script.label}

@@ -57,6 +57,7 @@ def plan_script(script: PendingScript, catalog: Catalog, path: UpgradePath, bloc
                 blocked="; ".join(part for part in (blocked, step.blocked) if part),
             )
         )
+    # Behind the statements, whose tables it may need. A function that was killed is called again, with these done.
     if script.move is not None:
         work = CallableWork(script.version, checksum=script.checksum)
         name = script.name or "the function"
@@ -215,6 +216,8 @@ def _rehearse(script: PendingScript, catalog: Catalog) -> Routine[tuple[Mapping[
             if not isinstance(live.form, TableForm) or scratch.name(name) != name:
                 continue
             try:
+                # Without the rows: a statement that fails on a row is not found here, only one that the server would
+                # refuse.
                 yield from create_clone(scratch, live.form, name)
             except (StatementError, UnsupportedObjectError):
                 return {}, "", False

@@ -89,6 +89,7 @@ def _change(item: NamedCollection, live: LiveCollection, requested: Collection[s
     obstacle = yield from _obstacle(item, live)
     steps: list[Step] = []
     if words:
+        # The values of before cannot be put back: the server shows the keys alone.
         hazard = Hazard("changes-values", f"{_EVERYWHERE}{_ANOTHER}", f"change-collection {item.name}")
         steps.append(_set(item, "change", words, [*missing, *other], (hazard,), obstacle))
     if again:

@@ -48,6 +48,7 @@ def plan_functions(schema: Schema) -> Routine[PlannedFunctions]:
             sql = create_function_sql(function)
             steps.append(create_step(function.name, "function", sql))
         elif live[function.name] != form:
+            # In one statement, so that no query of anybody finds the function missing.
             sql = create_function_sql(function, replace=True)
             what = "the function is the server's: whatever calls it, in any database, gets other values from then on"
             hazard = Hazard("changes-values", what, f"change-function {function.name}")

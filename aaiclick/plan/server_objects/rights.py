@@ -21,6 +21,7 @@ def missing_right(verb: Verb, name: str) -> Routine[str]:
     says so itself."""
     right = f"{_RIGHTS[verb]} ON {quote_name(name)}"
     try:
+        # Asked beforehand: a CREATE that is refused at its turn would leave the steps before it done.
         rows = yield Query(f"CHECK GRANT {right}")
     except StatementError:
         return ""

@@ -60,6 +60,8 @@ def propose_alter(diff: TableDiff) -> Routine[AlterProposal]:
     if not reaches_target(sending.form or diff.form, diff.target):
         return AlterProposal(None, "the engine accepts the ALTER, but the table does not become what is declared")
     if not old_syntax:
+        # Kept for the second plan under the lease, and for tables that differ in their names alone: each trial costs a
+        # clone and its ALTERs.
         diff.cache.alters[key] = sending.sent
     return AlterProposal(
         AlterWork(diff.live.name, alters_of(diff, sending.sent), settings_of(diff, sending.sent)), sent=sending.sent

@@ -54,7 +54,9 @@ def cheapest(
 ) -> Routine[tuple[Step, ...]]:
     """The first strategy that is proven to have the result of a copy, and that the engine accepts."""
     if not (diff.form.merge_tree and diff.target.form.merge_tree):
+        # Of other engines no parts are rewritten or attached: such a table is altered or replaced as a whole.
         return ((yield from plan_other_engine(diff, blocked)),)
+    # A copy writes every column into every part. Only a change in place has to ask which parts lack one.
     absent = (yield from absent_columns(diff, data_name)) if proof.in_place else AbsentColumns(diff.changes)
     found = yield from _tried(diff, data_name, proof, absent, table_guards, blocked)
     return (*found[:-1], replace(found[-1], unlooked=absent.open)) if absent.open else found

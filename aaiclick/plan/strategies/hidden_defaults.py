@@ -32,6 +32,8 @@ def without_hidden_defaults(form: TableForm, target: Target) -> tuple[TableForm,
     for name, column in list(new.items()):
         live = live_column(form, target.renames, name)
         if live is not None and HIDDEN in column.expression and _default(live) == _default(column):
+            # The same text on both sides: it is no difference, clones can be made, and no statement to the live table
+            # contains it.
             stand_in = standing_in(live)
             old[live.name], new[name] = replace(live, expression=stand_in), replace(column, expression=stand_in)
     hidden = tuple(name for name, column in new.items() if column is not target.form.column(name))

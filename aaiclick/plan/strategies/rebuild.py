@@ -64,6 +64,8 @@ def propose_rebuild(diff: TableDiff) -> Routine[RebuildProposal]:
     ordered = ties_matter(target)
     # A table that is not replicated numbers its blocks through.
     numbered_anew = diff.as_spelled.engine.startswith(("Replicated", "Shared"))
+    # Each partition of a replicated table numbers its blocks from 0, so nothing says which of two rows of different
+    # partitions is the later one.
     if ordered and numbered_anew and order_is_lost(diff.form.partition_by, target.partition_by):
         return RebuildProposal(None, f"{ORDER_LOST.format(engine=target.engine)}: do it by hand, on all hosts")
     work = RebuildWork(

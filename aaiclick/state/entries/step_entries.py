@@ -113,6 +113,8 @@ def enter_exchange(entries: StepEntries, table: str, before: str, new: str) -> R
         # What an earlier step has converted goes over into the new storage, and has to count there as well.
         if before in done.storages:
             yield from enter_rebuild_end(entries.scope, key, replace(done, storages=(*done.storages, new)))
+    # The new storage goes in before the exchange: killed in between, the storage that has the name tells which of the
+    # two happened.
     for step in entries.steps:
         if step.work.kind == "rebuild" and step.object == table:
             yield from _enter_rebuild(entries, step, before, new)

@@ -52,6 +52,8 @@ def undo_ttl_changes(scope: JournalScope, changes: Mapping[str, str]) -> Routine
             if stopped is not None:
                 yield from system_merges(stopped.database, stopped.name, "START TTL MERGES")
         if there is not None and sets(there.definition, RECALCULATE):
+            # Behind the merges: as long as the setting is there, the table itself says that somebody was at work on its
+            # TTL.
             yield from ddl(alter_table(qualified(scope.database, table), reset_setting(RECALCULATE)))
         # The entry ends last: after a kill in between all of this is done once more, which changes nothing.
         yield from enter_end(scope, ttl_change_key(table))

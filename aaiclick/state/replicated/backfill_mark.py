@@ -117,6 +117,7 @@ def beyond(blocks: tuple[BaseBlock, ...], more: tuple[BaseBlock, ...]) -> tuple[
     """The same with higher blocks where ``more`` has some."""
     found = {(shard, partition): block for shard, partition, block in blocks}
     for shard, partition, block in more:
+        # Never lower: a host that is behind shows fewer blocks, and what was filled already would be filled again.
         found[shard, partition] = max(block, found.get((shard, partition), -1))
     return tuple((shard, partition, block) for (shard, partition), block in sorted(found.items()))
 
@@ -140,4 +141,5 @@ def drop_replicated_backfill(database: str, mark: ReplicatedBackfillMark) -> Rou
 def parse_replicated_backfill(comment: str) -> ReplicatedBackfillMark | None:
     """What a note says; None where it is another one, or of a newer release."""
     mark = COMMENT.load(comment) if f'"format":{FILL_FORMAT}' in comment else None
+    # The text may stand in a name: what was read has to say it as well.
     return mark if mark is not None and mark.format == FILL_FORMAT else None

@@ -148,5 +148,6 @@ def drop_replicated_mark(database: str, mark: ReplicatedMark) -> Routine[None]:
 def parse_replicated_mark(comment: str) -> ReplicatedMark | None:
     """What a note says; None where it is another one, or of a newer release."""
     formats = (REPLICATED_FORMAT, SHARDED_FORMAT)
+    # Looked for in the text first: the mark of a copy on one host would be taken apart for nothing.
     mark = COMMENT.load(comment) if any(f'"format":{each}' in comment for each in formats) else None
     return mark if mark is not None and mark.format in formats else None
