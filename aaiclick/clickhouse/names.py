@@ -61,11 +61,6 @@ def is_ours(name: str) -> bool:
     return name.startswith(PREFIX)
 
 
-def scratch_database(nonce: str) -> str:
-    """A database for empty clones."""
-    return _checked(f"{PREFIX}scratch_{_nonce(nonce)}")
-
-
 def shadow_table(nonce: str, table: str) -> str:
     """The new form of a table while it is filled."""
     return _checked(f"{PREFIX}new_{_nonce(nonce)}_{label(table)}")

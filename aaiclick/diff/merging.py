@@ -74,7 +74,7 @@ def role(form: TableForm, column: ColumnForm, *, first_of_arrays: bool = False) 
     if mentioned(f"{form.order_by} {form.partition_by}", [column.name]):
         return _KEEPS_FIRST if coalescing else KEEPS_ONE
     if engine == "SummingMergeTree":
-        return _summed(form, column, arguments)
+        return _summed(column, arguments)
     if coalescing and first_of_arrays and inner_type(column.type)[0].name == "Array":
         return _KEEPS_FIRST
     return _TIME if engine == "GraphiteMergeTree" else _KEEPS_LAST if coalescing else KEEPS_ONE
@@ -100,7 +100,7 @@ def _special(engine: str, arguments: tuple[str, ...]) -> dict[str, str]:
     return {unquote(name): said for name, said in zip(arguments, words, strict=False)}
 
 
-def _summed(form: TableForm, column: ColumnForm, arguments: tuple[str, ...]) -> str:
+def _summed(column: ColumnForm, arguments: tuple[str, ...]) -> str:
     listed = _listed(arguments)
     prefix, dot, _ = column.name.partition(".")
     # A Nested whose name ends in Map is added up by its keys.

@@ -345,13 +345,3 @@ AnyEngine = (
     | MergeTree
     | Engine
 )
-FAMILY: tuple[type[MergeTree], ...] = (
-    MergeTree,
-    ReplacingMergeTree,
-    SummingMergeTree,
-    AggregatingMergeTree,
-    CollapsingMergeTree,
-    VersionedCollapsingMergeTree,
-    CoalescingMergeTree,
-    GraphiteMergeTree,
-)

@@ -60,7 +60,7 @@ def spec_error(
     where = list(first["loc"])
     field = str(where[0]) if where else ""
     if first["type"] == "extra_forbidden":
-        return SpecError(head, _unknown(model, noun, str(where[-1])))
+        return SpecError(head, _unknown(model, str(where[-1])))
     value: object = first.get("input")
     whole = given.get(field)
     if first["type"] == "missing":
@@ -95,7 +95,7 @@ def no_utf8(noun: str, label: object, field: str, error: UnicodeEncodeError) -> 
     return SpecError(f"{shown}: {field}", problem)
 
 
-def _unknown(model: type[BaseModel], noun: str, field: str) -> str:
+def _unknown(model: type[BaseModel], field: str) -> str:
     known = list(model.model_fields)
     if "objects" in known and field in _OBJECT_FIELDS:
         return f"unknown field {field}: all of them stand in one list, objects=[...]"

@@ -94,13 +94,6 @@ def by_group(sql: str) -> tuple[str, ...]:
     )
 
 
-def group_of(sql: str) -> Group:
-    """The group of an ALTER TABLE whose commands are all of one; ``log`` for any other statement."""
-    tokens, head = _altering(sql)
-    commands = _commands(tokens, head.rest) if head is not None else []
-    return _group(commands[0]) if commands else "log"
-
-
 def _altering(sql: str) -> tuple[Tokens, Head | None]:
     tokens = Tokens(sql if sql.startswith(f"{ALTER_TABLE} ") else "")
     return tokens, _head(tokens)

@@ -17,7 +17,6 @@ from aaiclick.clickhouse.names import (
     label,
     mark_table,
     parse_name,
-    scratch_database,
     shadow_table,
     staging_table,
 )
@@ -41,7 +40,6 @@ def test_plain_names_can_be_read() -> None:
     assert staging_table(NONCE, 12, "operation_log") == "_aaiclick_stage_0123456789ab_12_operation_log"
     assert kept_table(NONCE, "operation_log") == "_aaiclick_old_0123456789ab_operation_log"
     assert tombstone(NONCE) == "_aaiclick_lock_was_0123456789ab"
-    assert scratch_database(NONCE) == "_aaiclick_scratch_0123456789ab"
 
 
 @pytest.mark.parametrize(
@@ -52,7 +50,7 @@ def test_plain_names_can_be_read() -> None:
         (kept_table(NONCE, "t"), OurName("old", NONCE, "t")),
         (mark_table(NONCE, "t_1"), OurName("mark", NONCE, "t_1")),
         (tombstone(NONCE), None),
-        (scratch_database(NONCE), OurName("scratch", NONCE)),
+        (f"_aaiclick_scratch_{NONCE}", OurName("scratch", NONCE)),
         (LOCK, None),
         (BEATS, None),
         (names.JOURNAL, None),
@@ -89,7 +87,6 @@ def test_names_of_the_lease() -> None:
 def test_a_nonce_that_could_not_be_read_back_is_refused(nonce: str) -> None:
     for make in (
         tombstone,
-        scratch_database,
         lambda text: shadow_table(text, "t"),
         lambda text: staging_table(text, 1, "t"),
         lambda text: kept_table(text, "t"),

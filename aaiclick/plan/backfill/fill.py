@@ -171,7 +171,7 @@ def create_filled_view(
     if not isinstance(form, TableForm):
         return _refused(create, item, f"{'.'.join(parsed.source)} is no table of this database")
     target = targets.get(wanted.to) if wanted.to else inner_form(wanted)
-    why = yield from _unfit(item, parsed, form, wanted, target, catalog, scratch, topology)
+    why = yield from _unfit(form, wanted, target, catalog, scratch, topology)
     if why:
         return _refused(create, item, why)
     return (yield from _filled(item, create, wanted, parsed, live, catalog))
@@ -243,8 +243,6 @@ def _refused(create: Step, item: MaterializedView, why: str) -> Step:
 
 
 def _unfit(
-    item: MaterializedView,
-    parsed: ViewQuery,
     source: TableForm,
     wanted: ViewForm,
     target: Form | None,

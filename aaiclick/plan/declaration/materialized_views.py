@@ -142,7 +142,7 @@ def require_triggerable(scratch: Scratch, item: MaterializedView, view: ViewForm
     It is tried only where the query reads nothing but copies: over a live table the view would write into its
     target.
     """
-    if scratch.prefix or item.refresh is not None or (yield from _reaches_out(item.query, scratch, catalog)):
+    if scratch.prefix or item.refresh is not None or (yield from _reaches_out(item.query)):
         return
     listed = ", ".join(column_form_sql(column) for column in view.columns)
     # Null keeps no row and asks for no key: what is refused then is the query.
@@ -193,7 +193,7 @@ def check_views(
     return tuple(notes)
 
 
-def _reaches_out(query: str, scratch: Scratch, catalog: Catalog) -> Routine[bool]:
+def _reaches_out(query: str) -> Routine[bool]:
     """True where the query names another database: only tables without one are read from scratch."""
     try:
         tokens = Tokens(query)

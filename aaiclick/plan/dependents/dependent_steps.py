@@ -106,9 +106,7 @@ def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[S
     others = [each for each in dependents if each.database != database or each.name not in changed.replaced | made]
     behind += yield from made_anew_behind(others, catalog, tables)
     before += yield from _depended(catalog.database, changed.renamed, chosen)
-    unchecked = {
-        changed.renamed[old] for old in changed.renamed if _followed(catalog.get(old), chosen, catalog.database)
-    }
+    unchecked = {changed.renamed[old] for old in changed.renamed if _followed(catalog.get(old), chosen)}
     return DependentSteps(
         tuple(before),
         tuple(behind),
@@ -181,7 +179,7 @@ def _depended(database: str, renamed: Mapping[str, str], dependents: Sequence[De
     return found
 
 
-def _followed(live: LiveObject | None, dependents: Sequence[Dependent], database: str) -> bool:
+def _followed(live: LiveObject | None, dependents: Sequence[Dependent]) -> bool:
     """True where all objects that the engine knows to depend on a table were examined here."""
     known = {f"{dependent.database}.{dependent.name}" for dependent in dependents}
     lookups = [dependent for dependent in dependents if dependent.noun == "dictionary"]

@@ -60,7 +60,7 @@ def _plain_fits(old: TypeText, new: TypeText, old_text: str, new_text: str) -> b
     if new.name == "String":
         return old.name in _AS_TEXT or bits is not None
     if bits is not None:
-        return _number_fits(bits, new, new_text)
+        return _number_fits(bits, new)
     if old.name in _MANTISSA:
         return _MANTISSA[old.name] <= _MANTISSA.get(new.name, 0)
     # A DateTime ends in 2106, and a Date in 2149.
@@ -80,7 +80,7 @@ def _plain_fits(old: TypeText, new: TypeText, old_text: str, new_text: str) -> b
     return False
 
 
-def _number_fits(bits: tuple[bool, int], new: TypeText, new_text: str) -> bool:
+def _number_fits(bits: tuple[bool, int], new: TypeText) -> bool:
     signed, width = bits
     other = _bits(new.name)
     if other is not None:
