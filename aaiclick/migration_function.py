@@ -1,4 +1,4 @@
-"""Functions of the user that run beside a routine, the plain values that they and a database exchange, and how the
+"""The Python function of a migration, as a routine sees it; the plain values that it and a database exchange; and how
 statements look where somebody collects the variables of a traceback."""
 
 from __future__ import annotations

@@ -60,6 +60,7 @@ def apply_alters(on: Altered, alters: Sequence[Alter]) -> Routine[None]:
     stuck = yield from _settled(on, "waiting")
     if stuck is not None:
         yield from _give_up(on, stuck, _alter_of(stuck, alters))
+    # Added all together, so that INSERTs are waited for, and newer rows counted, once and not for each ALTER.
     guards = [guard for alter in alters for guard in alter.guards]
     if not guards:
         yield from _one_by_one(on, alters, None, ())

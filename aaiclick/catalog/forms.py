@@ -171,7 +171,7 @@ class ViewForm:
 
 @dataclass(frozen=True, slots=True)
 class DictionaryForm:
-    """A dictionary."""
+    """A dictionary: its attributes, and its other clauses by their names."""
 
     name: str
     """Name of the dictionary, unquoted."""

@@ -210,6 +210,7 @@ def kill(database: str, table: str, mutation: Mutation) -> Routine[None]:
         f"database = unhex('{hexed(database)}') AND table = unhex('{hexed(table)}') AND mutation_id = "
         f"unhex('{hexed(mutation.id)}')"
     )
+    # By its id and by its table: ids are given in each table anew, and KILL takes all that meet the condition.
     yield from ddl(kill_where("MUTATION", which))
     # KILL MUTATION returns while the mutation may still be at work on a part.
     wait = Wait(_POLL, _LONGEST_POLL)

@@ -104,6 +104,7 @@ def raise_refused(table: Physical, guards: Sequence[str], error: StatementError)
     # one.
     if error.code not in (BAD_ARGUMENTS, UNKNOWN_TABLE):
         raise error
+    # Only where this storage has the name, and has had the guards as well, was it the ALTER that was wrong.
     there = yield from physical(table.database, table.name)
     held = yield from drop_guards(guards)
     if there is not None and there.uuid == table.uuid and table.uuid in held:

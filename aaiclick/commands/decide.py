@@ -55,6 +55,7 @@ def decide(found: Inspection, policy: Policy) -> Decision:
     # table may have been put in place between two questions: whether anybody has to be asked shows when its run has
     # ended.
     asked = found.progress.outcome_unknown or found.progress.displaced
+    # Before all others: until these tables are there nothing that is written down can be read.
     if changes and found.where.unopened:
         return Decision.RECOVER
     if changes and (asked or found.owned.unfinished or found.unfinished_rollback is not None):

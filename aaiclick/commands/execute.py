@@ -129,6 +129,7 @@ def _before_first_step(found: Inspection, verdict: GateDecision, site: Execution
         yield from enter_approval(found.scope, site.approved)
     # TTL merges that a dead run has stopped go on before the first step, unless this run changes that TTL itself.
     yield from _put_back(found, verdict, site.options.reach)
+    # Before this run makes any of them anew: one that it does not make has to be stopped all the same.
     yield from stop_again(found.scope, found.stopped_views, verdict.run)
     if found.unwritten:
         from aaiclick.commands.hosts.unwritten import write_again

@@ -124,6 +124,7 @@ def _apply(
         options = replace(options, resumable=frozenset(each.object for each in done if each.action == "waiting"))
         # Under the lease the first answer stays true, unless something was put right just now.
         ours = (yield from read_owned(database, absent)) if done else ours
+    # Nothing was there before the lease, and nothing came since: then no object of the schema has to be read.
     held = HeldRun(run, database, nonce, started, options, ours, empty=bool(absent) and not ours.known)
     try:
         return (yield from _plan_and_carry_out(held, planned))

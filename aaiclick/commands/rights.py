@@ -10,6 +10,7 @@ from aaiclick.routine import Query, Routine, number
 from aaiclick.sql.ddl import system
 from aaiclick.sql.quoting import quote_name
 
+# A right on databases whose names begin so holds for this one as well: no name of a run is known yet.
 _SCRATCH = "_aaiclick_scratch_any"
 _COPIES = ("rebuild", "attach")
 _EVERYTHING = ("SELECT", "INSERT", "CREATE TABLE", "DROP TABLE", "ALTER TABLE")
@@ -59,6 +60,7 @@ def _needed(plan: Plan) -> Iterator[tuple[str, str]]:
     database = quote_name(plan.database)
     copies = any(step.strategy in _COPIES for step in plan.steps)
     stops = any(sql.startswith(system("STOP VIEW")) for step in plan.steps for sql in step.sql)
+    # One by one: the answer to several would not say which of them is missing.
     for right in _EVERYTHING:
         yield (
             f"{right} ON {database}.*",

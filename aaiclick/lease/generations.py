@@ -33,6 +33,8 @@ _TABLES = (
         GENERATIONS,
         "`generation` UInt64, `nonce` String, `kind` LowCardinality(String), `owner` String, `seconds` Float64, `at` "
         "DateTime64(3, 'UTC')",
+        # As long as the server remembers a token, a number is won once. A small window forgets it after so many other
+        # inserts, and the same number could be won again.
         "ORDER BY (generation, kind) SETTINGS replicated_deduplication_window = 1000000000, "
         "replicated_deduplication_window_seconds = 3153600000",
         "aaiclick: who may change this database: the highest generation that has not ended",
@@ -40,6 +42,8 @@ _TABLES = (
     SharedTable(
         HEARTBEATS,
         "`nonce` String, `beat` String, `seconds` Float64, `at` DateTime64(3, 'UTC')",
+        # Heartbeats are of no use once their holder is gone: the server drops them part by part, which costs it
+        # nothing.
         "ORDER BY (nonce, beat) TTL toDateTime(at) + toIntervalDay(7) SETTINGS ttl_only_drop_parts = 1",
         "aaiclick: heartbeats of running migrations",
     ),
@@ -100,6 +104,7 @@ def read_local(books: Bookkeeping, asked: float) -> Routine[Generation]:
     """The highest generation that the host shows, which may lack what others have written."""
     table, beats = qualified(books.home, GENERATIONS), qualified(books.home, HEARTBEATS)
     rows = yield Query(
+        # In one statement: rows of two moments could show the holder of one generation with the heartbeats of another.
         f"SELECT g.generation, g.nonce, g.kind, g.owner, g.seconds, toUnixTimestamp64Milli(now64(3)), b.beats, "
         f"b.longest FROM (SELECT * FROM {table} WHERE generation = (SELECT max(generation) FROM {table})) AS g LEFT "
         f"JOIN (SELECT nonce, count() AS beats, max(seconds) AS longest FROM {beats} GROUP BY nonce) AS b ON g.nonce = "
@@ -175,6 +180,8 @@ def while_held(books: Bookkeeping, nonce: str) -> str:
     """As ``while_held`` of one host, and only where this host provably shows the newest generation: what Keeper holds
     is asked first, the rows after it."""
     table = qualified(books.home, GENERATIONS)
+    # The host has fetched all that the log in Keeper had: without that, a row that it shows may be that of an older
+    # holder.
     caught_up = (
         "SELECT count() FROM system.replicas WHERE database = "
         f"{hex_literal(books.home)} AND table = {quote_string(GENERATIONS)} AND log_pointer > log_max_index AND "

@@ -84,6 +84,7 @@ def refuse(step: Step, policy: Policy) -> Refusal | None:
     missing = tuple(key for key in keys if key not in granted)
     if policy.level == "check":
         return Refusal(step, "nothing is changed", ())
+    # A clean-up is never a reason to stop: where it is not allowed it is left for another time.
     if step.optional:
         named = bool(keys) and not missing
         # A table is dropped only by name: nobody can know who else uses it.

@@ -103,6 +103,7 @@ def _filled(database: str, table: str, topology: Topology) -> Routine[frozenset[
         if found["verb"] != "MATERIALIZE":
             # What was filled before is gone: one of that name which is there now was made anew.
             filled -= several
+        # A mutation of one partition has left all others without it.
         elif number(is_done) and not found["part"]:
             filled |= several
     # A host that does not answer has not said that it is done.

@@ -95,6 +95,7 @@ def plan_objects(
     alone = not sources and not present and not families and len(plain) == len(others)
     created = (yield from _created(missing, catalog)) if missing else ()
     if alone:
+        # Nothing is there that could differ, so nothing has to be made in scratch to be compared.
         shown = (yield from _shown(plain, schema, catalog, forms_of)) if plain else ()
         yield from _require_creatable(missing, plain, catalog, first, path, tried)
         listed = _in_turn((*first.steps, *created, *shown, *dropped), schema, catalog)

@@ -110,6 +110,8 @@ def _planned(diff: TableDiff, data_name: str, unread: str) -> Routine[tuple[Step
             if unread:
                 return tuple(_blind(step, unread) for step in blindly)
     planned = yield from plan_table(diff, data_name)
+    # A count over rows of which this host lacks some would prove nothing: a step that rests on one is blocked, and not
+    # guessed.
     return tuple(_blind(step, unread) for step in planned)
 
 

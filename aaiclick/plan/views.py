@@ -103,6 +103,7 @@ def plan_views(
     present = [item for item in items if catalog.get(item.name) is not None]
     aggregates = [item for item in items if isinstance(item, AggregateView)]
     written = [item for item in items if isinstance(item, MaterializedView)]
+    # Those that are missing are made in scratch: a view is compared with what its target will be.
     targets = yield from _targets(schema, written, {**forms, **created}, catalog, scratch)
     examined = _examined(items, catalog)
     wanted = (yield from canonical_views(scratch, examined, catalog, schema.tables)) if examined else {}

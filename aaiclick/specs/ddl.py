@@ -187,7 +187,7 @@ def create_materialized_view_sql(
 
 
 def create_dictionary_sql(dictionary: Dictionary, database: str, name: str | None = None) -> str:
-    """CREATE DICTIONARY."""
+    """CREATE DICTIONARY, with the secrets that its source may hold."""
     columns = ", ".join(column_sql(column) for column in dictionary.columns)
     clauses = [
         f"PRIMARY KEY {', '.join(quote_name(key) for key in dictionary.primary_key)}",

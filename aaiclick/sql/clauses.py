@@ -53,7 +53,7 @@ def drop_column(name: str) -> str:
 
 
 def comment_column(name: str, comment: str, *, if_exists: bool = False) -> str:
-    """The comment of a column."""
+    """COMMENT COLUMN. The text comes plain."""
     return f"COMMENT COLUMN {'IF EXISTS ' if if_exists else ''}{name} {quote_string(comment)}"
 
 

@@ -73,7 +73,7 @@ def backfill_mark_name(nonce: str, view: str) -> str:
 
 
 def mark_format(work: BackfillWork) -> int:
-    """The format of the mark for it."""
+    """By what an older version has to know to finish it: 1, or ``FORMAT``."""
     return FORMAT if work.fill is not None and work.fill.before else 1
 
 

@@ -50,6 +50,8 @@ _BESIDE = (
 _SCRATCH = (
     f"SELECT 'scratch', name, '', '', '', {_NOTHING} FROM system.databases WHERE startsWith(name, {{scratch:String}})"
 )
+# In the same statement as the rest: a first start learns by one query that nothing of its own is there, and what of
+# ours is.
 _ASKED = (
     f"SELECT 'asked', name, '', '', '', {_NOTHING} FROM system.tables"
     " WHERE database = unhex({db:String}) AND has(arrayMap(x -> unhex(x), splitByChar(',', {names:String})), name)"

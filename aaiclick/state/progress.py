@@ -139,6 +139,7 @@ def progress_of(
     doubtful = {
         entry.action.step for entry in entries if entry.state == "intent" and _STATEMENT in entry.action.step
     } - done
+    # The last one counts: entries come in the order in which they were written.
     bookmarks = {
         version_of(entry): json.dumps(entry.details.get("value"))
         for entry in entries
@@ -176,6 +177,7 @@ def conversions(
         storages = _converted(entry)
         if storages and _REBUILD in key and version_of(entry) in versions:
             found[key] = Converted(table, storages)
+    # What an operator takes for converted counts like a copy that was made here.
     for key, taken in progress.taken.items() if progress is not None else ():
         found[key] = Converted(taken.table, (*taken.converted, taken.uuid))
     return found

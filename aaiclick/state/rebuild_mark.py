@@ -101,6 +101,7 @@ COMMENT = CommentFormat(Mark, frozenset({"own"}), frozenset({"looks"}))
 
 def new_mark(work: RebuildWork | AttachWork, source: Physical, nonce: str, keep_old_seconds: int) -> Mark:
     """The mark of work that is about to begin; nothing is sent."""
+    # All names carry the nonce of this run: no run takes what another one has made for its own.
     name = mark_table(nonce, work.table)
     shadow = shadow_table(nonce, work.table)
     return Mark(name, nonce, work.table, source.uuid, work, saved_settings(source), shadow, keep_old_seconds)

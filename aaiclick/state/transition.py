@@ -99,6 +99,7 @@ def additive(step: Step) -> bool:
 def find_unfinished_migration(entries: Sequence[Entry], recorded: int | None) -> UnfinishedMigration | None:
     """The newest transition among the entries that leads above what is recorded. What earlier releases entered counts
     from its first entry."""
+    # Transitions that are recorded are over, whatever the journal still says of them.
     later = [
         entry
         for entry in entries

@@ -249,6 +249,7 @@ def _rollback_columns(live: TableForm, changes: Sequence[VersionChange], declare
     for place in range(len(changes) - 1, -1, -1):
         change = changes[place]
         form = changes[place - 1].form if place else live
+        # What the migration says nothing of goes back as it is.
         below = dict(cells)
         for old, new in change.renames.items():
             if new in below:
@@ -342,6 +343,7 @@ def _released(cells: Mapping[str, _Cell], form: TableForm, label: str) -> dict[s
         if cell is None:
             if column.kind != "EPHEMERAL":
                 after[column.name] = _added(column, after, label)
+        # As a copy at that version would have converted it: two conversions in turn may give another value than one.
         elif cell.type and cell.type != column.type:
             after[column.name] = replace(cell, text=conversion(cell.text, cell.type, column.type), type=column.type)
     return after

@@ -240,6 +240,7 @@ def _bare(locked: LockedVersion) -> LockedVersion:
 def _recorded(text: str) -> Mapping[str, str]:
     try:
         raw: object = json.loads(text) if text else {}
+    # Whatever stands there was not written by this library, so nothing is known of what was applied.
     except ValueError:
         return {}
     if not isinstance(raw, dict):

@@ -30,6 +30,7 @@ from aaiclick.errors import MigrationError
 from aaiclick.versions.text_file import read_text_file
 
 LOCK_FILE = "schema.lock.json"
+# A release refuses a file of a higher format than its own: it would write it again without what it does not know.
 LOCK_FORMAT = 1
 LockedForm: TypeAlias = TableForm | ViewForm | DictionaryForm | FunctionForm | DatabaseForm | CollectionForm
 Variables: TypeAlias = Mapping[str, Mapping[str, tuple[str, ...]]]

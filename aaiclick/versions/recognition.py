@@ -48,6 +48,7 @@ def recognise(live: Mapping[str, Form], lock: Lock) -> Recognition:
     """The version of ``live`` (objects by name). Objects that no version declares are ignored."""
     lock = _of_the_database(lock)
     newest: Mapping[str, LockedForm] = lock.versions[-1].forms if lock.versions else {}
+    # For every name of every version: that a table of an old version is missing tells as much as that one is there.
     matches = {name: _matching(name, live.get(name), lock) for name in lock.names}
     # An object that the newest version no longer declares does not matter, whatever was done to it.
     strange = [
@@ -98,6 +99,7 @@ def differences(
     if not isinstance(live, TableForm) or not isinstance(released, TableForm):
         same = live.kind == released.kind and normal_form(live) == normal_form(released)
         return () if same else (f"{live.kind} differs from the released {released.kind}",)
+    # Compared as a plan would: what is recognised as a version needs no step to be it.
     target = Target(
         _tolerant(live, released, variables or {}), renames=(), undeclared=(), notes=(), free_primary_key=True
     )

@@ -87,6 +87,7 @@ def read_migrations(source: str | Path | Sequence[Migration] | None, *, doubles:
     else:
         found = [_listed(migration) for migration in source]
     for script in found:
+        # A misspelt key would be noticed only on the day when its step is refused.
         wrong = next((said for key in script.migration.allow if (said := wrong_decision(key))), "")
         if wrong:
             raise MigrationError(script.where, wrong)

@@ -313,6 +313,8 @@ def _version_change(
         and (locked is None or name not in locked.forms)
         and any(f"drop-table {key}" in migration.allow for key in keys)
     )
+    # Such a copy is done, but of a storage that is not there any more. What the one that is there holds, only an
+    # operator can say.
     replaced = (progress.displaced.get(rebuild_key(version, key)) for key in keys)
     written = rebuild is not None or dropped or gone
     displaced = next((one for one in replaced if one is not None), None) if written else None
@@ -354,6 +356,8 @@ def _pending_script(script: Script, progress: MigrationProgress) -> PendingScrip
         (place for place in range(len(statements)) if f"{version}:sql:{place + 1}" not in progress.done),
         len(statements),
     )
+    # Its end is in the journal before anything else is done behind it, so a function that has ended is never called
+    # again.
     move = migration.move if f"{version}:move" not in progress.done else None
     rest = statements[sent:]
     if not rest and move is None:

@@ -45,6 +45,7 @@ def staging_form(form: TableForm, source: str) -> TableForm:
 
     ``source``: UUID of the storage that it is filled from, which its comment says.
     """
+    # The settings come with the CREATE: an ALTER behind it would leave a moment in which a merge could begin.
     settings: Settings = (*(pair for pair in form.settings if pair[0] not in _OWN), *NO_MERGES, *ROOMY)
     return replace(form, settings=settings, comment=BEGUN.dump(StagedCopy(source)))
 

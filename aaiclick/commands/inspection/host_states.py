@@ -30,6 +30,8 @@ def host_states(found: Inspection, changed: frozenset[str] = frozenset()) -> Rou
     if topology.single or not topology.hosts:
         return ()
     objects = objects_of(found.schema, database).names
+    # First what a host cannot do now, then what it has: one that does not answer shows nothing, and lacks nothing
+    # either.
     wrong = yield from troubles(topology, database, objects)
     for place, name in (yield from broken_databases(topology, database)):
         wrong.setdefault(place, f"has set tables aside in database {name}, perhaps with rows that are nowhere else")

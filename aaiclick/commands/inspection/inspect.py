@@ -200,6 +200,7 @@ def inspect_database(
     """
     # Files first: what is wrong in them is told before a database is asked.
     known = read_history(schema)
+    # A family takes in tables that nobody has named, so all of them have to be read.
     names = None if any(isinstance(item, TableFamily) for item in schema.objects) else names_of_schema(schema, known)
     # Where certainly nothing is there, no definition is asked for: each costs the server half a millisecond.
     catalog = yield from _catalog(database, () if empty else names)

@@ -41,6 +41,7 @@ def _decided(known: ReleaseHistory, progress: MigrationProgress, allowed: frozen
     for key, displaced in progress.displaced.items():
         script = known.script(int(key.partition(":")[0]))
         doubt = displaced.doubt(script.label) if script is not None else None
+        # Without its migration nothing of it can be applied again, so nobody is asked.
         if doubt is None or doubt.given(doubt.skipped, allowed):
             taken[key] = displaced
         elif not doubt.given(doubt.again, allowed):

@@ -91,9 +91,11 @@ def _planned(
 
         sizes = yield from host_sizes(found.catalog.database, found.topology)
         found = replace(found, catalog=with_all_rows(found.catalog, sizes, found.topology))
+        # A count through a host that has not fetched everything would be about fewer rows than there are.
         lacks = yield from unread(sizes, found.topology)
     schema, catalog = found.schema, found.catalog
     path = _path_of(found, max_read_bytes, clones, lacks)
+    # What was tried on another server, or on another release of it, counts for nothing here.
     rehearsed = (before.rehearsed if before is not None else Rehearsed()).of(catalog.server)
     rehearsed.server = catalog.server
     planned: Planned
@@ -103,6 +105,8 @@ def _planned(
         planned = yield from plan_upgrade(schema, catalog, path, found.released, rehearsed)
     else:
         planned = yield from plan_ttl_first(schema, catalog, path, rehearsed)
+    # A definition that this release cannot read was read by nobody who could have changed it: where it is what was
+    # recorded, it is as declared.
     if any(step.id.endswith(UNREADABLE) for step in planned.steps):
         planned = yield from _as_recorded(found, planned)
     doubt = unproven_conversions(catalog, found.released, found.live, found.progress)
@@ -264,6 +268,7 @@ def _written_down(found: Inspection) -> dict[str, TableForm]:
     record, server = found.record, found.catalog.server.version_text
     if (
         record is None
+        # Its forms are those of the code that was rolled back to, which may have had other ways to write them.
         or record.state == "rolled back"
         or (record.spec, record.server, record.library) != (found.schema.fingerprint, server, VERSION)
     ):

@@ -38,6 +38,7 @@ def replaced_since(
     in_place: dict[str, str] = {}
     for done in conversions(entries, pending).values():
         there = (catalog.get(name) for name in later_names(done.table, pending))
+        # Under the newest of its names that is there: a migration behind the copy may have renamed the table.
         live = next((one for one in there if one is not None), None)
         if live is not None and live.uuid in done.storages:
             in_place[live.name] = live.uuid

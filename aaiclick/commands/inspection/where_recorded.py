@@ -41,6 +41,7 @@ def recorded_here(owned: Owned) -> Bookkeeping:
     if not shared_already(owned):
         return Bookkeeping(owned.database, owned.database)
     home = owned.database if owned.of_all_hosts(owned.database, RECORDS) else home_beside(owned.database)
+    # Rows are read on this host alone, so which cluster shares them need not be known.
     return Bookkeeping(owned.database, home, "others", ("this host",))
 
 
@@ -61,6 +62,8 @@ def where_recorded(owned: Owned, topology: Topology) -> Routine[WhereRecorded]:
     # Asked of all hosts before anything is read: one of them may have records that the others lack.
     rows = yield from kept_by_single_hosts(books, TABLES)
     if rows:
+        # Only what this very host has, and no other one, can be read as it stands: of two hosts nobody knows whose
+        # records are true.
         mine = not set_aside and len(rows) == 1 and any(table.rows for table in owned.tables if table.name in alone)
         words = _alone(books, rows)
         return WhereRecorded(Bookkeeping(owned.database, owned.database) if mine else books, words, mine)

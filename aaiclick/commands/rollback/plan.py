@@ -84,6 +84,8 @@ def find_rollback(found: Inspection, to: int | None) -> Routine[RollbackPlan]:
     schema, database = found.schema, found.catalog.database
     live, path = yield from _path(found)
     kept = yield from _look(found, _names(found, path), found.record.at if found.record is not None else -1)
+    # Behind the look at what is kept: a rollback that was killed goes on to the version that it was on its way to, and
+    # to no other.
     target = _target(schema.name, live, path, to, kept.targets, given_up=found.unfinished_migration is not None)
     covered = path[: 1 + next(place for place, step in enumerate(path) if step.before == target)]
     listed = transitions(covered)

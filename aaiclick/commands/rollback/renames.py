@@ -73,6 +73,8 @@ def find_renames(
         elif now not in live:
             why = f"{now} is gone"
         else:
+            # A table that cannot get its name back stays under the new one, and the rollback says so: nobody's table is
+            # moved away for it.
             why = yield from _obstacle(found, now, before, earlier, restored)
             if not why:
                 back.append(RenameBack(now, before, "" if now in restored else live[now].uuid))

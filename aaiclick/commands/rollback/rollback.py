@@ -128,6 +128,7 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     found = yield from inspect_database(back.schema, database, owned=None if settled else owned)
     if (yield from drop_left(found)):
         found = yield from inspect_database(back.schema, database)
+    # Planned once more: the plan from before the lease was made of what anybody could still change.
     way = yield from find_rollback(found, back.to if back.to is not None else min(aims, default=None))
     _require_allowed(back, way)
     renamed = {each.now: each.before for each in (*way.renames.back, *way.renames.done)}

@@ -79,6 +79,8 @@ def guard_drops(steps: Sequence[Step], catalog: Catalog, ahead: BeforeDrop) -> R
     dependents = (*(yield from read_views(database)), *(view for view, _ in made.values()), *ahead.writing)
     lookups = yield from read_dictionaries(database, tables)
     replaced = {step.object for step in ahead.views}
+    # Such a view is made once more behind the drop, from the statement that made it before: in between it may show the
+    # column.
     recreated = {**ahead.recreated(dependents, database), **{name: step for name, (_, step) in made.items()}}
     # Views with a new query no longer read the column when it is dropped.
     others = [

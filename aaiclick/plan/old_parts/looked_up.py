@@ -120,6 +120,7 @@ def looked_up(
             continue
         future = targets.get(renamed.get(name, name), form) if database == catalog.database else form
         hosts = topology.of_table(engine) if topology.reached else SINGLE
+        # On one shard every host has the same rows, so the one that is connected to speaks for all.
         shards = hosts if topology.shards > 1 else SINGLE
         # The catalogue has the rows of all shards.
         live = catalog.get(name) if database == catalog.database else None

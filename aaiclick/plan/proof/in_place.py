@@ -145,6 +145,7 @@ def prove(diff: TableDiff, data_name: str) -> Routine[InPlaceProof]:
     for use, what in zip(left.uses, seen, strict=False):
         yield from _judge(diff, data_name, use, what, outdated(diff.form, use, changed), found)
     for column, what in zip(left.columns, seen[len(left.uses) :], strict=True):
+        # Nothing of it is stored, so no value can change: from now on the one that it gives today stays.
         if column.old.kind == "ALIAS":
             found.hazards.extend(once_stored(diff.live.name, column, what))
         elif not what.in_order:

@@ -33,6 +33,7 @@ def plan_functions(schema: Schema) -> Routine[PlannedFunctions]:
     if not declared:
         return PlannedFunctions()
     live = yield from read_functions(function.name for function in declared)
+    # Only missing ones are asked about: a function of the name that is there is one of a user.
     missing = {function.name for function in declared} - set(live)
     if missing and (taken := (yield from names_of_the_server(missing))):
         name = min(taken)

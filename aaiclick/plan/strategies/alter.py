@@ -41,6 +41,7 @@ class SendResult:
 
 def propose_alter(diff: TableDiff) -> Routine[AlterProposal]:
     """Try the changes on an empty clone: in one ALTER, else in one for each phase, else one by one."""
+    # Such a change is made by a new table only, which makes all the others as well: none of them has to be tried.
     without = [change for change in diff.changes if not change.commands]
     if without:
         return AlterProposal(None, f"ALTER has no syntax for: {without[0].words}")

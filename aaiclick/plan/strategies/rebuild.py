@@ -38,6 +38,7 @@ def propose_rebuild(diff: TableDiff) -> Routine[RebuildProposal]:
         )
     if not diff.target.form.merge_tree:
         return RebuildProposal(None, f"engine {diff.target.form.engine} cannot take over the parts of a copy")
+    # A value that is another one at each call can be copied, and compared with nothing.
     columns = yield from _comparable(diff, copy_columns(diff))
     clone = yield from diff.make_clone(diff.form, "rebuild")
     wanted = yield from diff.make_clone(diff.target.form, "rebuilt")

@@ -74,6 +74,7 @@ def enter_begun(entries: StepEntries, step: Step) -> Routine[Step]:
         yield from enter_unwritten(entries.scope, step)
     if _sets_ttl(step):
         yield from enter_start(entries.scope, ttl_change_key(step.object), {"table": step.object})
+    # Without a new storage yet: of a run that is killed before the exchange nothing is converted.
     if step.work.kind == "rebuild" and step.migrations:
         table = yield from physical(entries.scope.database, step.object)
         yield from _enter_rebuild(entries, step, table.uuid if table is not None else "", "")

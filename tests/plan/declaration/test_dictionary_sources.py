@@ -33,7 +33,7 @@ def look(source: str) -> Dictionary:
         (
             "dictionary",
             "QUERY 'SELECT k FROM {db}.prices'",
-            "its QUERY yields 1 columns, and 2 attributes are declared",
+            "its QUERY yields 1 column, and 2 attributes are declared",
         ),
         ("nothing", "TABLE 'narrow'", "Unknown expression identifier `a`"),
         ("table", "DB '{db}'", "it says neither TABLE nor QUERY"),
