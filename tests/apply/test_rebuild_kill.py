@@ -323,7 +323,7 @@ def test_an_insert_that_never_ends_leaves_the_rest_to_the_next_run(lab: Lab) -> 
             thread.start()
             wait_until_it_writes(lab)
 
-    with pytest.raises(ApplyError, match="1 inserts are still running"):
+    with pytest.raises(ApplyError, match="1 insert is still running"):
         lab.apply(plain(lab), before=begin, options=ApplyOptions(drain_seconds=0.1))
     assert lab.value("SELECT count() FROM {db}.t") == 200
     assert [result.action for result in lab.clean()] == ["finished"]
