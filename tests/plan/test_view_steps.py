@@ -77,7 +77,7 @@ def test_the_engine_agrees_with_the_types(aaiclick_client: Client, measure: str 
         (lambda: schema(1, {"day": "count()"}), "day: is a key and a measure"),
         (lambda: schema(1, {"m": "k"}), "an aggregate function's call is needed"),
         (lambda: schema(1, {"m": "sum(k"}), "its brackets do not match"),
-        (lambda: schema(1, {"m": Measure("sum(k)", "UInt64", "UInt8")}), "has 1 arguments, and 2 types are given"),
+        (lambda: schema(1, {"m": Measure("sum(k)", "UInt64", "UInt8")}), "has 1 argument, and 2 types are given"),
         (
             lambda: rollup(RAW, Aggregate("d", by=["toDate(at)"], measures={"n": "count()"})),
             "is no column of raw: say its type",
