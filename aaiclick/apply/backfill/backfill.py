@@ -254,14 +254,10 @@ def _end(database: str, mark: BackfillMark, options: ApplyOptions) -> Routine[in
         uuid = mark.sources[mark.work.sources.index(mark.work.fill.source)]
         source = yield from physical(database, mark.work.fill.source)
         if source is None or source.uuid != uuid:
-            filled = mark.work.fill.target or mark.work.view
-            yield Emit(
-                Note(
-                    f"{mark.work.fill.source} was dropped or replaced while {filled} was filled from it: it keeps "
-                    "what it was filled with",
-                    "warning",
-                )
-            )
+            from aaiclick.apply.backfill.given_up import held_here, source_gone
+
+            held = yield from held_here(database, mark.work.view, mark.work.fill)
+            yield Emit(Note(source_gone(mark.work.view, mark.work.fill, held), "warning"))
             yield from _release(database, mark)
         else:
             if mark.phase != "filled":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from aaiclick.apply.backfill.given_up import emptied
 from aaiclick.apply.rebuild.chunks import Chunk
 from aaiclick.apply.replicated.shards import at_host
 from aaiclick.clickhouse.every_host import Reach
@@ -23,7 +24,7 @@ from aaiclick.error_codes import UNKNOWN_SETTING
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.plan.operations import Fill
 from aaiclick.routine import Command, Peer, Routine, number
-from aaiclick.sql.ddl import drop, truncate_table, with_cluster
+from aaiclick.sql.ddl import drop, with_cluster
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 from aaiclick.state.replicated.backfill_mark import (
     FilledStage,
@@ -50,17 +51,17 @@ def require_reliable(database: str, target: str, view: str, reach: Reach) -> Rou
 def how_given_up(database: str, mark: ReplicatedBackfillMark, topology: Topology) -> str:
     """How a fill is given up that nobody can bring to its end, for the end of a sentence."""
     fill = mark.work.fill
-    view, target = qualified(database, mark.work.view), qualified(database, mark.target)
+    view = qualified(database, mark.work.view)
     if topology.kind == "queue":
         # The database is none that takes it to the others by its log.
-        view, target = with_cluster(view, topology.cluster), with_cluster(target, topology.cluster)
+        view = with_cluster(view, topology.cluster)
     dropped = drop("VIEW", view, sync=True)
     said = f"That gives this fill up, and makes and fills the view once more{f' from {fill.source}' if fill else ''}"
     if fill is not None and not fill.target:
         # The table that a view owns goes with it.
         return f"Make it anew: {dropped}, and run again. {said}"
     return (
-        f"Make it anew: {dropped}; {truncate_table(target)}; and run again. {said}; what "
+        f"Make it anew: {dropped}; {emptied(database, mark.target, topology)}; and run again. {said}; what "
         f"anybody else has written into {mark.target} goes, and does not come back"
     )
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from aaiclick.apply.backfill.fill_on_replicas import fill_shards, require_unread
+from aaiclick.apply.backfill.given_up import why_given_up
 from aaiclick.apply.backfill.insert_once import require_reliable
 from aaiclick.apply.everywhere import everywhere, shortly
 from aaiclick.apply.replicated.clear import drop_staged
@@ -38,7 +39,6 @@ from aaiclick.events import Note
 from aaiclick.plan.operations import BackfillWork, Fill
 from aaiclick.printable import rows_text
 from aaiclick.routine import Command, Emit, Routine
-from aaiclick.sql.cluster import with_uuid
 from aaiclick.sql.ddl import drop, is_truncate
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.replicated.backfill_mark import (
@@ -259,9 +259,9 @@ def fill_and_end(database: str, mark: ReplicatedBackfillMark, reach: Reach, opti
     rows, fill = 0, mark.work.fill
     if fill is not None and mark.phase != "filled":
         # Asked first: what a killed run has begun may be days old.
-        given_up = yield from _given_up(database, mark, reach)
-        if given_up:
-            yield Emit(Note(given_up, "warning"))
+        said = yield from why_given_up(database, mark, reach)
+        if said:
+            yield Emit(Note(said, "warning"))
         else:
             mark, rows = yield from fill_shards(database, mark, fill, reach, options)
             if mark.held is not None and mark.read < mark.held:
@@ -282,55 +282,6 @@ def _fewer(mark: ReplicatedBackfillMark, fill: Fill, held: int) -> str:
         f"{into}. The others were deleted before they were read, or their parts were detached and attached again: as "
         f"new ones, which {view} has not seen, and of which nobody can tell any more. Where {into} lacks rows, make it "
         f"anew: DROP VIEW {view} on all hosts{emptied}, and run again"
-    )
-
-
-def _given_up(database: str, mark: ReplicatedBackfillMark, reach: Reach) -> Routine[str]:
-    """What to say where somebody has taken the view away, or the table that it is filled from; '' where not.
-
-    Raises ApplyError where some hosts have it and others have not.
-    """
-    fill = mark.work.fill
-    assert fill is not None
-    names = (fill.source, mark.work.view)
-    found = yield from tables_everywhere(reach, database, names, mark.work.view)
-    into = fill.target or mark.work.view
-    sources = {
-        place
-        for place, tables in found.items()
-        if fill.source in tables and tables[fill.source].uuid == mark.places(fill.source)[place - 1]
-    }
-    if not sources:
-        return (
-            f"{fill.source} was dropped or replaced while {into} was filled from it: it keeps what it was filled with"
-        )
-    views = {place for place, tables in found.items() if mark.work.view in tables}
-    if not views:
-        return (
-            f"{mark.work.view} was dropped while {into} was filled from {fill.source}: {into} keeps what it was filled "
-            "with"
-        )
-    lacking = [(place, mark.work.view) for place in sorted(found.keys() - views)]
-    other = [(place, fill.source) for place in sorted(found.keys() - sources)]
-    if not lacking and not other:
-        return ""
-    said = [f"host {reach.topology.at(place).label} lacks {name}" for place, name in lacking]
-    said += [
-        f"host {reach.topology.at(place).label} has not the same {name} as when it was begun" for place, name in other
-    ]
-    way = "Make them equal, and run again: it goes on"
-    if not other:
-        uuids = {found[place][mark.work.view].uuid for place in views}
-        made = mark.work.statements[-1]
-        # A table of its own would need its UUID as well.
-        if len(uuids) == 1 and fill.target and made.startswith("CREATE"):
-            way = (
-                f"Make it there as the others have it, and run again: it goes on. What was inserted through that host "
-                f"meanwhile is not in {into}. In database {database} there: {with_uuid(made, uuids.pop())}"
-            )
-    raise ApplyError(
-        f"{mark.work.view} is filled from {fill.source}, and that goes on when all hosts have both: {'; '.join(said)}. "
-        f"{way}"
     )
 
 

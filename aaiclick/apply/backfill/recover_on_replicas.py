@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from aaiclick.apply.backfill.given_up import without_source
 from aaiclick.apply.backfill.on_replicas import close_sources, fill_and_end, put_in_place, undo_on_replicas
 from aaiclick.apply.everywhere import shortly
 from aaiclick.apply.replicated.clear import are_gone, open_somehow
@@ -121,10 +122,12 @@ def _settle_restored(database: str, mark: ReplicatedBackfillMark, reach: Reach, 
     """
     fill = mark.work.fill
     peers = yield from reached_workers(reach)
+    gone = False
     for name in mark.work.sources:
         found = yield from tables_everywhere(reach, database, (name,), name)
         uuids = {place: tables[name].uuid for place, tables in found.items() if name in tables}
         if not uuids:
+            gone = gone or (fill is not None and name == fill.source)
             continue
         if lacking := reach.places - uuids.keys():
             # With the mark still there: nobody else would let the writers of the other hosts in.
@@ -144,9 +147,13 @@ def _settle_restored(database: str, mark: ReplicatedBackfillMark, reach: Reach, 
     yield from drop_replicated_backfill(database, mark)
     if fill is None or mark.phase in ("closing", "filled"):
         return
+    # A backup has the source: of a table that was made anew only the name is the same, which nobody can tell from that.
     filled = fill.target or mark.work.view
     said = (
-        f"{filled} came with a backup that was made while it was filled from {fill.source}: rows that were there "
-        f"before are not all in it. Empty {filled}, drop {mark.work.view}, and run again: that makes and fills it anew"
+        f"{filled} came with a backup that was made while it was filled from {fill.source}, or {fill.source} was made "
+        f"anew: rows that were there before are not all in it. Empty {filled}, drop {mark.work.view}, and run again: "
+        "that makes and fills it anew"
     )
+    if gone:
+        said = yield from without_source(database, mark, reach)
     yield Emit(Note(said, "warning"))
