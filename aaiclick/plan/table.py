@@ -104,7 +104,7 @@ def _planned(diff: TableDiff, data_name: str, unread: str) -> Routine[tuple[Step
         lacked = yield from behind(diff.hosts, diff.database, data_name)
         if lacked.entries:
             # Whether it depends on rows shows without any.
-            blindly = yield from plan_table(replace(diff, max_read_bytes=0), data_name)
+            blindly = yield from plan_table(replace(diff.labelled("unread"), max_read_bytes=0), data_name)
             if any(step.unlooked for step in blindly):
                 unread = yield from until_fetched(diff.hosts, diff.database, data_name, lacked)
             if unread:

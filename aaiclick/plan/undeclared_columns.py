@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from aaiclick.catalog.forms import TableForm
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.diff.changes.base import Change
 from aaiclick.diff.changes.column_type import RetypeColumn
@@ -25,7 +24,7 @@ from aaiclick.plan.old_parts.emptied import before_drop
 from aaiclick.plan.operations import Alter, AlterWork
 from aaiclick.plan.other_engines import can_be_cloned
 from aaiclick.plan.proof.row_policies import read_by_policies
-from aaiclick.plan.rehearsal.empty_clone import Clone, Outcome, attempt_alter
+from aaiclick.plan.rehearsal.empty_clone import Outcome, attempt_alter
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.plan.strategies.refusals import read_only
 from aaiclick.routine import Routine
@@ -152,11 +151,7 @@ def unholdable(diff: TableDiff) -> Routine[TableDiff | None]:
         kept = yield from diff.make_clone(_without(diff.target, gone - {name}).form, f"undeclared-but-{place}")
         gone -= set() if kept.refusal else {name}
     target = _without(diff.target, gone)
-
-    def make_clone(wanted: TableForm, label: str) -> Routine[Clone]:
-        return (yield from diff.make_clone(wanted, f"fewer-{label}"))
-
-    return replace(diff, target=target, changes=diff_table(diff.form, target), make_clone=make_clone)
+    return replace(diff.labelled("fewer"), target=target, changes=diff_table(diff.form, target))
 
 
 def _without(target: Target, gone: set[str]) -> Target:

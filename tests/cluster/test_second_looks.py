@@ -8,7 +8,7 @@ from threading import Timer
 
 import pytest
 
-from aaiclick import Column, Policy, ReplacingMergeTree, Schema, Table
+from aaiclick import Column, Policy, ReplacingMergeTree, Schema, Table, View
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.ensure import ensure
@@ -122,13 +122,15 @@ KINDS = {
 @pytest.mark.parametrize("place", [PLACES[0], PLACES[2]], indirect=True)
 def test_a_replica_that_is_behind_is_waited_for_and_named(place: Place, kind: str) -> None:
     """The host that is asked has all rows but one, which came just now. Where it does not fetch that, the step is
-    blocked; a comment is changed all the same."""
+    blocked; a comment is changed all the same. A view reads the table: its query is tried over clones of their own
+    each time."""
     order_by, version, said = KINDS[kind]
 
     def schema(number: int, order_by: Sequence[str], kind: str, comment: str = "") -> Schema:
         engine = ReplacingMergeTree(order_by=list(order_by), version="ver", replicated="")
         columns = [Column("k", "UInt64", comment=comment or None), COLUMNS[1], Column("ver", kind)]
-        return place.schema(number, [Table("events", columns, engine=engine)])
+        view = View("seen", query="SELECT k FROM events")
+        return place.schema(number, [Table("events", columns, engine=engine), view])
 
     place.start(schema(1, ("k", "x"), "UInt64"))
     name, hosts = f"{place.database}.events", place.cluster.hosts

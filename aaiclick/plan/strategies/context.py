@@ -93,6 +93,14 @@ class TableDiff:
         """True where no row may be read."""
         return self.max_read_bytes == 0
 
+    def labelled(self, prefix: str) -> TableDiff:
+        """The same with names of its own for its clones: it is planned beside another one in one scratch database."""
+
+        def make_clone(wanted: TableForm, label: str) -> Routine[Clone]:
+            return self.make_clone(wanted, f"{prefix}-{label}")
+
+        return replace(self, make_clone=make_clone)
+
     def name_of(self, data_name: str) -> str:
         """A table of the same database, quoted."""
         return qualified(self.database, data_name)
