@@ -26,6 +26,11 @@ _SCOPE = re.compile(r":? In scope .*")
 _MEANT = re.compile(r"\.? ?Maybe you meant:? .*")
 _EXAMPLE = 200
 """Characters of the value of a row that stand in a sentence of ours."""
+_VIOLATED = re.compile(
+    r"Constraint `(.+?)` for table .+? is violated at row \d+\. Expression: \((.+)\)\. Column values: (.+?)\.?"
+    r"(?: \([A-Z_]+\)|\Z)",
+    re.DOTALL,
+)
 _SCRATCH = re.compile(r"`?_aaiclick_scratch_[0-9a-z]+`?\.")
 
 
@@ -41,6 +46,15 @@ def first_line(message: str) -> str:
     plain = _SCOPE.sub("", plain)
     plain = _MEANT.sub("", _SCRATCH.sub("", _STAGE.sub(r"\1", plain)))
     return plain if len(plain) <= LONGEST else f"{plain[:LONGEST].rsplit(' ', 1)[0]} ..."
+
+
+def violating_row(message: str) -> str:
+    """The row, and the constraint that it violates, as the server tells of them; '' where it tells of neither."""
+    found = _VIOLATED.search(message)
+    if found is None:
+        return ""
+    name, check, values = found.groups()
+    return f"a row violates the constraint {name} ({check}): {shortened(values)}"
 
 
 def in_the_way(database: str, name: str, error: StatementError) -> AaiclickError:

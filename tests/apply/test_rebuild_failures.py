@@ -80,6 +80,14 @@ def test_a_value_that_does_not_cast(lab: Lab) -> None:
     untouched(lab, lambda: lab.apply(work), ApplyError, "CANNOT_PARSE_TEXT")
 
 
+def test_a_row_that_violates_a_new_constraint_is_told_with_its_values(lab: Lab) -> None:
+    """It came in behind the count: the plan has found none."""
+    work = rebuild(lab, "t", NEW.replace("v Nullable(String))", "v Nullable(String), CONSTRAINT small CHECK k < 1000)"))
+    lab.sql("INSERT INTO t VALUES (70000, 1, 'late')")
+    told = r"t: a row violates the constraint small \(k < 1000\): .*70000.*\. It came in since rows were looked at\."
+    untouched(lab, lambda: lab.apply(work), ApplyError, told)
+
+
 def test_a_null_is_not_turned_into_a_default(lab: Lab) -> None:
     work = rebuild(lab, "t", NEW.replace("v Nullable(String)", "v String"))
     untouched(lab, lambda: lab.apply(work), ApplyError, "NULL")

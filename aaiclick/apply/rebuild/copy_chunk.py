@@ -10,13 +10,14 @@ from aaiclick.apply.rebuild.chunks import SMALL_ROWS, Chunk, inserts, pieces, se
 from aaiclick.apply.rebuild.columns import Projected
 from aaiclick.apply.rebuild.staging import create_from, may_merge, staging_form
 from aaiclick.apply.run import Site
+from aaiclick.clickhouse.messages import violating_row
 from aaiclick.clickhouse.mutations import mutations
 from aaiclick.clickhouse.names import staging_table
 from aaiclick.clickhouse.parts import Part, parts, rows_in_reach
 from aaiclick.clickhouse.statements import BLOCKS, COPY, Sent, drop_table, insert_permissively, merged
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.clock import clock
-from aaiclick.error_codes import MEMORY_LIMIT_EXCEEDED
+from aaiclick.error_codes import MEMORY_LIMIT_EXCEEDED, VIOLATED_CONSTRAINT
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError, VerificationError
 from aaiclick.events import ChunkDone, Progress
 from aaiclick.plan.operations import RebuildWork
@@ -117,6 +118,12 @@ def fill(job: Job, chunk: Chunk) -> Routine[tuple[str, int]]:
             # The INSERT may still be writing. The next run ends that statement first, and drops the table then.
             raise
         except StatementError as error:
+            if error.code == VIOLATED_CONSTRAINT and (row := violating_row(error.message)):
+                # The plan has counted such rows, and found none.
+                raise ApplyError(
+                    f"{job.work.table}: {row}. It came in since rows were looked at. The table is as it was. "
+                    "Run again: that says how many there are"
+                ) from error
             if error.code != MEMORY_LIMIT_EXCEEDED or job.block_size.level + 1 == len(BLOCKS):
                 raise
         # Some blocks of the failed INSERT may be in the table: a second INSERT would double them.
