@@ -15,7 +15,7 @@ from aaiclick.clickhouse.tables import Physical, physical, physicals
 from aaiclick.clickhouse.write_fence import lift_fence
 from aaiclick.events import Note
 from aaiclick.routine import Emit, Routine
-from aaiclick.state.backfill_mark import BackfillMark, drop_backfill_mark
+from aaiclick.state.backfill_mark import BackfillMark, drop_backfill_mark, renamed_by
 from aaiclick.state.kept_tables import keep
 from aaiclick.state.owned import read_owned, staging_tables
 from aaiclick.state.rebuild_mark import Mark, drop_mark, update_mark
@@ -84,7 +84,8 @@ def settle_restored_backfill(database: str, mark: BackfillMark) -> Routine[None]
     Block numbers, by which the fill goes on, are others after a RESTORE: what it lacks is said.
     """
     fill = mark.work.fill
-    for name in mark.work.sources:
+    # One that the work renames has either name.
+    for name in dict.fromkeys((*mark.work.sources, *(renamed_by(mark.work) or ()))):
         source = yield from physical(database, name)
         if source is None:
             continue

@@ -17,6 +17,7 @@ from aaiclick.clickhouse.names import PREFIX, label
 from aaiclick.clickhouse.tables import physical
 from aaiclick.plan.operations import BackfillWork
 from aaiclick.routine import Routine
+from aaiclick.sql.cluster import head_of
 from aaiclick.state.comments import CommentFormat, create_commented, drop_commented, replace_comment
 
 # These names stand in databases, so they stay as they are.
@@ -75,6 +76,12 @@ def backfill_mark_name(nonce: str, view: str) -> str:
 def mark_format(work: BackfillWork) -> int:
     """By what an older version has to know to finish it: 1, or ``FORMAT``."""
     return FORMAT if work.fill is not None and work.fill.before else 1
+
+
+def renamed_by(work: BackfillWork) -> tuple[str, str] | None:
+    """Old and new name of the table that the work renames first of all; None where it renames none."""
+    head = head_of(work.statements[0]) if work.statements else None
+    return (head.names[0][-1], head.names[1][-1]) if head is not None and head.verb == "RENAME" else None
 
 
 def stage_name(nonce: str, number: int, view: str) -> str:

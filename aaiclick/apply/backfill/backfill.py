@@ -29,11 +29,14 @@ from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
 from aaiclick.plan.operations import BackfillWork
 from aaiclick.routine import Command, Emit, Routine
+from aaiclick.sql.ddl import rename_table
+from aaiclick.sql.quoting import qualified
 from aaiclick.state.backfill_mark import (
     BackfillMark,
     backfill_mark_name,
     drop_backfill_mark,
     mark_format,
+    renamed_by,
     update_backfill_mark,
     write_backfill_mark,
 )
@@ -209,6 +212,15 @@ def open_again(database: str, mark: BackfillMark) -> Routine[BackfillMark]:
 
 def _put_back(database: str, mark: BackfillMark, error: Exception) -> Routine[None]:
     # Writers are still refused, so no row has come in while the view was missing.
+    if (renamed := renamed_by(mark.work)) is not None:
+        if mark.sent > 1:
+            # Some views name the new table, others the old one: under neither name would a row meet all of them.
+            yield Emit(Note(f"{renamed[1]} refuses writers until the next run has brought this to its end", "warning"))
+            return
+        old, new = renamed
+        if (yield from physical(database, old)) is None:
+            back = rename_table(qualified(database, new), qualified(database, old), if_exists=True)
+            yield from send(Command(back, settings=CREATE, database=database))
     if mark.work.undo and (yield from physical(database, mark.work.view)) is None:
         yield from send(Command(mark.work.undo, settings=CREATE, database=database))
     yield from _quietly(database, mark, error)

@@ -11,7 +11,7 @@ from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.diff.conversion import values
 from aaiclick.errors import SpecError
 from aaiclick.plan.model import Step
-from aaiclick.plan.operations import AlterWork, ReplaceWork
+from aaiclick.plan.operations import AlterWork, BackfillWork, ReplaceWork
 from aaiclick.specs.server_objects.databases import DATABASE
 
 _FOLLOWED = re.compile(
@@ -119,7 +119,7 @@ def _holds(new: str, old: str) -> bool:
 
 def former_name(step: Step) -> str:
     """What the table was called before this step renamed it; '' for any other step."""
-    if step.id != f"{step.object}:rename" or not isinstance(step.work, ReplaceWork):
+    if step.id != f"{step.object}:rename" or not isinstance(step.work, ReplaceWork | BackfillWork):
         return ""
     return step.change.removeprefix("table ").removesuffix(f" is renamed to {step.object}")
 

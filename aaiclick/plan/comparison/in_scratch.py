@@ -142,9 +142,18 @@ def _plan_objects(compared: ToCompare, scratch: Scratch, notes: list[str]) -> Ro
     apart = _set_off_between(compared.created, freed, others, catalog)
     first = (*compared.first.steps, *compared.created, *apart)
     listed = steps.names_made_free((*first, *changed, *optional, *compared.dropped), freed)
+    listed = (yield from _taking_views(listed, moved, compared)) if moved else listed
     all_forms = {**forms, **compared.first.forms}
     listed = behind_lookups(listed, compared.schema.objects, catalog)
     return Planned(steps.with_ways_out(listed, path.dropped), tuple(notes), all_forms, targets)
+
+
+def _taking_views(listed: tuple[Step, ...], moved: Mapping[str, str], compared: ToCompare) -> Routine[tuple[Step, ...]]:
+    """The steps, where renamed tables take their views along."""
+    # Here because most plans rename nothing.
+    from aaiclick.plan.backfill.renamed_sources import with_their_views
+
+    return (yield from with_their_views(listed, moved, compared.catalog, compared.path.topology))
 
 
 def _with_families(compared: ToCompare, notes: list[str]) -> tuple[list[Table], dict[str, LiveObject]]:
