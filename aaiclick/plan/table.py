@@ -205,6 +205,12 @@ def _required(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
     if not found.blocked:
         failing, read = yield from failing_defaults(diff, data_name)
         found, cost = replace(found, blocked=failing), cost.plus(read)
+        form = diff.target.form
+        if form.indexes or form.projections or form.ttl or any(column.ttl for column in form.columns):
+            from aaiclick.plan.data_checks.kept_expressions import failing_kept
+
+            failing, read = yield from failing_kept(diff, data_name)
+            found, cost = replace(found, blocked=one_sentence(found.blocked, failing)), cost.plus(read)
     proof = yield from _proof(diff, data_name, found.blocked)
     combined = Combined() if found.blocked else (yield from combining_hazards(diff, data_name))
     combines = combined.hazards

@@ -8,7 +8,19 @@ from typing import Any
 
 import pytest
 
-from aaiclick import Column, Constraint, MergeTree, Migration, Rebuild, ReplacingMergeTree, Schema, Table, plan_schema
+from aaiclick import (
+    Column,
+    Constraint,
+    Index,
+    MergeTree,
+    Migration,
+    Projection,
+    Rebuild,
+    ReplacingMergeTree,
+    Schema,
+    Table,
+    plan_schema,
+)
 from aaiclick.errors import BlockedError, SchemaVersionError
 from aaiclick.plan.model import Plan
 from tests.cluster.conftest import ClusterFactory
@@ -17,6 +29,8 @@ from tests.cluster.places import Place, label_of, place_on
 
 ID, V, S = Column("id", "UInt64"), Column("v", "UInt32"), Column("s", "String")
 EVEN = Constraint("even", check="v % 2 = 0")
+NUMBERS = Index("numbers", expr="toUInt32(s)", type="minmax")
+COUNTS = Projection("counts", query="SELECT toUInt32(s) AS k, count() GROUP BY k")
 
 
 @pytest.fixture
@@ -53,10 +67,19 @@ BLOCKS = {
         events(S, Column("w", "UInt32", default="toUInt32(s)")),
         "the default toUInt32\\(s\\) of the new column w cannot be computed",
     ),
+    "an index": (events(S), "(1, 'x')", events(S, indexes=[NUMBERS]), r"the index numbers \(toUInt32\(s\)\) cannot be"),
+    "a projection": (
+        events(S),
+        "(1, 'x')",
+        events(S, projections=[COUNTS]),
+        "the projection counts cannot be computed",
+    ),
 }
 
 
-@pytest.mark.parametrize("kind", BLOCKS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.long) if "projection" in kind else kind for kind in BLOCKS]
+)
 def test_a_row_that_only_the_other_shard_has_blocks(place: Place, kind: str) -> None:
     """Through a host of either shard. Without the row it is done."""
     before, row, after, said = BLOCKS[kind]

@@ -3,15 +3,17 @@ changed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from aaiclick.catalog.forms import ProjectionForm
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.clickhouse.shared.ask_shards import ask_shards, of_shards, unpinned
 from aaiclick.error_codes import ACCESS_DENIED, LIMITS, READONLY
 from aaiclick.errors import StatementError
-from aaiclick.plan.operations import AttachWork, RebuildWork
+from aaiclick.plan.operations import AttachWork, CopyColumn, RebuildWork
 from aaiclick.plan.rehearsal.cache import AcceptedBatch, key_without_names
-from aaiclick.plan.rehearsal.empty_clone import REHEARSE
+from aaiclick.plan.rehearsal.empty_clone import REHEARSE, Clone
 from aaiclick.plan.rehearsal.parts_clone import (
     PATCHED,
     NoPartsClone,
@@ -21,6 +23,7 @@ from aaiclick.plan.rehearsal.parts_clone import (
     replay_alters,
 )
 from aaiclick.plan.strategies.context import TableDiff
+from aaiclick.plan.strategies.rebuild import copy_columns
 from aaiclick.routine import Command, Routine, number
 from aaiclick.sql.quoting import quote_name
 
@@ -84,17 +87,43 @@ def copy_refused(diff: TableDiff, source: str, work: RebuildWork) -> Routine[str
     if not _is_tried(diff, "rebuild"):
         return ""
     target = yield from diff.make_clone(work.form, "copied-rows")
-    names = ", ".join(quote_name(column.target) for column in work.columns)
-    where = f" WHERE {work.where}" if work.where else ""
+    return (yield from _insert_refused(diff, source, target, work.columns, work.where, dict(work.settings)))
+
+
+def written_refused(diff: TableDiff, source: str, projection: ProjectionForm) -> Routine[str]:
+    """Why rows of a shard cannot be written with a projection; '' where they can, or it was not tried."""
+    if not diff.try_on_parts:
+        return ""
+    # Without all that is checked by itself, so that a refusal is one of the projection.
+    form = replace(diff.target.form, projections=(projection,), indexes=(), constraints=(), ttl="")
+    form = replace(form, columns=tuple(replace(column, ttl="") for column in form.columns))
+    target = yield from diff.make_clone(form, f"written-{projection.name}")
+    if said := (yield from _insert_refused(diff, source, target, copy_columns(diff), diff.where, {})):
+        plain = yield from diff.make_clone(replace(form, projections=()), "written-without")
+        if (yield from _insert_refused(diff, source, plain, copy_columns(diff), diff.where, {})):
+            return ""
+    return said
+
+
+def _insert_refused(
+    diff: TableDiff,
+    source: str,
+    target: Clone,
+    columns: Sequence[CopyColumn],
+    condition: str,
+    more: Mapping[str, str | int],
+) -> Routine[str]:
+    names = ", ".join(quote_name(column.target) for column in columns)
+    where = f" WHERE {condition}" if condition else ""
     unknown: set[str] = set()
     while True:
         rows, asking = of_shards(
             diff.shards,
-            [column.expression for column in work.columns],
+            [column.expression for column in columns],
             f"FROM {diff.name_of(source)}{where} LIMIT {_ROWS}",
             unknown=unknown,
         )
-        settings = {**asking, **REHEARSE, **_COPY, **dict(work.settings)}
+        settings = {**asking, **REHEARSE, **_COPY, **more}
         try:
             yield Command(f"INSERT INTO {target.name} ({names}) {rows}", settings=settings)
         except StatementError as error:
