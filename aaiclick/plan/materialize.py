@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aaiclick.catalog.forms import LiveObject, TableForm
@@ -15,8 +16,10 @@ from aaiclick.clickhouse.topology import LOOK, SINGLE, Topology
 from aaiclick.diff.changes.base import Change
 from aaiclick.diff.changes.column_attributes import ChangeStatistics
 from aaiclick.diff.changes.indexes import ChangeIndex
+from aaiclick.diff.changes.keys import KEEPS_EVERY_ROW
 from aaiclick.diff.changes.projections import ChangeProjection
 from aaiclick.diff.hazards import MATERIALIZE, Hazard
+from aaiclick.diff.merging import merging_engine
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import Alter, AlterWork
 from aaiclick.printable import rows_text, verb_for
@@ -53,6 +56,33 @@ def offered(diff: TableDiff, made: Step) -> tuple[Step, ...]:
     return tuple(
         _step(diff.database, diff.live, *found) for change in diff.changes if (found := _added(change)) is not None
     )
+
+
+def merged_apart(diff: TableDiff, made: Step) -> Step:
+    """The step, with what has to be allowed by name where merges would not combine older rows with later ones.
+
+    The server merges no part without a projection with one that has it (388), for good: only the fill ends that. A
+    table that keeps every row reads the same meanwhile.
+    """
+    if not (held := _apart(diff, made)):
+        return made
+    names = ", ".join(held)
+    said = (
+        f"{merging_engine(diff.target.form)} does not combine rows that are there with later rows of "
+        f"{diff.live.name} until the projection {names} is filled: parts with it and without it are never merged"
+    )
+    hazards = (Hazard("changes-values", said, f"{MATERIALIZE} {diff.live.name}.{name}") for name in held)
+    return replace(made, hazards=(*made.hazards, *hazards))
+
+
+def _apart(diff: TableDiff, made: Step) -> list[str]:
+    """The projections that parts of the table are to lack."""
+    if made.strategy not in _IN_PLACE or made.blocked or not diff.live.rows or not diff.form.merge_tree:
+        return []
+    if diff.target.form.engine in KEEPS_EVERY_ROW:
+        return []
+    added = (_added(change) for change in diff.changes)
+    return [found[1] for found in added if found is not None and found[0] == "projection"]
 
 
 def requested(
@@ -167,6 +197,8 @@ def _step(database: str, live: LiveObject, kind: str, name: str) -> Step:
         f"the {words}"
     )
     said = f"the server fills the {words} of {live.name} in the background"
+    if kind == "projection":
+        said += ": until then it merges no part without it with one that has it"
     hazard = Hazard("rewrites-data", said, f"{MATERIALIZE} {live.name}.{name}")
     work = AlterWork(live.name, (Alter(sql, mutates=True),))
     own = sorted(_OF_THE_SERVER & _names(live)) if kind == "projection" else []

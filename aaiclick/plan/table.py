@@ -24,7 +24,7 @@ from aaiclick.plan.data_checks.expressions import ExpressionFindings, check_expr
 from aaiclick.plan.declaration.expressions import require_conditions
 from aaiclick.plan.dependents.select_check import blocking_dependents
 from aaiclick.plan.guards.conditions import TableGuards, highest_block, of_counts, of_expressions
-from aaiclick.plan.materialize import offered
+from aaiclick.plan.materialize import merged_apart, offered
 from aaiclick.plan.model import Step
 from aaiclick.plan.other_engines import can_be_cloned, plan_other_engine, stand_in
 from aaiclick.plan.proof.constraints import new_constraints
@@ -169,6 +169,7 @@ def plan_table(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
             required = yield from _required(diff, data_name)
         found.extend(unhidden(diff, step) for step in required)
         # The last of the required steps is the one that adds indexes and the like.
+        found[-1] = merged_apart(diff, found[-1])
         found.extend((yield from fills_that_run(diff, offered(diff, found[-1]))))
     # Last: what a required step reads, or writes down, of such a column is still there.
     found.extend((yield from drop_column_steps(diff, data_name)))
