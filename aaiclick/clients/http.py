@@ -238,7 +238,8 @@ def _cannot_open(error: Exception, url: ServerUrl) -> AaiclickError:
     if isinstance(translated, OutcomeUnknownError):
         return ConnectionFailed(
             f"{url.place} answers, but not as ClickHouse's HTTP interface. Give its HTTP port (usually 8123; 9000 is "
-            "another protocol)"
+            f"another protocol). Where it is that port, the profile of {url.user!r} may set limit or offset, which cut "
+            "off what the driver asks first: take them out of it"
         )
     return ConnectionFailed(
         f"what answers at {url.place} is not ClickHouse's HTTP interface. Give its HTTP port (usually 8123; 9000 is "

@@ -72,3 +72,11 @@ def test_the_profile_of_the_host_that_is_connected_to_cuts_nothing_off(place: Pl
     place.start(events(place, 1, "UInt32"))
     with_profile(place, "<limit>1</limit><final>1</final>", 0)
     place.start(events(place, 2, "UInt64"), 0, DROPPED)
+
+
+def test_an_offset_of_the_host_that_is_connected_to_is_named(place: Place) -> None:
+    """The driver's own first question has no answer then, and nothing can be sent with it."""
+    place.start(events(place, 1, "UInt32"))
+    with_profile(place, "<offset>1</offset>", 0)
+    with pytest.raises(AaiclickError, match=r"profile of '\w+' may set limit or offset, .* take them out of it"):
+        place.start(events(place, 2, "UInt64"), 0, DROPPED)
