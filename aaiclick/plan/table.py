@@ -67,6 +67,7 @@ def plan_differing(
     said = {old: new for change in changes for old, new in change.renames.items()}
     target = make_target(table, differing.declared, again, dict(composed.renames), said)
     targets[table.name] = target.form
+    cache.renamed_columns[table.name] = frozenset(old for old, _ in target.renames)
     # Without a copy that versions between ask for, their expressions are done already or there are none.
     rebuild = (
         Rebuild(columns=dict(composed.columns), where=composed.where or None, back=dict(composed.back))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, Engine, MergeTree, Table, ensure_schema
+from aaiclick import Column, Engine, MergeTree, Migration, Policy, Schema, Table, ensure_schema
 from aaiclick.errors import BlockedError
 from tests.plan.migrating import migrate, rows, schema
 
@@ -48,6 +48,35 @@ def test_a_declared_one_follows_the_name_of_a_column(aaiclick_client: Client, en
     held = [(2, 2)] if engine == "Buffer" else []
     assert rows(aaiclick_client, "SELECT k, w FROM front ORDER BY k") == [(1, 1), *held]
     assert rows(aaiclick_client, "SELECT k, w FROM t ORDER BY k") == [(1, 1), *held]
+
+
+def released(version: int, *objects: Table, renames: dict[str, str] | None = None) -> Schema:
+    migrations = [Migration(2, renames=renames)] if renames else []
+    return Schema("outside", version=version, objects=list(objects), migrations=migrations)
+
+
+def with_new_column_of_that_name() -> Table:
+    columns = [Column("k", "UInt64"), Column("w", "UInt8"), Column("v", "UInt8", default="9")]
+    return Table("t", columns, engine=MergeTree(order_by=["k"]))
+
+
+def test_what_a_buffer_holds_goes_into_no_new_column_of_the_old_name(aaiclick_client: Client) -> None:
+    ensure_schema(aaiclick_client, released(1, plain(), front(aaiclick_client, "Buffer")))
+    aaiclick_client.command("INSERT INTO front VALUES (2, 2)")
+    objects = with_new_column_of_that_name(), front(aaiclick_client, "Buffer", column="w")
+    wanted = released(2, *objects, renames={"t.v": "w", "front.v": "w"})
+    ensure_schema(aaiclick_client, wanted, policy=Policy.lossless().allow("replace-table front"))
+    assert rows(aaiclick_client, "SELECT k, w, v FROM t") == [(2, 2, 9)]
+
+
+def test_nor_does_what_one_holds_that_nobody_declares(aaiclick_client: Client) -> None:
+    ensure_schema(aaiclick_client, released(1, plain()))
+    arguments = ARGUMENTS["Buffer"].format(db=aaiclick_client.database, table="t")
+    aaiclick_client.command(f"CREATE TABLE front AS t ENGINE = Buffer({arguments})")
+    aaiclick_client.command("INSERT INTO front VALUES (2, 2)")
+    wanted = released(2, with_new_column_of_that_name(), renames={"t.v": "w"})
+    with pytest.raises(BlockedError, match="v of its table gets another name"):
+        ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
 
 
 @pytest.mark.parametrize("engine", ["Buffer", "Merge"])

@@ -120,20 +120,16 @@ def _plan_objects(compared: ToCompare, scratch: Scratch, notes: list[str]) -> Ro
     moved = {live.name: name for name, live in tables.items() if live.name != name}
     followed = _anew(replaced) | (path.replaced_views - kept - frozenset(planned.queries))
     rewritten = revalued(required, tables, targets, path) | {name for name, query in planned.queries.items() if query}
-    around = yield from plan_dependents(
-        catalog,
-        PlannedChanges(
-            targets, moved, planned.queries, followed, planned.lookups, planned.revalued | rewritten, path.topology
-        ),
-        (*required, *replaced),
-    )
+    said = planned.queries, followed, planned.lookups, planned.revalued | rewritten, path.topology
+    changes = PlannedChanges(targets, moved, *said, cache.renamed_columns)
+    around = yield from plan_dependents(catalog, changes, (*required, *replaced))
     notes += around.notes
     around, replaced = made_anew(around, replaced, others, catalog, planned.shapes)
     views = _in_turn(replaced, around.behind, path, others)
     # Functions first, because anything may call them; new tables before what reads them; a view that stores types
     # before its table gets wider ones; drops last, when nothing needs the object any more.
     changed = (*early, *around.before, *in_order(required, around), *views)
-    changed = emptied_first(changed, catalog, targets, moved)
+    changed = emptied_first(changed, catalog, targets, moved, cache.renamed_columns)
     changed = yield from _asked_before(compared, around, targets, moved, changed, notes)
     # Over all views that are made, whichever part has planned them.
     changed = yield from stopped_again(changed, path.topology, path.stopped_views, notes)

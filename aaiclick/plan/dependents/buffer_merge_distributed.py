@@ -100,12 +100,18 @@ def _matches(pattern: str, name: str) -> bool:
 
 
 def emptied_first(
-    steps: Sequence[Step], catalog: Catalog, targets: Mapping[str, TableForm], renamed: Mapping[str, str]
+    steps: Sequence[Step],
+    catalog: Catalog,
+    targets: Mapping[str, TableForm],
+    renamed: Mapping[str, str],
+    columns: Mapping[str, Collection[str]],
 ) -> tuple[Step, ...]:
     """The steps, where a Buffer table that is made anew goes before its table changes, if that loses the name of a
-    column or its own: what the Buffer table still holds would be written without those values, or nowhere.
+    column or its own: what the Buffer table still holds would be written without those values, into another column
+    that gets such a name, or nowhere.
 
-    ``targets``: the new forms of tables; ``renamed``: new names of tables by the old ones.
+    ``targets``: the new forms of tables; ``renamed``: new names of tables by the old ones; ``columns``: of each new
+    form, the columns that get another name.
     """
     found: list[Step] = []
     for step in steps:
@@ -113,7 +119,7 @@ def emptied_first(
         form = live.form if live is not None else None
         if step.id != f"{step.object}:replace" or not isinstance(form, TableForm) or form.engine != "Buffer":
             continue
-        if any(_loses_names(form, old, catalog, targets, renamed) for old in catalog.objects):
+        if any(_loses_names(form, old, catalog, targets, renamed, columns) for old in catalog.objects):
             gone = drop("TABLE", qualified(catalog.database, step.object), sync=True)
             gap = Hazard("readers-see-gap", f"{step.object} is not there until its table has changed")
             words = "is dropped first: what it holds is written into its table as that is now"
@@ -122,7 +128,12 @@ def emptied_first(
 
 
 def _loses_names(
-    buffer: TableForm, old: str, catalog: Catalog, targets: Mapping[str, TableForm], renamed: Mapping[str, str]
+    buffer: TableForm,
+    old: str,
+    catalog: Catalog,
+    targets: Mapping[str, TableForm],
+    renamed: Mapping[str, str],
+    columns: Mapping[str, Collection[str]],
 ) -> bool:
     if not stands_before(buffer, catalog.database, catalog.database, old):
         return False
@@ -132,4 +143,6 @@ def _loses_names(
     if not isinstance(live, TableForm) or target is None:
         return False
     names = {column.name for column in live.columns} - {column.name for column in target.columns}
+    # A column that is new may have the name of one that is renamed.
+    names |= set(columns.get(old, ()))
     return any(column.name in names for column in buffer.columns)

@@ -64,6 +64,8 @@ class PlannedChanges:
     names."""
     topology: Topology = SINGLE
     """The hosts of the database."""
+    columns: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    """Columns that get another name, by the names that they have now; for each table by its new name."""
 
 
 def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[Step]) -> Routine[DependentSteps]:
@@ -229,7 +231,11 @@ def _steps(
 ) -> Routine[tuple[tuple[Step, ...], tuple[Step, ...]]]:
     dependent = effect.dependent
     if not dependent.view:
-        return dictionary_steps(effect, catalog.database), ()
+        places = places_named(dependent.query) if dependent.noun == "Buffer table" else ()
+        moved = [
+            name for place, table in places if place == catalog.database for name in changed.columns.get(table, ())
+        ]
+        return dictionary_steps(effect, catalog.database, moved), ()
     declared = dependent.database == catalog.database and dependent.name in changed.queries
     if effect.refusal:
         if declared and changed.queries[dependent.name]:

@@ -6,7 +6,7 @@ has loaded before, so nobody notices until the next restart.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from aaiclick.catalog.forms import Catalog, DictionaryForm, Form
 from aaiclick.catalog.normalize import normal_form
@@ -113,9 +113,9 @@ def clickhouse_source(clause: str) -> Mapping[str, str]:
     return pairs
 
 
-def dictionary_steps(effect: Effect, database: str) -> tuple[Step, ...]:
+def dictionary_steps(effect: Effect, database: str, moved: Collection[str] = ()) -> tuple[Step, ...]:
     """A blocked step for a dictionary, or a front table, that the change would break or give other values, and that
-    nobody changes with its table."""
+    nobody changes with its table. ``moved``: names of columns that a Buffer table would write into others."""
     dependent = effect.dependent
     if effect.refusal and dependent.noun != "dictionary":
         why = f"the {dependent.noun} would fail ({first_line(effect.refusal)}). Change or drop it first"
@@ -132,6 +132,10 @@ def dictionary_steps(effect: Effect, database: str) -> tuple[Step, ...]:
     if gone and not lookup:
         # The server answers with the default of the type, and takes values in that go nowhere.
         why = f"its table will have no column {', '.join(gone)}, and the {dependent.noun} would read and write none"
+        said = f"{why}. Declare it with the new names, or change or drop it first"
+        return (blocked_dependent(dependent, database, said),)
+    if held := sorted({column.name for column in dependent.columns} & set(moved)):
+        why = f"{', '.join(held)} of its table gets another name, and what it holds would go into the new column"
         said = f"{why}. Declare it with the new names, or change or drop it first"
         return (blocked_dependent(dependent, database, said),)
     found = [(name, kept, fresh) for name, kept, fresh in effect.pinned if not (lookup and null_alone(kept, fresh))]

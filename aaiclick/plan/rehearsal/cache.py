@@ -89,6 +89,8 @@ class RehearsalCache:
     """For how many tables of a form a strategy was tried on parts."""
     dropped_first: set[str] = field(default_factory=set[str])
     """Materialized views that would refuse INSERTs once a table has changed, and that the plan makes anew."""
+    renamed_columns: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    """Columns that get another name, by the names that they have now; for each table by its new name."""
     row_policies: ListedPolicies | None = None
     """Those of the database; None: not asked yet."""
     rehearsed: Rehearsed = field(default_factory=Rehearsed)
