@@ -54,7 +54,7 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
     yield from require_exchange(database)
     if work.alters:
         # Of the columns as they are until then.
-        yield from look_at_all(source, work.looks)
+        yield from look_at_all(source, work.looks, work.seen)
     # What ALTER can do comes first, while no scratch table is there: a refusal leaves nothing to be undone.
     yield from apply_alters(Altered(database, work.table, work.settings, options, work.seen), work.alters)
     yield from require_settled(
@@ -90,12 +90,12 @@ def _filled(work: AttachWork, source: Physical, mark: Mark, site: Site) -> Routi
     mark = yield from _make_shadow(work, source, mark, site)
     looks = () if work.alters else work.looks
     for _ in range(options.restarts + 1):
-        looked = yield from look_at_all(source, looks)
+        looked = yield from look_at_all(source, looks, work.seen)
         # What was sent since ``require_settled`` runs while writers are let in. Behind the fence it never would.
         yield from close_source(source, options)
         # Behind the fence: no row that meets a guard can come in after this count.
         yield from count_newer(source, work.guards, work.seen)
-        yield from look_at_newer(source, looks, looked)
+        yield from look_at_newer(source, looks, looked, work.seen)
         before = yield from look_at_source(source, known, options, closed=True)
         if not before.pending:
             rows = yield from _attach(work, source, before.parts, mark.shadow_name)

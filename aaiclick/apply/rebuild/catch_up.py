@@ -92,7 +92,7 @@ def copy_until_complete(
         changed = any(part.first <= state.reached for part in missing)
         if missing and (state.closed or changed or state.passes < _ROUNDS):
             if (yield from _has_to_close(job, state)):
-                known = yield from look_at_all(job.source, job.work.looks)
+                known = yield from look_at_all(job.source, job.work.looks, job.work.seen)
                 yield from close_source(job.source, job.site.options)
                 state = replace(state, closed=True)
                 continue
@@ -101,7 +101,7 @@ def copy_until_complete(
             # Put together while writers go on: they are refused only for what came after this.
             state = yield from _attach(job, state)
         elif (fenced and not state.closed) or (seen.pending and (yield from _has_to_close(job, state))):
-            known = yield from look_at_all(job.source, job.work.looks)
+            known = yield from look_at_all(job.source, job.work.looks, job.work.seen)
             yield from close_source(job.source, job.site.options)
             state = replace(state, closed=True)
         elif seen.pending:
@@ -110,7 +110,7 @@ def copy_until_complete(
         else:
             break
     # Last of all: what is not among these rows meets the new keys as any row that is inserted later.
-    yield from look_at_newer(job.source, job.work.looks, known)
+    yield from look_at_newer(job.source, job.work.looks, known, job.work.seen)
     # Any other engine may have brought rows of one key together since: its count says nothing.
     if job.work.form.engine == "MergeTree":
         yield from _require_rows(job, state.mark, (already or 0) + sum(filled.rows for filled in state.staged))

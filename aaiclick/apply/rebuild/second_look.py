@@ -1,8 +1,9 @@
 """The counts by which a plan knows that merges combine no other rows, made again before the change.
 
 The plan counts while writers go on, on hosts that may lack what others have taken. What came since is in the copy, and
-the first merge of the new table would combine it, unasked. So all rows are counted before writers are refused; behind
-that only those which rows of newer parts could meet, because everybody waits.
+the first merge of the new table would combine it, unasked. So rows are counted once more before writers are refused;
+behind that only those which rows of newer parts could meet, because everybody waits. On one host the plan notes up to
+which block number it has counted: where no newer part is there, nothing is counted again.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Collection, Sequence
 from typing import TypeAlias
 
 from aaiclick.clickhouse.messages import first_line
-from aaiclick.clickhouse.parts import parts
+from aaiclick.clickhouse.parts import Part, parts
 from aaiclick.clickhouse.statements import ask_permissively
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.error_codes import UNKNOWN_TABLE
@@ -25,23 +26,24 @@ _MANY = 500
 """More new parts than this are not named one by one: then all rows are counted."""
 
 
-def count_all(table: Physical, looks: Sequence[MergeLook]) -> Routine[tuple[Counts, frozenset[str]]]:
-    """The counts over all rows of the table on the host that is asked, and the parts that it had before that."""
+def count_all(table: Physical, looks: Sequence[MergeLook], seen: int = 0) -> Routine[tuple[Counts, frozenset[str]]]:
+    """The counts over the rows of the table on the host that is asked, and the parts that it had before that. ``seen``:
+    the block number up to which the plan has counted; 0: all rows are counted."""
     # Before the counts: a part that comes in between is counted twice, and never left out.
     known = frozenset(part.name for part in (yield from parts(table)))
-    found: list[list[int]] = []
-    for look in looks:
-        found.append((yield from _counts(table, look, "")))
-    return found, known
+    return (yield from count_near_newer(table, looks, (), seen)), known
 
 
-def count_near_newer(table: Physical, looks: Sequence[MergeLook], known: Collection[str]) -> Routine[Counts]:
-    """The counts of what rows of parts that are not ``known`` could meet: the others were counted before."""
-    newer = [part for part in (yield from parts(table)) if part.name not in known]
+def count_near_newer(
+    table: Physical, looks: Sequence[MergeLook], known: Collection[str], seen: int = 0
+) -> Routine[Counts]:
+    """The counts of what rows of parts could meet that are neither ``known`` nor up to ``seen``: the others were
+    counted before."""
+    newer = [part for part in (yield from parts(table)) if part.name not in known and not _counted(part, seen)]
     if not newer:
         return [[0] * len(look.columns) for look in looks]
     # What a lightweight update has changed are rows of parts of all ages.
-    by_name = known and len(newer) <= _MANY and not any(part.patch for part in newer)
+    by_name = (known or seen) and len(newer) <= _MANY and not any(part.patch for part in newer)
     named = ",".join(part.name for part in newer) if by_name else ""
     found: list[list[int]] = []
     for look in looks:
@@ -49,19 +51,26 @@ def count_near_newer(table: Physical, looks: Sequence[MergeLook], known: Collect
     return found
 
 
-def look_at_all(table: Physical, looks: Sequence[MergeLook]) -> Routine[frozenset[str]]:
-    """Count all rows; the parts that are looked at. Raises ApplyError where merges would combine some unasked."""
+def _counted(part: Part, seen: int) -> bool:
+    """Whether the plan has counted the rows of a part as they are now. INSERTs and mutations take their numbers from
+    one sequence, and a merge keeps those of its rows; a patch part changes rows of others."""
+    return max(part.last, part.version) <= seen and not part.patch
+
+
+def look_at_all(table: Physical, looks: Sequence[MergeLook], seen: int = 0) -> Routine[frozenset[str]]:
+    """Count the rows; the parts that are looked at. ``seen``: as ``count_all``. Raises ApplyError where merges would
+    combine some unasked."""
     if not looks:
         return frozenset()
-    found, known = yield from count_all(table, looks)
+    found, known = yield from count_all(table, looks, seen)
     require_none(table.name, looks, [found])
     return known
 
 
-def look_at_newer(table: Physical, looks: Sequence[MergeLook], known: Collection[str]) -> Routine[None]:
-    """The same of the rows that have come since ``look_at_all``."""
+def look_at_newer(table: Physical, looks: Sequence[MergeLook], known: Collection[str], seen: int = 0) -> Routine[None]:
+    """The same of the rows that have come since ``look_at_all``, or since the plan."""
     if looks:
-        require_none(table.name, looks, [(yield from count_near_newer(table, looks, known))])
+        require_none(table.name, looks, [(yield from count_near_newer(table, looks, known, seen))])
 
 
 def require_none(name: str, looks: Sequence[MergeLook], counts: Sequence[Counts]) -> None:

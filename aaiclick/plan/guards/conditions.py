@@ -206,7 +206,7 @@ class TableGuards:
         """The same for the ALTERs before an attach. Other guards stay until the tables are exchanged."""
         guards = (*self.counted, *self.proven)
         alters, rest = _placed(work.alters, sent, guards, strict=True)
-        work = replace(work, looks=self.looks)
+        work = replace(work, looks=self.looks, seen=self.seen if self.looks else 0)
         return (
             replace(work, alters=alters, guards=tuple(each.guard for each in rest), seen=self.seen) if guards else work
         )
@@ -214,7 +214,8 @@ class TableGuards:
     def rebuild(self, work: RebuildWork) -> RebuildWork:
         """The copy with guards that stay until the tables are exchanged. Expressions need none: the copy computes them
         anew."""
-        work = replace(work, looks=(*self.looks, *self.copied))
+        looks = (*self.looks, *self.copied)
+        work = replace(work, looks=looks, seen=self.seen if looks else 0)
         return (
             replace(work, guards=tuple(each.guard for each in self.counted), seen=self.seen) if self.counted else work
         )
