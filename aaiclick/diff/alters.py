@@ -35,7 +35,7 @@ def batches(changes: Sequence[Change]) -> tuple[Batch, ...]:
     # Those that go alone come first in their phase, so that the others stay together with the next one.
     commands = sorted(
         (command for change in changes for command in change.commands),
-        key=lambda command: (command.phase, not command.alone),
+        key=lambda command: (command.phase, not command.alone, command.place),
     )
     found: list[Batch] = []
     open_batch: list[AlterCommand] = []

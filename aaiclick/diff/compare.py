@@ -24,6 +24,7 @@ from aaiclick.diff.changes.projections import ChangeProjection
 from aaiclick.diff.changes.settings import ChangeComment, ChangeSetting
 from aaiclick.diff.changes.ttl import ChangeColumnTtl, ChangeTtl
 from aaiclick.diff.expanded_aliases import same_index
+from aaiclick.diff.reached import added_behind, read_through
 from aaiclick.diff.renamed_columns import renamed_form
 from aaiclick.diff.target import Target, is_prefix
 from aaiclick.specs.tables import Table
@@ -79,12 +80,15 @@ def diff_table(live: TableForm, target: Target) -> tuple[Change, ...]:
 
 def _added(table: str, wanted: TableForm, present: dict[str, ColumnForm], freed: frozenset[str]) -> list[Change]:
     changes: list[Change] = []
+    behind = added_behind(present, wanted)
     after = ""
     for column in wanted.columns:
-        if column.name not in present:
+        name = column.name
+        if name not in present:
             # In the order of the target, so the column that AFTER names is there by then.
-            changes.append(AddColumn(table, column, after, column.name in freed))
-        after = column.name
+            reads = len(read_through(column, wanted)) if column.expression else 0
+            changes.append(AddColumn(table, column, after, name in freed, behind=name in behind, reads=reads))
+        after = name
     return changes
 
 

@@ -35,6 +35,23 @@ def mentioned(expression: str, columns: Collection[str]) -> frozenset[str]:
     return frozenset(column for column in columns if any(same_column(column, name) for name in names))
 
 
+def read_by_dotted_names(expression: str, columns: Collection[str]) -> frozenset[str]:
+    """The columns that an expression may read under a name with a dot outside quotes: ``n.b`` of a Nested, the size
+    ``a.size0`` of an array. Quoted as a whole (`` `n.b` ``) it is one name."""
+    try:
+        tokens = Tokens(expression)
+    except TokenError:
+        return frozenset(columns)
+    names: set[str] = set()
+    position = 0
+    while position < len(tokens):
+        parts, behind = identifier(tokens, position)
+        if len(parts) > 1:
+            names.add(".".join(parts))
+        position = max(behind, position + 1)
+    return frozenset(column for column in columns if any(same_column(column, name) for name in names))
+
+
 def same_column(column: str, name: str) -> bool:
     """True where one name is the other, a subcolumn of it, or a column of that Nested."""
     return column == name or name.startswith(f"{column}.") or column.startswith(f"{name}.")

@@ -36,16 +36,25 @@ class Phase(IntEnum):
     RENAME = 4
     # Before positions, keys and objects that name them.
     ADD_COLUMNS = 5
-    MODIFY = 6
+    # Behind all additions, in one mutation: the server carries an ALTER out in pieces, and what a column reads has to
+    # be there in the piece that writes it (47).
+    WRITE_COLUMNS = 6
+    MODIFY = 7
+    # New columns whose expressions read what MODIFY changes: a mutation or a merge in between would store what they are
+    # over the old type or the old ALIAS.
+    ADD_READERS = 8
+    WRITE_READERS = 9
+    # AFTER may name any new column.
+    MOVE = 10
     # In the ALTER that adds the column which the key takes in, and behind that command (36).
-    SORT_KEY = 7
+    SORT_KEY = 11
     # When the columns that they read have their last types.
-    ADD_OBJECTS = 8
-    TTL = 9
-    SETTINGS = 10
-    COMMENT = 11
+    ADD_OBJECTS = 12
+    TTL = 13
+    SETTINGS = 14
+    COMMENT = 15
     # Last: it writes what was added for the rows that are there.
-    MATERIALIZE = 12
+    MATERIALIZE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,8 @@ class AlterCommand:
     """True where it is sent in an ALTER of its own."""
     recovery: str = ""
     """Command that puts the column back where this one fails on the data; '' where it cannot."""
+    place: int = 0
+    """Its place among the commands of the phase that are sent together; those of one place keep their order."""
     sets_ttl: bool = False
     """True where it sets a TTL. Each part has noted when its rows expire, and a merge drops a part whose rows are all
     past that, whatever the TTL is by then: so the notes have to be made anew."""

@@ -33,6 +33,12 @@ class AddColumn(BaseChange):
     written: bool = False
     """True where its default is another value at every read (``now()``, ``rand()``), or reads a column that parts lack:
     the same ALTER then writes it for the rows that are there."""
+    behind: bool = False
+    """True where its expression reads a column that the same plan changes, or its place is behind such a column: it is
+    added when those are what they will be."""
+    reads: int = 0
+    """How many columns its expression reads, directly or through others: what is read by another reads less than that
+    one."""
 
     @property
     def words(self) -> str:
@@ -45,14 +51,16 @@ class AddColumn(BaseChange):
             column = replace(column, expression=f"defaultValueOfTypeName({quote_string(column.type)})")
         # In one ALTER with the rename the mutation would take the old column for the new one (LOGICAL_ERROR about its
         # statistics).
+        add, write = (
+            (Phase.ADD_READERS, Phase.WRITE_READERS) if self.behind else (Phase.ADD_COLUMNS, Phase.WRITE_COLUMNS)
+        )
         added = AlterCommand(
-            Phase.ADD_COLUMNS, add_column(f"{column_form_sql(column)}{position_clause(self.after)}"), alone=self.freed
+            add, add_column(f"{column_form_sql(column)}{position_clause(self.after)}"), alone=self.freed
         )
-        return (
-            (added, AlterCommand(Phase.ADD_COLUMNS, materialize("COLUMN", quote_name(column.name))))
-            if self.written
-            else (added,)
-        )
+        if not self.written:
+            return (added,)
+        # In one mutation a column reads what the commands before its own have written.
+        return (added, AlterCommand(write, materialize("COLUMN", quote_name(column.name)), place=self.reads))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +146,5 @@ class MoveColumn(BaseChange):
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
         return (
-            AlterCommand(
-                Phase.MODIFY, modify_column(quote_name(self.name), f"{self.type}{position_clause(self.after)}")
-            ),
+            AlterCommand(Phase.MOVE, modify_column(quote_name(self.name), f"{self.type}{position_clause(self.after)}")),
         )

@@ -7,7 +7,7 @@ rows read now.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm
@@ -16,16 +16,17 @@ from aaiclick.diff.changes.base import Change
 from aaiclick.diff.changes.column_default import ChangeDefault
 from aaiclick.diff.changes.materialize_columns import ColumnToWrite, MaterializeColumns
 from aaiclick.diff.compare import diff_table
+from aaiclick.diff.reached import reached_by
 from aaiclick.diff.target import live_column
 from aaiclick.plan.old_parts.added_leaves import emptied_by_merges
 from aaiclick.plan.old_parts.columns import held_columns, lacking
 from aaiclick.plan.old_parts.emptied import before_drop
+from aaiclick.plan.old_parts.read_by_defaults import under_dotted_names
 from aaiclick.plan.old_parts.read_two_ways import read_two_ways, suspects
 from aaiclick.plan.old_parts.readings import (
     computed,
     computed_to_be,
     leaves_of,
-    reached_by,
     read_differently,
     rows_to_be,
     unsaid,
@@ -67,9 +68,9 @@ def absent_columns(diff: TableDiff, data_name: str) -> Routine[AbsentColumns]:
         return AbsentColumns(diff.changes, f"{why} {', '.join(unstored)}, which is no longer stored")
     touched = _touched(diff)
     dropped = [column.name for column in diff.target.unholdable]
-    if not touched and not dropped:
-        return AbsentColumns(diff.changes)
     suspected = suspects(diff, {old.name for old, _ in touched})
+    if not touched and not dropped and not suspected:
+        return AbsentColumns(diff.changes)
     held = yield from held_columns(diff.database, data_name, diff.hosts)
     lacked = [old.name for old, _ in touched if held.lacking(old.name)]
     lacked += [old.name for old, read in suspected if held.lacking(old.name) and any(map(held.lacking, read))]
@@ -118,7 +119,9 @@ def _pins(
         if old.kind == "ALIAS" and missing < held.parts:
             why = f"some parts of {diff.form.name} still hold values of {old.name} from before it was an ALIAS"
             return [], why
-        if not missing or not (yield from _reads_differently(diff, look, old, new)):
+        # Once their rows read a name with a dot that their parts lack, too, no query would get past them.
+        unreadable = missing and any(map(held.lacking, _held_names(diff, under_dotted_names(diff.target.form, new))))
+        if not missing or not (unreadable or (yield from _reads_differently(diff, look, old, new))):
             continue
         refusal = yield from unfit(look, old)
         if refusal:
@@ -171,6 +174,12 @@ def _reads_differently(diff: TableDiff, look: OldParts, old: ColumnForm, new: Co
     to_be = computed_to_be(live, wanted, renames)
     counted = yield from count_or_message(diff.shards, f"countIf({condition})", f"FROM {rows}", to_be)
     return not isinstance(counted, int) or counted > 0
+
+
+def _held_names(diff: TableDiff, names: Iterable[str]) -> list[str]:
+    """The columns of the target under the names that parts have them under."""
+    former = {new: old for old, new in diff.target.renames}
+    return [former.get(name, name) for name in names]
 
 
 def _pin(diff: TableDiff, old: ColumnForm, parts: int) -> ColumnToWrite:

@@ -5,14 +5,18 @@ literal in its place: 0 for a Date, for an Enum and for every number, '' for a F
 default then gives another value than over the column (`toString` of a Date is `0`), or the query fails (`toYear(0)`, an
 element of a tuple), and so does every merge. So the new column is written for the rows that are there: the mutation
 reads the column with its type.
+
+Where it reads a column that a part lacks under a name with a dot (`n.b`, `a.size0`), with a default or without one, the
+query knows no such name (47): in the default of a missing column only the whole name stands for a column. The mutation
+knows it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from aaiclick.catalog.forms import ColumnForm
+from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.diff.changes.base import Change
 from aaiclick.diff.changes.columns import AddColumn
 from aaiclick.diff.changes.materialize_columns import MaterializeColumns
@@ -21,7 +25,7 @@ from aaiclick.plan.old_parts.columns import held_columns
 from aaiclick.plan.proof.column_uses import through_aliases
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Routine
-from aaiclick.sql.column_names import mentioned
+from aaiclick.sql.column_names import mentioned, read_by_dotted_names
 
 LITERALS = frozenset({"String", "UInt8", "Float64"})
 """Types of which the literal is a value of the type itself."""
@@ -29,9 +33,10 @@ LITERALS = frozenset({"String", "UInt8", "Float64"})
 
 def written_over_absent(diff: TableDiff, data_name: str, changes: Sequence[Change]) -> Routine[tuple[Change, ...]]:
     """The changes; a new column whose default reads such a column is also written for the rows that are there."""
+    form = diff.target.form
     added = [change for change in changes if isinstance(change, AddColumn)]
     read = {
-        change.column.name: frozenset(_read(diff, change.column))
+        change.column.name: _bare(form, change.column) | under_dotted_names(form, change.column)
         for change in added
         if change.column.kind in ("DEFAULT", "MATERIALIZED") and not change.written
     }
@@ -55,13 +60,29 @@ def written_over_absent(diff: TableDiff, data_name: str, changes: Sequence[Chang
     )
 
 
-def _read(diff: TableDiff, column: ColumnForm) -> Iterator[str]:
+def _bare(form: TableForm, column: ColumnForm) -> frozenset[str]:
     """Columns without a default that its default reads, also through an ALIAS."""
-    form = diff.target.form
-    for other in form.columns:
-        if (
-            not other.kind
-            and other.type not in LITERALS
-            and mentioned(column.expression, through_aliases(form, [other.name]))
-        ):
-            yield other.name
+    return frozenset(
+        other.name
+        for other in form.columns
+        if not other.kind
+        and other.type not in LITERALS
+        and mentioned(column.expression, through_aliases(form, [other.name]))
+    )
+
+
+def under_dotted_names(form: TableForm, column: ColumnForm) -> frozenset[str]:
+    """Columns that the expression of a column reads under a name with a dot, also through an ALIAS. No part holds those
+    that are an ALIAS themselves."""
+    names = [each.name for each in form.columns]
+    aliases = {each.name: each.expression for each in form.columns if each.kind == "ALIAS"}
+    found: set[str] = set()
+    seen: set[str] = set()
+    todo = [column.expression]
+    while todo:
+        expression = todo.pop()
+        found |= read_by_dotted_names(expression, names)
+        through = mentioned(expression, aliases.keys() - seen)
+        seen |= through
+        todo += [aliases[name] for name in through]
+    return frozenset(found - {column.name})

@@ -3,23 +3,23 @@
 Where a query reads only the default, the engine puts a literal in the place of a column that the part lacks and that
 has no default of its own (``read_by_defaults.py``): ``toString`` of a Date is `0`. Where the query reads that column
 beside it, the default is computed over the column's type: `1970-01-01`. A copy reads both, a merge does not, and stores
-the other value for good. So the value that a copy reads is written first where a change comes near such a column. The
-others are left alone: the server may read and store either way, as it did before.
+the other value for good. So the value that a copy reads is written first where a change comes near such a column, or a
+new column's default reads it. The others are left alone: the server may read and store either way, as it did before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from aaiclick.catalog.forms import ColumnForm, TableForm
+from aaiclick.catalog.forms import ColumnForm
 from aaiclick.clickhouse.shared.ask_shards import shards_answered
+from aaiclick.diff.reached import read_through
 from aaiclick.diff.target import live_column
 from aaiclick.plan.data_checks.expressions import hashed
 from aaiclick.plan.old_parts.columns import PartColumns, lacking
 from aaiclick.plan.old_parts.read_by_defaults import LITERALS
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Routine
-from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import quote_name
 
 _READ: dict[str, str | int] = {"final": 0, "max_execution_time": 0, "optimize_use_projections": 0}
@@ -30,7 +30,8 @@ def suspects(diff: TableDiff, touched: Collection[str]) -> tuple[tuple[ColumnFor
     and the names of those: each that a change has ``touched``, and what these read. What a column reads comes before
     it."""
     form = diff.form
-    near = {name for column in form.columns if column.name in touched for name in _read(column, form)} | {*touched}
+    near = {name for column in form.columns if column.name in touched for name in read_through(column, form)}
+    near |= {*touched} | _read_by_new(diff)
     stays = {
         old.name
         for column in diff.target.form.columns
@@ -41,7 +42,7 @@ def suspects(diff: TableDiff, touched: Collection[str]) -> tuple[tuple[ColumnFor
         (column, names, len(reached))
         for column in form.columns
         if column.kind in ("DEFAULT", "MATERIALIZED") and column.name in stays & near
-        for reached in [_read(column, form)]
+        for reached in [read_through(column, form)]
         if (names := tuple(name for name in bare if name in reached))
     ]
     # What is read by another reads less than that one.
@@ -67,15 +68,13 @@ def read_two_ways(
     return tuple(found)
 
 
-def _read(column: ColumnForm, form: TableForm) -> frozenset[str]:
-    """The columns that a column's expression reads, directly or through others."""
-    names = [each.name for each in form.columns]
-    expressions = {each.name: each.expression for each in form.columns}
-    found: set[str] = set()
-    todo = [column.name]
-    while todo:
-        for name in mentioned(expressions[todo.pop()], names):
-            if name not in found:
-                found.add(name)
-                todo.append(name)
-    return frozenset(found)
+def _read_by_new(diff: TableDiff) -> set[str]:
+    """The live columns that defaults of new columns read: a mutation or a merge computes these of what it reads."""
+    wanted, renames = diff.target.form, diff.target.renames
+    new = [
+        column
+        for column in wanted.columns
+        if column.kind in ("DEFAULT", "MATERIALIZED") and live_column(diff.form, renames, column.name) is None
+    ]
+    read = frozenset[str]().union(*(read_through(column, wanted) for column in new))
+    return {old.name for name in read if (old := live_column(diff.form, renames, name)) is not None}

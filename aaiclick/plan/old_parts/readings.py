@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.diff.conversion.convert import conversion
 from aaiclick.diff.target import live_column
-from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import quote_name, quote_string
 
 Renames = tuple[tuple[str, str], ...]
@@ -79,16 +76,3 @@ def read_differently(one: str, other: str) -> str:
     """A condition: two expressions of one type have different values, NULL included."""
     # In a tuple, because the hash of NULL alone is NULL.
     return f"cityHash64(tuple({one})) != cityHash64(tuple({other}))"
-
-
-def reached_by(changed: Iterable[str], *forms: TableForm) -> frozenset[str]:
-    """``changed``, and the columns whose expressions read one of them, directly or through others."""
-    found = set(changed)
-    growing = True
-    while growing:
-        growing = False
-        for column in (column for form in forms for column in form.columns):
-            if column.name not in found and mentioned(column.expression, found):
-                found.add(column.name)
-                growing = True
-    return frozenset(found)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from aaiclick.catalog.spelling import spelled_as
 from aaiclick.diff.alters import batches
 from aaiclick.diff.changes.base import Change, Phase
+from aaiclick.diff.changes.columns import AddColumn
 from aaiclick.plan.operations import AttachWork
 from aaiclick.plan.rehearsal.cache import AcceptedBatch
 from aaiclick.plan.rehearsal.empty_clone import Clone, attempt
@@ -20,6 +21,7 @@ from aaiclick.sql.quoting import qualified
 
 # Each refused change costs another clone, and only few changes that ALTER cannot make can be made by an attach.
 _MOST_REFUSED = 8
+_COLUMNS = range(Phase.REMOVE_DEFAULT, Phase.MOVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,5 +84,9 @@ def _prepare(diff: TableDiff) -> Routine[_Prepared | None]:
             return _Prepared(clone, sending.sent)
         if sending.refused.phase is Phase.WRITE_OLD_VALUES:
             return None  # the new table's default is another value for rows of parts without the column
+        if sending.refused.phase in _COLUMNS and any(
+            isinstance(change, AddColumn) and (change.written or change.behind) for change in todo
+        ):
+            return None  # such a column would be written before the new table changes what it reads, or not at all
         todo = [change for change in todo if sending.refused not in change.commands]
     return None
