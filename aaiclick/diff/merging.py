@@ -47,7 +47,7 @@ KEEPS_ONE = "keep one value of {}"
 _KEEPS_FIRST = "keep the first value of {}"
 _KEEPS_LAST = "keep the last value of {}"
 _ADDS = "add up {}"
-_MAP = "add up {} by the keys of its map"
+MAP = "add up {} by the keys of its map"
 ORDER = "compare rows by {}"
 REMOVE = "remove rows by {}"
 _TIME = "pick values of {} by their time"
@@ -105,7 +105,7 @@ def _summed(column: ColumnForm, arguments: tuple[str, ...]) -> str:
     prefix, dot, _ = column.name.partition(".")
     # A Nested whose name ends in Map is added up by its keys.
     if dot and prefix.endswith("Map") and column.type.startswith("Array("):
-        return _MAP
+        return MAP
     if listed and column.name not in listed:
         return KEEPS_ONE
     return _ADDS if summable(column.type) else KEEPS_ONE
@@ -156,7 +156,7 @@ def altered(
     alike = (
         ordered_alike(one, other)
         if was == ORDER
-        else (was == _ADDS and _adds_alike(one, other)) or (was == _MAP and _map_alike(one, other))
+        else (was == _ADDS and _adds_alike(one, other)) or (was == MAP and _map_alike(one, other))
     )
     return "" if alike else f"merges {was.format(new.name)}, and as {new.type} in another way than as {old.type}"
 
@@ -179,7 +179,7 @@ def repeats_count(form: TableForm, column: ColumnForm) -> bool:
     if function := combined_by(column.type):
         return function.lower() not in _SAME_TWICE and _by_its_function(form, column)
     said = role(form, column)
-    if said != _MAP:
+    if said != MAP:
         return said == _ADDS
     beside = f"{column.name.partition('.')[0]}."
     return any(other.name.startswith(beside) and other.name != column.name for other in form.columns)

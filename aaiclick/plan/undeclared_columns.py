@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from aaiclick.catalog.forms import TableForm
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.diff.changes.base import Change
 from aaiclick.diff.changes.column_type import RetypeColumn
@@ -14,6 +15,7 @@ from aaiclick.diff.changes.materialize_columns import MaterializeColumns
 from aaiclick.diff.compare import diff_table
 from aaiclick.diff.conversion.values import holds_null
 from aaiclick.diff.hazards import Hazard
+from aaiclick.diff.summed_maps import maps_otherwise
 from aaiclick.diff.target import Target
 from aaiclick.plan import steps
 from aaiclick.plan.declaration.expressions import types_of
@@ -79,8 +81,16 @@ def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ..
                 or (yield from blocking_dependents(diff, without, f"without {name}")).blocked
                 or (yield from read_by_policies(diff, data_name, name))
             )
-        found.append(steps.alter_step(diff, work, change, blocked, diff.live.bytes, label=f"drop-column:{name}"))
+        step = steps.alter_step(diff, work, change, blocked, diff.live.bytes, label=f"drop-column:{name}")
+        found.append(replace(step, hazards=(*step.hazards, *_of_maps(diff, without, name))))
     return tuple(found)
+
+
+def _of_maps(diff: TableDiff, without: TableForm, name: str) -> tuple[Hazard, ...]:
+    """The hazards where a Nested of a SummingMergeTree is added up by other keys once it lacks the column."""
+    said = maps_otherwise(diff.target.form, without, {column.name: column.name for column in without.columns})
+    key = f"drop-column {diff.live.name}.{name}"
+    return tuple(Hazard("changes-values", f"{diff.live.name}: {words}", key) for words in said.values())
 
 
 def _of_distributed(diff: TableDiff) -> tuple[Step, ...]:

@@ -17,6 +17,7 @@ from aaiclick.diff.conversion.shapes import inner_type
 from aaiclick.diff.hazards import Hazard
 from aaiclick.diff.merging import added_up, altered, merging_engine
 from aaiclick.diff.renamed_columns import renamed_form
+from aaiclick.diff.summed_maps import maps_otherwise
 from aaiclick.diff.target import live_column
 from aaiclick.plan.combining.key_columns import combined_otherwise
 from aaiclick.plan.combining.looks import Combined, finding, look_for_plan, merge_look, rows_by, template
@@ -79,9 +80,13 @@ def _roles(diff: TableDiff) -> tuple[Hazard, ...]:
     live, wanted, table = diff.form, diff.target.form, diff.live.name
     first = diff.server.version < KEEPS_LAST_ARRAY
     found: list[Hazard] = []
-    for new in wanted.columns:
-        old = live_column(live, diff.target.renames, new.name)
-        if old is not None and old.stored and new.stored:
+    pairs = [(live_column(live, diff.target.renames, new.name), new) for new in wanted.columns]
+    names = {new.name: old.name for old, new in pairs if old is not None}
+    leaves = maps_otherwise(live, wanted, names)
+    for old, new in pairs:
+        if new.name in leaves:
+            found.append(Hazard("changes-values", f"{table}: {leaves[new.name]}", f"retype {table}.{new.name}"))
+        elif old is not None and old.stored and new.stored:
             same = old.type == new.type and old.name == new.name
             arguments = same and live.arguments != wanted.arguments
             said = "" if arguments else altered(live, wanted, old, new, first_of_arrays=first)
