@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.diff.changes.ttl import keeps_all
-from aaiclick.diff.conversion.convert import conversion
+from aaiclick.diff.conversion.convert import conversion, prepared
 from aaiclick.diff.conversion.states import is_state, remade
 from aaiclick.diff.merging import ORDER_LOST, order_is_lost, order_matters, ties_matter
 from aaiclick.diff.target import live_column
@@ -106,16 +106,21 @@ def _refused(diff: TableDiff, columns: tuple[CopyColumn, ...], clone: Clone, out
     ways: dict[str, str] = {}
     states = False
     for column in columns:
-        old, new = live_column(diff.form, diff.target.renames, column.target), diff.target.form.column(column.target)
-        if old is None or new is None or old.type == new.type:
+        written = diff.column_expressions.get(column.target, "")
+        # An expression that is a column alone says what is to be converted, too.
+        old = _named(diff, written) if written else live_column(diff.form, diff.target.renames, column.target)
+        new = diff.target.form.column(column.target)
+        if new is None or not (written or (old is not None and old.type != new.type)):
             continue
         alone = yield from attempt(clone, f"SELECT {column.expression} FROM {clone.name} WHERE 0 FORMAT Null")
         if not alone.accepted:
-            said.append(
-                f"column {column.target} does not convert from {old.type} to {new.type}: {first_line(alone.message)}"
-            )
-            states = states or is_state(old.type) or is_state(new.type)
-            ways[column.target] = yield from _way(clone, remade(quote_name(old.name), old.type, new.type), new.type)
+            was = f" from {old.type}" if old is not None else ""
+            given = f", which the migration fills with {written}," if written else ""
+            message = first_line(alone.message)
+            said.append(f"column {column.target}{given} does not convert{was} to {new.type}: {message}")
+            states = states or is_state(new.type) or (old is not None and is_state(old.type))
+            made = _remade(old, new.type) if old is not None else ""
+            ways[column.target] = yield from _way(clone, made, new.type)
     if not said:
         return f"its rows cannot be copied: {first_line(outcome.message)}"
     why = "; ".join(said)
@@ -128,7 +133,20 @@ def _refused(diff: TableDiff, columns: tuple[CopyColumn, ...], clone: Clone, out
             f"{why}. No expression makes the one of the other ({none}): add a column of the new type under another "
             "name, and fill it from what the states were made of"
         )
+    if diff.column_expressions.keys() & ways.keys():
+        return f"{why}. Its expression has to make values of that type"
     return f"{why}. A migration with Rebuild(columns=...) can say how"
+
+
+def _named(diff: TableDiff, expression: str) -> ColumnForm | None:
+    """The live column that an expression is and nothing else; None for any other."""
+    return next((each for each in diff.form.columns if expression.strip() in (each.name, quote_name(each.name))), None)
+
+
+def _remade(old: ColumnForm, wanted: str) -> str:
+    """What makes values of the type of such a column; '' where nothing is known to."""
+    name = quote_name(old.name)
+    return prepared(name, old.type, wanted) or remade(name, old.type, wanted)
 
 
 def _way(clone: Clone, expression: str, wanted: str) -> Routine[str]:
