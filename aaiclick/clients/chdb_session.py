@@ -97,6 +97,12 @@ def open_session(target: str, *, running: bool = False) -> EngineSession:
     except RuntimeError as error:
         other = _RUNNING.search(str(error))
         if other is None:
+            # Only now: to look at each definition costs what a start should not.
+            if not running and path != MEMORY:
+                from aaiclick.clients.data_directory.broken_definitions import settle_broken
+
+                if settle_broken(path):
+                    return open_session(target)
             raise ConnectionFailed(_why_not(path, str(error))) from error
         if running or _same_directory(other[1], path):
             # chdb compares paths letter by letter; the same directory may be known to it under another spelling.

@@ -140,7 +140,8 @@ class EmbeddedConnection:
             self._apart(effect.sql, effect.parameters, effect.settings, effect.database)
             return
         data = self.identity.removeprefix("chdb://")
-        with definition_kept(data, effect.sql, effect.database or self._known_caller().database):
+        place = effect.database or self._known_caller().database
+        with definition_kept(data, effect.sql, place, lambda sql: self._apart(sql, {}, {}, place)):
             self._apart(effect.sql, effect.parameters, effect.settings, effect.database)
 
     def sibling(self) -> EmbeddedConnection:

@@ -41,11 +41,13 @@ from aaiclick.routine import (
     text,
 )
 from aaiclick.sql.clauses import drop_constraint, modify_comment
-from aaiclick.sql.ddl import alter_table, drop, is_alter, system
+from aaiclick.sql.ddl import alter_table, drop, is_create_or_alter, system
 from aaiclick.sql.quoting import qualified
 
 T = TypeVar("T")
 
+# Scratch goes with its run, and its definitions are looked at when they are read (``catalog/scratch_objects.py``).
+_IN_SCRATCH = re.compile(r"\S+ [A-Z ]*`?_aaiclick_scratch_")
 _STOPPED = re.compile(r"SYSTEM STOP ((?:TTL )?MERGES) (.+)", re.DOTALL)
 _MADE = re.compile(rf"CREATE (TABLE|DATABASE) ((?:(?:`(?:[^`\\]|\\.)+`|\w+)\.)?`?{PREFIX}\w+`?)(?= )")
 _GUARDED = re.compile(
@@ -89,7 +91,8 @@ class _Guard:
         held = self._held
         if (
             isinstance(asked, Command)
-            and is_alter(asked.sql)
+            and is_create_or_alter(asked.sql)
+            and not _IN_SCRATCH.match(asked.sql)
             and (full := (yield from _no_room(held, asked.at))) is not None
         ):
             raise full
@@ -202,11 +205,11 @@ def _still_held(held: Lease) -> Routine[bool]:
 
 
 def _no_room(held: Lease, at: Peer | None) -> Routine[StatementError | None]:
-    """The error to raise instead of sending an ALTER, where the disk with the definitions is full; None: it is not.
+    """The error to raise instead of writing a definition, where the disk with the definitions is full; None: it is not.
 
-    The engine answers such an ALTER with success but leaves an empty file, and does not start again with it.
+    The engine answers such a CREATE or ALTER with success but leaves an empty file, and does not start again with it.
     """
-    # On the host that gets the ALTER. Who may not read system.disks sends it without this look.
+    # On the host that gets the statement. Who may not read system.disks sends it without this look.
     return (yield from no_room(Query(tagged(held.nonce, FREE), at=at)))
 
 

@@ -17,6 +17,7 @@ CREATE_TABLE = "CREATE TABLE "
 ALTER_TABLE = "ALTER TABLE"
 """How an ALTER of a table begins."""
 _ALTERS = f"{ALTER_TABLE} "
+_WRITERS = (_ALTERS, "CREATE ", "ALTER DATABASE ", "ALTER NAMED COLLECTION ")
 
 
 def create(kind: str, name: str, *clauses: str, if_not_exists: bool = False, or_replace: bool = False) -> str:
@@ -107,6 +108,12 @@ def alter_table_first(sql: str, table: str, commands: Sequence[str]) -> str:
 def is_alter(sql: str) -> bool:
     """True for an ALTER TABLE."""
     return sql.startswith(_ALTERS)
+
+
+def is_create_or_alter(sql: str) -> bool:
+    """True for a statement that writes the text of a definition: a CREATE or an ALTER. RENAME, EXCHANGE, ATTACH of what
+    was detached and DROP only move files."""
+    return sql.startswith(_WRITERS)
 
 
 def rename_table(old: str, new: str, *, if_exists: bool = False) -> str:

@@ -21,6 +21,49 @@ def test_a_directory_of_other_files_is_refused_and_stays_as_it_is(tmp_path: Path
     assert [entry.name for entry in tmp_path.iterdir()] == ["notes.txt"]
 
 
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"data/x.csv": "a,b"},
+        {"metadata/notes.txt": "mine", "main.py": ""},
+        {"metadata/schema.sql": "CREATE TABLE t (id int)"},
+        {"metadata/old/schema.sql": "CREATE TABLE t (id int)"},
+        {"store/app.py": "mine"},
+        {"tmp/half.py": "mine"},
+        {"uuid": "mine"},
+        {"status": "all is well"},
+        {"data": "mine"},
+    ],
+)
+def test_files_that_are_called_like_those_of_the_engine_are_refused(tmp_path: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UsageError, match="holds other files and no ClickHouse data"):
+        open_connection(f"chdb://{tmp_path}")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_was_dropped_a_moment_ago_is_no_other_file(tmp_path: Path) -> None:
+    made = "import os, sys; from aaiclick.clients import open_connection; from aaiclick.routine import Command;"
+    made += " c = open_connection(sys.argv[1]); c.command(Command('CREATE DATABASE d')); c.command(Command("
+    made += (
+        "'CREATE TABLE d.t ENGINE = MergeTree ORDER BY a AS SELECT 1 AS a')); c.command(Command('DROP DATABASE d'));"
+    )
+    subprocess.run([sys.executable, "-c", made + "os._exit(0)", f"chdb://{tmp_path}/new"], check=True)
+    assert list((tmp_path / "new" / "metadata_dropped").iterdir())
+    subprocess.run([sys.executable, "-c", OPEN, f"chdb://{tmp_path}/new"], check=True)
+
+
+def test_a_database_beside_which_something_lies_opens(tmp_path: Path) -> None:
+    made = OPEN.replace(".close()", ".command(Command('CREATE TABLE t (a Int8) ENGINE = MergeTree ORDER BY a'))")
+    made = "from aaiclick.routine import Command; " + made
+    subprocess.run([sys.executable, "-c", made, f"chdb://{tmp_path}/new"], check=True)
+    (tmp_path / "new" / "README.md").write_text("mine")
+    subprocess.run([sys.executable, "-c", OPEN, f"chdb://{tmp_path}/new"], check=True)
+
+
 def test_what_the_engine_itself_leaves_is_no_other_file(tmp_path: Path) -> None:
     made = "import sys; from aaiclick.clients import open_connection; from aaiclick.routine import Command;"
     made += " c = open_connection(sys.argv[1]); c.command(Command('CREATE FUNCTION f AS (x) -> x + 1')); c.close()"

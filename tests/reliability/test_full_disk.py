@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -80,10 +81,10 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(place)], check=False)
 
 
-def play(disk: Path, script: str) -> str:
+def play(disk: Path, script: str, begin: str = BEGIN) -> str:
     """A process of its own: the engine has one data directory for all of its life."""
     done = subprocess.run(
-        [sys.executable, "-c", BEGIN + script, str(disk / "data"), str(disk)],
+        [sys.executable, "-c", begin + script, str(disk / "data"), str(disk)],
         capture_output=True,
         text=True,
         timeout=120,
@@ -152,6 +153,137 @@ def full(disk: Path, moment: str, wanted: str) -> None:
     assert play(disk, LOOK).split() == ["1000", "499500", "0"]
     assert play(disk, SETTINGS_LEFT) == "0"
     assert not list((disk / "data" / KEPT).glob("*/*"))
+
+
+KINDS = """
+from aaiclick.clients.opening import open_session_client
+from aaiclick.routine import Command
+connection = open_session_client(session)
+for sql in (
+    "CREATE DATABASE d2", "CREATE TABLE u (id UInt64) ENGINE = MergeTree ORDER BY id", "CREATE VIEW v AS SELECT 1 AS a",
+    "CREATE TABLE t2 AS t", "CREATE NAMED COLLECTION c AS a = 1", "CREATE FUNCTION f AS (x) -> x + 1",
+):
+    connection.command(Command(sql))
+for sql in (
+    "CREATE TABLE `n` (id UInt64) ENGINE = MergeTree ORDER BY id",
+    "CREATE TABLE d2.`n.1` (id UInt64) ENGINE = MergeTree ORDER BY id",
+    "CREATE VIEW IF NOT EXISTS n AS SELECT 1 AS a",
+    "CREATE OR REPLACE VIEW v AS SELECT 2 AS a",
+    "CREATE MATERIALIZED VIEW n TO seen AS SELECT id FROM t",
+    "CREATE MATERIALIZED VIEW n ENGINE = MergeTree ORDER BY id AS SELECT id FROM t",
+    "CREATE DICTIONARY n (id UInt64) PRIMARY KEY id SOURCE(CLICKHOUSE(TABLE 't')) LAYOUT(HASHED()) LIFETIME(0)",
+    "ATTACH TABLE n UUID '11111111-1111-4111-8111-111111111111' (id UInt64) ENGINE = MergeTree ORDER BY id",
+    "CREATE DATABASE n",
+    "CREATE FUNCTION g AS (x) -> x + 1",
+    "CREATE OR REPLACE FUNCTION f AS (x) -> x + 2",
+    "CREATE NAMED COLLECTION n AS a = 1",
+    "ALTER NAMED COLLECTION c SET a = 2",
+    "ALTER TABLE mv MODIFY QUERY SELECT id + 1 AS id FROM t",
+    "ALTER TABLE u ADD COLUMN x UInt8",
+    "ALTER DATABASE d2 MODIFY COMMENT 'x'",
+    "RENAME TABLE u TO d2.u",
+    "EXCHANGE TABLES t AND t2",
+    "EXCHANGE TABLES t AND t2",
+    "DROP TABLE d2.u SYNC",
+):
+    between(sql[:20], fill)
+    said = "done"
+    try:
+        connection.command(Command(sql))
+    except AaiclickError as error:
+        said = "refused" if "no space is left" in str(error) else str(error)
+    left = [name for at, _, names in os.walk(data) for name in names if name.endswith(".sql") and not os.path.getsize(os.path.join(at, name))]
+    os.unlink(disk + "/neighbour")
+    print(sql[:40], "|", said, left)
+"""
+
+
+def test_no_statement_leaves_an_empty_definition(disk: Path) -> None:
+    """The disk is full when the engine gets it, behind the last look."""
+    play(disk, FIRST)
+    said = [line.split(" | ")[1] for line in play(disk, KINDS).splitlines()]
+    assert said[-4:] == ["done []"] * 4, "moves files, and writes none"
+    assert set(said[:-4]) <= {"refused []", "done []"}, said
+    assert said[:-4].count("refused []") >= 14
+    assert play(disk, LOOK).split() == ["1000", "499500", "0"], "opens again"
+    assert play(disk, "print(ask('SELECT f(1)'), ask('SELECT * FROM v'))") in ("2 1", "2 2")
+
+
+def test_an_empty_definition_of_our_own_is_taken_away(disk: Path) -> None:
+    """As another process has left it, which nobody looked at afterwards."""
+    play(disk, FIRST)
+    (disk / "data/metadata/default/_aaiclick_new_0123456789ab_t.sql").touch()
+    opened = """
+try:
+    print(ensure_schema("chdb://" + data, schema(1)).in_sync)
+except AaiclickError as error:
+    print(error)
+"""
+    begin = BEGIN.replace("session = chdb.session.Session(data)", "")
+    assert play(disk, opened, begin) == "True"
+    (disk / "data/metadata/default/theirs.sql").touch()
+    said = play(disk, opened, begin)
+    assert "theirs.sql is an empty file where a definition has to stand" in said
+    assert (disk / "data/metadata/default/theirs.sql").exists()
+
+
+SWEPT = {
+    "copy": ("", "schema(2)"),
+    "create": (
+        "",
+        'Schema("s", version=2, objects=[*schema(1).objects, schema(1).objects[0].model_copy(update={"name": "n"})])',
+    ),
+    "view": (
+        'ensure_schema(session, Schema("w", version=1, objects=[View(name="w", query="SELECT id FROM t")]))',
+        'Schema("w", version=2, objects=[View(name="w", query="SELECT id, v FROM t")])',
+    ),
+    "rename": (
+        "ask('DROP TABLE mv')",
+        'Schema("s", version=2, objects=[schema(1).objects[0].model_copy(update={"name": "n"})], migrations=[RENAMED])',
+    ),
+}
+AT = """
+from aaiclick import Migration, View
+RENAMED = Migration(2, renames={"t": "n"})
+real, seen = routine._carry_out, []
+def carry(effect, connection, on_event):
+    answer = real(effect, connection, on_event)
+    if type(effect).__name__ == "Command":
+        seen.append(effect.sql)
+        if len(seen) == POINT:
+            fill()
+    return answer
+try:
+    routine._carry_out = carry
+    ensure_schema(session, DECLARED, policy=Policy.lossless())
+    print("done", len(seen))
+except AaiclickError as error:
+    print("space" if "space" in str(error) or "bytes left" in str(error) else error, len(seen))
+os._exit(0)
+"""
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("case", SWEPT)
+def test_the_disk_is_full_behind_each_statement(disk: Path, case: str) -> None:
+    prepare, declared = SWEPT[case]
+    each = AT.replace("DECLARED", declared)
+    play(disk, f"{FIRST}\nfrom aaiclick import View\n{prepare}")
+    shutil.copytree(disk / "data", disk.parent / "before", symlinks=True)
+    total = int(play(disk, each.replace("POINT", "-1")).split()[-1])
+    assert total > 3
+    for point in range(1, total + 1, int(os.environ.get("AAICLICK_PROOF_EVERY", "1"))):
+        shutil.rmtree(disk / "data")
+        shutil.copytree(disk.parent / "before", disk / "data", symlinks=True)
+        play(disk, each.replace("POINT", str(point)))
+        (disk / "neighbour").unlink()
+        assert play(disk, LOOK.replace("FROM t", "FROM merge('default', '^[tn]$')")).split() == [
+            "1000",
+            "499500",
+            "0",
+        ], point
+        assert play(disk, each.replace("POINT", "-1")).startswith("done"), point
+        assert play(disk, SETTINGS_LEFT) == "0", point
 
 
 def test_an_empty_definition_gets_its_copy_back(tmp_path: Path) -> None:

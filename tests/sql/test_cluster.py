@@ -48,6 +48,7 @@ NO_STATEMENTS = {
     "column_definition",
     "comment_clause",
     "is_alter",
+    "is_create_or_alter",
     "is_truncate",
     "kill_everywhere",
     "quote_string",
