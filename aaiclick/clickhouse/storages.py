@@ -14,11 +14,12 @@ from collections.abc import Sequence
 
 from aaiclick.catalog.read import NIL_UUID, real_uuid
 from aaiclick.clickhouse.names import GUARD
+from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.clickhouse.statements import ask, ddl
 from aaiclick.clickhouse.tables import CONSTRAINED, Physical, physical
 from aaiclick.error_codes import BAD_ARGUMENTS, UNKNOWN_TABLE
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
-from aaiclick.routine import Nonce, Routine, number, text
+from aaiclick.routine import Nonce, Query, Routine, number, text
 from aaiclick.sql.clauses import add_constraint, drop_constraint
 from aaiclick.sql.ddl import alter_table, alter_table_first
 from aaiclick.sql.hex_text import hexed
@@ -57,6 +58,19 @@ def storage(database: str, uuid: str) -> Routine[Physical | None]:
             bool(number(constrained)),
         )
     return None
+
+
+def away(uuid: str) -> Routine[str]:
+    """How a storage that has no name now may come back: 'detached' (ATTACH), or 'dropped' (UNDROP, for some minutes).
+    '' where it is there, gone for good, or where this server does not say."""
+    for how, listed in (("detached", "system.detached_tables"), ("dropped", "system.dropped_tables")):
+        # An older server has no such table, and some users may not read it.
+        rows = yield from rows_or_refusal(
+            Query(f"SELECT count() FROM {listed} WHERE toString(uuid) = {{uuid:String}}", {"uuid": uuid})
+        )
+        if rows and number(rows[0][0]):
+            return how
+    return ""
 
 
 def alter_storage(table: Physical, commands: Sequence[str]) -> Routine[None]:
@@ -181,8 +195,11 @@ def require_in_place(table: Physical, error: Exception) -> Routine[None]:
     if there is not None and there.uuid == table.uuid:
         return
     now = yield from storage(table.database, table.uuid)
-    where = f"it is {now.database}.{now.name} now, as it was" if now is not None else "its rows are gone"
-    raise ApplyError(
-        f"{table.name} was {'renamed' if now is not None else 'dropped'} by somebody else while it was rebuilt: "
-        f"{where}. Run again"
-    ) from error
+    what, where = "renamed", f"it is {now.database}.{now.name} now, as it was" if now is not None else ""
+    if now is None:
+        what = yield from away(table.uuid)
+        where = "it can be brought back, and a start that finds it there gives it its settings back"
+    if not what:
+        # In a database that was detached as a whole it is shown nowhere.
+        what, where = "dropped, or taken away with its database,", "its rows are not to be found"
+    raise ApplyError(f"{table.name} was {what} by somebody else while it was rebuilt: {where}. Run again") from error

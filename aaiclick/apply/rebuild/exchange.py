@@ -17,7 +17,7 @@ from aaiclick.clickhouse.merges import release_copies, restart_merges
 from aaiclick.clickhouse.parts import parts
 from aaiclick.clickhouse.refreshable_views import start_refreshes
 from aaiclick.clickhouse.statements import DDL, ONCE, ask, drop_table, send
-from aaiclick.clickhouse.storages import storage
+from aaiclick.clickhouse.storages import away, storage
 from aaiclick.clickhouse.tables import EXCHANGING, Physical, physicals
 from aaiclick.clickhouse.write_fence import emit_fence_event
 from aaiclick.error_codes import NOT_ENOUGH_SPACE
@@ -29,7 +29,7 @@ from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.kept_tables import keep
 from aaiclick.state.owned import staging_tables
-from aaiclick.state.rebuild_mark import Mark, drop_mark
+from aaiclick.state.rebuild_mark import Mark, drop_mark, update_mark
 
 _PROBES = 5
 """Looks at the two names after an EXCHANGE that got no answer."""
@@ -201,4 +201,24 @@ def clear_rebuild(database: str, mark: Mark) -> Routine[None]:
         raise BelatedError(mark.table)
     # Before the mark goes, which alone says which views were stopped.
     yield from start_refreshes(mark.stopped)
-    yield from drop_mark(database, mark)
+    if not (yield from _keep_for_return(database, mark)):
+        yield from drop_mark(database, mark)
+
+
+def _keep_for_return(database: str, mark: Mark) -> Routine[bool]:
+    """Keep the mark of a table that is away and may come back: it then has our fence and our settings still, and the
+    mark alone says that they are ours, and what they were. Each start under the lease looks again."""
+    if (yield from storage(database, mark.source)) is not None or not (how := (yield from away(mark.source))):
+        return False
+    # Whatever was made for the copy is gone, and no exchange can come any more.
+    waiting = replace(mark, phase="copy", shadow="", filled="", stopped=(), closing=False)
+    if waiting != mark:
+        yield from update_mark(database, waiting)
+    yield Emit(
+        Note(
+            f"{mark.table} was {how} by somebody else while it was rebuilt. Once it is there again, the next start "
+            "gives it its settings back",
+            "warning",
+        )
+    )
+    return True

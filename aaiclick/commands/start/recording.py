@@ -83,13 +83,16 @@ def _due(database: str, left: Owned | None, nonce: str, seconds: float) -> Routi
     """When a start next has something to drop, in Unix seconds by the server's clock; None: never.
 
     That is a kept table, a scratch database of a killed run, or the tombstone of a former lock: of a holder that was
-    taken over, or of this run where a heartbeat was late. ``left``: what is there at the end; None: nothing to be
+    taken over, or of this run where a heartbeat was late. Where a mark waits for a table that is away, each start looks
+    for it: nothing else would notice that it is back. ``left``: what is there at the end; None: nothing to be
     dropped. ``seconds``: how long this run took.
     """
     if cluster := (yield from read_bookkeeping(database)).cluster:
         scratch = (yield from scratch_on_hosts(left.scratch, cluster)) if left is not None else None
         moments = (next_stale(scratch), next_expiry(left.kept_on_replicas())) if left and scratch else ()
         return min((at for at in moments if at is not None), default=None)
+    if left is not None and left.unfinished:
+        return left.at // 1000
     own = None if 0 <= seconds < LEASE_SECONDS else (yield from own_collection(database, nonce))
     later = (
         (next_expiry(left.kept()), last_collection(left.tombstones, left.at, LEASE_SECONDS), next_stale(left.scratch))
