@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.sql.column_names import mentioned
@@ -28,15 +28,7 @@ def added_behind(present: Mapping[str, ColumnForm], wanted: TableForm) -> frozen
     Between an ADD and such a change the new column is what its expression gives over the old type, and a mutation or a
     merge stores that for good.
     """
-    changed = {
-        column.name
-        for column in wanted.columns
-        if (old := present.get(column.name)) is not None
-        and (
-            old.type != column.type
-            or ("ALIAS" in (old.kind, column.kind) and (old.kind, old.expression) != (column.kind, column.expression))
-        )
-    }
+    changed = _changed(present, wanted)
     reached = reached_by(changed, wanted) if changed else frozenset[str]()
     found: set[str] = set()
     after = ""
@@ -46,6 +38,30 @@ def added_behind(present: Mapping[str, ColumnForm], wanted: TableForm) -> frozen
             found.add(column.name)
         after = column.name
     return frozenset(found)
+
+
+def aliases_anew(present: Mapping[str, ColumnForm], wanted: TableForm, filled: Collection[str] = ()) -> frozenset[str]:
+    """The ALIAS columns of ``present`` that are computed otherwise in ``wanted``, or over something else. ``filled``:
+    columns that get other values."""
+    reached = reached_by(_changed(present, wanted).union(filled), wanted)
+    return frozenset(
+        column.name
+        for column in wanted.columns
+        if column.kind == "ALIAS" and column.name in reached and column.name in present
+    )
+
+
+def _changed(present: Mapping[str, ColumnForm], wanted: TableForm) -> frozenset[str]:
+    """Columns of both that get another type, or are an ALIAS that changes."""
+    return frozenset(
+        column.name
+        for column in wanted.columns
+        if (old := present.get(column.name)) is not None
+        and (
+            old.type != column.type
+            or ("ALIAS" in (old.kind, column.kind) and (old.kind, old.expression) != (column.kind, column.expression))
+        )
+    )
 
 
 def read_through(column: ColumnForm, form: TableForm) -> frozenset[str]:

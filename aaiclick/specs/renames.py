@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from aaiclick.errors import MigrationError
+
 
 def applicable(renames: Mapping[str, str], present: Collection[str]) -> tuple[tuple[str, str], ...]:
     """The renames (old -> new) that still have to be made, in a safe order: with ``b -> c`` and ``a -> b``, ``b`` is
@@ -70,3 +72,16 @@ def is_new_name(old: str, new: str) -> bool:
     return bool(new) and (
         "." not in new or ("." in column and not new.startswith(f"{table}.") and not new.endswith("."))
     )
+
+
+def require_no_swap(table: str, renames: Mapping[str, str]) -> None:
+    """Raises ``MigrationError`` where columns swap names."""
+    # The engine refuses to rename two columns to each other in one ALTER (error 48), and by way of a third name a run
+    # that is killed in between could not tell how far it came.
+    swapped = circle(renames)
+    if swapped:
+        raise MigrationError(
+            table,
+            f"columns {', '.join(swapped)} swap names on the way: migrate version by version, or fill them in a "
+            "Rebuild",
+        )

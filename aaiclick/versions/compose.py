@@ -11,9 +11,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
+from aaiclick.catalog.normalize import normal
 from aaiclick.diff.conversion.convert import conversion
-from aaiclick.errors import MigrationError
-from aaiclick.specs.renames import applicable, circle, with_leaves
+from aaiclick.diff.reached import aliases_anew, read_through
+from aaiclick.diff.renamed_columns import renamed_form
+from aaiclick.specs.renames import applicable, require_no_swap, with_leaves
 from aaiclick.sql.column_names import bind_names, names_in
 from aaiclick.sql.quoting import quote_name, quote_string
 from aaiclick.sql.tokens import TokenError
@@ -59,7 +61,7 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
         # An ALIAS holds nothing that would have to begin anew.
         dropping = [change for name, (change, _) in again.items() if _stored(name, declared)]
         rebuilds = tuple(change for change in changes if change in rebuilds or change in dropping)
-    defaults = _earlier_defaults(cells, declared) if not problem else {}
+    defaults = _earlier_defaults(walk, declared) if not problem else {}
     renames = _moved(walk, declared)
     columns = {
         name: cell.text
@@ -80,13 +82,13 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
                 columns[name] = _added(column, known, change.label).text
             except _Unknown as error:
                 problem = problem or str(error)
-    _require_no_swap(renames, declared)
+    require_no_swap(declared.name, renames)
     back: Mapping[str, str] = {}
     try:
         back = _rollback_columns(live, changes, declared)
     except _Unknown as error:
         problem = problem or str(error)
-    where = _all(walk.conditions)
+    where = " AND ".join(f"({each})" if walk.conditions[1:] else each for each in walk.conditions)
     anew = {name: Drop(change.label, column) for name, (change, column) in again.items()}
     unknown: tuple[str, ...] = ()
     contradiction = ""
@@ -99,25 +101,14 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
     )
 
 
-def _require_no_swap(renames: Mapping[str, str], declared: TableForm) -> None:
-    """Raises ``MigrationError`` where columns swap names."""
-    # The engine refuses to rename two columns to each other in one ALTER (error 48), and by way of a third name a run
-    # that is killed in between could not tell how far it came.
-    swapped = circle(renames)
-    if swapped:
-        raise MigrationError(
-            declared.name,
-            f"columns {', '.join(swapped)} swap names on the way: migrate version by version, or fill them in a "
-            "Rebuild",
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class _Walk:
     """What the versions have made of the live columns."""
 
     cells: Mapping[str, _Cell]
     """The columns after the last of them."""
+    last: Mapping[str, _Cell]
+    """The same, with each ALIAS as it is declared."""
     earlier: Mapping[str, _Cell]
     """Those before the last one."""
     conditions: Sequence[str]
@@ -139,9 +130,13 @@ def _walked(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
     problem = ""
     dropped: dict[str, tuple[VersionChange, str]] = {}
     earlier = cells
+    known = live
     for place, change in enumerate(changes):
         last = place == len(changes) - 1
         earlier = cells
+        if change.renames:
+            names = [column.name for column in known.columns]
+            known = renamed_form(known, tuple(with_leaves(change.renames, names).items()))
         try:
             # Oldest first: the expressions of a version are over the columns that the one before it has left.
             cells = _step(cells, change, conditions, declared)
@@ -157,15 +152,18 @@ def _walked(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
         # Not to the declared types: from the last form on the plan converts.
         if change.form is not None and not last:
             try:
-                cells = _released(cells, change.form, change.label)
+                cells = _released(cells, known, change, change.form)
             except _Unknown as error:
                 problem = problem or str(error)
+            known = change.form
         elif not last:
             cells = {
                 name: _unsure(cell, declared.column(last_name(name, changes[place + 1 :])))
                 for name, cell in cells.items()
             }
-    return _Walk(cells, earlier, conditions, dropped, problem)
+    added = any(cell.added is not None for cell in cells.values())
+    final = _with_aliases(cells, known, changes[-1], declared) if added else cells
+    return _Walk(cells, final, earlier, conditions, dropped, problem)
 
 
 def _moved(walk: _Walk, declared: TableForm) -> dict[str, str]:
@@ -177,10 +175,6 @@ def _moved(walk: _Walk, declared: TableForm) -> dict[str, str]:
         if cell.origin not in ("", name) and (taken or declared.column(name) is not None):
             renames[cell.origin] = name
     return renames
-
-
-def _all(conditions: Sequence[str]) -> str:
-    return " AND ".join(f"({condition})" for condition in conditions) if len(conditions) > 1 else "".join(conditions)
 
 
 def _again(name: str, cells: Mapping[str, _Cell], live: TableForm, declared: TableForm) -> bool:
@@ -216,23 +210,28 @@ def _stop(change: VersionChange) -> str:
     return f"Bring the database to version {change.version} first: aaiclick migrate --to {change.version}"
 
 
-def _earlier_defaults(cells: Mapping[str, _Cell], declared: TableForm) -> dict[str, str]:
+def _earlier_defaults(walk: _Walk, declared: TableForm) -> dict[str, str]:
     """Columns that have to be filled with the default of the version that added them."""
     found: dict[str, str] = {}
-    for name, cell in cells.items():
+    last = {
+        # The cells have the types of the last released form.
+        name: replace(cell, type=column.type) if cell.type and (column := declared.column(name)) is not None else cell
+        for name, cell in walk.last.items()
+    }
+    for name, cell in walk.cells.items():
         column = declared.column(name)
-        if cell.added is not None and column is not None and is_another(cell.added, column, _read(column, cells)):
+        if cell.added is not None and column is not None and is_another(cell.added, column, _read(column, last)):
             found[name] = cell.added.label
     return found
 
 
 def _read(column: ColumnForm, cells: Mapping[str, _Cell]) -> dict[str, str]:
-    """What the columns that a default may read are, as expressions over the live columns."""
+    """What the columns that a default may read are, as expressions over the live columns, with their types."""
     try:
         read: Collection[str] = names_in(column.expression)
     except TokenError:
         read = cells
-    return {name: cells[name].text for name in read if name in cells}
+    return {name: f"{cells[name].text} {cells[name].type}" for name in read if name in cells}
 
 
 def _rollback_columns(live: TableForm, changes: Sequence[VersionChange], declared: TableForm) -> dict[str, str]:
@@ -335,18 +334,41 @@ def bind(expression: str, cells: Mapping[str, _Cell], change: VersionChange) -> 
     return bind_names(expression, mentioned, [cells[name].text for name in mentioned])
 
 
-def _released(cells: Mapping[str, _Cell], form: TableForm, label: str) -> dict[str, _Cell]:
+def _released(cells: Mapping[str, _Cell], was: TableForm, change: VersionChange, form: TableForm) -> dict[str, _Cell]:
     """The columns with the types of a released form, and the columns that it added."""
     after = dict(cells)
     for column in form.columns:
         cell = after.get(column.name)
-        if cell is None:
-            if column.kind != "EPHEMERAL":
-                after[column.name] = _added(column, after, label)
         # As a copy at that version would have converted it: two conversions in turn may give another value than one.
-        elif cell.type and cell.type != column.type:
+        if cell is not None and cell.type and cell.type != column.type and column.kind != "ALIAS":
             after[column.name] = replace(cell, text=conversion(cell.text, cell.type, column.type), type=column.type)
+    return _with_aliases(after, was, change, form, new=True)
+
+
+def _with_aliases(
+    cells: Mapping[str, _Cell], before: TableForm, change: VersionChange, form: TableForm, *, new: bool = False
+) -> dict[str, _Cell]:
+    """The columns with each ALIAS that computes something else in ``form``; with ``new`` also those that it added."""
+    after = dict(cells)
+    filled = change.rebuild.columns if change.rebuild is not None else ()
+    anew = aliases_anew({column.name: column for column in normal(before).columns}, normal(form), filled)
+    # What is read by another reads less than that one.
+    for column in sorted(form.columns, key=lambda each: len(read_through(each, form))) if new or anew else ():
+        if column.name in anew and column.name in after:
+            after[column.name] = _anew(after[column.name], column, after)
+        elif new and column.name not in after and column.kind != "EPHEMERAL":
+            after[column.name] = _added(column, after, change.label)
     return after
+
+
+def _anew(cell: _Cell, column: ColumnForm, cells: Mapping[str, _Cell]) -> _Cell:
+    """An ALIAS that computes something else from now on: what that is over the live columns."""
+    try:
+        text = bind(column.expression, cells, VersionChange(0, f"the ALIAS {column.name}", "", ""))
+    except _Unknown:
+        # Whoever reads it is told: it is no longer what the live column is.
+        return replace(cell, text="", type=column.type, sure=False)
+    return replace(cell, text=_cast(text, column.type), type=column.type)
 
 
 def _added(column: ColumnForm, cells: Mapping[str, _Cell], label: str) -> _Cell:

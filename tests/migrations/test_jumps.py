@@ -279,6 +279,62 @@ def test_rows_get_the_default_of_the_version_that_adds_a_column(
     assert ensure_schema(aaiclick_client, declared).steps == ()
 
 
+@pytest.mark.parametrize(
+    ("ways", "expected"),
+    [
+        (
+            [
+                table(Column("f", "UInt8"), Column("al", "UInt16", alias="f * 2")),
+                table(Column("f", "UInt8"), Column("al", "UInt16", alias="f * 2"), Column("z", "UInt64", default="al")),
+                table(Column("f", "UInt8"), Column("al", "UInt16", alias="f * 3"), Column("z", "UInt64", default="al")),
+                table(Column("f", "UInt8"), Column("al", "UInt16", alias="f * 4"), Column("z", "UInt64", default="al")),
+            ],
+            10,
+        ),
+        (
+            [
+                table(Column("f", "UInt8"), Column("al", "UInt16", alias="f * 2")),
+                table(Column("f", "UInt8"), Column("al", "UInt16", alias="f * 3")),
+                table(Column("f", "UInt8"), Column("al", "UInt16", alias="f * 3"), Column("z", "UInt64", default="al")),
+                table(Column("f", "UInt8"), Column("al", "UInt16", alias="f * 4"), Column("z", "UInt64", default="al")),
+            ],
+            15,
+        ),
+        (
+            [
+                table(Column("f", "UInt8")),
+                table(Column("f", "UInt8"), Column("z", "UInt64", default="bitNot(f)")),
+                table(Column("f", "UInt16"), Column("z", "UInt64", default="bitNot(f)")),
+            ],
+            250,
+        ),
+    ],
+    ids=["an alias changes twice later", "an alias changes before and after", "another type in the last version"],
+)
+def test_what_the_default_reads_is_that_of_the_version_that_adds_a_column(
+    aaiclick_client: Client,
+    aaiclick_engine: EmbeddedEngine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ways: list[Table],
+    expected: int,
+) -> None:
+    package = tmp_path / "read_migrations"
+    package.mkdir()
+    (package / "__init__.py").write_text("", encoding="utf-8")
+    forms = [locked_forms(aaiclick_engine, [each]) for each in ways]
+    lock = Lock("s", tuple(LockedVersion(number, form) for number, form in enumerate(forms, 1)))
+    (package / LOCK_FILE).write_text(dump_lock(lock), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "read_migrations", raising=False)
+    ensure_schema(aaiclick_client, schema(1, ways[0]))
+    aaiclick_client.command("INSERT INTO t (id, f) VALUES (1, 5)")
+    declared = schema(len(ways), ways[-1], migrations="read_migrations")
+    ensure_schema(aaiclick_client, declared)
+    assert rows(aaiclick_client, "t", "id, z") == [(1, expected)]
+    assert ensure_schema(aaiclick_client, declared).steps == ()
+
+
 def test_a_sign_that_only_this_server_knows_is_put_together_with_earlier_expressions(aaiclick_client: Client) -> None:
     """The server takes this minus, and so does what puts expressions of several versions together."""
     client = aaiclick_client
