@@ -52,8 +52,10 @@ class CacheEntry:
     migrations: str = ""
     """Digest of the migrations of the code; '' for none, and where an earlier release wrote the entry."""
     running: RunningTransition | None = None
-    """The transition that is under way. The journal is what counts; an entry that an earlier release wrote anew does
-    not have it."""
+    """The transition that is under way. The journal is what counts."""
+    whole: bool = True
+    """False where an earlier release wrote the entry: it knows of no transition that is under way, and leaves out what
+    stood there of one."""
 
 
 def parse_cache(comment: str) -> dict[str, CacheEntry]:
@@ -86,6 +88,7 @@ def cache_comment(cache: Mapping[str, CacheEntry]) -> str:
         }
         | ({"migrations": entry.migrations} if entry.migrations else {})
         | ({"passing": asdict(entry.running)} if entry.running is not None else {})
+        | ({"whole": True} if entry.whole else {})
         for name, entry in cache.items()
     }
     return json.dumps(fields, sort_keys=True, separators=(",", ":"))
@@ -140,7 +143,8 @@ def _entry(fields: dict[str, object]) -> CacheEntry | None:
     version, oldest_code, due = cast("tuple[int | None, int | None, int | None]", numbers)
     migrations = fields.get("migrations")
     written = migrations if isinstance(migrations, str) else ""
-    return CacheEntry(version, spec, objects, oldest_code, due, written, _passing(fields.get("passing")))
+    running, whole = _passing(fields.get("passing")), fields.get("whole") is True
+    return CacheEntry(version, spec, objects, oldest_code, due, written, running, whole)
 
 
 def _passing(value: object) -> RunningTransition | None:

@@ -193,7 +193,7 @@ def test_the_cache_keeps_the_entries_of_other_schemas(connection: SessionConnect
     oplog, other = CacheEntry(5, "f", "d", None, 1_900_000_000), CacheEntry(None, "g", "e", 2, None)
     run(update_cache(db, "oplog", oplog), connection)
     assert json.loads(comment(connection, db)) == {
-        "oplog": {"version": 5, "spec": "f", "objects": "d", "oldest_code": None, "due": 1_900_000_000}
+        "oplog": {"version": 5, "spec": "f", "objects": "d", "oldest_code": None, "due": 1_900_000_000, "whole": True}
     }
     run(update_cache(db, "other", other), connection)
     assert parse_cache(comment(connection, db)) == {"oplog": oplog, "other": other}

@@ -130,6 +130,8 @@ def seen(
         digest,
         migrations,
     )
+    # What an earlier release wrote says nothing of a newer version that is under way: the journal has to be read.
+    in_sync = in_sync and entry is not None and entry.whole
     # A constraint that a run left: of code that does not know such, an earlier release may have recorded it as well.
     in_sync = in_sync and not any(GUARD in sql for sql in texts.values())
     at = number(rows[0][4]) if rows else 0

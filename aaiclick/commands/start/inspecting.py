@@ -95,7 +95,8 @@ def _settled(run: Run, planned: PlannedMigration, seen: Warm) -> Routine[bool]:
     entry = seen.entry
     if verdict.run or not is_recorded(planned, seen.digest) or entry is None or not _kept(entry, planned, seen.at):
         return False
-    if (entry.version, entry.objects, entry.migrations) == (run.schema.version, seen.digest, seen.migrations):
+    written = (entry.version, entry.objects, entry.migrations, entry.whole)
+    if written == (run.schema.version, seen.digest, seen.migrations, True):
         # What a process left that died while it planned, without the lease: whoever sees it takes it away, under the
         # lease. The one query of a start that finds nothing changed does not ask: it would cost each start a third.
         database, table = yield from abandoned(planned.inspection.owned.scratch)
