@@ -374,7 +374,7 @@ class DoesNotFitError(SchemaError):
         following = (
             f"To record it all the same: aaiclick adopt --version {version} --force"
             if released
-            else "It was never released, so no database is at it: correct the declaration (aaiclick reflect prints "
+            else "It was never released: correct the declaration (aaiclick reflect prints "
             "what is there), or bring the tables to it. Run: aaiclick migrate"
         )
         super().__init__(f"{schema} does not fit v{version}: {'; '.join(found)}. {following}")

@@ -25,7 +25,7 @@ GRACE = 0.5
 
 
 class Terminated(KeyboardInterrupt):
-    """What SIGTERM is here: a Ctrl-C of somebody who has no keyboard."""
+    """What SIGTERM and SIGHUP are here: a Ctrl-C of somebody who has no keyboard."""
 
 
 def _terminate(number: int, frame: types.FrameType | None) -> NoReturn:
@@ -33,7 +33,9 @@ def _terminate(number: int, frame: types.FrameType | None) -> NoReturn:
 
 
 Handler: TypeAlias = Callable[[int, types.FrameType | None], object] | int | None
-_ENDING = frozenset({int(signal.SIGINT), int(signal.SIGTERM)})
+# The second is what a terminal sends that is closed. (Windows has none.)
+_TERMINATING = tuple(signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if name in signal.Signals.__members__)
+_ENDING = frozenset({int(signal.SIGINT), *map(int, _TERMINATING)})
 
 
 class Interrupts:
@@ -45,7 +47,7 @@ class Interrupts:
         self._leaving = leaving
         self._ended = threading.Event()
         self._former = -1
-        self._handler: Handler = None
+        self._handlers: dict[signal.Signals, Handler] = {}
         self._pair: tuple[socket.socket, socket.socket] | None = None
 
     def __enter__(self) -> Self:
@@ -56,9 +58,10 @@ class Interrupts:
             self._former = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
             self._pair = (receiver, sender)
             # Whoever has it ignored, or handles it by a handler of another language (None), knows why.
-            self._handler = signal.getsignal(signal.SIGTERM)
-            if self._handler is not None and self._handler != signal.SIG_IGN:
-                signal.signal(signal.SIGTERM, _terminate)
+            found: dict[signal.Signals, Handler] = {each: signal.getsignal(each) for each in _TERMINATING}
+            self._handlers = {each: was for each, was in found.items() if was is not None and was != signal.SIG_IGN}
+            for each in self._handlers:
+                signal.signal(each, _terminate)
             threading.Thread(target=self._watch, args=(receiver,), name="aaiclick-interrupts", daemon=True).start()
         return self
 
@@ -67,8 +70,8 @@ class Interrupts:
     ) -> None:
         self._ended.set()
         if self._pair is not None:
-            if self._handler is not None and self._handler != signal.SIG_IGN:
-                signal.signal(signal.SIGTERM, self._handler)
+            for each, was in self._handlers.items():
+                signal.signal(each, was)
             signal.set_wakeup_fd(self._former)
             _, sender = self._pair
             sender.close()  # the watcher reads the end of the stream, and closes its own side
@@ -81,7 +84,7 @@ class Interrupts:
                 if not _ENDING.intersection(received):
                     continue
                 if warned:
-                    code = TERMINATED if signal.SIGTERM in received else INTERRUPTED
+                    code = TERMINATED if set(_TERMINATING).intersection(received) else INTERRUPTED
                     self._leaving(code)
                     # Not sys.exit, which would end this thread alone: the main thread waits for its statement.
                     os._exit(code)

@@ -154,7 +154,7 @@ def _create(me: Contender, now: int) -> Routine[Lease | None]:
     # The table before the lock: the first heartbeat then follows the lock with nothing in between, and a lock without
     # one is taken over after its lease time.
     yield from create_beats(me.database)
-    lease = Lease(me.database, nonce, me.owner, me.seconds, now, 0.0)
+    lease = Lease(me.database, nonce, me.owner, me.seconds, now, 0.0, embedded=me.embedded)
     # Before the CREATE: an interruption may leave it carried out and unanswered, and then the lock has to be given
     # back.
     me.tried[:] = [lease]

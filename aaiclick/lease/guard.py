@@ -38,10 +38,12 @@ from aaiclick.routine import (
     Routine,
     Rows,
     Sleep,
+    number,
     text,
 )
 from aaiclick.sql.clauses import drop_constraint, modify_comment
-from aaiclick.sql.ddl import alter_table, drop, is_create_or_alter, system
+from aaiclick.sql.ddl import alter_table, drop, is_alter, is_create_or_alter, system
+from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
 
 T = TypeVar("T")
@@ -91,7 +93,8 @@ class _Guard:
         held = self._held
         if (
             isinstance(asked, Command)
-            and is_create_or_alter(asked.sql)
+            # Where the engine is embedded, the connection asks the file system before each CREATE.
+            and (is_alter(asked.sql) if held.embedded else is_create_or_alter(asked.sql))
             and not _IN_SCRATCH.match(asked.sql)
             and (full := (yield from _no_room(held, asked.at))) is not None
         ):
@@ -165,9 +168,7 @@ def _look_whether_lost(held: Lease, effect: Effect, error: Exception, sent: Sequ
     late = [*sent, last] if last is not None else sent
     if (yield from ended_by_successor(held, error)):
         yield from _undo_last(late, held.nonce)
-        raise LeaseLostError(
-            f"this run's statement was ended by the one that took over the migration of database {held.database}"
-        ) from error
+        raise LeaseLostError((yield from _how_ended(held))) from error
     if isinstance(effect, Command) and is_refused(effect.sql, held.nonce, error):
         yield from _undo_last(late, held.nonce)
         raise LeaseLostError(f"another run has taken over the migration of database {held.database}") from error
@@ -188,6 +189,20 @@ def _look_whether_lost(held: Lease, effect: Effect, error: Exception, sent: Sequ
             raise
         except AaiclickError:
             return  # the connection is still in trouble
+
+
+def _how_ended(held: Lease) -> Routine[str]:
+    rows: Rows = ()
+    with suppress(AaiclickError):
+        rows = yield Query(
+            "SELECT count() FROM system.databases WHERE name = unhex({db:String})", {"db": hexed(held.database)}
+        )
+    if rows and not number(rows[0][0]):
+        return (
+            f"database {held.database} was renamed, detached or dropped by somebody else during this run. Once it is "
+            "there again run again: what was begun is undone, or brought to its end"
+        )
+    return f"this run's statement was ended by the one that took over the migration of database {held.database}"
 
 
 def _still_held(held: Lease) -> Routine[bool]:

@@ -85,6 +85,8 @@ class Lease:
     """How several hosts have it in common; None: it is that of one host."""
     generation: int = 0
     """Its number among the holders of a cluster."""
+    embedded: bool = False
+    """The engine runs inside this process."""
 
 
 def renew(lease: Lease, seconds: float | None = None, *, first: bool = False) -> Routine[Lease]:

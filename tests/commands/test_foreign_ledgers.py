@@ -129,7 +129,7 @@ def test_a_version_that_was_never_released_is_not_offered_by_force(database: Cli
     with pytest.raises(DoesNotFitError, match="column b is missing") as caught:
         adopt_schema(database, V2, 2)
     assert "--force" not in str(caught.value)
-    assert re.search(r"never released, so no database is at it.* Run: aaiclick migrate", str(caught.value))
+    assert re.search(r"never released: correct the declaration.* Run: aaiclick migrate", str(caught.value))
     with pytest.raises(UsageError, match=r"nothing says what app v1 is: there is no schema\.lock\.json") as unknown:
         adopt_schema(database, V2, 1)
     assert "--force" not in str(unknown.value)

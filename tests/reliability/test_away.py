@@ -11,7 +11,7 @@ from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema
 from aaiclick.clients.opening import open_url
-from aaiclick.errors import ApplyError, SchemaAheadError
+from aaiclick.errors import ApplyError, LeaseLostError, SchemaAheadError
 from aaiclick.routine import Command, Effect
 from aaiclick.testing.engine import EmbeddedEngine
 from tests.reliability.driving import Driver, ensuring
@@ -118,3 +118,23 @@ def test_the_mark_of_one_that_is_gone_for_good_goes(aaiclick_client: Client, tak
 def marks(client: Client, database: str) -> int:
     listed = f"SELECT count() FROM system.tables WHERE database = '{database}' AND name LIKE '_aaiclick_mark%'"
     return int(str(client.command(listed)))
+
+
+def test_a_database_that_is_renamed_is_no_successor(aaiclick_engine: EmbeddedEngine, copied: str) -> None:
+    client, done = aaiclick_engine.client(), False
+
+    def operate(effect: Effect) -> None:
+        nonlocal done
+        if not done and isinstance(effect, Command) and "EXCHANGE TABLES" in effect.sql:
+            done = True
+            client.command(f"RENAME DATABASE {copied} TO {copied}_moved")
+
+    with (
+        closing(open_url(aaiclick_engine.url)) as connection,
+        pytest.raises(LeaseLostError, match="was renamed, detached or dropped by somebody else during this run"),
+    ):
+        Driver(connection, before=operate).run(ensuring(NEW, copied, Policy.lossless()))
+    client.command(f"RENAME DATABASE {copied}_moved TO {copied}")
+    ensure_schema(client, NEW, database=copied, policy=Policy.lossless())
+    assert not held(client, copied, "t")
+    client.close()

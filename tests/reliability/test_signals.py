@@ -113,8 +113,9 @@ def _goes_on(server: EngineServer, database: str) -> None:
     assert "ORDER BY (n, id)" in server.command(f"SHOW CREATE TABLE {database}.t")
 
 
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
 def test_the_command_line_gives_the_lease_back(
-    shop: Path, aaiclick_server: EngineServer, aaiclick_server_database: str
+    shop: Path, aaiclick_server: EngineServer, aaiclick_server_database: str, sent: signal.Signals
 ) -> None:
     command = [
         sys.executable,
@@ -132,7 +133,7 @@ def test_the_command_line_gives_the_lease_back(
         command, cwd=shop, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         _until(_under_way(aaiclick_server, aaiclick_server_database), process)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(sent)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 143, err
     assert "interrupted. Nothing is lost: the next run resumes" in err
