@@ -232,6 +232,10 @@ def database_engine(server: Server, given: Given, sql: str) -> Rows:
     return (("Atomic",),) if bound(given, "db") in server.databases else ()
 
 
+def database_count(server: Server, given: Given, sql: str) -> Rows:
+    return ((int(bound(given, "db") in server.databases),),)
+
+
 def database_facts(server: Server, given: Given, sql: str) -> Rows:
     return tuple((name, server.version, "Atomic") for name in server.databases if name == bound(given, "database"))
 
@@ -305,6 +309,10 @@ ASKED: tuple[tuple[str, Asked], ...] = (
     ("SELECT extract(query, ", tags),
     ("CHECK GRANT ", constant(1)),
     ("SELECT engine FROM system.databases", database_engine),
+    ("SELECT count() FROM system.databases WHERE name = unhex({db:String})", database_count),
+    # Nobody detaches a table in a schedule, and nobody brings back what was dropped: that is gone at once.
+    ("SELECT count() FROM system.detached_tables", constant(0)),
+    ("SELECT count() FROM system.dropped_tables", constant(0)),
     ("SELECT name, version(), engine FROM system.databases", database_facts),
     ("SELECT count() FROM system.merge_tree_settings", engine_setting),
     ("SELECT name FROM system.settings", nothing),
