@@ -119,7 +119,8 @@ def _named(
     attributes: frozenset[str] = frozenset(),
 ) -> Lookup:
     start, end = tokens.items[place].start, tokens.items[behind - 1].end
-    return Lookup(start, end, parts[0] if len(parts) > 1 else "", parts[-1], False, asked, attributes)
+    *before, name = parts
+    return Lookup(start, end, before[0] if before else "", name, False, asked, attributes)
 
 
 def _attributes(tokens: Tokens, place: int, end: int) -> frozenset[str]:
