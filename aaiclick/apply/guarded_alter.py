@@ -18,7 +18,7 @@ from contextlib import suppress
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.read import real_uuid
 from aaiclick.clickhouse.inserts import drain_all
-from aaiclick.clickhouse.messages import first_line, shortened
+from aaiclick.clickhouse.messages import first_line, raise_uncounted, shortened
 from aaiclick.clickhouse.mutations import require_settled
 from aaiclick.clickhouse.names import GUARD
 from aaiclick.clickhouse.parts import parts
@@ -26,7 +26,6 @@ from aaiclick.clickhouse.statements import READ, ask
 from aaiclick.clickhouse.storages import add_guards, drop_guards, remove_guards
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.clickhouse.topology import SINGLE, Topology
-from aaiclick.error_codes import UNKNOWN_TABLE
 from aaiclick.errors import AaiclickError, ApplyError, OutcomeUnknownError, PlanError, StatementError
 from aaiclick.events import Note
 from aaiclick.plan.operations import Guard
@@ -168,13 +167,7 @@ def _met(table: Physical, guard: Guard, hosts: Topology, only: str = "") -> Rout
             )
         )
     except StatementError as error:
-        # 0: nothing came back from the server. Neither of the two says anything about the rows.
-        if error.code in (0, UNKNOWN_TABLE):
-            raise
-        raise ApplyError(
-            f"{table.name}: rows came in after the count, and whether they {guard.problem} cannot be told: "
-            f"{first_line(str(error))}"
-        ) from error
+        raise_uncounted(table.name, f"they {guard.problem}", error)
 
 
 def _require_none(table: Physical, guard: Guard, count: int, example: str) -> None:

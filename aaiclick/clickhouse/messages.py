@@ -4,14 +4,16 @@ copy; and what to do where a table of somebody else has a name of ours."""
 from __future__ import annotations
 
 import re
+from typing import NoReturn
 
 from aaiclick.error_codes import (
     NO_SUCH_COLUMN_IN_TABLE,
     NOT_FOUND_COLUMN_IN_BLOCK,
     NOT_IMPLEMENTED,
     UNKNOWN_IDENTIFIER,
+    UNKNOWN_TABLE,
 )
-from aaiclick.errors import AaiclickError, StatementError, UnsupportedObjectError
+from aaiclick.errors import AaiclickError, ApplyError, StatementError, UnsupportedObjectError
 
 # Columns of ours are not there; a view, or an engine like it, takes no INSERT.
 _FOREIGN = (NOT_FOUND_COLUMN_IN_BLOCK, NO_SUCH_COLUMN_IN_TABLE, UNKNOWN_IDENTIFIER, NOT_IMPLEMENTED)
@@ -55,6 +57,17 @@ def violating_row(message: str) -> str:
         return ""
     name, check, values = found.groups()
     return f"a row violates the constraint {name} ({check}): {shortened(values)}"
+
+
+def raise_uncounted(table: str, whether: str, error: StatementError) -> NoReturn:
+    """Raise ApplyError where a count of rows that came in after the plan fails, or the error itself where it says
+    nothing about the rows."""
+    # 0: nothing came back from the server.
+    if error.code in (0, UNKNOWN_TABLE):
+        raise error
+    raise ApplyError(
+        f"{table}: rows came in after the count, and whether {whether} cannot be told: {first_line(str(error))}"
+    ) from error
 
 
 def in_the_way(database: str, name: str, error: StatementError) -> AaiclickError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aaiclick.catalog.forms import TableForm
+from aaiclick.diff.reached import through_aliases
 from aaiclick.sql.column_names import mentioned
 
 
@@ -17,16 +18,9 @@ def computed_otherwise(before: TableForm, after: TableForm) -> list[str]:
         and old.kind == "ALIAS"
         and (old.expression, old.type) != (column.expression, column.type)
     }
-    # From one ALIAS to those over it, until none more is found.
-    reached, growing = set(changed), bool(changed)
-    while growing:
-        more = {
-            column.name
-            for column in after.columns
-            if column.kind == "ALIAS" and column.name not in reached and mentioned(column.expression, reached)
-        }
-        reached |= more
-        growing = bool(more)
+    if not changed:
+        return []
+    reached = through_aliases(after, changed)
     return [
         f"column {column.name}: MATERIALIZED {column.expression} reads {', '.join(sorted(read))}, which "
         "changes, for new rows"

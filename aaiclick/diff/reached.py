@@ -21,6 +21,20 @@ def reached_by(changed: Iterable[str], *forms: TableForm) -> frozenset[str]:
     return frozenset(found)
 
 
+def through_aliases(form: TableForm, columns: Collection[str]) -> frozenset[str]:
+    """These columns, and every ALIAS that reads one of them, directly or through others."""
+    found = set(columns)
+    while True:
+        more = {
+            column.name
+            for column in form.columns
+            if column.kind == "ALIAS" and column.name not in found and mentioned(column.expression, found)
+        }
+        if not more:
+            return frozenset(found)
+        found |= more
+
+
 def added_behind(present: Mapping[str, ColumnForm], wanted: TableForm) -> frozenset[str]:
     """New columns that have to be added behind the changes of the others: what their expressions read, also through
     other columns, gets another type or is an ALIAS that changes. ``present``: the live columns under their new names.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from aaiclick.sql.quoting import quote_name
 from aaiclick.sql.tokens import TokenError, Tokens, identifier, unquote
@@ -20,9 +20,7 @@ def mentioned(expression: str, columns: Collection[str]) -> frozenset[str]:
         # What cannot be read may read anything.
         return frozenset(columns)
     names: set[str] = set()
-    position = 0
-    while position < len(tokens):
-        parts, behind = identifier(tokens, position)
+    for position, parts, behind in _identifiers(tokens):
         if tokens.is_op(position, "*") and not _multiplies(tokens, position):
             return frozenset(columns)
         if parts and parts[0].upper() in _EVERYTHING and tokens.is_op(behind, "("):
@@ -31,8 +29,7 @@ def mentioned(expression: str, columns: Collection[str]) -> frozenset[str]:
         names |= {".".join(parts[start:]) for start in range(len(parts))} | {
             ".".join(parts[:end]) for end in range(1, len(parts))
         }
-        position = max(behind, position + 1)
-    return frozenset(column for column in columns if any(same_column(column, name) for name in names))
+    return _called(names, columns)
 
 
 def read_by_dotted_names(expression: str, columns: Collection[str]) -> frozenset[str]:
@@ -42,13 +39,21 @@ def read_by_dotted_names(expression: str, columns: Collection[str]) -> frozenset
         tokens = Tokens(expression)
     except TokenError:
         return frozenset(columns)
-    names: set[str] = set()
+    return _called({".".join(parts) for _, parts, _ in _identifiers(tokens) if len(parts) > 1}, columns)
+
+
+def _identifiers(tokens: Tokens) -> Iterator[tuple[int, tuple[str, ...], int]]:
+    """Each place, the parts of the identifier that begins there (none where something else does), and what is behind
+    it."""
     position = 0
     while position < len(tokens):
         parts, behind = identifier(tokens, position)
-        if len(parts) > 1:
-            names.add(".".join(parts))
+        yield position, parts, behind
         position = max(behind, position + 1)
+
+
+def _called(names: Collection[str], columns: Collection[str]) -> frozenset[str]:
+    """The columns that have one of these names, or whose subcolumn has."""
     return frozenset(column for column in columns if any(same_column(column, name) for name in names))
 
 

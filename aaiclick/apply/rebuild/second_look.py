@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TypeAlias
 
-from aaiclick.clickhouse.messages import first_line
+from aaiclick.clickhouse.messages import raise_uncounted
 from aaiclick.clickhouse.parts import Part, parts
 from aaiclick.clickhouse.statements import ask_permissively
 from aaiclick.clickhouse.tables import Physical
-from aaiclick.error_codes import UNKNOWN_TABLE
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.plan.operations import PARTS, MergeLook
 from aaiclick.routine import Query, Routine, number
@@ -30,8 +29,8 @@ def count_all(table: Physical, looks: Sequence[MergeLook], seen: int = 0) -> Rou
     """The counts over the rows of the table on the host that is asked, and the parts that it had before that. ``seen``:
     the block number up to which the plan has counted; 0: all rows are counted."""
     # Before the counts: a part that comes in between is counted twice, and never left out.
-    known = frozenset(part.name for part in (yield from parts(table)))
-    return (yield from count_near_newer(table, looks, (), seen)), known
+    present = yield from parts(table)
+    return (yield from _count(table, looks, present, seen)), frozenset(part.name for part in present)
 
 
 def count_near_newer(
@@ -39,11 +38,20 @@ def count_near_newer(
 ) -> Routine[Counts]:
     """The counts of what rows of parts could meet that are neither ``known`` nor up to ``seen``: the others were
     counted before."""
-    newer = [part for part in (yield from parts(table)) if part.name not in known and not _counted(part, seen)]
+    present = yield from parts(table)
+    return (yield from _count(table, looks, [part for part in present if part.name not in known], seen, bool(known)))
+
+
+def _count(
+    table: Physical, looks: Sequence[MergeLook], present: Sequence[Part], seen: int, others: bool = False
+) -> Routine[Counts]:
+    """The counts of what rows of these parts could meet, but for those up to ``seen``; ``others``: the table has parts
+    that are not among them, and were counted before."""
+    newer = [part for part in present if not _counted(part, seen)]
     if not newer:
         return [[0] * len(look.columns) for look in looks]
     # What a lightweight update has changed are rows of parts of all ages.
-    by_name = (known or seen) and len(newer) <= _MANY and not any(part.patch for part in newer)
+    by_name = (others or seen) and len(newer) <= _MANY and not any(part.patch for part in newer)
     named = ",".join(part.name for part in newer) if by_name else ""
     found: list[list[int]] = []
     for look in looks:
@@ -95,11 +103,5 @@ def _counts(table: Physical, look: MergeLook, newer: str) -> Routine[list[int]]:
     try:
         rows = yield from ask_permissively(Query(sql, bound, dict(look.settings), long=True))
     except StatementError as error:
-        # 0: nothing came back from the server. Neither of the two says anything about the rows.
-        if error.code in (0, UNKNOWN_TABLE):
-            raise
-        raise ApplyError(
-            f"{table.name}: rows came in after the count, and whether merges combine them cannot be told: "
-            f"{first_line(str(error))}"
-        ) from error
+        raise_uncounted(table.name, "merges combine them", error)
     return list(map(number, rows[0]))

@@ -16,7 +16,7 @@ from aaiclick.clients.failures import unknown_setting
 from aaiclick.error_codes import ALL_CONNECTION_TRIES_FAILED, ATTEMPT_TO_READ_AFTER_EOF, NETWORK_ERROR, SOCKET_TIMEOUT
 from aaiclick.errors import PlanError, StatementError
 from aaiclick.routine import Query, Routine, Rows, Scalar, text
-from aaiclick.sql.quoting import quote_string
+from aaiclick.specs.ddl import settings_list
 
 _VALUE = "_aaiclick_answer_"
 _AWAY = frozenset({ALL_CONNECTION_TRIES_FAILED, ATTEMPT_TO_READ_AFTER_EOF, NETWORK_ERROR, SOCKET_TIMEOUT})
@@ -105,7 +105,7 @@ def of_shards(
     values = [f"{_VALUE}{place}" for place in range(len(columns))]
     answers = ", ".join(f"({column}) AS {value}" for column, value in zip(columns, values, strict=True))
     wanted = {**_PINNED, **(settings or {})}
-    pinned = ", ".join(f"{name} = {_literal(wanted[name])}" for name in _PINNED if name not in unknown)
+    pinned = settings_list({name: wanted[name] for name in _PINNED if name not in unknown})
     asked = hosts.each_shard(f"view({given}SELECT {answers} {rest} SETTINGS {pinned})")
     return f"SELECT {', '.join(values)} FROM {asked} ORDER BY toInt64(_shard_num)", _EACH
 
@@ -115,10 +115,6 @@ def unpinned(error: StatementError, unknown: Collection[str]) -> str | None:
     any other error."""
     name = unknown_setting(error)
     return name if name in _PINNED and name not in unknown else None
-
-
-def _literal(value: str | int) -> str:
-    return quote_string(value) if isinstance(value, str) else str(value)
 
 
 def shards_answered(

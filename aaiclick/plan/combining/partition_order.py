@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from aaiclick.diff.changes.column_type import RetypeColumn
 from aaiclick.diff.hazards import Hazard
 from aaiclick.diff.merging import merging_engine, ties_matter
+from aaiclick.diff.reached import through_aliases
 from aaiclick.plan.combining.looks import Combined, SomeRows, finding, look_for_plan, merge_look, rows_by, template
 from aaiclick.plan.operations import MergeLook
-from aaiclick.plan.proof.column_uses import through_aliases
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Routine
 from aaiclick.sql.column_names import mentioned

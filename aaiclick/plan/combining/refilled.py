@@ -13,10 +13,10 @@ from aaiclick.clickhouse.messages import shortened
 from aaiclick.clickhouse.shared.ask_shards import first_text, shards_answered
 from aaiclick.diff.hazards import Hazard
 from aaiclick.diff.merging import ORDER, REMOVE, merging_engine, role
+from aaiclick.diff.reached import through_aliases
 from aaiclick.diff.target import live_column
 from aaiclick.plan.combining.looks import Combined, SomeRows, finding, look_for_plan, merge_look, rows_by, template
 from aaiclick.plan.operations import MergeLook
-from aaiclick.plan.proof.column_uses import through_aliases
 from aaiclick.plan.proof.rows import COMPARE_SETTINGS
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.printable import count_text

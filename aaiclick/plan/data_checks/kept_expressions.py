@@ -15,8 +15,9 @@ from aaiclick.diff.changes.column_type import RetypeColumn
 from aaiclick.diff.changes.indexes import ChangeIndex
 from aaiclick.diff.changes.projections import ChangeProjection
 from aaiclick.diff.changes.ttl import ChangeColumnTtl, ChangeTtl, keeps_all
+from aaiclick.diff.reached import through_aliases
 from aaiclick.plan.data_checks.expressions import failure_on_rows, hashed, no_conversion
-from aaiclick.plan.proof.column_uses import through_aliases, ttl_expressions
+from aaiclick.plan.proof.column_uses import ttl_expressions
 from aaiclick.plan.proof.cost import Cost, cost_of
 from aaiclick.plan.proof.nondeterministic import called
 from aaiclick.plan.proof.rows import future_rows

@@ -18,6 +18,7 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.steps import drop_step
 from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.function_calls import lookups
+from aaiclick.sql.hex_text import hexed
 
 
 def undeclared_drops(names: Iterable[str], catalog: Catalog) -> tuple[Step, ...]:
@@ -84,7 +85,7 @@ def _needing(catalog: Catalog, names: Sequence[str]) -> Routine[dict[str, list[s
         " ORDER BY d, n",
         {
             "database": catalog.database,
-            "names": ",".join(name.encode("utf-8", "surrogateescape").hex() for name in names),
+            "names": ",".join(map(hexed, names)),
         },
     )
     for row in rows:

@@ -21,6 +21,7 @@ from aaiclick.diff.alters import batches
 from aaiclick.diff.changes.base import Change
 from aaiclick.diff.changes.materialize_columns import ColumnToWrite, MaterializeColumns
 from aaiclick.diff.hazards import Hazard
+from aaiclick.diff.reached import through_aliases
 from aaiclick.plan.declaration.dictionaries import loads
 from aaiclick.plan.dependents.dependent_steps import DependentSteps
 from aaiclick.plan.dependents.dependents import Place, places_named
@@ -28,7 +29,6 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.old_parts.columns import held_columns
 from aaiclick.plan.old_parts.writable import OldParts, unfit
 from aaiclick.plan.operations import Alter, AlterWork
-from aaiclick.plan.proof.column_uses import through_aliases
 from aaiclick.plan.proof.remade_indexes import RemakeProjection
 from aaiclick.plan.steps import blocked_step, statements_step
 from aaiclick.routine import Query, Routine, number, text

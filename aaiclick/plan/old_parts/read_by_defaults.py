@@ -20,9 +20,9 @@ from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.diff.changes.base import Change
 from aaiclick.diff.changes.columns import AddColumn
 from aaiclick.diff.changes.materialize_columns import MaterializeColumns
+from aaiclick.diff.reached import through_aliases
 from aaiclick.diff.target import live_column
 from aaiclick.plan.old_parts.columns import held_columns
-from aaiclick.plan.proof.column_uses import through_aliases
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Routine
 from aaiclick.sql.column_names import mentioned, read_by_dotted_names

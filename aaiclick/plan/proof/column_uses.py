@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.catalog.normalize import key_elements
 from aaiclick.clickhouse.refusable import rows_or_refusal
+from aaiclick.diff.reached import through_aliases
 from aaiclick.diff.renamed_columns import renamed_form
 from aaiclick.diff.target import Target
 from aaiclick.routine import Query, Routine, text
@@ -163,20 +164,6 @@ def ttl_expressions(ttl: str) -> tuple[str, ...]:
             # NULL does not meet a WHERE, and counts as 0.
             found.append(f"ifNull(({tokens.slice(where + 1, expression_end(tokens, where + 1, len(tokens)))}) != 0, 0)")
     return tuple(found)
-
-
-def through_aliases(form: TableForm, columns: Collection[str]) -> frozenset[str]:
-    """These columns, and every ALIAS that reads one of them, directly or through others."""
-    found = set(columns)
-    while True:
-        more = {
-            column.name
-            for column in form.columns
-            if column.kind == "ALIAS" and column.name not in found and mentioned(column.expression, found)
-        }
-        if not more:
-            return frozenset(found)
-        found |= more
 
 
 def touched(

@@ -14,9 +14,9 @@ from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.clickhouse.shared.ask_shards import ask_shards
 from aaiclick.clickhouse.topology import PROOF, Topology
 from aaiclick.diff.hazards import Hazard
+from aaiclick.diff.reached import through_aliases
 from aaiclick.plan.model import Step
 from aaiclick.plan.proof.changed import changed_columns
-from aaiclick.plan.proof.column_uses import through_aliases
 from aaiclick.plan.proof.comparisons import Comparison, evaluate
 from aaiclick.plan.proof.cost import Cost
 from aaiclick.plan.rehearsal.cache import ListedPolicies, RehearsalCache, RowPolicy

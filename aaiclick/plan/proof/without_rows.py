@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aaiclick.catalog.forms import TableForm
+from aaiclick.diff.reached import through_aliases
 from aaiclick.plan.proof.bytes_on_disk import keeps_bytes
 from aaiclick.plan.proof.changed import ChangedColumn
-from aaiclick.plan.proof.column_uses import KEYS, ColumnUse, through_aliases
+from aaiclick.plan.proof.column_uses import KEYS, ColumnUse
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import quote_name
 
