@@ -113,14 +113,18 @@ def test_a_table_that_was_renamed_on_the_way_keeps_its_rows(
     assert list(aaiclick_client.query("SELECT id FROM logs").result_rows) == [(7,)]
 
 
-def test_a_table_that_may_have_been_renamed_stops_the_run_where_it_has_the_old_name(
-    aaiclick_client: Client, project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # As earlier releases did, which left the remark out of the migration.
+def revised_without_remark(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three versions as earlier releases wrote them, which left the remark out of the migration."""
     monkeypatch.setattr("aaiclick.versions.release._remarked", lambda *_: dict[str, str]())
     for version in (1, 2, 3):
         revise(renamed(project, version, "events" if version == 2 else None), f"v{version}")
         project.forget()
+
+
+def test_a_table_that_may_have_been_renamed_stops_the_run_where_it_has_the_old_name(
+    aaiclick_client: Client, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revised_without_remark(project, monkeypatch)
     newest = renamed(project, 3, None)
     ensure_schema(aaiclick_client, schema_until(newest, 1))
     aaiclick_client.command("INSERT INTO events VALUES (7)")
@@ -136,10 +140,7 @@ def test_a_table_that_may_have_been_renamed_stops_the_run_where_it_has_the_old_n
 def test_where_no_table_has_the_old_name_nothing_can_have_been_renamed(
     aaiclick_client: Client, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aaiclick.versions.release._remarked", lambda *_: dict[str, str]())
-    for version in (1, 2, 3):
-        revise(renamed(project, version, "events" if version == 2 else None), f"v{version}")
-        project.forget()
+    revised_without_remark(project, monkeypatch)
     assert ensure_schema(aaiclick_client, schema_until(renamed(project, 3, None), 2)).in_sync
 
 

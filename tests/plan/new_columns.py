@@ -6,6 +6,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
+from tests.plan import old_parts
+
 RETYPED = (
     ("UInt8", "Bool", "1"),
     ("UInt8", "UInt16", "7"),
@@ -26,13 +28,8 @@ EACH_TIME = "hex(generateUUIDv4())"
 
 
 @dataclass
-class Column:
-    """``kind`` and ``expression`` as in a CREATE."""
-
-    name: str
-    type: str
-    kind: str = ""
-    expression: str = ""
+class Column(old_parts.Column):
+    """One that may be read by a name with a dot."""
 
     quoted: bool = True
     """False where its expression names columns with a dot without quotes."""

@@ -13,7 +13,7 @@ from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MaterializedView, MergeTree, Policy, Schema, Table, ensure_schema
 from aaiclick.apply.recovery import Recovered, recover_killed_runs
-from aaiclick.clients.opening import open_url
+from aaiclick.clients.opening import Opened, open_url
 from aaiclick.events import Event, Note
 from aaiclick.routine import Command, Effect, Routine
 from aaiclick.state.owned import read_owned
@@ -37,6 +37,25 @@ def restored(aaiclick_client: Client) -> Iterator[str]:
     aaiclick_client.command(f"DROP DATABASE IF EXISTS {name}")
 
 
+def backed_up(connection: Opened, client: Client, database: str, killed_before: str) -> str:
+    """A backup of a table whose rebuild was killed there: its name."""
+    ensure_schema(client, schema(1))
+    client.command("INSERT INTO t SELECT number, number % 7 FROM numbers(100)")
+    client.command("CREATE TABLE copied (id UInt64) ENGINE = MergeTree ORDER BY id")
+    # Behind a fence, because a materialized view reads the table.
+    client.command("CREATE MATERIALIZED VIEW feed TO copied AS SELECT id FROM t")
+
+    def kill(effect: Effect) -> None:
+        if isinstance(effect, Command) and re.search(killed_before, effect.sql):
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        Driver(connection, before=kill).run(ensuring(schema(2), database, Policy.lossless(), DEAD))
+    where = fresh_name("backup")
+    client.command(f"BACKUP DATABASE {database} TO Memory('{where}')")
+    return where
+
+
 @pytest.mark.parametrize(
     "killed_before",
     [
@@ -49,22 +68,8 @@ def restored(aaiclick_client: Client) -> Iterator[str]:
 def test_a_backup_of_a_rebuild(
     aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, aaiclick_database: str, restored: str, killed_before: str
 ) -> None:
-    ensure_schema(aaiclick_client, schema(1))
-    aaiclick_client.command("INSERT INTO t SELECT number, number % 7 FROM numbers(100)")
-    aaiclick_client.command("CREATE TABLE copied (id UInt64) ENGINE = MergeTree ORDER BY id")
-    # Behind a fence, because a materialized view reads the table.
-    aaiclick_client.command("CREATE MATERIALIZED VIEW feed TO copied AS SELECT id FROM t")
-
-    def kill(effect: Effect) -> None:
-        if isinstance(effect, Command) and re.search(killed_before, effect.sql):
-            raise KilledError
-
-    connection = open_url(aaiclick_engine.url)
-    try:
-        with pytest.raises(KilledError):
-            Driver(connection, before=kill).run(ensuring(schema(2), aaiclick_database, Policy.lossless(), DEAD))
-        where = fresh_name("backup")
-        aaiclick_client.command(f"BACKUP DATABASE {aaiclick_database} TO Memory('{where}')")
+    with closing(open_url(aaiclick_engine.url)) as connection:
+        where = backed_up(connection, aaiclick_client, aaiclick_database, killed_before)
         aaiclick_client.command(f"RESTORE DATABASE {aaiclick_database} AS {restored} FROM Memory('{where}')")
         shown = "SELECT name, engine_full FROM system.tables WHERE database = '{}' ORDER BY name"
         before = aaiclick_client.query(shown.format(aaiclick_database)).result_rows
@@ -79,8 +84,6 @@ def test_a_backup_of_a_rebuild(
             left = {str(row[0]): str(row[1]) for row in aaiclick_client.query(shown.format(database)).result_rows}
             assert not [name for name in left if re.match("_aaiclick_(mark|new|stage|taken)_", name)]
             assert "max_bytes_to_merge_at" not in left["t"]
-    finally:
-        connection.close()
 
 
 def settling(database: str) -> Routine[tuple[Recovered, ...]]:
@@ -106,20 +109,8 @@ def test_settling_a_backup_is_killed_behind_each_effect(
     killed_before: str,
     said: str,
 ) -> None:
-    ensure_schema(aaiclick_client, schema(1))
-    aaiclick_client.command("INSERT INTO t SELECT number, number % 7 FROM numbers(100)")
-    aaiclick_client.command("CREATE TABLE copied (id UInt64) ENGINE = MergeTree ORDER BY id")
-    aaiclick_client.command("CREATE MATERIALIZED VIEW feed TO copied AS SELECT id FROM t")
-
-    def kill(effect: Effect) -> None:
-        if isinstance(effect, Command) and re.search(killed_before, effect.sql):
-            raise KilledError
-
-    where = fresh_name("backup")
     with closing(open_url(aaiclick_engine.url)) as connection:
-        with pytest.raises(KilledError):
-            Driver(connection, before=kill).run(ensuring(schema(2), aaiclick_database, Policy.lossless(), DEAD))
-        aaiclick_client.command(f"BACKUP DATABASE {aaiclick_database} TO Memory('{where}')")
+        where = backed_up(connection, aaiclick_client, aaiclick_database, killed_before)
         for stop in itertools.count():
             aaiclick_client.command(f"DROP DATABASE IF EXISTS {restored} SYNC")
             aaiclick_client.command(f"RESTORE DATABASE {aaiclick_database} AS {restored} FROM Memory('{where}')")
