@@ -40,8 +40,8 @@ fmt: ## format, and fix what can be fixed
 	$(PYTHON) -m ruff format .
 	$(PYTHON) -m ruff check --fix .
 
-fuzz: ## the adversary: random changes against a copy that it makes itself (SEEDS=20000, FROM=0; ENGINE=: the Python of an older chdb; WRITE=1: into docs/coverage.md)
-	$(PYTHON) -m tests.fuzz.run --seeds $(SEEDS) --first $(FROM) --out .fuzz-found --python "$(ENGINE)" $(if $(WRITE),--write)
+fuzz: ## the adversary: random changes against a copy that it makes itself (SEEDS=20000, FROM=0; ONLY=dots or older: small tables with cases of these kinds alone; ENGINE=: the Python of an older chdb; WRITE=1: into docs/coverage.md)
+	$(PYTHON) -m tests.fuzz.run --seeds $(SEEDS) --first $(FROM) --out .fuzz-found --python "$(ENGINE)" $(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write)
 	$(if $(WRITE),$(PYTHON) -m tests.coverage.page kept)
 
 fuzz-mutants: ## faults put back one at a time: the adversary has to find each (ANEW=1: looks for cases among all, not only the one that is kept)

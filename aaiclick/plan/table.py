@@ -21,6 +21,7 @@ from aaiclick.plan.data_checks.checks import CheckFindings, count_violations
 from aaiclick.plan.data_checks.counting import countable, counted_rows
 from aaiclick.plan.data_checks.defaults import failing_defaults
 from aaiclick.plan.data_checks.expressions import ExpressionFindings, check_expressions
+from aaiclick.plan.data_checks.nested_sizes import unequal_sizes
 from aaiclick.plan.declaration.expressions import require_conditions
 from aaiclick.plan.dependents.select_check import blocking_dependents
 from aaiclick.plan.guards.conditions import TableGuards, highest_block, of_counts, of_expressions
@@ -207,6 +208,10 @@ def _required(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
     if not found.blocked:
         failing, read = yield from failing_defaults(diff, data_name)
         found, cost = replace(found, blocked=failing), cost.plus(read)
+        unequal, read = yield from unequal_sizes(diff, data_name)
+        cost = cost.plus(read)
+        if unequal:
+            found = replace(found, blocked=one_sentence(found.blocked, unequal))
         form = diff.target.form
         if form.indexes or form.projections or form.ttl or any(column.ttl for column in form.columns):
             from aaiclick.plan.data_checks.kept_expressions import failing_kept

@@ -59,7 +59,7 @@ def migrated(world: model.World) -> list[Migration]:
     renames = migrated_renames(world) if world.renamed_by_migration else {}
     if world.jumped and renames and not any(item.source for item in world.after.tables):
         between = {old: f"{new}_between" for old, new in renames.items()}
-        later = {f"{old.rpartition('.')[0]}.{between[old]}": new for old, new in renames.items()}
+        later = {f"{first.name}.{between[old]}": new for old, new in renames.items()}
         return [
             Migration(2, title="between", renames=between),
             Migration(3, title="renames", renames=later, rebuild=rebuild),

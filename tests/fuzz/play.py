@@ -16,6 +16,7 @@ from tests.fuzz.combined import otherwise
 from tests.fuzz.compare import Failure
 from tests.fuzz.declare import declared
 from tests.fuzz.ground import Ground, Refused
+from tests.fuzz.near import near, sized_by_what_stays
 from tests.fuzz.reference import copied, copy_part, kept, parts_of
 from tests.fuzz.schema import Batch, Column, Dictionary, Table, View, World
 from tests.fuzz.types import quoted, text
@@ -198,7 +199,7 @@ def _fill(ground: Ground, old: Table, new: Table, rebuilt: tuple[tuple[str, str]
     look.misread = tuple(
         column.name for was, column in copied(old, new) if was.late and _depends(ground, source, old, was)
     )
-    look.apart = frozenset(look.misread) - _near(old, new)
+    look.apart = (frozenset(look.misread) - near(old, new)) | sized_by_what_stays(old, new)
     if not look.undefined and not rebuilt and not where:
         other = {name for name, worst in look.kept.items() if worst < 2}
         # What is read of those goes by what else a statement reads, and by whether it reads that as a whole.
@@ -220,18 +221,6 @@ def _depends(ground: Ground, source: str, table: Table, column: Column) -> bool:
         return [row[0] for row in ground.rows(alone)] != [row[0] for row in ground.rows(both)]
     except Refused:
         return True
-
-
-def _near(old: Table, new: Table) -> frozenset[str]:
-    """The columns that differ, or come, or go, and those whose expression names one of them, also through others."""
-    said = [{each.name: (each.type, each.kind, each.expr) for each in table.columns} for table in (old, new)]
-    near = {name for name in {*said[0], *said[1]} if said[0].get(name) != said[1].get(name)}
-    columns = (*old.columns, *new.columns)
-    while more := {
-        each.name for each in columns if each.name not in near and any(quoted(name) in each.expr for name in near)
-    }:
-        near |= more
-    return frozenset(near)
 
 
 def _unread(ground: Ground, database: str, table: Table) -> frozenset[str]:
@@ -297,7 +286,7 @@ def _before_its_migration(world: World) -> bool:
 
 def _refused(looks: list[Before], words: str, watched: bool = False) -> list[Failure]:
     """A refusal is wrong where the copy keeps every value."""
-    if watched:
+    if watched or any(sized_by_what_stays(look.old, look.new) for look in looks):
         return []  # what writes into a narrower target, or reads elsewhere, may rightly stand in the way
     if all(not look.undefined and all(worst == 2 for worst in look.kept.values()) for look in looks):
         return [Failure("refused", f"the copy keeps every value, but: {words}")]

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fuzz.report import Run, keep, summary
+from tests.fuzz.worlds import KINDS
 
 ROOM = 2 << 30
 
@@ -99,6 +100,7 @@ def start(chosen: argparse.Namespace, index: int, first: int) -> Worker:
     ]
     command += ["--step", str(chosen.jobs), "--index", "0", "--tries", str(chosen.tries), "--python", chosen.python]
     command += ["--out", str(chosen.out)] if chosen.out else []
+    command += ["--only", *chosen.only] if chosen.only else []
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=in_memory())
     return Worker(index, process, first, time.monotonic())
 
@@ -203,6 +205,9 @@ def main(arguments: list[str]) -> int:
         "--python", default="", help="the Python of another engine, which is started behind the test server"
     )
     parser.add_argument("--out", type=Path)
+    parser.add_argument(
+        "--only", nargs="*", default=[], choices=KINDS, help="small tables with nothing but cases of these kinds"
+    )
     parser.add_argument("--log", type=Path, help="a file that every seed's outcome is added to")
     parser.add_argument(
         "--counted",

@@ -15,6 +15,7 @@ from tests.fuzz.reduce import reduced
 from tests.fuzz.reference import convert, copy_part, fill, kept
 from tests.fuzz.schema import Batch, Column, Index, Projection, State, Table, World
 from tests.fuzz.types import Type, enum, plain, quoted
+from tests.fuzz.worlds import world
 
 OLD = enum((("a", 1), ("b", 2)))
 NEW = enum((("a", 1), ("mid", 2), ("b", 3)))
@@ -181,6 +182,24 @@ def test_a_failing_case_is_made_small() -> None:
     assert (small.touches, small.later, small.drop) == ((), (), False)
     assert small.after.tables[0].partition_by == small.after.tables[0].comment == ""
     assert quoted("c") not in small.before.tables[0].order_by
+
+
+def test_a_kind_alone_is_in_every_case() -> None:
+    """Of each kind some columns are there before and after the change, and some come with it."""
+    for name, sign in (("dots", "m"), ("older", "p")):
+        cases = [world(seed, only=(name,)) for seed in range(40)]
+        found = [case for case in cases if any(_of(sign, column) for column in case.after.tables[0].columns)]
+        new = [case for case in found if any(not _was(case, column) for column in case.after.tables[0].columns)]
+        assert len(found) > 25
+        assert len(new) > 10
+
+
+def _of(sign: str, column: Column) -> bool:
+    return column.name.partition(".")[0].partition(" ")[0].startswith(sign)
+
+
+def _was(case: World, column: Column) -> bool:
+    return case.before.tables[0].column(column.old_name) is not None
 
 
 def test_it_owes_nothing_to_the_planner() -> None:

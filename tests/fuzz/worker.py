@@ -7,7 +7,7 @@ import json
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,15 +22,19 @@ from tests.fuzz.reduce import reduced
 from tests.fuzz.schema import World
 from tests.fuzz.script import script
 from tests.fuzz.together import play_together
-from tests.fuzz.worlds import world
+from tests.fuzz.worlds import KINDS, world
 
 AT_MOST = 6
 """Failures of one kind that a process makes small."""
 
 
-def batch(ground: Ground, first: int, size: int, skip: frozenset[int] = frozenset()) -> list[tuple[World, Outcome]]:
+def batch(
+    ground: Ground, first: int, size: int, skip: frozenset[int] = frozenset(), only: Sequence[str] = ()
+) -> list[tuple[World, Outcome]]:
     """Consecutive cases, played together."""
-    worlds = [world(seed, f"_{place}") for place, seed in enumerate(range(first, first + size)) if seed not in skip]
+    worlds = [
+        world(seed, f"_{place}", only) for place, seed in enumerate(range(first, first + size)) if seed not in skip
+    ]
     return list(zip(worlds, play_together(ground, worlds), strict=True))
 
 
@@ -119,6 +123,7 @@ def main(arguments: list[str]) -> None:
     ):
         parser.add_argument(name, type=int, default=default)
     parser.add_argument("--python", default="")
+    parser.add_argument("--only", nargs="*", default=[], choices=KINDS)
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args(arguments)
     warnings.filterwarnings("ignore")
@@ -136,7 +141,7 @@ def main(arguments: list[str]) -> None:
             tell({"begin": start})
             told(
                 ground,
-                batch(ground, start, min(chosen.size, chosen.first + chosen.seeds - start)),
+                batch(ground, start, min(chosen.size, chosen.first + chosen.seeds - start), only=chosen.only),
                 chosen.tries,
                 chosen.out,
                 seen,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
@@ -9,16 +10,24 @@ from tests.fuzz import expressions as ex
 from tests.fuzz import generate as make
 from tests.fuzz.anew import dropped_between
 from tests.fuzz.changes import changed
+from tests.fuzz.dotted import dotted
 from tests.fuzz.joins import joined
+from tests.fuzz.older import filled_from_changed
 from tests.fuzz.schema import State, Table, World
 from tests.fuzz.sessions import session_of
 from tests.fuzz.types import INTEGERS, quoted
 from tests.fuzz.views import followed, viewed
 from tests.fuzz.wide import widened
 
+KINDS = {"dots": dotted, "older": filled_from_changed}
+"""What ``--only`` can be told to play: a small table with nothing but that, and at times one ordinary change."""
 
-def world(seed: int, tag: str = "") -> World:
-    """The same number makes the same case. A ``tag`` keeps the names of several cases in one database apart."""
+
+def world(seed: int, tag: str = "", only: Sequence[str] = ()) -> World:
+    """The same number makes the same case. A ``tag`` keeps the names of several cases in one database apart. ``only``
+    are those of ``KINDS`` that every case is to have."""
+    if only:
+        return _narrow(seed, tag, only)
     rng = Random(seed)
     before = make.random_table(rng, rng.choice(("t", "t", "t", "t`b", "it's")) + tag)
     after, changes = changed(rng, before)
@@ -45,7 +54,37 @@ def world(seed: int, tag: str = "") -> World:
     )
     wide = widened(seed, tag, migrated(rng, case) if rng.random() < 0.03 else case)
     stopped = any(view.refresh for view in wide.before.views) and Random(f"stopped {seed}").random() < 0.4
-    return dropped_between(seed, replace(joined(seed, tag, wide), session=session_of(seed), stopped=stopped))
+    case = dropped_between(seed, replace(joined(seed, tag, wide), session=session_of(seed), stopped=stopped))
+    for draw in KINDS.values():
+        case = draw(seed, tag, case)
+    return case
+
+
+def _narrow(seed: int, tag: str, only: Sequence[str]) -> World:
+    rng = Random(f"only {seed}")
+    before = make.random_table(rng, f"t{tag}", rng.choice((0, 0, 1)))
+    after, changes = (
+        changed(rng, before)
+        if rng.random() < 0.2
+        else (replace(before, columns=tuple(replace(column, late=False) for column in before.columns)), ())
+    )
+    later = make.batches(rng, after, {}, 1, late=True) if rng.random() < 0.6 else ()
+    given = make.batches(rng, before, {}, 2)
+    case = World(
+        seed,
+        State((before,)),
+        State((after,)),
+        (*given[:1], *(replace(batch, late=True) for batch in given[1:])),
+        touches(rng, before),
+        later,
+        rng.random() < 0.5,
+        rng.random() < 0.4,
+        rng.random() < 0.4,
+        changes=changes,
+    )
+    for name in only:
+        case = KINDS[name](seed, tag, case, True)
+    return case
 
 
 def migrated(rng: Random, case: World) -> World:

@@ -29,8 +29,8 @@ def emptied_by_merges(diff: TableDiff) -> str:
         if live.column(column.name) is None
         and column.stored
         and not column.expression
-        and _array(column)
-        and any(map(_array, leaves_of(column.name, live)))
+        and is_array(column)
+        and any(map(is_array, leaves_of(column.name, live)))
     ]
     if not found:
         return ""
@@ -41,7 +41,8 @@ def emptied_by_merges(diff: TableDiff) -> str:
     )
 
 
-def _array(column: ColumnForm) -> bool:
+def is_array(column: ColumnForm) -> bool:
+    """Also one of which merges keep the largest, the last, ..."""
     function, _, argument = column.type.partition(", ")
     return column.type.startswith("Array(") or (
         function.startswith("SimpleAggregateFunction(") and argument.startswith("Array(")

@@ -28,7 +28,9 @@ def unsaid(column: ColumnForm, form: TableForm) -> str:
     kind = quote_string(column.type)
     others = leaves_of(column.name, form)
     if others and column.type.startswith("Array("):
-        return f"arrayResize(defaultValueOfTypeName({kind}), length({quote_name(others[0].name)}))"
+        # arrayResize would fill up with 0, which is no member of most Enums: the rows could not be read any more.
+        element = quote_string(column.type.removeprefix("Array(")[:-1])
+        return f"arrayWithConstant(length({quote_name(others[0].name)}), defaultValueOfTypeName({element}))"
     return f"defaultValueOfTypeName({kind})"
 
 

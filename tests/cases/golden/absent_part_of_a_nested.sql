@@ -18,7 +18,7 @@ CREATE TABLE {db}.t (k UInt64, `n.a` Array(UInt8), `n.b` Array(String)) ENGINE =
 --   strategy: mutate, 2 rows, 0 B
 --   old-code-breaks: code that relies on Array(UInt8) for n.b may fail
 --   rewrites-data: the server rewrites parts of t in the background
-ALTER TABLE `db`.`t` MODIFY COLUMN `n.b` Array(UInt8) DEFAULT arrayResize(defaultValueOfTypeName('Array(UInt8)'), length(`n.a`));
+ALTER TABLE `db`.`t` MODIFY COLUMN `n.b` Array(UInt8) DEFAULT arrayWithConstant(length(`n.a`), defaultValueOfTypeName('UInt8'));
 ALTER TABLE `db`.`t` MATERIALIZE COLUMN `n.b`;
 ALTER TABLE `db`.`t` MODIFY COLUMN `n.b` REMOVE DEFAULT;
 ALTER TABLE `db`.`t` MODIFY COLUMN `n.b` Array(String);

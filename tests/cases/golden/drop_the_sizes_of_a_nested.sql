@@ -22,7 +22,7 @@ CREATE TABLE {db}.t (k UInt64, `n.b` Array(String)) ENGINE = MergeTree ORDER BY 
 --   old-code-breaks: code that reads or writes n.a fails
 --   cannot-be-undone: a dropped column cannot be brought back: n.a
 --   rewrites-data: the server rewrites parts of t in the background
-ALTER TABLE `db`.`t` MODIFY COLUMN `n.b` Array(String) DEFAULT arrayResize(defaultValueOfTypeName('Array(String)'), length(`n.a`));
+ALTER TABLE `db`.`t` MODIFY COLUMN `n.b` Array(String) DEFAULT arrayWithConstant(length(`n.a`), defaultValueOfTypeName('String'));
 ALTER TABLE `db`.`t` MATERIALIZE COLUMN `n.b`;
 ALTER TABLE `db`.`t` MODIFY COLUMN `n.b` REMOVE DEFAULT;
 ALTER TABLE `db`.`t` DROP COLUMN `n.a`;
