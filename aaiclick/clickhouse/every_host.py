@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
+from aaiclick.clickhouse.shared.who_answers import ask_who_answers
 from aaiclick.clickhouse.topology import LOOK, Topology, named
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.error_codes import KEEPER_EXCEPTION
@@ -68,8 +69,8 @@ class Reach:
         return frozenset(range(1, len(self.topology.hosts) + 1)) - self.without
 
 
-def shown_by_hosts(topology: Topology, database: str, names: Collection[str]) -> Routine[Shown]:
-    """What the hosts that answer show of tables, views and dictionaries."""
+def shown_by_hosts(topology: Topology, database: str, names: Collection[str], *, whole: bool = False) -> Routine[Shown]:
+    """What the hosts that answer show of tables, views and dictionaries. ``whole``: all are expected to."""
     # Path and replica may stand there without macros: then they are another text on each host.
     said = f"replaceRegexpOne(create_table_query, {quote_string(_REPLICA)}, {quote_string(_FIRST)})"
     ids = f"toString(uuid), toString(cityHash64({said})) FROM {topology.everywhere('system.tables')}"
@@ -79,6 +80,7 @@ def shown_by_hosts(topology: Topology, database: str, names: Collection[str]) ->
             f"SELECT toInt64(_shard_num), hex(name), {ids} WHERE database = unhex({{db:String}}) AND "
             "has(splitByChar(',', {names:String}), hex(name))",
             {"db": hexed(database), "names": ",".join(hexed(name) for name in sorted(names))},
+            whole=whole,
         )
     )
 
@@ -109,24 +111,23 @@ def _listed(topology: Topology, names: Collection[str], digested: str, table: st
     )
 
 
-def ask_every_host(topology: Topology, sql: str, bound: Mapping[str, str | int]) -> Routine[Shown]:
+def ask_every_host(
+    topology: Topology, sql: str, bound: Mapping[str, str | int], *, whole: bool = False
+) -> Routine[Shown]:
     """Carry a question out whose rows are place, name (in hexadecimal digits), UUID and digest; hosts that answer with
-    no row are there too."""
-    # A host that has none of the objects answers with no row: only this tells it from one that does not answer.
-    alive = f"SELECT toInt64(_shard_num), '', '', '' FROM {topology.everywhere('system.one')}"
+    no row are there too. ``whole``: all are expected to answer."""
     # Places count from 1: 0 is whoever was asked.
     asked = "SELECT toInt64(0), '', toString(serverUUID()), hostName()"
-    rows = yield Query(f"{sql} UNION ALL {alive} UNION ALL {asked}", bound, LOOK)
-    found: dict[int, dict[str, tuple[str, str]]] = {}
+    rows, answered = yield from ask_who_answers(topology, sql, "'', '', ''", bound, whole=whole, beside=asked)
+    found: dict[int, dict[str, tuple[str, str]]] = {place: {} for place in sorted(answered)}
     server = ("", "")
     for place, name, uuid, digest in rows:
         if not number(place):
             server = text(uuid), text(digest)
-            continue
-        listed = found.setdefault(number(place), {})
-        if text(name):
+        elif text(name):
             # Names may hold any bytes. As digits they come through every client unchanged.
-            listed[bytes.fromhex(text(name)).decode("utf-8", "surrogateescape")] = (text(uuid), text(digest))
+            shown = bytes.fromhex(text(name)).decode("utf-8", "surrogateescape")
+            found[number(place)][shown] = (text(uuid), text(digest))
     return Shown(found, server)
 
 
@@ -141,10 +142,10 @@ class Subject:
     kind: str = ""
     """FUNCTION, DATABASE or NAMED COLLECTION; '' for objects of a database."""
 
-    def look(self, topology: Topology) -> Routine[Shown]:
-        """What the hosts show of them."""
+    def look(self, topology: Topology, *, whole: bool = False) -> Routine[Shown]:
+        """What the hosts show of them. ``whole``: all are expected to answer."""
         if not self.kind:
-            return (yield from shown_by_hosts(topology, self.database, self.names))
+            return (yield from shown_by_hosts(topology, self.database, self.names, whole=whole))
         return (yield from SERVER_LISTS[self.kind](topology, self.names))
 
     @property
@@ -190,8 +191,10 @@ def until_shown(reach: Reach, subject: Subject, before: Shown, seconds: float = 
     hosts that do not show it after so many ``seconds``.
     """
     wait = Wait(_POLL, _LONGEST_POLL)
+    away = reach.without
     while True:
-        now = yield from subject.look(reach.topology)
+        # Where one does not answer it takes seconds to find that out, and once each time is enough.
+        now = yield from subject.look(reach.topology, whole=not away)
         if has_reached(reach, subject, before, now):
             return True
         away = reach.places - now.hosts.keys()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
+from dataclasses import replace
 from itertools import count
 from types import SimpleNamespace
 from typing import Any, cast
@@ -15,6 +18,8 @@ from aaiclick.apply.replicated.clear import settle_restored_everywhere
 from aaiclick.apply.replicated.exchange import HostStorages, host_storages, replaced_name
 from aaiclick.apply.replicated.hosts import require_servers
 from aaiclick.apply.replicated.resume import rising
+from aaiclick.apply.replicated.shadow import attach_in_order
+from aaiclick.apply.replicated.shards import Shard
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.forms import TableForm
 from aaiclick.clickhouse.every_host import Reach
@@ -22,7 +27,8 @@ from aaiclick.clickhouse.parts import Part
 from aaiclick.clickhouse.shared.replicas import Placed
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.clickhouse.topology import Host, Topology
-from aaiclick.errors import ApplyError, UsageError
+from aaiclick.error_codes import DEADLOCK_AVOIDED
+from aaiclick.errors import ApplyError, StatementError, UsageError
 from aaiclick.plan.operations import BackfillWork, RebuildWork
 from aaiclick.routine import Clock, Command, Peer, Query, Routine, Rows, run
 from aaiclick.state.owned import Owned
@@ -127,6 +133,39 @@ def test_hosts_of_two_releases_make_no_copy() -> None:
     assert question.sql.count("SELECT") == 1
     with pytest.raises(ApplyError, match=r"its hosts run different releases \(26.7, 26.9\).*Nothing was changed"):
         routine.send(((1, "server1", "26.9"), (2, "server2", "26.7")))
+
+
+SHADOW: Rows = ((MARK.shadow_name, "new", "/store/new/", "ReplicatedMergeTree", "", "", 0),)
+SHARD = Shard(1, Reach(HOSTS, here=1), Physical("shop", "events", "old1", "ReplicatedMergeTree"))
+
+
+def attached(fails: int = -1) -> list[str]:
+    """The ALTERs that add 45 partitions; ``fails``: the one that the server refuses in the middle."""
+    mark = replace(MARK, shadow="new")
+    routine = attach_in_order(SHARD, mark, [(f"p{number}", f"stage.s{number}") for number in range(45)], ())
+    sent: list[str] = []
+    effect = next(routine)
+    with suppress(StopIteration):
+        while True:
+            if isinstance(effect, Command):
+                sent.append(effect.sql)
+                if len(sent) - 1 == fails:
+                    routine.throw(StatementError("deadlock avoided", DEADLOCK_AVOIDED))
+            effect = routine.send(SHADOW if isinstance(effect, Query) else ())
+    return sent
+
+
+def test_partitions_are_added_many_by_one_statement_and_in_their_order() -> None:
+    sent = attached()
+    assert len(sent) == 3
+    partitions = re.findall(r"ATTACH PARTITION ID 'p(\d+)' FROM stage\.s(\d+)", " ".join(sent))
+    assert partitions == [(str(number), str(number)) for number in range(45)]
+
+
+def test_partitions_that_may_be_there_in_part_are_not_added_again() -> None:
+    """What the server answers to other ALTERs before it does anything may come here behind the first of them."""
+    with pytest.raises(StatementError):
+        attached(1)
 
 
 def test_a_restored_table_that_a_host_lacks_keeps_its_mark() -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from aaiclick.clickhouse.every_host import Reach, Shown, Subject, until_shown
 from aaiclick.clickhouse.topology import Host, Topology
-from aaiclick.errors import ApplyError
+from aaiclick.error_codes import ALL_CONNECTION_TRIES_FAILED
+from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.routine import Query, Routine, Rows
 
 HOSTS = (Host("a", 9000, 1, 1, is_local=True), Host("b", 9000, 1, 2))
@@ -45,3 +46,31 @@ def drive(routine: Routine[bool], shown: Rows, age: int) -> None:
         elif isinstance(effect, Query):
             rows = ((1,),) if "system.replicas" in effect.sql else shown
         effect = routine.send(rows)
+
+
+def test_where_all_hosts_are_expected_each_is_asked_once() -> None:
+    """The server raises where one is away, so no second table has to tell who is there; then that is asked, too."""
+    look = SUBJECT.look(REACH.topology, whole=True)
+    asked = next(look)
+    assert isinstance(asked, Query)
+    assert asked.settings["skip_unavailable_shards"] == 0
+    assert "system.one" not in asked.sql
+    with pytest.raises(StopIteration) as ended:
+        look.send(((0, "", "server", "a"), (1, b"events".hex(), "u", "7")))
+    assert ended.value.value == Shown({1: {"events": ("u", "7")}, 2: {}}, ("server", "a"))
+
+    look = SUBJECT.look(REACH.topology, whole=True)
+    next(look)
+    asked = look.throw(StatementError("all tries failed", ALL_CONNECTION_TRIES_FAILED))
+    assert isinstance(asked, Query)
+    assert asked.settings["skip_unavailable_shards"] == 1
+    with pytest.raises(StopIteration) as ended:
+        look.send(((0, "", "server", "a"), (1, "", "", "")))
+    assert ended.value.value == Shown({1: {}}, ("server", "a"))
+
+
+def test_a_lost_connection_is_not_the_absence_of_a_host() -> None:
+    look = SUBJECT.look(REACH.topology, whole=True)
+    next(look)
+    with pytest.raises(OutcomeUnknownError):
+        look.throw(OutcomeUnknownError("gone"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.forms import TableForm
-from aaiclick.clickhouse.background_inserts import find_background_inserts
+from aaiclick.clickhouse.background_inserts import BackgroundInserts, find_background_inserts
 from aaiclick.clickhouse.features import FENCE
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import Physical
@@ -46,14 +46,19 @@ def require_rebuildable(source: Physical, form: TableForm) -> Routine[None]:
 
 
 def require_resting_streams(source: Physical, options: ApplyOptions) -> Routine[None]:
-    """Raise ApplyError where a stream brings rows into the table and nobody has said that it is stopped.
+    """Raise ApplyError where a stream brings rows into the table and nobody has said that it is stopped."""
+    if source.name not in options.writers_stopped:
+        found = yield from find_background_inserts(source.database, source.name, topology=options.topology)
+        require_resting(source, found, options)
 
-    Rows that it brings during the exchange would land in the old table, and nothing shows when the last of them did.
+
+def require_resting(source: Physical, found: BackgroundInserts, options: ApplyOptions) -> None:
+    """The same of what was ``found`` to bring rows into the table.
+
+    Rows that a stream brings during the exchange would land in the old table, and nothing shows when the last of them
+    did.
     """
-    if source.name in options.writers_stopped:
-        return
-    found = yield from find_background_inserts(source.database, source.name, topology=options.topology)
-    if found.streams:
+    if found.streams and source.name not in options.writers_stopped:
         raise ApplyError(
             f"{', '.join(found.streams)} {'brings' if len(found.streams) == 1 else 'bring'} rows into {source.name} "
             f"all the time, and nobody can wait for them{found.doubt}."

@@ -15,7 +15,7 @@ from aaiclick.apply.rebuild.second_look import look_at_all
 from aaiclick.apply.replicated.conditions import as_looked, require_one_owner, require_replicas, until_settled
 from aaiclick.apply.replicated.copying import Source, check_before_exchange, close
 from aaiclick.apply.replicated.rebuild import replace_on_replicas
-from aaiclick.apply.replicated.shadow import attach_one, require_shadow_rows, until_complete
+from aaiclick.apply.replicated.shadow import attach_in_order, require_shadow_rows, until_complete
 from aaiclick.apply.replicated.shards import Replicas, Shard, at_host
 from aaiclick.apply.replicated.writers import admit_everywhere
 from aaiclick.apply.run import ApplyOptions, Done, Site
@@ -47,8 +47,8 @@ def attach_on_replicas(work: AttachWork, site: Site) -> Routine[Done]:
         seen = yield from _closed(work, replicas, site)
         name, attached = qualified(database, work.table), 0
         for shard, looked in zip(replicas.shards, seen, strict=True):
-            for partition in sorted({part.partition for part in looked.parts}):
-                yield from attach_one(shard, mark, partition, name, work.settings)
+            taken = [(partition, name) for partition in sorted({part.partition for part in looked.parts})]
+            yield from attach_in_order(shard, mark, taken, work.settings)
             rows = sum(part.rows for part in looked.parts)
             # A host that had no rows of its own shows those of the host that had.
             if rows or not mark.apart:

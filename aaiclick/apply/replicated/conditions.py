@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from aaiclick.apply.rebuild.preconditions import require_resting_streams
+from aaiclick.apply.rebuild.preconditions import require_resting, require_resting_streams
 from aaiclick.apply.replicated.hosts import AGAIN, reachable_peers, require_servers, require_well
 from aaiclick.apply.replicated.shards import CheckedReplicas, Replicas, Shard, hosts_of_shard, shards_of, workers
 from aaiclick.apply.run import ApplyOptions
@@ -92,7 +92,8 @@ def require_replicas(
         )
     _require_form(source, work, spread.topology)
     yield from _require_order(source, work)
-    yield from require_resting_streams(source, options)
+    found = yield from find_background_inserts(source.database, table, with_views=True, topology=spread.topology)
+    require_resting(source, found, options)
     # Every host, by UUID: from here on what is sent is meant for these storages and no others.
     there = yield from _placed(reach, database, table)
     lacking = reach.places - there.keys()
@@ -106,7 +107,7 @@ def require_replicas(
     known = yield from require_servers(reach, source)
     # Which hosts can be reached is asked before the first one is changed: half way there would be no going back.
     peers = yield from reachable_peers(reach, known)
-    background_inserts = yield from require_background_inserts(source, spread.topology, bool(peers))
+    require_held_back(source, found, bool(peers))
     uuids = {place: there[place].uuid for place in sorted(reach.places)}
     shards = yield from shards_of(reach, database, table, uuids, peers)
     copies = shards
@@ -114,7 +115,7 @@ def require_replicas(
         copies = tuple(
             replace(each, reach=hosts_of_shard(spread, number)) for number, each in _workers_of(spread, shards)
         )
-    return Replicas(reach, source, tuple(uuids.values()), peers, background_inserts, shards, copies, there)
+    return Replicas(reach, source, tuple(uuids.values()), peers, found, shards, copies, there)
 
 
 def require_sources(
@@ -198,13 +199,19 @@ def _require_form(source: Physical, work: RebuildWork | AttachWork, topology: To
 
 
 def require_background_inserts(source: Physical, topology: Topology, reachable: bool) -> Routine[BackgroundInserts]:
-    """What brings rows into the table by itself, on any host. Raises ApplyError where some of it cannot be kept out
-    for a moment.
+    """What brings rows into the table by itself, on any host. Raises ApplyError as ``require_held_back``."""
+    found = yield from find_background_inserts(source.database, source.name, with_views=True, topology=topology)
+    require_held_back(source, found, reachable)
+    return found
+
+
+def require_held_back(source: Physical, found: BackgroundInserts, reachable: bool) -> None:
+    """Raise ApplyError where some of what was ``found`` to bring rows into the table cannot be kept out for a moment.
+    ``reachable``: each host is reached by itself.
 
     While the table refuses writers, the source of a materialized view has taken the rows already that the view passes
     on: whoever sends them again doubles them there.
     """
-    found = yield from find_background_inserts(source.database, source.name, with_views=True, topology=topology)
     not_yet = "that is not done on clusters yet. Nothing was changed. Do it by hand, on all hosts"
     if found.views or source.name.startswith(".inner"):
         view = found.views[0] if found.views else source.name
@@ -222,7 +229,6 @@ def require_background_inserts(source: Physical, topology: Topology, reachable: 
             f"{source.name}: the Buffer table {found.buffers[0]} stands in front of it, and hosts that cannot be "
             f"reached by themselves cannot be told to flush it: {not_yet}"
         )
-    return found
 
 
 def _require_order(source: Physical, work: RebuildWork | AttachWork) -> Routine[None]:

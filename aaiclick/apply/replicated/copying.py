@@ -23,7 +23,7 @@ from aaiclick.apply.rebuild.second_look import Counts, count_all, count_near_new
 from aaiclick.apply.replicated.chunks import divide_in_order, require_guards
 from aaiclick.apply.replicated.conditions import until_settled
 from aaiclick.apply.replicated.shadow import (
-    attach_one,
+    attach_in_order,
     attach_staged,
     make_shadow_everywhere,
     require_shadow_rows,
@@ -299,9 +299,10 @@ def _advance(job: Job, shard: Shard, state: Copying, index: int, seen: Source, k
         return replace(state.with_shard(index, made), spoilt=state.spoilt + spoilt)
     if kept is not None and not copied.begun:
         # Before the others: where the later of two rows wins, that is the order in which they came.
-        for partition in sorted({part.partition for part in (yield from _own_parts(kept))}):
-            source = qualified(kept.source.database, kept.source.name)
-            yield from attach_one(shard, state.mark, partition, source, job.work.settings)
+        source = qualified(kept.source.database, kept.source.name)
+        partitions = sorted({part.partition for part in (yield from _own_parts(kept))})
+        taken = [(partition, source) for partition in partitions]
+        yield from attach_in_order(shard, state.mark, taken, job.work.settings)
         yield from until_complete(shard, state.mark.shadow_name)
         return state.with_shard(index, replace(copied, begun=True))
     if len(copied.attached) == len(copied.staged):

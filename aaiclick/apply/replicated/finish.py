@@ -17,7 +17,7 @@ from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.mutations import mutations
 from aaiclick.clickhouse.parts import PATCH
-from aaiclick.clickhouse.shared.replicas import Named, highest_blocks, parts_on_hosts, replica_states
+from aaiclick.clickhouse.shared.replicas import Named, parts_on_all, replica_states
 from aaiclick.clickhouse.statements import ddl
 from aaiclick.clickhouse.storages import remove_guards
 from aaiclick.clickhouse.topology import named
@@ -53,7 +53,7 @@ def finish_everywhere(
         renamed = rename_table(
             qualified(database, mark.shadow_name), qualified(database, replaced_name(mark)), if_exists=True
         )
-        yield from everywhere(ddl(renamed), reach)
+        yield from everywhere(ddl(renamed), reach, repeatable=True)
         # A belated EXCHANGE of a run that was paused may have come before the rename, on one host or another. Behind it
         # none can come.
         found = yield from exchange_everywhere(database, mark, reach, ports)
@@ -106,7 +106,8 @@ def _settle_old(database: str, mark: ReplicatedMark, reach: Reach, there: Named)
         return CopyEnd()
     # What the note says counts once a table has the name.
     yield from note_kept(database, kept, mark, reason)
-    yield from everywhere(ddl(rename_table(qualified(database, old), qualified(database, kept), if_exists=True)), reach)
+    renamed = rename_table(qualified(database, old), qualified(database, kept), if_exists=True)
+    yield from everywhere(ddl(renamed), reach, repeatable=True)
     if not reason:
         return CopyEnd(kept)
     said = f"{mark.table}: {reason}. The old table is kept as {kept} until somebody has looked at it"
@@ -125,8 +126,8 @@ def _missing(database: str, mark: ReplicatedMark, reach: Reach, old: str) -> Rou
                 f"rows of the old table were changed in the moment of the exchange ({mutation.command}), which the new "
                 "table does not show"
             )
-    blocks = yield from highest_blocks(reach, database, old)
-    for place, listed in sorted(blocks.items()):
+    seen = yield from parts_on_all(reach, database, old)
+    for place, listed in sorted(seen.highest.items()):
         high = dict(copied[shard_of[place]].high)
         for partition, block in sorted(listed.items()):
             if block > high.get(partition, -1):
@@ -141,7 +142,6 @@ def _missing(database: str, mark: ReplicatedMark, reach: Reach, old: str) -> Rou
     # Merges of expired rows are not stopped.
     if not mark.expiring:
         # Counted on each host: a part that was dropped on one of them alone shows in no other place.
-        seen = yield from parts_on_hosts(reach.topology, database, old)
         for place, there in sorted(seen.hosts.items()):
             rows = sum(count for partition, _, count, _ in there if not partition.startswith(PATCH))
             if place in shard_of and rows != copied[shard_of[place]].rows:

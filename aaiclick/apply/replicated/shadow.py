@@ -23,11 +23,12 @@ from aaiclick.clickhouse.merges import NO_MERGES, ROOMY
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT
 from aaiclick.clickhouse.shared.ask_all import is_long, require_all
 from aaiclick.clickhouse.shared.replicas import parts_on_hosts, tables_by_name, tables_everywhere
-from aaiclick.clickhouse.statements import CREATE, ask, ddl, drop_table, merged, send_permissively
+from aaiclick.clickhouse.statements import CREATE, DDL, ask, drop_table, merged, send, send_permissively
 from aaiclick.clickhouse.tables import require_table
 from aaiclick.clickhouse.topology import named
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.clock import clock
+from aaiclick.error_codes import TOO_MANY_SIMULTANEOUS_QUERIES
 from aaiclick.errors import ApplyError, VerificationError
 from aaiclick.printable import rows_that
 from aaiclick.routine import Command, Nonce, Routine, Rows, number, text
@@ -45,6 +46,10 @@ WINDOW: Settings = (
 UNTIL_SWAPPED: Settings = (*WINDOW, *NO_MERGES, *ROOMY)
 """What the new table has beside its own settings until it is in place."""
 _NAMES = frozenset(name for name, _ in UNTIL_SWAPPED)
+_TOGETHER = 20
+"""How many partitions are added by one ALTER."""
+_BEFORE_ALL = frozenset({TOO_MANY_SIMULTANEOUS_QUERIES})
+"""What the server answers before it has done anything of a statement."""
 _SECONDS = 3600.0
 """Seconds that hosts may take to fetch the parts of the new table, which may be all of its bytes."""
 
@@ -117,9 +122,8 @@ def attach_staged(shard: Shard, mark: ReplicatedMark, names: Sequence[str], sett
     listed: dict[str, list[str]] = {}
     for name, partition in rows:
         listed.setdefault(text(name), []).append(text(partition))
-    for name in names:
-        for partition in listed.get(name, ()):
-            yield from attach_one(shard, mark, partition, qualified(mark.staged_in, name), settings)
+    taken = [(partition, qualified(mark.staged_in, name)) for name in names for partition in listed.get(name, ())]
+    yield from attach_in_order(shard, mark, taken, settings)
 
 
 def _staged_partitions(mark: ReplicatedMark) -> Routine[Rows]:
@@ -132,16 +136,27 @@ def _staged_partitions(mark: ReplicatedMark) -> Routine[Rows]:
     )
 
 
-def attach_one(shard: Shard, mark: ReplicatedMark, partition: str, source: str, settings: Settings) -> Routine[None]:
-    """Add one partition of a table that the worker of a shard has, to which it is sent by itself."""
-    yield from at_host(_attach(shard.source.database, mark, partition, source, settings), shard.peer)
+def attach_in_order(
+    shard: Shard, mark: ReplicatedMark, taken: Sequence[tuple[str, str]], settings: Settings
+) -> Routine[None]:
+    """Add partitions, each of a table that the worker of a shard has, to which that is sent by itself. Not to be
+    repeated, as above."""
+    for first in range(0, len(taken), _TOGETHER):
+        several = taken[first : first + _TOGETHER]
+        yield from at_host(_attach(shard.source.database, mark, several, settings), shard.peer)
 
 
-def _attach(database: str, mark: ReplicatedMark, partition: str, source: str, settings: Settings) -> Routine[None]:
+def _attach(
+    database: str, mark: ReplicatedMark, several: Sequence[tuple[str, str]], settings: Settings
+) -> Routine[None]:
     # By UUID: ATTACH takes a name, and what another table got could not be taken out again.
     yield from require_table(database, mark.shadow_name, mark.shadow)
-    attached = attach_partition_from(partition, source)
-    yield from shortly(ddl(alter_table(qualified(database, mark.shadow_name), attached), dict(settings)))
+    # The server carries them out in this order. One that fails leaves those before it: sent again, the same ALTER
+    # would add them a second time.
+    attached = [attach_partition_from(partition, source) for partition, source in several]
+    sql = alter_table(qualified(database, mark.shadow_name), *attached)
+    command = Command(sql, settings=merged(DDL, dict(settings)), long=True)
+    yield from shortly(send(command, _BEFORE_ALL))
 
 
 def _shadow_rows(database: str, mark: ReplicatedMark) -> Routine[int]:
@@ -172,11 +187,13 @@ def until_complete(shard: Shard, name: str, seconds: float = _SECONDS) -> Routin
     Raises ApplyError with the hosts that do not after so many ``seconds``.
     """
     database, reach = shard.source.database, shard.reach
-    wait, began = Wait(0.02, 1.0), (yield from clock())
+    wait, began, whole = Wait(0.02, 1.0), (yield from clock()), True
     while True:
-        seen = yield from parts_on_hosts(reach.topology, database, name)
+        seen = yield from parts_on_hosts(reach.topology, database, name, whole=whole)
         if seen.alike(reach):
             return
+        # Where one does not answer it takes seconds to find that out, and once each time is enough.
+        whole = reach.places <= seen.hosts.keys()
         # A host that does not answer is not waited for as long as one that is fetching.
         if (yield from is_long(wait, began)):
             require_all(reach, seen.hosts, shard.source.name)

@@ -68,7 +68,7 @@ def set_everywhere(database: str, name: str, wanted: Settings, reach: Reach) -> 
     commands = ([modify_settings(given)] if given else []) + ([reset_setting(*unset)] if unset else [])
     # In one statement: both are settings of each replica, and every host is waited for once.
     altered = alter_table(qualified(database, name), *commands, parentheses=len(commands) > 1)
-    yield from everywhere(ddl(altered), reach)
+    yield from everywhere(ddl(altered), reach, repeatable=True)
 
 
 def saved(definition: str, wanted: Settings) -> dict[str, str]:

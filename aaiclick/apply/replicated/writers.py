@@ -122,9 +122,11 @@ def emit_fence_event_on_hosts(reach: Reach, event: WritersRefused | WritersAdmit
 def until_fenced(reach: Reach, database: str, name: str, seconds: float, *, up: bool) -> Routine[None]:
     """Wait until every host shows the fence of a table (``up``), or shows none. Raises ApplyError with the hosts that
     do not after so many ``seconds``."""
-    wait, began = Wait(0.02, 1.0), (yield from clock())
+    wait, began, whole = Wait(0.02, 1.0), (yield from clock()), not reach.without
     while True:
-        found = yield from tables_by_name(reach.topology, database, (name,))
+        found = yield from tables_by_name(reach.topology, database, (name,), whole=whole)
+        # Where one does not answer it takes seconds to find that out, and once each time is enough.
+        whole = reach.places <= found.keys()
         other = [
             place
             for place in reach.places

@@ -4,17 +4,19 @@ whether it can take part in a copy now."""
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT
 from aaiclick.clickhouse.shared.ask_all import ask_all
+from aaiclick.clickhouse.shared.who_answers import ask_who_answers
 from aaiclick.clickhouse.topology import LOOK, Topology
 from aaiclick.routine import Query, Routine, Rows, number, text
 from aaiclick.sql.hex_text import hexed
 
 _UUIDS = "database = unhex({db:String}) AND has(splitByChar(',', {names:String}), hex(name))"
 _TABLE = "database = unhex({db:String}) AND table = unhex({name:String})"
+_PART = "toInt64(_shard_num), partition_id, name, toInt64(rows), hash_of_all_files, toInt64(max_block_number)"
 _FENCED = f"toInt64(position(create_table_query, 'CONSTRAINT {FENCE_CONSTRAINT} CHECK ') > 0)"
 
 
@@ -47,18 +49,19 @@ def tables_everywhere(reach: Reach, database: str, names: Collection[str], what:
     return {place: found.get(place, {}) for place in reach.places}
 
 
-def tables_by_name(topology: Topology, database: str, names: Collection[str]) -> Routine[Named]:
-    """What has these names on every host that answers."""
-    # In hex: a name may hold a comma, or bytes that are no text. The row of ``system.one`` tells a host that has none
-    # of them from one that does not answer.
-    rows = yield Query(
+def tables_by_name(topology: Topology, database: str, names: Collection[str], *, whole: bool = True) -> Routine[Named]:
+    """What has these names on every host that answers. ``whole``: all are expected to."""
+    # In hex: a name may hold a comma, or bytes that are no text.
+    rows, answered = yield from ask_who_answers(
+        topology,
         f"SELECT toInt64(_shard_num), hex(name), toString(uuid), {_FENCED}, engine_full FROM "
-        f"{topology.everywhere('system.tables')} WHERE {_UUIDS} UNION ALL SELECT toInt64(_shard_num), '', '', "
-        f"toInt64(0), '' FROM {topology.everywhere('system.one')}",
+        f"{topology.everywhere('system.tables')} WHERE {_UUIDS}",
+        "'', '', toInt64(0), ''",
         {"db": hexed(database), "names": ",".join(hexed(name) for name in sorted(names))},
-        LOOK,
+        whole=whole,
     )
-    return _named(rows)
+    found = _named(rows)
+    return {place: found.get(place, {}) for place in sorted(answered)}
 
 
 def _named(rows: Rows) -> Named:
@@ -81,6 +84,8 @@ class PartsSeen:
 
     hosts: Mapping[int, frozenset[PartKey]]
     """For each host that answered, by its place."""
+    highest: Mapping[int, Mapping[str, int]] = field(default_factory=dict[int, Mapping[str, int]])
+    """For each of them the highest block number of each partition, for which they count anew."""
 
     def alike(self, reach: Reach) -> bool:
         """True where every host has the same parts."""
@@ -92,22 +97,39 @@ class PartsSeen:
         return tuple(sorted(each for each in reach.places if self.hosts.get(each) != wanted))
 
 
-def parts_on_hosts(topology: Topology, database: str, name: str) -> Routine[PartsSeen]:
-    """The active parts of a table on every host that answers. Parts without rows are left out."""
-    # ``system.one``: a host without parts is not one that does not answer.
-    rows = yield Query(
-        "SELECT toInt64(_shard_num), partition_id, name, toInt64(rows), hash_of_all_files FROM "
-        f"{topology.everywhere('system.parts')} WHERE {_TABLE} AND active AND rows > 0 UNION ALL SELECT "
-        f"toInt64(_shard_num), '', '', toInt64(0), '' FROM {topology.everywhere('system.one')}",
+def parts_on_hosts(topology: Topology, database: str, name: str, *, whole: bool = True) -> Routine[PartsSeen]:
+    """The active parts of a table on every host that answers. Parts without rows are left out. ``whole``: all are
+    expected to."""
+    rows, answered = yield from ask_who_answers(
+        topology,
+        f"SELECT {_PART} FROM {topology.everywhere('system.parts')} WHERE {_TABLE} AND active AND rows > 0",
+        "'', '', toInt64(0), '', toInt64(0)",
         {"db": hexed(database), "name": hexed(name)},
-        LOOK,
+        whole=whole,
     )
-    found: dict[int, set[PartKey]] = {}
-    for place, partition, part, count, files in rows:
-        listed = found.setdefault(number(place), set())
-        if text(part):
-            listed.add((text(partition), text(part), number(count), text(files)))
-    return PartsSeen({place: frozenset(listed) for place, listed in found.items()})
+    return _parts_seen(rows, answered)
+
+
+def parts_on_all(reach: Reach, database: str, name: str) -> Routine[PartsSeen]:
+    """The same of all hosts. Raises ApplyError where one does not answer."""
+    rows = yield from ask_all(
+        reach,
+        f"SELECT {_PART} FROM {reach.topology.everywhere('system.parts')} WHERE {_TABLE} AND active AND rows > 0",
+        {"db": hexed(database), "name": hexed(name)},
+        name,
+    )
+    return _parts_seen(rows, reach.places)
+
+
+def _parts_seen(rows: Rows, answered: Collection[int]) -> PartsSeen:
+    found: dict[int, set[PartKey]] = {place: set() for place in answered}
+    highest: dict[int, dict[str, int]] = {place: {} for place in answered}
+    for row in rows:
+        place, partition, part = number(row[0]), text(row[1]), text(row[2])
+        if part and place in found:
+            found[place].add((partition, part, number(row[3]), text(row[4])))
+            highest[place][partition] = max(number(row[5]), highest[place].get(partition, -1))
+    return PartsSeen({place: frozenset(listed) for place, listed in found.items()}, highest)
 
 
 def highest_blocks(reach: Reach, database: str, name: str) -> Routine[Mapping[int, Mapping[str, int]]]:
