@@ -174,6 +174,7 @@ EVERY: dict[str, int] = {
     "tests/plan/test_views_altered.py::test_a_view_follows_a_renamed_column": 4,
     "tests/plan/test_views_altered.py::test_a_view_is_altered_and_its_types_follow": 16,
     "tests/plan/test_views_over_merge.py::test_they_show_what_the_table_has": 3,
+    "tests/reliability/test_away_sources.py::test_the_source_of_a_view": 9,
     "tests/reliability/test_belated.py::test_an_exchange_that_comes_while_its_table_is_dropped_takes_no_rows_along": 2,
     "tests/reliability/test_belated.py::test_an_exchange_that_happened_is_known_whatever_came_of_the_run": 2,
     "tests/reliability/test_belated.py::test_rows_of_a_table_that_the_new_version_made_are_not_converted": 2,

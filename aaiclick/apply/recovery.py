@@ -18,9 +18,10 @@ from aaiclick.apply.rebuild.views import open_shadow
 from aaiclick.apply.restored_marks import is_restored, settle_restored
 from aaiclick.apply.run import ApplyOptions, Site
 from aaiclick.clickhouse.merges import release_copies, restart_merges, stop_merges
-from aaiclick.clickhouse.names import label, parse_name
+from aaiclick.clickhouse.names import PROBE_PREFIX, label, parse_name
 from aaiclick.clickhouse.parts import Part
 from aaiclick.clickhouse.statements import drop_table
+from aaiclick.clickhouse.storages import away, storage
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.errors import ApplyError
 from aaiclick.events import Note
@@ -28,7 +29,7 @@ from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.printable import rows_text, verb_for
 from aaiclick.routine import Emit, Nonce, Routine, text
 from aaiclick.state.kept_tables import keep
-from aaiclick.state.owned import Owned, read_owned
+from aaiclick.state.owned import Owned, read_owned, staging_tables
 from aaiclick.state.rebuild_mark import Mark
 
 _TRIES = 3
@@ -66,6 +67,10 @@ def recover_killed_runs(
     chosen = options if options is not None else ApplyOptions()
     database, died = owned.database, bool(owned.tombstones)
     result: list[Recovered] = []
+    for table in owned.tables:
+        # A run was killed while it asked whether a storage is gone: this has its UUID, and no rows.
+        if table.name.startswith(PROBE_PREFIX) and not table.rows:
+            yield from drop_table(database, table.name, sync=True)
     # Marks first, unmarked tables second: what a mark names is no table of an unknown run.
     for found in owned.marks():
         if isinstance(found, str):
@@ -83,6 +88,23 @@ def recover_killed_runs(
         if each.action == "left":
             yield Emit(Note(f"{database}.{each.object}: {each.reason}. It is left as it is", "warning"))
     return tuple(result)
+
+
+def only_waits(owned: Owned) -> Routine[bool]:
+    """Whether each mark stands for a table that is not there (any more): nothing is under way then, and nothing that is
+    kept is needed for it."""
+    if owned.replicated_marks() or owned.replicated_backfills():
+        return False
+    for mark in (*owned.marks(), *owned.backfill_marks()):
+        # Behind an exchange the old table is kept or dropped only when the new one was seen.
+        if isinstance(mark, str) or (isinstance(mark, Mark) and (mark.phase != "copy" or mark.shadow)):
+            return False
+        absent = False
+        for uuid in (mark.source,) if isinstance(mark, Mark) else mark.sources:
+            absent = absent or (yield from storage(owned.database, uuid)) is None
+        if not absent:
+            return False
+    return True
 
 
 def _settle(database: str, left: Mark, options: ApplyOptions, resume: bool) -> Routine[Recovered]:
@@ -123,6 +145,13 @@ def _settled(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> 
             "left",
             "the new table is in place before its copy was complete: somebody exchanged the tables by hand",
         )
+    if found.shadow is None and (how := (yield from away(database, mark.shadow))):
+        # The old table has what came late, and the new one may refuse writers: both wait for it. The chunks are in it.
+        for name in (yield from staging_tables(database, mark, mark.work.table)):
+            if name != mark.filled:
+                yield from drop_table(database, name)
+        said = f"the new table was {how} by somebody else. Once it is there again, the next start brings it to its end"
+        return Recovered(mark.table, "left", said)
     if found.shadow is None or found.shadow.database != database:
         return (yield from _without_the_new(database, mark, found, options))
     # A paused run has just renamed the old table to drop it: the mark has to be read again.

@@ -75,15 +75,14 @@ def stop_merges(table: Physical, seconds: float = 600.0) -> Routine[None]:
         wait = yield from rest(wait, f"a merge of {table.name} to end")
 
 
-def restart_merges(database: str, uuid: str, saved: Settings) -> Routine[None]:
-    """Put the settings of a storage back, lift its fence and start its merges, whatever it is called now.
-
-    Nothing is done where it is gone.
-    """
+def restart_merges(database: str, uuid: str, saved: Settings) -> Routine[bool]:
+    """Put the settings of a storage back, lift its fence and start its merges, whatever it is called now; False where
+    it is not there."""
     table = yield from restore_settings(database, uuid, saved)
     if table is not None:
         # By name: somebody may have renamed it since it was looked for.
         yield from start_merges_of(table.database, table.name, uuid)
+    return table is not None
 
 
 def restore_settings(database: str, uuid: str, saved: Settings) -> Routine[Physical | None]:

@@ -34,6 +34,9 @@ STAGED_PREFIX = f"{PREFIX}staged_"
 MAX_BYTES = 200
 """No name of ours is longer."""
 
+PROBE_PREFIX = f"{PREFIX}probe_"
+"""Empty tables that ask whether a UUID is free (``clickhouse/storages.py``), for as long as one statement takes."""
+
 _ON_DISK = frozenset({"Atomic", "Ordinary", "Overlay", "Replicated"})
 _LABEL = 32
 """Characters of a table's name that stand in a name of ours."""
@@ -41,14 +44,15 @@ _PLAIN = re.compile(r"[A-Za-z0-9_]+\Z")
 _HASHED = re.compile(r"(?:.*_)?[0-9a-f]{10}\Z", re.DOTALL)
 _NONCE = re.compile(r"[0-9a-z]{1,32}\Z")
 _NAME = re.compile(
-    PREFIX + r"(?P<kind>scratch|new|stage|taken|old|mark)_(?P<nonce>[0-9a-z]{1,32})(?:_(?P<rest>.+))?\Z", re.DOTALL
+    PREFIX + r"(?P<kind>scratch|new|stage|taken|old|mark|probe)_(?P<nonce>[0-9a-z]{1,32})(?:_(?P<rest>.+))?\Z",
+    re.DOTALL,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class OurName:
-    """A name read back. ``kind``: scratch, new, stage, taken, old or mark; ``label`` is the table's name, perhaps
-    shortened."""
+    """A name read back. ``kind``: scratch, new, stage, taken, old, mark or probe; ``label`` is the table's name,
+    perhaps shortened."""
 
     kind: str
     nonce: str
@@ -93,13 +97,18 @@ def mark_table(nonce: str, table: str) -> str:
     return _checked(f"{PREFIX}mark_{_nonce(nonce)}_{label(table)}")
 
 
+def probe_table(nonce: str) -> str:
+    """A table that asks whether a UUID is free."""
+    return f"{PROBE_PREFIX}{_nonce(nonce)}"
+
+
 def parse_name(name: str) -> OurName | None:
-    """The parts of a scratch, shadow, staging, taken, kept or mark name; None for every other name."""
+    """The parts of a scratch, shadow, staging, taken, kept, mark or probe name; None for every other name."""
     match = _NAME.match(name)
     if match is None:
         return None
     kind, nonce, rest = match["kind"], match["nonce"], match["rest"] or ""
-    if kind == "scratch":
+    if kind in ("scratch", "probe"):
         return None if rest else OurName(kind, nonce)
     # The number of the chunk stands in front of the label.
     if kind == "stage":

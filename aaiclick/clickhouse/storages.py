@@ -13,17 +13,17 @@ import re
 from collections.abc import Sequence
 
 from aaiclick.catalog.read import NIL_UUID, real_uuid
-from aaiclick.clickhouse.names import GUARD
+from aaiclick.clickhouse.names import GUARD, PROBE_PREFIX, probe_table
 from aaiclick.clickhouse.refusable import rows_or_refusal
-from aaiclick.clickhouse.statements import ask, ddl
+from aaiclick.clickhouse.statements import CREATE, ask, ddl, drop_table, send
 from aaiclick.clickhouse.tables import CONSTRAINED, Physical, physical
-from aaiclick.error_codes import BAD_ARGUMENTS, UNKNOWN_TABLE
+from aaiclick.error_codes import BAD_ARGUMENTS, NOT_ENOUGH_SPACE, TABLE_ALREADY_EXISTS, UNKNOWN_TABLE
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
-from aaiclick.routine import Nonce, Query, Routine, number, text
+from aaiclick.routine import Command, Nonce, Query, Routine, number, text
 from aaiclick.sql.clauses import add_constraint, drop_constraint
-from aaiclick.sql.ddl import alter_table, alter_table_first
+from aaiclick.sql.ddl import alter_table, alter_table_first, create
 from aaiclick.sql.hex_text import hexed
-from aaiclick.sql.quoting import qualified, quote_name
+from aaiclick.sql.quoting import qualified, quote_name, quote_string
 
 _GUARD = re.compile(rf"{GUARD}[0-9a-z]+")
 _LOOKS = 5
@@ -32,6 +32,8 @@ _LOOKS = 5
 _BY_UUID = (
     "engine NOT IN ('Alias', 'MaterializedView') AND (toString(uuid) = {uuid:String} OR (database = unhex({db:String}) "
     f"AND toString(uuid) = '{NIL_UUID}' AND position(arrayStringConcat(data_paths, ' '), {{uuid:String}}) > 0))"
+    # A table that only asks whether the UUID is free (``_is_held``) is no storage.
+    f" AND NOT startsWith(name, '{PROBE_PREFIX}')"
 )
 
 
@@ -60,9 +62,15 @@ def storage(database: str, uuid: str) -> Routine[Physical | None]:
     return None
 
 
-def away(uuid: str) -> Routine[str]:
-    """How a storage that has no name now may come back: 'detached' (ATTACH), or 'dropped' (UNDROP, for some minutes).
-    '' where it is there, gone for good, or where this server does not say."""
+def away(database: str, uuid: str) -> Routine[str]:
+    """How a storage that has no name now may come back: what was done to it, for a sentence. '' where it is gone for
+    good, or where this server does not say. Only under the lease of the database, in which the question is put."""
+    how = yield from listed_away(uuid)
+    return how or ("taken away with its database" if (yield from _is_held(database, uuid)) else "")
+
+
+def listed_away(uuid: str) -> Routine[str]:
+    """What the server lists of it: 'detached' (ATTACH), or 'dropped' (UNDROP, for some minutes); '' where neither."""
     for how, listed in (("detached", "system.detached_tables"), ("dropped", "system.dropped_tables")):
         # An older server has no such table, and some users may not read it.
         rows = yield from rows_or_refusal(
@@ -71,6 +79,30 @@ def away(uuid: str) -> Routine[str]:
         if rows and number(rows[0][0]):
             return how
     return ""
+
+
+def _is_held(database: str, uuid: str) -> Routine[bool]:
+    """Whether the server still has a storage with this UUID, under whatever name, or in a database that was detached as
+    a whole and is listed nowhere.
+
+    Such a UUID is given to no other table (57): neither while the server knows of it, nor while its directory is there.
+    So where a table can be made with it, the storage is gone, and nothing can be taken from anybody.
+    """
+    nonce = text((yield Nonce(signed=True))[0][0])
+    probe = probe_table(nonce)
+    clauses = (f"UUID {quote_string(uuid)}", "(asks UInt8)", "ENGINE = MergeTree ORDER BY tuple()")
+    try:
+        yield from send(Command(create("TABLE", qualified(database, probe), *clauses), settings=CREATE))
+    except OutcomeUnknownError:
+        raise
+    except StatementError as error:
+        if error.code == NOT_ENOUGH_SPACE:
+            raise
+        # Any other refusal is no answer: a Replicated database lets nobody choose.
+        return error.code == TABLE_ALREADY_EXISTS
+    # SYNC: otherwise it would itself be listed as dropped for some minutes. Killed before it, the next run drops it.
+    yield from drop_table(database, probe, sync=True)
+    return False
 
 
 def alter_storage(table: Physical, commands: Sequence[str]) -> Routine[None]:
@@ -197,9 +229,8 @@ def require_in_place(table: Physical, error: Exception) -> Routine[None]:
     now = yield from storage(table.database, table.uuid)
     what, where = "renamed", f"it is {now.database}.{now.name} now, as it was" if now is not None else ""
     if now is None:
-        what = yield from away(table.uuid)
+        what = yield from away(table.database, table.uuid)
         where = "it can be brought back, and a start that finds it there gives it its settings back"
     if not what:
-        # In a database that was detached as a whole it is shown nowhere.
-        what, where = "dropped, or taken away with its database,", "its rows are not to be found"
+        what, where = "dropped", "its rows are not to be found"
     raise ApplyError(f"{table.name} was {what} by somebody else while it was rebuilt: {where}. Run again") from error

@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 
 from aaiclick.clickhouse.features import FENCE, is_fenced
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT
+from aaiclick.clickhouse.storages import listed_away, storage
 from aaiclick.commands.decide import status_of
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import make_plan
@@ -13,6 +14,7 @@ from aaiclick.commands.newer_version import begun_by
 from aaiclick.commands.report import HostStatus, KeptTable, Status
 from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
+from aaiclick.state.backfill_mark import BackfillMark
 from aaiclick.state.kept_tables import LAST_MOMENT, KeptRow
 
 
@@ -24,16 +26,7 @@ def validate(schema: Schema, database: str | None) -> Routine[Status]:
     state, differences = status_of(planned)
     pending = tuple(f"{step.object}: {step.change} (left alone)" for step in planned.plan.steps if step.optional)
     notes = tuple(dict.fromkeys((*planned.plan.notes, *pending)))
-    waiting = [
-        mark if isinstance(mark, str) else f"a {mark.work.kind} of {mark.table} was not finished"
-        for mark in found.owned.marks()
-    ]
-    backfills = (*found.owned.backfill_marks(), *found.owned.replicated_backfills())
-    waiting += [
-        mark if isinstance(mark, str) else f"the materialized view {mark.work.view} was not brought to its end"
-        for mark in backfills
-    ]
-    waiting += _begun(found)
+    waiting = [*(yield from _marked(found)), *_begun(found)]
     hosts: tuple[HostStatus, ...] = ()
     if not found.topology.single:
         from aaiclick.commands.inspection.host_states import host_states
@@ -58,6 +51,38 @@ def validate(schema: Schema, database: str | None) -> Routine[Status]:
         hosts=hosts,
         fenced=_fenced(found),
     )
+
+
+def _marked(found: Inspection) -> Routine[list[str]]:
+    """Copies and views that were begun and are not finished."""
+    said: list[str] = []
+    database = found.catalog.database
+    for mark in found.owned.marks():
+        if isinstance(mark, str):
+            said.append(mark)
+            continue
+        uuid = mark.source if mark.phase == "copy" else mark.shadow
+        away = yield from _away(database, mark.table, uuid)
+        said.append(f"a {mark.work.kind} of {mark.table} was not finished{away}")
+    for feed in (*found.owned.backfill_marks(), *found.owned.replicated_backfills()):
+        if isinstance(feed, str):
+            said.append(feed)
+            continue
+        away = ""
+        if isinstance(feed, BackfillMark):
+            for name, uuid in zip(feed.work.sources, feed.sources, strict=True):
+                away = away or (yield from _away(database, name, uuid))
+        said.append(f"the materialized view {feed.work.view} was not brought to its end{away}")
+    return said
+
+
+def _away(database: str, name: str, uuid: str) -> Routine[str]:
+    """What a mark waits for, and how that ends; '' for nothing."""
+    if not uuid or (yield from storage(database, uuid)) is not None:
+        return ""
+    # Whether a database that was detached as a whole has it is only asked under the lease.
+    how = (yield from listed_away(uuid)) or "taken away"
+    return f" ({name} was {how}: it is finished when that is there again, or given up when it is gone for good)"
 
 
 def _fenced(found: Inspection) -> tuple[str, ...]:

@@ -9,12 +9,13 @@ from contextlib import closing
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema
+from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, validate_schema
+from aaiclick.api.prune import prune_kept
 from aaiclick.clients.opening import open_url
 from aaiclick.errors import ApplyError, LeaseLostError, SchemaAheadError
 from aaiclick.routine import Command, Effect
 from aaiclick.testing.engine import EmbeddedEngine
-from tests.reliability.driving import Driver, ensuring
+from tests.reliability.driving import DEAD, Driver, KilledError, ensuring
 
 COLUMNS = [Column("id", "UInt64"), Column("v", "String")]
 OLD, NEW = (
@@ -29,6 +30,12 @@ AWAY = {
         ("RENAME TABLE {db}.t TO {db}.moved", "DETACH TABLE {db}.moved"),
         ("ATTACH TABLE {db}.moved",),
         "moved",
+    ),
+    # In a database that is detached it is listed nowhere.
+    "with its database": (
+        ("CREATE DATABASE {db}_else", "RENAME TABLE {db}.t TO {db}_else.t", "DETACH DATABASE {db}_else"),
+        ("ATTACH DATABASE {db}_else", "RENAME TABLE {db}_else.t TO {db}.back", "DROP DATABASE {db}_else"),
+        "back",
     ),
 }
 
@@ -113,6 +120,39 @@ def test_the_mark_of_one_that_is_gone_for_good_goes(aaiclick_client: Client, tak
     say(aaiclick_client, taken, ("UNDROP TABLE {db}.t", "DROP TABLE {db}.t SYNC"))
     ensure_schema(aaiclick_client, NEW, database=taken, policy=Policy.lossless())
     assert marks(aaiclick_client, taken) == 0
+
+
+@pytest.mark.parametrize("taken", ["with its database"], indirect=True)
+def test_the_mark_goes_when_the_detached_database_is_dropped_for_good(aaiclick_client: Client, taken: str) -> None:
+    ensure_schema(aaiclick_client, NEW, database=taken, policy=Policy.lossless())
+    assert marks(aaiclick_client, taken) == 1
+    say(aaiclick_client, taken, ("ATTACH DATABASE {db}_else", "DROP DATABASE {db}_else SYNC"))
+    ensure_schema(aaiclick_client, NEW, database=taken)
+    assert marks(aaiclick_client, taken) == 0
+
+
+@pytest.mark.parametrize("taken", ["for good", "with its database"], indirect=True)
+def test_meanwhile_it_is_said_and_stands_in_the_way_of_nothing(aaiclick_client: Client, taken: str) -> None:
+    said = validate_schema(aaiclick_client, OLD, database=taken).unfinished
+    assert "it is finished when that is there again, or given up when it is gone for good" in said
+    assert prune_kept(aaiclick_client, taken) == ()
+
+
+@pytest.mark.parametrize("taken", ["dropped"], indirect=True)
+def test_a_run_that_is_killed_while_it_asks_for_the_storage(
+    aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, taken: str
+) -> None:
+    say(aaiclick_client, taken, ("UNDROP TABLE {db}.t", "DROP TABLE {db}.t SYNC"))
+
+    def kill(effect: Effect) -> None:
+        if isinstance(effect, Command) and "DROP TABLE" in effect.sql and "_aaiclick_probe_" in effect.sql:
+            raise KilledError
+
+    with closing(open_url(aaiclick_engine.url)) as connection, pytest.raises(KilledError):
+        Driver(connection, before=kill).run(ensuring(NEW, taken, Policy.lossless(), DEAD))
+    ensure_schema(aaiclick_client, NEW, database=taken, policy=Policy.lossless())
+    left = f"SELECT count() FROM system.tables WHERE database = '{taken}' AND name LIKE '_aaiclick_probe%'"
+    assert (str(aaiclick_client.command(left)), marks(aaiclick_client, taken)) == ("0", 0)
 
 
 def marks(client: Client, database: str) -> int:

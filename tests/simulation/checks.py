@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -73,12 +74,25 @@ def _waiting_for_somebody(scene: Scene) -> set[int]:
     part."""
     if not scene.stray:
         return set()
+    held = _held_by_waiting_marks(scene)
     return {
         row
         for name, storage in _tables(scene).items()
-        if name.startswith(KEPT) and '"expires":0' in storage.comment
+        if (name.startswith(KEPT) and '"expires":0' in storage.comment) or name in held
         for row, _ in storage.rows
     }
+
+
+def _held_by_waiting_marks(scene: Scene) -> set[str]:
+    """Marks of tables that an operator has dropped and could still bring back, and what they name."""
+    found: set[str] = set()
+    for name, mark in _tables(scene).items():
+        if name.startswith(MARK_PREFIX) and any(uuid in mark.comment for uuid in scene.world.server.dropped):
+            said = json.loads(mark.comment)
+            uuid = said["source"] if said["phase"] == "copy" else said["shadow"]
+            if uuid in scene.stray and scene.world.server.waits(uuid):
+                found |= {name, said["shadow_name"], said["filled"]}
+    return found
 
 
 def _values_moved_once(scene: Scene) -> list[str]:
@@ -131,6 +145,7 @@ def _left(scene: Scene, kept: bool) -> list[str]:
         else set()
     )
     waiting |= {name for name in names if name.startswith((TOMBSTONE_PREFIX, LOCK)) and scene.disturbed}
+    waiting |= _held_by_waiting_marks(scene) if kept else set()
     if kept and scene.clock_set and '"due":null' not in _tables(scene)[RECORDS].comment:
         # A run that lost its lease to the server's clock goes on until it looks at its lock. The start that collects
         # the former lock undoes what it left.

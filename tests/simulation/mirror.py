@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from aaiclick.clickhouse.names import PROBE_PREFIX
 from aaiclick.clients.failures import statement_error
 from aaiclick.clients.opening import Opened
 from aaiclick.errors import StatementError
@@ -42,6 +43,7 @@ _MASKED: dict[str, tuple[int, ...]] = {
 }
 """What differs by nature: bytes, hashes, paths, the order in a set."""
 _ONLY_OF_THE_ENGINE = ("SELECT name FROM system.settings",)
+_PROBE = re.compile(r" UUID '([0-9a-f-]{36})'")
 _DEADLINE = 20.0
 _MERGES = 5
 
@@ -139,6 +141,11 @@ class Mirror:
         sql = self._timed(effect.sql)
         if engine.untagged(sql)[0].startswith("CREATE TABLE ") and self.server.serial > before:
             sql = self._with_uuid(sql, effect.database or DATABASE)
+        elif said is None and PROBE_PREFIX in sql and (asked := _PROBE.search(sql)) and asked[1] in self.server.dropped:
+            # Gone by the schedule's clock. By the engine's own it has some minutes more.
+            other = self.server.fresh_uuid()
+            sql = sql.replace(asked[1], other)
+            self._probed(effect.sql).uuid = other
         try:
             self.connection.command(replace(effect, sql=sql, beside=None))
         except StatementError as error:
@@ -245,6 +252,9 @@ class Mirror:
 
     def _timed(self, sql: str) -> str:
         """With the schedule's time in it."""
+        if "system.dropped_tables" in sql:
+            gone = ",".join(uuid for uuid in self.server.dropped if not self.server.waits(uuid))
+            return f"{sql} AND NOT has(splitByChar(',', '{gone}'), toString(uuid))"
         if "now" not in sql and "uptime()" not in sql and "metadata_modification_time" not in sql:
             return sql
         moment = int(self.server.now * 1000)
@@ -262,6 +272,10 @@ class Mirror:
         assert storage is not None
         head, _, rest = sql.partition(" (`")
         return f"{head} UUID '{storage.uuid}' (`{rest}"
+
+    def _probed(self, sql: str) -> Storage:
+        made = created(engine.untagged(sql)[0])
+        return self.server.databases[made.database][made.name]
 
     @staticmethod
     def _of_model(carry_out: Callable[[], T]) -> tuple[T | None, StatementError | None]:

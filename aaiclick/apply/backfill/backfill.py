@@ -21,7 +21,7 @@ from aaiclick.clickhouse.features import FENCE
 from aaiclick.clickhouse.merges import restart_merges, saved_settings, stop_merges
 from aaiclick.clickhouse.parts import parts
 from aaiclick.clickhouse.statements import CREATE, drop_table, send
-from aaiclick.clickhouse.storages import storage
+from aaiclick.clickhouse.storages import away, storage
 from aaiclick.clickhouse.tables import Physical, physical, require_table
 from aaiclick.clickhouse.write_fence import lift_fence, raise_fence
 from aaiclick.error_codes import TABLE_ALREADY_EXISTS
@@ -70,8 +70,8 @@ def apply_backfill(work: BackfillWork, site: Site) -> Routine[Done]:
         raise
     # Writers before the fill: what they write from now on goes through the view, and the fill takes blocks up to
     # ``high`` alone. So no row comes in twice, and none is missing.
-    mark = yield from open_again(database, mark)
-    return Done((yield from _end(database, mark, options)))
+    mark, absent = yield from open_again(database, mark)
+    return Done((yield from _end(database, mark, absent, options)))
 
 
 def finish_backfills(owned: Owned, options: ApplyOptions) -> Routine[tuple[str, ...]]:
@@ -100,8 +100,8 @@ def finish_backfills(owned: Owned, options: ApplyOptions) -> Routine[tuple[str, 
             yield from undo_backfill(database, found)
             continue
         closed = (yield from _close_again(found, database, options)) if found.phase == "opening" else found
-        mark = yield from open_again(database, closed)
-        yield from _end(database, mark, options)
+        mark, absent = yield from open_again(database, closed)
+        yield from _end(database, mark, absent, options)
     return tuple(settled)
 
 
@@ -186,9 +186,9 @@ def _close_again(mark: BackfillMark, database: str, options: ApplyOptions) -> Ro
     return mark
 
 
-def open_again(database: str, mark: BackfillMark) -> Routine[BackfillMark]:
-    """Send the statements that are left, then let writers in. Where the server refuses one, the old view is made
-    again."""
+def open_again(database: str, mark: BackfillMark) -> Routine[tuple[BackfillMark, frozenset[str]]]:
+    """Send the statements that are left, then let writers in; the mark, and the sources that are not there. Where the
+    server refuses one, the old view is made again."""
     first = mark.sent
     while mark.phase == "opening" and mark.sent < len(mark.work.statements):
         sql = mark.work.statements[mark.sent]
@@ -206,8 +206,7 @@ def open_again(database: str, mark: BackfillMark) -> Routine[BackfillMark]:
     if mark.phase == "opening":
         # Said before the fence goes: a run that finds 'opening' without a fence would put it up again.
         mark = yield from update_backfill_mark(database, replace(mark, phase="open"))
-    yield from _lift(database, mark)
-    return mark
+    return mark, (yield from _lift(database, mark))
 
 
 def _put_back(database: str, mark: BackfillMark, error: Exception) -> Routine[None]:
@@ -228,9 +227,13 @@ def _put_back(database: str, mark: BackfillMark, error: Exception) -> Routine[No
 
 def undo_backfill(database: str, mark: BackfillMark) -> Routine[None]:
     """Writers first, then merges, then the mark."""
-    yield from _lift(database, mark)
-    yield from _release(database, mark)
-    yield from drop_backfill_mark(database, mark)
+    absent = yield from _lift(database, mark)
+    absent |= yield from _release(database, mark)
+    if not (yield from _waits_for(database, mark, absent)):
+        yield from drop_backfill_mark(database, mark)
+    elif mark.phase != "closing":
+        # The view is as it was before, so all that is left is to let writers in.
+        yield from update_backfill_mark(database, replace(mark, phase="closing", sent=0))
 
 
 def _quietly(database: str, mark: BackfillMark, error: Exception) -> Routine[None]:
@@ -245,38 +248,60 @@ def _quietly(database: str, mark: BackfillMark, error: Exception) -> Routine[Non
         )
 
 
-def _lift(database: str, mark: BackfillMark) -> Routine[None]:
+def _lift(database: str, mark: BackfillMark) -> Routine[frozenset[str]]:
+    """Let writers in; the UUIDs of the sources that are not there."""
+    absent: set[str] = set()
     for uuid in mark.sources if mark.fenced else ():
         # By UUID: the fence stays with the storage, whatever its name is by now.
         source = yield from storage(database, uuid)
-        if source is not None and source.fenced:
+        if source is None:
+            absent.add(uuid)
+        elif source.fenced:
             yield from lift_fence(source)
+    return frozenset(absent)
 
 
-def _release(database: str, mark: BackfillMark) -> Routine[None]:
+def _release(database: str, mark: BackfillMark) -> Routine[frozenset[str]]:
+    """Put the settings of the fill's source back; its UUID where it is not there."""
     fill = mark.work.fill
     if fill is None:
-        return
-    yield from restart_merges(database, mark.sources[mark.work.sources.index(fill.source)], mark.saved)
+        return frozenset()
+    uuid = mark.sources[mark.work.sources.index(fill.source)]
+    there = yield from restart_merges(database, uuid, mark.saved)
+    return frozenset() if there else frozenset({uuid})
 
 
-def _end(database: str, mark: BackfillMark, options: ApplyOptions) -> Routine[int]:
-    rows = 0
-    if mark.work.fill is not None:
-        uuid = mark.sources[mark.work.sources.index(mark.work.fill.source)]
-        source = yield from physical(database, mark.work.fill.source)
-        if source is None or source.uuid != uuid:
-            from aaiclick.apply.backfill.given_up import held_here, source_gone
+def _waits_for(database: str, mark: BackfillMark, absent: frozenset[str]) -> Routine[bool]:
+    """Whether a source is away and may come back: it has our fence and our settings still, and the mark alone says so.
+    It stays as it is, and each start under the lease goes on from it."""
+    waiting = False
+    for name, uuid in zip(mark.work.sources, mark.sources, strict=True):
+        if uuid in absent and (how := (yield from away(database, uuid))):
+            waiting = True
+            said = f"{name} was {how} by somebody else while {mark.work.view} was put in place. Once it is there again"
+            yield Emit(Note(f"{said}, the next start gives it its settings back", "warning"))
+    return waiting
 
-            held = yield from held_here(database, mark.work.view, mark.work.fill)
-            yield Emit(Note(source_gone(mark.work.view, mark.work.fill, held), "warning"))
-            yield from _release(database, mark)
-        else:
-            if mark.phase != "filled":
-                mark, rows = yield from fill_up(database, mark, mark.work.fill, source, options)
-                # The mark says so before merges go on: they mix rows from before and after the last block.
-                mark = yield from update_backfill_mark(database, replace(mark, phase="filled"))
-            yield from _release(database, mark)
+
+def _end(database: str, mark: BackfillMark, absent: frozenset[str], options: ApplyOptions) -> Routine[int]:
+    """Fill what has to be filled, and take the mark away. ``absent``: sources whose fence could not be lifted."""
+    rows, fill = 0, mark.work.fill
+    if fill is not None:
+        uuid = mark.sources[mark.work.sources.index(fill.source)]
+        source = yield from physical(database, fill.source)
+        if source is not None and source.uuid == uuid and mark.phase != "filled":
+            mark, rows = yield from fill_up(database, mark, fill, source, options)
+            # The mark says so before merges go on: they mix rows from before and after the last block.
+            mark = yield from update_backfill_mark(database, replace(mark, phase="filled"))
+        absent |= yield from _release(database, mark)
+    if (yield from _waits_for(database, mark, absent)):
+        # What is left to be filled is filled when it is there again: with its parts come the numbers of their blocks.
+        return rows
+    if fill is not None and mark.phase != "filled":
+        from aaiclick.apply.backfill.given_up import held_here, source_gone
+
+        held = yield from held_here(database, mark.work.view, fill)
+        yield Emit(Note(source_gone(mark.work.view, fill, held), "warning"))
     # The mark goes last: as long as it is there somebody comes for what it names.
     for stage in (yield from read_owned(database)).backfill_stages(mark):
         yield from drop_table(database, stage)

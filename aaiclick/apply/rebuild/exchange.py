@@ -208,10 +208,10 @@ def clear_rebuild(database: str, mark: Mark) -> Routine[None]:
 def _keep_for_return(database: str, mark: Mark) -> Routine[bool]:
     """Keep the mark of a table that is away and may come back: it then has our fence and our settings still, and the
     mark alone says that they are ours, and what they were. Each start under the lease looks again."""
-    if (yield from storage(database, mark.source)) is not None or not (how := (yield from away(mark.source))):
+    if (yield from storage(database, mark.source)) is not None or not (how := (yield from away(database, mark.source))):
         return False
     # Whatever was made for the copy is gone, and no exchange can come any more.
-    waiting = replace(mark, phase="copy", shadow="", filled="", stopped=(), closing=False)
+    waiting = replace(mark, phase="copy", shadow="", filled="", stopped=(), closing=False, back=False, back_to=None)
     if waiting != mark:
         yield from update_mark(database, waiting)
     yield Emit(

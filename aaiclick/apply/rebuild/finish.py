@@ -22,9 +22,10 @@ from aaiclick.clickhouse.mutations import mutations, require_settled
 from aaiclick.clickhouse.parts import Part, parts
 from aaiclick.clickhouse.refreshable_views import start_refreshes
 from aaiclick.clickhouse.statements import drop_table, system_merges
-from aaiclick.clickhouse.storages import storage
+from aaiclick.clickhouse.storages import away, storage
 from aaiclick.clickhouse.tables import Physical, physicals
 from aaiclick.clickhouse.write_fence import lift_fence
+from aaiclick.errors import ApplyError
 from aaiclick.events import Note
 from aaiclick.routine import Emit, Routine
 from aaiclick.state.kept_tables import KEPT_PREFIX, keep
@@ -54,7 +55,9 @@ class Finished:
 def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Routine[Finished]:
     """Bring an exchanged rebuild to its end. Can be begun again after a crash at any point."""
     # Writers first: they need not wait for rows that come across late.
-    yield from open_shadow(database, mark, options.fence_seconds)
+    if not (yield from open_shadow(database, mark, options.fence_seconds)):
+        # With its mark gone nobody would lift its fence.
+        yield from require_no_return(database, mark)
     old = yield from _old_storage(database, mark)
     if old is None:
         # Dropped by the run that made the mark: it drops only what it has looked through.
@@ -114,6 +117,7 @@ def _move_late_rows(database: str, mark: Mark, old: Physical, fill: Filler) -> R
                     # storage.
                     new = yield from storage(database, mark.shadow)
                 if new is None:
+                    yield from require_no_return(database, mark)
                     return rows, mark, _NEW_GONE
                 # MOVE PARTITION takes the rows out of the staging table: sent again after a kill, it moves what is
                 # left.
@@ -151,6 +155,16 @@ def _move_late_rows(database: str, mark: Mark, old: Physical, fill: Filler) -> R
             replace(mark, filled=staging, filled_high=highest(late), filled_rows=sum(part.rows for part in late)),
         )
         rows += count
+
+
+def require_no_return(database: str, mark: Mark) -> Routine[None]:
+    """Raise ApplyError where the new table is not there, but may come back: the mark stays, and once it is there again
+    any start lets its writers in and brings across what came late. Until then nothing is done to the old one."""
+    if how := (yield from away(database, mark.shadow)):
+        raise ApplyError(
+            f"{mark.table} was {how} by somebody else when its new table had just been put in place. Once it is there "
+            "again, the next start brings it to its end"
+        )
 
 
 def _changed(mark: Mark, old: Physical, options: ApplyOptions) -> Routine[str]:

@@ -38,11 +38,14 @@ def close_shadow(database: str, mark: Mark) -> Routine[None]:
     yield from refuse_writers(shadow)
 
 
-def open_shadow(database: str, mark: Mark, seconds: float) -> Routine[None]:
-    """Let writers into the new table, whatever it is called now, once no INSERT can be left that found no views."""
-    table = (yield from storage(database, mark.shadow)) if mark.closing else None
+def open_shadow(database: str, mark: Mark, seconds: float) -> Routine[bool]:
+    """Let writers into the new table, whatever it is called now, once no INSERT can be left that found no views; False
+    where it is not there."""
+    if not mark.closing:
+        return True
+    table = yield from storage(database, mark.shadow)
     if table is None:
-        return
+        return False
     # INSERTs that looked up the views during the exchange are refused by this fence; those that begin now find the
     # views. So once none is left that has not come to either, it can go.
     if table.fenced:
@@ -50,3 +53,4 @@ def open_shadow(database: str, mark: Mark, seconds: float) -> Routine[None]:
         yield from lift_fence(table)
     # Also where this fence is down already: a run that was killed in between has not come to the copies.
     yield from lift_copied_fences(table, mark.since)
+    return True

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from aaiclick.apply.everywhere import pin
+from aaiclick.apply.recovery import only_waits
 from aaiclick.apply.replicated.kept_tables import drop_kept_everywhere
 from aaiclick.catalog.read import read_catalog
 from aaiclick.clickhouse.every_host import Reach
@@ -57,7 +58,7 @@ def prune(
     rows = yield from _kept(owned, topology, books)
     # Told before the lease: nothing of such a name is kept.
     _chosen(rows, tables, where)
-    if owned.unfinished:
+    if owned.unfinished and not (yield from only_waits(owned)):
         raise UsageError(
             f"a migration of database {where} is unfinished, and what is kept may be needed for it. Nothing was "
             "changed. Run: aaiclick migrate"
@@ -69,7 +70,7 @@ def prune(
     def body(_: object) -> Routine[tuple[tuple[KeptRow, bool], ...]]:
         # Another run may have dropped or kept some before this one had the lease.
         owned = yield from read_owned(where)
-        if owned.unfinished:
+        if owned.unfinished and not (yield from only_waits(owned)):
             raise UsageError(f"a migration of database {where} was begun meanwhile: nothing was changed")
         # Compared with what was shown: a table that got rows since then was not agreed to.
         now = yield from _kept(owned, topology, books)

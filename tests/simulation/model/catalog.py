@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from operator import attrgetter
 
+from aaiclick.clickhouse.names import PROBE_PREFIX
 from aaiclick.routine import Rows
 from tests.simulation.model.ddl import FENCE
 from tests.simulation.model.reading import column_list, partition_key, sort_key
@@ -102,8 +103,12 @@ def storage(server: Server, given: Given, sql: str) -> Rows:
         (database, name, each.uuid, path(each), each.engine, each.engine_full, each.comment, 0)
         for database in server.databases
         for name, each in tables(server, database)
-        if each.uuid == given["uuid"]
+        if each.uuid == given["uuid"] and not name.startswith(PROBE_PREFIX)
     )
+
+
+def dropped(server: Server, given: Given, sql: str) -> Rows:
+    return ((int(server.waits(str(given["uuid"]))),),)
 
 
 def parts(server: Server, given: Given, sql: str) -> Rows:
@@ -310,9 +315,9 @@ ASKED: tuple[tuple[str, Asked], ...] = (
     ("CHECK GRANT ", constant(1)),
     ("SELECT engine FROM system.databases", database_engine),
     ("SELECT count() FROM system.databases WHERE name = unhex({db:String})", database_count),
-    # Nobody detaches a table in a schedule, and nobody brings back what was dropped: that is gone at once.
+    # Nobody detaches a table in a schedule.
     ("SELECT count() FROM system.detached_tables", constant(0)),
-    ("SELECT count() FROM system.dropped_tables", constant(0)),
+    ("SELECT count() FROM system.dropped_tables", dropped),
     ("SELECT name, version(), engine FROM system.databases", database_facts),
     ("SELECT count() FROM system.merge_tree_settings", engine_setting),
     ("SELECT name FROM system.settings", nothing),

@@ -22,6 +22,9 @@ def create_table(server: Server, sql: str, database: str) -> None:
         if made.lenient:
             return
         raise refusal(57, f"Table {place}.{made.name} already exists")
+    held = {each.uuid for there in server.databases.values() for each in there.values()} if made.uuid else set()
+    if made.uuid in held or server.waits(made.uuid):
+        raise refusal(57, f"Directory for table data {made.uuid} already exists")
     uuid = made.uuid or server.fresh_uuid()
     storage = Storage(uuid, made.columns, made.engine, made.clauses, dict(made.settings), made.comment)
     storage.changed = server.now
@@ -39,7 +42,9 @@ def drop_database(server: Server, found: re.Match[str], database: str) -> None:
     name = plain(found["name"])
     if name not in server.databases and not found["lenient"]:
         raise refusal(81, f"Database {name} does not exist")
-    server.databases.pop(name, None)
+    for storage in server.databases.pop(name, {}).values():
+        if not found["sync"]:
+            server.drop(storage)
 
 
 def drop_table(server: Server, found: re.Match[str], database: str) -> None:
@@ -47,7 +52,9 @@ def drop_table(server: Server, found: re.Match[str], database: str) -> None:
     place, name = plain(found["db"]) or database, plain(found["name"])
     if found["lenient"] and server.find(place, name) is None:
         return
-    server.need(place, name)
+    storage = server.need(place, name)
+    if not found["sync"]:
+        server.drop(storage)
     del server.databases[place][name]
 
 
@@ -167,12 +174,12 @@ def put_together(storage: Storage, rows: Iterable[tuple[int, ...]]) -> tuple[tup
 HANDLERS: tuple[tuple[re.Pattern[str], Handler], ...] = patterns(
     (
         (rf"ALTER TABLE {TABLE} (?P<commands>.+)\Z", alter),
-        (rf"DROP TABLE (?P<lenient>IF EXISTS )?{TABLE}(?: SYNC)?\Z", drop_table),
+        (rf"DROP TABLE (?P<lenient>IF EXISTS )?{TABLE}(?P<sync> SYNC)?\Z", drop_table),
         (rf"RENAME TABLE {_TWO}\Z", rename),
         (rf"EXCHANGE TABLES {_TWO}\Z", exchange),
         (rf"SYSTEM (?P<what>STOP|START) (?P<kind>(?:TTL )?MERGES) {TABLE}\Z", system),
         (rf"CREATE DATABASE (?P<name>{NAME})(?: ENGINE = Atomic)?\Z", create_database),
-        (rf"DROP DATABASE (?P<lenient>IF EXISTS )?(?P<name>{NAME})(?: SYNC)?\Z", drop_database),
+        (rf"DROP DATABASE (?P<lenient>IF EXISTS )?(?P<name>{NAME})(?P<sync> SYNC)?\Z", drop_database),
     )
 )
 

@@ -20,6 +20,8 @@ NAMES = {
 NAMES[395] = "FUNCTION_THROW_IF_VALUE_IS_NON_ZERO"
 NAMES |= {82: "DATABASE_ALREADY_EXISTS", 774: "TABLE_IS_PERMANENTLY_READ_ONLY"}
 FENCE = "table_readonly"
+DROP_DELAY = 480.0
+"""``database_atomic_delay_before_drop_table_sec``."""
 
 
 class UnmodelledError(Exception):
@@ -139,7 +141,7 @@ class Running:
 @dataclass(slots=True)
 class Server:
     """``now`` is its clock (Unix seconds), which only the scheduler moves. ``changes`` counts what may give merges
-    something to do."""
+    something to do. ``dropped``: when each storage that was dropped is gone."""
 
     now: float = 2_000_000_000.0
     started: float = 1_600_000_000.0
@@ -149,6 +151,15 @@ class Server:
     serial: int = 0
     apart: int = 0
     changes: int = 0
+    dropped: dict[str, float] = field(default_factory=dict)
+
+    def drop(self, storage: Storage) -> None:
+        """Without SYNC the storage is there for some minutes more, and UNDROP would bring it back."""
+        self.dropped[storage.uuid] = self.now + DROP_DELAY
+
+    def waits(self, uuid: str) -> bool:
+        """Whether a storage was dropped, and is not gone yet."""
+        return self.now < self.dropped.get(uuid, 0.0)
 
     def fresh_uuid(self) -> str:
         """Storages are numbered: a schedule that is played again has the same ones. ``apart`` tells those of one
