@@ -30,6 +30,7 @@ from aaiclick.sql.quoting import quote_string
 from aaiclick.sql.tokens import split_top, unquote
 
 __all__ = [
+    "Rewriting",
     "canonical_forms",
     "canonical_tables",
     "canonical_views",
@@ -46,6 +47,7 @@ def canonical_tables(
     tables: Sequence[Table],
     catalog: Catalog | None = None,
     live: Mapping[str, LiveObject] | None = None,
+    rewriting: Rewriting | None = None,
 ) -> Routine[dict[str, TableForm]]:
     """The form of each declared table, by name: all CREATEs, then one SELECT. Tables that differ only in their names
     are created once.
@@ -54,7 +56,8 @@ def canonical_tables(
     reach outside (Kafka, S3, Distributed, Buffer ...) are never created: the engine formats their definition, and a
     plain table with the same columns gives their types. With a ``catalog``, secrets that the live table hides are
     hidden in the form, too. ``live`` has the live table for a declaration: where this server would not create such a
-    table, but loads the live one, the declaration is loaded in the same way.
+    table, but loads the live one, the declaration is loaded in the same way. ``rewriting``: live tables that are read
+    back with them.
 
     Raises ``SpecError`` with the engine's message for the first table that it refuses; the others are mentioned.
     """
@@ -89,13 +92,21 @@ def canonical_tables(
     # Before anything is read: what was refused is not there.
     _raise_first(problems)
     # All definitions in one SELECT: created and read one by one, the tables would take twice as long.
-    forms = yield from read_forms(scratch, [table.name for table in tables if table.name not in alike])
+    forms = yield from _read(scratch, [table.name for table in tables if table.name not in alike], rewriting)
     for name, first in alike.items():
         if first in forms:
             forms[name] = dataclasses.replace(forms[first], name=name)
     known = {table.name: _declared(table, forms.get(table.name), foreign.get(table.name), problems) for table in tables}
     _raise_first(problems)
     return {name: _hidden(form, catalog) for name, form in known.items() if form is not None}
+
+
+def _read(scratch: Scratch, names: list[str], rewriting: Rewriting | None) -> Routine[dict[str, Form]]:
+    if rewriting is None:
+        return (yield from read_forms(scratch, names))
+    forms = yield from read_forms(scratch, [*names, *(yield from rewriting.make(scratch))])
+    rewriting.take(forms)
+    return forms
 
 
 def create_clone(scratch: Scratch, form: TableForm, name: str) -> Routine[str]:
@@ -123,37 +134,55 @@ def create_or_load_clone(scratch: Scratch, form: TableForm, name: str) -> Routin
     return scratch.name(name), sentence(scratch, error)
 
 
-def canonical_forms(scratch: Scratch, forms: Sequence[TableForm], suffix: str = "~live") -> Routine[dict[str, Form]]:
-    """Live tables in the text of this server: each is created empty in scratch (``suffix`` behind its name) and read
-    back.
+class Rewriting:
+    """Live tables in the text of this server: each is created empty in scratch, and read back. Another release may have
+    written the same definition in other words."""
 
-    Another release may have written the same definition in other words. A table that cannot be created stays as it
-    is.
-    """
-    made: dict[TableForm, str] = {}
-    for form in forms:
-        plain = dataclasses.replace(form, name="")
-        if plain in made:
-            continue
-        try:
-            yield from create_clone(scratch, form, form.name + suffix)
-        except (StatementError, UnsupportedObjectError):
-            continue
-        made[plain] = form.name + suffix
-    again = yield from read_forms(scratch, list(made.values()))
-    found: dict[str, Form] = {form.name: form for form in forms}
-    for form in forms:
-        read = again.get(made.get(dataclasses.replace(form, name=""), ""))
-        if isinstance(read, TableForm):
-            kept = tuple(pair for pair in form.settings if scratch_unfit(*pair))
-            found[form.name] = dataclasses.replace(
-                read,
-                name=form.name,
-                engine=form.engine,
-                arguments=_kept_arguments(form, read),
-                settings=(*read.settings, *kept),
-            )
-    return found
+    def __init__(self, forms: Sequence[TableForm]) -> None:
+        self.forms = forms
+        self._made: dict[TableForm, str] = {}
+        self._read: Mapping[str, Form] = {}
+
+    def make(self, scratch: Scratch) -> Routine[list[str]]:
+        """Create them, with ``~live`` behind their names; the names under which they are to be read."""
+        for form in self.forms:
+            plain = dataclasses.replace(form, name="")
+            if plain in self._made:
+                continue
+            try:
+                yield from create_clone(scratch, form, f"{form.name}~live")
+            except (StatementError, UnsupportedObjectError):
+                continue
+            self._made[plain] = f"{form.name}~live"
+        return list(self._made.values())
+
+    def take(self, read: Mapping[str, Form]) -> None:
+        """What was read under these names."""
+        self._read = read
+
+    def found(self) -> dict[str, Form]:
+        """The forms by the names of the tables. One that cannot be created stays as it is."""
+        return {form.name: self._rewritten(form) for form in self.forms}
+
+    def _rewritten(self, form: TableForm) -> Form:
+        read = self._read.get(self._made.get(dataclasses.replace(form, name=""), ""))
+        if not isinstance(read, TableForm):
+            return form
+        kept = tuple(pair for pair in form.settings if scratch_unfit(*pair))
+        return dataclasses.replace(
+            read,
+            name=form.name,
+            engine=form.engine,
+            arguments=_kept_arguments(form, read),
+            settings=(*read.settings, *kept),
+        )
+
+
+def canonical_forms(scratch: Scratch, forms: Sequence[TableForm]) -> Routine[dict[str, Form]]:
+    """Live tables in the text of this server (``Rewriting``), by name."""
+    rewriting = Rewriting(forms)
+    rewriting.take((yield from read_forms(scratch, (yield from rewriting.make(scratch)))))
+    return rewriting.found()
 
 
 def _outlived(scratch: Scratch, table: Table, live: LiveObject | None) -> Routine[bool]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 Settings: TypeAlias = tuple[tuple[str, str], ...]
 DefaultKind: TypeAlias = Literal["", "DEFAULT", "MATERIALIZED", "ALIAS", "EPHEMERAL"]
@@ -293,6 +293,14 @@ class ServerFacts:
     """Time zone of the server."""
 
 
+class ListedView(NamedTuple):
+    """A view, with what it selects."""
+
+    name: str
+    engine: str
+    query: str
+
+
 @dataclass(frozen=True, slots=True)
 class Catalog:
     """The objects of one database, and the server, as one query read them."""
@@ -314,6 +322,10 @@ class Catalog:
     """Comment of the database."""
     gone: Mapping[str, ViewForm] = field(default_factory=dict[str, "ViewForm"])
     """What nobody declares of views that a killed run was making anew, by name; nothing else of them is there."""
+    views: tuple[ListedView, ...] | None = None
+    """Every view of the database, by name; None: not asked for."""
+    permissive: Mapping[str, str | int] | None = None
+    """The permissive settings of the server; None: not asked for."""
 
     def get(self, name: str) -> LiveObject | None:
         """The live object of that name, or None."""

@@ -64,6 +64,9 @@ PERMISSIVE: tuple[str, ...] = (
 )
 
 
+_LISTED = ", ".join(f"'{name}'" for name in PERMISSIVE)
+PERMITTING = f"name IN ({_LISTED}) AND value = '0' AND readonly = 0"
+"""Of ``system.settings``: those that this server has, that are off, and that the user may change."""
 _REFUSALS = frozenset(
     {
         BAD_ARGUMENTS,
@@ -87,12 +90,8 @@ def names_permissive(error: StatementError) -> bool:
 
 def permissive(own: str) -> Routine[dict[str, str | int]]:
     """The permissive settings that this server has, that are off, and that the user may change."""
-    listed = ", ".join(f"'{name}'" for name in PERMISSIVE)
     # The name of the scratch place is bound so that the question goes to the engine that holds it.
-    sql = (
-        f"SELECT name FROM system.settings WHERE name IN ({listed}) AND value = '0' AND readonly = 0 AND "
-        f"{{scratch:String}} != '' ORDER BY name"
-    )
+    sql = f"SELECT name FROM system.settings WHERE {PERMITTING} AND {{scratch:String}} != '' ORDER BY name"
     # Asked of the server, not taken from its version: a profile may have set some of them, or forbid to.
     rows = yield Query(sql, {"scratch": own})
     return {text(row[0]): 1 for row in rows}

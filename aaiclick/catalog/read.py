@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import cast
 
 from aaiclick.catalog.cross_check import ColumnFacts, KeyFacts, cross_check
-from aaiclick.catalog.forms import Catalog, Form, LiveObject, ServerFacts, UnsupportedForm
+from aaiclick.catalog.forms import Catalog, Form, ListedView, LiveObject, ServerFacts, UnsupportedForm
 from aaiclick.catalog.parse.create import split_create
+from aaiclick.catalog.permissive import PERMITTING
 from aaiclick.errors import StatementError, UsageError
 from aaiclick.routine import Query, Routine, Row, number, text
 
@@ -39,6 +40,14 @@ SELECT 'object', t.name, t.engine, t.create_table_query, toJSONString([t.sorting
     toInt64(ifNull(t.total_rows, 0)), toInt64(ifNull(t.total_bytes, 0)), toInt64(ifNull(t.active_parts, 0))
 FROM system.tables AS t
 WHERE t.database = {where} AND {table_filter}"""  # noqa: E501
+VIEWS = """
+SELECT 'view', name, engine, as_select, '', '', '', '', '', toInt64(0), toInt64(0), toInt64(0)
+FROM system.tables WHERE database = {where} AND engine IN ('View', 'MaterializedView')"""
+"""For ``Catalog.views``. Each definition costs the server half a millisecond: for plans of tables that change."""
+SETTINGS = f"""
+SELECT 'setting', name, '', '', '', '', '', '', '', toInt64(0), toInt64(0), toInt64(0)
+FROM system.settings WHERE {PERMITTING}"""
+"""For ``Catalog.permissive``, where scratch is on the server that has the tables."""
 _GIVEN_DATABASE = "unhex({database:String})"
 _GIVEN_NAMES = "has(arrayMap(x -> unhex(x), splitByChar(',', {{names:String}})), {column})"
 _REPLICAS = "SELECT table, toInt64(total_replicas) FROM system.replicas WHERE database = unhex({database:String})"
@@ -46,8 +55,11 @@ _HOSTS = "SELECT toInt64(count()) FROM system.clusters WHERE cluster = unhex({da
 _STORE = re.compile(r"/store/[0-9a-f]{3}/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/")
 
 
-def read_catalog(database: str | None = None, names: Sequence[str] | None = None) -> Routine[Catalog]:
+def read_catalog(
+    database: str | None = None, names: Sequence[str] | None = None, beside: Sequence[str] = ()
+) -> Routine[Catalog]:
     """The server, and the objects of ``database`` (None: the current one): all, or only those called ``names``.
+    ``beside``: ``VIEWS`` and ``SETTINGS``, as far as they are to be read as well.
 
     It is one query, and one more for a database or a table that is replicated. Raises ``UsageError`` where the
     database does not exist.
@@ -64,7 +76,7 @@ def read_catalog(database: str | None = None, names: Sequence[str] | None = None
     places = {"where": where, "table_filter": table_filter, "column_filter": column_filter}
     wanted_branches = (_DATABASE,) if names is not None and not names else (_DATABASE, _TABLES, _COLUMNS)
     # One statement is one round trip, however many objects there are.
-    sql = " UNION ALL ".join([_SERVER, *(_filled(branch, places) for branch in wanted_branches)])
+    sql = " UNION ALL ".join([_SERVER, *(_filled(branch, places) for branch in (*wanted_branches, *beside))])
     rows = yield Query(sql, parameters)
     server = next(_server(row) for row in rows if row[0] == "server")
     found = next((row for row in rows if row[0] == "database"), None)
@@ -90,6 +102,8 @@ def read_catalog(database: str | None = None, names: Sequence[str] | None = None
         replicas,
         text(found[3]),
         text(found[4]),
+        views=_views(rows) if VIEWS in beside else None,
+        permissive={text(row[1]): 1 for row in rows if row[0] == "setting"} if SETTINGS in beside else None,
     )
 
 
@@ -132,6 +146,10 @@ def _columns_by_table(rows: Sequence[Row]) -> dict[str, list[ColumnFacts]]:
     return {
         table: [facts for _, facts in sorted(listed, key=lambda entry: entry[0])] for table, listed in placed.items()
     }
+
+
+def _views(rows: Sequence[Row]) -> tuple[ListedView, ...]:
+    return tuple(sorted(ListedView(text(row[1]), text(row[2]), text(row[3])) for row in rows if row[0] == "view"))
 
 
 def _object(database: str, row: Row, columns: list[ColumnFacts] | None) -> LiveObject:

@@ -9,6 +9,7 @@ from functools import partial
 from aaiclick.apply.backfill.backfill import finish_backfills
 from aaiclick.apply.rebuild.resume import abandon, abandon_quietly
 from aaiclick.apply.run import ApplyOptions
+from aaiclick.catalog.read import SETTINGS, VIEWS
 from aaiclick.catalog.scratch import sweep_stale_scratch
 from aaiclick.catalog.server_objects.functions import sweep_stand_ins
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, read_bookkeeping
@@ -20,7 +21,7 @@ from aaiclick.commands.decide import compared, gate, obstacle
 from aaiclick.commands.execute import Execution, execute, execute_stand_alone
 from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import PlannedMigration, make_plan
-from aaiclick.commands.inspection.warm import warm
+from aaiclick.commands.inspection.warm import is_cached, warm
 from aaiclick.commands.newer_version import newer
 from aaiclick.commands.report import Report, report_of
 from aaiclick.commands.session import under_lease
@@ -29,6 +30,7 @@ from aaiclick.commands.start.recording import record_transition
 from aaiclick.commands.start.run import HeldRun, Run, asks_for_more
 from aaiclick.errors import ApplyError
 from aaiclick.lease.acquire import LEASE_SECONDS
+from aaiclick.lease.entering import StillNeeded
 from aaiclick.lease.late_cache import shut_out
 from aaiclick.lease.lock import former_holders
 from aaiclick.lease.renew import Lease
@@ -64,8 +66,8 @@ def migrate(
         seen = yield from warm(run.schema, database, run.policy.allowed)
         return not seen.in_sync or asks_for_more(run.policy, seen)
 
-    def body(lease: Lease) -> Routine[Report]:
-        return _apply(run, database, planned, lease.nonce, started, absent)
+    def body(lease: Lease) -> Routine[Report | None]:
+        return _apply(run, database, planned, lease.nonce, started, absent, still_needed)
 
     # collecting=False: tombstones are dropped further down, with what else earlier runs left.
     report = yield from under_lease(
@@ -106,12 +108,24 @@ def _options(policy: Policy) -> ApplyOptions:
 
 
 def _apply(
-    run: Run, database: str, planned: PlannedMigration | None, nonce: str, started: float, absent: tuple[str, ...]
-) -> Routine[Report]:
-    """Put right what killed runs left, then plan: until then tables may be half-way between two forms."""
+    run: Run,
+    database: str,
+    planned: PlannedMigration | None,
+    nonce: str,
+    started: float,
+    absent: tuple[str, ...],
+    still_needed: StillNeeded,
+) -> Routine[Report | None]:
+    """Put right what killed runs left, then plan: until then tables may be half-way between two forms. None where
+    another process had the lease since the last look, and has done it all."""
     options = _options(run.policy)
     ours = yield from read_owned(database, absent)
-    if (yield from read_bookkeeping(database)).shared:
+    shared = (yield from read_bookkeeping(database)).shared
+    # On a cluster that was asked on the way in. Whoever had the lease has written the cache last: while it is of
+    # another version, or declaration, there is certainly something to do.
+    if not shared and is_cached(run.schema, ours.cache()) and not (yield from still_needed()):
+        return None
+    if shared:
         from aaiclick.commands.hosts.recover import settle_on_hosts
 
         ours, options = yield from settle_on_hosts(run.schema, ours, options, resume=True)
@@ -166,7 +180,7 @@ def _plan_and_carry_out(held: HeldRun, planned: PlannedMigration | None) -> Rout
     run, database = held.run, held.database
     recorded = yield from read_recorded_state(held.owned, run.schema.name, journal=held.owned.recorded)
     held = yield from _clear_away(held, recorded)
-    found = yield from _look(held, recorded)
+    found = yield from _look(held, recorded, planned)
     # Newer code may have come between the look before the lease and this one.
     if found.ahead or found.overtaken:
         yield from _abandon(database, held.options)
@@ -235,7 +249,7 @@ def _gate(run: Run, planned: PlannedMigration) -> GateDecision:
     return gate(planned, run.policy)
 
 
-def _look(held: HeldRun, recorded: RecordedState) -> Routine[Inspection]:
+def _look(held: HeldRun, recorded: RecordedState, planned: PlannedMigration | None) -> Routine[Inspection]:
     """Inspect everything anew under the lease, after recording, or forgetting, a rollback that was killed.
 
     Raises where there is more than one replica: others may have come since the inspection before the lease.
@@ -243,8 +257,10 @@ def _look(held: HeldRun, recorded: RecordedState) -> Routine[Inspection]:
     run, allowed = held.run, held.run.policy.allowed
     if run.schema.function_names:
         yield from sweep_stand_ins()
+    # What a plan needs beside the tables, unless nothing that is there differed a moment ago.
+    beside = (VIEWS, SETTINGS) if planned is None else (VIEWS,) if planned.targets else ()
     found = yield from inspect_database(
-        run.schema, held.database, allowed, empty=held.empty, owned=held.owned, recorded=recorded
+        run.schema, held.database, allowed, empty=held.empty, owned=held.owned, recorded=recorded, beside=beside
     )
     # A rollback whose tables are all back is recorded, one of which nothing has happened yet is forgotten: after either
     # the version is another one, so everything is inspected anew.

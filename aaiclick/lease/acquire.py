@@ -85,7 +85,7 @@ def acquire(
     engine lives in this process: then a holder in another process, or from before the engine's start, is dead for
     certain (one process at a time has the directory open) and its lease time is not waited for. ``books``: where
     several hosts have the lease in common. ``collecting``: tombstones of former locks are looked for here; False: the
-    caller does that with what it reads under the lease.
+    caller does that with what it reads under the lease, and asks itself whether it is still needed there.
     Raises LockHeldError after ``max_wait`` seconds; StatementError where this user may not create or rename tables.
     """
     me = Contender(database, owner, lease_seconds, embedded, (yield from clock()))
@@ -123,7 +123,8 @@ def _acquire(
             lease = yield from _create(me, seen.now)
             if lease is not None:
                 try:
-                    return (yield from enter(me, wait, lease, still_needed, max_wait, collecting))
+                    asked = still_needed if collecting else None
+                    return (yield from enter(me, wait, lease, asked, max_wait, collecting))
                 # Won and lost again before the first statement, as after a long pause. Nothing was done under it, so
                 # this process contends once more, like any other.
                 except LeaseLostError:

@@ -74,7 +74,8 @@ def plan_objects(
     # The recorded forms hold the former bodies of the functions.
     path = replace(path, recorded_forms={}) if first.changed else path
     # So does what was tried before, where somebody replaces a function between two looks.
-    tried = rehearsed if rehearsed is not None and not schema.functions else Rehearsed()
+    rehearsed = rehearsed if rehearsed is not None else Rehearsed()
+    tried = Rehearsed(permissive=rehearsed.permissive) if schema.functions else rehearsed
     forms_of: dict[str, Form] = dict(first.forms)
     sources = live_sources(schema.tables, catalog, path)
     yield from _require(schema, catalog, sources, path, first.steps)

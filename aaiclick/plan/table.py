@@ -24,7 +24,7 @@ from aaiclick.plan.data_checks.expressions import ExpressionFindings, check_expr
 from aaiclick.plan.data_checks.nested_sizes import unequal_sizes
 from aaiclick.plan.declaration.expressions import require_conditions
 from aaiclick.plan.dependents.select_check import blocking_dependents
-from aaiclick.plan.guards.conditions import TableGuards, highest_block, of_counts, of_expressions
+from aaiclick.plan.guards.conditions import RowsSeen, TableGuards, of_counts, of_expressions
 from aaiclick.plan.materialize import merged_apart, offered
 from aaiclick.plan.model import Step
 from aaiclick.plan.other_engines import can_be_cloned, plan_other_engine, stand_in
@@ -196,19 +196,18 @@ def _required(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
     # Views before rows: their queries are tried over empty clones, and what blocks the step saves the counts.
     found = yield from blocking_dependents(diff, diff.target.form)
     cost = Cost()
-    # Before the counts: a row that is inserted in between is then counted twice, and never left out.
-    seen = 0 if diff.reads_no_rows else (yield from highest_block(diff, data_name))
+    seen = RowsSeen(diff, data_name)
     # Also for an empty table: rows may be inserted at any moment, and the checks become guards against them.
     if not found.blocked and (diff.live.rows or not (diff.reads_no_rows or diff.live.predicted)):
-        counted, cost = yield from _counted(diff, data_name)
+        counted, cost = yield from seen.before(_counted(diff, data_name))
         found = CheckFindings(counted.blocked, (*found.hazards, *counted.hazards), counted.clear, counted.filled)
         # The counts of an empty table are made for their guards alone, and read nothing.
         cost = cost if diff.live.rows else Cost()
     # A default that fails on the rows it is computed for would end a copy in the middle, after hours.
     if not found.blocked:
-        failing, read = yield from failing_defaults(diff, data_name)
+        failing, read = yield from seen.before(failing_defaults(diff, data_name))
         found, cost = replace(found, blocked=failing), cost.plus(read)
-        unequal, read = yield from unequal_sizes(diff, data_name)
+        unequal, read = yield from seen.before(unequal_sizes(diff, data_name))
         cost = cost.plus(read)
         if unequal:
             found = replace(found, blocked=one_sentence(found.blocked, unequal))
@@ -216,15 +215,15 @@ def _required(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
         if form.indexes or form.projections or form.ttl or any(column.ttl for column in form.columns):
             from aaiclick.plan.data_checks.kept_expressions import failing_kept
 
-            failing, read = yield from failing_kept(diff, data_name)
+            failing, read = yield from seen.before(failing_kept(diff, data_name))
             found, cost = replace(found, blocked=one_sentence(found.blocked, failing)), cost.plus(read)
-    proof = yield from _proof(diff, data_name, found.blocked)
-    combined = Combined() if found.blocked else (yield from combining_hazards(diff, data_name))
+    proof = yield from seen.before(_proof(diff, data_name, found.blocked))
+    combined = Combined() if found.blocked else (yield from seen.before(combining_hazards(diff, data_name)))
     combines = combined.hazards
     if diff.reads_no_rows and combines:  # without reading rows it is not known whether any are combined
         combines, cost = (), cost.plus(Cost(open=("which rows merges combine",)))
     of_rows = (*of_counts(diff, found.clear), *of_expressions(diff, found.filled))
-    table_guards = TableGuards(of_rows, proof.guards, seen, combined.looks, proof.looks)
+    table_guards = TableGuards(of_rows, proof.guards, seen.block, combined.looks, proof.looks)
     made = yield from cheapest(diff, data_name, proof, table_guards, one_sentence(found.blocked, proof.blocked))
     cost = cost.plus(proof.cost)
     hazards = (*found.hazards, *proof.hazards, *combines, *(yield from nulls_refused(diff)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from aaiclick.catalog.forms import Catalog
@@ -188,6 +188,7 @@ def inspect_database(
     owned: Owned | None = None,
     recorded: RecordedState | None = None,
     opening: bool = False,
+    beside: Sequence[str] = (),
 ) -> Routine[Inspection]:
     """Read the catalogue, the record and the journal.
 
@@ -196,6 +197,7 @@ def inspect_database(
     ``owned``, ``recorded``: what was read under the lease already and has not changed; None: they are read.
     ``opening``: the caller goes to the lease where the tables of a cluster have to be made or filled first
     (``Inspection.where``); then nothing that is recorded may have been read. Else ApplyError is raised there.
+    ``beside``: as in ``read_catalog``.
     Raises HistoryError where an applied migration was edited, UsageError where the server is too old.
     """
     # Files first: what is wrong in them is told before a database is asked.
@@ -203,7 +205,7 @@ def inspect_database(
     # A family takes in tables that nobody has named, so all of them have to be read.
     names = None if any(isinstance(item, TableFamily) for item in schema.objects) else names_of_schema(schema, known)
     # Where certainly nothing is there, no definition is asked for: each costs the server half a millisecond.
-    catalog = yield from _catalog(database, () if empty else names)
+    catalog = yield from _catalog(database, () if empty else names, () if empty else beside)
     # The engine reads declarations that are SQL, so that needs a connection, and the name of the database.
     if schema.declared_as_sql:
         from aaiclick.catalog.from_sql.declarations import read_sql
@@ -312,11 +314,11 @@ def _undeclared(
     return catalog, names & frozenset(catalog.objects)
 
 
-def _catalog(database: str | None, names: tuple[str, ...] | None) -> Routine[Catalog]:
+def _catalog(database: str | None, names: tuple[str, ...] | None, beside: Sequence[str]) -> Routine[Catalog]:
     """The catalogue; a server that is too old for the question is told apart from one that has another reason to refuse
     it."""
     try:
-        catalog = yield from read_catalog(database, names)
+        catalog = yield from read_catalog(database, names, beside)
     except StatementError:
         # A question that every release understands: the other one names columns that an old server lacks.
         server = yield from server_facts()

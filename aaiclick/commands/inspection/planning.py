@@ -98,6 +98,7 @@ def _planned(
     # What was tried on another server, or on another release of it, counts for nothing here.
     rehearsed = (before.rehearsed if before is not None else Rehearsed()).of(catalog.server)
     rehearsed.server = catalog.server
+    rehearsed.permissive = rehearsed.permissive if rehearsed.permissive is not None else catalog.permissive
     planned: Planned
     if path.pending_scripts:
         from aaiclick.plan.scripted.order import plan_upgrade

@@ -85,6 +85,12 @@ def warm(schema: Schema, database: str | None, keys: Collection[str] = ()) -> Ro
     return answer
 
 
+def is_cached(schema: Schema, cache: Mapping[str, CacheEntry]) -> bool:
+    """Whether the cache is of this version and declaration: without that no look finds that all is done."""
+    entry = cache.get(schema.name)
+    return entry is not None and (entry.version, entry.spec) == (schema.version, schema.fingerprint)
+
+
 def names_wanted(schema: Schema, keys: Collection[str]) -> list[str]:
     """What is asked for by name: what is declared, and what these keys may be about."""
     wanted = [RECORDS, *(item.name for item in schema.objects)]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from aaiclick.catalog.read import SETTINGS, VIEWS
 from aaiclick.catalog.scratch import abandoned
 from aaiclick.clock import clock
 from aaiclick.commands.approval.approved import as_approved, require_approved, require_its_database
@@ -45,7 +46,9 @@ def start(run: Run, seen: Warm, started: float) -> Routine[Report]:
         require_its_database(run.approved, fresh.database)
         return (yield from migrate(run, fresh.database, None, started, fresh.names))
     opening = run.policy.level != "check"
-    found = yield from inspect_database(run.schema, run.database, run.policy.allowed, opening=opening)
+    # Tables that differ are planned over the views, and in scratch, which is on this server too.
+    beside = (VIEWS, SETTINGS)
+    found = yield from inspect_database(run.schema, run.database, run.policy.allowed, opening=opening, beside=beside)
     database = found.catalog.database
     require_its_database(run.approved, database)
     match decide(found, run.policy):

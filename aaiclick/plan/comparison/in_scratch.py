@@ -95,7 +95,7 @@ def _plan_objects(compared: ToCompare, scratch: Scratch, notes: list[str]) -> Ro
     others = declared_views(compared.schema)
     declared, tables = _with_families(compared, notes)
     targets: dict[str, TableForm] = {}
-    cache = RehearsalCache(rehearsed=compared.tried)
+    cache = RehearsalCache(rehearsed=compared.tried, views=catalog.views)
     # Asked before the tables are planned: their changes may break a view that is replaced, and none that stays.
     kept, with_views = yield from _with_views(path, compared.present, catalog)
     # Before the views: these are made in scratch over the declared tables, which are there from now on.

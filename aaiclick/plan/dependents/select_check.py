@@ -21,6 +21,8 @@ from aaiclick.sql.ddl import alter_table, create, create_view, drop
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 from aaiclick.sql.tokens import TokenError, Tokens, identifier
 
+_NOUNS = {"View": "view", "MaterializedView": "materialized view"}
+
 
 def broken_dependents(diff: TableDiff, form: TableForm, label: str = "reread") -> Routine[dict[str, str]]:
     """The views that can read the table now and could not with ``form``, each with a sentence about it."""
@@ -94,7 +96,11 @@ def _dependents(diff: TableDiff) -> Routine[tuple[tuple[str, str, str], ...]]:
 
 
 def _views(diff: TableDiff) -> Routine[list[tuple[str, str, str]]]:
-    listed = [dependent.partition(".")[::2] for dependent in diff.live.dependents]
+    listed = [(database, name) for database, _, name in (each.partition(".") for each in diff.live.dependents)]
+    known = diff.cache.views
+    # What the server lists of another database, or of another kind, is asked for by its name.
+    if known is not None and {(diff.database, view.name) for view in known} >= set(listed):
+        return [(view.name, _NOUNS[view.engine], view.query) for view in known]
     others = " OR ".join(
         f"(database = {{d{place}:String}} AND name = {{n{place}:String}})" for place in range(len(listed))
     )
@@ -108,8 +114,7 @@ def _views(diff: TableDiff) -> Routine[list[tuple[str, str, str]]]:
         f"'MaterializedView')){' OR ' + others if others else ''} ORDER BY database, name",
         parameters,
     )
-    nouns = {"View": "view", "MaterializedView": "materialized view"}
-    return [(text(name), nouns.get(text(engine), "object"), text(query)) for name, engine, query in rows]
+    return [(text(name), _NOUNS.get(text(engine), "object"), text(query)) for name, engine, query in rows]
 
 
 def _spans(query: str, diff: TableDiff) -> list[tuple[int, int]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from aaiclick.catalog.forms import ConstraintForm, TableForm
 from aaiclick.diff.changes.base import Change
@@ -19,10 +20,12 @@ from aaiclick.plan.operations import Alter, AlterWork, AttachWork, Guard, MergeL
 from aaiclick.plan.proof.comparisons import Comparison
 from aaiclick.plan.rehearsal.cache import AcceptedBatch
 from aaiclick.plan.strategies.context import TableDiff
-from aaiclick.routine import Query, Routine, number
+from aaiclick.relay import relayed
+from aaiclick.routine import Command, Effect, Query, Routine, Rows, number
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.quoting import quote_name
 
+T = TypeVar("T")
 _PART_NAME = "_part"
 
 
@@ -34,7 +37,35 @@ class ChangeGuard:
     changes: tuple[Change, ...] = ()
 
 
-def highest_block(diff: TableDiff, data_name: str) -> Routine[int]:
+class RowsSeen:
+    """Up to which block number the rows of a table were there before the first question about them.
+
+    An ALTER that depends on no row asks none, and no number.
+    """
+
+    def __init__(self, diff: TableDiff, data_name: str) -> None:
+        self._diff, self._data_name = diff, data_name
+        self._block: int | None = 0 if diff.reads_no_rows else None
+
+    @property
+    def block(self) -> int:
+        """That number; 0 where rows cannot be told apart by it, or nothing was asked: then all rows are counted
+        again."""
+        return self._block or 0
+
+    def before(self, looking: Routine[T]) -> Routine[T]:
+        """Carry out a routine that may ask about rows; the number is asked for first. A row that is inserted in between
+        is then counted twice, and never left out."""
+
+        def carry(effect: Effect) -> Routine[Rows]:
+            if self._block is None and isinstance(effect, Query | Command):
+                self._block = yield from _highest_block(self._diff, self._data_name)
+            return (yield effect)
+
+        return (yield from relayed(looking, carry))
+
+
+def _highest_block(diff: TableDiff, data_name: str) -> Routine[int]:
     """The highest block number of the present rows: rows of later inserts have a higher one. 0 where parts cannot be
     told apart by it, so that all rows are counted again."""
     form = diff.as_spelled

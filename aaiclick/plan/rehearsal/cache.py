@@ -3,11 +3,11 @@ and for the next plan of the same run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from aaiclick.catalog.forms import Form, ServerFacts, Settings, TableForm
+from aaiclick.catalog.forms import Form, ListedView, ServerFacts, Settings, TableForm
 
 if TYPE_CHECKING:
     from aaiclick.diff.alters import Batch
@@ -84,7 +84,9 @@ class RehearsalCache:
     dependents: dict[tuple[str, ...], list[tuple[str, str, str]]] = field(
         default_factory=dict[tuple[str, ...], list[tuple[str, str, str]]]
     )
-    """Views of the database."""
+    """Views of the database, by what the server lists as dependents of a table."""
+    views: Sequence[ListedView] | None = None
+    """Views of the database, as they were read with its tables; None: they were not."""
     tried_on_parts: dict[tuple[str, Key], int] = field(default_factory=dict[tuple[str, Key], int])
     """For how many tables of a form a strategy was tried on parts."""
     dropped_first: set[str] = field(default_factory=set[str])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from aaiclick.catalog.declared_tables import canonical_forms, canonical_tables
+from aaiclick.catalog.declared_tables import Rewriting, canonical_forms, canonical_tables
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, TableForm
 from aaiclick.catalog.render import form_sql
 from aaiclick.catalog.scratch import Scratch
@@ -18,6 +18,8 @@ from aaiclick.sql.tokens import TokenError
 
 _KEYWORDS = frozenset({"by"})
 """Words that stand before a parenthesis, which the server leaves out where it can: ``ORDER BY (a)``."""
+_FEW = 8
+"""So many tables are created on the mere suspicion that they differ."""
 _LOOKUPS = ("dict", "joinget")
 """How the names of functions begin that read another object of the database."""
 
@@ -38,11 +40,33 @@ def forms_in_scratch(
     keys = {table.name: (create_table_sql(table, ""), live[table.name].text) for table in tables}
     known = {name: rehearsed.declared[key] for name, key in keys.items() if key in rehearsed.declared}
     rest = [table for table in tables if table.name not in known]
-    made = (yield from canonical_tables(scratch, rest, catalog, live)) if rest else dict[str, TableForm]()
+    if not rest:
+        return known
+    # Created before it is known whether they differ, so that all are read back at once.
+    rewriting = Rewriting(_typed_otherwise(rest, live, rehearsed))
+    made = yield from canonical_tables(scratch, rest, catalog, live, rewriting)
+    found = rewriting.found()
+    rehearsed.rewritten.update({form: found[form.name] for form in rewriting.forms})
     for table in rest:
         if repeatable(table, made[table.name]) and _by_itself(keys[table.name][0], made[table.name]):
             rehearsed.declared[keys[table.name]] = made[table.name]
     return {**known, **made}
+
+
+def _typed_otherwise(
+    tables: Sequence[Table], live: Mapping[str, LiveObject], rehearsed: Rehearsed
+) -> tuple[TableForm, ...]:
+    """The live tables whose columns are not the declared ones, by name and type as they were typed: a few of those that
+    will differ most likely."""
+    found: list[TableForm] = []
+    for table in tables:
+        form, declared = live[table.name].form, {(column.name, column.type) for column in table.columns}
+        if not isinstance(form, TableForm) or form in rehearsed.rewritten:
+            continue
+        if declared != {(column.name, column.type) for column in form.columns}:
+            found.append(form)
+    # Types may be typed in words that this server writes otherwise, so many such tables say little.
+    return tuple(found) if len(found) <= _FEW else ()
 
 
 def rewritten_forms(scratch: Scratch, forms: Sequence[TableForm], rehearsed: Rehearsed) -> Routine[dict[str, Form]]:
