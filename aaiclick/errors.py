@@ -21,7 +21,8 @@ AaiclickError
     ForeignTableError            it is another schema's table: declare it once, or run: aaiclick adopt --take-over
     UnsupportedObjectError       an object that cannot be represented: never touched
   PlanError                    the plan cannot be carried out as it stands
-    BlockedError                 the data stands in the way: correct it (count and example are given)
+    BlockedError                 the data stands in the way: correct it (count and example are given);
+                                 or a host that is away
     HazardNotAllowedError        allow it by name
     StalePlanError               plan again
   ApplyError                   something failed while a plan was carried out: run again, it resumes
@@ -278,17 +279,15 @@ class PlanError(AaiclickError):
 
 
 class BlockedError(PlanError):
-    """The data stands in the way of a step; ``blocks`` holds a sentence with count and example for each. ``done``: the
-    steps that were carried out before that was known."""
+    """The data stands in the way of a step, or a host that is away; ``blocks`` holds a sentence for each, with count
+    and example or what to do. ``done``: the steps that were carried out before that was known."""
 
     def __init__(self, schema: str, blocks: tuple[str, ...], done: tuple[str, ...] = ()) -> None:
         self.schema = schema
         self.blocks = blocks
         self.done = done
         told = _done(done)
-        super().__init__(
-            f"{schema} cannot be migrated as its data is now: {'; '.join(blocks)}{f'.{told}' if told else ''}"
-        )
+        super().__init__(f"{schema} cannot be migrated now: {'; '.join(blocks)}{f'.{told}' if told else ''}")
 
 
 class HazardNotAllowedError(PlanError):

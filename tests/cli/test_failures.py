@@ -73,7 +73,7 @@ CASES: list[Case] = [
         "error: oplog: 2 of 3 databases failed (a, b). The first: no room",
         None,
     ),
-    (BlockedError("oplog", ("3 NULLs in id",)), 1, "oplog cannot be migrated as its data is now: 3 NULLs in id", None),
+    (BlockedError("oplog", ("3 NULLs in id",)), 1, "oplog cannot be migrated now: 3 NULLs in id", None),
     (
         StalePlanError("oplog", ("t: rebuild instead of alter",)),
         1,

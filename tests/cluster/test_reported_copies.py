@@ -187,7 +187,7 @@ def test_rows_that_only_a_dead_host_has_are_waited_for(place: Place) -> None:
     two.q(f"INSERT INTO {name} (id, v, s) VALUES (1, 1, 'x')")
     two.kill()
     for policy in (DROPPED, DROPPED.allow(f"without-host {label}")):
-        with pytest.raises(AaiclickError, match=f"now: events: host {label} does not answer"):
+        with pytest.raises(AaiclickError, match=f"cannot be migrated now: events: host {label} does not answer"):
             place.start(rekeyed(2, place), 0, policy)
     two.start()
     one.q(f"SYSTEM START FETCHES {name}")

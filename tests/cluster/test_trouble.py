@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aaiclick import Column, MergeTree, Migration, Policy, Schema, Table, ensure_schema
-from aaiclick.errors import ApplyError, HazardNotAllowedError, SpecError
+from aaiclick.errors import ApplyError, BlockedError, HazardNotAllowedError, SpecError
 from tests.cluster.conftest import ClusterFactory
 from tests.cluster.places import label_of
 from tests.cluster.rig.config import EMPTY
@@ -30,6 +30,13 @@ def test_a_host_that_is_away_is_named_and_follows_when_it_is_back(aaiclick_clust
     with pytest.raises(HazardNotAllowedError, match=f"host {label} does not answer; nothing was changed") as raised:
         ensure_schema(url, second, Policy.lossless())
     assert raised.value.allow == (f"without-host {label}",)
+    engine = MergeTree(order_by=["id"], partition_by="id % 2", replicated="")
+    copied = Schema(
+        "shop", version=2, objects=[Table("events", [Column("id", "UInt64")], engine=engine)], cluster="{cluster}"
+    )
+    said = rf"^shop cannot be migrated now: events: host {label} does not answer, and .* Run again when all answer$"
+    with pytest.raises(BlockedError, match=said):
+        ensure_schema(url, copied, Policy.lossless())
     assert one.q(COLUMNS.format(database)) == "id"
     assert ensure_schema(url, second, Policy.lossless().allow(f"without-host {label}")).steps
     assert one.q(COLUMNS.format(database)) == "id\nv"

@@ -80,7 +80,7 @@ def _lists(plan: Plan, verdict: GateDecision, policy: Policy) -> list[str]:
         found.append("**What it risks**\n\n" + "\n".join(dict.fromkeys(risks)))
     blocked = [f"- {code_text(step.object)}: {code_text(step.blocked)}" for step in plan.required if step.blocked]
     if blocked:
-        found.append("**Blocked by the data**\n\n" + "\n".join(blocked))
+        found.append("**Blocked**\n\n" + "\n".join(blocked))
     refused = [f"- {code_text(refusal.words)}" for refusal in verdict.refused]
     if refused:
         found.append(f"**Refused by {policy.words}**\n\n" + "\n".join(refused))

@@ -96,9 +96,7 @@ def _summary(report: PlanReport, groups: dict[str, list[Step]]) -> Html:
         said = "Rehearsed on another engine: the server may decide differently."
         parts.append(el("p", said, class_="note warn"))
     for step in blocked:
-        parts.append(
-            el("p", "Blocked by the data: ", code(step.object), f": {step.change}: {step.blocked}", class_="note bad")
-        )
+        parts.append(el("p", "Blocked: ", code(step.object), f": {step.change}: {step.blocked}", class_="note bad"))
     for refusal in verdict.refused:
         said = f"Refused by {report.policy}: "
         parts.append(el("p", said, code(refusal.step.object), f": {refusal.words}", class_="note warn"))

@@ -129,7 +129,7 @@ def test_blocked_and_refused_steps_are_said_first() -> None:
     outcomes = {"1": "refused", "b": "blocked", "2": "left alone"}
     text = plan_page(PlanReport(compared, verdict, policy.words, outcomes, "aaiclick migrate", "here", "now"))
     summary = text.partition('id="summary"')[2].partition("</section>")[0]
-    assert "Blocked by the data: <code>other</code>" in summary
+    assert "Blocked: <code>other</code>" in summary
     assert "3 rows hold &lt;NULL&gt;" in summary
     assert "Refused by policy safe" in summary
     assert "--allow &#x27;drop-column operation_log.args&#x27;" in text
