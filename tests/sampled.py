@@ -120,6 +120,7 @@ EVERY: dict[str, int] = {
     "tests/migrations/test_renames.py::test_a_nested_takes_its_parts_with_it": 3,
     "tests/migrations/test_renames.py::test_an_old_table_beside_its_new_name_is_named": 2,
     "tests/migrations/test_renames.py::test_every_value_goes_where_its_column_goes": 6,
+    "tests/migrations/test_stored_aliases.py::test_a_jump_stores_what_the_versions_would": 5,
     "tests/migrations/test_ttl.py::test_a_merge_during_the_function_takes_nothing_that_the_end_would_keep": 6,
     "tests/migrations/test_views.py::test_a_statement_reads_through_a_view_of_its_version": 3,
     "tests/migrations/test_views.py::test_a_view_of_a_version_before_a_script_is_filled_as_version_by_version": 3,

@@ -45,7 +45,7 @@ from aaiclick.routine import Routine
 from aaiclick.specs.migrations import Rebuild
 from aaiclick.specs.tables import Table
 from aaiclick.sql.column_names import mentioned
-from aaiclick.versions.compose import compose
+from aaiclick.versions.jumps.compose import compose
 from aaiclick.versions.upgrade_path import UpgradePath
 
 

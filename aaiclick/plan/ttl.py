@@ -26,7 +26,7 @@ from aaiclick.specs.engines import MergeTree
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
 from aaiclick.sql.ddl import alter_table
-from aaiclick.versions.compose import compose
+from aaiclick.versions.jumps.compose import compose
 from aaiclick.versions.upgrade_path import UpgradePath
 
 if TYPE_CHECKING:

@@ -115,10 +115,26 @@ class Composed:
     """New columns that a version on the way may have added with another default than the declared one: no lock file has
     its form."""
 
+    aliases: Mapping[str, StoredAlias] = field(default_factory=dict[str, "StoredAlias"])
+    """ALIAS columns that a version between changed or stored, and that are stored in the end with the values that they
+    had then."""
+
     @property
     def fills(self) -> bool:
         """True where only a copy gives the columns what the versions between say."""
-        return bool(self.rebuilds or self.defaults)
+        return bool(self.rebuilds or self.defaults or self.aliases)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAlias:
+    """Whose values a column has that was an ALIAS."""
+
+    label: str
+    """What people call the version."""
+    materialized: bool
+    """True where that version made it MATERIALIZED: other values than the ALIAS has are allowed by name there."""
+    same: bool
+    """True where the values are those that the ALIAS has now."""
 
 
 @dataclass(frozen=True, slots=True)

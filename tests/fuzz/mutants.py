@@ -259,7 +259,7 @@ MUTANTS = (
     ),
     Mutant(
         "a jump keeps what a version on the way drops",
-        "aaiclick.versions.compose._again",
+        "aaiclick.versions.jumps.compose._again",
         lambda *_: False,
         lambda case: bool(case.anew and case.batches),
         seed=88,

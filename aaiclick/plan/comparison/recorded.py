@@ -111,7 +111,7 @@ def differs(table: Table, declared: TableForm, live: LiveObject, path: UpgradePa
         return False  # word for word: most starts end here, and load nothing that compares
     from aaiclick.diff.compare import diff_table
     from aaiclick.diff.target import make_target
-    from aaiclick.versions.compose import compose
+    from aaiclick.versions.jumps.compose import compose
 
     assert isinstance(live.form, TableForm)
     composed = compose(live.form, path.changes_of(table.name), declared)

@@ -1,7 +1,7 @@
 """Rewrites expressions over the declared table for one row of the live table. Pure.
 
 A constraint can read only stored columns, and no subquery. So an ALIAS is replaced by its expression and a converted
-column by its conversion, each bound to its name (see ``aaiclick/versions/compose.py``). Functions raise
+column by its conversion, each bound to its name (see ``aaiclick/versions/jumps/compose.py``). Functions raise
 ``ValueError`` where an expression cannot be read.
 """
 

@@ -101,10 +101,17 @@ def _scripted(step: Step, composed: Composed, oldest_code: Mapping[int, int | No
         step,
         change="; ".join((*changes, *words)),
         changes=(*changes, *words),
-        hazards=(*step.hazards, *hazards, *old_code_hazards(versions, oldest_code)),
+        hazards=(*_declared_hazards(step, composed), *hazards, *old_code_hazards(versions, oldest_code)),
         migrations=versions,
         blocked=done,
     )
+
+
+def _declared_hazards(step: Step, composed: Composed) -> tuple[Hazard, ...]:
+    """Those of the difference itself, without what the declared expression would make of an ALIAS: it is filled with
+    what a version between made of it."""
+    keys = {f"change-default {step.object}.{name}" for name in composed.aliases}
+    return tuple(hazard for hazard in step.hazards if hazard.allow not in keys)
 
 
 def _blocked(step: Step, composed: Composed) -> str:
@@ -140,6 +147,11 @@ def _fill_words(composed: Composed, filled: Mapping[str, Sequence[str]]) -> list
         for name, label in sorted(composed.defaults.items())
         if name not in filled and name not in composed.anew
     ]
+    words += [
+        f"{name} is filled with what it was in {stored.label}"
+        for name, stored in sorted(composed.aliases.items())
+        if name not in filled and name not in composed.anew
+    ]
     return words
 
 
@@ -161,6 +173,15 @@ def _value_hazards(
         Hazard("changes-values", f"{name} of {table} becomes what {', '.join(by)} says")
         for name, by in sorted(filled.items())
         if name in stored
+    ]
+    hazards += [
+        Hazard(
+            "changes-values",
+            f"{name} of {table} becomes what it was in {alias.label}, and not what the ALIAS reads now",
+            f"change-default {table}.{name}" if alias.materialized else "",
+        )
+        for name, alias in sorted(composed.aliases.items())
+        if name not in filled and not alias.same
     ]
     hazards += [
         Hazard(

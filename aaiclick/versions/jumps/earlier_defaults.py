@@ -38,7 +38,7 @@ class Added:
 def is_another(added: Added, declared: ColumnForm, reads: Mapping[str, str]) -> bool:
     """True where rows of that version hold something else than the declared default yields. ``reads``: what the
     columns that the declared default reads are in the end, as expressions over the live table."""
-    if declared.kind not in ("", "DEFAULT"):
+    if declared.kind in ("ALIAS", "EPHEMERAL") or (declared.kind == "MATERIALIZED" and added.column.kind == "ALIAS"):
         return False  # its values are worked out anew
     first, last = added.column, declared
     if first.expression or last.expression:

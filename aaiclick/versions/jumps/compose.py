@@ -7,40 +7,28 @@ shadowing and subcolumns in there by its own rules. Replacing names in the text 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from aaiclick.catalog.forms import ColumnForm, TableForm
-from aaiclick.catalog.normalize import normal
-from aaiclick.diff.conversion.convert import conversion
-from aaiclick.diff.reached import aliases_anew, read_through
+from aaiclick.catalog.forms import TableForm
 from aaiclick.diff.renamed_columns import renamed_form
 from aaiclick.specs.renames import applicable, require_no_swap, with_leaves
-from aaiclick.sql.column_names import bind_names, names_in
 from aaiclick.sql.quoting import quote_name, quote_string
-from aaiclick.sql.tokens import TokenError
-from aaiclick.versions.earlier_defaults import Added, is_another, last_name, unknown_defaults
-from aaiclick.versions.version_changes import Composed, Drop, VersionChange
-
-
-@dataclass(frozen=True, slots=True)
-class _Cell:
-    """A column while the versions are applied to it one after the other."""
-
-    text: str
-    """Its value, as an expression over the live columns."""
-    type: str
-    """Its type; '' where that is not known."""
-    origin: str = ""
-    """The live column that it still is; '' where it was computed."""
-    added: Added | None = None
-    """How a released form added it, with its default; None where no version between did."""
-    sure: bool = True
-    """False where a version without a released form may have changed its type."""
-
-
-class _Unknown(Exception):  # noqa: N818 - never leaves this module
-    """It is not known what an earlier version made of a column."""
+from aaiclick.versions.jumps.cells import (
+    Cell,
+    UnknownValueError,
+    as_declared_last,
+    bind,
+    cast_to,
+    in_released_form,
+    newly_added,
+    stored_aliases,
+    unsure_of_type,
+    what_it_reads,
+    with_aliases,
+)
+from aaiclick.versions.jumps.earlier_defaults import is_another, last_name, unknown_defaults
+from aaiclick.versions.version_changes import Composed, Drop, StoredAlias, VersionChange
 
 
 def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableForm) -> Composed:
@@ -62,31 +50,20 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
         dropping = [change for name, (change, _) in again.items() if _stored(name, declared)]
         rebuilds = tuple(change for change in changes if change in rebuilds or change in dropping)
     defaults = _earlier_defaults(walk, declared) if not problem else {}
+    aliases: Mapping[str, StoredAlias] = {}
+    try:
+        aliases = stored_aliases(live, cells, walk.last, declared) if not problem else {}
+    except UnknownValueError as error:
+        problem = str(error)
     renames = _moved(walk, declared)
-    columns = {
-        name: cell.text
-        for name, cell in cells.items()
-        if not cell.origin
-        # A column that is only new needs no copy: it is filled here where one is made in any case.
-        and (rebuilds or defaults or cell.added is None)
-        and (declared.column(name) is not None or live.column(name) is not None)
-    }
-    for name, (change, _) in again.items():
-        column = declared.column(name)
-        if name in renames.values():
-            problem = f"{change.label} drops column {name}, whose name another column gets later. {_stop(change)}"
-        elif name not in columns and column is not None and column.stored:
-            # Where the last but one drops it only the last can make it anew: its default reads what is declared.
-            known = _as_declared(cells, declared) if change in changes[-2:] else cells
-            try:
-                columns[name] = _added(column, known, change.label).text
-            except _Unknown as error:
-                problem = problem or str(error)
+    filled = {*aliases, *(_filled(cells, live, declared, copied=bool(rebuilds or defaults or aliases)))}
+    columns = {name: cell.text for name, cell in cells.items() if name in filled}
+    problem = _begun_anew(again, columns, renames, cells, changes, declared) or problem
     require_no_swap(declared.name, renames)
     back: Mapping[str, str] = {}
     try:
         back = _rollback_columns(live, changes, declared)
-    except _Unknown as error:
+    except UnknownValueError as error:
         problem = problem or str(error)
     where = " AND ".join(f"({each})" if walk.conditions[1:] else each for each in walk.conditions)
     anew = {name: Drop(change.label, column) for name, (change, column) in again.items()}
@@ -97,19 +74,65 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
         unknown, contradiction = unknown_defaults(live, told, changes, declared)
     problem = problem or contradiction
     return Composed(
-        columns, renames, where, back, rebuilds, in_place, problem, defaults, anew, unknown_defaults=unknown
+        columns,
+        renames,
+        where,
+        back,
+        rebuilds,
+        in_place,
+        problem,
+        defaults,
+        anew,
+        unknown_defaults=unknown,
+        aliases=aliases,
     )
+
+
+def _filled(cells: Mapping[str, Cell], live: TableForm, declared: TableForm, *, copied: bool) -> list[str]:
+    """Columns that an expression fills. A column that is only new needs no copy: it is filled where one is made in any
+    case (``copied``)."""
+    return [
+        name
+        for name, cell in cells.items()
+        if not cell.origin
+        and (copied or cell.added is None)
+        and (declared.column(name) is not None or live.column(name) is not None)
+    ]
+
+
+def _begun_anew(
+    again: Mapping[str, tuple[VersionChange, str]],
+    columns: dict[str, str],
+    renames: Mapping[str, str],
+    cells: Mapping[str, Cell],
+    changes: Sequence[VersionChange],
+    declared: TableForm,
+) -> str:
+    """Adds what fills columns that were dropped on the way; why they cannot be filled, '' where they can."""
+    problem = unknown = ""
+    for name, (change, _) in again.items():
+        column = declared.column(name)
+        if name in renames.values():
+            problem = f"{change.label} drops column {name}, whose name another column gets later. {_stop(change)}"
+        elif name not in columns and column is not None and column.stored:
+            # Where the last but one drops it only the last can make it anew: its default reads what is declared.
+            known = as_declared_last(cells, declared) if change in changes[-2:] else cells
+            try:
+                columns[name] = newly_added(column, known, change.label).text
+            except UnknownValueError as error:
+                unknown = unknown or str(error)
+    return problem or unknown
 
 
 @dataclass(frozen=True, slots=True)
 class _Walk:
     """What the versions have made of the live columns."""
 
-    cells: Mapping[str, _Cell]
+    cells: Mapping[str, Cell]
     """The columns after the last of them."""
-    last: Mapping[str, _Cell]
+    last: Mapping[str, Cell]
     """The same, with each ALIAS as it is declared."""
-    earlier: Mapping[str, _Cell]
+    earlier: Mapping[str, Cell]
     """Those before the last one."""
     conditions: Sequence[str]
     """The filters, over the live rows."""
@@ -122,7 +145,7 @@ class _Walk:
 def _walked(live: TableForm, changes: Sequence[VersionChange], declared: TableForm) -> _Walk:
     # An EPHEMERAL column is not stored: there is nothing that a version could make of it.
     cells = {
-        column.name: _Cell(quote_name(column.name), column.type, column.name)
+        column.name: Cell(quote_name(column.name), column.type, column.name)
         for column in live.columns
         if column.kind != "EPHEMERAL"
     }
@@ -140,7 +163,7 @@ def _walked(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
         try:
             # Oldest first: the expressions of a version are over the columns that the one before it has left.
             cells = _step(cells, change, conditions, declared)
-        except _Unknown as error:
+        except UnknownValueError as error:
             problem = problem or str(error)
             continue
         form = declared if last else change.form
@@ -152,17 +175,17 @@ def _walked(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
         # Not to the declared types: from the last form on the plan converts.
         if change.form is not None and not last:
             try:
-                cells = _released(cells, known, change, change.form)
-            except _Unknown as error:
+                cells = in_released_form(cells, known, change, change.form)
+            except UnknownValueError as error:
                 problem = problem or str(error)
             known = change.form
         elif not last:
             cells = {
-                name: _unsure(cell, declared.column(last_name(name, changes[place + 1 :])))
+                name: unsure_of_type(cell, declared.column(last_name(name, changes[place + 1 :])))
                 for name, cell in cells.items()
             }
-    added = any(cell.added is not None for cell in cells.values())
-    final = _with_aliases(cells, known, changes[-1], declared) if added else cells
+    made = any(cell.added is not None or cell.computed is not None for cell in cells.values())
+    final = with_aliases(cells, known, changes[-1], declared) if made else cells
     return _Walk(cells, final, earlier, conditions, dropped, problem)
 
 
@@ -177,7 +200,7 @@ def _moved(walk: _Walk, declared: TableForm) -> dict[str, str]:
     return renames
 
 
-def _again(name: str, cells: Mapping[str, _Cell], live: TableForm, declared: TableForm) -> bool:
+def _again(name: str, cells: Mapping[str, Cell], live: TableForm, declared: TableForm) -> bool:
     """True where a live column was dropped on the way, and the declared one of the name is another."""
     column, found = declared.column(name), live.column(name)
     if column is None or found is None or "EPHEMERAL" in (column.kind, found.kind):
@@ -220,18 +243,13 @@ def _earlier_defaults(walk: _Walk, declared: TableForm) -> dict[str, str]:
     }
     for name, cell in walk.cells.items():
         column = declared.column(name)
-        if cell.added is not None and column is not None and is_another(cell.added, column, _read(column, last)):
+        if (
+            cell.added is not None
+            and column is not None
+            and is_another(cell.added, column, what_it_reads(column, last))
+        ):
             found[name] = cell.added.label
     return found
-
-
-def _read(column: ColumnForm, cells: Mapping[str, _Cell]) -> dict[str, str]:
-    """What the columns that a default may read are, as expressions over the live columns, with their types."""
-    try:
-        read: Collection[str] = names_in(column.expression)
-    except TokenError:
-        read = cells
-    return {name: f"{cells[name].text} {cells[name].type}" for name in read if name in cells}
 
 
 def _rollback_columns(live: TableForm, changes: Sequence[VersionChange], declared: TableForm) -> dict[str, str]:
@@ -240,7 +258,7 @@ def _rollback_columns(live: TableForm, changes: Sequence[VersionChange], declare
     if not any(change.rebuild is not None and change.rebuild.back for change in changes):
         return {}
     cells = {
-        column.name: _Cell(quote_name(column.name), column.type, column.name)
+        column.name: Cell(quote_name(column.name), column.type, column.name)
         for column in declared.columns
         if column.kind != "EPHEMERAL"
     }
@@ -256,13 +274,13 @@ def _rollback_columns(live: TableForm, changes: Sequence[VersionChange], declare
         for name, expression in (change.rebuild.back if change.rebuild is not None else {}).items():
             column = form.column(name) if form is not None else None
             if form is not None and column is None:
-                raise _Unknown(
+                raise UnknownValueError(
                     f"{change.label} has a rollback expression for column {name} of {change.before}, which the "
                     "version before does not have"
                 )
             text = bind(expression, cells, change)
             kind = column.type if column is not None else ""
-            below[name] = _Cell(_cast(text, kind) if kind else text, kind)
+            below[name] = Cell(cast_to(text, kind) if kind else text, kind)
         cells = below
     found = {
         column.name: (cells[column.name], column.type)
@@ -271,15 +289,15 @@ def _rollback_columns(live: TableForm, changes: Sequence[VersionChange], declare
     }
     # A column that is still itself goes back under its own name, without an expression.
     return {
-        name: cell.text if cell.type == kind else _cast(cell.text, kind)
+        name: cell.text if cell.type == kind else cast_to(cell.text, kind)
         for name, (cell, kind) in found.items()
         if not cell.origin
     }
 
 
 def _step(
-    cells: Mapping[str, _Cell], change: VersionChange, conditions: list[str], declared: TableForm
-) -> dict[str, _Cell]:
+    cells: Mapping[str, Cell], change: VersionChange, conditions: list[str], declared: TableForm
+) -> dict[str, Cell]:
     """Apply one version. Its expressions read the columns as they were before it, under their old names."""
     after = dict(cells)
     # In an order in which no new name is still taken by another column.
@@ -291,110 +309,12 @@ def _step(
     for name, expression in change.rebuild.columns.items():
         known = wanted.column(name)
         if known is None and name not in after and change.form is not None:
-            raise _Unknown(
+            raise UnknownValueError(
                 f"{change.label} fills column {name} of {change.table}, which version {change.version} does not have"
             )
         text = bind(expression, cells, change)
         kind = known.type if known is not None and change.form is not None else ""
-        after[name] = _Cell(_cast(text, kind) if kind else text, kind)
+        after[name] = Cell(cast_to(text, kind) if kind else text, kind)
     if change.rebuild.where:
         conditions.append(bind(change.rebuild.where, cells, change))
     return after
-
-
-def bind(expression: str, cells: Mapping[str, _Cell], change: VersionChange) -> str:
-    """The expression with each column that an earlier version changed bound to what that made of it."""
-    # A column that is still itself is not bound, so an expression over such columns stays as it was written.
-    bound = {name: cell for name, cell in cells.items() if cell.text != quote_name(name) or not cell.sure}
-    if not bound:
-        return expression
-    try:
-        mentioned = [name for name in names_in(expression) if name in bound]
-    except TokenError as error:
-        raise _Unknown(
-            f"{change.label}: {expression} cannot be read ({error}), so which columns of earlier versions it reads "
-            "nobody knows. Bring the database to the version before it first"
-        ) from error
-    for name in mentioned:
-        if not cells[name].sure:
-            raise _Unknown(
-                f"{change.label} reads {change.before}.{name}, whose type an earlier version may have changed: no "
-                "released form of that version is known."
-                " Keep a schema.lock.json (aaiclick revision writes it), or bring the database to the version before "
-                "it first"
-            )
-    if not mentioned:
-        return expression
-    dotted = next((name for name in mentioned if "." in name), None)
-    if dotted is not None:
-        raise _Unknown(
-            f"{change.label} reads the nested column {dotted}, which an earlier version makes. Bring the database to "
-            "the version before it first"
-        )
-    return bind_names(expression, mentioned, [cells[name].text for name in mentioned])
-
-
-def _released(cells: Mapping[str, _Cell], was: TableForm, change: VersionChange, form: TableForm) -> dict[str, _Cell]:
-    """The columns with the types of a released form, and the columns that it added."""
-    after = dict(cells)
-    for column in form.columns:
-        cell = after.get(column.name)
-        # As a copy at that version would have converted it: two conversions in turn may give another value than one.
-        if cell is not None and cell.type and cell.type != column.type and column.kind != "ALIAS":
-            after[column.name] = replace(cell, text=conversion(cell.text, cell.type, column.type), type=column.type)
-    return _with_aliases(after, was, change, form, new=True)
-
-
-def _with_aliases(
-    cells: Mapping[str, _Cell], before: TableForm, change: VersionChange, form: TableForm, *, new: bool = False
-) -> dict[str, _Cell]:
-    """The columns with each ALIAS that computes something else in ``form``; with ``new`` also those that it added."""
-    after = dict(cells)
-    filled = change.rebuild.columns if change.rebuild is not None else ()
-    anew = aliases_anew({column.name: column for column in normal(before).columns}, normal(form), filled)
-    # What is read by another reads less than that one.
-    for column in sorted(form.columns, key=lambda each: len(read_through(each, form))) if new or anew else ():
-        if column.name in anew and column.name in after:
-            after[column.name] = _anew(after[column.name], column, after)
-        elif new and column.name not in after and column.kind != "EPHEMERAL":
-            after[column.name] = _added(column, after, change.label)
-    return after
-
-
-def _anew(cell: _Cell, column: ColumnForm, cells: Mapping[str, _Cell]) -> _Cell:
-    """An ALIAS that computes something else from now on: what that is over the live columns."""
-    try:
-        text = bind(column.expression, cells, VersionChange(0, f"the ALIAS {column.name}", "", ""))
-    except _Unknown:
-        # Whoever reads it is told: it is no longer what the live column is.
-        return replace(cell, text="", type=column.type, sure=False)
-    return replace(cell, text=_cast(text, column.type), type=column.type)
-
-
-def _added(column: ColumnForm, cells: Mapping[str, _Cell], label: str) -> _Cell:
-    expression = column.expression or f"defaultValueOfTypeName({quote_string(column.type)})"
-    text = bind(expression, cells, VersionChange(0, f"the default of {column.name}", "", ""))
-    return _Cell(_cast(text, column.type), column.type, added=Added(label, column, _read(column, cells)))
-
-
-def _as_declared(cells: Mapping[str, _Cell], declared: TableForm) -> dict[str, _Cell]:
-    """The columns as the last version has them: whichever version changed a type, it is the declared one by then."""
-    found = dict(cells)
-    for name, cell in cells.items():
-        column = declared.column(name)
-        if not cell.sure and column is not None:
-            found[name] = replace(cell, text=_cast(cell.text, column.type), type=column.type, sure=True)
-    return found
-
-
-def _unsure(cell: _Cell, last: ColumnForm | None) -> _Cell:
-    """A column after a version without a released form. Its type is known only where it is the same before and in the
-    end."""
-    if not cell.type and last is not None:
-        return replace(cell, text=_cast(cell.text, last.type), type=last.type)
-    same = last is not None and last.type == cell.type
-    return replace(cell, sure=cell.sure and same)
-
-
-def _cast(text: str, type_text: str) -> str:
-    return f"CAST({text}, {quote_string(type_text)})"

@@ -1,0 +1,1 @@
+"""Several versions of a table in one step."""

@@ -1,0 +1,120 @@
+"""An ALIAS that is stored in the end: version by version and in one jump its rows get the same values."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aaiclick import Column, Plan, Policy, Schema, ensure_schema, plan_schema
+from aaiclick.testing.engine import EmbeddedEngine
+from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedVersion, dump_lock
+from tests.migrations.building import locked_forms, rows, schema, table
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+Way = list[tuple[Column, ...]]
+BYTE, SHORT = Column("f", "UInt8"), Column("f", "UInt16")
+
+
+def alias(expression: str) -> Column:
+    return Column("al", "UInt16", alias=expression)
+
+
+STORED = {
+    "DEFAULT": Column("al", "UInt16", default="f * 4"),
+    "plain": Column("al", "String"),
+    "MATERIALIZED": Column("al", "UInt16", materialized="f * 4"),
+}
+WAYS: dict[str, tuple[Way, str]] = {
+    "changed before it is a DEFAULT": (
+        [(BYTE, alias("f * 2")), (BYTE, alias("f * 3")), (BYTE, STORED["DEFAULT"])],
+        "15",
+    ),
+    "changed twice before it is plain": (
+        [(BYTE, alias("f * 2")), (BYTE, alias("f * 3")), (BYTE, alias("f * 5")), (BYTE, STORED["plain"])],
+        "25",
+    ),
+    "changed before it is MATERIALIZED": (
+        [(BYTE, alias("f * 2")), (BYTE, alias("f * 3")), (BYTE, STORED["MATERIALIZED"])],
+        "20",
+    ),
+    "plain before it is MATERIALIZED": (
+        [(BYTE, alias("f * 2")), (BYTE, Column("al", "UInt16")), (BYTE, STORED["MATERIALIZED"])],
+        "10",
+    ),
+    "MATERIALIZED before it is a DEFAULT": (
+        [(BYTE, alias("f * 2")), (BYTE, Column("al", "UInt16", materialized="f * 3")), (BYTE, STORED["DEFAULT"])],
+        "15",
+    ),
+    "MATERIALIZED by two expressions": (
+        [(BYTE, alias("f * 2")), (BYTE, Column("al", "UInt16", materialized="f * 3")), (BYTE, STORED["MATERIALIZED"])],
+        "15",
+    ),
+    "over a column of another type": (
+        [(BYTE, alias("bitNot(f)")), (SHORT, alias("bitNot(f)")), (SHORT, STORED["DEFAULT"])],
+        "65530",
+    ),
+    "over another ALIAS that changes": (
+        [
+            (BYTE, Column("b", "UInt16", alias="f + 1"), alias("b * 2")),
+            (BYTE, Column("b", "UInt16", alias="f + 2"), alias("b * 2")),
+            (BYTE, Column("b", "UInt16", alias="f + 2"), STORED["DEFAULT"]),
+        ],
+        "14",
+    ),
+    "a new one that is MATERIALIZED by two expressions": (
+        [(BYTE,), (BYTE, Column("al", "UInt16", materialized="f * 3")), (BYTE, STORED["MATERIALIZED"])],
+        "15",
+    ),
+    "a new ALIAS that changes": (
+        [(BYTE,), (BYTE, alias("f * 4")), (BYTE, alias("f * 3")), (BYTE, STORED["DEFAULT"])],
+        "15",
+    ),
+}
+
+
+def keys(plan: Plan) -> list[str]:
+    return [hazard.allow for step in plan.required for hazard in step.hazards if hazard.allow]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_jump_stores_what_the_versions_would(
+    aaiclick_client: Client,
+    aaiclick_engine: EmbeddedEngine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+) -> None:
+    steps, expected = WAYS[way]
+    package = tmp_path / "stored_migrations"
+    package.mkdir()
+    (package / "__init__.py").write_text("", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "stored_migrations", raising=False)
+    tables = [table(*columns) for columns in steps]
+    locked = [LockedVersion(number, locked_forms(aaiclick_engine, [each])) for number, each in enumerate(tables, 1)]
+    client = aaiclick_client
+
+    def to(version: int, schema_of: Schema) -> set[str]:
+        lock = Lock("s", tuple(locked[:version]))
+        (package / LOCK_FILE).write_text(dump_lock(lock), encoding="utf-8")
+        asked = keys(plan_schema(client, schema_of))
+        ensure_schema(client, schema_of, policy=Policy.lossless().allow(*asked))
+        return set(asked)
+
+    declared = [schema(number, each, migrations="stored_migrations") for number, each in enumerate(tables, 1)]
+    asked: list[set[str]] = []
+    for jump in (False, True):
+        ensure_schema(client, schema(1, tables[0]))
+        client.command("INSERT INTO t (id, f) VALUES (1, 5)")
+        numbers = [len(steps)] if jump else range(2, len(steps) + 1)
+        asked.append(set[str]().union(*(to(number, declared[number - 1]) for number in numbers)))
+        assert rows(client, "t", "toString(al)") == [(expected,)]
+        assert ensure_schema(client, declared[-1]).steps == ()
+        for (name,) in client.query("SELECT name FROM system.tables WHERE database = currentDatabase()").result_rows:
+            client.command(f"DROP TABLE IF EXISTS `{name}`")
+    assert asked[1] == asked[0]
