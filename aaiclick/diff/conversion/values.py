@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from aaiclick.diff.conversion import leaves
 from aaiclick.diff.conversion.convert import cast, conversion, of_member
+from aaiclick.diff.conversion.numbers import numeric
 from aaiclick.diff.conversion.shapes import Arrays, Maps, Tuples, Variants, inner_type, shape, text_of
 from aaiclick.sql.quoting import quote_string
 from aaiclick.sql.types import TypeText
@@ -18,6 +19,8 @@ _OPEN = ("Variant", "Dynamic", "Geometry")  # a Geometry is a Variant of the sha
 _DOCUMENTS = ("JSON", "Object")
 _COMPOSITE = ("Array", "Map", "Tuple")
 _WHOLES = (*_OPEN, *_DOCUMENTS, *_COMPOSITE, "AggregateFunction", "QBit")
+_BRACKETS = {"Array": "[]", "Tuple": "()", "Point": "()", "Ring": "[]", "LineString": "[]", "Polygon": "[]"}
+"""How a text begins and ends that the type is read from."""
 Leaf = Callable[[str, TypeText, str], str]
 
 
@@ -138,7 +141,25 @@ def _unfit(value: str, old: TypeText, wanted: str) -> str:
     new = inner_type(wanted)[0]
     if old.name == "String" and new.name == "JSON":
         return f"isNull(accurateCastOrNull({value}, {quote_string(text_of(new))}))"
+    if old.name == "String" and new.name in _BRACKETS:
+        return _unbracketed(value, new)
+    if old.name == "Dynamic" and new.name not in _WHOLES:
+        return f"isNotNull({value}) AND isNull(accurateCastOrNull({value}, {quote_string(text_of(new))}))"
     return "" if old.name in _WHOLES or new.name in _WHOLES else leaves.unfit_values(value, old, new)
+
+
+def _unbracketed(value: str, new: TypeText) -> str:
+    """Texts that are no array or tuple at all, and arrays of numbers with something else in them: of others the engine
+    says only that it fails."""
+    brackets = _BRACKETS[new.name]
+    condition = f"NOT (startsWith({value}, '{brackets[0]}') AND endsWith({value}, '{brackets[1]}'))"
+    if new.name != "Array":
+        return condition
+    item, null = inner_type(new.arguments[0])
+    if null or not numeric(item) or item.name == "Bool":
+        return condition
+    number = f"isNull(accurateCastOrNull(item, {quote_string(text_of(item))}))"
+    return rf"{condition} OR arrayExists(item -> {number}, extractAll({value}, '[^\\[\\], ]+'))"
 
 
 def _differs(value: str, old: TypeText, wanted: str) -> str:

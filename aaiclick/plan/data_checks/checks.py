@@ -120,7 +120,8 @@ def _count(hosts: Topology, table: str, check: DataCheck) -> Routine[tuple[str, 
                 continue
             if error.code == 0:
                 raise
-            return f"whether rows {check.problem} cannot be told (the engine: {first_line(str(error))})", None, True
+            said = first_line(str(error)).partition(": while executing")[0]
+            return f"whether rows {check.problem} cannot be told (the engine: {said})", None, True
         found = f"{rows_that(count, check.problem)}, for instance {example}"
         if check.allowable is None:
             return f"{found}; {check.hint}" if check.hint else found, hazard, True
