@@ -7,13 +7,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from aaiclick import Column, ReplacingMergeTree, Schema, Table
+from aaiclick import Column, ReplacingMergeTree, Schema, Table, rollback_schema
 from aaiclick.errors import AaiclickError, BlockedError
 from tests.cluster.conftest import ClusterFactory
-from tests.cluster.copies import DROPPED
-from tests.cluster.places import Place, place_on
+from tests.cluster.copies import DROPPED, fill, is_whole, turned
+from tests.cluster.places import Place, killed_at_exchange, place_on
 from tests.cluster.rig.local import LocalNode
 
+CUT_OFF = (
+    r"profile of this user sets limit, offset or a bound for the rows of an answer on (host \S+:\d+|another host), which "
+    "cuts off what is asked of several hosts. Nothing was changed"
+)
 _OURS = re.compile("<!-- of a test -->.*?<!-- /of a test -->", re.DOTALL)
 
 
@@ -42,7 +46,7 @@ def events(place: Place, version: int, v: str) -> Schema:
     return place.schema(version, [Table("events", [Column("id", "UInt64"), Column("v", v)], engine=engine)])
 
 
-@pytest.mark.parametrize("setting", ["final", "apply_patch_parts", "limit", "offset"])
+@pytest.mark.parametrize("setting", ["final", "apply_patch_parts", "limit", "offset", "max_result_rows"])
 def test_a_row_that_the_profile_of_another_host_would_hide_blocks(place: Place, setting: str) -> None:
     """Another row of its key, which FINAL shows in its place; a value that a patch part holds."""
     place.start(events(place, 1, "UInt32"))
@@ -58,14 +62,34 @@ def test_a_row_that_the_profile_of_another_host_would_hide_blocks(place: Place, 
         two.q(f"INSERT INTO {name} VALUES (1, 2)")
     with_profile(place, f"<{setting}>{0 if setting == 'apply_patch_parts' else 1}</{setting}>")
     two.q(f"SYSTEM STOP MERGES {name}")
-    if setting in ("limit", "offset"):
-        with pytest.raises(
-            AaiclickError, match=r"profile of this user sets limit or offset on host \S+:\d+, which cuts off"
-        ):
+    if setting in ("limit", "offset", "max_result_rows"):
+        with pytest.raises(AaiclickError, match=CUT_OFF):
             place.start(events(place, 2, "UInt16"), 0, DROPPED)
     else:
         with pytest.raises(BlockedError, match=r"1 row holds a value of v .*70000"):
             place.start(events(place, 2, "UInt16"), 0, DROPPED)
+
+
+@pytest.mark.slow
+def test_a_limit_of_all_hosts_is_named_before_a_rollback_and_before_a_copy_is_gone_on_with(place: Place) -> None:
+    """No plan is made then, which would ask all hosts for the sizes of tables."""
+    place.start(turned(1, place))
+    fill(place, 20)
+    place.start(turned(2, place))
+    url = place.cluster.hosts[0].database_url(place.database)
+    for number in (0, 1):
+        with_profile(place, "<limit>1</limit><max_result_rows>50000</max_result_rows>", number)
+    with pytest.raises(AaiclickError, match=CUT_OFF):
+        rollback_schema(url, turned(2, place), 1)
+    for number in (0, 1):
+        with_profile(place, "", number)
+    assert killed_at_exchange(place, turned(3, place), 2, DROPPED)
+    with_profile(place, "<limit>1</limit>")
+    with pytest.raises(AaiclickError, match=CUT_OFF):
+        place.start(turned(3, place), 0, DROPPED)
+    with_profile(place, "")
+    place.start(turned(3, place), 0, DROPPED)
+    is_whole(place, 120, None)
 
 
 def test_the_profile_of_the_host_that_is_connected_to_cuts_nothing_off(place: Place) -> None:

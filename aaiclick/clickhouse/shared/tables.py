@@ -11,13 +11,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping
+from aaiclick.clickhouse.shared.cut_off import ask_uncut, cutting, require_uncut
 from aaiclick.clickhouse.shared.owner_database import whose_comment
 from aaiclick.clickhouse.statements import CREATE, merged
 from aaiclick.clickhouse.topology import GLANCE
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.error_codes import ACCESS_DENIED
 from aaiclick.errors import ApplyError, StatementError, UsageError
-from aaiclick.routine import Command, Query, Routine, number, text
+from aaiclick.routine import Command, Routine, number, text
 from aaiclick.sql.ddl import comment_clause, create, create_table, with_cluster
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
@@ -72,7 +73,10 @@ def shared_engine(tail: str) -> str:
 
 def find_on_hosts(books: Bookkeeping, database: str, names: Collection[str]) -> Routine[Mapping[str, list[Found]]]:
     """Which hosts have which of these tables, of those that answer; every name is a key, and '' holds all hosts that
-    answered."""
+    answered.
+
+    Raises PlanError where the profile of the user cuts off what one of them answers.
+    """
     wanted = ",".join(hexed(name) for name in names)
     cluster = quote_string(books.cluster)
     tables = (
@@ -82,9 +86,18 @@ def find_on_hosts(books: Bookkeeping, database: str, names: Collection[str]) -> 
     )
     # A host that has none of the tables answers here all the same, and so differs from one that is away.
     hosts = f"SELECT toUInt64(_shard_num), '', '', '', toUInt64(0) FROM clusterAllReplicas({cluster}, system.one)"
-    rows = yield Query(f"{tables} UNION ALL {hosts}", {"db": hexed(database), "names": wanted}, GLANCE)
+    # Of a host that cuts its answer off a table would seem to be missing, and would be made. Whoever changes something
+    # comes by here first of all.
+    cut = f"SELECT toUInt64(_shard_num), '', server, '', toUInt64(0) FROM {cutting(books.cluster)}"
+    asked = "SELECT toUInt64(0), '', toString(serverUUID()), '', toUInt64(0)"
+    sql = f"{tables} UNION ALL {hosts} UNION ALL {cut} UNION ALL {asked}"
+    rows = yield from ask_uncut(sql, {"db": hexed(database), "names": wanted}, GLANCE)
+    here = next((text(row[2]) for row in rows if not number(row[0])), "")
+    # Rows of these two have no name of a table, and those of a server have its UUID.
+    told = [row for row in rows if not text(row[1]) and text(row[2])]
+    require_uncut(books.hosts, ((number(row[0]), text(row[2])) for row in told if number(row[0])), here)
     found: dict[str, list[Found]] = {name: [] for name in ("", *names)}
-    for place, name, uuid, engine, count in rows:
+    for place, name, uuid, engine, count in (row for row in rows if text(row[1]) or not text(row[2])):
         found[text(name)].append(Found(books.hosts[number(place) - 1], text(uuid), text(engine), number(count)))
     return found
 

@@ -10,8 +10,8 @@ from aaiclick.catalog.forms import Catalog
 from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.clickhouse.shared.ask_all import servers
 from aaiclick.clickhouse.shared.ask_shards import silent_shards
-from aaiclick.clickhouse.topology import LOOK, Topology, named
-from aaiclick.errors import PlanError
+from aaiclick.clickhouse.shared.cut_off import ask_uncut, cutting, require_uncut
+from aaiclick.clickhouse.topology import LOOK, Topology
 from aaiclick.plan.clusters.sizes import COUNTED, HostSizes
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.sql.hex_text import hexed
@@ -20,35 +20,27 @@ HAVE_ROWS = f"(engine LIKE '%MergeTree' OR engine IN ({', '.join(repr(name) for 
 """Of tables that hold rows themselves. Others count those of the tables that they stand before."""
 
 
-# Nothing puts these back on another host: the server takes them out of what it sends there. It also shows 0 for them
-# while it carries a question out, but as changed. Many rows: of one nothing would be left where some are skipped.
-_CUTTING = (
-    "view(SELECT name FROM system.settings AS s, numbers(1000) AS many WHERE name IN ('limit', 'offset') AND changed)"
-)
-
-
 def host_sizes(database: str, topology: Topology) -> Routine[Mapping[str, HostSizes]]:
     """Rows and bytes of the tables of a database on every host that answers.
 
     Raises PlanError where the profile of the user cuts off what a host answers: of what it does not say nobody would
     know.
     """
-    rows = yield Query(
+    rows = yield from ask_uncut(
         "SELECT toInt64(_shard_num), hex(name), toInt64(ifNull(total_rows, 0)), toInt64(ifNull(total_bytes, 0)), "
         f"toInt64(startsWith(engine, 'Replicated') OR startsWith(engine, 'Shared')) FROM "
         f"{topology.everywhere('system.tables')} WHERE database = unhex({{db:String}}) AND {HAVE_ROWS} UNION ALL "
-        "SELECT toInt64(_shard_num), name, toInt64(0), toInt64(-1), toInt64(0) FROM "
-        f"{topology.apart.each_shard(_CUTTING)}",
+        "SELECT toInt64(_shard_num), server, toInt64(0), toInt64(-1), toInt64(0) FROM "
+        # Places count from 1: 0 is whoever was asked.
+        f"{cutting(topology.cluster)} UNION ALL SELECT toInt64(0), toString(serverUUID()), toInt64(0), toInt64(-1), "
+        "toInt64(0)",
         {"db": hexed(database)},
         LOOK,
     )
-    # The host that is connected to shows as changed what is sent to put its own profile right.
-    cut = {number(place) for place, _, _, size, _ in rows if number(size) < 0} - {topology.local}
-    if cut and topology.local:
-        raise PlanError(
-            f"the profile of this user sets limit or offset on host {named(topology, cut)}, which cuts off what is "
-            "asked of several hosts. Nothing was changed. Take them out of the profile there, and run again"
-        )
+    servers_found = [(number(row[0]), text(row[1])) for row in rows if number(row[3]) < 0]
+    here = next((server for place, server in servers_found if not place), "")
+    labels = [host.label for host in topology.hosts]
+    require_uncut(labels, (found for found in servers_found if found[0]), here)
     found: dict[str, dict[int, tuple[int, int]]] = {}
     plain: set[str] = set()
     for place, digits, count, size, shared in (row for row in rows if number(row[3]) >= 0):
