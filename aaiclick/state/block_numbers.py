@@ -16,7 +16,7 @@ from aaiclick.routine import Routine
 from aaiclick.sql.clauses import reset_setting
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import qualified
-from aaiclick.state.journal import Action, Entry, ensure_journal, intent, outcome
+from aaiclick.state.journal import Action, Entry, ensure_journal, intent, last_entries, outcome
 
 RUN = "numbered"
 
@@ -25,6 +25,11 @@ def note_block_numbers(database: str, table: str, uuid: str) -> Routine[None]:
     """Say that a storage has the setting because of us."""
     yield from ensure_journal(database)
     yield from intent(database, _action(uuid), {"table": table})
+
+
+def noted_block_numbers(database: str) -> Routine[dict[str, str]]:
+    """``block_numbers_in`` for what the journal says now; nothing where there is none."""
+    return block_numbers_in((yield from last_entries(database, f"run = '{RUN}'", {})))
 
 
 def block_numbers_in(entries: Iterable[Entry]) -> dict[str, str]:
@@ -41,12 +46,12 @@ def reset_unneeded_block_numbers(database: str, noted: Mapping[str, str], needed
     those of which one does."""
     for uuid, table in sorted(noted.items()):
         if uuid not in needed:
-            yield from reset_block_numbers(database, table, uuid)
+            yield from _reset(database, table, uuid)
             # Entered second: after a kill in between the setting is looked for once more, and is not there.
             yield from outcome(database, _action(uuid), "done")
 
 
-def reset_block_numbers(database: str, table: str, uuid: str) -> Routine[None]:
+def _reset(database: str, table: str, uuid: str) -> Routine[None]:
     """The old table is gone: new parts need no numbers any more. Nothing happens where the table is another one by
     now."""
     live = yield from physical(database, table)

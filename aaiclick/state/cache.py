@@ -13,6 +13,8 @@ from typing import cast
 
 from aaiclick.clickhouse.names import RECORDS
 from aaiclick.clickhouse.shared.bookkeeping import read_bookkeeping
+from aaiclick.error_codes import ACCESS_DENIED
+from aaiclick.errors import StatementError
 from aaiclick.routine import Command, Query, Routine, text
 from aaiclick.sql.clauses import modify_comment
 from aaiclick.sql.ddl import alter_table
@@ -111,6 +113,19 @@ def update_cache(database: str, schema: str, entry: CacheEntry | None) -> Routin
     if entry is not None:
         cache[schema] = entry
     yield from write_cache(database, cache)
+
+
+def look_next_time(database: str) -> Routine[None]:
+    """See to it that the next start of each schema looks for what has to be taken away: this run may be killed while it
+    does so. Only under the lease."""
+    cache = yield from _read(database)
+    try:
+        if cache:
+            yield from write_cache(database, {name: replace(entry, due=1) for name, entry in cache.items()})
+    except StatementError as error:
+        # Who may not write it takes the long look each time.
+        if error.code != ACCESS_DENIED:
+            raise
 
 
 def mark_transition(database: str, schema: str, running: RunningTransition | None) -> Routine[None]:

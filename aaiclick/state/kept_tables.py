@@ -19,7 +19,7 @@ from aaiclick.routine import Emit, Nonce, Routine, number, text
 from aaiclick.sql.clauses import modify_setting, reset_setting
 from aaiclick.sql.ddl import alter_table, rename_table
 from aaiclick.sql.quoting import qualified
-from aaiclick.state.block_numbers import note_block_numbers, reset_block_numbers, reset_unneeded_block_numbers
+from aaiclick.state.block_numbers import note_block_numbers, reset_unneeded_block_numbers
 from aaiclick.state.comments import CommentFormat, replace_comment
 from aaiclick.state.rebuild_mark import Mark
 from aaiclick.state.replicated.base_blocks import BaseBlock
@@ -189,6 +189,7 @@ def drop_expired(
     The setting that a new table had for the sake of a kept one is reset, also if somebody dropped that one by hand.
     """
     dropped: list[str] = []
+    ours = dict(noted)
     for row in listed:
         if not row.kept.expires or row.kept.expires > at:
             continue
@@ -201,14 +202,16 @@ def drop_expired(
                 f"{rows_text(late)} reached it after it was replaced, and not {row.kept.table}",
             )
             continue
-        # The setting goes second: without the numbers, a kept table that a kill has left could not be rolled back to.
+        if row.kept.numbered and row.kept.replaced_by not in ours:
+            # Kept by a release that did not enter it: once the table is gone only the journal says whose setting it is.
+            yield from note_block_numbers(database, row.kept.table, row.kept.replaced_by)
+            ours[row.kept.replaced_by] = row.kept.table
         yield from drop_table(database, row.name)
-        # Only ours: a setting that is declared, or that somebody has given the table by hand, is theirs.
-        if row.kept.numbered:
-            yield from reset_block_numbers(database, row.kept.table, row.kept.replaced_by)
         dropped.append(row.name)
+    # The setting goes second: without the numbers, a kept table that a kill has left could not be rolled back to. Only
+    # ours: a setting that is declared, or that somebody has given the table by hand, is theirs.
     yield from reset_unneeded_block_numbers(
-        database, noted, {row.kept.replaced_by for row in listed if row.name not in dropped}
+        database, ours, {row.kept.replaced_by for row in listed if row.name not in dropped}
     )
     return tuple(dropped)
 

@@ -18,6 +18,8 @@ from aaiclick.errors import ApplyError, UsageError
 from aaiclick.lease.owner import this_process
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.sql.hex_text import hexed
+from aaiclick.state.block_numbers import noted_block_numbers
+from aaiclick.state.cache import look_next_time
 from aaiclick.state.kept_tables import KEPT_ALONE, KeptOnHost, KeptRow, drop_expired
 from aaiclick.state.owned import Owned, read_owned, read_owned_here, with_notes
 
@@ -63,7 +65,7 @@ def prune(
             f"a migration of database {where} is unfinished, and what is kept may be needed for it. Nothing was "
             "changed. Run: aaiclick migrate"
         )
-    if dry_run or not rows:
+    if dry_run or not (rows or (books is None and (yield from _unneeded(owned)))):
         chosen = {row.name for row in _chosen(rows, tables, where)}
         return tuple((row, row.name in chosen) for row in rows)
 
@@ -77,7 +79,7 @@ def prune(
         agreed = [row for row in _chosen(now, tables, where) if shown is None or _as_shown(row, shown)]
         chosen = [_expired(row, row.name in tables) for row in agreed]
         if books is None:
-            dropped = yield from drop_expired(where, chosen, _LONG_AGO, {})
+            dropped = yield from _drop(where, owned, chosen)
         else:
             dropped = yield from _drop_everywhere(where, chosen, topology)
         return tuple((row, row.name in dropped) for row in now)
@@ -119,6 +121,24 @@ def _sizes(database: str, topology: Topology, names: Collection[str]) -> Routine
         here = KeptOnHost(topology.at(number(place)).label, number(count), number(size))
         found[name] = (*found.get(name, ()), here)
     return found
+
+
+def _unneeded(owned: Owned) -> Routine[bool]:
+    """Whether a run that was killed behind its DROP has left a setting that no kept table needs any more."""
+    noted = (yield from noted_block_numbers(owned.database)) if owned.journal else {}
+    return bool(noted.keys() - {row.kept.replaced_by for row in owned.kept()})
+
+
+def _drop(database: str, owned: Owned, rows: Collection[KeptRow]) -> Routine[tuple[str, ...]]:
+    """Drop them on one host, and reset what tables have for the sake of kept ones and no longer need."""
+    chosen = {row.name: row for row in rows}
+    noted = (yield from noted_block_numbers(database)) if owned.journal else {}
+    if any(row.kept.numbered for row in rows):
+        # Before the DROP: a kill behind it leaves a setting that a start takes away which looks for it.
+        yield from look_next_time(database)
+    # Those that stay still need theirs.
+    others = [replace(row, kept=replace(row.kept, expires=0)) for row in owned.kept() if row.name not in chosen]
+    return (yield from drop_expired(database, [*rows, *others], _LONG_AGO, noted))
 
 
 def _drop_everywhere(database: str, rows: Collection[KeptRow], topology: Topology) -> Routine[tuple[str, ...]]:
