@@ -18,7 +18,7 @@ from aaiclick.clickhouse.every_host import SERVER_LISTS, Reach, Shown, Subject, 
 from aaiclick.clickhouse.shared.ask_all import servers
 from aaiclick.clickhouse.statements import merged
 from aaiclick.clickhouse.waiting import Wait, rest
-from aaiclick.error_codes import CANNOT_ASSIGN_ALTER
+from aaiclick.error_codes import CANNOT_ASSIGN_ALTER, TABLE_ALREADY_EXISTS
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.relay import relayed
 from aaiclick.routine import Command, Effect, Query, Routine, Rows, text
@@ -47,7 +47,7 @@ _SERVER = "SELECT toString(serverUUID()), hostName()"
 
 def everywhere(work: Routine[T], reach: Reach | None, *, repeatable: bool = False) -> Routine[T]:
     """Carry out the routine of a step on all hosts; on one host (None) as it stands. ``repeatable``: its statements do
-    the same when they are carried out twice.
+    the same when they are carried out twice; a CREATE, which nobody else sends, is refused then.
 
     Raises ApplyError where a host does not show a statement in time, or where another server answers than before.
     """
@@ -188,6 +188,9 @@ def _send(command: Command, subject: Subject, reach: Reach, *, repeatable: bool 
             if error.code == CANNOT_ASSIGN_ALTER and attempt + 1 < _AGAIN:
                 yield from _caught_up(reach, subject)
                 continue
+            # The first one made it, wherever a host has come to the second: the others are waited for.
+            if repeatable and error.code == TABLE_ALREADY_EXISTS:
+                break
             # An entry that is carried out a second time is an error although all is as it should be.
             if not has_reached(reach, subject, before, (yield from subject.look(topology))):
                 raise

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from aaiclick.apply.everywhere import everywhere
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.statements import ddl
 from aaiclick.clickhouse.topology import Host, Topology
+from aaiclick.error_codes import TABLE_ALREADY_EXISTS
 from aaiclick.errors import StatementError
 from aaiclick.routine import Command, Query, Rows
 
@@ -54,3 +57,21 @@ def test_what_no_host_shows_soon_is_sent_once_more_for_its_error() -> None:
     before = shown("1", "1")
     with pytest.raises(StatementError, match="no such setting"):
         sent(True, [before], refused=True)
+
+
+def test_a_create_that_hosts_come_to_late_is_no_second_table() -> None:
+    """It is sent once more, and refused by the host that has the table already; the other one comes to the first."""
+    create = ddl("CREATE TABLE shop.events (id UInt64) ENGINE = ReplicatedMergeTree ORDER BY id")
+    routine = everywhere(create, REACH, repeatable=True)
+    effect, looks = next(routine), -1
+    with suppress(StopIteration):
+        while True:
+            if isinstance(effect, Command) and effect.settings[TIMEOUT]:
+                looks = 0
+                effect = routine.throw(StatementError("it exists", TABLE_ALREADY_EXISTS))
+            elif isinstance(effect, Query) and "create_table_query" in effect.sql:
+                looks += looks >= 0
+                effect = routine.send(shown("2", "2") if looks > 1 else shown("2"))
+            else:
+                effect = routine.send(((0,),) if isinstance(effect, Query) and "system.replicas" in effect.sql else ())
+    assert looks > 1

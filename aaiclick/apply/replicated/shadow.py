@@ -68,7 +68,8 @@ def make_shadow_everywhere(replicas: Replicas, mark: ReplicatedMark) -> Routine[
         settings=merged(CREATE, dict(work.settings)),
         database=database,
     )
-    yield from everywhere(send_permissively(command), reach)
+    # Its name is that of this run alone: one that is there by then is this one.
+    yield from everywhere(send_permissively(command), reach, repeatable=True)
     found = yield from tables_everywhere(reach, database, (mark.shadow_name,), mark.table)
     uuids = {tables[mark.shadow_name].uuid for tables in found.values() if mark.shadow_name in tables}
     # With another UUID it would be another storage, and the mark knows one.
