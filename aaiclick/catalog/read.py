@@ -14,6 +14,7 @@ from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.permissive import PERMITTING
 from aaiclick.errors import StatementError, UsageError
 from aaiclick.routine import Query, Routine, Row, number, text
+from aaiclick.sql.hex_text import hexed, hexed_list
 
 NIL_UUID = "00000000-0000-0000-0000-000000000000"
 REPLICATED_DATABASES = frozenset({"Replicated", "Shared"})
@@ -67,11 +68,11 @@ def read_catalog(
     parameters: dict[str, str | int] = {}
     where, table_filter, column_filter = "currentDatabase()", "1", "1"
     if database is not None:
-        where, parameters["database"] = _GIVEN_DATABASE, _hex(database)
+        where, parameters["database"] = _GIVEN_DATABASE, hexed(database)
     # A longer list may not fit into the URL that carries it: then all objects are read, and the names found here.
     if names is not None and len(names) <= MOST_NAMES:
         # Names are bound as hexadecimal digits: not every client escapes a tab or a backslash in a bound string.
-        parameters["names"] = ",".join(_hex(name) for name in sorted(set(names)))
+        parameters["names"] = hexed_list(names)
         table_filter, column_filter = (_GIVEN_NAMES.format(column=column) for column in ("t.name", "table"))
     places = {"where": where, "table_filter": table_filter, "column_filter": column_filter}
     wanted_branches = (_DATABASE,) if names is not None and not names else (_DATABASE, _TABLES, _COLUMNS)
@@ -123,10 +124,6 @@ def _filled(sql: str, places: dict[str, str]) -> str:
     for name, fragment in places.items():
         sql = sql.replace("{" + name + "}", fragment)
     return sql
-
-
-def _hex(name: str) -> str:
-    return name.encode("utf-8", "surrogateescape").hex()
 
 
 def _server(row: Row) -> ServerFacts:
@@ -192,7 +189,7 @@ def real_uuid(shown: str, data_paths: str) -> str:
 
 
 def _with_replicas(database: str, live: list[LiveObject]) -> Routine[list[LiveObject]]:
-    rows = yield Query(_REPLICAS, {"database": _hex(database)})
+    rows = yield Query(_REPLICAS, {"database": hexed(database)})
     counts = {text(row[0]): number(row[1]) for row in rows}
     return [dataclasses.replace(entry, replicas=counts.get(entry.name, entry.replicas)) for entry in live]
 
@@ -203,7 +200,7 @@ def _database_replicas(database: str, engine: str) -> Routine[int]:
     if engine != "Replicated":
         return -1
     try:
-        rows = yield Query(_HOSTS, {"database": _hex(database)})
+        rows = yield Query(_HOSTS, {"database": hexed(database)})
     except StatementError:
         return -1
     # No row: its cluster is listed only while Keeper answers, and that is not the same as one replica.

@@ -16,6 +16,7 @@ from aaiclick.errors import StatementError
 from aaiclick.routine import Command, Query, Routine, text
 from aaiclick.sql.ddl import CREATE_TABLE, attach_table
 from aaiclick.sql.function_calls import renamed_calls
+from aaiclick.sql.hex_text import hexed, hexed_list
 from aaiclick.sql.secrets import HIDDEN
 from aaiclick.sql.tokens import Tokens, identifier, split_top
 
@@ -96,12 +97,11 @@ def read_forms(scratch: Scratch, names: Sequence[str]) -> Routine[dict[str, Form
     made = {scratch.name(name): name for name in names}
     if not made:
         return {}
-    listed = ",".join(name.encode("utf-8", "surrogateescape").hex() for name in sorted(made))
     sql = (
         "SELECT name, create_table_query FROM system.tables "
         "WHERE database = {database:String} AND has(arrayMap(x -> unhex(x), splitByChar(',', {names:String})), name)"
     )
-    rows = yield Query(sql, {"database": scratch.database, "names": listed})
+    rows = yield Query(sql, {"database": scratch.database, "names": hexed_list(made)})
     if not all(text(row[1]) for row in rows):
         # Without room for the file of a definition the server makes the table and shows no text of it. The definition
         # is not to blame then.
@@ -129,9 +129,7 @@ def formatted(sql: str) -> Routine[str]:
     secret.
     """
     try:
-        rows = yield Query(
-            "SELECT formatQuerySingleLine(unhex({sql:String}))", {"sql": sql.encode("utf-8", "surrogateescape").hex()}
-        )
+        rows = yield Query("SELECT formatQuerySingleLine(unhex({sql:String}))", {"sql": hexed(sql)})
     except StatementError as error:
         found = _SYNTAX.search(error.message)
         if found is None:

@@ -16,7 +16,7 @@ from aaiclick.error_codes import KEEPER_EXCEPTION
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.printable import count_text, verb_for
 from aaiclick.routine import Query, Routine, Rows, number, text
-from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.hex_text import hexed, hexed_list, unhexed
 from aaiclick.sql.quoting import quote_string
 
 _POLL = 0.05
@@ -79,7 +79,7 @@ def shown_by_hosts(topology: Topology, database: str, names: Collection[str], *,
             topology,
             f"SELECT toInt64(_shard_num), hex(name), {ids} WHERE database = unhex({{db:String}}) AND "
             "has(splitByChar(',', {names:String}), hex(name))",
-            {"db": hexed(database), "names": ",".join(hexed(name) for name in sorted(names))},
+            {"db": hexed(database), "names": hexed_list(names)},
             whole=whole,
         )
     )
@@ -106,7 +106,7 @@ def _listed(topology: Topology, names: Collection[str], digested: str, table: st
             topology,
             f"SELECT toInt64(_shard_num), hex(name), '', toString(cityHash64({digested})) FROM "
             f"{topology.everywhere(f'system.{table}')} WHERE {which}has(splitByChar(',', {{names:String}}), hex(name))",
-            {"names": ",".join(hexed(name) for name in sorted(names))},
+            {"names": hexed_list(names)},
         )
     )
 
@@ -126,7 +126,7 @@ def ask_every_host(
             server = text(uuid), text(digest)
         elif text(name):
             # Names may hold any bytes. As digits they come through every client unchanged.
-            shown = bytes.fromhex(text(name)).decode("utf-8", "surrogateescape")
+            shown = unhexed(text(name))
             found[number(place)][shown] = (text(uuid), text(digest))
     return Shown(found, server)
 
@@ -272,7 +272,7 @@ def busy(reach: Reach, subject: Subject) -> Routine[bool]:
 
 def _logs_behind(reach: Reach, subject: Subject) -> Routine[bool]:
     everywhere = reach.topology.everywhere
-    bound = {"db": hexed(subject.database), "names": ",".join(hexed(name) for name in subject.names)}
+    bound = {"db": hexed(subject.database), "names": hexed_list(subject.names)}
     these = "database = unhex({db:String}) AND has(splitByChar(',', {names:String}), hex(table))"
     # A log without entries looks like one with a first entry: then whoever sent that has it already.
     logs = (
@@ -344,14 +344,14 @@ def troubles(topology: Topology, database: str, tables: Collection[str], stuck: 
         "is_session_expired), toInt64(log_max_index + 1 - log_pointer + queue_size), if(queue_size = 0, toInt64(0), "
         f"toInt64(dateDiff('second', queue_oldest_time, now()))) FROM {everywhere('system.replicas')} WHERE database = "
         "unhex({db:String}) AND has(splitByChar(',', {names:String}), hex(table))",
-        {"db": hexed(database), "names": ",".join(hexed(name) for name in sorted(tables))},
+        {"db": hexed(database), "names": hexed_list(tables)},
         LOOK,
     )
     answered = {number(row[0]) for row in rows}
     found = {place: "does not answer" for place in range(1, len(topology.hosts) + 1) if place not in answered}
     # One trouble of each host is enough to tell.
     for place, table, closed, entries, age in rows:
-        name = bytes.fromhex(text(table)).decode("utf-8", "surrogateescape")
+        name = unhexed(text(table))
         if number(closed):
             # Not overwritten: of several troubles of a host the first is told.
             found.setdefault(number(place), f"has no session with Keeper: {name} is read-only there")

@@ -14,7 +14,7 @@ from aaiclick.catalog.forms import Catalog
 from aaiclick.clickhouse.names import RECORDS, is_ours
 from aaiclick.errors import StatementError, UsageError
 from aaiclick.routine import Query, Routine, Row, flag, number, text
-from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.hex_text import hexed, hexed_list
 from aaiclick.sql.quoting import quote_string
 
 Kind: TypeAlias = Literal["single", "queue", "database", "shared", "apart"]
@@ -217,7 +217,7 @@ def clusters_elsewhere(names: Collection[str], ours: str) -> Routine[frozenset[s
     if not names:
         return frozenset()
     try:
-        rows = yield Query(_ELSEWHERE, {"names": ",".join(hexed(name) for name in sorted(names)), "ours": hexed(ours)})
+        rows = yield Query(_ELSEWHERE, {"names": hexed_list(names), "ours": hexed(ours)})
     except StatementError as error:
         if error.code == 0:
             raise

@@ -14,6 +14,7 @@ from aaiclick.specs.columns import Column
 from aaiclick.specs.engines import AnyEngine, Engine, MergeTree
 from aaiclick.specs.tables import Table, TableFields
 from aaiclick.specs.views import TableFamily
+from aaiclick.sql.hex_text import hexed
 
 _NIL = "00000000-0000-0000-0000-000000000000"
 
@@ -78,7 +79,7 @@ def family_stamp(families: Iterable[TableFamily], database: str | None) -> Routi
     patterns = [pattern_regex(family.pattern) for family in families]
     if not patterns:
         return ""
-    parameters: dict[str, str | int] = {f"p{place}": pattern.encode().hex() for place, pattern in enumerate(patterns)}
+    parameters: dict[str, str | int] = {f"p{place}": hexed(pattern) for place, pattern in enumerate(patterns)}
     if database is not None:
         parameters["database"] = database
     of_family = " OR ".join(f"match(name, unhex({{p{place}:String}}))" for place in range(len(patterns)))

@@ -7,6 +7,8 @@ because HTTP clients put parameters into the URL, whose length servers (1 MiB) a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 INSERT_SETTINGS: dict[str, str | int] = {"async_insert": 0}
 """Bookkeeping has to be on disk when its INSERT returns; async inserts are the default of newer servers."""
 
@@ -17,6 +19,17 @@ DEFAULT_QUERY_SIZE = 262144
 def hexed(value: str) -> str:
     """What to bind for ``unhex({x:String})``. Bytes that are no UTF-8 (kept as surrogates) arrive unchanged."""
     return value.encode("utf-8", "surrogateescape").hex().upper()
+
+
+def hexed_list(values: Iterable[str]) -> str:
+    """What to bind for ``splitByChar(',', {x:String})``, whose items are compared as ``hex(name)`` or read by
+    ``unhex``: a comma in a name, or a byte that is no UTF-8, would not come through."""
+    return ",".join(sorted({hexed(value) for value in values}))
+
+
+def unhexed(digits: str) -> str:
+    """The text that the server shows by ``hex(name)``."""
+    return bytes.fromhex(digits).decode("utf-8", "surrogateescape")
 
 
 def hex_literal(value: str) -> str:

@@ -12,7 +12,7 @@ from aaiclick.clickhouse.names import NOTES
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, read_ready, write_line
 from aaiclick.clickhouse.shared.tables import SharedTable
 from aaiclick.routine import Command, Query, Routine, text
-from aaiclick.sql.hex_text import hex_literal, hexed, size_setting
+from aaiclick.sql.hex_text import hex_literal, hexed, size_setting, unhexed
 from aaiclick.sql.quoting import qualified
 
 TABLE = SharedTable(
@@ -31,7 +31,7 @@ def read_notes(books: Bookkeeping) -> Routine[Mapping[str, str]]:
         f"SELECT hex(name), hex(argMax(body, seq)) AS last FROM {qualified(books.home, NOTES)} GROUP BY name HAVING "
         "last != ''"
     )
-    return {_unhexed(text(name)): _unhexed(text(body)) for name, body in rows}
+    return {unhexed(text(name)): unhexed(text(body)) for name, body in rows}
 
 
 def write_note(books: Bookkeeping, name: str, body: str) -> Routine[None]:
@@ -44,7 +44,3 @@ def write_note(books: Bookkeeping, name: str, body: str) -> Routine[None]:
     )
     # A row more, never an UPDATE: whoever was reading finds the old text or the new one, on whichever host.
     yield from write_line(books, Command(sql, {"name": hexed(name)}, size_setting(sql)), NOTES)
-
-
-def _unhexed(digits: str) -> str:
-    return bytes.fromhex(digits).decode("utf-8", "surrogateescape")

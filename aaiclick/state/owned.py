@@ -20,7 +20,7 @@ from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping, home_beside, rea
 from aaiclick.lease.names import is_tombstone, of_the_lease
 from aaiclick.lease.tombstones import LeaseRow
 from aaiclick.routine import Query, Routine, number, text
-from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.hex_text import hexed, hexed_list
 from aaiclick.state.backfill_mark import MARK_PREFIX as BACKFILL_MARK_PREFIX
 from aaiclick.state.backfill_mark import BackfillMark, is_stage_of, parse_backfill_mark
 from aaiclick.state.cache import CacheEntry, parse_cache
@@ -252,7 +252,7 @@ def read_owned_here(database: str, asked: Collection[str] = ()) -> Routine[Owned
     branches = [_SERVER, _TABLES, _BESIDE, _SCRATCH]
     if asked:
         branches.append(_ASKED)
-        bound["names"] = ",".join(hexed(name) for name in asked)
+        bound["names"] = hexed_list(asked)
     # One statement for all: two would show two moments, and a table that is renamed in between in both or in neither.
     rows = yield Query(" UNION ALL ".join(branches), bound)
     tables: list[OwnedTable] = []

@@ -18,7 +18,7 @@ from aaiclick.error_codes import UNKNOWN_TABLE
 from aaiclick.errors import StatementError
 from aaiclick.routine import Command, Query, Routine, Row, Scalar, number, text
 from aaiclick.sql.ddl import create_table
-from aaiclick.sql.hex_text import hex_literal, hexed, size_setting
+from aaiclick.sql.hex_text import hex_literal, hexed, size_setting, unhexed
 from aaiclick.sql.quoting import qualified, quote_string
 from aaiclick.state.record import Claim, Record, Space, State
 
@@ -149,7 +149,7 @@ def read_records(database: str, schema: str) -> Routine[tuple[Record | None, tup
 
 
 def _claim(row: Row) -> Claim:
-    schema, name = (bytes.fromhex(text(row[place])).decode() for place in (1, 3))
+    schema, name = (unhexed(text(row[place])) for place in (1, 3))
     return Claim(schema, _optional(row[2]), name, cast("Space", text(row[4])), number(row[15]), bool(number(row[17])))
 
 
@@ -179,7 +179,7 @@ def spent_keys(database: str, schema: str, keys: Mapping[str, tuple[str, str]]) 
         "w.4) > 0))",
         {"schema": hexed(schema)},
     )
-    return frozenset(bytes.fromhex(text(row[0])).decode() for row in rows)
+    return frozenset(unhexed(text(row[0])) for row in rows)
 
 
 def _json(value: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aaiclick.errors import UsageError
+from aaiclick.sql.hex_text import unhexed
 from aaiclick.sql.quoting import quote_name
 from aaiclick.testing.engine import EmbeddedEngine, fresh_name
 
@@ -147,19 +148,15 @@ def _record(target: EngineTarget, database: str) -> list[str] | None:
     views: list[str] = []
     for line in target.run(_OBJECTS.format(database=database)).splitlines():
         name, create, stage, total = line.split("\t")
-        text = _unhex(create)
+        text = unhexed(create)
         if any(mark in text for mark in _NOT_REPEATABLE):
             return None
         (views if stage == "2" else tables).append(text)
         if stage == "0" and int(total):
-            table = quote_name(_unhex(name))
+            table = quote_name(unhexed(name))
             names = target.run(_STORED.format(database=database, table=name)).split()
-            columns = ", ".join(quote_name(_unhex(column)) for column in names)
+            columns = ", ".join(quote_name(unhexed(column)) for column in names)
             values = target.run(f"SELECT {columns} FROM {quote_name(database)}.{table} FORMAT Values")
             rows.append(f"INSERT INTO {quote_name(database)}.{table} ({columns}) VALUES {values}")
     # The name is a random one, so it stands for nothing else in these texts.
     return [text.replace(database, _NEW) for text in (*tables, *rows, *views)]
-
-
-def _unhex(text: str) -> str:
-    return bytes.fromhex(text).decode("utf-8", "surrogateescape")

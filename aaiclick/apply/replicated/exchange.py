@@ -26,7 +26,7 @@ from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import TableExchanged
 from aaiclick.routine import Command, Peer, Query, Routine, Sleep, text
 from aaiclick.sql.ddl import exchange_tables, system
-from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.hex_text import hexed, unhexed
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.state.replicated.mark import ReplicatedMark
 
@@ -169,7 +169,7 @@ def _storages_at(database: str, mark: ReplicatedMark, reach: Reach, place: int, 
         },
         at=at,
     )
-    uuids = {bytes.fromhex(text(name)).decode("utf-8", "surrogateescape"): text(uuid) for name, uuid in rows}
+    uuids = {unhexed(text(name)): text(uuid) for name, uuid in rows}
     return _host_storages(mark, reach, place, uuids)
 
 

@@ -27,6 +27,7 @@ from aaiclick.specs.tables import Table, TableFields
 from aaiclick.specs.views import MaterializedView
 from aaiclick.sql.cursor import ClauseError
 from aaiclick.sql.ddl import create_table
+from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.secrets import HIDDEN, syntax_error
 from aaiclick.sql.tokens import Tokens
 
@@ -75,7 +76,7 @@ def _format_all(batch: Sequence[SqlObject]) -> Routine[dict[str, str]]:
     )
     try:
         # In hex: the server reads escapes in a parameter, and a declaration is full of quotes.
-        rows = yield Query(sql, {"statements": ",".join(item.sql.encode().hex() for item in batch)})
+        rows = yield Query(sql, {"statements": ",".join(hexed(item.sql) for item in batch)})
     except StatementError as error:
         said = syntax_error(error.message)
         if said is None:

@@ -16,6 +16,7 @@ from aaiclick.specs.server_objects.collection_sql import read_collection
 from aaiclick.specs.server_objects.collections import NamedCollection
 from aaiclick.sql.cluster import head_of
 from aaiclick.sql.cursor import ClauseError, Cursor
+from aaiclick.sql.hex_text import hexed_list
 from aaiclick.sql.tokens import TokenError, Tokens
 
 # Whoever may see values gets them in both columns: they are taken away before they are sent. Older releases have
@@ -58,7 +59,7 @@ def read_collections(names: Iterable[str]) -> Routine[dict[str, LiveCollection]]
     """The live collections among these names, as far as this user may see them."""
     try:
         # In hexadecimal digits: a comma in a name would divide it.
-        rows = yield Query(_LIVE, {"names": ",".join(name.encode().hex() for name in sorted(set(names)))})
+        rows = yield Query(_LIVE, {"names": hexed_list(names)})
     except StatementError as error:
         if error.code == ACCESS_DENIED:
             return {}

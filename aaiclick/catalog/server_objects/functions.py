@@ -23,6 +23,7 @@ from aaiclick.routine import Command, Query, Routine, number, text
 from aaiclick.specs.functions import Function, create_function_sql
 from aaiclick.sql.ddl import drop
 from aaiclick.sql.function_calls import renamed_calls
+from aaiclick.sql.hex_text import hexed_list
 from aaiclick.sql.quoting import quote_name
 
 T = TypeVar("T")
@@ -38,13 +39,13 @@ _BUILT_IN = (
 
 def read_functions(names: Iterable[str]) -> Routine[dict[str, FunctionForm]]:
     """The live functions among these names."""
-    rows = yield Query(_LIVE, {"names": ",".join(name.encode().hex() for name in sorted(set(names)))})
+    rows = yield Query(_LIVE, {"names": hexed_list(names)})
     return {text(row[0]): FunctionForm(text(row[0]), text(row[1])) for row in rows}
 
 
 def names_of_the_server(names: Collection[str]) -> Routine[frozenset[str]]:
     """Those of the names that a function of the server itself has: it makes none of that name (609)."""
-    rows = yield Query(_BUILT_IN, {"names": ",".join(name.lower().encode().hex() for name in sorted(names))})
+    rows = yield Query(_BUILT_IN, {"names": hexed_list(name.lower() for name in names)})
     # One that is called in any case keeps its own spelling and the one in small letters to itself, and no other.
     taken = {text(row[0]) for row in rows} | {text(row[0]).lower() for row in rows if number(row[1])}
     return frozenset(names) & taken

@@ -12,7 +12,7 @@ from aaiclick.clickhouse.shared.ask_all import ask_all
 from aaiclick.clickhouse.shared.who_answers import ask_who_answers
 from aaiclick.clickhouse.topology import LOOK, Topology
 from aaiclick.routine import Query, Routine, Rows, number, text
-from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.hex_text import hexed, hexed_list, unhexed
 
 _UUIDS = "database = unhex({db:String}) AND has(splitByChar(',', {names:String}), hex(name))"
 _TABLE = "database = unhex({db:String}) AND table = unhex({name:String})"
@@ -42,7 +42,7 @@ def tables_everywhere(reach: Reach, database: str, names: Collection[str], what:
         reach,
         f"SELECT toInt64(_shard_num), hex(name), toString(uuid), {_FENCED}, engine_full FROM "
         f"{reach.topology.everywhere('system.tables')} WHERE {_UUIDS}",
-        {"db": hexed(database), "names": ",".join(hexed(name) for name in sorted(names))},
+        {"db": hexed(database), "names": hexed_list(names)},
         what,
     )
     found = _named(rows)
@@ -57,7 +57,7 @@ def tables_by_name(topology: Topology, database: str, names: Collection[str], *,
         f"SELECT toInt64(_shard_num), hex(name), toString(uuid), {_FENCED}, engine_full FROM "
         f"{topology.everywhere('system.tables')} WHERE {_UUIDS}",
         "'', '', toInt64(0), ''",
-        {"db": hexed(database), "names": ",".join(hexed(name) for name in sorted(names))},
+        {"db": hexed(database), "names": hexed_list(names)},
         whole=whole,
     )
     found = _named(rows)
@@ -69,7 +69,7 @@ def _named(rows: Rows) -> Named:
     for place, name, uuid, fenced, definition in rows:
         listed = found.setdefault(number(place), {})
         if text(name):
-            key = bytes.fromhex(text(name)).decode("utf-8", "surrogateescape")
+            key = unhexed(text(name))
             listed[key] = Placed(text(uuid), bool(number(fenced)), text(definition))
     return found
 

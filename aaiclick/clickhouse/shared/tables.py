@@ -20,7 +20,7 @@ from aaiclick.error_codes import ACCESS_DENIED
 from aaiclick.errors import ApplyError, StatementError, UsageError
 from aaiclick.routine import Command, Routine, number, text
 from aaiclick.sql.ddl import comment_clause, create, create_table, with_cluster
-from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.hex_text import hexed, hexed_list
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 
 QUEUE: Mapping[str, str | int] = {
@@ -77,7 +77,7 @@ def find_on_hosts(books: Bookkeeping, database: str, names: Collection[str]) -> 
 
     Raises PlanError where the profile of the user cuts off what one of them answers.
     """
-    wanted = ",".join(hexed(name) for name in names)
+    wanted = hexed_list(names)
     cluster = quote_string(books.cluster)
     tables = (
         "SELECT toUInt64(_shard_num), name, toString(uuid), engine, "

@@ -14,7 +14,7 @@ from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.sql.ddl import attach_again
-from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.hex_text import hexed, hexed_list, unhexed
 from aaiclick.sql.quoting import quote_name, quote_string
 
 # Path and replica name in the arguments may be written out, and are then each host's own.
@@ -36,7 +36,7 @@ def definitions_on_hosts(topology: Topology, subject: Subject) -> Routine[Shown]
             f"SELECT toInt64(_shard_num), hex(name), toString(uuid), toString(cityHash64({text})) FROM "
             f"{topology.everywhere('system.tables')} WHERE database = unhex({{db:String}}) AND "
             "has(splitByChar(',', {names:String}), hex(name))",
-            {"db": hexed(subject.database), "names": ",".join(hexed(name) for name in sorted(subject.names))},
+            {"db": hexed(subject.database), "names": hexed_list(subject.names)},
         )
     )
 
@@ -132,14 +132,14 @@ def detached(topology: Topology, subject: Subject) -> Routine[dict[int, frozense
         rows = yield Query(
             f"SELECT toInt64(_shard_num), hex(table) FROM {topology.everywhere('system.detached_tables')} WHERE "
             "database = unhex({db:String}) AND has(splitByChar(',', {names:String}), hex(table))",
-            {"db": hexed(subject.database), "names": ",".join(hexed(name) for name in sorted(subject.names))},
+            {"db": hexed(subject.database), "names": hexed_list(subject.names)},
             LOOK,
         )
     except StatementError:
         return {}  # older releases do not tell
     found: dict[int, set[str]] = {}
     for place, digits in rows:
-        name = bytes.fromhex(text(digits)).decode("utf-8", "surrogateescape")
+        name = unhexed(text(digits))
         found.setdefault(number(place), set()).add(name)
     return {place: frozenset(names) for place, names in found.items()}
 

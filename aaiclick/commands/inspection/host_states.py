@@ -16,7 +16,7 @@ from aaiclick.commands.report import HostStatus
 from aaiclick.peers import Peer
 from aaiclick.printable import rows_text
 from aaiclick.routine import Query, Routine, number, text
-from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.hex_text import hexed, hexed_list, unhexed
 
 
 def host_states(found: Inspection, changed: frozenset[str] = frozenset()) -> Routine[tuple[HostStatus, ...]]:
@@ -113,12 +113,12 @@ def _rows(topology: Topology, database: str, names: tuple[str, ...]) -> Routine[
         f"SELECT hex(name), toInt64(_shard_num), toInt64(total_rows) FROM {topology.everywhere('system.tables')} WHERE "
         "database = unhex({db:String}) AND has(splitByChar(',', {names:String}), hex(name)) AND total_rows IS NOT NULL "
         f"AND {HAVE_ROWS}",
-        {"db": hexed(database), "names": ",".join(hexed(name) for name in sorted(names))},
+        {"db": hexed(database), "names": hexed_list(names)},
         LOOK,
     )
     counted: dict[str, dict[int, int]] = {}
     for digits, place, count in rows:
-        name = bytes.fromhex(text(digits)).decode("utf-8", "surrogateescape")
+        name = unhexed(text(digits))
         counted.setdefault(name, {})[number(place)] = number(count)
     return counted
 

@@ -14,7 +14,7 @@ from aaiclick.clickhouse.shared.cut_off import ask_uncut, cutting, require_uncut
 from aaiclick.clickhouse.topology import LOOK, Topology
 from aaiclick.plan.clusters.sizes import COUNTED, HostSizes
 from aaiclick.routine import Query, Routine, number, text
-from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.hex_text import hexed, hexed_list, unhexed
 
 HAVE_ROWS = f"(engine LIKE '%MergeTree' OR engine IN ({', '.join(repr(name) for name in sorted(COUNTED))}))"
 """Of tables that hold rows themselves. Others count those of the tables that they stand before."""
@@ -44,7 +44,7 @@ def host_sizes(database: str, topology: Topology) -> Routine[Mapping[str, HostSi
     found: dict[str, dict[int, tuple[int, int]]] = {}
     plain: set[str] = set()
     for place, digits, count, size, shared in (row for row in rows if number(row[3]) >= 0):
-        name = bytes.fromhex(text(digits)).decode("utf-8", "surrogateescape")
+        name = unhexed(text(digits))
         found.setdefault(name, {})[number(place)] = (number(count), number(size))
         if not number(shared):
             plain.add(name)
@@ -71,12 +71,12 @@ def _late(database: str, names: Sequence[str]) -> Routine[Mapping[str, int]]:
         Query(
             "SELECT hex(table), toInt64(absolute_delay) FROM system.replicas WHERE database = unhex({db:String}) AND "
             "has(splitByChar(',', {names:String}), hex(table)) AND NOT is_session_expired",
-            {"db": hexed(database), "names": ",".join(hexed(name) for name in names)},
+            {"db": hexed(database), "names": hexed_list(names)},
         )
     )
     found: dict[str, int] = {}
     for digits, seconds in rows or ():
-        found[bytes.fromhex(text(digits)).decode("utf-8", "surrogateescape")] = number(seconds)
+        found[unhexed(text(digits))] = number(seconds)
     return found
 
 
@@ -87,13 +87,13 @@ def _delays(database: str, names: Sequence[str], topology: Topology) -> Routine[
             f"SELECT toInt64(_shard_num), hex(table), toInt64(absolute_delay) FROM "
             f"{topology.everywhere('system.replicas')} WHERE database = unhex({{db:String}}) AND "
             "has(splitByChar(',', {names:String}), hex(table)) AND NOT is_session_expired",
-            {"db": hexed(database), "names": ",".join(hexed(name) for name in names)},
+            {"db": hexed(database), "names": hexed_list(names)},
             LOOK,
         )
     )
     found: dict[str, dict[int, int]] = {}
     for place, digits, seconds in rows or ():
-        name = bytes.fromhex(text(digits)).decode("utf-8", "surrogateescape")
+        name = unhexed(text(digits))
         found.setdefault(name, {})[number(place)] = number(seconds)
     return found
 

@@ -17,7 +17,7 @@ from aaiclick.commands.session import under_lease
 from aaiclick.errors import ApplyError, UsageError
 from aaiclick.lease.owner import this_process
 from aaiclick.routine import Query, Routine, number, text
-from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.hex_text import hexed, hexed_list, unhexed
 from aaiclick.state.block_numbers import noted_block_numbers
 from aaiclick.state.cache import look_next_time
 from aaiclick.state.kept_tables import KEPT_ALONE, KeptOnHost, KeptRow, drop_expired
@@ -112,12 +112,12 @@ def _sizes(database: str, topology: Topology, names: Collection[str]) -> Routine
         "SELECT hex(name), toInt64(_shard_num), toInt64(coalesce(total_rows, 0)), toInt64(coalesce(total_bytes, 0)) "
         f"FROM {topology.everywhere('system.tables')} WHERE database = unhex({{db:String}}) AND "
         "has(splitByChar(',', {names:String}), hex(name)) ORDER BY _shard_num",
-        {"db": hexed(database), "names": ",".join(hexed(name) for name in names)},
+        {"db": hexed(database), "names": hexed_list(names)},
         LOOK,
     )
     found: dict[str, tuple[KeptOnHost, ...]] = {}
     for digits, place, count, size in rows:
-        name = bytes.fromhex(text(digits)).decode("utf-8", "surrogateescape")
+        name = unhexed(text(digits))
         here = KeptOnHost(topology.at(number(place)).label, number(count), number(size))
         found[name] = (*found.get(name, ()), here)
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aaiclick.clickhouse.features import is_fenced
 from aaiclick.clickhouse.topology import Topology
 from aaiclick.routine import Query, Routine, text
+from aaiclick.sql.hex_text import hexed
 
 # dependencies_* of a table name the materialized views that an INSERT into it sets off.
 _SOURCES = (
@@ -27,7 +28,7 @@ def can_be_fenced(engine: str, topology: Topology) -> bool:
 def fenced_sources(database: str, view: str, topology: Topology) -> Routine[tuple[str, ...]]:
     """The tables of this database that set off the view; () where there is none, or the writers of one cannot be kept
     out."""
-    rows = yield Query(_SOURCES, {"database": database.encode().hex(), "view": view.encode().hex()})
+    rows = yield Query(_SOURCES, {"database": hexed(database), "view": hexed(view)})
     if any(
         text(place) != database or not can_be_fenced(text(engine), topology) or is_fenced(text(full))
         for place, _, engine, full in rows

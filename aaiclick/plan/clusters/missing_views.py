@@ -14,7 +14,7 @@ from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.model import Step
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.specs.views import MaterializedView
-from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.hex_text import hexed, unhexed
 
 
 def on_other_hosts(
@@ -37,7 +37,7 @@ def on_other_hosts(
     )
     hosts: dict[int, dict[str, str]] = {}
     for place, digits, definition in rows or ():
-        name = bytes.fromhex(text(digits)).decode("utf-8", "surrogateescape")
+        name = unhexed(text(digits))
         hosts.setdefault(number(place), {})[name] = text(definition)
     found: dict[str, str] = {}
     for name, form in missing.items():

@@ -13,6 +13,7 @@ from aaiclick.catalog.scratch import PREFIX
 from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.cursor import Cursor
 from aaiclick.sql.ddl import create
+from aaiclick.sql.hex_text import hexed_list
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 from aaiclick.sql.tokens import TokenError, Tokens, identifier, unquote
 
@@ -75,7 +76,7 @@ def read_views(database: str, names: Collection[str] | None = None) -> Routine[t
         where = "database = {database:String} AND has(arrayMap(x -> unhex(x), splitByChar(',', {names:String})), name)"
         parameters = {
             "database": database,
-            "names": ",".join(sorted(name.encode("utf-8", "surrogateescape").hex() for name in names)),
+            "names": hexed_list(names),
         }
     rows = yield Query(
         "SELECT database, name, engine, create_table_query, as_select, toString(uuid) FROM system.tables WHERE "

@@ -17,6 +17,7 @@ from aaiclick.plan.dependents.dependents import Dependent
 from aaiclick.plan.dependents.plain_views import blocked_dependent
 from aaiclick.plan.model import Step
 from aaiclick.routine import Query, Routine, text
+from aaiclick.sql.hex_text import hexed_list
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
@@ -64,12 +65,10 @@ def _valued(form: Form) -> object:
 def read_dictionaries(database: str, names: tuple[str, ...]) -> Routine[tuple[Dependent, ...]]:
     """The dictionaries that read one of these tables of ``database``. The engine lists those with a source on the same
     server."""
-    # In hex: a comma in a name, or a byte that is no UTF-8, would not come through.
-    listed = ",".join(sorted(name.encode("utf-8", "surrogateescape").hex() for name in names))
     rows = yield Query(
         f"SELECT database, name, create_table_query, toString(uuid) FROM system.tables WHERE {DICTIONARIES} ORDER BY "
         "database, name",
-        {"database": database, "names": listed},
+        {"database": database, "names": hexed_list(names)},
     )
     return tuple(dictionary_dependent(*(text(value) for value in row)) for row in rows)
 

@@ -13,6 +13,7 @@ from aaiclick.plan.dependents.buffer_merge_distributed import FRONTS, clusters_o
 from aaiclick.plan.dependents.dependents import ELSEWHERE, VIEWS, Dependent, view_dependent
 from aaiclick.plan.dependents.dictionaries import ANY_DICTIONARY, dictionary_dependent
 from aaiclick.routine import Query, Routine, text
+from aaiclick.sql.hex_text import hexed_list
 
 _COLUMNS = "database, name, engine, create_table_query, as_select, toString(uuid)"
 _PARTS = (f"{VIEWS} AND {ELSEWHERE}", ANY_DICTIONARY, FRONTS)
@@ -27,9 +28,8 @@ def read_dependents(
 
     ``following``: the tables as they will be; ``topology``: the hosts that have them.
     """
-    listed = ",".join(sorted(name.encode("utf-8", "surrogateescape").hex() for name in following))
     sql = " UNION ALL ".join(f"SELECT {_COLUMNS} FROM system.tables WHERE {part}" for part in _PARTS)
-    rows = yield Query(sql, {"prefix": PREFIX, "database": database, "names": listed})
+    rows = yield Query(sql, {"prefix": PREFIX, "database": database, "names": hexed_list(following)})
     views: list[Dependent] = []
     dictionaries: list[Dependent] = []
     fronts: list[tuple[str, str, TableForm, str, str]] = []

@@ -37,13 +37,14 @@ from aaiclick.specs.views import Dictionary
 from aaiclick.sql.clauses import materialize
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.ddl import alter_table, optimize_table
+from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.versions.upgrade_path import UpgradePath
 
 _READERS = (
     "SELECT database, name, engine, create_table_query, toInt64(ifNull(total_rows, 0)) FROM system.tables WHERE engine "
     "LIKE '%MergeTree' AND NOT startsWith(database, {prefix:String}) AND NOT startsWith(name, {ours:String}) AND "
-    "arrayExists((d, n) -> has(splitByChar(',', {places:String}), lower(concat(hex(d), '.', hex(n)))), "
+    "arrayExists((d, n) -> has(splitByChar(',', {places:String}), concat(hex(d), '.', hex(n))), "
     "loading_dependencies_database, loading_dependencies_table) ORDER BY database, name"
 )
 
@@ -108,7 +109,7 @@ def looked_up(
 ) -> Routine[LookedUp]:
     """``around``: what the plan gives other values. ``targets``: the new forms of tables, ``renamed``: their new names
     by the old ones."""
-    places = ",".join(sorted(f"{_hex(database)}.{_hex(name)}" for database, name in around.lookups))
+    places = ",".join(sorted(f"{hexed(database)}.{hexed(name)}" for database, name in around.lookups))
     rows = yield Query(_READERS, {"prefix": PREFIX, "ours": OURS, "places": places})
     before: list[Step] = []
     behind: list[Step] = []
@@ -152,10 +153,6 @@ def reloaded(
         if isinstance(item, Dictionary) and (database, item.name) in around.lookups and item.name not in anew
         if filled and (load := loads(item, database))
     )
-
-
-def _hex(name: str) -> str:
-    return name.encode("utf-8", "surrogateescape").hex()
 
 
 def _among(form: TableForm, asked: frozenset[Place]) -> frozenset[Place]:
