@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 
 from aaiclick.catalog.forms import Catalog, TableForm
-from aaiclick.catalog.reflect import OWN_PREFIX, RECORD_TABLE, reflect_table
 from aaiclick.catalog.render import has_hidden
+from aaiclick.clickhouse.names import PREFIX, RECORDS
 from aaiclick.errors import UnsupportedObjectError
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.specs.columns import Column
@@ -34,9 +34,9 @@ def pattern_regex(pattern: str) -> str:
 def belongs(family: TableFamily, name: str) -> bool:
     """True where a table of that name is of the family. Tables of this library and inner tables of views never are."""
     return (
-        not name.startswith((OWN_PREFIX, ".inner"))
+        not name.startswith((PREFIX, ".inner"))
         # The record table has no prefix of ours, and a pattern of * alone would take it.
-        and name != RECORD_TABLE
+        and name != RECORDS
         and re.match(pattern_regex(family.pattern), name) is not None
     )
 
@@ -84,9 +84,7 @@ def family_stamp(families: Iterable[TableFamily], database: str | None) -> Routi
         parameters["database"] = database
     of_family = " OR ".join(f"match(name, unhex({{p{place}:String}}))" for place in range(len(patterns)))
     where = f"database = {'{database:String}' if database is not None else 'currentDatabase()'} AND ({of_family})"
-    where += (
-        f" AND NOT startsWith(name, '{OWN_PREFIX}') AND NOT startsWith(name, '.inner') AND name != '{RECORD_TABLE}'"
-    )
+    where += f" AND NOT startsWith(name, '{PREFIX}') AND NOT startsWith(name, '.inner') AND name != '{RECORDS}'"
     rows = yield Query(
         # XOR, because the server lists tables in any order.
         "SELECT toString(groupBitXor(cityHash64(name, toString(uuid), toString(metadata_modification_time)))), "
@@ -110,6 +108,8 @@ def family_stamp(families: Iterable[TableFamily], database: str | None) -> Routi
 
 def _declaration(family: TableFamily, form: TableForm) -> Table:
     """A live table with the columns that the family declares; all others as they are."""
+    from aaiclick.catalog.reflect import reflect_table  # the stamp of a warm start needs none of it
+
     own = reflect_table(form)
     # pop: what is left in wanted afterwards are columns that the live table lacks. They come behind its own.
     wanted = {column.name: column for column in family.columns}
