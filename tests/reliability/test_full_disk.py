@@ -155,6 +155,41 @@ def full(disk: Path, moment: str, wanted: str) -> None:
     assert not list((disk / "data" / KEPT).glob("*/*"))
 
 
+BOOKS = """
+try:
+    print(ensure_schema(session, schema(VERSION), policy=Policy.lossless()).in_sync)
+except AaiclickError as error:
+    print("space" if "no space is left" in str(error) else error)
+print([name for at, _, names in os.walk(data) for name in names if name.endswith(".sql") and not os.path.getsize(os.path.join(at, name))])
+"""
+
+
+def full_at_the_books(disk: Path, moment: str, table: str) -> None:
+    """The CREATE of a table of this library's own, before and in a first start."""
+    version, lenient = "1", "" if table == "_aaiclick_lock" else "IF NOT EXISTS "
+    if table == "_aaiclick_journal":
+        play(disk, FIRST)
+        version = "2"
+    each = BOOKS.replace("VERSION", version)
+    assert play(disk, f"{moment}('CREATE TABLE {lenient}`default`.`{table}`', fill)\n{each}").split("\n") == [
+        "space",
+        "[]",
+    ]
+    (disk / "neighbour").unlink()
+    assert play(disk, each).split("\n") == ["True", "[]"]
+
+
+def test_the_disk_is_full_when_the_lock_is_made(disk: Path) -> None:
+    full_at_the_books(disk, "between", "_aaiclick_lock")
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("moment", ["before", "between"])
+@pytest.mark.parametrize("table", ["_aaiclick_lock", "_aaiclick_lease", "schema_version", "_aaiclick_journal"])
+def test_the_disk_is_full_when_a_table_of_ours_is_made(disk: Path, table: str, moment: str) -> None:
+    full_at_the_books(disk, moment, table)
+
+
 KINDS = """
 from aaiclick.clients.opening import open_session_client
 from aaiclick.routine import Command
@@ -221,6 +256,13 @@ except AaiclickError as error:
 """
     begin = BEGIN.replace("session = chdb.session.Session(data)", "")
     assert play(disk, opened, begin) == "True"
+    (disk / "data/metadata/default/_aaiclick_journal.sql").touch()
+    assert play(disk, opened, begin) == "True", "nothing was written down in it yet"
+    records = disk / "data/metadata/default/schema_version.sql"
+    whole = records.read_bytes()
+    records.write_bytes(b"")
+    assert "schema_version.sql is an empty file where a definition has to stand" in play(disk, opened, begin)
+    records.write_bytes(whole)
     (disk / "data/metadata/default/theirs.sql").touch()
     said = play(disk, opened, begin)
     assert "theirs.sql is an empty file where a definition has to stand" in said

@@ -14,14 +14,19 @@ from pathlib import Path
 from aaiclick.errors import ConnectionFailed
 
 log = logging.getLogger("aaiclick")
-_OURS = re.compile(r"_aaiclick_(?:(?:scratch|staged|stage|new|taken|old|mark)_|lock)")
-# After the exchange such a table is the old one, and holds rows that may be nowhere else.
-_WITH_ROWS = re.compile(r"_aaiclick_(?:old|new|taken)_")
+_OURS = re.compile(
+    r"_aaiclick_(?:(?:scratch|staged|stage|new|taken|old|mark|feed|fed|probe)_|lock|(?:lease|journal)\.sql\Z)"
+    r"|schema_version\.sql\Z"
+)
+# After the exchange such a table is the old one, and holds rows that may be nowhere else. What is written down here is
+# in no other place either: only where no part is there did the disk run full at its CREATE.
+_WITH_ROWS = re.compile(r"_aaiclick_(?:(?:old|new|taken)_|journal)|schema_version")
 _UUID = re.compile(rb"UUID '([0-9a-f-]{36})'")
 
 
 def settle_broken(path: str) -> bool:
-    """Take away those of this library's own scratch objects; True where there were any and nothing else is in the way.
+    """Take away those of this library's own objects without rows; True where there were any and nothing else is in the
+    way.
 
     Only while no engine has the directory open. Raises ``ConnectionFailed`` for those of others.
     """
@@ -41,7 +46,9 @@ def settle_broken(path: str) -> bool:
         )
     for file in empty:
         file.unlink()
-        log.warning("%s was an empty definition, which a full disk had left of a scratch object: removed", file)
+        log.warning(
+            "%s was an empty definition, which a full disk had left of an object of this library: removed", file
+        )
     return True
 
 
