@@ -25,11 +25,11 @@ from aaiclick.versions.lockfile import (
     read_lock,
     version_seal,
 )
+from aaiclick.versions.named_decisions import Names, names_nothing
 from aaiclick.versions.release import (
-    Names,
     Release,
     compare_versions,
-    names_nothing,
+    renamed_tables,
     script_text,
     slug,
     unknown_decisions,
@@ -257,7 +257,7 @@ def _decided(
 ) -> Release:
     if last is None:
         return Release((), (), ())
-    wrong = unknown_decisions(last.forms, declared, renames, drops)
+    wrong = unknown_decisions(last.forms, declared, renames, drops, renamed_tables(last.forms, schema, renames))
     if wrong:
         raise UsageError("; ".join(wrong))
     release = compare_versions(last.forms, declared, schema, renames, drops)

@@ -74,6 +74,21 @@ def is_new_name(old: str, new: str) -> bool:
     )
 
 
+def table_and_column(what: str, tables: Collection[str]) -> tuple[str, str]:
+    """A ``table.column`` in two, by the names that tables have; the column is '' where it is a table.
+
+    Both may have dots in their names. The longest table that is there counts; the first dot, where none is.
+    """
+    if what in tables:
+        return what, ""
+    known = [table for table in tables if what.startswith(f"{table}.")]
+    if not known:
+        table, _, column = what.partition(".")
+        return table, column
+    table = max(known, key=len)
+    return table, what.removeprefix(f"{table}.")
+
+
 def require_no_swap(table: str, renames: Mapping[str, str]) -> None:
     """Raises ``MigrationError`` where columns swap names."""
     # The engine refuses to rename two columns to each other in one ALTER (error 48), and by way of a third name a run

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import SERVER_KINDS, CollectionForm, DatabaseForm, TableForm
 from aaiclick.catalog.normalize import normal, normal_form
@@ -15,7 +14,7 @@ from aaiclick.catalog.secrets import hidden_form
 from aaiclick.diff.compare import diff_table
 from aaiclick.diff.target import Target, make_target
 from aaiclick.printable import shown
-from aaiclick.specs.renames import is_new_name
+from aaiclick.specs.renames import is_new_name, table_and_column
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
 from aaiclick.sql.quoting import quote_string
@@ -24,21 +23,8 @@ from aaiclick.versions.lockfile import LockedForm
 
 _STAYS = "not declared any more, so tables that are there keep it; None takes it away"
 _SLUG = re.compile(r"[^a-z0-9]+")
-_OF_A_COLUMN = frozenset({"drop-column", "add-column", "change-default", "relabel-enum", "retype", "materialize"})
-_OF_A_TABLE = frozenset(
-    {"change-engine", "change-partition-key", "change-sort-key", "drop-rows", "leave-detached-parts", "replace-table"}
-)
-_OF_A_KIND = {
-    "drop-table": "table",
-    "drop-view": "view",
-    "drop-dictionary": "dictionary",
-    "drop-collection": "named collection",
-}
-_DROPS = frozenset({"drop-column", *_OF_A_KIND})
 _STAYING = frozenset({"function", "database"})
 """Kinds that no plan drops: what is no longer declared stays as it is."""
-_CLOSE = 0.75
-_CLOSED = {*_OF_A_COLUMN, *_OF_A_TABLE, *_OF_A_KIND, "change-ttl", "run-sql"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +55,7 @@ def compare_versions(
     released = {name: hidden_form(form) for name, form in released.items()}
     declared = {name: hidden_form(form) for name, form in declared.items()}
     # A remark stays when its version is released: then the table is there under its new name.
-    renamed_tables = {
-        table.renamed_from: table.name for table in schema.tables if table.renamed_from and table.name not in released
-    }
-    moved = {old: new for old, new in renames.items() if "." not in old} | renamed_tables
+    moved = renamed_tables(released, schema, renames)
     back = {new: old for old, new in moved.items()}
     words: list[str] = []
     undecided: list[str] = []
@@ -87,7 +70,7 @@ def compare_versions(
             words.append(f"{name}: {released[name].kind} is no longer declared")
             # What no database's catalogue lists stays as it is.
             if name not in drops and released[name].kind not in _STAYING:
-                rename = "" if released[name].kind in SERVER_KINDS else f"--rename {name}=NEW_NAME, or "
+                rename = "" if released[name].kind in SERVER_KINDS else f"{_how_renamed(name)}, or "
                 undecided.append(f"{name} is no longer declared: {rename}--drop {name}")
         elif old is None:
             words.append(f"{name}: {new.kind} is new")
@@ -101,9 +84,24 @@ def compare_versions(
             words += _database(name, old, new)
         elif old.kind != new.kind or normal_form(old) != normal_form(new):
             words.append(f"{name}: {new.kind} differs")
-    allow = tuple(dict.fromkeys(key for name in drops if (key := _drop_key(name, released))))
+    allow = tuple(dict.fromkeys(key for name in drops if (key := _drop_key(name, released, moved))))
     told = {**renames, **_remarked(released, declared, schema, renames)}
     return Release(tuple(words), tuple(undecided), tuple(sorted(told.items())), allow)
+
+
+def renamed_tables(released: Mapping[str, LockedForm], schema: Schema, renames: Mapping[str, str]) -> dict[str, str]:
+    """New names of tables by the released ones, as flags and ``renamed_from`` say them."""
+    remarked = {
+        table.renamed_from: table.name for table in schema.tables if table.renamed_from and table.name not in released
+    }
+    return {old: new for old, new in renames.items() if "." not in old} | remarked
+
+
+def _how_renamed(name: str, column: str = "") -> str:
+    """How somebody says that it was renamed. A migration, and its flags, have a dot between table and column only."""
+    if "." in name:
+        return f"renamed_from={column or name!r} in the declaration"
+    return f"--rename {name}{f'.{column}' if column else ''}=NEW_NAME"
 
 
 def _remarked(
@@ -167,10 +165,13 @@ def _collection(name: str, old: CollectionForm, new: CollectionForm) -> list[str
     return words
 
 
-def _drop_key(name: str, released: Mapping[str, LockedForm]) -> str:
-    """The name of the hazard; '' where nothing was released under that name."""
-    table, _, column = name.partition(".")
-    form = released.get(table)
+def _drop_key(name: str, released: Mapping[str, LockedForm], moved: Mapping[str, str]) -> str:
+    """The name of the hazard; '' where nothing was released under that name. ``moved``: new names of tables."""
+    back = {new: old for old, new in moved.items()}
+    table, column = table_and_column(name, {*released, *back})
+    form = released.get(back.get(table, table))
+    if column and "." in table:  # no migration renames it, so the key has the name of the end
+        name = f"{moved.get(table, table)}.{column}"
     if form is None or column:
         return f"drop-column {name}" if form is not None else ""
     if form.kind == "named collection":
@@ -183,12 +184,14 @@ def unknown_decisions(
     declared: Mapping[str, LockedForm],
     renames: Mapping[str, str],
     drops: Sequence[str],
+    moved: Mapping[str, str],
 ) -> tuple[str, ...]:
-    """A sentence for each decision about a name that does not exist."""
+    """A sentence for each decision about a name that does not exist. ``moved``: new names of tables."""
     wrong: list[str] = []
+    back = {new: old for old, new in moved.items()}
     for what in [*renames, *drops]:
-        table, _, column = what.partition(".")
-        form = released.get(table)
+        table, column = table_and_column(what, {*released, *back})
+        form = released.get(table) or (released.get(back.get(table, "")) if column else None)
         there = form is not None and (not column or (isinstance(form, TableForm) and form.column(column) is not None))
         if not there:
             wrong.append(f"{what}: the last released version has no such {'column' if column else 'table'}")
@@ -247,7 +250,7 @@ def _table(
         if f"{name}.{column}" not in drops and f"{old.name}.{column}" not in drops:
             candidates = f" (new: {', '.join(added)})" if added else ""
             undecided.append(
-                f"{name}.{column} is no longer declared{candidates}: --rename {name}.{column}=NEW_NAME, or --drop "
+                f"{name}.{column} is no longer declared{candidates}: {_how_renamed(name, column)}, or --drop "
                 f"{name}.{column}"
             )
     return [f"{name}: {word}" for word in [*kept, *(f"column {column} is no longer declared" for column in gone)]]
@@ -308,76 +311,3 @@ def with_decisions(text: str, release: Release, oldest_code: int | None, header:
     if place < len(first) and first[place].startswith("-- title:"):
         place += 1
     return "".join([*first[:place], *(line + end for line in lines), *first[place:]])
-
-
-@dataclass(slots=True)
-class Names:
-    """What the versions of a schema declare, up to the one that a migration leads to."""
-
-    kinds: dict[str, str] = field(default_factory=dict[str, str])
-    """Objects, each with its kind."""
-    parts: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
-    """For each its columns, indexes, projections."""
-
-    declared: set[str] = field(default_factory=set[str])
-    """What the last of them declares: objects, and ``table.column``."""
-
-    def add(self, forms: Mapping[str, LockedForm]) -> None:
-        """Also what one version declares."""
-        columns = {
-            f"{name}.{each.name}"
-            for name, form in forms.items()
-            if isinstance(form, TableForm)
-            for each in form.columns
-        }
-        self.declared = {*forms, *columns}
-        for name, form in forms.items():
-            self.kinds[name] = form.kind
-            parts = self.parts.setdefault(name, set())
-            if isinstance(form, TableForm):
-                parts |= {each.name for each in form.columns}
-                parts |= {each.name for each in form.indexes} | {each.name for each in form.projections}
-                parts |= {each.name.partition(".")[0] for each in form.columns}
-
-    def rename(self, renames: Mapping[str, str]) -> None:
-        """Also the names that a migration gives."""
-        for old, new in renames.items():
-            table, _, column = old.partition(".")
-            if column:
-                self.parts.setdefault(table, set()).add(new)
-            elif table in self.kinds:
-                self.kinds[new] = self.kinds[table]
-                self.parts[new] = self.parts.get(new, set()) | self.parts.get(table, set())
-
-
-def names_nothing(key: str, names: Names, labels: Collection[str], families: Iterable[str] = ()) -> str:
-    """Why a decision is about nothing that these versions declare; '' where it is about something, and where nobody can
-    tell from the declarations. ``labels``: of the migrations. ``families``: patterns of tables that are made at run
-    time."""
-    word, _, what = key.partition(" ")
-    if word == "run-sql":
-        known: Collection[str] = labels
-    elif any(re.match(_pattern(each), what) for each in families):
-        return ""
-    elif word in _OF_A_KIND:
-        known = [name for name, kind in names.kinds.items() if kind == _OF_A_KIND[word]]
-    elif word in _OF_A_TABLE:
-        known = [name for name, kind in names.kinds.items() if kind == "table"]
-    else:
-        columns = [f"{name}.{part}" for name, parts in sorted(names.parts.items()) for part in sorted(parts)]
-        known = columns if word in _OF_A_COLUMN else [*names.kinds, *columns]
-    if what in known:
-        return ""
-    # What this version declares is not dropped.
-    meant_by = sorted(set(known) - names.declared if word in _DROPS else known)
-    near = get_close_matches(what, meant_by, 1, _CLOSE) or [name for name in meant_by if what.startswith(name)]
-    if word not in _CLOSED and not near:
-        return ""  # a view or a target table that somebody else declares
-    if word == "leave-row-policy" and any(what.startswith(f"{name}.") for name in names.kinds):
-        return ""
-    meant = f": did you mean {f'{word} {near[-1]}'!r}?" if near else ""
-    return f"{key!r} names nothing that this or an earlier version declares{meant}"
-
-
-def _pattern(family: str) -> str:
-    return "(?s)^" + "".join({"*": ".*", "?": "."}.get(each, re.escape(each)) for each in family) + r"(\.|$)"

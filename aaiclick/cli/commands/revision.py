@@ -134,7 +134,10 @@ def _revision(
 
     wrong = [old for old, new in renames if not old or not new or "." in new]
     if wrong:
-        raise UsageError("--rename takes table.column=new_column or table=new_table")
+        raise UsageError(
+            "--rename takes table.column=new_column or table=new_table; where a name has a dot, say renamed_from in "
+            "the declaration"
+        )
     declared = frame.declared_in_files()
     try:
         made = revise(declared, message, dict(renames), drops, oldest_code, python, amend)

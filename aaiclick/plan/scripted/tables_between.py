@@ -98,7 +98,7 @@ def wanted_before(
     made |= _renamed_later(table, changes, first.version)
     before = tuple(change for change in until if change.rebuild is not None and change.version < first.version)
     later = tuple(change for change in changes if change.rebuild is not None and change.version >= first.version)
-    renamed = {old: new for change in until for old, new in change.renames.items()}
+    renamed = {**_remarked(live.form, table.spec), **{old: new for each in until for old, new in each.renames.items()}}
     earlier = {old: new for change in until if change.version < first.version for old, new in change.renames.items()}
     retyped = table.prior is not None and _retyped(live.form, table.prior, earlier)
     if not before and not retyped and not any(_read_elsewhere(live.form, old) for old in renamed):
@@ -125,6 +125,18 @@ def wanted_before(
         )
     taken = tuple(change if change.version < first.version else replace(change, rebuild=None) for change in until)
     return without_ttl(_merged(table.prior, table.spec, renamed, made)), taken, left
+
+
+def _remarked(live: TableForm, spec: Table) -> dict[str, str]:
+    """Renames of columns that the declaration remarks (``renamed_from``) and that are still to be made."""
+    return {
+        column.renamed_from: column.name
+        for column in spec.columns
+        if column.renamed_from
+        and live.column(column.renamed_from) is not None
+        and live.column(column.name) is None
+        and spec.column(column.renamed_from) is None
+    }
 
 
 def _never_read(spec: Table, names: Collection[str], script: PendingScript) -> frozenset[str]:
@@ -214,9 +226,11 @@ def _merged(base: Table, spec: Table, renames: Mapping[str, str], made: Collecti
     columns: list[Column] = []
     for column in base.columns:
         new = renames.get(column.name, column.name)
-        columns.append(
-            column if new in present or spec.column(new) is None else column.model_copy(update={"name": new})
-        )
+        named = spec.column(new)
+        if new in present or named is None:
+            columns.append(column)
+        else:
+            columns.append(column.model_copy(update={"name": new, "renamed_from": named.renamed_from}))
     place = 0
     for column in spec.columns:
         at = next((index for index, known in enumerate(columns) if known.name == column.name), None)
@@ -226,7 +240,8 @@ def _merged(base: Table, spec: Table, renames: Mapping[str, str], made: Collecti
             columns.insert(place, column.model_copy(update={"renamed_from": None}))
             at = place
         place = at + 1
-    return base.model_copy(update={"columns": columns, "name": spec.name})
+    # A remark is all that says what a table, or column, was called, where no migration does.
+    return base.model_copy(update={"columns": columns, "name": spec.name, "renamed_from": spec.renamed_from})
 
 
 def script_names_any(script: PendingScript, names: set[str]) -> bool:
