@@ -46,6 +46,16 @@ def maps_otherwise(before: TableForm, after: TableForm, names: Mapping[str, str]
     }
 
 
+def map_keys(form: TableForm) -> dict[str, tuple[str, ...]]:
+    """The leaves by which each such Nested is added up, by its name."""
+    found: dict[str, tuple[str, ...]] = {}
+    for leaf, part in _parts(form).items():
+        if part == _KEY:
+            name = leaf.partition(".")[0]
+            found[name] = (*found.get(name, ()), leaf)
+    return found
+
+
 def _parts(form: TableForm) -> dict[str, str]:
     """What merges do with each leaf of such a Nested."""
     if merging_engine(form) != "SummingMergeTree":

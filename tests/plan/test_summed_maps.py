@@ -71,6 +71,37 @@ def test_the_same_key_is_not(aaiclick_client: Client, case: str) -> None:
     migrate(aaiclick_client, schema(table(*after)))
 
 
+@pytest.mark.parametrize(
+    ("default", "asked"),
+    [("arrayMap(x -> v, nMap.k)", True), ("arrayMap(x -> 7, nMap.k)", False), (None, False)],
+    ids=["of another column", "the same for all", "none"],
+)
+def test_a_new_key_that_rows_give_other_values_is_asked_for(
+    aaiclick_client: Client, default: str | None, asked: bool
+) -> None:
+    def wanted(*more: Column) -> Table:
+        columns = [Column("id", "UInt64"), Column("v", "UInt8"), Column("nMap.k", A), Column("nMap.n", A), *more]
+        return Table("t", columns, engine=SummingMergeTree(order_by=["id"]))
+
+    client = aaiclick_client
+    migrate(client, schema(wanted()))
+    client.command("SYSTEM STOP MERGES t")
+    for value in (1, 5):
+        client.command(f"INSERT INTO t VALUES (1, {value}, [1], [{value}])")
+    client.command("SYSTEM START MERGES t")
+    new = wanted(Column("nMap.kID", A, default=default))
+    hazards = [each for step in plan_schema(client, schema(new)).steps for each in step.hazards if each.allow]
+    assert [each.allow for each in hazards] == (["add-column t.nMap.kID"] if asked else [])
+    if asked:
+        assert "1 keys of the map become 2" in hazards[0].message
+
+
+def test_how_many_keys_rows_hold_is_said(aaiclick_client: Client) -> None:
+    prepared(aaiclick_client, ("k", A), ("l", A), ("v", A))
+    plan = plan_schema(aaiclick_client, schema(table(("k", A), ("lID", A, "l"), ("v", A))))
+    assert "(the rows hold 1 key of the map now, and 2 then)" in str(plan)
+
+
 def test_what_a_dropped_leaf_makes_of_the_others_is_said(aaiclick_client: Client) -> None:
     prepared(aaiclick_client, ("k", A), ("l", A), ("v", A))
     wanted = schema(table(("l", A), ("v", A)))

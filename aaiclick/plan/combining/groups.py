@@ -21,6 +21,7 @@ from aaiclick.diff.summed_maps import maps_otherwise
 from aaiclick.diff.target import live_column
 from aaiclick.plan.combining.key_columns import combined_otherwise
 from aaiclick.plan.combining.looks import Combined, finding, look_for_plan, merge_look, rows_by, template
+from aaiclick.plan.combining.map_keys import maps_combined
 from aaiclick.plan.combining.partition_order import reordered_partitions
 from aaiclick.plan.combining.refilled import refilled, refills
 from aaiclick.plan.operations import MergeFinding, MergeLook
@@ -59,6 +60,7 @@ def combining_hazards(diff: TableDiff, data_name: str) -> Routine[Combined]:
     found = yield from _keys(diff, data_name)
     elements = _elements(wanted.order_by), _elements(live.order_by)
     found = found.plus((yield from refilled(diff, data_name, *elements)))
+    found = found.plus((yield from maps_combined(diff, data_name, _sort_key(live), _sort_key(wanted))))
     roles = _roles(diff)
     if any(map(_of_a_key, roles)):
         # True where no row has another one of its sort key beside it, now or then: whatever merges do with its values,
@@ -84,9 +86,7 @@ def _roles(diff: TableDiff) -> tuple[Hazard, ...]:
     names = {new.name: old.name for old, new in pairs if old is not None}
     leaves = maps_otherwise(live, wanted, names)
     for old, new in pairs:
-        if new.name in leaves:
-            found.append(Hazard("changes-values", f"{table}: {leaves[new.name]}", f"retype {table}.{new.name}"))
-        elif old is not None and old.stored and new.stored:
+        if new.name not in leaves and old is not None and old.stored and new.stored:
             same = old.type == new.type and old.name == new.name
             arguments = same and live.arguments != wanted.arguments
             said = "" if arguments else altered(live, wanted, old, new, first_of_arrays=first)
