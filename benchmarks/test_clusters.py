@@ -21,7 +21,7 @@ LARGE = 20_000_000
 BLOCK = 1_000_000
 NOTE = (
     "two hosts on one machine, which take turns for its two cores. The other side is the copy on one of them, and the "
-    "time in which the other one fetches the parts that it has made. Some 250 small statements and looks at all hosts "
+    "time in which the other one fetches the parts that it has made. Some 240 small statements and looks at all hosts "
     "are in it, whatever the number of rows."
 )
 
