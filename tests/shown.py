@@ -128,7 +128,6 @@ BY_ONE: dict[str, str] = {
     "tests/migrations/test_history.py::test_a_decision_goes_into_the_file_that_is_there": "::test_a_rename_goes_into_the_file_that_is_there",
     "tests/migrations/test_history.py::test_a_migration_that_was_applied_is_held_against_the_code": "::test_an_edited_migration",
     "tests/migrations/test_history.py::test_adopting_a_version": "::test_adopting_what_fits_needs_no_force",
-    "tests/migrations/test_history.py::test_upgrades_from_every_locked_version": "tests/testing/test_releases.py::test_created_and_upgraded_from_every_locked_version",
     "tests/migrations/test_jumps.py::test_a_sign_that_only_this_server_knows_is_put_together_with_earlier_expressions": "::test_expressions_of_several_versions_go_into_one_copy",
     "tests/migrations/test_jumps.py::test_what_an_earlier_step_of_the_plan_makes_is_not_asked_for_in_the_live_rows": "tests/migrations/test_cleaned_first.py::test_other_tables_are_looked_at_before",
     "tests/migrations/test_jumps.py::test_without_a_lock_file_a_default_that_has_two_values_is_refused": "::test_without_a_lock_file_a_default_that_may_have_been_another_is_told",

@@ -14,7 +14,7 @@ from aaiclick.sql.quoting import quote_name
 from aaiclick.testing.engine import fresh_name
 from aaiclick.testing.process import EngineServer
 from aaiclick.testing.releases import python_of
-from aaiclick.testing.versions import schema_at
+from aaiclick.testing.versions import installed_at
 from aaiclick.versions.history import read_history
 
 
@@ -70,7 +70,8 @@ def _problems(server: EngineServer, schema: Schema, before: int | None) -> Itera
     try:
         if before is not None:
             what = f"v{before} not created"
-            ensure_schema(server.url, schema_at(schema, before).with_local_engines(), policy=everything, database=name)
+            old = installed_at(schema, before).with_local_engines()
+            ensure_schema(server.url, old, policy=everything, database=name)
             what = f"not upgraded from v{before}"
         ensure_schema(server.url, schema, policy=everything, database=name)
         found = validate_schema(server.url, schema, database=name)

@@ -41,6 +41,12 @@ def schema_at(schema: Schema, version: int) -> Schema:
     )
 
 
+def installed_at(schema: Schema, version: int) -> Schema:
+    """``schema_at`` with the migrations of its time: the record of an install holds their checksums, and a later start
+    stops at a migration that is not in them."""
+    return schema_at(schema, version).model_copy(update={"migrations": schema.migrations}).stopped_at(version)
+
+
 class OldInstall:
     """A database at a released version. ``client`` works in it; put rows in, then ``upgrade``."""
 
@@ -51,7 +57,7 @@ class OldInstall:
         self.client = client
         self.schema = schema
         self.version = version
-        ensure_schema(client, schema_at(schema, version), policy=Policy.everything())
+        ensure_schema(client, installed_at(schema, version), policy=Policy.everything())
         if not recorded:
             client.command("DROP TABLE schema_version SYNC")  # pyright: ignore[reportUnknownMemberType] - the driver leaves it open
 

@@ -14,7 +14,7 @@ from aaiclick.testing import releases
 from aaiclick.testing.on_releases import check_on_releases
 from tests.migrations.projects import Project
 
-N = Column("n", "UInt64")
+N, M, K = Column("n", "UInt64"), Column("m", "UInt64"), Column("k", "UInt8")
 
 
 def test_created_and_upgraded_from_every_locked_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,6 +31,12 @@ def test_created_and_upgraded_from_every_locked_version(tmp_path: Path, monkeypa
         (bad,) = check_on_releases(schema.model_copy(update={"objects": [*schema.objects, unknown]}), ["26.9"])
         (said,) = bad.problems
         assert said.startswith("not created, not upgraded from v1: table t: Unknown data type family: NoSuchType.")
+        # An install at a version has seen the migrations up to it.
+        table = project.schema(2, N).tables[0].name
+        revise(project.schema(3, M), "m", {f"{table}.n": "m"})
+        revise(project.schema(4, M, K), "k")
+        (newer,) = check_on_releases(project.schema(4, M, K), ["26.9"])
+        assert (newer.upgrades, newer.problems) == ((1, 2, 3), ())
     finally:
         project.forget()
 
