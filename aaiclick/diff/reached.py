@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.sql.column_names import mentioned
@@ -19,6 +19,31 @@ def reached_by(changed: Iterable[str], *forms: TableForm) -> frozenset[str]:
                 found.add(column.name)
                 growing = True
     return frozenset(found)
+
+
+def readers_first(names: Sequence[str], form: TableForm) -> dict[str, tuple[str, ...]]:
+    """The columns in the order in which the server drops them, each with those of them that may read it, directly or
+    through others: it refuses to drop what the default or the TTL of another column reads."""
+    readers = {name: [other for other in names if other != name and _reads(form, other, name)] for name in names}
+    ordered: dict[str, tuple[str, ...]] = {}
+
+    def take(name: str, behind: tuple[str, ...]) -> None:
+        for reader in readers[name]:
+            # By their words alone two columns may seem to read each other; the server takes no such circle.
+            if reader not in ordered and reader not in behind:
+                take(reader, (*behind, name))
+        before = (each for reader in readers[name] if reader in ordered for each in (reader, *ordered[reader]))
+        ordered[name] = tuple(dict.fromkeys(before))
+
+    for name in names:
+        if name not in ordered:
+            take(name, ())
+    return ordered
+
+
+def _reads(form: TableForm, reader: str, name: str) -> bool:
+    column = form.column(reader)
+    return column is not None and any(text and mentioned(text, [name]) for text in (column.expression, column.ttl))
 
 
 def through_aliases(form: TableForm, columns: Collection[str]) -> frozenset[str]:

@@ -15,10 +15,12 @@ from aaiclick.diff.changes.materialize_columns import MaterializeColumns
 from aaiclick.diff.compare import diff_table
 from aaiclick.diff.conversion.values import holds_null
 from aaiclick.diff.hazards import Hazard
+from aaiclick.diff.reached import readers_first
 from aaiclick.diff.summed_maps import maps_otherwise
 from aaiclick.diff.target import Target
 from aaiclick.plan import steps
 from aaiclick.plan.declaration.expressions import types_of
+from aaiclick.plan.dependents.buffer_distributed_columns import DROP
 from aaiclick.plan.dependents.select_check import blocking_dependents, held_columns_of_views
 from aaiclick.plan.model import Step
 from aaiclick.plan.old_parts.columns import PartColumns, held_columns
@@ -30,13 +32,17 @@ from aaiclick.plan.rehearsal.empty_clone import Outcome, attempt_alter
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.plan.strategies.refusals import read_only
 from aaiclick.routine import Routine
+from aaiclick.sql.clauses import drop_column
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.ddl import alter_table
+from aaiclick.sql.quoting import quote_name
 from aaiclick.sql.tokens import TokenError, split_top
+
+KEY = "drop-column "
 
 
 def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
-    """An optional step for each such column."""
+    """An optional step for each such column. What reads another one goes before it."""
     if not diff.target.undeclared:
         return ()
     if not can_be_cloned(diff):
@@ -54,7 +60,9 @@ def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ..
         else PartColumns(data_name, 0, {})
     )
     views = yield from held_columns_of_views(diff, diff.target.form)
-    for name in diff.target.undeclared:
+    for name, reading in readers_first(diff.target.undeclared, diff.target.form).items():
+        # Their words may be about something else: the server says whether it can go alone.
+        readers = reading if reading and not (yield from _goes_alone(diff, name)) else ()
         column = diff.target.form.column(name)
         assert column is not None
         kept = before_drop(diff.target.form, held, [name], diff.target.undeclared)
@@ -71,7 +79,7 @@ def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ..
                 break
         # In this order: what a part has to hold without the column is written while it still holds it.
         work = AlterWork(diff.live.name, tuple(alters))
-        without = _without(diff.target, {name}).form
+        without = _without(diff.target, {name, *readers}).form
         blocked = f"the engine refuses to drop {name}: {first_line(outcome.message)}{_kept_reader(diff.target, name)}"
         if outcome.accepted:
             blocked = (
@@ -82,7 +90,41 @@ def drop_column_steps(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ..
                 or (yield from read_by_policies(diff, data_name, name))
             )
         step = steps.alter_step(diff, work, change, blocked, diff.live.bytes, label=f"drop-column:{name}")
-        found.append(replace(step, hazards=(*step.hazards, *_of_maps(diff, without, name))))
+        hazards = (*step.hazards, *_of_maps(diff, without, name), *_of_readers(diff.live.name, name, readers))
+        found.append(replace(step, hazards=hazards))
+    return behind_readers(found)
+
+
+def _goes_alone(diff: TableDiff, name: str) -> Routine[bool]:
+    """Whether the server drops the column while all others are there."""
+    clone = yield from diff.make_clone(diff.target.form, f"undeclared-{name}")
+    return (yield from attempt_alter(clone, alter_table(clone.name, drop_column(quote_name(name))))).accepted
+
+
+def _of_readers(table: str, name: str, readers: Sequence[str]) -> tuple[Hazard, ...]:
+    """The hazards by which the drop of a column is allowed only together with the columns that read it."""
+    return tuple(
+        Hazard(
+            "old-code-breaks",
+            f"{reader} reads {name}: the server drops {name} only behind it",
+            f"drop-column {table}.{reader}",
+        )
+        for reader in readers
+    )
+
+
+def behind_readers(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps, with the drop of a column blocked where a column that reads it cannot be dropped."""
+    why = {step.id: step.blocked for step in steps if DROP in step.id and step.blocked}
+    found: list[Step] = []
+    for step in steps:
+        keys = [hazard.allow.removeprefix(KEY) for hazard in step.hazards if hazard.allow.startswith(KEY)]
+        readers = [key.removeprefix(f"{step.object}.") for key in keys]
+        stays = next((each for each in readers if f"{step.object}{DROP}{each}" in why), "")
+        if DROP in step.id and stays and not step.blocked:
+            found.append(replace(step, blocked=f"{stays} reads it and stays: {why[f'{step.object}{DROP}{stays}']}"))
+        else:
+            found.append(step)
     return tuple(found)
 
 
@@ -105,7 +147,7 @@ def _of_distributed(diff: TableDiff) -> tuple[Step, ...]:
     # Distributed(cluster, database, table, sharding key, policy).
     key = arguments[3] if len(arguments) > 3 else ""
     found: list[Step] = []
-    for name in diff.target.undeclared:
+    for name, readers in readers_first(diff.target.undeclared, diff.target.form).items():
         column = diff.target.form.column(name)
         assert column is not None
         change = DropColumn(diff.live.name, column)
@@ -117,16 +159,23 @@ def _of_distributed(diff: TableDiff) -> tuple[Step, ...]:
             if mentioned(key, [name])
             else ""
         )
-        # No clone shows it: the server refuses to drop what another column reads.
-        reader = next((each for each in diff.target.form.columns if mentioned(each.expression, [name])), None)
+        # No clone shows it: the server refuses to drop what another column reads, which may go before.
+        reader = next(
+            (
+                each
+                for each in diff.target.form.columns
+                if each.name not in readers and mentioned(each.expression, [name])
+            ),
+            None,
+        )
         if reader is not None and not blocked:
             blocked = f"the server refuses to drop {name}: column {reader.name} of {diff.live.name} reads it"
             blocked += _kept_reader(diff.target, name) or f". Drop {reader.name} first"
         step = steps.alter_step(diff, work, (change,), blocked, 0, label=f"drop-column:{name}")
         words = f"code that reads or writes {name} through {diff.live.name} fails"
         hazard = Hazard("old-code-breaks", words, f"drop-column {diff.live.name}.{name}")
-        found.append(replace(step, hazards=(hazard,)))
-    return tuple(found)
+        found.append(replace(step, hazards=(hazard, *_of_readers(diff.live.name, name, readers))))
+    return behind_readers(found)
 
 
 def _kept_reader(target: Target, name: str) -> str:

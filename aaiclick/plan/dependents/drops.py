@@ -21,6 +21,7 @@ from aaiclick.plan.dependents.table_functions import behind_drop
 from aaiclick.plan.dependents.undeclared_of_views import with_comments
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork, CreateWork, ReplaceWork
+from aaiclick.plan.undeclared_columns import behind_readers
 from aaiclick.routine import Routine
 from aaiclick.sql.ddl import replacing
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
@@ -73,7 +74,7 @@ def guard_drops(steps: Sequence[Step], catalog: Catalog, ahead: BeforeDrop) -> R
     database = catalog.database
     tables = tuple(sorted({step.object for step in steps if DROP in step.id and not step.blocked}))
     if not tables:
-        return list(steps)
+        return list(behind_readers(steps))
     made = ahead.made(database)
     # With those that this plan makes: the drops come behind all of them.
     dependents = (*(yield from read_views(database)), *(view for view, _ in made.values()), *ahead.writing)
@@ -106,7 +107,7 @@ def guard_drops(steps: Sequence[Step], catalog: Catalog, ahead: BeforeDrop) -> R
             next((each for each in again if each.blocked), guarded),
             *(each for each in again if not each.blocked),
         ]
-    return found
+    return list(behind_readers(found))
 
 
 @dataclass(frozen=True, slots=True)
