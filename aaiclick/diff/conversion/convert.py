@@ -72,7 +72,8 @@ def _leaf(source: str, old: TypeText, new: TypeText) -> str:
     if old.name == "FixedString" and after is not None:
         return f"toString({source})"  # without the zero bytes at its end, which no label has
     if (old.name, new.name) == ("Time64", "Time"):
-        return f"CAST({source}, 'Int64')"  # the engine knows no conversion of its own (70)
+        # The engine knows no conversion of its own (70). A NULL stays NULL in this function; CAST to Int64 throws.
+        return f"toInt64({source})"
     # By way of a String, which drops the zero bytes: the engine refuses to cut even those (131).
     if old.name == new.name == "FixedString" and int(new.arguments[0]) < int(old.arguments[0]):
         return f"toString({source})"

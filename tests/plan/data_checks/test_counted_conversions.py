@@ -58,3 +58,30 @@ def test_a_clock_loses_its_fraction_by_name(aaiclick_client: Client) -> None:
     ensure_schema(client, Schema("counted", objects=[table]), policy=Policy.lossless().allow("retype t.c0"))
     shown = client.query("SELECT toString(c0) FROM t ORDER BY id").result_rows
     assert shown == [("-12:00:00",), ("999:59:59",), ("12:00:00",)]
+
+
+CLOCKS = {
+    "Nullable({})": ("'10:00:00'", "10:00:00"),
+    "Array(Nullable({}))": ("['10:00:00', NULL]", "['10:00:00',NULL]"),
+    "Array(Array(Nullable({})))": ("[['10:00:00'], [NULL]]", "[['10:00:00'],[NULL]]"),
+    "Tuple(a Nullable({}), b UInt8)": ("(NULL, 1)", "(NULL,1)"),
+    "Map(String, Nullable({}))": ("map('x', NULL, 'y', '10:00:00')", "{'x':NULL,'y':'10:00:00'}"),
+    "Map({}, Array(Nullable({})))": ("map('10:00:00', [NULL])", "{'10:00:00':[NULL]}"),
+}
+
+
+def test_a_clock_that_is_null_stays_null(aaiclick_client: Client) -> None:
+    client = aaiclick_client
+    client.command("SET enable_time_time64_type = 1")
+    columns = ", ".join(f"c{place} {kind.replace('{}', 'Time64(3)')}" for place, kind in enumerate(CLOCKS))
+    client.command(f"CREATE TABLE t (id UInt64, {columns}) ENGINE = MergeTree ORDER BY id")
+    client.command(f"INSERT INTO t VALUES (1, {', '.join(given for given, _ in CLOCKS.values())})")
+    client.command("INSERT INTO t (id, c0) VALUES (2, NULL)")
+    kinds = [kind.replace("{}", "Time") for kind in CLOCKS]
+    new = [Column("id", "UInt64"), *(Column(f"c{place}", kind) for place, kind in enumerate(kinds))]
+    ensure_schema(client, Schema("counted", objects=[Table("t", new, engine=MergeTree(order_by=["id"]))]))
+    shown = ", ".join(f"toString(c{place})" for place in range(len(CLOCKS)))
+    assert client.query(f"SELECT {shown} FROM t WHERE id = 1").result_rows == [
+        tuple(said for _, said in CLOCKS.values())
+    ]
+    assert client.query("SELECT c0 IS NULL FROM t WHERE id = 2").result_rows == [(1,)]
