@@ -326,6 +326,8 @@ class Catalog:
     """Every view of the database, by name; None: not asked for."""
     permissive: Mapping[str, str | int] | None = None
     """The permissive settings of the server; None: not asked for."""
+    called: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What views are called on the server while the plan is made, by the names that its first steps give them."""
 
     def get(self, name: str) -> LiveObject | None:
         """The live object of that name, or None."""

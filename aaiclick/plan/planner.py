@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from aaiclick.catalog.fingerprint import text_digest
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, ViewForm
 from aaiclick.errors import MigrationError
-from aaiclick.plan.comparison.recorded import Planned, declared_views, earlier_names, known_form, live_sources
+from aaiclick.plan.comparison.recorded import Planned, declared_views, earlier_names, given_up, known_form, live_sources
 from aaiclick.plan.declaration.names import require_names
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AlterWork, AttachWork
@@ -21,6 +22,9 @@ from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, TableFamily, View
 from aaiclick.sql.function_calls import lookups
 from aaiclick.versions.upgrade_path import UpgradePath
+
+if TYPE_CHECKING:
+    from aaiclick.plan.declaration.renamed_views import RenamedViews
 
 
 def basis_of(catalog: Catalog) -> str:
@@ -69,6 +73,12 @@ def plan_objects(
         from aaiclick.plan.backfill.view_steps import require_aggregates
 
         require_aggregates(schema)
+    if path.object_renames or path.once_declared:
+        renamed = yield from _renamed_views(schema, catalog, path)
+        if renamed is not None:
+            rest = replace(path, object_renames=())
+            planned = yield from plan_objects(schema, renamed.catalog, rest, rehearsed)
+            return replace(planned, steps=(*renamed.steps, *planned.steps))
     # Before tables: their definitions may call a function or read a named collection that this plan makes or changes.
     first = yield from plan_server_objects(schema, catalog, path)
     # The recorded forms hold the former bodies of the functions.
@@ -112,6 +122,23 @@ def plan_objects(
 
     compared = ToCompare(schema, catalog, path, first, created, dropped, sources, present, tried, missing)
     return (yield from plan_in_scratch(compared, _beside(schema, catalog, sources, path)))
+
+
+def _renamed_views(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routine[RenamedViews | None]:
+    """The views that get another name, or take the place of one that is declared no longer; None for none."""
+    named = path.once_declared.union(*(renames for _, renames in path.object_renames))
+    if not any((live := catalog.get(name)) is not None and isinstance(live.form, ViewForm) for name in named):
+        return None
+    from aaiclick.plan.declaration.renamed_views import rename_views, views_replaced, views_to_rename
+
+    renamed = views_to_rename(schema, catalog, path)
+    said = {*renamed, *renamed.values()}
+    moved = given_up(live_sources(schema.tables, catalog, path))
+    gone = replace(path, once_declared=path.once_declared - said)
+    replaced = {new: olds for new, olds in views_replaced(schema, catalog, gone, moved).items() if new not in said}
+    if not renamed and not replaced:
+        return None
+    return (yield from rename_views(renamed, catalog, path.topology, replaced))
 
 
 def _require(
@@ -223,7 +250,18 @@ def _beside(schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject],
                     f"table {old} is there beside {sources[table.name].name}, its new name: nothing is renamed, and "
                     f"{rows} not in {table.name} (left alone)"
                 )
-    return list(found.values())
+    return [*found.values(), *_written_twice(schema, catalog, sources, path)]
+
+
+def _written_twice(
+    schema: Schema, catalog: Catalog, sources: Mapping[str, LiveObject], path: UpgradePath
+) -> Sequence[str]:
+    gone = path.once_declared - {item.name for item in schema.objects}
+    if not any((live := catalog.get(name)) is not None and isinstance(live.form, ViewForm) for name in gone):
+        return ()
+    from aaiclick.plan.declaration.renamed_views import written_twice
+
+    return written_twice(schema, catalog, path, given_up(sources))
 
 
 def _as_recorded(schema: Schema, sources: Mapping[str, LiveObject], path: UpgradePath) -> dict[str, Form] | None:

@@ -105,6 +105,8 @@ class UpgradePath:
     """For each declared table the columns that may have been renamed on the way, which nothing says."""
     possible_table_renames: tuple[PossibleRename, ...] = ()
     """Tables that may have been renamed on the way, which nothing says."""
+    object_renames: tuple[tuple[int, Mapping[str, str]], ...] = ()
+    """What the migrations on the way give another name as a whole: version, and new names by the former ones."""
     same_version: bool = False
     """True: the version that the code declares is recorded. What is missing then was there, and may be on other
     hosts."""
@@ -144,7 +146,15 @@ def upgrade_path(
         columns_before=_columns_before(found, live, recorded_forms),
         possible_column_renames=_possible_column_renames(changes, found, live),
         possible_table_renames=_possible_table_renames(found, scripts, live),
+        object_renames=_object_renames(scripts),
     )
+
+
+def _object_renames(scripts: Sequence[Script]) -> tuple[tuple[int, Mapping[str, str]], ...]:
+    each = (
+        (one.version, {old: new for old, new in one.migration.renames.items() if "." not in old}) for one in scripts
+    )
+    return tuple((version, renames) for version, renames in each if renames)
 
 
 def _possible_column_renames(

@@ -118,10 +118,12 @@ def _holds(new: str, old: str) -> bool:
 
 
 def former_name(step: Step) -> str:
-    """What the table was called before this step renamed it; '' for any other step."""
-    if step.id != f"{step.object}:rename" or not isinstance(step.work, ReplaceWork | BackfillWork):
+    """What the table or view was called before this step renamed it; '' for any other step."""
+    if step.id.partition("@")[0] != f"{step.object}:rename" or not isinstance(step.work, ReplaceWork | BackfillWork):
         return ""
-    return step.change.removeprefix("table ").removesuffix(f" is renamed to {step.object}")
+    said = step.change.removesuffix(f" is renamed to {step.object}")
+    noun = next((noun for noun in ("table ", "materialized view ", "view ") if said.startswith(noun)), "")
+    return said.removeprefix(noun)
 
 
 def _makes(step: Step) -> bool:

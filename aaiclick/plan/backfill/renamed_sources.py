@@ -63,7 +63,7 @@ def with_their_views(
             if set_off:
                 step = yield from _taken_along(step, step.work, old, set_off, views, catalog, topology)
             called[old] = step.object
-            views = {name: _following(form, old, step.object, catalog.database) for name, form in views.items()}
+            views = {name: following(form, old, step.object, catalog.database) for name, form in views.items()}
         elif isinstance(step.work, BackfillWork) and step.work.undo and called:
             step = yield from _by_new_names(step, step.work, called, views, catalog.database)
         found.append(step)
@@ -81,7 +81,7 @@ def _taken_along(
 ) -> Routine[Step]:
     """The step of a rename, with the views that INSERTs into the table set off."""
     database, live = catalog.database, catalog.objects[old]
-    followed = {name: _following(views[name], old, step.object, database).query for name in set_off}
+    followed = {name: following(views[name], old, step.object, database).query for name in set_off}
     fenced = isinstance(live.form, TableForm) and is_fenced(settings_sql(live.form.settings))
     # On a cluster the constraint that refuses writers is lifted by the name of its table.
     if topology.reached or work.settings or fenced or not can_be_fenced(live.engine, topology):
@@ -111,7 +111,7 @@ def _by_new_names(
     return replace(step, work=again, sql=backfill_lines(again), hazards=(*(yield from backfill_hazards(again)), *kept))
 
 
-def _following(form: ViewForm, old: str, new: str, database: str) -> ViewForm:
+def following(form: ViewForm, old: str, new: str, database: str) -> ViewForm:
     """The view with another name for a table that it reads or writes into."""
     target, name = target_parts(form.to)
     to = target_text(target, new) if form.to and target in (None, database) and name == old else form.to

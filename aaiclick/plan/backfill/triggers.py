@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aaiclick.catalog.forms import Catalog
 from aaiclick.clickhouse.features import is_fenced
 from aaiclick.clickhouse.topology import Topology
 from aaiclick.routine import Query, Routine, text
@@ -25,10 +26,11 @@ def can_be_fenced(engine: str, topology: Topology) -> bool:
     return engine.startswith("Replicated") if topology.reached else not engine.startswith(("Replicated", "Shared"))
 
 
-def fenced_sources(database: str, view: str, topology: Topology) -> Routine[tuple[str, ...]]:
+def fenced_sources(catalog: Catalog, view: str, topology: Topology) -> Routine[tuple[str, ...]]:
     """The tables of this database that set off the view; () where there is none, or the writers of one cannot be kept
     out."""
-    rows = yield Query(_SOURCES, {"database": hexed(database), "view": hexed(view)})
+    database = catalog.database
+    rows = yield Query(_SOURCES, {"database": hexed(database), "view": hexed(catalog.called.get(view, view))})
     if any(
         text(place) != database or not can_be_fenced(text(engine), topology) or is_fenced(text(full))
         for place, _, engine, full in rows

@@ -66,15 +66,15 @@ def require_types(item: AggregateView, view: Form | None, target: Form | None) -
 
 
 def replaced(
-    item: MaterializedView, live: LiveObject, wanted: ViewForm, database: str, topology: Topology
+    item: MaterializedView, live: LiveObject, wanted: ViewForm, catalog: Catalog, topology: Topology
 ) -> Routine[BackfillWork | None]:
     """DROP and CREATE of a view with a target of its own (TO), without missing an INSERT; None where that is not
     possible."""
-    before = live.form
+    before, database = live.form, catalog.database
     # Without TO the rows are in a table that goes with the view; and no INSERT sets off a refreshable view.
     if not isinstance(before, ViewForm) or not (before.to and wanted.to) or before.refresh or wanted.refresh:
         return None
-    sources = yield from fenced_sources(database, item.name, topology)
+    sources = yield from fenced_sources(catalog, item.name, topology)
     if not sources:
         return None
     statements = (

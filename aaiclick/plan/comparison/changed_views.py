@@ -100,7 +100,7 @@ def step_of_changed(
     if alters:
         blocked = _unwritten(item, after, forms, catalog)
         return statements_step(f"{item.name}:replace", item.name, "; ".join(words), alters, blocked=blocked)
-    backfill = yield from replaced(item, live, after, database, topology)
+    backfill = yield from replaced(item, live, after, catalog, topology)
     if backfill is not None:
         return (yield from replace_step(item, words, backfill))
     statements = (drop("VIEW", name), create_again(item, before, after, database))

@@ -132,8 +132,8 @@ def _plan_objects(compared: ToCompare, scratch: Scratch, notes: list[str]) -> Ro
     changed = emptied_first(changed, catalog, targets, moved, cache.renamed_columns)
     changed = yield from _asked_before(compared, around, targets, moved, changed, notes)
     # Over all views that are made, whichever part has planned them.
-    changed = yield from stopped_again(changed, path.topology, path.stopped_views, notes)
-    changed = yield from refreshed_again(changed, others, planned.queries, catalog.database, path.topology, notes)
+    changed = yield from stopped_again(changed, catalog, path.topology, path.stopped_views, notes)
+    changed = yield from refreshed_again(changed, others, planned.queries, catalog, path.topology, notes)
     freed = given_up(tables)
     apart = _set_off_between(compared.created, freed, others, catalog)
     first = (*compared.first.steps, *compared.created, *apart)
@@ -175,9 +175,10 @@ def _with_outputs(
     new = [item for item in items if isinstance(item, MaterializedView) and catalog.get(item.name) is None]
     if not new:
         return replaced, ()
-    from aaiclick.plan.declaration.undeclared_outputs import new_dependents, require_outputs
+    from aaiclick.plan.declaration.undeclared_outputs import new_dependents, require_alone, require_outputs
 
     replaced = yield from require_outputs(replaced, new, declared, catalog, targets, planned.shapes)
+    replaced = yield from require_alone(replaced, new, items, catalog, planned.shapes)
     return replaced, new_dependents(new, catalog, planned.shapes)
 
 

@@ -10,13 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from aaiclick.catalog.forms import Catalog, Form, TableForm, ViewForm
+from aaiclick.catalog.normalize import normal_form
 from aaiclick.catalog.view_sources import names_in_query
 from aaiclick.plan.dependents.database_after import DatabaseAfter, effects
-from aaiclick.plan.dependents.dependents import Dependent
+from aaiclick.plan.dependents.dependents import Dependent, read_views
 from aaiclick.plan.model import Step
 from aaiclick.routine import Routine
 from aaiclick.specs.tables import Table
-from aaiclick.specs.views import MaterializedView
+from aaiclick.specs.views import Dictionary, MaterializedView, View
+from aaiclick.sql.ddl import drop, rename_table
+from aaiclick.sql.quoting import qualified
 
 
 def new_dependents(
@@ -61,6 +64,48 @@ def require_outputs(
                 f"its query says *, which is {', '.join(missing)} as well: nobody declares that, and its target "
                 f"{shape.to} has no such column. Name in the query what the view is to write"
             )
+    return tuple(replace(step, blocked=step.blocked or said.get(step.object, "")) for step in steps)
+
+
+def require_alone(
+    steps: Sequence[Step],
+    items: Sequence[MaterializedView],
+    declared: Sequence[View | MaterializedView | Dictionary],
+    catalog: Catalog,
+    shapes: Mapping[str, ViewForm],
+) -> Routine[tuple[Step, ...]]:
+    """The steps, blocked where a view that nobody declares writes what one of the new ones (``items``) would write:
+    each row would come twice from then on."""
+    own = f"{catalog.database}."
+    known = {item.name for item in declared}
+    beside = {
+        place.removeprefix(own)
+        for item in items
+        if not item.refresh and item.to
+        for name in names_in_query(item.query)
+        if (source := catalog.get(name)) is not None
+        for place in source.dependents
+        if place.startswith(own) and place.removeprefix(own) not in known
+    }
+    if not beside:
+        return tuple(steps)
+    forms: dict[str, ViewForm] = {}
+    for each in (yield from read_views(catalog.database, sorted(beside))):
+        if each.form is not None and each.form.to and not each.form.refresh:
+            form = normal_form(each.form)
+            assert isinstance(form, ViewForm)
+            forms[each.name] = form
+    said: dict[str, str] = {}
+    for item in items:
+        shape = normal_form(shapes[item.name]) if item.name in shapes else None
+        for name, form in forms.items():
+            if isinstance(shape, ViewForm) and (form.query, form.to) == (shape.query, shape.to):
+                old, new = qualified(catalog.database, name), qualified(catalog.database, item.name)
+                said[item.name] = (
+                    f"the materialized view {name}, which nobody declares, writes the same rows into {form.to}: each "
+                    f"would come twice. Rename it ({rename_table(old, new)}), or drop it ({drop('VIEW', old)}), and "
+                    "run again"
+                )
     return tuple(replace(step, blocked=step.blocked or said.get(step.object, "")) for step in steps)
 
 

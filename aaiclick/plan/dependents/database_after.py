@@ -206,7 +206,11 @@ def _make_unchanged(scratch: Scratch, dependents: Sequence[Dependent], after: Da
             continue
         if isinstance(live.form, ViewForm):
             yield from make(
-                scratch, create_view(scratch.sql_name(name), f"SELECT * FROM {qualified(live.database, live.name)}")
+                scratch,
+                create_view(
+                    scratch.sql_name(name),
+                    f"SELECT * FROM {qualified(live.database, after.catalog.called.get(name, name))}",
+                ),
             )
         elif sql := source_sql(scratch, live):
             yield from make_as_it_stands(scratch, sql)

@@ -9,7 +9,7 @@ from aaiclick.catalog.forms import Catalog, DictionaryForm, LiveObject, TableFor
 from aaiclick.catalog.normalize import normal
 from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, Read, affected, effects
-from aaiclick.plan.dependents.dependents import Dependent, Place, places_named, read_views
+from aaiclick.plan.dependents.dependents import Dependent, Place, as_called, places_named, read_views
 from aaiclick.plan.dependents.dictionaries import dictionary_steps
 from aaiclick.plan.dependents.lossless_conversions import fits, only_trailing_zeros
 from aaiclick.plan.dependents.materialized_views import materialized_steps
@@ -81,6 +81,7 @@ def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[S
         if tables or changed.revalued
         else (yield from read_views(database, changed.queries))
     )
+    dependents = as_called(dependents, catalog)
     after = DatabaseAfter(
         catalog, tables, {name: query for name, query in changed.queries.items() if query}, frozenset(changed.queries)
     )
@@ -259,7 +260,10 @@ def _without_types(steps: Sequence[Step]) -> tuple[Step, ...]:
 def _tables(catalog: Catalog, changed: PlannedChanges) -> dict[str, Read]:
     """Every table or dictionary whose name means another definition after the plan, by name."""
     # None: under the old name there is nothing then.
-    found: dict[str, Read] = {**dict.fromkeys(changed.renamed), **changed.lookups}
+    found: dict[str, Read] = {
+        **dict.fromkeys((*changed.renamed, *catalog.called.values())),
+        **changed.lookups,
+    }
     for old, new in changed.renamed.items():
         live = catalog.get(old)
         if live is not None and isinstance(live.form, TableForm):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from aaiclick.catalog.forms import ColumnForm, ViewForm
+from aaiclick.catalog.forms import Catalog, ColumnForm, ViewForm
 from aaiclick.catalog.parse.columns import read_elements
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.render import column_form_sql, target_parts
@@ -84,6 +84,17 @@ def read_views(database: str, names: Collection[str] | None = None) -> Routine[t
         parameters,
     )
     return tuple(view_dependent(*(text(value) for value in row)) for row in rows)
+
+
+def as_called(dependents: Sequence[Dependent], catalog: Catalog) -> tuple[Dependent, ...]:
+    """They with the names that the first steps of the plan give to views."""
+    new = {(catalog.database, live): name for name, live in catalog.called.items()}
+    return tuple(
+        each
+        if each.place not in new
+        else replace(each, name=new[each.place], form=each.form and replace(each.form, name=new[each.place]))
+        for each in dependents
+    )
 
 
 def view_dependent(database: str, name: str, engine: str, definition: str, query: str, uuid: str) -> Dependent:

@@ -14,7 +14,7 @@ from aaiclick.clickhouse.messages import first_line
 from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.plan.dependents.buffer_distributed_columns import DROP, guard_fronts
 from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, affected, effects, names_read, reading
-from aaiclick.plan.dependents.dependents import Dependent, Place, read_views, recreate_view, spans
+from aaiclick.plan.dependents.dependents import Dependent, Place, as_called, read_views, recreate_view, spans
 from aaiclick.plan.dependents.dictionaries import read_dictionaries
 from aaiclick.plan.dependents.plain_views import display_name, step_without
 from aaiclick.plan.dependents.table_functions import behind_drop
@@ -77,7 +77,8 @@ def guard_drops(steps: Sequence[Step], catalog: Catalog, ahead: BeforeDrop) -> R
         return list(behind_readers(steps))
     made = ahead.made(database)
     # With those that this plan makes: the drops come behind all of them.
-    dependents = (*(yield from read_views(database)), *(view for view, _ in made.values()), *ahead.writing)
+    there = as_called((yield from read_views(database)), catalog)
+    dependents = (*there, *(view for view, _ in made.values()), *ahead.writing)
     lookups = yield from read_dictionaries(database, tables)
     replaced = {step.object for step in ahead.views}
     # Such a view is made once more behind the drop, from the statement that made it before: in between it may show the

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from aaiclick.catalog.forms import Catalog
 from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.clickhouse.topology import Topology
 from aaiclick.plan.model import Step
@@ -25,14 +26,18 @@ _STOPPED = "SELECT database, view FROM system.view_refreshes WHERE status = 'Dis
 
 
 def stopped_again(
-    steps: Sequence[Step], topology: Topology, before: Collection[str], notes: list[str]
+    steps: Sequence[Step], catalog: Catalog, topology: Topology, before: Collection[str], notes: list[str]
 ) -> Routine[tuple[Step, ...]]:
     """The steps, with a SYSTEM STOP VIEW behind each CREATE of a view that is stopped now, or was ``before`` a killed
     run made it anew (quoted names). ``notes`` are added to."""
     if not any(_refreshed(step) for step in steps):
         return tuple(steps)
     rows = yield from rows_or_refusal(Query(_STOPPED))
-    stopped = {(text(database), text(view)) for database, view in rows or ()}
+    new = {live: name for name, live in catalog.called.items()}
+    stopped = {
+        (text(database), new.get(text(view), text(view)) if text(database) == catalog.database else text(view))
+        for database, view in rows or ()
+    }
     found: list[Step] = []
     for step in steps:
         made = [(parts, qualified(*parts)) for parts in _refreshed(step)]
@@ -53,7 +58,7 @@ def refreshed_again(
     steps: Sequence[Step],
     items: Sequence[object],
     queries: Mapping[str, str],
-    database: str,
+    catalog: Catalog,
     topology: Topology,
     notes: list[str],
 ) -> Routine[tuple[Step, ...]]:
@@ -76,7 +81,9 @@ def refreshed_again(
     if not views:
         return tuple(steps)
     rows = yield from rows_or_refusal(Query(_STOPPED))
-    stopped = {text(view) for where, view in rows or () if text(where) == database}
+    database = catalog.database
+    new = {live: name for name, live in catalog.called.items()}
+    stopped = {new.get(text(view), text(view)) for where, view in rows or () if text(where) == database}
     found: list[Step] = []
     for view in views:
         refresh = system("REFRESH VIEW", qualified(database, view.name))

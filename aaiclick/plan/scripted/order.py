@@ -17,6 +17,7 @@ from aaiclick.catalog.declared_tables import canonical_tables
 from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.plan.comparison.recorded import Planned, live_source, plain_views
+from aaiclick.plan.declaration.renamed_views import RenamedViews, rename_views, views_to_rename
 from aaiclick.plan.model import Step
 from aaiclick.plan.planner import plan_objects, plan_ttl_first
 from aaiclick.plan.rehearsal.cache import Rehearsed
@@ -48,6 +49,8 @@ def plan_upgrade(
 def _plan_scripts(schema: Schema, catalog: Catalog, path: UpgradePath, found: ReleaseHistory) -> Routine[Planned]:
     """The first script and what it needs, then the rest."""
     first = path.pending_scripts[0]
+    renamed = yield from _renamed_views(schema, catalog, path, first)
+    catalog = renamed.catalog
     # The catalogue is what the steps so far leave: each next part is planned over that, not over what is there now.
     # Tables first: the script was written for those of its own version.
     steps, notes, catalog, path, blocked = yield from _expand(schema, catalog, path, found, first)
@@ -67,7 +70,17 @@ def _plan_scripts(schema: Schema, catalog: Catalog, path: UpgradePath, found: Re
         _plan_scripts(schema, following, rest, found) if rest.pending_scripts else plan_objects(schema, following, rest)
     )
     listed = tuple(dict.fromkeys((*notes, *moved.notes, *planned.notes)))
-    return Planned((*steps, *moved.steps, *planned.steps), listed, planned.forms, planned.targets)
+    return Planned((*renamed.steps, *steps, *moved.steps, *planned.steps), listed, planned.forms, planned.targets)
+
+
+def _renamed_views(schema: Schema, catalog: Catalog, path: UpgradePath, first: PendingScript) -> Routine[RenamedViews]:
+    """The views that get another name until the version of a script, which knows them by that."""
+    renamed = views_to_rename(schema, catalog, path, first.version) if path.object_renames else {}
+    if not renamed:
+        return RenamedViews((), catalog)
+    made = yield from rename_views(renamed, catalog, path.topology, {})
+    steps = tuple(replace(step, id=f"{step.id}@{first.version:04d}") for step in made.steps)
+    return replace(made, steps=steps)
 
 
 def _expand(
