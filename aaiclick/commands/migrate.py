@@ -40,6 +40,7 @@ from aaiclick.plan.planner import basis_of
 from aaiclick.plan.policy import Policy
 from aaiclick.plan.unreachable_replicas import refusal, unsupported
 from aaiclick.routine import Emit, Routine
+from aaiclick.state.block_numbers import noted_block_numbers
 from aaiclick.state.kept_tables import drop_expired
 from aaiclick.state.owned import read_owned
 from aaiclick.state.progress import carry_over, enter_finished_rebuilds
@@ -171,8 +172,13 @@ def _clear_away(held: HeldRun, recorded: RecordedState) -> Routine[HeldRun]:
         return held  # what one host has kept for itself stays
     yield from collect_listed(held.database, ours.tombstones, ours.at, LEASE_SECONDS)
     # Where no table is kept, what a new one had for the sake of one goes.
-    dropped = yield from drop_expired(held.database, ours.kept(), ours.at // 1000, recorded.block_numbers)
-    return replace(held, owned=ours.without(dropped))
+    kept = ours.kept()
+    dropped = yield from drop_expired(held.database, kept, ours.at // 1000, recorded.block_numbers)
+    needed = {row.kept.replaced_by for row in kept if row.name not in dropped}
+    awaited = False
+    if dropped or recorded.block_numbers.keys() - needed:
+        awaited = bool((yield from noted_block_numbers(held.database)).keys() - needed)
+    return replace(held, owned=ours.without(dropped), awaited=awaited)
 
 
 def _plan_and_carry_out(held: HeldRun, planned: PlannedMigration | None) -> Routine[Report]:

@@ -2,7 +2,7 @@
 dropped by hand.
 
 The setting carries no name of whoever set it. So it is written into the journal, by the UUID of the storage, when the
-old table gets its kept name, and that entry ends with the setting.
+old table gets its kept name, and that entry ends with the setting, or with the storage.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from collections.abc import Collection, Iterable, Mapping
 
 from aaiclick.clickhouse.features import NUMBERS, sets
 from aaiclick.clickhouse.statements import ddl
-from aaiclick.clickhouse.tables import physical
+from aaiclick.clickhouse.storages import away, storage
+from aaiclick.error_codes import UNKNOWN_TABLE
+from aaiclick.errors import StatementError
 from aaiclick.routine import Routine
 from aaiclick.sql.clauses import reset_setting
 from aaiclick.sql.ddl import alter_table
@@ -43,21 +45,31 @@ def block_numbers_in(entries: Iterable[Entry]) -> dict[str, str]:
 
 def reset_unneeded_block_numbers(database: str, noted: Mapping[str, str], needed: Collection[str]) -> Routine[None]:
     """Take the setting away where no kept table needs it any more. ``noted``: the storages that have it, ``needed``
-    those of which one does."""
-    for uuid, table in sorted(noted.items()):
-        if uuid not in needed:
-            yield from _reset(database, table, uuid)
+    those of which one does. The entry of one that is away stays until it is there again, or gone for good. Only under
+    the lease."""
+    for uuid in sorted(noted):
+        if uuid not in needed and (yield from _reset(database, uuid)):
             # Entered second: after a kill in between the setting is looked for once more, and is not there.
             yield from outcome(database, _action(uuid), "done")
 
 
-def _reset(database: str, table: str, uuid: str) -> Routine[None]:
-    """The old table is gone: new parts need no numbers any more. Nothing happens where the table is another one by
-    now."""
-    live = yield from physical(database, table)
-    # The name may have another table by now, whose setting is its owner's.
-    if live is not None and live.uuid == uuid and sets(live.definition, NUMBERS):
-        yield from ddl(alter_table(qualified(database, table), reset_setting(NUMBERS)))
+def _reset(database: str, uuid: str) -> Routine[bool]:
+    """The old table is gone: new parts need no numbers any more. The storage is found by its UUID: the name it had may
+    be another table's by now, whose setting is its owner's. False where it has the setting still, or may come back with
+    it."""
+    live = yield from storage(database, uuid)
+    if live is None:
+        return not (yield from away(database, uuid))
+    if not sets(live.definition, NUMBERS):
+        return True
+    try:
+        yield from ddl(alter_table(qualified(live.database, live.name), reset_setting(NUMBERS)))
+    except StatementError as error:
+        if error.code != UNKNOWN_TABLE:
+            raise
+    # Somebody may have taken the name away between the look and the ALTER.
+    live = yield from storage(database, uuid)
+    return live is not None and not sets(live.definition, NUMBERS)
 
 
 def _action(uuid: str) -> Action:

@@ -105,6 +105,87 @@ def test_killed_between_the_drop_and_the_reset(
     assert numbered(aaiclick_client, aaiclick_database) == 0
 
 
+AWAY = {
+    "detached": ("DETACH TABLE {db}.t", "ATTACH TABLE {db}.t"),
+    "dropped": ("DROP TABLE {db}.t", "UNDROP TABLE {db}.t"),
+    "detached under another name": (
+        "RENAME TABLE {db}.t TO {db}.moved; DETACH TABLE {db}.moved",
+        "ATTACH TABLE {db}.moved",
+    ),
+    "renamed": ("RENAME TABLE {db}.t TO {db}.moved", "RENAME TABLE {db}.moved TO {db}.t"),
+}
+
+
+def away_while_dropped(
+    engine: EmbeddedEngine, client: Client, database: str, monkeypatch: pytest.MonkeyPatch, way: str, taken: str
+) -> None:
+    """The operator takes ``t`` away right before the old table of it is dropped."""
+
+    def take(effect: Effect) -> None:
+        if isinstance(effect, Command) and "DROP TABLE" in effect.sql and effect.sql.rstrip(" SYNC").endswith("_t`"):
+            say(client, database, AWAY[taken][0])
+
+    prepared(client, database, 3600 if way == "command" else 1)
+    if way == "expiry":
+        client.command("SELECT sleep(2.1)")
+    with monkeypatch.context() as patched, closing(open_url(engine.url)) as connection:
+        Driver(connection, before=take).run(dropping(database, way, patched))
+    assert int(str(client.command(f"SELECT count() FROM system.tables WHERE {OLD_ONES.format(db=database)}"))) == 0
+
+
+OLD_ONES = "database = '{db}' AND name LIKE '_aaiclick_old%'"
+
+
+def say(client: Client, database: str, statements: str) -> None:
+    for sql in statements.split("; "):
+        client.command(sql.format(db=database))
+
+
+def entries(engine: EmbeddedEngine, database: str) -> int:
+    with closing(open_url(engine.url)) as connection:
+        return len(Driver(connection).run(noted_block_numbers(database)))
+
+
+@pytest.mark.parametrize(
+    ("way", "taken"), [("expiry", "detached under another name"), *(("command", taken) for taken in AWAY)]
+)
+def test_the_table_is_away_while_the_old_one_is_dropped(
+    aaiclick_engine: EmbeddedEngine,
+    aaiclick_client: Client,
+    aaiclick_database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+    taken: str,
+) -> None:
+    """It gets its setting reset when it is there again, whatever it is called then: also by a start that finds nothing
+    else to do, with a table made anew."""
+    away_while_dropped(aaiclick_engine, aaiclick_client, aaiclick_database, monkeypatch, way, taken)
+    if taken == "detached under another name":
+        by_start(aaiclick_client, aaiclick_database)
+        by_start(aaiclick_client, aaiclick_database)
+    say(aaiclick_client, aaiclick_database, AWAY[taken][1])
+    by_start(aaiclick_client, aaiclick_database)
+    assert (numbered(aaiclick_client, aaiclick_database), entries(aaiclick_engine, aaiclick_database)) == (0, 0)
+
+
+def test_the_table_is_gone_for_good(
+    aaiclick_engine: EmbeddedEngine,
+    aaiclick_client: Client,
+    aaiclick_database: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    away_while_dropped(
+        aaiclick_engine, aaiclick_client, aaiclick_database, monkeypatch, "command", "detached under another name"
+    )
+    assert entries(aaiclick_engine, aaiclick_database) == 1
+    # As long as it may come back the command lets it wait.
+    assert prune_kept(aaiclick_client, aaiclick_database) == ()
+    assert entries(aaiclick_engine, aaiclick_database) == 1
+    say(aaiclick_client, aaiclick_database, "ATTACH TABLE {db}.moved; DROP TABLE {db}.moved SYNC")
+    by_start(aaiclick_client, aaiclick_database)
+    assert entries(aaiclick_engine, aaiclick_database) == 0
+
+
 @pytest.mark.proof
 @FINISH
 @WAYS

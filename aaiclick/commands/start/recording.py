@@ -71,7 +71,7 @@ def record_transition(held: HeldRun, found: Inspection, carried: Executed) -> Ro
     # holds no entry yet.
     first = not (ours.recorded or ours.remains or ours.tombstones or any(outcome.kept for outcome in carried.outcomes))
     after = None if first else (yield from read_owned(database))
-    due = yield from _due(database, after, held.nonce, (yield from clock()) - held.started)
+    due = yield from _due(held, after, (yield from clock()) - held.started)
     oldest = found.released.oldest_code(run.schema.version)
     entry = CacheEntry(run.schema.version, run.schema.fingerprint, digest, oldest, due, migrations_digest(run.schema))
     # The cache after the record. A kill in between leaves a cache that does not fit, and the next start takes the long
@@ -79,21 +79,21 @@ def record_transition(held: HeldRun, found: Inspection, carried: Executed) -> Ro
     yield from write_cache(database, {**(after.cache() if after is not None else {}), run.schema.name: entry})
 
 
-def _due(database: str, left: Owned | None, nonce: str, seconds: float) -> Routine[int | None]:
+def _due(held: HeldRun, left: Owned | None, seconds: float) -> Routine[int | None]:
     """When a start next has something to drop, in Unix seconds by the server's clock; None: never.
 
     That is a kept table, a scratch database of a killed run, or the tombstone of a former lock: of a holder that was
-    taken over, or of this run where a heartbeat was late. Where a mark waits for a table that is away, each start looks
-    for it: nothing else would notice that it is back. ``left``: what is there at the end; None: nothing to be
-    dropped. ``seconds``: how long this run took.
+    taken over, or of this run where a heartbeat was late. Where a mark, or a setting, waits for a table that is away,
+    each start looks for it: nothing else would notice that it is back. ``left``: what is there at the end; None:
+    nothing to be dropped. ``seconds``: how long this run took.
     """
-    if cluster := (yield from read_bookkeeping(database)).cluster:
+    if cluster := (yield from read_bookkeeping(held.database)).cluster:
         scratch = (yield from scratch_on_hosts(left.scratch, cluster)) if left is not None else None
         moments = (next_stale(scratch), next_expiry(left.kept_on_replicas())) if left and scratch else ()
         return min((at for at in moments if at is not None), default=None)
-    if left is not None and left.unfinished:
+    if left is not None and (left.unfinished or held.awaited):
         return left.at // 1000
-    own = None if 0 <= seconds < LEASE_SECONDS else (yield from own_collection(database, nonce))
+    own = None if 0 <= seconds < LEASE_SECONDS else (yield from own_collection(held.database, held.nonce))
     later = (
         (next_expiry(left.kept()), last_collection(left.tombstones, left.at, LEASE_SECONDS), next_stale(left.scratch))
         if left is not None

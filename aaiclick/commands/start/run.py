@@ -54,6 +54,8 @@ class HeldRun:
     """What is ours in the database: with what this run found, and without what it took away."""
     empty: bool = False
     """Nothing that the schema declares, or declared once, is there."""
+    awaited: bool = False
+    """A table that is away has to get settings back when it is there again."""
 
 
 def asks_for_more(policy: Policy, seen: Warm) -> bool:
