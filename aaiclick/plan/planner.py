@@ -126,8 +126,11 @@ def plan_objects(
 
 def _renamed_views(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routine[RenamedViews | None]:
     """The views that get another name, or take the place of one that is declared no longer; None for none."""
+    views = (item.name for item in schema.objects if isinstance(item, View | MaterializedView))
+    said = {new for _, renames in path.object_renames for new in renames.values()}
     named = path.once_declared.union(*(renames for _, renames in path.object_renames))
-    if not any((live := catalog.get(name)) is not None and isinstance(live.form, ViewForm) for name in named):
+    there = (live for name in named if (live := catalog.get(name)) is not None)
+    if said.isdisjoint(views) and not any(isinstance(live.form, ViewForm) for live in there):
         return None
     from aaiclick.plan.declaration.renamed_views import rename_views, views_replaced, views_to_rename
 

@@ -18,7 +18,7 @@ from aaiclick import (
     plan_schema,
     rollback_schema,
 )
-from aaiclick.errors import BlockedError, SchemaError, SchemaVersionError
+from aaiclick.errors import BlockedError, MigrationError, SchemaError, SchemaVersionError
 from aaiclick.events import Event, StepDone, StepStarted
 from aaiclick.plan.model import Plan
 from tests.plan.migrating import rows
@@ -218,6 +218,14 @@ def test_a_view_of_somebody_else_that_writes_the_same_blocks_a_new_one(aaiclick_
     ensure_schema(aaiclick_client, wanted, policy=Policy.lossless())
     aaiclick_client.command("INSERT INTO t VALUES (1)")
     assert seen(aaiclick_client) == [1, 1001]
+
+
+def test_a_table_that_is_to_become_a_view_is_an_error(aaiclick_client: Client) -> None:
+    ensure_schema(aaiclick_client, schema(1, *TABLES))
+    wrong = Migration(version=2, renames={"g": "v"})
+    wanted = schema(2, TABLES[0], View("v", query="SELECT id FROM t"), migrations=[wrong])
+    with pytest.raises(MigrationError, match="table g: is to be renamed to v, which is declared as a view"):
+        plan_schema(aaiclick_client, wanted)
 
 
 def test_an_older_one_beside_it_is_told_of(aaiclick_client: Client) -> None:

@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from aaiclick.catalog.forms import Catalog, LiveObject, ViewForm
+from aaiclick.catalog.forms import Catalog, LiveObject, TableForm, ViewForm
 from aaiclick.catalog.render import form_sql, target_parts
 from aaiclick.catalog.view_sources import names_in_query
 from aaiclick.clickhouse.topology import Topology
 from aaiclick.diff.hazards import Hazard
+from aaiclick.errors import MigrationError
 from aaiclick.plan.backfill.renamed_sources import following
 from aaiclick.plan.backfill.triggers import fenced_sources
 from aaiclick.plan.backfill.view_steps import backfill_hazards, backfill_lines
@@ -26,7 +27,7 @@ from aaiclick.plan.proof.row_policies import rename_with_policies
 from aaiclick.plan.rehearsal.cache import RehearsalCache
 from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.schema import Schema
-from aaiclick.specs.views import MaterializedView
+from aaiclick.specs.views import MaterializedView, View
 from aaiclick.sql.ddl import drop, rename_table
 from aaiclick.sql.quoting import qualified
 from aaiclick.versions.upgrade_path import UpgradePath
@@ -43,16 +44,31 @@ class RenamedViews:
 
 
 def views_to_rename(schema: Schema, catalog: Catalog, path: UpgradePath, until: int | None = None) -> dict[str, str]:
-    """New names of views by those that they have, as migrations say them. ``until``: no migration of a later
-    version."""
+    """New names of views by those that they have, as migrations say them. ``until``: no migration of a later version.
+
+    Raises ``MigrationError`` where a table is to become a view.
+    """
+    found = _renamed(catalog, path, until)
+    views = {item.name: item.noun for item in schema.objects if isinstance(item, View | MaterializedView)}
+    for old, new in sorted(found.items()):
+        if new in views and catalog.get(new) is None and isinstance(catalog.objects[old].form, TableForm):
+            problem = (
+                f"is to be renamed to {new}, which is declared as a {views[new]}: no table becomes one. Take it out of "
+                f"the renames, and drop {old} where it is needed no longer (--allow 'drop-table {old}')"
+            )
+            raise MigrationError(f"{schema.name}: table {old}", problem)
     tables = {table.name for table in schema.tables}
+    return {old: new for old, new in found.items() if new not in tables and old != new and _view(catalog, old)}
+
+
+def _renamed(catalog: Catalog, path: UpgradePath, until: int | None) -> dict[str, str]:
     found: dict[str, str] = {}
     for version, renames in path.object_renames:
         if until is not None and version > until:
             break
         first = {last: live for live, last in found.items()}
-        found |= {first.get(old, old): new for old, new in renames.items() if old in first or _view(catalog, old)}
-    return {old: new for old, new in found.items() if new not in tables and old != new}
+        found |= {first.get(old, old): new for old, new in renames.items() if old in first or catalog.get(old)}
+    return found
 
 
 def views_replaced(
