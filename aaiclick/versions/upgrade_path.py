@@ -300,11 +300,13 @@ def _version_change(
     locked = found.lock.get(version) if found.lock is not None else None
     form = locked.forms.get(name) if locked is not None else None
     released_form = form if isinstance(form, TableForm) else None
-    if script is None:
-        return VersionChange(version, f"version {version}", name, before, form=released_form)
-    migration = script.migration
     # A migration may call the table by the name before its own rename or behind it.
     keys = (name, before)
+    # A copy that is done is not made again: its expressions would read columns that it has filled already.
+    done = any(rebuild_key(version, key) in progress.done for key in keys)
+    if script is None:
+        return VersionChange(version, f"version {version}", name, before, form=released_form, copied=done)
+    migration = script.migration
     renames = {
         what.partition(".")[2]: new
         for what, new in migration.renames.items()
@@ -312,8 +314,6 @@ def _version_change(
     }
     rebuild = next((migration.rebuilds[key] for key in keys if key in migration.rebuilds), None)
     in_place = any(migration.strategy.get(key) == "alter" for key in keys)
-    # A copy that is done is not made again: its expressions would read columns that it has filled already.
-    done = any(rebuild_key(version, key) in progress.done for key in keys)
     if done:
         rebuild = None
     dropped = frozenset[str]() if done else _dropped_columns(migration, keys)

@@ -118,11 +118,13 @@ class Composed:
     aliases: Mapping[str, StoredAlias] = field(default_factory=dict[str, "StoredAlias"])
     """ALIAS columns that a version between changed or stored, and that are stored in the end with the values that they
     had then."""
+    unread: Mapping[str, Drop] = field(default_factory=dict[str, "Drop"])
+    """Stored columns that a version makes an ALIAS of and a later one stores again: none of their values stays."""
 
     @property
     def fills(self) -> bool:
         """True where only a copy gives the columns what the versions between say."""
-        return bool(self.rebuilds or self.defaults or self.aliases)
+        return bool(self.rebuilds or self.defaults or self.aliases or self.unread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +141,16 @@ class StoredAlias:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A column that a migration drops by name."""
+    """A column whose values a version gives up."""
 
     label: str
     """What people call the version."""
     column: str
     """The name that the column had then."""
+    ephemeral: bool = False
+    """True where that version makes it EPHEMERAL, and does not drop it."""
+
+    @property
+    def key(self) -> str:
+        """What allows it, without the table."""
+        return "change-default" if self.ephemeral else "drop-column"

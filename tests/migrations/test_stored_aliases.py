@@ -1,4 +1,4 @@
-"""An ALIAS that is stored in the end: version by version and in one jump its rows get the same values."""
+"""A column that is an ALIAS at first, or on the way, and stored in the end: version by version and in one jump its rows get the same values."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ STORED = {
     "plain": Column("al", "String"),
     "MATERIALIZED": Column("al", "UInt16", materialized="f * 4"),
 }
+DOUBLED = Column("al", "UInt16", default="f * 2")
 WAYS: dict[str, tuple[Way, str]] = {
     "changed before it is a DEFAULT": (
         [(BYTE, alias("f * 2")), (BYTE, alias("f * 3")), (BYTE, STORED["DEFAULT"])],
@@ -73,6 +74,44 @@ WAYS: dict[str, tuple[Way, str]] = {
     "a new ALIAS that changes": (
         [(BYTE,), (BYTE, alias("f * 4")), (BYTE, alias("f * 3")), (BYTE, STORED["DEFAULT"])],
         "15",
+    ),
+    "stored, an ALIAS, and stored again": (
+        [(BYTE, DOUBLED), (BYTE, alias("f * 3")), (BYTE, STORED["DEFAULT"])],
+        "15",
+    ),
+    "stored, an ALIAS, and plain": ([(BYTE, DOUBLED), (BYTE, alias("f * 3")), (BYTE, STORED["plain"])], "15"),
+    "stored, an ALIAS, and MATERIALIZED": (
+        [(BYTE, DOUBLED), (BYTE, alias("f * 3")), (SHORT, Column("al", "UInt16", materialized="bitNot(f)"))],
+        "65530",
+    ),
+    "MATERIALIZED, an ALIAS, and a DEFAULT": (
+        [(BYTE, Column("al", "UInt16", materialized="f * 2")), (BYTE, alias("f * 3")), (BYTE, STORED["DEFAULT"])],
+        "15",
+    ),
+    "stored, two ALIASES, and stored as at first": (
+        [(BYTE, DOUBLED), (BYTE, alias("f * 3")), (BYTE, alias("f * 5")), (BYTE, DOUBLED)],
+        "25",
+    ),
+    "stored, an ALIAS, MATERIALIZED, and a DEFAULT": (
+        [
+            (BYTE, DOUBLED),
+            (BYTE, alias("f * 3")),
+            (BYTE, Column("al", "UInt16", materialized="f * 5")),
+            (BYTE, STORED["DEFAULT"]),
+        ],
+        "25",
+    ),
+    "stored, an ALIAS, stored, an ALIAS, and stored": (
+        [(BYTE, DOUBLED), (BYTE, alias("f * 3")), (BYTE, DOUBLED), (BYTE, alias("f * 5")), (BYTE, DOUBLED)],
+        "25",
+    ),
+    "stored, EPHEMERAL, and stored again": (
+        [(BYTE, DOUBLED), (BYTE, Column("al", "UInt16", ephemeral="7")), (BYTE, STORED["DEFAULT"])],
+        "20",
+    ),
+    "stored, EPHEMERAL, and stored by two expressions": (
+        [(BYTE, DOUBLED), (BYTE, Column("al", "UInt16", ephemeral="7")), (BYTE, DOUBLED), (BYTE, STORED["DEFAULT"])],
+        "10",
     ),
 }
 

@@ -69,9 +69,13 @@ def absent_columns(diff: TableDiff, data_name: str) -> Routine[AbsentColumns]:
     touched = _touched(diff)
     dropped = [column.name for column in diff.target.unholdable]
     suspected = suspects(diff, {old.name for old, _ in touched})
-    if not touched and not dropped and not suspected:
+    again = _stored_again(diff)
+    if not touched and not dropped and not suspected and not again:
         return AbsentColumns(diff.changes)
     held = yield from held_columns(diff.database, data_name, diff.hosts)
+    for old in again:
+        if held.lacking(old.name) < held.parts:
+            return AbsentColumns(diff.changes, _still_held(diff, old))
     lacked = [old.name for old, _ in touched if held.lacking(old.name)]
     lacked += [old.name for old, read in suspected if held.lacking(old.name) and any(map(held.lacking, read))]
     if diff.reads_no_rows and lacked:
@@ -117,8 +121,7 @@ def _pins(
         # When a stored column becomes an ALIAS its data stays in old parts until they are merged, and would be read
         # again.
         if old.kind == "ALIAS" and missing < held.parts:
-            why = f"some parts of {diff.form.name} still hold values of {old.name} from before it was an ALIAS"
-            return [], why
+            return [], _still_held(diff, old)
         # Once their rows read a name with a dot that their parts lack, too, no query would get past them.
         unreadable = missing and any(map(held.lacking, _held_names(diff, under_dotted_names(diff.target.form, new))))
         if not missing or not (unreadable or (yield from _reads_differently(diff, look, old, new))):
@@ -128,6 +131,23 @@ def _pins(
             return [], refusal
         pins.append(_pin(diff, old, missing))
     return pins, ""
+
+
+def _still_held(diff: TableDiff, old: ColumnForm) -> str:
+    what = "an ALIAS" if old.kind == "ALIAS" else old.kind
+    return f"some parts of {diff.form.name} still hold values of {old.name} from before it was {what}"
+
+
+def _stored_again(diff: TableDiff) -> list[ColumnForm]:
+    """Live columns that are not stored and will be, and whose rows are computed by the new expression."""
+    pairs = [(live_column(diff.form, diff.target.renames, new.name), new) for new in diff.target.form.columns]
+    return [
+        old
+        for old, new in pairs
+        if old is not None
+        and new.stored
+        and (old.kind == "EPHEMERAL" or (old.kind == "ALIAS" and new.kind == "MATERIALIZED"))
+    ]
 
 
 def _touched(diff: TableDiff) -> tuple[tuple[ColumnForm, ColumnForm], ...]:

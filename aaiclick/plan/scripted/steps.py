@@ -14,6 +14,8 @@ from aaiclick.versions.version_changes import Composed, Drop
 
 def _dropped(drop: Drop, name: str) -> str:
     """Which version drops the column, and under which name."""
+    if drop.ephemeral:
+        return f"{drop.label} makes {drop.column} EPHEMERAL"
     return f"{drop.label} drops it" if drop.column == name else f"{drop.label} drops it under the name {drop.column}"
 
 
@@ -75,7 +77,7 @@ def _doubtful(step: Step, composed: Composed) -> Step:
 def _unread(step: Step, composed: Composed) -> Step:
     """The step where a version drops a column that becomes an ALIAS later: to give its values up is decided there."""
     keys = {
-        f"change-default {step.object}.{name}": f"drop-column {step.object}.{drop.column}"
+        f"change-default {step.object}.{name}": f"{drop.key} {step.object}.{drop.column}"
         for name, drop in composed.anew.items()
     }
     if not any(hazard.allow in keys for hazard in step.hazards):
@@ -91,6 +93,8 @@ def _scripted(step: Step, composed: Composed, oldest_code: Mapping[int, int | No
     if not isinstance(step.work, RebuildWork) or not composed.fills:
         return replace(step, blocked=done) if done != step.blocked else step
     versions = tuple(change.version for change in composed.rebuilds)
+    # A version that only makes an ALIAS of a column is an ALTER in a chain, and no migration says more about it.
+    written = [each.version for each in composed.rebuilds if each.rebuild is not None or each.dropped or each.gone]
     filled = {} if composed.emptied else _filled_by(composed)
     words = [*_fill_words(composed, filled), *_row_words(composed)]
     changes = tuple(change for change in (step.changes or (step.change,)) if change)
@@ -101,7 +105,7 @@ def _scripted(step: Step, composed: Composed, oldest_code: Mapping[int, int | No
         step,
         change="; ".join((*changes, *words)),
         changes=(*changes, *words),
-        hazards=(*_declared_hazards(step, composed), *hazards, *old_code_hazards(versions, oldest_code)),
+        hazards=(*_declared_hazards(step, composed), *hazards, *old_code_hazards(written, oldest_code)),
         migrations=versions,
         blocked=done,
     )
@@ -139,7 +143,8 @@ def _fill_words(composed: Composed, filled: Mapping[str, Sequence[str]]) -> list
     """How columns get their values."""
     words = [f"{name} is filled by {', '.join(by)}" for name, by in sorted(filled.items())]
     words += [
-        f"{name} begins anew: {_dropped(drop, name)}, and a later version adds it again"
+        f"{name} begins anew: {_dropped(drop, name)}, and a later version "
+        f"{'stores' if drop.ephemeral else 'adds'} it again"
         for name, drop in sorted(composed.anew.items())
     ]
     words += [
@@ -150,6 +155,11 @@ def _fill_words(composed: Composed, filled: Mapping[str, Sequence[str]]) -> list
     words += [
         f"{name} is filled with what it was in {stored.label}"
         for name, stored in sorted(composed.aliases.items())
+        if name not in filled and name not in composed.anew
+    ]
+    words += [
+        f"{name} is filled with what it became when {drop.label} made an ALIAS of {drop.column}"
+        for name, drop in sorted(composed.unread.items())
         if name not in filled and name not in composed.anew
     ]
     return words
@@ -187,9 +197,18 @@ def _value_hazards(
         Hazard(
             "loses-rows",
             f"all values that {name} of {table} holds are gone: {_dropped(drop, name)}",
-            f"drop-column {table}.{drop.column}",
+            f"{drop.key} {table}.{drop.column}",
         )
         for name, drop in sorted(composed.anew.items())
+    ]
+    hazards += [
+        Hazard(
+            "changes-values",
+            f"the stored values of {table}.{drop.column} are no longer read from {drop.label} on, which makes an ALIAS "
+            "of it, and go",
+            f"change-default {table}.{drop.column}",
+        )
+        for _, drop in sorted(composed.unread.items())
     ]
     return hazards
 

@@ -29,8 +29,10 @@ class Cell:
     added: Added | None = None
     """How a released form added it, with its default; None where no version between did."""
     computed: Added | None = None
-    """How a released form computed it last, where it is a live ALIAS that a version between changed or stored; else
-    None."""
+    """How a released form computed it last, where it is a live ALIAS that a version between changed or stored, or a
+    stored column that was an ALIAS on the way; else None."""
+    stored: bool = False
+    """True where it is still a live column that is stored."""
     sure: bool = True
     """False where a version without a released form may have changed its type."""
 
@@ -94,7 +96,12 @@ def in_released_form(
         if cell.type and cell.type != column.type and column.kind != "ALIAS":
             cell = replace(cell, text=conversion(cell.text, cell.type, column.type), type=column.type)
         old = former.get(column.name)
-        if old is not None and old.kind == "ALIAS" and column.kind in ("", "DEFAULT"):
+        if (
+            old is not None
+            and old.kind == "ALIAS"
+            and column.kind in ("", "DEFAULT")
+            and not _holds_it(cell, old, change)
+        ):
             cell = _settled(cell, old, column, change.label)
         after[column.name] = cell
     return with_aliases(after, was, change, form, new=True)
@@ -128,11 +135,20 @@ def with_aliases(
     }
     # What is read by another reads less than that one.
     for column in sorted(form.columns, key=lambda each: len(read_through(each, form))) if new or anew else ():
+        cell, old = after.get(column.name), former.get(column.name)
+        if cell is not None and old is not None and _holds_it(cell, old, change):
+            continue
         if column.name in anew and column.name in after:
             after[column.name] = _computed_anew(after[column.name], column, after, change.label)
         elif new and column.name not in after and column.kind != "EPHEMERAL":
             after[column.name] = newly_added(column, after, change.label)
     return after
+
+
+def _holds_it(cell: Cell, old: ColumnForm, change: VersionChange) -> bool:
+    """True of a live column that is stored, and that a version made an ALIAS of: where the copy of that version is
+    made, the column holds already what came of it."""
+    return cell.stored and cell.computed is None and (change.copied or old.kind == "ALIAS")
 
 
 def _computed_anew(cell: Cell, column: ColumnForm, cells: Mapping[str, Cell], label: str) -> Cell:
@@ -171,6 +187,36 @@ def stored_aliases(
                 )
             same = cell.text == quote_name(cell.origin)
             found[name] = StoredAlias(first.label, first.column.kind == "MATERIALIZED", same)
+    return found
+
+
+def unread_again(
+    cells: Mapping[str, Cell], last: Mapping[str, Cell], unread: Collection[str], declared: TableForm
+) -> dict[str, str]:
+    """What columns hold that are stored, and that a version on the way made an ALIAS of: what they were there, or what
+    MATERIALIZED makes of the rows. ``unread``: their declared names; ``last``: the columns as they are in the end."""
+    found: dict[str, str] = {}
+    for name in unread:
+        column, cell = declared.column(name), cells.get(name)
+        if column is None or cell is None or cell.computed is None:
+            continue
+        if column.kind == "MATERIALIZED" and cell.computed.column.kind == "ALIAS":
+            cell = newly_added(column, as_converted(last, declared), cell.computed.label)
+        if not cell.sure:
+            raise UnknownValueError(
+                f"what {name} was as an ALIAS is not known: bring the database to that version first"
+            )
+        found[name] = cell.text
+    return found
+
+
+def as_converted(cells: Mapping[str, Cell], declared: TableForm) -> dict[str, Cell]:
+    """The columns as the last version converts them."""
+    found = dict(as_declared_last(cells, declared))
+    for name, cell in found.items():
+        column = declared.column(name)
+        if column is not None and cell.type and cell.type != column.type:
+            found[name] = replace(cell, text=conversion(cell.text, cell.type, column.type), type=column.type)
     return found
 
 

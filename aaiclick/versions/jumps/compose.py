@@ -23,6 +23,7 @@ from aaiclick.versions.jumps.cells import (
     in_released_form,
     newly_added,
     stored_aliases,
+    unread_again,
     unsure_of_type,
     what_it_reads,
     with_aliases,
@@ -45,19 +46,22 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
     walk = _walked(live, changes, declared)
     cells, problem = walk.cells, walk.problem
     again = {} if problem else {name: one for name, one in walk.dropped.items() if _again(name, cells, live, declared)}
-    if again:
-        # An ALIAS holds nothing that would have to begin anew.
-        dropping = [change for name, (change, _) in again.items() if _stored(name, declared)]
-        rebuilds = tuple(change for change in changes if change in rebuilds or change in dropping)
+    unread = {} if problem else {name: one for name, one in walk.unread.items() if _stored(name, declared)}
+    # An ALIAS holds nothing that would have to begin anew.
+    dropping = [change for name, (change, _) in (*again.items(), *unread.items()) if _stored(name, declared)]
+    rebuilds = tuple(change for change in changes if change in rebuilds or change in dropping)
     defaults = _earlier_defaults(walk, declared) if not problem else {}
     aliases: Mapping[str, StoredAlias] = {}
+    becomes: Mapping[str, str] = {}
     try:
-        aliases = stored_aliases(live, cells, walk.last, declared) if not problem else {}
+        if not problem:
+            aliases = stored_aliases(live, cells, walk.last, declared)
+            becomes = unread_again(cells, walk.last, unread, declared)
     except UnknownValueError as error:
         problem = str(error)
     renames = _moved(walk, declared)
     filled = {*aliases, *(_filled(cells, live, declared, copied=bool(rebuilds or defaults or aliases)))}
-    columns = {name: cell.text for name, cell in cells.items() if name in filled}
+    columns = {**{name: cell.text for name, cell in cells.items() if name in filled}, **becomes}
     problem = _begun_anew(again, columns, renames, cells, changes, declared) or problem
     require_no_swap(declared.name, renames)
     back: Mapping[str, str] = {}
@@ -66,12 +70,12 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
     except UnknownValueError as error:
         problem = problem or str(error)
     where = " AND ".join(f"({each})" if walk.conditions[1:] else each for each in walk.conditions)
-    anew = {name: Drop(change.label, column) for name, (change, column) in again.items()}
-    unknown: tuple[str, ...] = ()
-    contradiction = ""
-    if len(changes) > 1:
-        told = {*walk.cells, *renames, *again}
-        unknown, contradiction = unknown_defaults(live, told, changes, declared)
+    anew = {
+        name: Drop(change.label, column, ephemeral=column not in change.dropped)
+        for name, (change, column) in again.items()
+    }
+    told = {*walk.cells, *renames, *again}
+    unknown, contradiction = unknown_defaults(live, told, changes, declared) if len(changes) > 1 else ((), "")
     problem = problem or contradiction
     return Composed(
         columns,
@@ -85,6 +89,7 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
         anew,
         unknown_defaults=unknown,
         aliases=aliases,
+        unread={name: Drop(change.label, column) for name, (change, column) in unread.items()},
     )
 
 
@@ -138,6 +143,9 @@ class _Walk:
     """The filters, over the live rows."""
     dropped: Mapping[str, tuple[VersionChange, str]]
     """Live columns that are dropped on the way: by which version, and under which name."""
+    unread: Mapping[str, tuple[VersionChange, str]]
+    """Live columns that are stored, and an ALIAS on the way: by their last names, in which version, and under which
+    name."""
     problem: str
     """Why they cannot be put together; '' where they can."""
 
@@ -145,13 +153,14 @@ class _Walk:
 def _walked(live: TableForm, changes: Sequence[VersionChange], declared: TableForm) -> _Walk:
     # An EPHEMERAL column is not stored: there is nothing that a version could make of it.
     cells = {
-        column.name: Cell(quote_name(column.name), column.type, column.name)
+        column.name: Cell(quote_name(column.name), column.type, column.name, stored=column.stored)
         for column in live.columns
         if column.kind != "EPHEMERAL"
     }
     conditions: list[str] = []
     problem = ""
     dropped: dict[str, tuple[VersionChange, str]] = {}
+    unread: dict[str, tuple[VersionChange, str]] = {}
     earlier = cells
     known = live
     for place, change in enumerate(changes):
@@ -172,8 +181,14 @@ def _walked(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
             if form is None or form.column(name) is None:
                 dropped[cells[name].origin or name] = (change, name)
                 del cells[name]
+        for name in [] if form is None or last or change.copied else _made_ephemeral(cells, form):
+            if cells[name].origin:
+                dropped[cells[name].origin] = (change, name)
+            del cells[name]
         # Not to the declared types: from the last form on the plan converts.
         if change.form is not None and not last:
+            for name in _made_aliases(cells, known, change, change.form):
+                unread.setdefault(last_name(name, changes[place + 1 :]), (change, name))
             try:
                 cells = in_released_form(cells, known, change, change.form)
             except UnknownValueError as error:
@@ -186,7 +201,27 @@ def _walked(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
             }
     made = any(cell.added is not None or cell.computed is not None for cell in cells.values())
     final = with_aliases(cells, known, changes[-1], declared) if made else cells
-    return _Walk(cells, final, earlier, conditions, dropped, problem)
+    return _Walk(cells, final, earlier, conditions, dropped, unread, problem)
+
+
+def _made_ephemeral(cells: Mapping[str, Cell], form: TableForm) -> list[str]:
+    """Columns that are no longer stored, nor computed: a later version that stores one begins with its default."""
+    return [column.name for column in form.columns if column.kind == "EPHEMERAL" and column.name in cells]
+
+
+def _made_aliases(cells: Mapping[str, Cell], known: TableForm, change: VersionChange, form: TableForm) -> list[str]:
+    """Live columns that are stored until this version, which makes an ALIAS of them."""
+    if change.copied:
+        return []
+    return [
+        column.name
+        for column in form.columns
+        if column.kind == "ALIAS"
+        and (cell := cells.get(column.name)) is not None
+        and cell.stored
+        and (old := known.column(column.name)) is not None
+        and old.stored
+    ]
 
 
 def _moved(walk: _Walk, declared: TableForm) -> dict[str, str]:
