@@ -91,10 +91,8 @@ def recover_killed_runs(
 
 
 def only_waits(owned: Owned) -> Routine[bool]:
-    """Whether each mark stands for a table that is not there (any more): nothing is under way then, and nothing that is
-    kept is needed for it."""
-    if owned.replicated_marks() or owned.replicated_backfills():
-        return False
+    """Whether each mark of one host stands for a table that is not there (any more): nothing is under way then, and
+    nothing that is kept is needed for it."""
     for mark in (*owned.marks(), *owned.backfill_marks()):
         # Behind an exchange the old table is kept or dropped only when the new one was seen.
         if isinstance(mark, str) or (isinstance(mark, Mark) and (mark.phase != "copy" or mark.shadow)):

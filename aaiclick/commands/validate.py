@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timezone
 
 from aaiclick.clickhouse.features import FENCE, is_fenced
@@ -12,9 +13,9 @@ from aaiclick.commands.inspection.inspect import Inspection, inspect_database
 from aaiclick.commands.inspection.planning import make_plan
 from aaiclick.commands.newer_version import begun_by
 from aaiclick.commands.report import HostStatus, KeptTable, Status
+from aaiclick.errors import ApplyError
 from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
-from aaiclick.state.backfill_mark import BackfillMark
 from aaiclick.state.kept_tables import LAST_MOMENT, KeptRow
 
 
@@ -64,16 +65,35 @@ def _marked(found: Inspection) -> Routine[list[str]]:
         uuid = mark.source if mark.phase == "copy" else mark.shadow
         away = yield from _away(database, mark.table, uuid)
         said.append(f"a {mark.work.kind} of {mark.table} was not finished{away}")
+    for copied in found.owned.replicated_marks():
+        # Of any other one the migration says it that is under way.
+        if away := (yield from _away_on_hosts(found, copied.table, copied.sources)):
+            said.append(f"a {copied.work.kind} of {copied.table} was not finished{away}")
     for feed in (*found.owned.backfill_marks(), *found.owned.replicated_backfills()):
         if isinstance(feed, str):
             said.append(feed)
             continue
         away = ""
-        if isinstance(feed, BackfillMark):
-            for name, uuid in zip(feed.work.sources, feed.sources, strict=True):
-                away = away or (yield from _away(database, name, uuid))
+        for name, uuids in zip(feed.work.sources, feed.sources, strict=True):
+            if isinstance(uuids, str):
+                away = away or (yield from _away(database, name, uuids))
+            else:
+                away = away or (yield from _away_on_hosts(found, name, uuids))
         said.append(f"the materialized view {feed.work.view} was not brought to its end{away}")
     return said
+
+
+def _away_on_hosts(found: Inspection, name: str, uuids: Collection[str]) -> Routine[str]:
+    """As ``_away``, of a table of all hosts; '' also where one of them does not answer."""
+    from aaiclick.clickhouse.every_host import Reach
+    from aaiclick.clickhouse.shared.away import away_on_hosts
+
+    if found.topology.single:
+        return ""
+    try:
+        return _waits(name, (yield from away_on_hosts(Reach(found.topology), uuids, name)))
+    except ApplyError:
+        return ""
 
 
 def _away(database: str, name: str, uuid: str) -> Routine[str]:
@@ -82,7 +102,12 @@ def _away(database: str, name: str, uuid: str) -> Routine[str]:
         return ""
     # Whether a database that was detached as a whole has it is only asked under the lease.
     how = (yield from listed_away(uuid)) or "taken away"
-    return f" ({name} was {how}: it is finished when that is there again, or given up when it is gone for good)"
+    return _waits(name, how)
+
+
+def _waits(name: str, how: str) -> str:
+    said = f" ({name} was {how}: it is finished when that is there again, or given up when it is gone for good)"
+    return said if how else ""
 
 
 def _fenced(found: Inspection) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.clickhouse.every_host import Reach, Shown, Subject
 from aaiclick.clickhouse.merges import saved_settings
 from aaiclick.clickhouse.parts import parts
+from aaiclick.clickhouse.shared.away import away_on_hosts
 from aaiclick.clickhouse.shared.replicas import highest_blocks, tables_everywhere
 from aaiclick.clickhouse.statements import CREATE, send
 from aaiclick.clickhouse.tables import require_table
@@ -260,6 +261,10 @@ def fill_and_end(database: str, mark: ReplicatedBackfillMark, reach: Reach, opti
     if fill is not None and mark.phase != "filled":
         # Asked first: what a killed run has begun may be days old.
         said = yield from why_given_up(database, mark, reach)
+        if said and (yield from waits_for_sources(mark, reach)):
+            # What is left to be filled is filled when it is there again: with its parts come the numbers of their
+            # blocks.
+            return rows
         if said:
             yield Emit(Note(said, "warning"))
         else:
@@ -270,6 +275,18 @@ def fill_and_end(database: str, mark: ReplicatedBackfillMark, reach: Reach, opti
         mark = yield from update_replicated_backfill(database, replace(mark, phase="filled"))
     yield from _clear(database, mark, reach)
     return rows
+
+
+def waits_for_sources(mark: ReplicatedBackfillMark, reach: Reach) -> Routine[bool]:
+    """Whether a source is away and may come back: it then has our constraint and our settings still, and the mark alone
+    says so. It stays as it is, and each start under the lease goes on from it."""
+    view = mark.work.view
+    for name in mark.work.sources:
+        if how := (yield from away_on_hosts(reach, mark.places(name), view)):
+            said = f"{name} was {how} by somebody else while {view} was put in place. Once all hosts have it again"
+            yield Emit(Note(f"{said}, the next start goes on from there, and gives it its settings back", "warning"))
+            return True
+    return False
 
 
 def _fewer(mark: ReplicatedBackfillMark, fill: Fill, held: int) -> str:
@@ -296,6 +313,9 @@ def _clear(database: str, mark: ReplicatedBackfillMark, reach: Reach) -> Routine
             there = yield from tables_everywhere(reach, database, (name,), name)
             if all(name in tables for tables in there.values()):
                 yield from set_everywhere(database, name, settings, reach)
+            elif (yield from waits_for_sources(mark, reach)):
+                # It has our settings still, and the mark alone says what they were.
+                return
         # Settings first: staging tables do no harm, a table that merges nothing does.
         yield from drop_staged(mark.staged_in, reach)
     # Last: a kill before this clears once more what is there by then.

@@ -7,13 +7,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from aaiclick.apply.backfill.given_up import without_source
-from aaiclick.apply.backfill.on_replicas import close_sources, fill_and_end, put_in_place, undo_on_replicas
+from aaiclick.apply.backfill.on_replicas import (
+    close_sources,
+    fill_and_end,
+    put_in_place,
+    undo_on_replicas,
+    waits_for_sources,
+)
 from aaiclick.apply.everywhere import shortly
 from aaiclick.apply.replicated.clear import are_gone, open_somehow
 from aaiclick.apply.replicated.conditions import require_sources
 from aaiclick.apply.replicated.hosts import reached_workers
 from aaiclick.apply.replicated.shards import Replicas, at_host, shards_of
-from aaiclick.apply.replicated.stop_merges import set_everywhere
+from aaiclick.apply.replicated.stop_merges import is_held, set_everywhere
 from aaiclick.apply.replicated.writers import admit_everywhere
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.every_host import Reach
@@ -114,13 +120,23 @@ def admit_somehow(database: str, mark: ReplicatedBackfillMark, reach: Reach) -> 
         raise failed
 
 
+def _came_with_a_backup(database: str, mark: ReplicatedBackfillMark, reach: Reach) -> Routine[bool]:
+    """Whether what has the name of a source now has our constraint or our settings, with another storage."""
+    found = yield from tables_everywhere(reach, database, mark.work.sources, mark.work.view)
+    return any(is_held(tables[name]) for tables in found.values() for name in mark.work.sources if name in tables)
+
+
 def _settle_restored(database: str, mark: ReplicatedBackfillMark, reach: Reach, options: ApplyOptions) -> Routine[None]:
     """Let writers and merges go on, by the names of the tables. The view is left as it is: block numbers, by which the
     fill would go on, are others after a RESTORE. What it lacks is said.
 
-    Raises ApplyError where some hosts have a source and others have not.
+    Where a source is away and may come back, the mark stays. Raises ApplyError where some hosts have a source and
+    others have not.
     """
     fill = mark.work.fill
+    waits = yield from waits_for_sources(mark, reach)
+    if waits and not (yield from _came_with_a_backup(database, mark, reach)):
+        return
     peers = yield from reached_workers(reach)
     gone = False
     for name in mark.work.sources:
@@ -143,6 +159,8 @@ def _settle_restored(database: str, mark: ReplicatedBackfillMark, reach: Reach, 
     for name, settings in ((fill.source, mark.saved), (mark.target, mark.window)) if fill is not None else ():
         if name and settings:
             yield from set_everywhere(database, name, settings, reach)
+    if waits:
+        return
     # Writers are in and settings are back: from here on the mark would only be in the way.
     yield from drop_replicated_backfill(database, mark)
     if fill is None or mark.phase in ("closing", "filled"):

@@ -8,10 +8,11 @@ from aaiclick.apply.everywhere import QUEUE, shortly
 from aaiclick.apply.replicated.hosts import reached_workers
 from aaiclick.apply.replicated.shadow import drop_everywhere, settle_settings
 from aaiclick.apply.replicated.shards import at_host, has_several_shards, hosts_of_shard, shards_of, workers
-from aaiclick.apply.replicated.stop_merges import set_everywhere
+from aaiclick.apply.replicated.stop_merges import is_held, set_everywhere
 from aaiclick.apply.replicated.writers import admit_everywhere, open_by_log
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.shared.ask_all import answering_peers
+from aaiclick.clickhouse.shared.away import away_on_hosts
 from aaiclick.clickhouse.shared.replicas import tables_everywhere
 from aaiclick.clickhouse.storages import remove_guards
 from aaiclick.clickhouse.tables import physical
@@ -30,14 +31,17 @@ _SECONDS = 60.0
 """Seconds that a host may take to drop the database with its staging tables."""
 
 
-def undo_everywhere(database: str, mark: ReplicatedMark, reach: Reach, seconds: float) -> Routine[None]:
-    """Before the exchange: make the table on all hosts as it was, and take away what was made. Writers first.
+def undo_everywhere(database: str, mark: ReplicatedMark, reach: Reach, seconds: float) -> Routine[bool]:
+    """Before the exchange: make the table on all hosts as it was, and take away what was made. Writers first. False
+    where the table is away, and its mark waits for it.
 
     Only whoever knows that no EXCHANGE was sent may call this. Raises ApplyError where a host does not answer, or does
     not follow.
     """
-    yield from withdraw_everywhere(database, mark, reach, seconds)
-    yield from clear_everywhere(database, mark, reach)
+    if (yield from withdraw_everywhere(database, mark, reach, seconds)):
+        yield from clear_everywhere(database, mark, reach)
+        return True
+    return (yield from give_up_everywhere(database, mark, reach))
 
 
 def withdraw_everywhere(database: str, mark: ReplicatedMark, reach: Reach, seconds: float) -> Routine[bool]:
@@ -57,9 +61,9 @@ def withdraw_everywhere(database: str, mark: ReplicatedMark, reach: Reach, secon
     )
     if ours and ours != reach.places:
         raise ApplyError(
-            f"{mark.table}: host {named(reach.topology, reach.places - ours)} has another table under the name than "
-            "the one that was to be copied, and the others have that one still. Nothing was changed. Give it its "
-            "name back there, and run again"
+            f"{mark.table}: host {named(reach.topology, reach.places - ours)} does not have the table that was to be "
+            "copied under its name any more, and the others have that one still. Nothing was changed. Give it its name "
+            "back there (ATTACH TABLE, where somebody has detached it), and run again"
         )
     if ours:
         peers = yield from reached_workers(reach)
@@ -72,18 +76,36 @@ def withdraw_everywhere(database: str, mark: ReplicatedMark, reach: Reach, secon
         yield from admit_everywhere(reach, shards, seconds)
         # Behind the writers: merges that stand still for a moment longer harm nobody.
         yield from set_everywhere(database, mark.table, mark.saved, reach)
-    else:
-        yield Emit(
-            Note(
-                f"{mark.table} was replaced or dropped by somebody else while it was copied. If it is there under "
-                "another name, it may refuse writers (a constraint of ours) and merge nothing: ALTER TABLE ... DROP "
-                "CONSTRAINT, RESET SETTING",
-                "warning",
-            )
-        )
     # Only when writers and merges go on: until then the new table does no harm.
     yield from drop_everywhere(database, mark.shadow_name, reach)
     return bool(ours)
+
+
+def give_up_everywhere(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[bool]:
+    """No host has the table under its name any more: drop what was copied of it. The mark goes with that, unless it may
+    come back (False): it then has our constraint and our settings still, and the mark alone says what they were. Each
+    start under the lease looks again."""
+    if how := (yield from away_on_hosts(reach, mark.sources, mark.table)):
+        yield from drop_staged(mark.staged_in, reach)
+        yield Emit(Note(_waits(mark, how), "warning"))
+        return False
+    yield Emit(
+        Note(
+            f"{mark.table} was replaced or dropped by somebody else while it was copied. If it is there under "
+            "another name, it may refuse writers (a constraint of ours) and merge nothing: ALTER TABLE ... DROP "
+            "CONSTRAINT, RESET SETTING",
+            "warning",
+        )
+    )
+    yield from clear_everywhere(database, mark, reach)
+    return True
+
+
+def _waits(mark: ReplicatedMark, how: str) -> str:
+    return (
+        f"{mark.table} was {how} by somebody else while it was copied. Once all hosts have it again, the next start "
+        "lets its writers in and gives it its settings back"
+    )
 
 
 def open_somehow(database: str, name: str, sources: Sequence[str], reach: Reach) -> Routine[None]:
@@ -148,13 +170,23 @@ def settle_restored_everywhere(database: str, mark: ReplicatedMark, reach: Reach
 
     What the run had copied goes where its exchange cannot have begun. From then on both tables are left: rows that came
     late may be in one of them alone. The database with the staging tables is no part of a backup of this one: where
-    there is one of that name, it is that of a run of the database that was saved.
+    there is one of that name, it is that of a run of the database that was saved. Where a host lists a storage of the
+    mark as detached or dropped, it may come back: the mark stays until it does, or is gone for good.
 
     Raises ApplyError where some hosts have the table and others have not: without the mark nobody would let its
     writers in.
     """
+    how = yield from away_on_hosts(reach, (*mark.sources, mark.shadow), mark.table)
     found = yield from tables_everywhere(reach, database, (mark.table, mark.shadow_name), mark.table)
-    live = {place: tables[mark.table].uuid for place, tables in found.items() if mark.table in tables}
+    placed = {place: tables[mark.table] for place, tables in found.items() if mark.table in tables}
+    live = {place: table.uuid for place, table in placed.items()}
+    if how and not any(is_held(table) for table in placed.values()):
+        # No backup: what has the name now, if anything, is none of ours.
+        if mark.phase == "copy":
+            yield from drop_everywhere(database, mark.shadow_name, reach)
+            yield from drop_staged(mark.staged_in, reach)
+        yield Emit(Note(_waits(mark, how), "warning"))
+        return _waits(mark, how)
     if live and live.keys() != reach.places:
         lacking = named(reach.topology, reach.places - live.keys())
         raise ApplyError(
@@ -164,16 +196,7 @@ def settle_restored_everywhere(database: str, mark: ReplicatedMark, reach: Reach
         )
     # Writers first: no later error may leave them locked out.
     if live:
-        shards = yield from shards_of(reach, database, mark.table, live, (yield from reached_workers(reach)))
-        for shard in shards:
-            # Guards before the fence, as in ``undo_everywhere``.
-            yield from at_host(shortly(remove_guards(shard.source)), shard.peer)
-        yield from admit_everywhere(reach, shards, seconds)
-        if mark.phase == "copy":
-            # The copy goes in any case, so parts may be merged again.
-            yield from set_everywhere(database, mark.table, mark.saved, reach)
-        else:
-            yield from settle_settings(database, mark.table, mark.work.form, reach)
+        yield from _release_by_name(database, mark, live, reach, seconds)
     said = (
         f"{mark.table}: none of the tables that were there when its copy was begun is there any more. It came with a "
         "backup, or somebody took them away: "
@@ -192,9 +215,26 @@ def settle_restored_everywhere(database: str, mark: ReplicatedMark, reach: Reach
         )
     # Behind everything that it describes: a kill before this line and the next run does the same once more, to no
     # effect.
-    yield from drop_replicated_mark(database, mark)
+    if not how:
+        yield from drop_replicated_mark(database, mark)
     yield Emit(Note(said, "warning"))
     return said
+
+
+def _release_by_name(
+    database: str, mark: ReplicatedMark, live: Mapping[int, str], reach: Reach, seconds: float
+) -> Routine[None]:
+    """Let writers and merges of what has the table's name go on. ``live``: its storage on every host."""
+    shards = yield from shards_of(reach, database, mark.table, live, (yield from reached_workers(reach)))
+    for shard in shards:
+        # Guards before the fence, as in ``undo_everywhere``.
+        yield from at_host(shortly(remove_guards(shard.source)), shard.peer)
+    yield from admit_everywhere(reach, shards, seconds)
+    if mark.phase == "copy":
+        # The copy goes in any case, so parts may be merged again.
+        yield from set_everywhere(database, mark.table, mark.saved, reach)
+    else:
+        yield from settle_settings(database, mark.table, mark.work.form, reach)
 
 
 def clear_everywhere(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[None]:

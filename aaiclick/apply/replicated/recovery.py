@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from aaiclick.apply.recovery import Recovered
-from aaiclick.apply.replicated.clear import is_restored, settle_restored_everywhere, undo_everywhere
+from aaiclick.apply.replicated.clear import are_gone, is_restored, settle_restored_everywhere, undo_everywhere
 from aaiclick.apply.replicated.finish import finish_everywhere
 from aaiclick.apply.replicated.hosts import reached_workers
 from aaiclick.apply.replicated.resume import suspend_everywhere
@@ -58,8 +58,8 @@ def settle_marks(
             done.append(Recovered(mark.table, "waiting"))
             continue
         if mark.phase == "copy":
-            yield from undo_everywhere(owned.database, mark, around, options.fence_seconds)
-            yield Emit(Note(f"{mark.table}: a copy that was killed on host {mark.worker} was undone on all hosts"))
+            if (yield from undo_everywhere(owned.database, mark, around, options.fence_seconds)):
+                yield Emit(Note(f"{mark.table}: a copy that was killed on host {mark.worker} was undone on all hosts"))
             done.append(Recovered(mark.table, "undone"))
             continue
         said = f"{mark.table}: an exchange that was begun is not finished, and hosts with the old table refuse writers"
@@ -70,6 +70,23 @@ def settle_marks(
         yield Emit(Note(f"{mark.table}: the exchange that a killed run had begun was finished on all hosts"))
         done.append(Recovered(mark.table, "finished", "; ".join(ended.notes), kept=ended.kept))
     return tuple(done)
+
+
+def only_waits_everywhere(owned: Owned, reach: Reach) -> Routine[bool]:
+    """As ``only_waits``, of what was begun on all hosts; False where one does not answer."""
+    copies, feeds = owned.replicated_marks(), owned.replicated_backfills()
+    # From the exchange on the old table is kept or dropped only when every host has the new one.
+    if any(mark.phase != "copy" for mark in copies):
+        return False
+    waited_for = [[mark.sources] for mark in copies]
+    waited_for += [[feed.places(name) for name in feed.work.sources] for feed in feeds]
+    for sources in waited_for:
+        gone = False
+        for uuids in sources:
+            gone = gone or (yield from are_gone(owned.database, uuids, reach))
+        if not gone:
+            return False
+    return True
 
 
 def _close_again(

@@ -19,7 +19,12 @@ from dataclasses import replace
 
 from aaiclick.apply.rebuild.copy_chunk import Job
 from aaiclick.apply.rebuild.resume import first_on, is_same
-from aaiclick.apply.replicated.clear import clear_everywhere, undo_everywhere, withdraw_everywhere
+from aaiclick.apply.replicated.clear import (
+    clear_everywhere,
+    give_up_everywhere,
+    undo_everywhere,
+    withdraw_everywhere,
+)
 from aaiclick.apply.replicated.hosts import reached_workers
 from aaiclick.apply.replicated.shards import Replicas, Shard, at_host, workers
 from aaiclick.apply.run import ApplyOptions
@@ -62,7 +67,7 @@ def suspend_everywhere(database: str, mark: ReplicatedMark, reach: Reach, second
     if (yield from withdraw_everywhere(database, mark, reach, seconds)):
         return True
     # The table is another one by now, of which nothing was copied.
-    yield from clear_everywhere(database, mark, reach)
+    yield from give_up_everywhere(database, mark, reach)
     return True
 
 

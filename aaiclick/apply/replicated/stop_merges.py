@@ -11,7 +11,7 @@ from aaiclick.apply.everywhere import everywhere
 from aaiclick.catalog.forms import Settings
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.merges import MERGES_STOPPED, settings_in
-from aaiclick.clickhouse.shared.replicas import merges_cancelled, tables_by_name, unsettled
+from aaiclick.clickhouse.shared.replicas import Placed, merges_cancelled, tables_by_name, unsettled
 from aaiclick.clickhouse.statements import ddl
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.clickhouse.topology import named
@@ -69,6 +69,11 @@ def set_everywhere(database: str, name: str, wanted: Settings, reach: Reach) -> 
     # In one statement: both are settings of each replica, and every host is waited for once.
     altered = alter_table(qualified(database, name), *commands, parentheses=len(commands) > 1)
     yield from everywhere(ddl(altered), reach, repeatable=True)
+
+
+def is_held(table: Placed) -> bool:
+    """Whether a table has our constraint, or the settings that stop its merges."""
+    return table.fenced or saved(table.definition, MERGES_STOPPED) == dict(MERGES_STOPPED)
 
 
 def saved(definition: str, wanted: Settings) -> dict[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from aaiclick.apply.everywhere import pin
 from aaiclick.apply.recovery import only_waits
 from aaiclick.apply.replicated.kept_tables import drop_kept_everywhere
+from aaiclick.apply.replicated.recovery import only_waits_everywhere
 from aaiclick.catalog.read import read_catalog
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping
@@ -60,7 +61,7 @@ def prune(
     rows = yield from _kept(owned, topology, books)
     # Told before the lease: nothing of such a name is kept.
     _chosen(rows, tables, where)
-    if owned.unfinished and not (yield from only_waits(owned)):
+    if (yield from _under_way(owned, topology)):
         raise UsageError(
             f"a migration of database {where} is unfinished, and what is kept may be needed for it. Nothing was "
             "changed. Run: aaiclick migrate"
@@ -72,7 +73,7 @@ def prune(
     def body(_: object) -> Routine[tuple[tuple[KeptRow, bool], ...]]:
         # Another run may have dropped or kept some before this one had the lease.
         owned = yield from read_owned(where)
-        if owned.unfinished and not (yield from only_waits(owned)):
+        if (yield from _under_way(owned, topology)):
             raise UsageError(f"a migration of database {where} was begun meanwhile: nothing was changed")
         # Compared with what was shown: a table that got rows since then was not agreed to.
         now = yield from _kept(owned, topology, books)
@@ -87,6 +88,16 @@ def prune(
     done = yield from under_lease(where, this_process(), body, embedded=embedded, books=books)
     assert done is not None
     return done
+
+
+def _under_way(owned: Owned, topology: Topology) -> Routine[bool]:
+    """Whether a copy or a view was begun that is not at its end, and waits for no table that is away."""
+    if not owned.unfinished:
+        return False
+    everywhere = owned.replicated_marks() or owned.replicated_backfills()
+    if everywhere and (topology.single or not (yield from only_waits_everywhere(owned, Reach(topology)))):
+        return True
+    return not (yield from only_waits(owned))
 
 
 def _kept(owned: Owned, topology: Topology, books: Bookkeeping | None) -> Routine[tuple[KeptRow, ...]]:

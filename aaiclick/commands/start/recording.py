@@ -87,12 +87,12 @@ def _due(held: HeldRun, left: Owned | None, seconds: float) -> Routine[int | Non
     each start looks for it: nothing else would notice that it is back. ``left``: what is there at the end; None:
     nothing to be dropped. ``seconds``: how long this run took.
     """
+    if left is not None and (left.unfinished or held.awaited):
+        return left.at // 1000
     if cluster := (yield from read_bookkeeping(held.database)).cluster:
         scratch = (yield from scratch_on_hosts(left.scratch, cluster)) if left is not None else None
         moments = (next_stale(scratch), next_expiry(left.kept_on_replicas())) if left and scratch else ()
         return min((at for at in moments if at is not None), default=None)
-    if left is not None and (left.unfinished or held.awaited):
-        return left.at // 1000
     own = None if 0 <= seconds < LEASE_SECONDS else (yield from own_collection(held.database, held.nonce))
     later = (
         (next_expiry(left.kept()), last_collection(left.tombstones, left.at, LEASE_SECONDS), next_stale(left.scratch))
