@@ -131,8 +131,10 @@ def release_copies(database: str, since: int, saved: Settings) -> Routine[None]:
         table = yield from physical(database, text(name))
         if table is not None and set(MERGES_STOPPED) <= set(_settings(table)):
             yield Emit(Note(f"{table.name} was made from a table with stopped merges: its settings are corrected"))
-            yield from _restore(table, saved)
+            # Merges first: a run that is killed in between leaves the settings by which the next one finds this table,
+            # and with them no merge begins.
             yield from start_merges(table.database, table.name)
+            yield from _restore(table, saved)
 
 
 def lift_copied_fences(table: Physical, since: int) -> Routine[None]:

@@ -27,6 +27,10 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
+COPIED: list[int] = []
+"""What each report on the copy said; the first one says what was there when it began."""
+
+
 def tell(event: Event) -> None:
     """Only what the tests look at."""
     if isinstance(event, PlanReady):
@@ -34,7 +38,9 @@ def tell(event: Event) -> None:
     elif isinstance(event, Note):
         say(f"note {event.text}")
     elif isinstance(event, Progress) and event.phase == "copy":
-        say(f"chunk {event.done}")
+        if COPIED and event.done > COPIED[-1]:
+            say(f"chunk {event.done}")
+        COPIED.append(event.done)
 
 
 def main() -> int:
