@@ -24,6 +24,8 @@ from aaiclick.sql.quoting import qualified
 # KILL MUTATION does not take the definition back. After a killed RENAME or DROP the parts have the old columns under
 # the new definition: values read as defaults, and come up again under a column that gets their name later.
 _NEVER_KILLED = re.compile(r"\b(RENAME|DROP|CLEAR)\b", re.IGNORECASE)
+_TAKES_AWAY = re.compile(r"\b(RENAME|DROP) COLUMN\b", re.IGNORECASE)
+_RETYPES = re.compile(r"\bMODIFY COLUMN\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +46,18 @@ class Altered:
 
 def apply_alter(work: AlterWork, database: str, options: ApplyOptions) -> Routine[Done]:
     """Carry out an ``AlterWork``. Raises ApplyError where a mutation cannot go on, saying whether it was undone."""
-    yield from apply_alters(Altered(database, work.table, work.settings, options, work.seen), work.alters)
-    return Done()
+    on = Altered(database, work.table, work.settings, options, work.seen)
+    return Done(notes=(yield from apply_alters(on, work.alters)))
 
 
-def apply_alters(on: Altered, alters: Sequence[Alter]) -> Routine[None]:
+def apply_alters(on: Altered, alters: Sequence[Alter]) -> Routine[tuple[str, ...]]:
     """Send each ALTER after the mutations of the one before have ended; those of an earlier run are waited for first.
+    Notes on what was made beside them.
 
     Raises ApplyError where a mutation cannot go on, or a row meets a guard.
     """
     if not alters:
-        return
+        return ()
     # Mutations of a table end in the order in which they were sent, and behind a stuck one none does: so nothing is
     # sent behind it.
     stuck = yield from _settled(on, "waiting")
@@ -63,14 +66,13 @@ def apply_alters(on: Altered, alters: Sequence[Alter]) -> Routine[None]:
     # Added all together, so that INSERTs are waited for, and newer rows counted, once and not for each ALTER.
     guards = [guard for alter in alters for guard in alter.guards]
     if not guards:
-        yield from _one_by_one(on, alters, None, ())
-        return
+        return (yield from _one_by_one(on, alters, None, ()))
     table = yield from require_table(on.database, on.table)
     # Killed from here on, the constraints stay. They refuse only rows that the ALTER could not convert, until the next
     # run that has the lease drops them (``drop_left_guards``).
     names = yield from watch(table, guards, on.seen, on.options)
     try:
-        yield from _one_by_one(on, alters, table, names)
+        return (yield from _one_by_one(on, alters, table, names))
     # Whether the ALTER happened is not known. The constraints stay: it may still be under way, and it takes them with
     # it.
     except OutcomeUnknownError:
@@ -80,15 +82,18 @@ def apply_alters(on: Altered, alters: Sequence[Alter]) -> Routine[None]:
         raise
 
 
-def _one_by_one(on: Altered, alters: Sequence[Alter], table: Physical | None, names: Sequence[str]) -> Routine[None]:
+def _one_by_one(
+    on: Altered, alters: Sequence[Alter], table: Physical | None, names: Sequence[str]
+) -> Routine[tuple[str, ...]]:
     """``names``: the guards, in the order of the ALTERs that rely on them."""
-    left = list(names)
+    left, notes = list(names), list[str]()
     for alter in alters:
         # A statement that starts a mutation returns at once; the mutation is watched below.
         base = MUTATION if alter.mutates else DDL
         # The guards of all these ALTERs were added together; each ALTER drops its own, in the same statement.
         own, left = left[: len(alter.guards)], left[len(alter.guards) :]
         sent = replace(alter, sql=dropping_guards(alter.sql, table, own)) if table is not None else alter
+        yield from _require_known_readers(on, alter)
         try:
             if alter.retimes:
                 yield from set_ttl(on, sent)
@@ -105,6 +110,32 @@ def _one_by_one(on: Altered, alters: Sequence[Alter], table: Physical | None, na
         stuck = yield from _settled(on)
         if stuck is not None:
             yield from _give_up(on, stuck, alter)
+        for reader in (yield from _new_readers(on, alter)):
+            notes.append(
+                f"{reader} was made in the moment of {alter.sql}: where it has the columns of before, what goes "
+                "through it fails, or is left out. Change or drop it"
+            )
+            yield Emit(Note(notes[-1], "warning"))
+    return tuple(notes)
+
+
+def _require_known_readers(on: Altered, alter: Alter) -> Routine[None]:
+    """Raise ApplyError where something reads or feeds the table that the plan does not know: a Buffer table would leave
+    out values that it has acknowledged, and a materialized view refuse every INSERT."""
+    if new := (yield from _new_readers(on, alter)):
+        there = "reads or feeds it, and was" if len(new) == 1 else "read or feed it, and were"
+        raise ApplyError(
+            f"{on.table}: {', '.join(new)} {there} not there when the plan was made. {alter.sql} was not sent. Run "
+            "again: the next plan looks at them too"
+        )
+
+
+def _new_readers(on: Altered, alter: Alter) -> Routine[tuple[str, ...]]:
+    """Asked only of an ALTER after which a column has another name, another type, or is gone."""
+    plain = _without_literals(alter.sql)
+    if on.options.new_readers is None or not (_TAKES_AWAY.search(plain) or (alter.mutates and _RETYPES.search(plain))):
+        return ()
+    return (yield from on.options.new_readers(on.table))
 
 
 def set_ttl(on: Altered, alter: Alter) -> Routine[None]:

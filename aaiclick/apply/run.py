@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Runner = Callable[[CallableWork | SqlWork], Routine[None]]
+NewReaders = Callable[[str], Routine[tuple[str, ...]]]
+"""What reads or feeds a table and was not there when the plan was made, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ class ApplyOptions:
     """What is entered in the journal of the steps; None: nothing."""
     runner: Runner | None = None
     """Carries out the statements and the data move of a migration."""
+    new_readers: NewReaders | None = None
+    """Is asked around each ALTER that takes a column or its type away; None: the plan has looked at no readers."""
     collections: Mapping[str, NamedCollection] = field(default_factory=dict[str, NamedCollection])
     """The declared named collections, whose values stand in what is sent."""
     reach: Reach | None = None

@@ -151,7 +151,7 @@ def _apply_batch(
     kept = {view: said for view, said in undeclared_of(verdict.run, found.catalog).items() if view not in owed}
     divided = site.options.reach is not None
     entries = StepEntries(found.scope, batch, start, _filled(planned), known, numbered, stopped, kept, divided=divided)
-    options = _options(site, found, entries)
+    options = _options(site, planned, entries)
     # The version stays the same, so no entry of a transition would tell a later start that this run is not finished.
     if start is None and entries.first_not_additive is not None:
         yield from _doubt_cache(found, site.database)
@@ -165,11 +165,13 @@ def execute_stand_alone(planned: PlannedMigration, steps: tuple[Step, ...], site
     known = conversions(found.entries, found.pending, found.progress)
     divided = site.options.reach is not None
     entries = StepEntries(found.scope, steps, None, _filled(planned), known, _numbered(found), divided=divided)
-    options = _options(site, found, entries)
+    options = _options(site, planned, entries)
     yield from apply_steps(steps, site.database, site.nonce, options)
 
 
-def _options(site: Execution, found: Inspection, entries: StepEntries) -> ApplyOptions:
+def _options(site: Execution, planned: PlannedMigration, entries: StepEntries) -> ApplyOptions:
+    found, known = planned.inspection, planned.readers
+    own = {step.object for step in planned.plan.steps}
     collections = {item.name: item for item in found.schema.named_collections}
 
     def runner(work: CallableWork | SqlWork) -> Routine[None]:
@@ -177,7 +179,13 @@ def _options(site: Execution, found: Inspection, entries: StepEntries) -> ApplyO
 
         return runner_for(found, _numbered(found))(work)
 
-    return replace(site.options, entries=entries, runner=runner, collections=collections)
+    def readers(table: str) -> Routine[tuple[str, ...]]:
+        from aaiclick.plan.dependents.read import new_readers  # most plans take no column away
+
+        return new_readers(site.database, table, known or (), own, found.topology)
+
+    new = readers if known is not None else None
+    return replace(site.options, entries=entries, runner=runner, collections=collections, new_readers=new)
 
 
 def _gate_again(gate: Gate, planned: PlannedMigration, done: tuple[str, ...]) -> GateDecision:

@@ -55,6 +55,8 @@ class PlannedMigration:
     """What tables that differ become, by name."""
     sizes: Mapping[str, HostSizes] = field(default_factory=dict[str, "HostSizes"])
     """Rows of tables on each host of a cluster, by name; empty on one host."""
+    readers: frozenset[tuple[str, str, str]] | None = field(default=None, compare=False)
+    """What was looked at because it may read or feed tables that change: database, name, UUID; None: nothing was."""
 
 
 def filled_by_pending(found: Inspection) -> dict[str, list[int]]:
@@ -131,7 +133,7 @@ def _planned(
         plan = replace(plan, notes=(*plan.notes, *(yield from unused_keys(found, plan.steps))))
     # After the notes, which it goes through as well.
     plan = without_foreign(plan, schema, {name: owner.label for name, owner in found.owners.items()})
-    return PlannedMigration(found, plan, planned.forms, rehearsed, planned.targets, sizes)
+    return PlannedMigration(found, plan, planned.forms, rehearsed, planned.targets, sizes, planned.readers)
 
 
 def _path_of(found: Inspection, max_read_bytes: int | None, clones: bool, lacks: Mapping[str, str]) -> UpgradePath:

@@ -16,17 +16,20 @@ from aaiclick.catalog.forms import (
 )
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.server_objects.functions import with_stand_ins
+from aaiclick.clickhouse.topology import Topology
 from aaiclick.diff.compare import Differing
 from aaiclick.plan import steps
 from aaiclick.plan.comparison.changed_views import altered_in_place, made_anew
-from aaiclick.plan.comparison.recorded import Planned, declared_views, differs, given_up, known_form
+from aaiclick.plan.comparison.recorded import Planned, declared_views, differs, given_up, known_form, seen_by_all
 from aaiclick.plan.declaration.new_lookups import behind_lookups, with_new_lookups
+from aaiclick.plan.dependents.buffer_distributed_columns import DROP
 from aaiclick.plan.dependents.buffer_merge_distributed import emptied_first
 from aaiclick.plan.dependents.declared_reads import set_off_by, with_their_sources
 from aaiclick.plan.dependents.dependent_steps import DependentSteps, PlannedChanges, in_order, plan_dependents, revalued
 from aaiclick.plan.dependents.dependents import Dependent
 from aaiclick.plan.dependents.dropped_first import droppable_views, dropped_first
 from aaiclick.plan.dependents.drops import BeforeDrop, guard_drops
+from aaiclick.plan.dependents.read import Reader, read_dependents
 from aaiclick.plan.dependents.stopped_views import refreshed_again, stopped_again
 from aaiclick.plan.families import family_tables
 from aaiclick.plan.materialize import requested
@@ -111,6 +114,7 @@ def _plan_objects(compared: ToCompare, scratch: Scratch, notes: list[str]) -> Ro
     early, replaced = dropped_first(cache.dropped_first, planned.steps, others, catalog, planned.shapes)
     replaced, writing = yield from _with_outputs(replaced, others, declared, catalog, targets, planned)
     required = [step for step in found if not step.optional]
+    before_drops = yield from _seen_before_drops(found, catalog.database, path.topology)
     # Optional drops are carried out last, so they are judged by what the steps before them leave.
     optional = yield from guard_drops(
         [step for step in found if step.optional],
@@ -141,7 +145,17 @@ def _plan_objects(compared: ToCompare, scratch: Scratch, notes: list[str]) -> Ro
     listed = (yield from _taking_views(listed, moved, compared)) if moved else listed
     all_forms = {**forms, **compared.first.forms}
     listed = behind_lookups(listed, compared.schema.objects, catalog)
-    return Planned(steps.with_ways_out(listed, path.dropped), tuple(notes), all_forms, targets)
+    ways_out = steps.with_ways_out(listed, path.dropped)
+    return Planned(ways_out, tuple(notes), all_forms, targets, seen_by_all(before_drops, around.readers))
+
+
+def _seen_before_drops(found: Sequence[Step], database: str, topology: Topology) -> Routine[frozenset[Reader] | None]:
+    """What may read tables that lose columns, before it is looked whether that stands in the way of a drop."""
+    if not any(DROP in step.id and not step.blocked for step in found):
+        return None
+    seen: set[Reader] = set()
+    yield from read_dependents(database, {}, topology, seen)
+    return frozenset(seen)
 
 
 def _taking_views(listed: tuple[Step, ...], moved: Mapping[str, str], compared: ToCompare) -> Routine[tuple[Step, ...]]:

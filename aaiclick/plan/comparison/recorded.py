@@ -17,16 +17,24 @@ from aaiclick.versions.upgrade_path import UpgradePath
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """The steps, in the order in which they are carried out.
-
-    ``forms`` are the canonical forms of declared objects, as far as they were worked out. ``targets`` are the new
-    forms of tables that differ.
-    """
+    """What was planned."""
 
     steps: tuple[Step, ...]
+    """The steps, in the order in which they are carried out."""
     notes: tuple[str, ...]
+    """Sentences for people."""
     forms: Mapping[str, Form]
+    """Canonical forms of declared objects, as far as they were worked out."""
     targets: Mapping[str, TableForm] = field(default_factory=dict[str, TableForm])
+    """The new forms of tables that differ."""
+    readers: frozenset[tuple[str, str, str]] | None = None
+    """Everything that was looked at because it may read or feed these: database, name, UUID; None: nothing was."""
+
+
+def seen_by_all(*looks: frozenset[tuple[str, str, str]] | None) -> frozenset[tuple[str, str, str]] | None:
+    """What all of these looks have seen; None where there was none. What one of them does not know has come since."""
+    seen = [each for each in looks if each is not None]
+    return frozenset.intersection(*seen) if seen else None
 
 
 def live_source(table: Table, catalog: Catalog, path: UpgradePath | None = None) -> LiveObject | None:

@@ -14,7 +14,7 @@ from aaiclick.plan.dependents.dictionaries import dictionary_steps
 from aaiclick.plan.dependents.lossless_conversions import fits, only_trailing_zeros
 from aaiclick.plan.dependents.materialized_views import materialized_steps
 from aaiclick.plan.dependents.plain_views import broken_step, declared_query_note, plain_steps, taken_over_step
-from aaiclick.plan.dependents.read import read_dependents
+from aaiclick.plan.dependents.read import Reader, read_dependents
 from aaiclick.plan.dependents.table_functions import made_anew_behind
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import ReplaceWork
@@ -43,6 +43,8 @@ class DependentSteps:
     refuse the rename, so its check is turned off."""
     lookups: frozenset[Place] = frozenset()
     """The dictionaries, and the Join and Set tables, that give other values."""
+    readers: frozenset[Reader] | None = None
+    """What was looked at; None: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +77,10 @@ def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[S
     if not tables and not changed.queries and not changed.revalued:
         return DependentSteps()
     database = catalog.database
+    seen: set[Reader] = set()
     # Where no table changes only declared views can: only they are read.
     dependents = (
-        (yield from read_dependents(database, tables, changed.topology))
+        (yield from read_dependents(database, tables, changed.topology, seen))
         if tables or changed.revalued
         else (yield from read_views(database, changed.queries))
     )
@@ -118,6 +121,7 @@ def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[S
         tuple(dict.fromkeys(name for name in reversed(first) if name)),
         frozenset(unchecked),
         _lookups(catalog, dependents, changed.revalued),
+        frozenset(seen) if tables or changed.revalued else None,
     )
 
 

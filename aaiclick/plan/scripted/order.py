@@ -16,8 +16,9 @@ from dataclasses import replace
 from aaiclick.catalog.declared_tables import canonical_tables
 from aaiclick.catalog.forms import Catalog, TableForm
 from aaiclick.catalog.scratch import Scratch, with_scratch
-from aaiclick.plan.comparison.recorded import Planned, live_source, plain_views
+from aaiclick.plan.comparison.recorded import Planned, live_source, plain_views, seen_by_all
 from aaiclick.plan.declaration.renamed_views import RenamedViews, rename_views, views_to_rename
+from aaiclick.plan.dependents.read import Reader
 from aaiclick.plan.model import Step
 from aaiclick.plan.planner import plan_objects, plan_ttl_first
 from aaiclick.plan.rehearsal.cache import Rehearsed
@@ -31,6 +32,9 @@ from aaiclick.specs.tables import Table
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 from aaiclick.versions.history import ReleaseHistory
 from aaiclick.versions.upgrade_path import EVERY, PendingScript, UpgradePath
+
+_Seen = list[frozenset[Reader] | None]
+"""What was looked at for plans of single tables."""
 
 
 def plan_upgrade(
@@ -53,7 +57,8 @@ def _plan_scripts(schema: Schema, catalog: Catalog, path: UpgradePath, found: Re
     catalog = renamed.catalog
     # The catalogue is what the steps so far leave: each next part is planned over that, not over what is there now.
     # Tables first: the script was written for those of its own version.
-    steps, notes, catalog, path, blocked = yield from _expand(schema, catalog, path, found, first)
+    readers: _Seen = []
+    steps, notes, catalog, path, blocked = yield from _expand(schema, catalog, path, found, first, readers)
     # Views behind the tables that they read, and before the statements that read them.
     shown = yield from plan_script_views(schema, catalog, found, first, path.topology)
     steps, notes, catalog = [*steps, *shown.steps], [*notes, *shown.notes], shown.catalog
@@ -70,7 +75,8 @@ def _plan_scripts(schema: Schema, catalog: Catalog, path: UpgradePath, found: Re
         _plan_scripts(schema, following, rest, found) if rest.pending_scripts else plan_objects(schema, following, rest)
     )
     listed = tuple(dict.fromkeys((*notes, *moved.notes, *planned.notes)))
-    return Planned((*renamed.steps, *steps, *moved.steps, *planned.steps), listed, planned.forms, planned.targets)
+    ordered = (*renamed.steps, *steps, *moved.steps, *planned.steps)
+    return Planned(ordered, listed, planned.forms, planned.targets, seen_by_all(*readers, planned.readers))
 
 
 def _renamed_views(schema: Schema, catalog: Catalog, path: UpgradePath, first: PendingScript) -> Routine[RenamedViews]:
@@ -84,9 +90,10 @@ def _renamed_views(schema: Schema, catalog: Catalog, path: UpgradePath, first: P
 
 
 def _expand(
-    schema: Schema, catalog: Catalog, path: UpgradePath, found: ReleaseHistory, first: PendingScript
+    schema: Schema, catalog: Catalog, path: UpgradePath, found: ReleaseHistory, first: PendingScript, readers: _Seen
 ) -> Routine[tuple[list[Step], list[str], Catalog, UpgradePath, str]]:
-    """Bring every table that the script names, or a view that is made before it, to the form that they may rely on."""
+    """Bring every table that the script names, or a view that is made before it, to the form that they may rely on.
+    ``readers`` gets what was looked at for each."""
     steps: list[Step] = []
     notes: list[str] = []
     blocked = ""
@@ -129,6 +136,7 @@ def _expand(
                 changed_later=path.changed_later,
             ),
         )
+        readers.append(planned.readers)
         # A table may get steps before several scripts: the version keeps their ids apart.
         required = [replace(step, id=f"{step.id}@{first.version:04d}") for step in planned.steps if not step.optional]
         # What is left alone is said once, by the plan that follows the scripts.
