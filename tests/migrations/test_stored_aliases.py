@@ -30,6 +30,7 @@ STORED = {
     "MATERIALIZED": Column("al", "UInt16", materialized="f * 4"),
 }
 DOUBLED = Column("al", "UInt16", default="f * 2")
+GIVEN, OVER_GIVEN = Column("g", "UInt8", ephemeral="3"), Column("al", "UInt16", default="g + f")
 WAYS: dict[str, tuple[Way, str]] = {
     "changed before it is a DEFAULT": (
         [(BYTE, alias("f * 2")), (BYTE, alias("f * 3")), (BYTE, STORED["DEFAULT"])],
@@ -112,6 +113,22 @@ WAYS: dict[str, tuple[Way, str]] = {
     "stored, EPHEMERAL, and stored by two expressions": (
         [(BYTE, DOUBLED), (BYTE, Column("al", "UInt16", ephemeral="7")), (BYTE, DOUBLED), (BYTE, STORED["DEFAULT"])],
         "10",
+    ),
+    "new, over an EPHEMERAL column that is new, too": (
+        [(BYTE,), (BYTE, GIVEN, OVER_GIVEN), (SHORT, GIVEN, OVER_GIVEN)],
+        "8",
+    ),
+    "new, over an EPHEMERAL column that is there, by two expressions": (
+        [(BYTE, GIVEN), (BYTE, GIVEN, OVER_GIVEN), (BYTE, GIVEN, Column("al", "UInt16", default="g + f + 1"))],
+        "8",
+    ),
+    "new, over an EPHEMERAL column that gets another default": (
+        [(BYTE, GIVEN), (BYTE, GIVEN, OVER_GIVEN), (BYTE, Column("g", "UInt8", ephemeral="4"), OVER_GIVEN)],
+        "8",
+    ),
+    "new, over an EPHEMERAL column that reads another and goes": (
+        [(BYTE,), (BYTE, Column("g", "UInt16", ephemeral="f * 2"), OVER_GIVEN), (BYTE, STORED["plain"])],
+        "15",
     ),
 }
 

@@ -120,7 +120,7 @@ def with_aliases(
 ) -> dict[str, Cell]:
     """The columns with each ALIAS that computes something else in ``form``, or is MATERIALIZED from then on; with
     ``new`` also those that it added."""
-    after = dict(cells)
+    after, given = dict(cells), dict[str, Cell]()
     filled = change.rebuild.columns if change.rebuild is not None else ()
     former = {column.name: column for column in normal(before).columns}
     anew = aliases_anew(former, normal(form), filled)
@@ -135,13 +135,16 @@ def with_aliases(
     }
     # What is read by another reads less than that one.
     for column in sorted(form.columns, key=lambda each: len(read_through(each, form))) if new or anew else ():
+        if column.kind == "EPHEMERAL":
+            given[column.name] = _by_default(column, {**after, **given})
+            continue
         cell, old = after.get(column.name), former.get(column.name)
         if cell is not None and old is not None and _holds_it(cell, old, change):
             continue
         if column.name in anew and column.name in after:
-            after[column.name] = _computed_anew(after[column.name], column, after, change.label)
-        elif new and column.name not in after and column.kind != "EPHEMERAL":
-            after[column.name] = newly_added(column, after, change.label)
+            after[column.name] = _computed_anew(after[column.name], column, {**after, **given}, change.label)
+        elif new and column.name not in after:
+            after[column.name] = newly_added(column, {**after, **given}, change.label)
     return after
 
 
@@ -208,6 +211,23 @@ def unread_again(
             )
         found[name] = cell.text
     return found
+
+
+def with_ephemeral(cells: Mapping[str, Cell], form: TableForm) -> dict[str, Cell]:
+    """The columns, and the EPHEMERAL ones as what their defaults give: rows that are there read that."""
+    found = dict(cells)
+    for column in sorted(form.columns, key=lambda each: len(read_through(each, form))):
+        if column.kind == "EPHEMERAL":
+            found[column.name] = _by_default(column, found)
+    return found
+
+
+def _by_default(column: ColumnForm, cells: Mapping[str, Cell]) -> Cell:
+    """An EPHEMERAL column for rows that are there: nobody inserts a value of it, so its readers read its default."""
+    try:
+        return replace(newly_added(column, cells, ""), added=None)
+    except UnknownValueError:
+        return Cell(quote_name(column.name), column.type, sure=False)  # whoever reads it is told
 
 
 def as_converted(cells: Mapping[str, Cell], declared: TableForm) -> dict[str, Cell]:

@@ -27,6 +27,7 @@ from aaiclick.versions.jumps.cells import (
     unsure_of_type,
     what_it_reads,
     with_aliases,
+    with_ephemeral,
 )
 from aaiclick.versions.jumps.earlier_defaults import is_another, last_name, unknown_defaults
 from aaiclick.versions.version_changes import Composed, Drop, StoredAlias, VersionChange
@@ -123,7 +124,7 @@ def _begun_anew(
             # Where the last but one drops it only the last can make it anew: its default reads what is declared.
             known = as_declared_last(cells, declared) if change in changes[-2:] else cells
             try:
-                columns[name] = newly_added(column, known, change.label).text
+                columns[name] = newly_added(column, with_ephemeral(known, declared), change.label).text
             except UnknownValueError as error:
                 unknown = unknown or str(error)
     return problem or unknown
@@ -201,7 +202,7 @@ def _walked(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
             }
     made = any(cell.added is not None or cell.computed is not None for cell in cells.values())
     final = with_aliases(cells, known, changes[-1], declared) if made else cells
-    return _Walk(cells, final, earlier, conditions, dropped, unread, problem)
+    return _Walk(cells, with_ephemeral(final, declared), earlier, conditions, dropped, unread, problem)
 
 
 def _made_ephemeral(cells: Mapping[str, Cell], form: TableForm) -> list[str]:
