@@ -199,6 +199,20 @@ def test_a_function_finds_the_tables_of_its_version(aaiclick_client: Client) -> 
     assert found == {"a": 0, "c": 1}
 
 
+def test_a_view_into_a_freed_name_is_named_in_one_sentence(aaiclick_client: Client) -> None:
+    """Right after the CREATE it would write into the new table."""
+    engine = MergeTree(order_by=["id"])
+    source, target, aside = (Table(name, [ID], engine=engine) for name in ("source", "a", "c"))
+    view = MaterializedView("written", query="SELECT id FROM source", to="a")
+    ensure_schema(aaiclick_client, Schema("app", version=1, objects=[source, target, view]))
+    migration = Migration(version=2, renames={"a": "c"})
+    wanted = Schema("app", version=2, objects=[source, aside, target, view], migrations=[migration])
+    said = "it writes into a, which becomes c while a new table gets its name: let another version come between"
+    assert [step.blocked for step in plan_schema(aaiclick_client, wanted).steps if step.blocked] == [said]
+    with pytest.raises(BlockedError, match=f"written: {said}$"):
+        ensure_schema(aaiclick_client, wanted)
+
+
 def test_a_view_that_a_freed_name_sets_off_is_named(aaiclick_client: Client) -> None:
     """Right after the CREATE it would take the rows of the new table. A plain one may read both."""
     kept = Table("kept", [ID], engine=MergeTree(order_by=["id"]))

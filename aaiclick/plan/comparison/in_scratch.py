@@ -24,7 +24,7 @@ from aaiclick.plan.comparison.recorded import Planned, declared_views, differs, 
 from aaiclick.plan.declaration.new_lookups import behind_lookups, with_new_lookups
 from aaiclick.plan.dependents.buffer_distributed_columns import DROP
 from aaiclick.plan.dependents.buffer_merge_distributed import emptied_first
-from aaiclick.plan.dependents.declared_reads import set_off_by, with_their_sources
+from aaiclick.plan.dependents.declared_reads import set_off_by, with_their_sources, written_by
 from aaiclick.plan.dependents.dependent_steps import DependentSteps, PlannedChanges, in_order, plan_dependents, revalued
 from aaiclick.plan.dependents.dependents import Dependent
 from aaiclick.plan.dependents.dropped_first import droppable_views, dropped_first
@@ -140,6 +140,9 @@ def _plan_objects(compared: ToCompare, scratch: Scratch, notes: list[str]) -> Ro
     changed = yield from refreshed_again(changed, others, planned.queries, catalog, path.topology, notes)
     freed = given_up(tables)
     apart = _set_off_between(compared.created, freed, others, catalog)
+    # One sentence about each: what else blocks such a view is said of the new table under the name.
+    told = {step.object for step in apart}
+    changed = tuple(step for step in changed if not (step.blocked and step.object in told))
     first = (*compared.first.steps, *compared.created, *apart)
     listed = steps.names_made_free((*first, *changed, *optional, *compared.dropped), freed)
     listed = (yield from _taking_views(listed, moved, compared)) if moved else listed
@@ -202,18 +205,19 @@ def _set_off_between(
     items: Sequence[View | MaterializedView | Dictionary],
     catalog: Catalog,
 ) -> list[Step]:
-    """Blocks views over a table that gives its name to a new one: between the CREATE of that one and its own change
-    such a view would take the rows of the new one."""
+    """Blocks views over a table that gives its name to a new one, or into it: between the CREATE of that one and its
+    own change such a view would take the rows of the new one, or write into it."""
     again = {step.object for step in created} & freed.keys()
+    becomes = "{}, which becomes {} while a new table gets its name: let another version come between"
+    written = written_by(again, items, catalog)
+    said = {view: ("writes into what changes", f"it writes into {becomes}", name) for view, name in written.items()}
+    read = set_off_by(again, items, catalog)
+    said |= {
+        view: ("reads what changes", f"it is set off by inserts into {becomes}", name) for view, name in read.items()
+    }
     return [
-        steps.blocked_step(
-            f"{view}:reads",
-            view,
-            "reads what changes",
-            f"it is set off by inserts into {name}, which becomes {freed[name]} while a new table gets its "
-            "name: let another version come between",
-        )
-        for view, name in set_off_by(again, items, catalog).items()
+        steps.blocked_step(f"{view}:reads", view, change, why.format(name, freed[name]))
+        for view, (change, why, name) in said.items()
     ]
 
 

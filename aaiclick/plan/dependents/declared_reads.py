@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import TypeAlias
 
 from aaiclick.catalog.forms import Catalog, ViewForm
+from aaiclick.catalog.render import target_parts
 from aaiclick.catalog.view_sources import names_in_query
 from aaiclick.plan.dependents.dictionaries import clickhouse_source
 from aaiclick.plan.model import Step
@@ -45,6 +46,18 @@ def set_off_by(names: Collection[str], items: Sequence[Declared], catalog: Catal
         follows = isinstance(form, ViewForm) and form.materialized and not form.refresh
         if isinstance(form, ViewForm) and follows and (read := sorted(_tables(form.query) & set(names))):
             found[item.name] = read[0]
+    return found
+
+
+def written_by(names: Collection[str], items: Sequence[Declared], catalog: Catalog) -> dict[str, str]:
+    """The declared materialized views that are there, and that write into one of these tables, each with its table."""
+    found: dict[str, str] = {}
+    for item in items:
+        live = catalog.get(item.name)
+        if live is not None and isinstance(live.form, ViewForm) and live.form.materialized and live.form.to:
+            database, name = target_parts(live.form.to)
+            if name in names and database in (None, catalog.database):
+                found[item.name] = name
     return found
 
 
