@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from aaiclick.errors import MigrationError
-
 
 def applicable(renames: Mapping[str, str], present: Collection[str]) -> tuple[tuple[str, str], ...]:
     """The renames (old -> new) that still have to be made, in a safe order: with ``b -> c`` and ``a -> b``, ``b`` is
@@ -89,14 +87,10 @@ def table_and_column(what: str, tables: Collection[str]) -> tuple[str, str]:
     return table, what.removeprefix(f"{table}.")
 
 
-def require_no_swap(table: str, renames: Mapping[str, str]) -> None:
-    """Raises ``MigrationError`` where columns swap names."""
+def swap_problem(swapped: Collection[str]) -> str:
+    """Why columns that swap names over several versions are not renamed; '' where there are none."""
     # The engine refuses to rename two columns to each other in one ALTER (error 48), and by way of a third name a run
     # that is killed in between could not tell how far it came.
-    swapped = circle(renames)
-    if swapped:
-        raise MigrationError(
-            table,
-            f"columns {', '.join(swapped)} swap names on the way: migrate version by version, or fill them in a "
-            "Rebuild",
-        )
+    if not swapped:
+        return ""
+    return f"columns {', '.join(swapped)} swap names on the way: migrate version by version, or fill them in a Rebuild"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import TableForm
 from aaiclick.diff.renamed_columns import renamed_form
-from aaiclick.specs.renames import applicable, require_no_swap, with_leaves
+from aaiclick.specs.renames import applicable, circle, swap_problem, with_leaves
 from aaiclick.sql.quoting import quote_name, quote_string
 from aaiclick.versions.jumps.cells import (
     Cell,
@@ -34,10 +34,7 @@ from aaiclick.versions.version_changes import Composed, Drop, StoredAlias, Versi
 
 
 def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableForm) -> Composed:
-    """The changes (oldest first) as one step from ``live`` to ``declared``.
-
-    Raises ``MigrationError`` where columns swap names on the way.
-    """
+    """The changes (oldest first) as one step from ``live`` to ``declared``."""
     # The last one counts: whatever versions before it filled goes with the table.
     emptied = next((change for change in reversed(changes) if change.gone), None)
     if emptied is not None:
@@ -64,7 +61,11 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
     filled = {*aliases, *(_filled(cells, live, declared, copied=bool(rebuilds or defaults or aliases)))}
     columns = {**{name: cell.text for name, cell in cells.items() if name in filled}, **becomes}
     problem = _begun_anew(again, columns, renames, cells, changes, declared) or problem
-    require_no_swap(declared.name, renames)
+    swapped = _swapped(renames)
+    problem = problem or swap_problem(swapped)
+    # Asked for as a copy, so that there is a step to block: by its names alone the table may be as it is declared.
+    rebuilds = tuple(change for change in changes if change in rebuilds or (swapped and change.renames))
+    renames = {old: new for old, new in renames.items() if old not in swapped}
     back: Mapping[str, str] = {}
     try:
         back = _rollback_columns(live, changes, declared)
@@ -234,6 +235,16 @@ def _moved(walk: _Walk, declared: TableForm) -> dict[str, str]:
         if cell.origin not in ("", name) and (taken or declared.column(name) is not None):
             renames[cell.origin] = name
     return renames
+
+
+def _swapped(renames: Mapping[str, str]) -> tuple[str, ...]:
+    """The columns that swap names."""
+    left = dict(renames)
+    found: tuple[str, ...] = ()
+    while names := circle(left):
+        found += names
+        left = {old: new for old, new in left.items() if old not in names}
+    return found
 
 
 def _again(name: str, cells: Mapping[str, Cell], live: TableForm, declared: TableForm) -> bool:
