@@ -124,6 +124,12 @@ class Schema(Spec):
                 )
         if isinstance(self.migrations, list):
             self._check_migrations(self.migrations)
+        elif self.migrations is not None and not _is_package_name(self.migrations):
+            raise SpecError(
+                name,
+                f"migrations={self.migrations!r} is no name of a package: write it as in an import, such as "
+                "'app.migrations' for the folder app/migrations",
+            )
         names = [variable.name for variable in self.variables]
         for variable in names:
             if names.count(variable) > 1:
@@ -312,6 +318,11 @@ class Schema(Spec):
     def version_label(self) -> str:
         """``v5``, or ``development`` without a version."""
         return f"v{self.version}" if self.version is not None else "development"
+
+
+def _is_package_name(text: str) -> bool:
+    """Whether an absolute import could name it. Hyphens are left alone: a folder with one can be imported by name."""
+    return all(text.split(".")) and not set(text) & set("/\\") and not text.isspace()
 
 
 def _known(item: AnyObject, environment: Mapping[str, str]) -> AnyObject:

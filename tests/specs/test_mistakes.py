@@ -188,3 +188,12 @@ def test_two_objects_of_one_name_are_both_named() -> None:
     ):
         with pytest.raises(SpecError, match=f"a: {said}"):
             Schema("a", objects=[table, other])
+
+
+@pytest.mark.parametrize(
+    "path", ["/srv/app/migrations", "./migrations", "app/migrations", "C:\\app", ".migrations", ""]
+)
+def test_migrations_are_named_as_a_package(path: str) -> None:
+    with pytest.raises(SpecError, match=r"a: migrations=.* is no name of a package: .*'app.migrations' for the folder"):
+        Schema("a", migrations=path)
+    assert Schema("a", migrations="app.migrations").migrations == "app.migrations"
