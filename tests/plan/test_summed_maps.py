@@ -110,3 +110,29 @@ def test_what_a_dropped_leaf_makes_of_the_others_is_said(aaiclick_client: Client
     migrate(aaiclick_client, wanted, "drop-column t.nMap.k")
     aaiclick_client.command("OPTIMIZE TABLE t FINAL")
     assert rows(aaiclick_client, "SELECT * FROM t") == [(1, [1, 5], [1, 1])]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "values", "asked"),
+    [
+        ("UInt16", "UInt8", "12", False),
+        ("UInt16", "String", "12", False),
+        ("Date", "Date32", "12", False),
+        ("Int32", "Date", "12", False),
+        ("DateTime('UTC')", "Date", "12", True),
+    ],
+)
+def test_a_key_of_another_type_is_asked_for_where_rows_hold_other_keys(
+    aaiclick_client: Client, old: str, new: str, values: str, asked: bool
+) -> None:
+    client = aaiclick_client
+    migrate(client, schema(table(("k", f"Array({old})"), ("v", "Array(UInt64)"))))
+    client.command("SYSTEM STOP MERGES t")
+    for value in values:
+        client.command(f"INSERT INTO t VALUES (1, [{value}], [5])")
+    client.command("SYSTEM START MERGES t")
+    plan = plan_schema(client, schema(table(("k", f"Array({new})"), ("v", "Array(UInt64)"))))
+    said = [each.message for each in plan.required[0].hazards if "merges" in each.message]
+    assert len(said) == asked
+    if asked:
+        assert "with its new type they add up otherwise what the rows hold: 2 keys of the map become 1" in said[0]

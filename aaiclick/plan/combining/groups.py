@@ -21,7 +21,7 @@ from aaiclick.diff.summed_maps import maps_otherwise
 from aaiclick.diff.target import live_column
 from aaiclick.plan.combining.key_columns import combined_otherwise
 from aaiclick.plan.combining.looks import Combined, finding, look_for_plan, merge_look, rows_by, template
-from aaiclick.plan.combining.map_keys import maps_combined
+from aaiclick.plan.combining.map_keys import maps_combined, retyped_keys
 from aaiclick.plan.combining.partition_order import reordered_partitions
 from aaiclick.plan.combining.refilled import refilled, refills
 from aaiclick.plan.operations import MergeFinding, MergeLook
@@ -84,7 +84,7 @@ def _roles(diff: TableDiff) -> tuple[Hazard, ...]:
     found: list[Hazard] = []
     pairs = [(live_column(live, diff.target.renames, new.name), new) for new in wanted.columns]
     names = {new.name: old.name for old, new in pairs if old is not None}
-    leaves = maps_otherwise(live, wanted, names)
+    leaves = {*maps_otherwise(live, wanted, names), *retyped_keys(diff)}
     for old, new in pairs:
         if new.name not in leaves and old is not None and old.stored and new.stored:
             same = old.type == new.type and old.name == new.name

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from aaiclick.diff.hazards import Hazard
+from aaiclick.diff.merging import altered
 from aaiclick.diff.summed_maps import map_keys, maps_otherwise
 from aaiclick.diff.target import live_column
-from aaiclick.plan.combining.looks import Combined, finding, look_for_plan, merge_look, rows_by, template
+from aaiclick.plan.combining.looks import Combined, LookResult, finding, look_for_plan, merge_look, rows_by, template
 from aaiclick.plan.operations import MergeFinding, MergeLook
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.printable import count_text
@@ -46,20 +47,45 @@ def maps_combined(
     for name in sorted({leaf.partition(".")[0] for leaf in said} | then.keys()):
         each = _Map(name, now.get(name, ()), then.get(name, ()))
         leaves = {leaf: words for leaf, words in said.items() if leaf.partition(".")[0] == name}
-        new = _computed(diff, each)
-        if not leaves and not new:
+        others = (
+            *(_of_new(diff, leaf) for leaf in _computed(diff, each)[:1] if not leaves),
+            *(_of_retyped(diff, leaf) for leaf in each.then if leaf in retyped_keys(diff)),
+        )
+        if not leaves and not others:
             continue
         counts: Sequence[int] | None = None
         if each.now and each.then:
-            look = partial(_look, diff, each, new, sort_key, new_key)
+            look = partial(_look, diff, each, others, sort_key, new_key)
             looked = yield from look_for_plan(diff, data_name, look)
             counts = looked.counts
-            if not leaves:  # nobody changes a key that is there: only the rows that are there decide
-                found = found.plus(looked.combined or Combined((_of_new(diff, new[0], ""),)))
-                continue
-        if diff.live.rows:
+            # What is a key stays one: only the rows that are there decide.
+            found = found.plus(_counted(others, looked))
+        if leaves and diff.live.rows:
             found = found.plus(Combined(_of_leaves(diff, leaves, counts)))
     return found
+
+
+def retyped_keys(diff: TableDiff) -> frozenset[str]:
+    """Leaves that are a key of their map before and after, and get another type."""
+    live, wanted = diff.form, diff.target.form
+    now, then = ({leaf for keys in map_keys(form).values() for leaf in keys} for form in (live, wanted))
+    pairs = [(live_column(live, diff.target.renames, new.name), new) for new in wanted.columns if new.name in then]
+    return frozenset(
+        new.name for old, new in pairs if old is not None and old.name in now and altered(live, wanted, old, new)
+    )
+
+
+def _counted(others: Sequence[Hazard], looked: LookResult) -> Combined:
+    """What the counts say of leaves, each of which has to be allowed by name; without counts all of them."""
+    if not others:
+        return Combined()
+    if looked.combined is None:
+        return Combined(tuple(others))
+    if not looked.combined.hazards:
+        return looked.combined
+    assert looked.counts is not None
+    become = f": {looked.counts[_NOW]:,} keys of the map become {looked.counts[_THEN]:,}"
+    return Combined(tuple(replace(each, message=f"{each.message}{become}") for each in others))
 
 
 def _of_leaves(diff: TableDiff, leaves: Mapping[str, str], counts: Sequence[int] | None) -> tuple[Hazard, ...]:
@@ -78,10 +104,16 @@ def _of_leaves(diff: TableDiff, leaves: Mapping[str, str], counts: Sequence[int]
     )
 
 
-def _of_new(diff: TableDiff, leaf: str, counted: str) -> Hazard:
+def _of_new(diff: TableDiff, leaf: str) -> Hazard:
     said = f"merges take {leaf} for a key of its map, and with its default they add up otherwise what the rows hold"
     table = diff.live.name
-    return Hazard("changes-values", f"{template(f'{table}: {said}')}{counted}", f"add-column {table}.{leaf}")
+    return Hazard("changes-values", f"{table}: {said}", f"add-column {table}.{leaf}")
+
+
+def _of_retyped(diff: TableDiff, leaf: str) -> Hazard:
+    said = f"merges take {leaf} for a key of its map, and with its new type they add up otherwise what the rows hold"
+    table = diff.live.name
+    return Hazard("changes-values", f"{table}: {said}", f"retype {table}.{leaf}")
 
 
 def _computed(diff: TableDiff, each: _Map) -> tuple[str, ...]:
@@ -98,7 +130,7 @@ def _computed(diff: TableDiff, each: _Map) -> tuple[str, ...]:
 
 
 def _look(
-    diff: TableDiff, each: _Map, new: Sequence[str], sort_key: Sequence[str], new_key: Sequence[str], table: str
+    diff: TableDiff, each: _Map, others: Sequence[Hazard], sort_key: Sequence[str], new_key: Sequence[str], table: str
 ) -> MergeLook:
     """Counts of different keys of the map within a sort key: how many come together, come apart, are now, and then."""
     old = {f"{_KEY}{place}": quote_name(leaf) for place, leaf in enumerate(each.now)}
@@ -109,9 +141,9 @@ def _look(
     sides = ([_KEY], [*old]), ([key], then), ([_KEY, key], [*old, *then])
     now, later, both = (_different(keys, arrays) for keys, arrays in sides)
     findings: tuple[MergeFinding, ...] = ()
-    if new:
-        counted = f": {{{_NOW}:,}} keys of the map become {{{_THEN}:,}}"
-        findings = tuple(finding((place,), _of_new(diff, new[0], counted)) for place in (_TOGETHER, _APART))
+    if others:
+        said = f"{template(others[0].message)}: {{{_NOW}:,}} keys of the map become {{{_THEN}:,}}"
+        findings = tuple(finding((place,), replace(others[0], message=said)) for place in (_TOGETHER, _APART))
     return merge_look((f"{both} - {later}", f"{both} - {now}", now, later), rows, findings)
 
 
