@@ -216,9 +216,9 @@ def unread_again(
 def with_ephemeral(cells: Mapping[str, Cell], form: TableForm) -> dict[str, Cell]:
     """The columns, and the EPHEMERAL ones as what their defaults give: rows that are there read that."""
     found = dict(cells)
-    for column in sorted(form.columns, key=lambda each: len(read_through(each, form))):
-        if column.kind == "EPHEMERAL":
-            found[column.name] = _by_default(column, found)
+    given = [column for column in form.columns if column.kind == "EPHEMERAL"]
+    for column in sorted(given, key=lambda each: len(read_through(each, form))):
+        found[column.name] = _by_default(column, found)
     return found
 
 
