@@ -175,6 +175,8 @@ EVERY: dict[str, int] = {
     "tests/plan/test_views_altered.py::test_a_view_follows_a_renamed_column": 4,
     "tests/plan/test_views_altered.py::test_a_view_is_altered_and_its_types_follow": 16,
     "tests/plan/test_views_over_merge.py::test_they_show_what_the_table_has": 3,
+    "tests/reliability/test_altered_meanwhile.py::test_an_alter_during_a_copy_ends_it": 11,
+    "tests/reliability/test_altered_meanwhile.py::test_an_alter_in_the_moment_of_the_exchange_keeps_the_old_table": 7,
     "tests/reliability/test_away_sources.py::test_the_source_of_a_view": 9,
     "tests/reliability/test_belated.py::test_an_exchange_that_comes_while_its_table_is_dropped_takes_no_rows_along": 2,
     "tests/reliability/test_belated.py::test_an_exchange_that_happened_is_known_whatever_came_of_the_run": 2,

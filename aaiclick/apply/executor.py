@@ -19,6 +19,7 @@ from aaiclick.apply.rebuild.resume import keep_wanted
 from aaiclick.apply.replace import apply_replace
 from aaiclick.apply.run import ApplyOptions, Done, Site, StepOutcome, on_all_hosts
 from aaiclick.apply.script import apply_sql
+from aaiclick.catalog.forms import LiveObject
 from aaiclick.clickhouse.merges import start_merges_of
 from aaiclick.clickhouse.shared.bookkeeping import KEEPER_ADVICE, WITHOUT_KEEPER
 from aaiclick.clickhouse.statements import system_merges
@@ -89,7 +90,7 @@ def apply_steps(
                 step = yield from enter_begun(chosen.entries, step)
             done = yield from _carried_out(step.work, Site(database, nonce, chosen))
             # It was looked at before this step, and what this one has done may be of matter to the next.
-            chosen = replace(chosen, looked=None)
+            chosen = replace(chosen, looked=None, planned=_not_changed(chosen, step))
             seconds = (yield from clock()) - begun
             if chosen.entries is not None:
                 yield from enter_done(chosen.entries, step)
@@ -107,6 +108,14 @@ def apply_steps(
         yield Emit(StepDone(index, len(plan_steps), step.object, step.strategy, done.rows, seconds))
         outcomes.append(StepOutcome(step.id, step.object, step.strategy, done.rows, seconds, done.kept, done.notes))
     return tuple(outcomes)
+
+
+def _not_changed(options: ApplyOptions, step: Step) -> dict[str, LiveObject]:
+    """What is still as the plan found it behind a step."""
+    if step.work.kind in ("sql", "callable"):
+        return {}
+    about = {step.object, getattr(step.work, "table", "")}
+    return {name: live for name, live in options.planned.items() if name not in about}
 
 
 def _carried_out(work: Work, site: Site) -> Routine[Done]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from aaiclick.catalog.forms import LiveObject
 from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.plan.operations import CallableWork, SqlWork
 from aaiclick.routine import Routine
@@ -76,6 +77,8 @@ class ApplyOptions:
     """The declared named collections, whose values stand in what is sent."""
     reach: Reach | None = None
     """The hosts that statements are sent to; None: the one that is connected to."""
+    planned: Mapping[str, LiveObject] = field(default_factory=dict[str, LiveObject])
+    """Tables as the plan found them, but for those that an earlier step was about."""
     looked: CheckedReplicas | None = None
     """What was looked at of all hosts for the first step, just before it; None: nothing."""
 

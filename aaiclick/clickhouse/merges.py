@@ -50,8 +50,8 @@ def saved_settings(table: Physical) -> Settings:
     return tuple((name, found.get(name, "")) for name, _ in MERGES_STOPPED)
 
 
-def stop_merges(table: Physical, seconds: float = 600.0) -> Routine[None]:
-    """Stop merges, and wait at most ``seconds`` for those that run.
+def stop_merges(table: Physical, seconds: float = 600.0) -> Routine[Physical]:
+    """Stop merges, and wait at most ``seconds`` for those that run; the table as it was when they had been stopped.
 
     Raises ApplyError where one still runs then, and where the name holds another table by now.
     """
@@ -63,7 +63,7 @@ def stop_merges(table: Physical, seconds: float = 600.0) -> Routine[None]:
     if there is None or there.uuid != table.uuid:
         # SYSTEM takes a name, so it stopped the merges of the table that has the name now.
         yield from system_merges(table.database, table.name, "START MERGES")
-        yield from require_table(table.database, table.name, table.uuid)
+        there = yield from require_table(table.database, table.name, table.uuid)
     # A merge that runs is told to stop, which takes it a moment. Until then it may still put its part in place.
     wait = Wait(_POLL, _LONGEST_POLL)
     while (yield from _merging(table)):
@@ -73,6 +73,7 @@ def stop_merges(table: Physical, seconds: float = 600.0) -> Routine[None]:
                 "when it has ended"
             )
         wait = yield from rest(wait, f"a merge of {table.name} to end")
+    return there
 
 
 def restart_merges(database: str, uuid: str, saved: Settings) -> Routine[bool]:

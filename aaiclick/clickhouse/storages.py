@@ -16,7 +16,7 @@ from aaiclick.catalog.read import NIL_UUID, real_uuid
 from aaiclick.clickhouse.names import GUARD, PROBE_PREFIX, probe_table
 from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.clickhouse.statements import CREATE, ask, ddl, drop_table, send
-from aaiclick.clickhouse.tables import CONSTRAINED, Physical, physical
+from aaiclick.clickhouse.tables import Physical, physical
 from aaiclick.error_codes import BAD_ARGUMENTS, NOT_ENOUGH_SPACE, TABLE_ALREADY_EXISTS, UNKNOWN_TABLE
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.routine import Command, Nonce, Query, Routine, number, text
@@ -45,11 +45,11 @@ def storage(database: str, uuid: str) -> Routine[Physical | None]:
         return None
     rows = yield from ask(
         "SELECT database, name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment, "
-        f"{CONSTRAINED} FROM system.tables WHERE {_BY_UUID}"
+        f"create_table_query FROM system.tables WHERE {_BY_UUID}"
         " ORDER BY database = unhex({db:String}) DESC LIMIT 1",
         {"uuid": uuid, "db": hexed(database)},
     )
-    for place, name, own, paths, engine, definition, comment, constrained in rows:
+    for place, name, own, paths, engine, definition, comment, created in rows:
         return Physical(
             text(place),
             text(name),
@@ -57,7 +57,7 @@ def storage(database: str, uuid: str) -> Routine[Physical | None]:
             text(engine),
             text(definition),
             text(comment),
-            bool(number(constrained)),
+            text(created),
         )
     return None
 

@@ -14,7 +14,7 @@ from aaiclick.clickhouse.features import is_fenced
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT
 from aaiclick.clickhouse.statements import ask
 from aaiclick.errors import ApplyError
-from aaiclick.routine import Routine, number, text
+from aaiclick.routine import Routine, text
 from aaiclick.sql.hex_text import hexed
 
 CONSTRAINED = f"toUInt64(position(create_table_query, 'CONSTRAINT {FENCE_CONSTRAINT} CHECK ') > 0)"
@@ -40,13 +40,18 @@ class Physical:
     """Engine clause with its settings; '' where it was not read."""
     comment: str = ""
     """Comment of the table; '' for none."""
-    constrained: bool = False
-    """True while a constraint refuses writers: the fence of servers that have no setting for it."""
+    created: str = ""
+    """The server's CREATE text; '' where it was not read, or the server shows none."""
 
     @property
     def merge_tree(self) -> bool:
         """True for the MergeTree family."""
         return self.engine.endswith("MergeTree")
+
+    @property
+    def constrained(self) -> bool:
+        """True while a constraint refuses writers: the fence of servers that have no setting for it."""
+        return f"CONSTRAINT {FENCE_CONSTRAINT} CHECK " in self.created
 
     @property
     def fenced(self) -> bool:
@@ -88,12 +93,12 @@ def physicals(database: str, names: Sequence[str]) -> Routine[dict[str, Physical
     listed = ", ".join(f"unhex({{{key}:String}})" for key in wanted)
     rows = yield from ask(
         "SELECT name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment, "
-        f"{CONSTRAINED} FROM system.tables"
+        "create_table_query FROM system.tables"
         f" WHERE database = unhex({{db:String}}) AND name IN ({listed})",
         {"db": hexed(database), **wanted},
     )
     found: dict[str, Physical] = {}
-    for name, uuid, paths, engine, definition, comment, constrained in rows:
+    for name, uuid, paths, engine, definition, comment, created in rows:
         found[text(name)] = Physical(
             database,
             text(name),
@@ -101,7 +106,7 @@ def physicals(database: str, names: Sequence[str]) -> Routine[dict[str, Physical
             text(engine),
             text(definition),
             text(comment),
-            bool(number(constrained)),
+            text(created),
         )
     return found
 

@@ -185,7 +185,8 @@ def _options(site: Execution, planned: PlannedMigration, entries: StepEntries) -
         return new_readers(site.database, table, known or (), own, found.topology)
 
     new = readers if known is not None else None
-    return replace(site.options, entries=entries, runner=runner, collections=collections, new_readers=new)
+    chosen = replace(site.options, entries=entries, runner=runner, collections=collections, new_readers=new)
+    return replace(chosen, planned=found.catalog.objects)
 
 
 def _gate_again(gate: Gate, planned: PlannedMigration, done: tuple[str, ...]) -> GateDecision:

@@ -7,13 +7,16 @@ itself: the next run can finish the swap without a plan. A comment is replaced a
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from aaiclick.catalog.forms import Settings
-from aaiclick.clickhouse.features import FENCE
-from aaiclick.clickhouse.merges import saved_settings
-from aaiclick.clickhouse.names import PREFIX, mark_table, shadow_table
+from aaiclick.catalog.forms import Settings, TableForm
+from aaiclick.catalog.parse.create import split_create
+from aaiclick.catalog.render import column_form_sql, index_form_sql, settings_sql
+from aaiclick.clickhouse.features import FENCE, NUMBERS
+from aaiclick.clickhouse.merges import MERGES_STOPPED, saved_settings
+from aaiclick.clickhouse.names import FENCE_CONSTRAINT, GUARD, PREFIX, mark_table, shadow_table
 from aaiclick.clickhouse.refreshable_views import running_refreshes, stop_refreshes
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import Physical, physical, require_table
@@ -87,6 +90,8 @@ class Mark:
     """Refreshable views that are stopped as long as the mark is there."""
     closing: bool = False
     """Materialized views read the table, so the new one refuses writers across the exchange."""
+    defined: str = ""
+    """What the definition of the source was when the copy began (``definition_of``); '' where nobody looked."""
     own: str = ""
     """UUID of the mark itself: a mark that has another one came with a backup. '' where it has none, or from a run that
     did not come so far."""
@@ -96,7 +101,7 @@ class Mark:
 
 
 # Whoever finds a mark goes on from an exchange that may have happened, or plans anew: nothing is counted once more.
-COMMENT = CommentFormat(Mark, frozenset({"own"}), frozenset({"looks"}))
+COMMENT = CommentFormat(Mark, frozenset({"own", "defined"}), frozenset({"looks"}))
 
 
 def new_mark(work: RebuildWork | AttachWork, source: Physical, nonce: str, keep_old_seconds: int) -> Mark:
@@ -104,7 +109,8 @@ def new_mark(work: RebuildWork | AttachWork, source: Physical, nonce: str, keep_
     # All names carry the nonce of this run: no run takes what another one has made for its own.
     name = mark_table(nonce, work.table)
     shadow = shadow_table(nonce, work.table)
-    return Mark(name, nonce, work.table, source.uuid, work, saved_settings(source), shadow, keep_old_seconds)
+    saved, defined = saved_settings(source), definition_of(source)
+    return Mark(name, nonce, work.table, source.uuid, work, saved, shadow, keep_old_seconds, defined=defined)
 
 
 def write_mark(database: str, mark: Mark) -> Routine[Mark]:
@@ -145,7 +151,47 @@ def at_rest(database: str, mark: Mark, source: Physical) -> Routine[tuple[Mark, 
     there = yield from require_table(database, mark.table)
     if there.uuid == source.uuid:
         return mark, source
-    return (yield from update_mark(database, replace(mark, source=there.uuid, saved=saved_settings(there)))), there
+    mark = replace(mark, source=there.uuid, saved=saved_settings(there), defined=definition_of(there))
+    return (yield from update_mark(database, mark)), there
+
+
+def definition_of(table: Physical) -> str:
+    """A checksum for each kind of clause of a table's definition, but for what a run of this library sets while it
+    copies it; '' where the definition cannot be split into clauses."""
+    form = split_create(table.created, table.database)
+    return " ".join(f"{kind}={said}" for kind, said in _clauses(form).items()) if isinstance(form, TableForm) else ""
+
+
+def _clauses(form: TableForm) -> dict[str, str]:
+    # Whoever adds one of these by hand meanwhile cannot be told from the run itself.
+    ours = {FENCE, NUMBERS, *(name for name, _ in MERGES_STOPPED)}
+    clauses = {
+        "columns": [column_form_sql(column) for column in form.columns],
+        "indexes": [index_form_sql(index) for index in form.indexes],
+        "projections": [repr((each.name, each.body)) for each in form.projections],
+        "constraints": [
+            repr((each.name, each.kind, each.expression))
+            for each in form.constraints
+            if not each.name.startswith((GUARD, FENCE_CONSTRAINT))
+        ],
+        "keys": [form.engine, form.arguments, form.partition_by, form.primary_key, form.order_by, form.sample_by],
+        "TTL": [form.ttl],
+        "settings": [settings_sql((pair,)) for pair in sorted(form.settings) if pair[0] not in ours],
+        "comment": [form.comment],
+    }
+    return {
+        kind: hashlib.sha256(repr(texts).encode(errors="surrogatepass")).hexdigest()[:8]
+        for kind, texts in clauses.items()
+    }
+
+
+def kinds_altered(before: str, table: Physical, towards: TableForm | None = None) -> tuple[str, ...]:
+    """The kinds of clauses in which the definition of a table is no longer what ``definition_of`` said ``before``; none
+    where it cannot be told. ``towards``: without those in which our own ALTERs have brought it nearer to this form."""
+    then, now = (dict(each.split("=") for each in text.split()) for text in (before, definition_of(table)))
+    wanted = _clauses(towards) if towards is not None else then
+    # A release that knows another kind compares what both know.
+    return tuple(kind for kind, said in then.items() if now.get(kind, said) != said and wanted.get(kind, said) == said)
 
 
 def drop_mark(database: str, mark: Mark) -> Routine[None]:

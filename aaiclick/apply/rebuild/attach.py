@@ -17,7 +17,13 @@ from aaiclick.apply.rebuild.chunks import highest
 from aaiclick.apply.rebuild.concurrent_mutations import close_source, look_at_source
 from aaiclick.apply.rebuild.exchange import exchange, require_exchange
 from aaiclick.apply.rebuild.finish import Filler, finish
-from aaiclick.apply.rebuild.preconditions import require_rebuildable, require_resting_streams
+from aaiclick.apply.rebuild.preconditions import (
+    require_altered_by_us,
+    require_as_planned,
+    require_rebuildable,
+    require_resting_streams,
+    require_unaltered,
+)
 from aaiclick.apply.rebuild.rebuild import late_filler, make_job, undo_quietly
 from aaiclick.apply.rebuild.resume import settings_before
 from aaiclick.apply.rebuild.second_look import look_at_all, look_at_newer
@@ -48,6 +54,7 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
     scratch objects."""
     database, options = site.database, site.options
     source = yield from require_table(database, work.table)
+    require_as_planned(source, options)
     # Before the ALTERs: what the exchange would fail on is found while nothing has been changed.
     yield from require_rebuildable(source, work.form)
     yield from require_resting_streams(source, options)
@@ -61,12 +68,14 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
         database, work.table, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds
     )
     # Read again: its definition is the one that the ALTERs have left.
-    source = yield from require_table(database, work.table, source.uuid)
+    before, source = source, (yield from require_table(database, work.table, source.uuid))
+    require_altered_by_us(before, source, work)
     mark = yield from settings_before(database, new_mark(work, source, site.nonce, site.options.keep_old_seconds))
     mark = yield from write_mark(database, mark)
     try:
         mark, source = yield from at_rest(database, mark, source)
-        yield from stop_merges(source)
+        # Before the work of the copy: what was altered by now would end it at the exchange.
+        require_unaltered(mark, (yield from stop_merges(source)))
         mark, rows = yield from _filled(work, source, mark, site)
         mark = yield from at_exchange(database, replace(mark, phase="swap"))
         mark = yield from update_mark(database, mark)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from aaiclick.apply.rebuild.preconditions import require_unaltered
 from aaiclick.apply.rebuild.safe_drop import (
     BelatedError,
     drop_shadow,
@@ -60,8 +61,11 @@ def exchange(database: str, mark: Mark) -> Routine[None]:
     ``finish``. Raises ApplyError, StatementError.
     """
     # A second EXCHANGE would undo the first.
-    if (yield from exchanged(database, mark)):
+    found = yield from whereabouts(database, mark)
+    if found.exchanged:
         raise ApplyError(f"{mark.table}: its storage is the new one already")
+    # The last look before it: what is altered from here on is found on the old table behind it.
+    require_unaltered(mark, found.source)
     # The old table has its fence already. Both refuse writers while the server takes their views out of its register.
     if mark.closing:
         yield from close_shadow(database, mark)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from aaiclick.apply.rebuild.chunks import highest
+from aaiclick.apply.rebuild.preconditions import altered_behind
 from aaiclick.apply.rebuild.safe_drop import BelatedError, is_taken, rename_old_away
 from aaiclick.apply.rebuild.staging import move_into
 from aaiclick.apply.rebuild.views import open_shadow
@@ -74,13 +75,10 @@ def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Ro
             options.drain_seconds,
             "The new table is in place; their rows are brought across by the next run",
         )
-        reason = yield from _changed(mark, old, options)
+        reason = (yield from _changed(mark, old, options)) or altered_behind(mark, old)
         rows, mark, mixed = yield from _move_late_rows(database, mark, old, fill)
         reason = mixed or reason
-    notes: tuple[str, ...] = ()
-    if reason:
-        notes = (f"{mark.table}: {reason}. The old table is kept until somebody has looked at it",)
-        yield Emit(Note(notes[0], "warning"))
+    notes = yield from _noted(mark, reason)
     yield from start_merges_of(database, mark.table, mark.shadow)
     kept = ""
     if mark.keep_old_seconds or reason or old.name.startswith(KEPT_PREFIX):
@@ -93,13 +91,22 @@ def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Ro
         old = yield from rename_old_away(database, mark, old)
         more, mark, mixed = yield from _move_late_rows(database, mark, old, fill)
         rows += more
-        if mixed:
-            kept = yield from keep(mark, old, mixed)
+        # What was sent before the exchange may have come to the table behind the look at it.
+        if reason := mixed or altered_behind(mark, old):
+            kept = yield from keep(mark, old, reason)
+            notes = yield from _noted(mark, reason)
         else:
             yield from drop_table(database, old.name)
     yield from release_copies(database, mark.since, mark.saved)
     yield from _end(database, mark)
     return Finished(rows, kept, notes)
+
+
+def _noted(mark: Mark, reason: str) -> Routine[tuple[str, ...]]:
+    notes = (f"{mark.table}: {reason}. The old table is kept until somebody has looked at it",) if reason else ()
+    for note in notes:
+        yield Emit(Note(note, "warning"))
+    return notes
 
 
 def _move_late_rows(database: str, mark: Mark, old: Physical, fill: Filler) -> Routine[tuple[int, Mark, str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.forms import TableForm
 from aaiclick.clickhouse.background_inserts import BackgroundInserts, find_background_inserts
@@ -9,8 +11,11 @@ from aaiclick.clickhouse.features import FENCE
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.errors import ApplyError
+from aaiclick.plan.operations import AttachWork
 from aaiclick.routine import Routine, text
 from aaiclick.sql.hex_text import hexed
+from aaiclick.state.kept_tables import parse_kept
+from aaiclick.state.rebuild_mark import Mark, definition_of, kinds_altered
 
 
 def require_rebuildable(source: Physical, form: TableForm) -> Routine[None]:
@@ -43,6 +48,49 @@ def require_rebuildable(source: Physical, form: TableForm) -> Routine[None]:
         raise ApplyError(
             f"{source.name}: a column is called {text(rows[0][0])}, which hides the part a row is in. Rename it first"
         )
+
+
+def require_as_planned(source: Physical, options: ApplyOptions) -> None:
+    """Raise ApplyError where somebody has altered the table since it was read for the plan."""
+    live = options.planned.get(source.name)
+    if live is None or live.uuid != source.uuid:
+        return
+    found = Physical(live.database, live.name, live.uuid, live.engine, created=live.text)
+    _refuse(source.name, kinds_altered(definition_of(found), source), "since this was planned")
+
+
+def require_altered_by_us(before: Physical, source: Physical, work: AttachWork) -> None:
+    """The same where our own ALTERs have come in between: of clauses in which they change nothing."""
+    towards = work.form if work.alters else None
+    _refuse(source.name, kinds_altered(definition_of(before), source, towards), "while its parts were to be taken over")
+
+
+def require_unaltered(mark: Mark, source: Physical | None) -> None:
+    """Raise ApplyError where somebody has altered the table since its copy began: the new one does not show it, nor has
+    it values of a column that was added."""
+    if source is not None:
+        _refuse(mark.table, kinds_altered(mark.defined, source), "while it was copied")
+
+
+def altered_behind(mark: Mark, old: Physical) -> str:
+    """What was altered of the old table in the moment of the exchange, as a reason to keep it; '' for nothing."""
+    # Killed between the comment of a kept table and its name, it has ours.
+    ours = parse_kept(old.comment) is not None
+    kinds = tuple(kind for kind in kinds_altered(mark.defined, old) if not (ours and kind == "comment"))
+    what = f"{_named(kinds)} altered on the old table in the moment of the exchange, which the new table does not show"
+    return what if kinds else ""
+
+
+def _refuse(name: str, kinds: Sequence[str], when: str) -> None:
+    if kinds:
+        raise ApplyError(
+            f"{name}: its {_named(kinds)} altered by somebody else {when}. Nothing was exchanged, and the table is as "
+            "that ALTER left it. Run again: the next start plans anew"
+        )
+
+
+def _named(kinds: Sequence[str]) -> str:
+    return f"{' and '.join(kinds)} {'was' if kinds in (('TTL',), ('comment',)) else 'were'}"
 
 
 def require_resting_streams(source: Physical, options: ApplyOptions) -> Routine[None]:

@@ -25,7 +25,12 @@ from aaiclick.apply.rebuild.concurrent_mutations import run_sent
 from aaiclick.apply.rebuild.copy_chunk import Job, SourceChanged, changes, fill
 from aaiclick.apply.rebuild.exchange import exchange, require_exchange, undo_rebuild
 from aaiclick.apply.rebuild.finish import Filler, finish
-from aaiclick.apply.rebuild.preconditions import require_rebuildable, require_resting_streams
+from aaiclick.apply.rebuild.preconditions import (
+    require_as_planned,
+    require_rebuildable,
+    require_resting_streams,
+    require_unaltered,
+)
 from aaiclick.apply.rebuild.resume import earlier_marks, settings_before, take_over_chunks
 from aaiclick.apply.rebuild.shadow import make_shadow
 from aaiclick.apply.run import ApplyOptions, Done, Site
@@ -56,6 +61,7 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
     """
     database, options = site.database, site.options
     source = yield from require_table(database, work.table)
+    require_as_planned(source, options)
     earlier = yield from earlier_marks(source, options)
     # Whatever can refuse the copy is asked before there is a mark: until then nothing has to be undone.
     fenced = yield from preflight(work, source, options)
@@ -69,7 +75,8 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
     try:
         mark, source = yield from at_rest(database, mark, source)
         # A merge would make one part of a copied and an uncopied one, and nobody could tell their rows apart any more.
-        yield from stop_merges(source)
+        # Before the work of the copy: what was altered by now would end it at the exchange.
+        require_unaltered(mark, (yield from stop_merges(source)))
         # From here to the exchange no row can come in that the copy could not convert.
         yield from watch(source, work.guards, work.seen, options, partial(run_sent, source, options))
         mark, job, notes = yield from prepare(work, source, mark, site)

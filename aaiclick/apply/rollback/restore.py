@@ -14,6 +14,7 @@ from dataclasses import replace
 from aaiclick.apply.rebuild.catch_up import copy_parts, copy_until_complete
 from aaiclick.apply.rebuild.exchange import exchange
 from aaiclick.apply.rebuild.finish import finish
+from aaiclick.apply.rebuild.preconditions import require_unaltered
 from aaiclick.apply.rebuild.rebuild import late_filler, make_job, preflight, prepare, undo_quietly
 from aaiclick.apply.rebuild.resume import settings_before
 from aaiclick.apply.rollback.chain import came_before, kept_parts
@@ -52,7 +53,8 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
     mark = yield from write_mark(database, replace(mark, back=True, back_to=to))
     try:
         mark, source = yield from at_rest(database, mark, source)
-        yield from stop_merges(source)
+        # Before the work of the copy: what was altered by now would end it at the exchange.
+        require_unaltered(mark, (yield from stop_merges(source)))
         mark, job, notes = yield from prepare(work, source, mark, site)
         # What is counted must not collapse before it was.
         yield from system_merges(database, mark.shadow_name, "STOP MERGES")

@@ -93,14 +93,17 @@ def physicals(server: Server, given: Given, sql: str) -> Rows:
     database = bound(given, "db")
     wanted = {unhexed(value) for key, value in given.items() if key != "db"}
     return tuple(
-        (name, each.uuid, path(each), each.engine, each.engine_full, each.comment, 0)
+        (name, each.uuid, path(each), each.engine, each.engine_full, each.comment, each.definition(database, name))
         for name, each in those(server, database, wanted)
     )
 
 
 def storage(server: Server, given: Given, sql: str) -> Rows:
     return tuple(
-        (database, name, each.uuid, path(each), each.engine, each.engine_full, each.comment, 0)
+        (
+            *(database, name, each.uuid, path(each), each.engine, each.engine_full, each.comment),
+            each.definition(database, name),
+        )
         for database in server.databases
         for name, each in tables(server, database)
         if each.uuid == given["uuid"] and not name.startswith(PROBE_PREFIX)
@@ -277,11 +280,11 @@ ASKED: tuple[tuple[str, Asked], ...] = (
     ("SELECT 'server', version()", whole),
     ("SELECT 'server', '', '', '', '',", owned),
     (
-        "SELECT name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment, toUInt64(",
+        "SELECT name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment, create_t",
         physicals,
     ),
     (
-        "SELECT database, name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment, toUI",
+        "SELECT database, name, toString(uuid), arrayStringConcat(data_paths, ' '), engine, engine_full, comment, crea",
         storage,
     ),
     ("SELECT partition_id, min_block_number, max_block_number, level,", parts),
