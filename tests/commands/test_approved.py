@@ -110,7 +110,7 @@ def test_a_stale_plan_is_stale_whatever_the_policy(
         ("ALTER TABLE t ADD COLUMN surplus String", "t: other SQL is sent"),
         (
             "INSERT INTO t SELECT number, toString(number) FROM numbers(20000)",
-            "t: 20,100 rows, approved were 100",
+            "all 20,100 rows of t are copied; approved was: all 100 rows of t are copied",
         ),
     ],
 )
