@@ -23,6 +23,7 @@ CREATE TABLE {db}.t (id UInt64, d Nullable(UInt64), v Variant(String, UInt64, Da
 --   old-code-breaks: code that relies on Variant(String, UInt64) for n may fail
 --   old-code-breaks: code that relies on Dynamic for s may fail
 --   rewrites-data: the server rewrites parts of t in the background
+-- no INSERT may add rows from here on that hold a value of d that Nullable(UInt64) cannot hold
 -- no INSERT may add rows from here on that hold a value of d that does not become Nullable(UInt64)
 ALTER TABLE `db`.`t` MODIFY COLUMN `d` Nullable(UInt64);
 -- no INSERT may add rows from here on that hold a value of v that does not become Variant(Date, String, UInt64)
@@ -30,5 +31,6 @@ ALTER TABLE `db`.`t` MODIFY COLUMN `v` Variant(Date, String, UInt64);
 -- no INSERT may add rows from here on that hold a value of n that does not become Nullable(UInt64)
 ALTER TABLE `db`.`t` MODIFY COLUMN `n` Nullable(UInt64);
 -- no INSERT may add rows from here on that hold NULL in s
+-- no INSERT may add rows from here on that hold a value of s that String cannot hold
 -- no INSERT may add rows from here on that hold a value of s that does not become String
 ALTER TABLE `db`.`t` MODIFY COLUMN `s` String;
