@@ -200,6 +200,18 @@ def displaced_by(entries: Iterable[Entry], catalog: Catalog, scripts: Sequence[S
     return found
 
 
+def copies_in_place(entries: Iterable[Entry], catalog: Catalog, live: int) -> frozenset[str]:
+    """The keys of the copies for versions above ``live`` whose new table is the one that is there."""
+    found: set[str] = set()
+    for entry in entries:
+        there = catalog.get(str(entry.details.get("table", "")))
+        if _REBUILD not in entry.action.step or version_of(entry) <= live or there is None or not there.uuid:
+            continue
+        if there.uuid in _converted(entry) and _is_done(entry, catalog):
+            found.add(entry.action.step)
+    return frozenset(found)
+
+
 def put_elsewhere(entries: Sequence[Entry], catalog: Catalog, scripts: Sequence[Script]) -> Routine[tuple[Entry, ...]]:
     """The entries, where the run that was about to exchange two tables did not live to say that it happened, and
     somebody else has put another one under the name since. Its new table has a name of its own then: the exchange

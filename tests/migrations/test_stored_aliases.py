@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from aaiclick import Column, Plan, Policy, Schema, ensure_schema, plan_schema
+from aaiclick.clients.opening import open_url
 from aaiclick.testing.engine import EmbeddedEngine
 from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedVersion, dump_lock
 from tests.migrations.building import locked_forms, rows, schema, table
+from tests.reliability.driving import DEAD, LATER, Driver, KilledError, ensuring
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -174,3 +178,50 @@ def test_a_jump_stores_what_the_versions_would(
         for (name,) in client.query("SELECT name FROM system.tables WHERE database = currentDatabase()").result_rows:
             client.command(f"DROP TABLE IF EXISTS `{name}`")
     assert asked[1] == asked[0]
+
+
+def test_a_jump_without_a_migration_copies_once_wherever_it_is_killed(
+    aaiclick_client: Client,
+    aaiclick_engine: EmbeddedEngine,
+    aaiclick_database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Behind the exchange, and before the version is recorded, rows have values of their own again."""
+    steps, _ = WAYS["stored, an ALIAS, and stored again"]
+    package = tmp_path / "killed_migrations"
+    package.mkdir()
+    (package / "__init__.py").write_text("", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    tables = [table(*columns) for columns in steps]
+    locked = [LockedVersion(number, locked_forms(aaiclick_engine, [each])) for number, each in enumerate(tables, 1)]
+    (package / LOCK_FILE).write_text(dump_lock(Lock("s", tuple(locked))), encoding="utf-8")
+    declared = schema(3, tables[-1], migrations="killed_migrations")
+    client, connection, written = aaiclick_client, open_url(aaiclick_engine.url), 0
+    policy = Policy.lossless().allow("change-default t.al")
+    # Before the exchange nothing is decided yet.
+    stop = 27
+    while True:
+        stop += 5
+        ensure_schema(client, schema(1, tables[0]))
+        client.command("INSERT INTO t (id, f) VALUES (1, 5)")
+        killed = True
+        try:
+            Driver(connection).run(ensuring(declared, aaiclick_database, policy, DEAD), stop)
+            killed = False
+        except KilledError:
+            pass
+        exchanged = rows(client, "t", "toString(al)") == [("15",)]
+        if exchanged and killed:
+            with suppress(DatabaseError):  # where writers are refused
+                client.command("INSERT INTO t (id, f, al) VALUES (2, 5, 99)")
+                written += 1
+        expected = rows(client, "t", "id, toString(al)") if exchanged else [(1, "15")]
+        assert Driver(connection, later=LATER).run(ensuring(declared, aaiclick_database, policy)).in_sync
+        assert rows(client, "t", "id, toString(al)") == expected, stop
+        for (name,) in client.query("SELECT name FROM system.tables WHERE database = currentDatabase()").result_rows:
+            client.command(f"DROP TABLE IF EXISTS `{name}`")
+        if not killed:
+            break
+    connection.close()
+    assert written

@@ -7,7 +7,7 @@ from dataclasses import replace
 from aaiclick.catalog.forms import Catalog
 from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
-from aaiclick.state.progress import progress_of, put_elsewhere
+from aaiclick.state.progress import copies_in_place, progress_of, put_elsewhere
 from aaiclick.state.recorded_state import RecordedState, journal_scope
 from aaiclick.versions.history import ReleaseHistory
 from aaiclick.versions.live_version import Displaced, LiveVersion, MigrationProgress, scripts_between, statement_doubt
@@ -24,7 +24,8 @@ def migration_progress(
     """What is done of the migrations that are pending, and the entries that say so."""
     pending = scripts_between(schema, known, live)
     if not pending:
-        return recorded, MigrationProgress()
+        # Released forms alone may ask for a copy, too: a column begins anew, or is stored of an ALIAS, on the way.
+        return recorded, MigrationProgress(done=copies_in_place(recorded.entries, catalog, live.number or 0))
     # Before anything is told by the entries: an exchange that nobody lived to enter would look as if it had not
     # happened.
     entries = yield from put_elsewhere(recorded.entries, catalog, pending)
