@@ -93,7 +93,7 @@ def test_a_new_key_that_rows_give_other_values_is_asked_for(
     hazards = [each for step in plan_schema(client, schema(new)).steps for each in step.hazards if each.allow]
     assert [each.allow for each in hazards] == (["add-column t.nMap.kID"] if asked else [])
     if asked:
-        assert "1 keys of the map become 2" in hazards[0].message
+        assert "the map has 1 key now, and 2 then" in hazards[0].message
 
 
 def test_how_many_keys_rows_hold_is_said(aaiclick_client: Client) -> None:
@@ -135,4 +135,6 @@ def test_a_key_of_another_type_is_asked_for_where_rows_hold_other_keys(
     said = [each.message for each in plan.required[0].hazards if "merges" in each.message]
     assert len(said) == asked
     if asked:
-        assert "with its new type they add up otherwise what the rows hold: 2 keys of the map become 1" in said[0]
+        assert (
+            "with its new type they add up otherwise what the rows hold: the map has 2 keys now, and 1 then" in said[0]
+        )

@@ -3,6 +3,7 @@ kept."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -29,9 +30,9 @@ ALTERS = {
 }
 SHOWN = ("extra", "ZSTD(9)", "= 77", "TTL d")
 COPY = {
-    "mark": "CREATE TABLE `{db}`.`_aaiclick_mark_",
-    "new table": "CREATE TABLE `{db}`.`_aaiclick_new_",
-    "chunk": "INSERT INTO `{db}`.`_aaiclick_stage_",
+    "mark": r"CREATE TABLE \S+_aaiclick_mark_",
+    "new table": r"CREATE TABLE \S+_aaiclick_new_",
+    "chunk": r"INSERT INTO \S+_aaiclick_stage_",
 }
 ATTACH = {"mark": COPY["mark"], "new table": COPY["new table"]}
 
@@ -54,15 +55,15 @@ def connection(aaiclick_engine: EmbeddedEngine) -> Iterator[Opened]:
 
 
 class Operator:
-    """Alters the table in front of the statement that holds ``marker``, and writes a row that fills a new column."""
+    """Alters the table in front of the statement that fits ``marker``, and writes a row that fills a new column."""
 
     def __init__(self, connection: Opened, database: str, alter: str, marker: str) -> None:
         self.connection, self.database, self.alter = connection, database, alter
-        self.marker = marker.replace("{db}", database)
+        self.marker = marker
         self.done = False
 
     def __call__(self, effect: Effect) -> None:
-        if isinstance(effect, Command) and self.marker in effect.sql and not self.done:
+        if isinstance(effect, Command) and re.search(self.marker, effect.sql) and not self.done:
             self.send(f"ALTER TABLE t {self.alter}")
             self.done = True
             if "ADD COLUMN extra String" in self.alter:

@@ -34,7 +34,7 @@ from aaiclick.clickhouse.mutations import mutations, require_settled
 from aaiclick.clickhouse.names import staging_table
 from aaiclick.clickhouse.parts import Part, parts
 from aaiclick.clickhouse.statements import ddl, drop_table, system_merges
-from aaiclick.clickhouse.storages import require_in_place
+from aaiclick.clickhouse.storages import require_in_place, storage
 from aaiclick.clickhouse.tables import Physical, require_table
 from aaiclick.clickhouse.write_fence import lift_fence
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError, VerificationError
@@ -86,6 +86,9 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
     except Exception as error:
         yield from undo_quietly(database, mark, error)
         yield from require_in_place(source, error)
+        if isinstance(error, StatementError):
+            # The server takes parts over from a table of the same structure only.
+            require_unaltered(mark, (yield from storage(database, source.uuid)))
         raise
     end = yield from finish(database, mark, attach_filler(work, site), options)
     return Done(rows + end.rows, end.kept, end.notes)

@@ -84,7 +84,7 @@ def _counted(others: Sequence[Hazard], looked: LookResult) -> Combined:
     if not looked.combined.hazards:
         return looked.combined
     assert looked.counts is not None
-    become = f": {looked.counts[_NOW]:,} keys of the map become {looked.counts[_THEN]:,}"
+    become = f": the map has {count_text(looked.counts[_NOW], 'key')} now, and {looked.counts[_THEN]:,} then"
     return Combined(tuple(replace(each, message=f"{each.message}{become}") for each in others))
 
 
