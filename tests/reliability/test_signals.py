@@ -129,9 +129,12 @@ def test_the_command_line_gives_the_lease_back(
         "--schema",
         "shop:V2",
     ]
+    # Below nohup a process is started with SIGHUP ignored, and a command leaves it so.
+    ours = signal.signal(sent, signal.SIG_DFL)
     with subprocess.Popen(
         command, cwd=shop, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
+        signal.signal(sent, ours)
         _until(_under_way(aaiclick_server, aaiclick_server_database), process)
         process.send_signal(sent)
         _, err = process.communicate(timeout=60)
