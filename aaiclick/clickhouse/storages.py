@@ -25,6 +25,8 @@ from aaiclick.sql.ddl import alter_table, alter_table_first, create
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
 
+AWAY = (("detached", "system.detached_tables"), ("dropped", "system.dropped_tables"))
+"""What may have been done to a storage that has no name, and where the server lists such ones."""
 _GUARD = re.compile(rf"{GUARD}[0-9a-z]+")
 _LOOKS = 5
 """How often a storage is looked for that somebody renames at the same time."""
@@ -71,7 +73,7 @@ def away(database: str, uuid: str) -> Routine[str]:
 
 def listed_away(uuid: str) -> Routine[str]:
     """What the server lists of it: 'detached' (ATTACH), or 'dropped' (UNDROP, for some minutes); '' where neither."""
-    for how, listed in (("detached", "system.detached_tables"), ("dropped", "system.dropped_tables")):
+    for how, listed in AWAY:
         # An older server has no such table, and some users may not read it.
         rows = yield from rows_or_refusal(
             Query(f"SELECT count() FROM {listed} WHERE toString(uuid) = {{uuid:String}}", {"uuid": uuid})

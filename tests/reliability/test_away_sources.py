@@ -82,6 +82,16 @@ def taken(
 MOMENTS = ("STOP MERGES", "table_readonly", "opening", "RESET SETTING", "_aaiclick_fed_", "MOVE PARTITION", "filled")
 
 
+def brought_back(client: Client, database: str, way: str, wanted: Schema, counted: str) -> None:
+    """The table is there again: the next start puts all of it right, each row is in ``counted`` once, and writers are
+    let in."""
+    say(client, database, AWAY[way][1])
+    ensure_schema(client, wanted, database=database, policy=Policy.lossless())
+    assert left(client, database) == ""
+    say(client, database, ["INSERT INTO {db}.t VALUES (777, 'z')"])
+    assert one(client, database, f"SELECT (count(), uniqExact(id)) FROM {{db}}.{counted}") == "(31,31)"
+
+
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("way", AWAY)
 def test_the_source_of_a_view(
@@ -93,12 +103,7 @@ def test_the_source_of_a_view(
     with suppress(AaiclickError):
         ensure_schema(aaiclick_client, BEFORE, database=aaiclick_database)
     assert "_aaiclick_feed_" in left(aaiclick_client, aaiclick_database)
-    say(aaiclick_client, aaiclick_database, AWAY[way][1])
-    ensure_schema(aaiclick_client, FED, database=aaiclick_database, policy=Policy.lossless())
-    assert left(aaiclick_client, aaiclick_database) == ""
-    say(aaiclick_client, aaiclick_database, ["INSERT INTO {db}.t VALUES (777, 'z')"])
-    counted = one(aaiclick_client, aaiclick_database, "SELECT (count(), uniqExact(id)) FROM {db}.seen")
-    assert counted == "(31,31)"
+    brought_back(aaiclick_client, aaiclick_database, way, FED, "seen")
 
 
 @pytest.mark.parametrize("way", AWAY)
@@ -112,9 +117,4 @@ def test_the_new_table_right_behind_its_exchange(
     for _ in range(2):
         with suppress(AaiclickError):
             ensure_schema(aaiclick_client, BEFORE, database=aaiclick_database)
-    say(aaiclick_client, aaiclick_database, AWAY[way][1])
-    ensure_schema(aaiclick_client, ORDERED, database=aaiclick_database, policy=Policy.lossless())
-    assert left(aaiclick_client, aaiclick_database) == ""
-    say(aaiclick_client, aaiclick_database, ["INSERT INTO {db}.t VALUES (777, 'z')"])
-    counted = one(aaiclick_client, aaiclick_database, "SELECT (count(), uniqExact(id)) FROM {db}.t")
-    assert counted == "(31,31)"
+    brought_back(aaiclick_client, aaiclick_database, way, ORDERED, "t")

@@ -7,10 +7,9 @@ from collections.abc import Collection
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.clickhouse.shared.ask_all import require_all, servers
+from aaiclick.clickhouse.storages import AWAY
 from aaiclick.clickhouse.topology import PROOF, named
 from aaiclick.routine import Query, Routine, Rows, number
-
-_LISTS = (("detached", "system.detached_tables"), ("dropped", "system.dropped_tables"))
 
 
 def away_on_hosts(reach: Reach, uuids: Collection[str], what: str) -> Routine[str]:
@@ -20,7 +19,7 @@ def away_on_hosts(reach: Reach, uuids: Collection[str], what: str) -> Routine[st
     Raises ApplyError, ``what`` in front, where a host does not answer: it may have one.
     """
     wanted = ",".join(sorted(filter(None, uuids)))
-    for how, listed in _LISTS:
+    for how, listed in AWAY:
         rows = yield from _listed(reach, listed, wanted, what)
         if places := {number(row[0]) for row in rows}:
             return f"{how} on host {named(reach.topology, places)}"

@@ -40,8 +40,7 @@ def tables_everywhere(reach: Reach, database: str, names: Collection[str], what:
     """What has these names on every host. Raises ApplyError, ``what`` in front, where one does not answer."""
     rows = yield from ask_all(
         reach,
-        f"SELECT toInt64(_shard_num), hex(name), toString(uuid), {_FENCED}, engine_full FROM "
-        f"{reach.topology.everywhere('system.tables')} WHERE {_UUIDS}",
+        _tables(reach.topology),
         {"db": hexed(database), "names": hexed_list(names)},
         what,
     )
@@ -54,14 +53,20 @@ def tables_by_name(topology: Topology, database: str, names: Collection[str], *,
     # In hex: a name may hold a comma, or bytes that are no text.
     rows, answered = yield from ask_who_answers(
         topology,
-        f"SELECT toInt64(_shard_num), hex(name), toString(uuid), {_FENCED}, engine_full FROM "
-        f"{topology.everywhere('system.tables')} WHERE {_UUIDS}",
+        _tables(topology),
         "'', '', toInt64(0), ''",
         {"db": hexed(database), "names": hexed_list(names)},
         whole=whole,
     )
     found = _named(rows)
     return {place: found.get(place, {}) for place in sorted(answered)}
+
+
+def _tables(topology: Topology) -> str:
+    return (
+        f"SELECT toInt64(_shard_num), hex(name), toString(uuid), {_FENCED}, engine_full FROM "
+        f"{topology.everywhere('system.tables')} WHERE {_UUIDS}"
+    )
 
 
 def _named(rows: Rows) -> Named:
@@ -102,7 +107,7 @@ def parts_on_hosts(topology: Topology, database: str, name: str, *, whole: bool 
     expected to."""
     rows, answered = yield from ask_who_answers(
         topology,
-        f"SELECT {_PART} FROM {topology.everywhere('system.parts')} WHERE {_TABLE} AND active AND rows > 0",
+        _parts(topology),
         "'', '', toInt64(0), '', toInt64(0)",
         {"db": hexed(database), "name": hexed(name)},
         whole=whole,
@@ -114,11 +119,15 @@ def parts_on_all(reach: Reach, database: str, name: str) -> Routine[PartsSeen]:
     """The same of all hosts. Raises ApplyError where one does not answer."""
     rows = yield from ask_all(
         reach,
-        f"SELECT {_PART} FROM {reach.topology.everywhere('system.parts')} WHERE {_TABLE} AND active AND rows > 0",
+        _parts(reach.topology),
         {"db": hexed(database), "name": hexed(name)},
         name,
     )
     return _parts_seen(rows, reach.places)
+
+
+def _parts(topology: Topology) -> str:
+    return f"SELECT {_PART} FROM {topology.everywhere('system.parts')} WHERE {_TABLE} AND active AND rows > 0"
 
 
 def _parts_seen(rows: Rows, answered: Collection[int]) -> PartsSeen:

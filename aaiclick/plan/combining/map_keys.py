@@ -48,8 +48,8 @@ def maps_combined(
         each = _Map(name, now.get(name, ()), then.get(name, ()))
         leaves = {leaf: words for leaf, words in said.items() if leaf.partition(".")[0] == name}
         others = (
-            *(_of_new(diff, leaf) for leaf in _computed(diff, each)[:1] if not leaves),
-            *(_of_retyped(diff, leaf) for leaf in each.then if leaf in retyped_keys(diff)),
+            *(_of_key(diff, leaf, "default", "add-column") for leaf in _computed(diff, each)[:1] if not leaves),
+            *(_of_key(diff, leaf, "new type", "retype") for leaf in each.then if leaf in retyped_keys(diff)),
         )
         if not leaves and not others:
             continue
@@ -84,8 +84,14 @@ def _counted(others: Sequence[Hazard], looked: LookResult) -> Combined:
     if not looked.combined.hazards:
         return looked.combined
     assert looked.counts is not None
-    become = f": the map has {count_text(looked.counts[_NOW], 'key')} now, and {looked.counts[_THEN]:,} then"
-    return Combined(tuple(replace(each, message=f"{each.message}{become}") for each in others))
+    found = (replace(looked.look, findings=_findings(each)).found(looked.counts) for each in others)
+    return Combined(tuple(each for each in found if each is not None))
+
+
+def _findings(each: Hazard) -> tuple[MergeFinding, ...]:
+    """What is said of a leaf where keys come together or apart."""
+    said = f"{template(each.message)}: the map has {{{_NOW}:key}} now, and {{{_THEN}:,}} then"
+    return tuple(finding((place,), replace(each, message=said)) for place in (_TOGETHER, _APART))
 
 
 def _of_leaves(diff: TableDiff, leaves: Mapping[str, str], counts: Sequence[int] | None) -> tuple[Hazard, ...]:
@@ -104,16 +110,10 @@ def _of_leaves(diff: TableDiff, leaves: Mapping[str, str], counts: Sequence[int]
     )
 
 
-def _of_new(diff: TableDiff, leaf: str) -> Hazard:
-    said = f"merges take {leaf} for a key of its map, and with its default they add up otherwise what the rows hold"
+def _of_key(diff: TableDiff, leaf: str, what: str, verb: str) -> Hazard:
+    said = f"merges take {leaf} for a key of its map, and with its {what} they add up otherwise what the rows hold"
     table = diff.live.name
-    return Hazard("changes-values", f"{table}: {said}", f"add-column {table}.{leaf}")
-
-
-def _of_retyped(diff: TableDiff, leaf: str) -> Hazard:
-    said = f"merges take {leaf} for a key of its map, and with its new type they add up otherwise what the rows hold"
-    table = diff.live.name
-    return Hazard("changes-values", f"{table}: {said}", f"retype {table}.{leaf}")
+    return Hazard("changes-values", f"{table}: {said}", f"{verb} {table}.{leaf}")
 
 
 def _computed(diff: TableDiff, each: _Map) -> tuple[str, ...]:
@@ -140,10 +140,7 @@ def _look(
     key = f"tuple({', '.join(new_key)})"
     sides = ([_KEY], [*old]), ([key], then), ([_KEY, key], [*old, *then])
     now, later, both = (_different(keys, arrays) for keys, arrays in sides)
-    findings: tuple[MergeFinding, ...] = ()
-    if others:
-        said = f"{template(others[0].message)}: {{{_NOW}:,}} keys of the map become {{{_THEN}:,}}"
-        findings = tuple(finding((place,), replace(others[0], message=said)) for place in (_TOGETHER, _APART))
+    findings = _findings(others[0]) if others else ()
     return merge_look((f"{both} - {later}", f"{both} - {now}", now, later), rows, findings)
 
 

@@ -9,7 +9,7 @@ from aaiclick.catalog.forms import Catalog, DictionaryForm, LiveObject, TableFor
 from aaiclick.catalog.normalize import normal
 from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, Read, affected, effects
-from aaiclick.plan.dependents.dependents import Dependent, Place, as_called, places_named, read_views
+from aaiclick.plan.dependents.dependents import Dependent, Place, as_called, places_named, reached_from, read_views
 from aaiclick.plan.dependents.dictionaries import dictionary_steps
 from aaiclick.plan.dependents.lossless_conversions import fits, only_trailing_zeros
 from aaiclick.plan.dependents.materialized_views import materialized_steps
@@ -129,16 +129,12 @@ def _lookups(catalog: Catalog, dependents: Sequence[Dependent], revalued: frozen
     """What is asked by dictGet and the like, and gives other values because one of these tables, views and dictionaries
     does, directly or through others."""
     database = catalog.database
-    reached: set[Place] = {(database, name) for name in revalued}
+    first: set[Place] = {(database, name) for name in revalued}
     lookups = {(database, name) for name in revalued if catalog.objects[name].engine in _LOOKED_UP}
-    reading = [(each.place, places_named(each.query), each.noun) for each in dependents] if reached else []
-    growing = True
-    while growing:
-        more = [(place, noun) for place, named, noun in reading if place not in reached and named & reached]
-        reached |= {place for place, _ in more}
-        lookups |= {place for place, noun in more if noun == "dictionary"}
-        growing = bool(more)
-    return frozenset(lookups)
+    reading = [(each.place, places_named(each.query)) for each in dependents] if first else []
+    reached = reached_from(first, reading) - first
+    more = {each.place for each in dependents if each.place in reached and each.noun == "dictionary"}
+    return frozenset(lookups | more)
 
 
 def revalued(

@@ -86,6 +86,15 @@ def read_views(database: str, names: Collection[str] | None = None) -> Routine[t
     return tuple(view_dependent(*(text(value) for value in row)) for row in rows)
 
 
+def reached_from(first: Collection[Place], reads: Collection[tuple[Place, Collection[Place]]]) -> set[Place]:
+    """These places, and all that read one of them, directly or through others. ``reads``: places, and what each
+    reads."""
+    reached = set(first)
+    while more := {place for place, read in reads if not reached.isdisjoint(read)} - reached:
+        reached |= more
+    return reached
+
+
 def as_called(dependents: Sequence[Dependent], catalog: Catalog) -> tuple[Dependent, ...]:
     """They with the names that the first steps of the plan give to views."""
     new = {(catalog.database, live): name for name, live in catalog.called.items()}

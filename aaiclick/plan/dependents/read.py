@@ -10,7 +10,7 @@ from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.scratch import PREFIX
 from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.plan.dependents.buffer_merge_distributed import FRONTS, clusters_of_others, front_dependents
-from aaiclick.plan.dependents.dependents import ELSEWHERE, VIEWS, Dependent, places_named, view_dependent
+from aaiclick.plan.dependents.dependents import ELSEWHERE, VIEWS, Dependent, places_named, reached_from, view_dependent
 from aaiclick.plan.dependents.dictionaries import ANY_DICTIONARY, dictionary_dependent
 from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.hex_text import hexed_list
@@ -63,16 +63,8 @@ def new_readers(
     """What reads or feeds a table, directly or through others, and was not there when the plan looked: what each is and
     what it is called. ``own``: names of objects that the plan itself makes or changes."""
     dependents = yield from read_dependents(database, {table: None}, topology)
-    reached = {(database, table)}
-    growing = True
-    while growing:
-        more = {
-            each.place
-            for each in dependents
-            if each.place not in reached and (each.target in reached or places_named(each.query) & reached)
-        }
-        reached |= more
-        growing = bool(more)
+    reading = [(each.place, (*places_named(each.query), each.target or each.place)) for each in dependents]
+    reached = reached_from([(database, table)], reading)
     return tuple(
         f"{each.noun} {each.name if each.database == database else '.'.join(each.place)}"
         for each in dependents

@@ -16,7 +16,7 @@ from aaiclick.catalog.forms import Catalog, DictionaryForm, Form, TableForm, Vie
 from aaiclick.catalog.view_sources import names_in_query
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.dependents.database_after import Read, columns_today
-from aaiclick.plan.dependents.dependents import Dependent, Place, places_named, recreate_view
+from aaiclick.plan.dependents.dependents import Dependent, Place, places_named, reached_from, recreate_view
 from aaiclick.plan.dependents.plain_views import blocked_dependent, display_name, step_without
 from aaiclick.plan.dependents.undeclared_of_views import comments_again
 from aaiclick.plan.model import Step
@@ -79,9 +79,7 @@ def made_anew_behind(
 def _with_readers(views: Collection[Dependent], first: Collection[Place]) -> list[Dependent]:
     """These views and all that read them, also through others; each behind what it reads."""
     read = {view.place: places_named(view.query) - {view.place} for view in views}
-    wanted = set(first)
-    while more := {place for place, names in read.items() if names & wanted} - wanted:
-        wanted |= more
+    wanted = reached_from(first, read.items())
     waiting = [view for view in views if view.place in wanted]
     ordered: list[Dependent] = []
     while waiting:
