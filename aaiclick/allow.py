@@ -165,7 +165,8 @@ def rebuild_aggregate(table: str) -> Allow:
 
 
 def start_empty(table: str) -> Allow:
-    """Begin an aggregate without the rows that are there, because writers of the raw table cannot be kept out."""
+    """Begin an aggregate without the rows that are there, because writers of the raw table cannot be kept out; or leave
+    a view with ``backfill`` without rows of which nobody can tell whether its target has them."""
     return Allow(f"start-empty {table}")
 
 

@@ -76,9 +76,9 @@ def plan_objects(
     if path.object_renames or path.once_declared:
         renamed = yield from _renamed_views(schema, catalog, path)
         if renamed is not None:
-            rest = replace(path, object_renames=())
+            rest = replace(path, object_renames=(), took_places=renamed.taken)
             planned = yield from plan_objects(schema, renamed.catalog, rest, rehearsed)
-            return replace(planned, steps=(*renamed.steps, *planned.steps))
+            return replace(planned, steps=_behind_renames(renamed, planned.steps))
     # Before tables: their definitions may call a function or read a named collection that this plan makes or changes.
     first = yield from plan_server_objects(schema, catalog, path)
     # The recorded forms hold the former bodies of the functions.
@@ -142,6 +142,14 @@ def _renamed_views(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routi
     if not renamed and not replaced:
         return None
     return (yield from rename_views(renamed, catalog, path.topology, replaced))
+
+
+def _behind_renames(renamed: RenamedViews, steps: Sequence[Step]) -> tuple[Step, ...]:
+    if not renamed.taken:
+        return (*renamed.steps, *steps)
+    from aaiclick.plan.backfill.filled_again import with_their_fills
+
+    return with_their_fills(renamed.steps, steps, renamed.taken)
 
 
 def _require(

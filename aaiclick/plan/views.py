@@ -30,6 +30,7 @@ from aaiclick.specs.views import Dictionary, MaterializedView, View
 from aaiclick.sql.ddl import drop
 from aaiclick.sql.quoting import qualified
 from aaiclick.sql.secrets import without_secrets
+from aaiclick.versions.upgrade_path import UpgradePath
 
 
 def create_order(items: Sequence[Declared], catalog: Catalog) -> tuple[Step, ...]:
@@ -94,11 +95,10 @@ def plan_views(
     created: Mapping[str, Form],
     notes: list[str],
     topology: Topology,
-    *,
-    repeated: bool = False,
+    path: UpgradePath | None = None,
 ) -> Routine[PlannedViews]:
     """What is to be done for those that differ or are missing. ``forms``: of the tables that are there; ``created``: of
-    those that are not, as far as they are in scratch. ``repeated``: all of it was there before."""
+    those that are not, as far as they are in scratch. ``path``: None where they are brought to a version on the way."""
     items = as_they_were(items, catalog)
     present = [item for item in items if catalog.get(item.name) is not None]
     aggregates = [item for item in items if isinstance(item, AggregateView)]
@@ -113,9 +113,7 @@ def plan_views(
     notes += yield from check_views(
         schema, [item for item in written if not isinstance(item, AggregateView)], wanted, targets, catalog, scratch
     )
-    for item in items:
-        if isinstance(item, Dictionary) and view_changes(catalog.get(item.name), wanted.get(item.name)):
-            yield from require_attributes(item, schema, catalog, forms)
+    yield from _require_attributes(schema, items, wanted, catalog, forms)
     found: list[Step] = []
     for item in present:
         live = catalog.objects[item.name]
@@ -128,11 +126,19 @@ def plan_views(
             found.append(obstacle_step(live.name, live.form.kind, item.noun))
         else:
             step = yield from step_of_changed(item, live, form, catalog, forms, topology)
+            if isinstance(item, MaterializedView) and item.backfill and not isinstance(item, AggregateView):
+                # Here because most views are not filled.
+                from aaiclick.plan.backfill.fill import Fillable
+                from aaiclick.plan.backfill.filled_again import filled_again
+
+                known = Fillable(forms, targets, catalog, scratch, [each.name for each in schema.tables], topology)
+                step = yield from filled_again(item, live, form, step, path, known)
             if step is not None:
                 found.append(with_difference(step, live.form, form))
     if creates := create_order(items, catalog):
         from aaiclick.plan.backfill.new_views import Around, plan_new  # where something is missing
 
+        repeated = path is not None and path.same_version
         among = Around(schema, items, catalog, topology, forms, targets, wanted, repeated)
         found += yield from plan_new(creates, found, among, scratch)
     # A view stores the types of its query when it is made, so what it reads is made or changed before it.
@@ -140,6 +146,14 @@ def plan_views(
     return PlannedViews(
         steps, queries_of(catalog, views), changed_lookups(catalog, wanted), views, changed_values(catalog, wanted)
     )
+
+
+def _require_attributes(
+    schema: Schema, items: Sequence[Declared], wanted: Mapping[str, Form], catalog: Catalog, forms: Mapping[str, Form]
+) -> Routine[None]:
+    for item in items:
+        if isinstance(item, Dictionary) and view_changes(catalog.get(item.name), wanted.get(item.name)):
+            yield from require_attributes(item, schema, catalog, forms)
 
 
 def _examined(items: Sequence[Declared], catalog: Catalog) -> list[Declared]:

@@ -51,6 +51,16 @@ class PendingScript:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenPlace:
+    """What a new view takes the place of."""
+
+    view: str
+    """The name of the view that is renamed to its own."""
+    alone: bool
+    """The rename is one statement, so that it can be sent behind the fence of a fill."""
+
+
+@dataclass(frozen=True, slots=True)
 class UpgradePath:
     """All that the planner has to know about the versions between the live database and the declaration."""
 
@@ -107,6 +117,9 @@ class UpgradePath:
     """Tables that may have been renamed on the way, which nothing says."""
     object_renames: tuple[tuple[int, Mapping[str, str]], ...] = ()
     """What the migrations on the way give another name as a whole: version, and new names by the former ones."""
+    took_places: Mapping[str, TakenPlace] = field(default_factory=dict[str, TakenPlace])
+    """Materialized views that take the place of one that is declared no longer, of which no migration says that it is
+    the same."""
     same_version: bool = False
     """True: the version that the code declares is recorded. What is missing then was there, and may be on other
     hosts."""

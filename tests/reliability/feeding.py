@@ -51,6 +51,14 @@ def filled(version: int, own: bool, view: bool = True) -> Schema:
     return Schema("fed", version=version, objects=[raw(), *target, *([made] if view else [])])
 
 
+def taken(version: int, name: str, condition: str) -> Schema:
+    """A view of a target of its own that is filled; the one whose place it takes has written nothing into that."""
+    engine = MergeTree(order_by="k", partition_by="p")
+    target = Table("one", [Column("k", "UInt64"), Column("p", "UInt8")], engine=engine)
+    view = MaterializedView(name, query=f"SELECT k, p FROM t WHERE {condition}", backfill=True, to="one")
+    return Schema("fed", version=version, objects=[raw(), target, view])
+
+
 @dataclass(frozen=True)
 class Feeding:
     """``counts``: a query whose two answers must be equal; ``allow``: hazards by name."""
@@ -90,5 +98,11 @@ FEEDINGS = {
         lambda v: viewed(v, "one"),
         lambda v: viewed(v, "two"),
         ("SELECT count(), sum(k) FROM t", "SELECT count(), sum(k) FROM merge('one|two')"),
+    ),
+    "taken": Feeding(
+        lambda v: taken(v, "old_feed", "k = 77777"),
+        lambda v: taken(v, "feed", "k != 77777"),
+        ("SELECT count(), sum(k) FROM t", "SELECT count(), sum(k) FROM one"),
+        ("drop-view old_feed",),
     ),
 }

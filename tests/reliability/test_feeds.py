@@ -88,7 +88,15 @@ def killed_at(engine: EmbeddedEngine, case: Feeding, database: str, stop: int | 
 
 @pytest.mark.parametrize(
     ("name", "stop"),
-    [("aggregate", 26), ("measure", 24), ("anew", 27), ("replaced", 15), ("backfilled", 24), ("owned", 24)],
+    [
+        ("aggregate", 26),
+        ("measure", 24),
+        ("anew", 27),
+        ("replaced", 15),
+        ("backfilled", 24),
+        ("owned", 24),
+        ("taken", 24),
+    ],
 )
 def test_killed(name: str, stop: int, aaiclick_engine: EmbeddedEngine) -> None:
     """Once for each, while the view is put in place or its target filled."""

@@ -151,59 +151,81 @@ def create_filled_view(
     # A refreshable view is filled by its first refresh.
     if item.refresh is not None or not isinstance(wanted, ViewForm):
         return create
+    if not item.backfill:
+        parsed = split_query(wanted.query)
+        if isinstance(parsed, str):
+            return create
+        return _without_backfill(create, _own_source(parsed, catalog), item)
+    known = Fillable(forms, targets, catalog, scratch, declared, topology, filled)
+    fill = yield from fill_of(wanted, known)
+    if fill is None:
+        return create
+    return _refused(create, item, fill) if isinstance(fill, str) else (yield from _filled(item, create, fill, catalog))
+
+
+@dataclass(frozen=True, slots=True)
+class Fillable:
+    """What has to be known to fill a view."""
+
+    forms: Mapping[str, Form]
+    """Of declared tables that are there, or that this plan fills before."""
+    targets: Mapping[str, Form]
+    """Of tables that views write into."""
+    catalog: Catalog
+    """What is there."""
+    scratch: Scratch
+    """Where the views are, as they are declared."""
+    declared: Collection[str]
+    """The names of all declared tables."""
+    topology: Topology
+    """The hosts."""
+    filled: Collection[str] = ()
+    """The tables that this plan fills before."""
+
+
+def fill_of(wanted: ViewForm, known: Fillable) -> Routine[Fill | str | None]:
+    """What a view would have made of the rows that its source holds, or why that cannot be told; None where this plan
+    makes the source, which holds no rows."""
     parsed = split_query(wanted.query)
     if isinstance(parsed, str):
-        return _refused(create, item, parsed) if item.backfill else create
-    source = parsed.source[-1]
-    ours = parsed.source in ((source,), (catalog.database, source))
-    live = catalog.get(source) if ours else None
-    if not item.backfill:
-        return _without_backfill(create, live, item)
-    if live is None and ours and source in declared and source not in filled:
-        # This plan creates the table, so it holds no rows.
-        return (
-            _refused(create, item, f"{source} gets its name in the same run: fill it in the next")
-            if source in forms
-            else create
-        )
-    raw = forms.get(source) if ours else None
+        return parsed
+    catalog, source = known.catalog, parsed.source[-1]
+    ours = _is_ours(parsed, catalog)
+    live = _own_source(parsed, catalog)
+    if live is None and ours and source in known.declared and source not in known.filled:
+        return f"{source} gets its name in the same run: fill it in the next" if source in known.forms else None
+    raw = known.forms.get(source) if ours else None
     form = raw or (live.form if live is not None else None)
     if not isinstance(form, TableForm):
-        return _refused(create, item, f"{'.'.join(parsed.source)} is no table of this database")
-    target = targets.get(wanted.to) if wanted.to else inner_form(wanted)
-    why = yield from _unfit(form, wanted, target, catalog, scratch, topology)
+        return f"{'.'.join(parsed.source)} is no table of this database"
+    target = known.targets.get(wanted.to) if wanted.to else inner_form(wanted)
+    why = yield from _unfit(form, wanted, target, catalog, known.scratch, known.topology)
     if why:
-        return _refused(create, item, why)
-    return (yield from _filled(item, create, wanted, parsed, live, catalog))
+        return why
+    columns = tuple((column.name, column.name) for column in wanted.columns)
+    return Fill(source, wanted.to, columns, (), parsed.where, True, parsed.before, parsed.behind)
 
 
-def _filled(
-    item: MaterializedView,
-    create: Step,
-    wanted: ViewForm,
-    parsed: ViewQuery,
-    live: LiveObject | None,
-    catalog: Catalog,
-) -> Routine[Step]:
-    """The step that makes the view and fills it. ``live``: its source, where that is there already."""
-    source = parsed.source[-1]
-    fill = Fill(
-        source,
-        wanted.to,
-        tuple((column.name, column.name) for column in wanted.columns),
-        (),
-        parsed.where,
-        True,
-        parsed.before,
-        parsed.behind,
-    )
+def _is_ours(parsed: ViewQuery, catalog: Catalog) -> bool:
+    return parsed.source in (parsed.source[-1:], (catalog.database, parsed.source[-1]))
+
+
+def _own_source(parsed: ViewQuery, catalog: Catalog) -> LiveObject | None:
+    """The table of this database that the query reads; None for none."""
+    return catalog.get(parsed.source[-1]) if _is_ours(parsed, catalog) else None
+
+
+def _filled(item: MaterializedView, create: Step, fill: Fill, catalog: Catalog) -> Routine[Step]:
+    """The step that makes the view and fills it."""
+    source, live = fill.source, catalog.get(fill.source)
     work = BackfillWork(item.name, (create_materialized_view_sql(item, catalog.database),), (source,), fill)
     blocked = ""
-    there = catalog.get(wanted.to) if wanted.to else None
+    there = catalog.get(fill.target) if fill.target else None
     # Without a mark of a run that fills it: those are settled before anything is planned.
     if there is not None and there.rows:
         blocked = (
-            f"{wanted.to} holds {rows_text(there.rows)} already, and nobody can tell which rows of {source} are in them"
+            f"{fill.target} holds {rows_text(there.rows)} already, and nobody can tell which rows of {source} are in "
+            "them"
         )
     hazards = yield from backfill_hazards(work)
     words = f"{item.noun} is missing, and is filled from {source}"

@@ -106,9 +106,7 @@ def _plan_objects(compared: ToCompare, scratch: Scratch, notes: list[str]) -> Ro
         declared, tables, catalog, scratch, with_views, cache, bool(others), notes, targets
     )
     made = yield from _tried(compared, scratch)
-    planned = yield from plan_views(
-        compared.schema, others, catalog, scratch, forms, made, notes, path.topology, repeated=path.same_version
-    )
+    planned = yield from plan_views(compared.schema, others, catalog, scratch, forms, made, notes, path.topology, path)
     yield from _try_others(compared, declared, scratch, planned.revalued)
     # Known only now: planning the tables has shown which views would refuse INSERTs behind a change.
     early, replaced = dropped_first(cache.dropped_first, planned.steps, others, catalog, planned.shapes)

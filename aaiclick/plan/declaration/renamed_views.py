@@ -9,7 +9,7 @@ view, over a catalogue that has the new name.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from aaiclick.catalog.forms import Catalog, LiveObject, TableForm, ViewForm
 from aaiclick.catalog.render import form_sql, target_parts
@@ -30,7 +30,7 @@ from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import MaterializedView, View
 from aaiclick.sql.ddl import drop, rename_table
 from aaiclick.sql.quoting import qualified
-from aaiclick.versions.upgrade_path import UpgradePath
+from aaiclick.versions.upgrade_path import TakenPlace, UpgradePath
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ class RenamedViews:
     """The renames, in an order in which each new name is free."""
     catalog: Catalog
     """The catalogue as they leave it."""
+    taken: Mapping[str, TakenPlace] = field(default_factory=dict[str, TakenPlace])
+    """The views that take the place of one of which no migration says that it is the same."""
 
 
 def views_to_rename(schema: Schema, catalog: Catalog, path: UpgradePath, until: int | None = None) -> dict[str, str]:
@@ -136,16 +138,18 @@ def rename_views(
     pairs = {**{olds[0]: new for new, olds in replaced.items()}, **renamed}
     cache = RehearsalCache()
     found: list[Step] = []
+    taken: dict[str, TakenPlace] = {}
     for old, new in _in_order(pairs, catalog):
         others = replaced.get(new, ())[1:]
         step, readers = yield from _rename(old, new, catalog, topology)
         step = yield from rename_with_policies(cache, catalog.database, old, step, topology)
         if old not in renamed:
             step = _instead(step, old, written_table(catalog, old, {}), others)
+            taken[new] = TakenPlace(old, isinstance(step.work, ReplaceWork) and not topology.reached)
         found.append(step)
         if catalog.get(new) is None:
             catalog = _after(catalog, old, new, readers)
-    return RenamedViews(tuple(found), catalog)
+    return RenamedViews(tuple(found), catalog, taken)
 
 
 def _view(catalog: Catalog, name: str) -> bool:
