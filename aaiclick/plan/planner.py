@@ -78,7 +78,8 @@ def plan_objects(
         if renamed is not None:
             rest = replace(path, object_renames=(), took_places=renamed.taken)
             planned = yield from plan_objects(schema, renamed.catalog, rest, rehearsed)
-            return replace(planned, steps=_behind_renames(renamed, planned.steps))
+            notes = tuple(dict.fromkeys((*renamed.notes, *planned.notes)))
+            return replace(planned, steps=_behind_renames(renamed, planned.steps), notes=notes)
     # Before tables: their definitions may call a function or read a named collection that this plan makes or changes.
     first = yield from plan_server_objects(schema, catalog, path)
     # The recorded forms hold the former bodies of the functions.
@@ -126,7 +127,7 @@ def plan_objects(
 
 def _renamed_views(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routine[RenamedViews | None]:
     """The views that get another name, or take the place of one that is declared no longer; None for none."""
-    views = (item.name for item in schema.objects if isinstance(item, View | MaterializedView))
+    views = (item.name for item in schema.objects if isinstance(item, View | MaterializedView | Dictionary))
     said = {new for _, renames in path.object_renames for new in renames.values()}
     named = path.once_declared.union(*(renames for _, renames in path.object_renames))
     there = (live for name in named if (live := catalog.get(name)) is not None)

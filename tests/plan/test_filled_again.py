@@ -137,5 +137,6 @@ def test_a_rollback_gives_it_the_old_name_back(aaiclick_client: Client) -> None:
     wanted = schema(3, *TABLES, view("mv2"))
     ensure_schema(aaiclick_client, wanted, policy=Policy.lossless().allow("drop-view mv"))
     rollback_schema(aaiclick_client, wanted, to=2)
+    assert aaiclick_client.command("EXISTS VIEW mv") == 1
     aaiclick_client.command("INSERT INTO t VALUES (1000)")
     assert held(aaiclick_client) == [0, 1, 2, 1000]

@@ -118,11 +118,13 @@ def _holds(new: str, old: str) -> bool:
 
 
 def former_name(step: Step) -> str:
-    """What the table or view was called before this step renamed it; '' for any other step."""
+    """What the table, view or dictionary was called before this step renamed it; '' for any other step."""
     if step.id.partition("@")[0] != f"{step.object}:rename" or not isinstance(step.work, ReplaceWork | BackfillWork):
         return ""
-    said = step.change.removesuffix(f" is renamed to {step.object}")
-    noun = next((noun for noun in ("table ", "materialized view ", "view ") if said.startswith(noun)), "")
+    # A view that is filled as well says that behind it.
+    said = (step.changes or (step.change,))[0].removesuffix(f" is renamed to {step.object}")
+    nouns = ("table ", "materialized view ", "view ", "dictionary ")
+    noun = next((noun for noun in nouns if said.startswith(noun)), "")
     return said.removeprefix(noun)
 
 

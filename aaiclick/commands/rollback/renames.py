@@ -20,9 +20,10 @@ from aaiclick.error_codes import TABLE_ALREADY_EXISTS
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import ReplaceWork
-from aaiclick.routine import Query, Routine, text
+from aaiclick.routine import Query, Routine, flag, text
 from aaiclick.sql.column_names import mentions
 from aaiclick.sql.ddl import rename_table
+from aaiclick.sql.function_calls import lookups
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.record import Record
@@ -150,9 +151,10 @@ def _obstacle(
 
 
 def _readers(database: str, table: str) -> Routine[list[str]]:
-    """Whatever names it in its definition: views, dictionaries, Buffer and Distributed tables."""
+    """Whatever names it in its definition: views, dictionaries, Buffer and Distributed tables; and whatever asks it,
+    where it is a dictionary."""
     rows = yield from ask(
-        "SELECT database, name, create_table_query FROM system.tables WHERE NOT endsWith(engine, 'MergeTree') AND "
+        "SELECT database, name, create_table_query, endsWith(engine, 'MergeTree') FROM system.tables WHERE "
         "position(create_table_query, unhex({name:String})) > 0 AND NOT (database = unhex({db:String}) AND name = "
         "unhex({name:String})) AND database NOT IN ('system', 'information_schema', 'INFORMATION_SCHEMA')"
         " ORDER BY database, name",
@@ -160,8 +162,9 @@ def _readers(database: str, table: str) -> Routine[list[str]]:
     )
     return [
         text(name) if text(where) == database else f"{text(where)}.{text(name)}"
-        for where, name, sql in rows
-        if mentions(text(sql), table)
+        for where, name, sql, alone in rows
+        # A column of a table may be called so. What a table asks, it names in a ``dictGet``.
+        if (any(place.name == table for place in lookups(text(sql))) if flag(alone) else mentions(text(sql), table))
     ]
 
 

@@ -177,6 +177,8 @@ def with_their_fills(
         other = f"{taken[step.object].view} is renamed, changed and filled: do that in versions of their own"
         blocked = step.blocked or fills[0].blocked or (other if len(about) > 1 else "")
         hazards = (*step.hazards, *fills[0].hazards)
-        words = f"{step.change}; {fills[0].change}"
-        rest[rest.index(fills[0])] = replace(fills[0], id=step.id, change=words, hazards=hazards, blocked=blocked)
+        changes = (step.change, fills[0].change)
+        rest[rest.index(fills[0])] = replace(
+            fills[0], id=step.id, change="; ".join(changes), changes=changes, hazards=hazards, blocked=blocked
+        )
     return (*left, *rest)

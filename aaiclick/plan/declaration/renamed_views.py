@@ -1,9 +1,9 @@
-"""Views that get another name: renamed where they are, before all else that the plan does.
+"""Views and dictionaries that get another name: renamed where they are, before all else that the plan does.
 
 A view that is made under the new name beside the old one would write each row into the target once more, and one that
 is dropped first would miss rows. The server renames a view as it is: an INSERT finds it by its UUID, so each row goes
 through it once, and it keeps its target, its inner table and its refreshes. What else becomes of it follows as for any
-view, over a catalogue that has the new name.
+view, over a catalogue that has the new name. A dictionary is renamed where nothing names it, and made anew else.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from aaiclick.catalog.forms import Catalog, LiveObject, TableForm, ViewForm
+from aaiclick.catalog.forms import Catalog, DictionaryForm, LiveObject, TableForm, ViewForm
 from aaiclick.catalog.render import form_sql, target_parts
 from aaiclick.catalog.view_sources import names_in_query
 from aaiclick.clickhouse.topology import Topology
@@ -20,6 +20,8 @@ from aaiclick.errors import MigrationError
 from aaiclick.plan.backfill.renamed_sources import following
 from aaiclick.plan.backfill.triggers import fenced_sources
 from aaiclick.plan.backfill.view_steps import backfill_hazards, backfill_lines
+from aaiclick.plan.comparison.recorded import declared_views
+from aaiclick.plan.declaration.renamed_dictionaries import readers_of, stays_beside
 from aaiclick.plan.dependents.undeclared_of_views import query_again
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork, ReplaceWork
@@ -27,7 +29,7 @@ from aaiclick.plan.proof.row_policies import rename_with_policies
 from aaiclick.plan.rehearsal.cache import RehearsalCache
 from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.schema import Schema
-from aaiclick.specs.views import MaterializedView, View
+from aaiclick.specs.views import MaterializedView
 from aaiclick.sql.ddl import drop, rename_table
 from aaiclick.sql.quoting import qualified
 from aaiclick.versions.upgrade_path import TakenPlace, UpgradePath
@@ -35,7 +37,7 @@ from aaiclick.versions.upgrade_path import TakenPlace, UpgradePath
 
 @dataclass(frozen=True, slots=True)
 class RenamedViews:
-    """Views that get another name."""
+    """Views and dictionaries that get another name."""
 
     steps: tuple[Step, ...]
     """The renames, in an order in which each new name is free."""
@@ -43,15 +45,18 @@ class RenamedViews:
     """The catalogue as they leave it."""
     taken: Mapping[str, TakenPlace] = field(default_factory=dict[str, TakenPlace])
     """The views that take the place of one of which no migration says that it is the same."""
+    notes: tuple[str, ...] = ()
+    """On dictionaries that are made beside the old one."""
 
 
 def views_to_rename(schema: Schema, catalog: Catalog, path: UpgradePath, until: int | None = None) -> dict[str, str]:
-    """New names of views by those that they have, as migrations say them. ``until``: no migration of a later version.
+    """New names of views and dictionaries by those that they have, as migrations say them. ``until``: no migration of a
+    later version.
 
-    Raises ``MigrationError`` where a table is to become a view.
+    Raises ``MigrationError`` where a table is to become one.
     """
     found = _renamed(catalog, path, until)
-    views = {item.name: item.noun for item in schema.objects if isinstance(item, View | MaterializedView)}
+    views = {item.name: item.noun for item in declared_views(schema)}
     for old, new in sorted(found.items()):
         if new in views and catalog.get(new) is None and isinstance(catalog.objects[old].form, TableForm):
             problem = (
@@ -60,7 +65,7 @@ def views_to_rename(schema: Schema, catalog: Catalog, path: UpgradePath, until: 
             )
             raise MigrationError(f"{schema.name}: table {old}", problem)
     tables = {table.name for table in schema.tables}
-    return {old: new for old, new in found.items() if new not in tables and old != new and _view(catalog, old)}
+    return {old: new for old, new in found.items() if new not in tables and old != new and _renamable(catalog, old)}
 
 
 def _renamed(catalog: Catalog, path: UpgradePath, until: int | None) -> dict[str, str]:
@@ -139,7 +144,14 @@ def rename_views(
     cache = RehearsalCache()
     found: list[Step] = []
     taken: dict[str, TakenPlace] = {}
+    notes: list[str] = []
     for old, new in _in_order(pairs, catalog):
+        if isinstance(catalog.objects[old].form, DictionaryForm):
+            # One that is there under both names was made beside the old one before.
+            readers_now = yield from readers_of(catalog.database, old)
+            if readers_now or catalog.get(new) is not None:
+                notes += [stays_beside(old, new, readers_now)] if catalog.get(new) is None else []
+                continue
         others = replaced.get(new, ())[1:]
         step, readers = yield from _rename(old, new, catalog, topology)
         step = yield from rename_with_policies(cache, catalog.database, old, step, topology)
@@ -149,12 +161,12 @@ def rename_views(
         found.append(step)
         if catalog.get(new) is None:
             catalog = _after(catalog, old, new, readers)
-    return RenamedViews(tuple(found), catalog, taken)
+    return RenamedViews(tuple(found), catalog, taken, tuple(notes))
 
 
-def _view(catalog: Catalog, name: str) -> bool:
+def _renamable(catalog: Catalog, name: str) -> bool:
     live = catalog.get(name)
-    return live is not None and isinstance(live.form, ViewForm)
+    return live is not None and isinstance(live.form, ViewForm | DictionaryForm)
 
 
 def _set_off(catalog: Catalog, name: str) -> bool:
@@ -166,7 +178,7 @@ def _set_off(catalog: Catalog, name: str) -> bool:
 
 def _in_order(pairs: Mapping[str, str], catalog: Catalog) -> list[tuple[str, str]]:
     """The end of a chain first: its new name is free."""
-    waiting = {old: new for old, new in sorted(pairs.items()) if _view(catalog, old)}
+    waiting = {old: new for old, new in sorted(pairs.items()) if _renamable(catalog, old)}
     ordered: list[tuple[str, str]] = []
     while waiting:
         old = next((old for old, new in waiting.items() if new not in waiting), next(iter(waiting)))
@@ -177,7 +189,7 @@ def _in_order(pairs: Mapping[str, str], catalog: Catalog) -> list[tuple[str, str
 def _rename(old: str, new: str, catalog: Catalog, topology: Topology) -> Routine[tuple[Step, Mapping[str, ViewForm]]]:
     """The step, and the materialized views that read it by its new name from then on."""
     database, live = catalog.database, catalog.objects[old]
-    noun = "materialized view" if isinstance(live.form, ViewForm) and live.form.materialized else "view"
+    noun = "materialized view" if isinstance(live.form, ViewForm) and live.form.materialized else live.form.kind
     sql = rename_table(qualified(database, old), qualified(database, new))
     hazard = Hazard("old-code-breaks", f"code and views that read {old} fail")
     words = f"{noun} {old} is renamed to {new}"

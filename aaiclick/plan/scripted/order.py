@@ -74,7 +74,7 @@ def _plan_scripts(schema: Schema, catalog: Catalog, path: UpgradePath, found: Re
     planned = yield from (
         _plan_scripts(schema, following, rest, found) if rest.pending_scripts else plan_objects(schema, following, rest)
     )
-    listed = tuple(dict.fromkeys((*notes, *moved.notes, *planned.notes)))
+    listed = tuple(dict.fromkeys((*renamed.notes, *notes, *moved.notes, *planned.notes)))
     ordered = (*renamed.steps, *steps, *moved.steps, *planned.steps)
     return Planned(ordered, listed, planned.forms, planned.targets, seen_by_all(*readers, planned.readers))
 
