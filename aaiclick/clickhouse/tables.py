@@ -17,7 +17,8 @@ from aaiclick.errors import ApplyError
 from aaiclick.routine import Routine, text
 from aaiclick.sql.hex_text import hexed
 
-CONSTRAINED = f"toUInt64(position(create_table_query, 'CONSTRAINT {FENCE_CONSTRAINT} CHECK ') > 0)"
+_FENCE = f"CONSTRAINT {FENCE_CONSTRAINT} CHECK "
+CONSTRAINED = f"toUInt64(position(create_table_query, '{_FENCE}') > 0)"
 """Whether a constraint refuses writers, as an expression over ``system.tables``."""
 # chdb's ``default`` is an Overlay, with an Atomic database in it.
 EXCHANGING = frozenset({"Atomic", "Overlay"})
@@ -51,12 +52,17 @@ class Physical:
     @property
     def constrained(self) -> bool:
         """True while a constraint refuses writers: the fence of servers that have no setting for it."""
-        return f"CONSTRAINT {FENCE_CONSTRAINT} CHECK " in self.created
+        return shows_fence(self.created)
 
     @property
     def fenced(self) -> bool:
         """True while it refuses writers."""
         return self.constrained or is_fenced(self.definition)
+
+
+def shows_fence(created: str) -> bool:
+    """Whether a CREATE text has the constraint that refuses writers."""
+    return _FENCE in created
 
 
 def create_query(database: str, name: str) -> Routine[str]:

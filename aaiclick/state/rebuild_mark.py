@@ -7,22 +7,20 @@ itself: the next run can finish the swap without a plan. A comment is replaced a
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from aaiclick.catalog.forms import Settings, TableForm
-from aaiclick.catalog.parse.create import split_create
-from aaiclick.catalog.render import column_form_sql, index_form_sql, settings_sql
-from aaiclick.clickhouse.features import FENCE, NUMBERS
-from aaiclick.clickhouse.merges import MERGES_STOPPED, saved_settings
-from aaiclick.clickhouse.names import FENCE_CONSTRAINT, GUARD, PREFIX, mark_table, shadow_table
+from aaiclick.catalog.forms import Settings
+from aaiclick.clickhouse.features import FENCE
+from aaiclick.clickhouse.merges import saved_settings
+from aaiclick.clickhouse.names import PREFIX, mark_table, shadow_table
 from aaiclick.clickhouse.refreshable_views import running_refreshes, stop_refreshes
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import Physical, physical, require_table
 from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.routine import Routine, number
 from aaiclick.state.comments import CommentFormat, create_commented, drop_commented, replace_comment
+from aaiclick.state.definitions import definition_of
 
 MARK_PREFIX = f"{PREFIX}mark_"
 FORMAT = 1
@@ -109,7 +107,7 @@ def new_mark(work: RebuildWork | AttachWork, source: Physical, nonce: str, keep_
     # All names carry the nonce of this run: no run takes what another one has made for its own.
     name = mark_table(nonce, work.table)
     shadow = shadow_table(nonce, work.table)
-    saved, defined = saved_settings(source), definition_of(source)
+    saved, defined = saved_settings(source), _defined(source)
     return Mark(name, nonce, work.table, source.uuid, work, saved, shadow, keep_old_seconds, defined=defined)
 
 
@@ -151,47 +149,12 @@ def at_rest(database: str, mark: Mark, source: Physical) -> Routine[tuple[Mark, 
     there = yield from require_table(database, mark.table)
     if there.uuid == source.uuid:
         return mark, source
-    mark = replace(mark, source=there.uuid, saved=saved_settings(there), defined=definition_of(there))
+    mark = replace(mark, source=there.uuid, saved=saved_settings(there), defined=_defined(there))
     return (yield from update_mark(database, mark)), there
 
 
-def definition_of(table: Physical) -> str:
-    """A checksum for each kind of clause of a table's definition, but for what a run of this library sets while it
-    copies it; '' where the definition cannot be split into clauses."""
-    form = split_create(table.created, table.database)
-    return " ".join(f"{kind}={said}" for kind, said in _clauses(form).items()) if isinstance(form, TableForm) else ""
-
-
-def _clauses(form: TableForm) -> dict[str, str]:
-    # Whoever adds one of these by hand meanwhile cannot be told from the run itself.
-    ours = {FENCE, NUMBERS, *(name for name, _ in MERGES_STOPPED)}
-    clauses = {
-        "columns": [column_form_sql(column) for column in form.columns],
-        "indexes": [index_form_sql(index) for index in form.indexes],
-        "projections": [repr((each.name, each.body)) for each in form.projections],
-        "constraints": [
-            repr((each.name, each.kind, each.expression))
-            for each in form.constraints
-            if not each.name.startswith((GUARD, FENCE_CONSTRAINT))
-        ],
-        "keys": [form.engine, form.arguments, form.partition_by, form.primary_key, form.order_by, form.sample_by],
-        "TTL": [form.ttl],
-        "settings": [settings_sql((pair,)) for pair in sorted(form.settings) if pair[0] not in ours],
-        "comment": [form.comment],
-    }
-    return {
-        kind: hashlib.sha256(repr(texts).encode(errors="surrogatepass")).hexdigest()[:8]
-        for kind, texts in clauses.items()
-    }
-
-
-def kinds_altered(before: str, table: Physical, towards: TableForm | None = None) -> tuple[str, ...]:
-    """The kinds of clauses in which the definition of a table is no longer what ``definition_of`` said ``before``; none
-    where it cannot be told. ``towards``: without those in which our own ALTERs have brought it nearer to this form."""
-    then, now = (dict(each.split("=") for each in text.split()) for text in (before, definition_of(table)))
-    wanted = _clauses(towards) if towards is not None else then
-    # A release that knows another kind compares what both know.
-    return tuple(kind for kind, said in then.items() if now.get(kind, said) != said and wanted.get(kind, said) == said)
+def _defined(table: Physical) -> str:
+    return definition_of(table.created, table.database)
 
 
 def drop_mark(database: str, mark: Mark) -> Routine[None]:

@@ -18,7 +18,7 @@ from aaiclick.apply.replicated.clear import settle_restored_everywhere
 from aaiclick.apply.replicated.exchange import HostStorages, host_storages, replaced_name
 from aaiclick.apply.replicated.hosts import require_servers
 from aaiclick.apply.replicated.resume import rising
-from aaiclick.apply.replicated.shadow import attach_in_order
+from aaiclick.apply.replicated.shadow import attach_in_order, shadow_form
 from aaiclick.apply.replicated.shards import Shard
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.forms import TableForm
@@ -82,6 +82,15 @@ def test_where_the_order_counts_chunks_are_taken_over_in_the_order_of_blocks() -
     assert rising([first, second, later]) == (first, second, later)
 
 
+def test_the_new_table_has_what_is_declared_but_for_its_fence_and_settings() -> None:
+    form = TableForm(
+        "events", "ReplicatedMergeTree", (), comment="of the user", settings=(("index_granularity", "64"),)
+    )
+    made = shadow_form(form, "run")
+    assert (made.comment, made.settings[0]) == ("of the user", ("index_granularity", "64"))
+    assert [each.name for each in made.constraints] == ["_aaiclick_fence_a_migration_is_under_way"]
+
+
 def rows(place: int, **tables: str) -> list[tuple[Any, ...]]:
     names = {"live": "events", "shadow": MARK.shadow_name, "taken": replaced_name(MARK)}
     return [(place, names[name].encode().hex(), uuid, 0, "") for name, uuid in tables.items()]
@@ -90,7 +99,7 @@ def rows(place: int, **tables: str) -> list[tuple[Any, ...]]:
 def standing_of(*found: list[tuple[Any, ...]]) -> dict[int, HostStorages]:
     mark = cast("Any", MARK)
     mark = type(mark)(**{**{name: getattr(mark, name) for name in mark.__slots__}, "phase": "swap", "shadow": "new"})
-    shown = {host[0][0]: {_name(row[1]): Placed(row[2], False, "") for row in host} for host in found if host}
+    shown = {host[0][0]: {_name(row[1]): Placed(row[2], "") for row in host} for host in found if host}
     return host_storages(mark, Reach(HOSTS, here=1), {place: shown.get(place, {}) for place in (1, 2)})
 
 

@@ -22,6 +22,7 @@ from tests.reliability.driving import Driver
 
 TITLE = "model of a copy on a cluster: all orders within bounds"
 QUICK = [Bounds(ONE), Bounds(TWO), Bounds(ONE, belated=1), Bounds(TWO, inserts=0, belated=1)]
+QUICK += [Bounds(shards, inserts=0, alters=True) for shards in (ONE, TWO)]
 LONG = [
     Bounds(ONE, inserts=2, belated=1),
     Bounds(ONE, kills=2, belated=2),
@@ -29,6 +30,8 @@ LONG = [
     Bounds(TWO, away=1, belated=1),
     Bounds(SPREAD, belated=1),
     Bounds(SPREAD, away=1),
+    Bounds(SPREAD, alters=True),
+    Bounds(ONE, belated=1, alters=True),
 ]
 
 

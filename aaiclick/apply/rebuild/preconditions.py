@@ -14,8 +14,13 @@ from aaiclick.errors import ApplyError
 from aaiclick.plan.operations import AttachWork
 from aaiclick.routine import Routine, text
 from aaiclick.sql.hex_text import hexed
+from aaiclick.state.definitions import definition_of, kinds_altered
 from aaiclick.state.kept_tables import parse_kept
-from aaiclick.state.rebuild_mark import Mark, definition_of, kinds_altered
+from aaiclick.state.rebuild_mark import Mark
+
+WHILE_COPIED = "while it was copied"
+TO_BE_TAKEN = "while its parts were to be taken over"
+"""When somebody else has altered a table."""
 
 
 def require_rebuildable(source: Physical, form: TableForm) -> Routine[None]:
@@ -55,38 +60,52 @@ def require_as_planned(source: Physical, options: ApplyOptions) -> None:
     live = options.planned.get(source.name)
     if live is None or live.uuid != source.uuid:
         return
-    found = Physical(live.database, live.name, live.uuid, live.engine, created=live.text)
-    _refuse(source.name, kinds_altered(definition_of(found), source), "since this was planned")
+    kinds = kinds_altered(definition_of(live.text, live.database), _defined(source))
+    require_none_altered(source.name, kinds, "since this was planned")
 
 
 def require_altered_by_us(before: Physical, source: Physical, work: AttachWork) -> None:
     """The same where our own ALTERs have come in between: of clauses in which they change nothing."""
     towards = work.form if work.alters else None
-    _refuse(source.name, kinds_altered(definition_of(before), source, towards), "while its parts were to be taken over")
+    require_none_altered(source.name, kinds_altered(_defined(before), _defined(source), towards), TO_BE_TAKEN)
 
 
 def require_unaltered(mark: Mark, source: Physical | None) -> None:
     """Raise ApplyError where somebody has altered the table since its copy began: the new one does not show it, nor has
     it values of a column that was added."""
     if source is not None:
-        _refuse(mark.table, kinds_altered(mark.defined, source), "while it was copied")
+        require_none_altered(mark.table, kinds_altered(mark.defined, _defined(source)), WHILE_COPIED)
 
 
 def altered_behind(mark: Mark, old: Physical) -> str:
     """What was altered of the old table in the moment of the exchange, as a reason to keep it; '' for nothing."""
     # Killed between the comment of a kept table and its name, it has ours.
     ours = parse_kept(old.comment) is not None
-    kinds = tuple(kind for kind in kinds_altered(mark.defined, old) if not (ours and kind == "comment"))
-    what = f"{_named(kinds)} altered on the old table in the moment of the exchange, which the new table does not show"
-    return what if kinds else ""
+    kinds = kinds_altered(mark.defined, _defined(old))
+    return altered_words(tuple(kind for kind in kinds if not (ours and kind == "comment")))
 
 
-def _refuse(name: str, kinds: Sequence[str], when: str) -> None:
+def altered_words(kinds: Sequence[str], where: str = "") -> str:
+    """The same of these kinds of clauses. ``where``: on which hosts; '' for all, or the one."""
+    if not kinds:
+        return ""
+    return (
+        f"{_named(kinds)} altered on the old table in the moment of the exchange{where}, which the new table does not "
+        "show"
+    )
+
+
+def require_none_altered(name: str, kinds: Sequence[str], when: str) -> None:
+    """Raise ApplyError where clauses of these kinds were altered, before anything was exchanged."""
     if kinds:
         raise ApplyError(
             f"{name}: its {_named(kinds)} altered by somebody else {when}. Nothing was exchanged, and the table is as "
             "that ALTER left it. Run again: the next start plans anew"
         )
+
+
+def _defined(table: Physical) -> str:
+    return definition_of(table.created, table.database)
 
 
 def _named(kinds: Sequence[str]) -> str:

@@ -11,8 +11,15 @@ from collections.abc import Sequence
 from aaiclick.apply.alter import Altered, apply_alters
 from aaiclick.apply.everywhere import everywhere
 from aaiclick.apply.guarded_alter import count_newer
+from aaiclick.apply.rebuild.preconditions import require_as_planned
 from aaiclick.apply.rebuild.second_look import look_at_all
-from aaiclick.apply.replicated.conditions import as_looked, require_one_owner, require_replicas, until_settled
+from aaiclick.apply.replicated.conditions import (
+    as_looked,
+    require_altered_by_us_everywhere,
+    require_one_owner,
+    require_replicas,
+    until_settled,
+)
 from aaiclick.apply.replicated.copying import Source, check_before_exchange, close
 from aaiclick.apply.replicated.rebuild import replace_on_replicas
 from aaiclick.apply.replicated.shadow import attach_in_order, require_shadow_rows, until_complete
@@ -34,6 +41,7 @@ def attach_on_replicas(work: AttachWork, site: Site) -> Routine[Done]:
     database, options = site.database, site.options
     # Asked before anything is sent: the ALTERs of a step that cannot be carried out must not be there.
     replicas = yield from as_looked(work, database, options)
+    require_as_planned(replicas.source, options)
     if work.alters:
         # What ALTER can do comes first, while no scratch table is there: a refusal leaves nothing to be undone.
         for shard in replicas.shards:
@@ -41,7 +49,8 @@ def attach_on_replicas(work: AttachWork, site: Site) -> Routine[Done]:
         altered = Altered(database, work.table, work.settings, options, work.seen)
         yield from everywhere(apply_alters(altered, work.alters), options.reach)
         # Once more: the ALTERs have changed the definition, and a host may have gone away meanwhile.
-        replicas = yield from require_replicas(work, database, options)
+        before, replicas = replicas, (yield from require_replicas(work, database, options))
+        require_altered_by_us_everywhere(before, replicas, work)
 
     def fill(mark: ReplicatedMark) -> Routine[tuple[ReplicatedMark, int]]:
         seen = yield from _closed(work, replicas, site)

@@ -6,10 +6,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from aaiclick.apply.rebuild.preconditions import require_resting, require_resting_streams
+from aaiclick.apply.rebuild.preconditions import (
+    TO_BE_TAKEN,
+    WHILE_COPIED,
+    require_none_altered,
+    require_resting,
+    require_resting_streams,
+)
 from aaiclick.apply.replicated.hosts import AGAIN, reachable_peers, require_servers, require_well
 from aaiclick.apply.replicated.shards import CheckedReplicas, Replicas, Shard, hosts_of_shard, shards_of, workers
 from aaiclick.apply.run import ApplyOptions
+from aaiclick.catalog.forms import TableForm
 from aaiclick.clickhouse.background_inserts import BackgroundInserts, find_background_inserts
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.merges import saved_settings
@@ -24,7 +31,11 @@ from aaiclick.diff.merging import ORDER_LOST, order_is_lost
 from aaiclick.errors import ApplyError
 from aaiclick.plan.operations import AttachWork, BackfillWork, RebuildWork
 from aaiclick.routine import Routine, text
+from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.quoting import qualified
+from aaiclick.state.definitions import definition_of, given_back, kinds_altered, unlike_kinds
+from aaiclick.state.replicated.mark import ReplicatedMark
 
 _FRESH = 5.0
 """Seconds for which a look before the first step is as good as one at its beginning."""
@@ -67,6 +78,64 @@ def _placed(reach: Reach, database: str, table: str) -> Routine[Mapping[int, Pla
     return {place: tables[table] for place, tables in found.items() if table in tables}
 
 
+def definitions_of(replicas: Replicas) -> tuple[str, ...]:
+    """What the definition of a table is on each host, as it was looked at; one alone where all show the same."""
+    database = replicas.source.database
+    found = tuple(definition_of(placed.created, database) for _, placed in sorted(replicas.there.items()))
+    return found[:1] if len(set(found)) == 1 else found
+
+
+def require_unaltered_everywhere(replicas: Replicas, mark: ReplicatedMark) -> Routine[None]:
+    """Raise ApplyError where somebody has altered the table since its copy began, on whatever host."""
+    database, reach = replicas.source.database, replicas.reach
+    kinds, places = altered_on(mark, database, (yield from _placed(reach, database, mark.table)))
+    on = f"{WHILE_COPIED} (seen on host {named(reach.topology, places)})"
+    require_none_altered(mark.table, kinds, WHILE_COPIED if places == reach.places else on)
+
+
+def require_altered_by_us_everywhere(before: Replicas, replicas: Replicas, work: AttachWork) -> None:
+    """Raise ApplyError where somebody else has altered the table on a host, beside our own ALTERs: of clauses in which
+    they change nothing."""
+    database, kinds = replicas.source.database, list[str]()
+    for place, placed in sorted(replicas.there.items()):
+        if (then := before.there.get(place)) is not None and then.uuid == placed.uuid:
+            said, now = definition_of(then.created, database), definition_of(placed.created, database)
+            kinds += kinds_altered(said, now, work.form)
+    require_none_altered(work.table, tuple(dict.fromkeys(kinds)), TO_BE_TAKEN)
+
+
+def altered_on(
+    mark: ReplicatedMark, database: str, there: Mapping[int, Placed]
+) -> tuple[tuple[str, ...], frozenset[int]]:
+    """The kinds of clauses that were altered on the storage with the user's rows since its copy began, and the hosts
+    that show it."""
+    kinds: dict[str, None] = {}
+    places: set[int] = set()
+    for place, placed in sorted(there.items()):
+        if placed.uuid != mark.source_at(place):
+            continue  # somebody has replaced it: that is looked at elsewhere
+        if found := kinds_altered(mark.defined_at(place), definition_of(placed.created, database)):
+            kinds |= dict.fromkeys(found)
+            places.add(place)
+    return tuple(kinds), frozenset(places)
+
+
+def settings_not_taken(replicas: Replicas, form: TableForm) -> tuple[str, ...]:
+    """A sentence for each host whose table has settings or a comment of its own. The new table is one and the same on
+    all hosts (``form``): it has those of the host that is connected to."""
+    source, said = replicas.source, list[str]()
+    for place, placed in sorted(replicas.there.items()):
+        alters = given_back(placed.created, source.created, form, source.database)
+        sent = "; ".join(alter_table(qualified(source.database, source.name), each) for each in alters)
+        label = replicas.reach.topology.at(place).label
+        if alters:
+            said.append(
+                f"{source.name}: host {label} has settings or a comment of its own there, which the new table does not "
+                f"have. To have them again, on that host alone: {sent}"
+            )
+    return tuple(said)
+
+
 def require_replicas(
     work: RebuildWork | AttachWork, database: str, options: ApplyOptions, *, queue: bool = True
 ) -> Routine[Replicas]:
@@ -99,6 +168,7 @@ def require_replicas(
     lacking = reach.places - there.keys()
     if lacking:
         raise ApplyError(f"{table}: host {named(topology, lacking)} does not have it. {AGAIN}")
+    _require_same_definition(reach, source, there)
     _require_same_settings(table, reach, source, there)
     yield from require_well(reach, source, queue=queue)
     if reach is not spread:
@@ -247,6 +317,18 @@ def _require_order(source: Physical, work: RebuildWork | AttachWork) -> Routine[
             f"{source.name}: {ORDER_LOST.format(engine=work.form.engine)}. Nothing was changed. Do it by hand, on all "
             "hosts"
         )
+
+
+def _require_same_definition(reach: Reach, source: Physical, there: Mapping[int, Placed]) -> None:
+    """Raise ApplyError where a host shows another definition than the one that was planned for: an ALTER that reached
+    one shard only, or that a host has not come to. The new table has what the host shows that is connected to."""
+    for place, placed in sorted(there.items()):
+        if kinds := unlike_kinds(source.created, placed.created, source.database):
+            raise ApplyError(
+                f"{source.name}: host {reach.topology.at(place).label} has another definition ({', '.join(kinds)}) "
+                "than the host that is connected to, and a copy would lose what is there alone. Nothing was changed. "
+                "Where an ALTER is still under way, run again; else make them equal (ALTER TABLE ... ON CLUSTER) first"
+            )
 
 
 def _require_same_settings(table: str, reach: Reach, source: Physical, there: Mapping[int, Placed]) -> None:

@@ -21,7 +21,7 @@ from aaiclick.apply.rebuild.concurrent_mutations import require_rows_only
 from aaiclick.apply.rebuild.copy_chunk import Job, SourceChanged, fill_chunk
 from aaiclick.apply.rebuild.second_look import Counts, count_all, count_near_newer, require_none
 from aaiclick.apply.replicated.chunks import divide_in_order, require_guards
-from aaiclick.apply.replicated.conditions import until_settled
+from aaiclick.apply.replicated.conditions import require_unaltered_everywhere, until_settled
 from aaiclick.apply.replicated.shadow import (
     attach_in_order,
     attach_staged,
@@ -228,6 +228,10 @@ def check_before_exchange(replicas: Replicas, mark: ReplicatedMark, seen: Sequen
         # A patch part has no rows of its own, and goes when the server has written it into the others.
         rows = sum(part.rows for part in looked.parts if not part.patch)
         copied.append(CopiedShard(shard.number, tuple(sorted(high.items())), rows))
+    # The last look, behind the fence. That is an entry of the log behind every earlier ALTER, and each host carries
+    # ALTERs out in their order: so a host that shows the fence shows those too. What comes from here on is found on the
+    # old table when it has gone aside.
+    yield from require_unaltered_everywhere(replicas, mark)
     known = frozenset[str]().union(*(looked.known for looked in seen))
     mark = replace(mark, phase="swap", known=tuple(sorted(known)), bases=(yield from _bases(replicas, mark)))
     if len(copied) == 1:

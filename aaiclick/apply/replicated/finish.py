@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aaiclick.apply.everywhere import everywhere, shortly
+from aaiclick.apply.rebuild.preconditions import altered_words
 from aaiclick.apply.replicated.clear import clear_everywhere
+from aaiclick.apply.replicated.conditions import altered_on
 from aaiclick.apply.replicated.exchange import exchange_everywhere, host_storages, kept_name, replaced_name
 from aaiclick.apply.replicated.hosts import reached_workers
 from aaiclick.apply.replicated.shadow import drop_on_all, settle_settings
@@ -17,10 +19,17 @@ from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.mutations import mutations
 from aaiclick.clickhouse.parts import PATCH
-from aaiclick.clickhouse.shared.replicas import Named, parts_on_all, replica_states
+from aaiclick.clickhouse.shared.replicas import (
+    Named,
+    parts_on_all,
+    pending_alters,
+    replica_states,
+    tables_everywhere,
+)
 from aaiclick.clickhouse.statements import ddl
 from aaiclick.clickhouse.storages import remove_guards
 from aaiclick.clickhouse.topology import named
+from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.events import Note
 from aaiclick.routine import Emit, Peer, Routine
 from aaiclick.sql.ddl import rename_table
@@ -28,6 +37,8 @@ from aaiclick.sql.quoting import qualified
 from aaiclick.state.replicated.kept import note_kept
 from aaiclick.state.replicated.mark import ReplicatedMark
 
+_FOLLOWED_IN = 30.0
+"""Seconds until all hosts have carried out the ALTERs of the old table. The new one takes rows meanwhile."""
 _PATIENCE = "The new table is in place on all hosts; the next run goes on from here"
 
 
@@ -115,8 +126,40 @@ def _settle_old(database: str, mark: ReplicatedMark, reach: Reach, there: Named)
     return CopyEnd(kept, (said,))
 
 
+def _altered(database: str, mark: ReplicatedMark, reach: Reach, old: str) -> Routine[str]:
+    """What was altered of the old table since the last look before the exchange; '' for nothing."""
+    # An ALTER is there as soon as it is in the log, and its host may be the only one that has come to it, or not even
+    # that one. The name is gone on all hosts, so none is sent any more.
+    if behind := (yield from _not_followed(database, mark, reach, old)):
+        return (
+            f"host {named(reach.topology, behind)} has not come to the end of the old table's log, so nobody knows "
+            "what was altered of it in the moment of the exchange"
+        )
+    there = yield from tables_everywhere(reach, database, (old,), mark.table)
+    kinds, places = altered_on(mark, database, {place: tables[old] for place, tables in there.items() if old in tables})
+    where = f" on host {named(reach.topology, places)}"
+    return altered_words(kinds, "" if places == reach.places else where)
+
+
+def _not_followed(database: str, mark: ReplicatedMark, reach: Reach, old: str) -> Routine[frozenset[int]]:
+    """The hosts that have not carried out all ALTERs of the old table that its log has by now; they are waited for."""
+    wait = Wait(0.05, 1.0)
+    # A table that is not replicated yet has no log.
+    while not mark.apart:
+        states = yield from replica_states(reach.topology, database, old)
+        behind = {place for place in reach.places if place not in states or states[place].unread}
+        # In this order: an entry that is read in between is in the queue by then.
+        behind |= yield from pending_alters(reach, database, old)
+        if not behind or wait.waited > _FOLLOWED_IN:
+            return frozenset(behind)
+        wait = yield from rest(wait, f"all hosts to carry out the log of {old}" if wait.waited > 1 else "")
+    return frozenset()
+
+
 def _missing(database: str, mark: ReplicatedMark, reach: Reach, old: str) -> Routine[str]:
     """Why the old table may hold what the new one lacks; '' where it does not."""
+    if reason := (yield from _altered(database, mark, reach, old)):
+        return reason
     known, topology = set(mark.known), reach.topology
     shard_of = {place: topology.at(place).shard for place in reach.places}
     copied = {shard: mark.copied(shard) for shard in set(shard_of.values())}

@@ -15,9 +15,16 @@ from dataclasses import replace
 
 from aaiclick.apply.rebuild.block_numbers import holds_numbers, set_by_us
 from aaiclick.apply.rebuild.copy_chunk import Job
+from aaiclick.apply.rebuild.preconditions import require_as_planned
 from aaiclick.apply.rebuild.rebuild import make_job
 from aaiclick.apply.replicated.clear import undo_everywhere
-from aaiclick.apply.replicated.conditions import as_looked, until_settled
+from aaiclick.apply.replicated.conditions import (
+    as_looked,
+    definitions_of,
+    require_unaltered_everywhere,
+    settings_not_taken,
+    until_settled,
+)
 from aaiclick.apply.replicated.copying import copy_on_replicas
 from aaiclick.apply.replicated.finish import finish_everywhere
 from aaiclick.apply.replicated.hosts import require_room_everywhere
@@ -52,6 +59,7 @@ def rebuild_on_replicas(work: RebuildWork, site: Site) -> Routine[Done]:
     Raises ApplyError, VerificationError, StatementError.
     """
     replicas = yield from as_looked(work, site.database, site.options)
+    require_as_planned(replicas.source, site.options)
     return (yield from copied_into_place(work, [work] * len(replicas.shards), site, replicas))
 
 
@@ -115,6 +123,8 @@ def replace_on_replicas(
             yield from at_host(make_staging(mark.staged_in), shard.peer)
         # Before the first part is read: a merge would make one part of a copied and an uncopied one.
         yield from stop_merges_everywhere(replicas.source, reach)
+        # Before the work of the copy: what was altered by now would end it at the exchange.
+        yield from require_unaltered_everywhere(replicas, mark)
         mark = yield from make_shadow_everywhere(replicas, mark)
         mark, rows = yield from fill(mark)
         if options.entries is not None:
@@ -129,15 +139,16 @@ def replace_on_replicas(
         yield from enter_exchanged(options.entries, work.table, mark.shadow)
     after = yield from failed_flushes(reach)
     lost = sum(after.get(place, 0) - before.get(place, 0) for place in after)
-    notes = end.notes
+    said = settings_not_taken(replicas, work.form)
     if lost > 0:
-        said = (
+        failed = (
             f"{work.table}: {lost} asynchronous inserts have failed on its hosts while it was put in place. Rows "
             "that were sent with wait_for_async_insert = 0 were acknowledged before that, and have to be sent again"
         )
-        yield Emit(Note(said, "warning"))
-        notes = (*notes, said)
-    return Done(rows, end.kept, notes)
+        said = (*said, failed)
+    for note in said:
+        yield Emit(Note(note, "warning"))
+    return Done(rows, end.kept, (*end.notes, *said))
 
 
 def _first_mark(
@@ -153,6 +164,7 @@ def _first_mark(
         saved_settings(replicas.source),
         site.options.keep_old_seconds,
     )
+    mark = replace(mark, defined=definitions_of(replicas))
     if has_several_shards(replicas.reach):
         mark = replace(mark, format=SHARDED_FORMAT, cluster=replicas.reach.topology.cluster)
     if not replicas.source.engine.startswith("Replicated"):

@@ -90,9 +90,7 @@ def shadow_form(form: TableForm, run: str) -> TableForm:
     settings = (*(pair for pair in form.settings if pair[0] not in _NAMES), *UNTIL_SWAPPED)
     fence = ConstraintForm(FENCE_CONSTRAINT, "CHECK", "0")
     others = tuple(each for each in form.constraints if each.name != FENCE_CONSTRAINT)
-    return replace(
-        form, arguments=arguments_beside(form, run), settings=settings, comment="", constraints=(*others, fence)
-    )
+    return replace(form, arguments=arguments_beside(form, run), settings=settings, constraints=(*others, fence))
 
 
 def settle_settings(database: str, name: str, form: TableForm, reach: Reach) -> Routine[None]:

@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from aaiclick.clickhouse.every_host import Reach
-from aaiclick.clickhouse.names import FENCE_CONSTRAINT
 from aaiclick.clickhouse.shared.ask_all import ask_all
 from aaiclick.clickhouse.shared.who_answers import ask_who_answers
+from aaiclick.clickhouse.tables import shows_fence
 from aaiclick.clickhouse.topology import LOOK, Topology
 from aaiclick.routine import Query, Routine, Rows, number, text
 from aaiclick.sql.hex_text import hexed, hexed_list, unhexed
@@ -17,7 +17,6 @@ from aaiclick.sql.hex_text import hexed, hexed_list, unhexed
 _UUIDS = "database = unhex({db:String}) AND has(splitByChar(',', {names:String}), hex(name))"
 _TABLE = "database = unhex({db:String}) AND table = unhex({name:String})"
 _PART = "toInt64(_shard_num), partition_id, name, toInt64(rows), hash_of_all_files, toInt64(max_block_number)"
-_FENCED = f"toInt64(position(create_table_query, 'CONSTRAINT {FENCE_CONSTRAINT} CHECK ') > 0)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +25,15 @@ class Placed:
 
     uuid: str
     """Its storage."""
-    fenced: bool
-    """Its constraint refuses writers."""
     definition: str
     """Engine and settings, as this host has them."""
+    created: str = ""
+    """The CREATE text of this host."""
+
+    @property
+    def fenced(self) -> bool:
+        """True while its constraint refuses writers."""
+        return shows_fence(self.created)
 
 
 Named = Mapping[int, Mapping[str, Placed]]
@@ -54,7 +58,7 @@ def tables_by_name(topology: Topology, database: str, names: Collection[str], *,
     rows, answered = yield from ask_who_answers(
         topology,
         _tables(topology),
-        "'', '', toInt64(0), ''",
+        "'', '', '', ''",
         {"db": hexed(database), "names": hexed_list(names)},
         whole=whole,
     )
@@ -64,18 +68,18 @@ def tables_by_name(topology: Topology, database: str, names: Collection[str], *,
 
 def _tables(topology: Topology) -> str:
     return (
-        f"SELECT toInt64(_shard_num), hex(name), toString(uuid), {_FENCED}, engine_full FROM "
+        f"SELECT toInt64(_shard_num), hex(name), toString(uuid), engine_full, create_table_query FROM "
         f"{topology.everywhere('system.tables')} WHERE {_UUIDS}"
     )
 
 
 def _named(rows: Rows) -> Named:
     found: dict[int, dict[str, Placed]] = {}
-    for place, name, uuid, fenced, definition in rows:
+    for place, name, uuid, definition, created in rows:
         listed = found.setdefault(number(place), {})
         if text(name):
             key = unhexed(text(name))
-            listed[key] = Placed(text(uuid), bool(number(fenced)), text(definition))
+            listed[key] = Placed(text(uuid), text(definition), text(created))
     return found
 
 
@@ -206,14 +210,16 @@ class ReplicaState:
     """How many of them are active."""
     oldest: int = 0
     """For how many seconds the oldest of these entries has waited."""
+    unread: int = 0
+    """How many of them it has not read yet."""
 
 
 def replica_states(topology: Topology, database: str, name: str) -> Routine[Mapping[int, ReplicaState]]:
     """The replicas of a table on the hosts that answer and have it."""
     # Where ``log_max_index`` is 0 there may be no entry at all: then none is missing.
     rows = yield Query(
-        "SELECT toInt64(_shard_num), zookeeper_path, toInt64(is_readonly OR is_session_expired), "
-        "toInt64(queue_size) + if(log_max_index > 0, toInt64(log_max_index) + 1 - toInt64(log_pointer), toInt64(0)), "
+        "SELECT toInt64(_shard_num), zookeeper_path, toInt64(is_readonly OR is_session_expired), toInt64(queue_size), "
+        "if(log_max_index > 0, toInt64(log_max_index) + 1 - toInt64(log_pointer), toInt64(0)), "
         "toInt64(total_replicas), toInt64(active_replicas), if(queue_size = 0, toInt64(0), toInt64(dateDiff('second', "
         f"queue_oldest_time, now()))) FROM {topology.everywhere('system.replicas')} WHERE "
         f"{_TABLE}",
@@ -222,10 +228,29 @@ def replica_states(topology: Topology, database: str, name: str) -> Routine[Mapp
     )
     return {
         number(place): ReplicaState(
-            text(path), bool(number(closed)), number(waiting), number(total), number(active), number(oldest)
+            text(path),
+            bool(number(closed)),
+            number(queued) + number(unread),
+            number(total),
+            number(active),
+            number(oldest),
+            number(unread),
         )
-        for place, path, closed, waiting, total, active, oldest in rows
+        for place, path, closed, queued, unread, total, active, oldest in rows
     }
+
+
+def pending_alters(reach: Reach, database: str, name: str) -> Routine[frozenset[int]]:
+    """The hosts that have read an ALTER of a table from its log, and not carried it out. Raises ApplyError where a host
+    does not answer."""
+    rows = yield from ask_all(
+        reach,
+        f"SELECT DISTINCT toInt64(_shard_num) FROM {reach.topology.everywhere('system.replication_queue')} WHERE "
+        f"{_TABLE} AND type = 'ALTER_METADATA'",
+        {"db": hexed(database), "name": hexed(name)},
+        name,
+    )
+    return frozenset(number(row[0]) for row in rows)
 
 
 def broken_databases(topology: Topology, database: str) -> Routine[tuple[tuple[int, str], ...]]:

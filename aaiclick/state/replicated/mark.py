@@ -90,11 +90,18 @@ class ReplicatedMark:
     """The source is not replicated: each host has one of its own, and ``shards`` are hosts."""
     back_to: int | None = None
     """The version of a rollback; None: it is none."""
+    defined: tuple[str, ...] = ()
+    """What the definition of the source was on each host when the copy began (``definition_of``), in their order; one
+    alone where it was the same on all; none where nobody looked."""
 
     def source_at(self, place: int) -> str:
         """The storage with the user's rows on the host of that place."""
         # Places count from 1, as ``_shard_num`` does.
         return self.sources[place - 1]
+
+    def defined_at(self, place: int) -> str:
+        """What the definition of the source was on the host of that place; '' where nobody looked."""
+        return self.defined[place - 1 if len(self.defined) > 1 else 0] if self.defined else ""
 
     def copied(self, shard: int) -> CopiedShard:
         """What the new table has of a shard."""
@@ -106,7 +113,7 @@ class ReplicatedMark:
 # Left out where they say nothing, so that notes which earlier releases can read stay what they were, byte for byte.
 COMMENT = CommentFormat(
     ReplicatedMark,
-    frozenset({"cluster", "shards", "counts", "numbered", "bases", "back_to", "apart"}),
+    frozenset({"cluster", "shards", "counts", "numbered", "bases", "back_to", "apart", "defined"}),
     frozenset({"looks"}),
 )
 

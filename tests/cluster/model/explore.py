@@ -61,6 +61,7 @@ class World:
         """All that can happen next."""
         yield from self._hosts(state)
         yield from self._writers(state)
+        yield from self._operator(state)
         alive = [number for number, run in enumerate(state.runs) if run.at]
         for number in alive:
             yield from self.routine.moves(state, number)
@@ -115,6 +116,17 @@ class World:
                     begun = state._replace(flying=put(state.flying, host, (storage, new)), inserts=state.inserts + 1)
                     yield f"{host} takes a row into {storage}", begun
 
+    def _operator(self, state: State) -> Iterator[tuple[str, State]]:
+        """Somebody alters the definition of the old table, and hosts come to that entry of its log."""
+        for host, shard in enumerate(self.bounds.shards):
+            if host == state.gone:
+                continue
+            if state.altering[shard] and not state.altered[host]:
+                yield f"{host} altered", state._replace(altered=put(state.altered, host, True))
+            # Acknowledged as soon as the log has it (``alter_sync`` 0). ON CLUSTER: it comes to the other shards later.
+            if self.bounds.alters and not state.altering[shard] and state.runs and state.names[host] == "O":
+                yield f"an ALTER through {host}", state._replace(altering=put(state.altering, shard, True))
+
     def _kills(self, state: State, number: int) -> Iterator[tuple[str, State]]:
         run = state.runs[number]
         if state.kills >= self.bounds.kills or run.at in ("take", "read"):
@@ -154,5 +166,7 @@ class World:
             return "no way on: it is neither done nor undone"
         if any(state.new_closed):
             return "writers are refused for ever"
+        if any(state.altering) and not (state.has_it or state.kept):
+            return "an ALTER is lost, and nobody says so"
         lost = state.taken & ~sum(state.new)
         return f"acknowledged rows are missing: {lost:b}" if lost and shards else ""

@@ -32,5 +32,14 @@ MUTANTS: dict[str, tuple[Bounds, str]] = {
         "the old table keeps the name that a belated EXCHANGE knows",
     ),
     "a second look": (Bounds(ONE, inserts=0, belated=1), "what a belated EXCHANGE did before that is not looked for"),
+    "same definitions": (Bounds(TWO, inserts=0, alters=True), "a copy begins where one host shows an ALTER alone"),
+    "definition of the old table": (
+        Bounds(ONE, inserts=0, alters=True),
+        "it is not looked at again behind the exchange",
+    ),
+    "log of the old table": (
+        Bounds(ONE, inserts=0, alters=True),
+        "it is looked at before all hosts have carried out the ALTERs of its log",
+    ),
 }
 """By the name of the precaution: in which bounds it is found, and what is done without it."""

@@ -13,13 +13,14 @@ the new table, that of the run whose mark has the name."""
 
 
 class Bounds(NamedTuple):
-    """How much may happen, and to which hosts. ``shards``: that of each host."""
+    """How much may happen, and to which hosts. ``shards``: that of each host; ``alters``: an operator does."""
 
     shards: tuple[int, ...]
     inserts: int = 1
     kills: int = 1
     belated: int = 0
     away: int = 0
+    alters: bool = False
 
 
 class RunState(NamedTuple):
@@ -82,6 +83,16 @@ class State(NamedTuple):
     kills: int
     away: int
     """How many of each were played."""
+    altering: tuple[bool, ...]
+    """For each shard whether the log of O has an operator's ALTER."""
+    altered: tuple[bool, ...]
+    """For each host whether it shows that."""
+    defined: tuple[bool, ...]
+    """The same when the copy began."""
+    has_it: bool
+    """The new table was planned with it."""
+    kept: bool
+    """O is kept because of it, and that is said."""
     gone: int
     """The host that does not answer; -1 for none."""
     told: bool
@@ -122,6 +133,11 @@ def first(bounds: Bounds) -> State:
         inserts=0,
         kills=0,
         away=0,
+        altering=(False,) * shards,
+        altered=(False,) * hosts,
+        defined=(False,) * hosts,
+        has_it=False,
+        kept=False,
         gone=-1,
         told=False,
         belated=(),

@@ -44,6 +44,10 @@ def _noted(state: State, kind: str, run: int, without: frozenset[str]) -> State:
     if state.holder != run and "guarded lines" not in without:
         return state
     note = (-1, "") if kind == "clear" else (run, "copy" if kind == "mark" else "swap")
+    if kind == "mark":
+        # The plan was made from what the host shows that the run is connected to.
+        seen = state.altered
+        state = state._replace(defined=seen, has_it=seen[run % len(seen)], kept=False)
     return state._replace(note=note, before=state.note)
 
 
