@@ -10,7 +10,7 @@ from typing_extensions import Unpack
 
 from aaiclick.errors import SpecError
 from aaiclick.specs.base import MAX_VERSION, Spec
-from aaiclick.specs.renames import circle, is_new_name
+from aaiclick.specs.renames import circle, is_new_name, plain_name, renamed_parts
 
 
 class Rebuild(Spec):
@@ -34,7 +34,8 @@ class MigrationFields(TypedDict, total=False):
     rebuild: Mapping[str, Rebuild]
     """For each table to be copied with expressions of its own: how its columns are filled."""
     renames: Mapping[str, str]
-    """Former and new names: ``{"table.column": "new column"}`` or ``{"table": "new table"}``."""
+    """Former and new names: ``{"table.column": "new column"}`` or ``{"table": "new table"}``. A table whose name has a
+    dot stands in backticks, and so does a new name with one: ``{"`a.b`.`n.x`": "`n.y`"}``."""
     strategy: Mapping[str, Literal["alter", "rebuild"]]
     """For a table ``alter`` (changed in place, or the plan is blocked) or ``rebuild`` (copied, even where ALTER would
     do)."""
@@ -62,7 +63,8 @@ class Migration(Spec):
     rebuild: dict[str, Rebuild] = Field(default_factory=dict[str, Rebuild])
     """For each table to be copied with expressions of its own: how its columns are filled."""
     renames: dict[str, str] = Field(default_factory=dict[str, str])
-    """Former and new names: ``{"table.column": "new column"}`` or ``{"table": "new table"}``."""
+    """Former and new names: ``{"table.column": "new column"}`` or ``{"table": "new table"}``. A table whose name has a
+    dot stands in backticks, and so does a new name with one: ``{"`a.b`.`n.x`": "`n.y`"}``."""
     strategy: dict[str, Literal["alter", "rebuild"]] = Field(default_factory=dict[str, Literal["alter", "rebuild"]])
     """For a table ``alter`` (changed in place, or the plan is blocked) or ``rebuild`` (copied, even where ALTER would
     do)."""
@@ -83,7 +85,8 @@ class Migration(Spec):
         version: The version that the migration leads to, from 1.
         title: A line for people; it has no effect.
         rebuild: For each table to be copied with expressions of its own: how its columns are filled.
-        renames: Former and new names: ``{"table.column": "new column"}`` or ``{"table": "new table"}``.
+        renames: Former and new names: ``{"table.column": "new column"}`` or ``{"table": "new table"}``. A table whose
+            name has a dot stands in backticks, and so does a new name with one: ``{"`a.b`.`n.x`": "`n.y`"}``.
         strategy: For a table ``alter`` (changed in place, or the plan is blocked) or ``rebuild`` (copied, even where
             ALTER would do).
         sql: SQL statements, sent in this order before the function.
@@ -106,7 +109,9 @@ class Migration(Spec):
         wrong = sorted(new for old, new in self.renames.items() if not is_new_name(old, new))
         if wrong:
             raise SpecError(
-                f"migration {version}: renames", f"{wrong[0]!r} is no new name: write the name alone, without its table"
+                f"migration {version}: renames",
+                f"{wrong[0]!r} is no new name: write the name alone, without its table, and in backticks where it has "
+                "a dot",
             )
         self._check_renames()
 
@@ -115,8 +120,8 @@ class Migration(Spec):
         it was done."""
         by_table: dict[str, dict[str, str]] = {}
         for old, new in self.renames.items():
-            table, _, column = old.partition(".") if "." in old else ("", "", old)
-            by_table.setdefault(table, {})[column] = new
+            table, column = renamed_parts(old)
+            by_table.setdefault(table if column else "", {})[column or table] = plain_name(new)
         for table, renames in sorted(by_table.items()):
             where = f"migration {self.version}: renames" + (f" of {table}" if table else "")
             twice = sorted(new for new in renames.values() if list(renames.values()).count(new) > 1)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
+
+from aaiclick.sql.quoting import quote_name
+
+QUOTED = r"`(?:[^`\\]|\\.|``)+`"
+"""A name in backticks, as a pattern."""
+_NAME = re.compile(QUOTED, re.DOTALL)
+_TABLE_FIRST = re.compile(rf"({QUOTED})(?:\.(.+))?", re.DOTALL)
 
 
 def applicable(renames: Mapping[str, str], present: Collection[str]) -> tuple[tuple[str, str], ...]:
@@ -63,10 +71,60 @@ def circle(renames: Mapping[str, str]) -> tuple[str, ...]:
     return ()
 
 
-def is_new_name(old: str, new: str) -> bool:
-    """True where ``new`` can be a name. A dot is allowed only in a column of a Nested; elsewhere the table's name was
-    written by mistake."""
+def renamed_parts(old: str) -> tuple[str, str]:
+    """Table and column of what a migration renames; the column is '' where it is a table.
+
+    The first dot divides them. A table whose name has a dot stands in backticks, as in SQL, and so may a column.
+    """
+    found = _TABLE_FIRST.fullmatch(old)
+    if found is not None:
+        return plain_name(found[1]), plain_name(found[2] or "")
     table, _, column = old.partition(".")
+    return table, plain_name(column)
+
+
+def plain_name(text: str) -> str:
+    """A name without the backticks that it may stand in."""
+    if not _NAME.fullmatch(text):
+        return text
+    from aaiclick.sql.tokens import unquote  # most names stand in none
+
+    return unquote(text)
+
+
+def rename_said(table: str, column: str = "") -> str:
+    """``renamed_parts``, the other way: as plain as it can be said."""
+    bare = "." not in table and not table.startswith("`")
+    if not column:
+        return table if bare else quote_name(table)
+    if bare and not column.startswith("`"):
+        return f"{table}.{column}"
+    return f"{table if bare else quote_name(table)}.{quote_name(column)}"
+
+
+def new_name_text(old: str, new: str) -> str:
+    """The new name of what a migration renames, as plain as it can be said."""
+    return new if is_new_name(old, new) and not new.startswith("`") else quote_name(new)
+
+
+def table_renames(renames: Mapping[str, str]) -> dict[str, str]:
+    """New names of tables, and of other objects, by their former ones."""
+    each = ((*renamed_parts(old), new) for old, new in renames.items())
+    return {table: plain_name(new) for table, column, new in each if not column}
+
+
+def column_renames(renames: Mapping[str, str], *tables: str) -> dict[str, str]:
+    """New names of the columns of a table by their former ones. ``tables``: all names that it is called by."""
+    each = ((*renamed_parts(old), new) for old, new in renames.items())
+    return {column: plain_name(new) for table, column, new in each if column and table in tables}
+
+
+def is_new_name(old: str, new: str) -> bool:
+    """True where ``new`` can be a name. Without backticks a dot is allowed only in a column of a Nested; elsewhere the
+    table's name was written by mistake."""
+    if _NAME.fullmatch(new):
+        return True
+    table, column = renamed_parts(old)
     return bool(new) and (
         "." not in new or ("." in column and not new.startswith(f"{table}.") and not new.endswith("."))
     )

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from aaiclick.catalog.forms import SERVER_KINDS, Catalog, Form, TableForm
 from aaiclick.printable import rows_text
 from aaiclick.specs.migrations import Rebuild
+from aaiclick.specs.renames import renamed_parts, table_renames
 from aaiclick.versions.history import ReleaseHistory
 from aaiclick.versions.live_version import LiveVersion, MigrationProgress, rebuild_key
 from aaiclick.versions.lockfile import LockedForm, LockedVersion
@@ -85,8 +86,8 @@ def skips_migrations(catalog: Catalog, found: ReleaseHistory, live: LiveVersion)
     to convert, or names to change."""
     if unproven_conversions(catalog, found, live, MigrationProgress()).stops:
         return True
-    former = (old.partition(".") for script in found.scripts for old in script.migration.renames)
-    return any(_has(catalog, table, column) for table, _, column in former)
+    former = (renamed_parts(old) for script in found.scripts for old in script.migration.renames)
+    return any(_has(catalog, table, column) for table, column in former)
 
 
 def _has(catalog: Catalog, table: str, column: str) -> bool:
@@ -170,7 +171,7 @@ def _moves_values(script: Script) -> bool:
 
 def _tables(script: Script) -> tuple[str, ...]:
     """Tables in which the migration fills columns or leaves rows out, under their new names."""
-    named = {old: new for old, new in script.migration.renames.items() if "." not in old}
+    named = table_renames(script.migration.renames)
     filled = [name for name, one in script.migration.rebuilds.items() if one.columns or one.where]
     return tuple(dict.fromkeys(named.get(name, name) for name in filled))
 
@@ -185,9 +186,9 @@ def _words(script: Script, tables: Iterable[str], catalog: Catalog, rows: int, *
         there = catalog.get(name)
         if there is None or not there.rows:
             continue
-        rebuilds = script.migration.rebuilds.items()
+        rebuilds, named = script.migration.rebuilds.items(), table_renames(script.migration.renames)
         columns = next(
-            (sorted(one.columns) for key, one in rebuilds if script.migration.renames.get(key, key) == name),
+            (sorted(one.columns) for key, one in rebuilds if named.get(key, key) == name),
             list[str](),
         )
         what = f"column {', '.join(columns)} of {name}" if columns else f"the rows of {name}"

@@ -26,7 +26,7 @@ from typing import Literal, TypeAlias
 
 from aaiclick.errors import MigrationError
 from aaiclick.specs.base import MAX_VERSION
-from aaiclick.specs.renames import is_new_name
+from aaiclick.specs.renames import QUOTED, is_new_name
 from aaiclick.versions.decisions import wrong_decision
 
 Way: TypeAlias = Literal["alter", "rebuild"]
@@ -38,7 +38,9 @@ _ITEM = re.compile(
 )
 _VERSION = re.compile(r"0*[1-9][0-9]{0,9}\Z")
 _STRING = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
-_RENAME = re.compile(rf"({_STRING}|[^\s>]+)\s*->\s*({_STRING}|\S+)\Z")
+_RENAME = re.compile(
+    rf"({_STRING}|{QUOTED}(?:\.(?:{QUOTED}|[^\s>]+))?|[^\s>]+\.{QUOTED}|[^\s>]+)\s*->\s*({_STRING}|{QUOTED}|\S+)\Z"
+)
 _PLAIN = re.compile(r"[^\s>'\"][^\s>]*\Z")
 
 
@@ -184,7 +186,10 @@ class _Reader:
         found = _RENAME.match(value)
         old, new = (self._string(found[1]), self._string(found[2])) if found is not None else ("", "")
         if not old or not is_new_name(old, new):
-            raise self._error(f"{value!r} is no rename: write 'table.column -> new_column' or 'table -> new_table'")
+            raise self._error(
+                f"{value!r} is no rename: write 'table.column -> new_column' or 'table -> new_table', with names that "
+                "have a dot in backticks"
+            )
         if old in self.header.renames:
             raise self._error(f"{old} is renamed twice")
         self.header.renames[old] = new

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from aaiclick.catalog.forms import Catalog, Form
+from aaiclick.specs.renames import table_renames
 from aaiclick.specs.schema import Schema
 from aaiclick.versions.history import ReleaseHistory
 from aaiclick.versions.lockfile import Lock
@@ -47,7 +48,7 @@ class LiveVersion:
 
 def former_names(scripts: Sequence[Script]) -> frozenset[str]:
     """Every name that a migration gave up by renaming a table."""
-    return frozenset(old for script in scripts for old in script.migration.renames if "." not in old)
+    return frozenset(old for script in scripts for old in table_renames(script.migration.renames))
 
 
 def live_version(
@@ -204,7 +205,7 @@ def later_names(table: str, scripts: Sequence[Script]) -> tuple[str, ...]:
     """The names that a table gets by migrations, the last one first, and its own."""
     names = [table]
     for script in scripts:
-        renamed = script.migration.renames.get(names[0])
+        renamed = table_renames(script.migration.renames).get(names[0])
         if renamed is not None:
             names.insert(0, renamed)
     return tuple(names)

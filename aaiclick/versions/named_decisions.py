@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from aaiclick.catalog.forms import TableForm
+from aaiclick.specs.renames import plain_name, renamed_parts
 from aaiclick.versions.lockfile import LockedForm
 
 _OF_A_COLUMN = frozenset({"drop-column", "add-column", "change-default", "relabel-enum", "retype", "materialize"})
@@ -56,8 +57,9 @@ class Names:
 
     def rename(self, renames: Mapping[str, str]) -> None:
         """Also the names that a migration gives."""
-        for old, new in renames.items():
-            table, _, column = old.partition(".")
+        for old, said in renames.items():
+            table, column = renamed_parts(old)
+            new = plain_name(said)
             if column:
                 self.parts.setdefault(table, set()).add(new)
             elif table in self.kinds:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,7 +15,15 @@ from aaiclick.catalog.secrets import hidden_form
 from aaiclick.diff.compare import diff_table
 from aaiclick.diff.target import Target, make_target
 from aaiclick.printable import shown
-from aaiclick.specs.renames import is_new_name, table_and_column
+from aaiclick.specs.renames import (
+    column_renames,
+    new_name_text,
+    plain_name,
+    rename_said,
+    renamed_parts,
+    table_and_column,
+    table_renames,
+)
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
 from aaiclick.sql.quoting import quote_string
@@ -94,14 +103,13 @@ def renamed_tables(released: Mapping[str, LockedForm], schema: Schema, renames: 
     remarked = {
         table.renamed_from: table.name for table in schema.tables if table.renamed_from and table.name not in released
     }
-    return {old: new for old, new in renames.items() if "." not in old} | remarked
+    return table_renames(renames) | remarked
 
 
 def _how_renamed(name: str, column: str = "") -> str:
-    """How somebody says that it was renamed. A migration, and its flags, have a dot between table and column only."""
-    if "." in name:
-        return f"renamed_from={column or name!r} in the declaration"
-    return f"--rename {name}{f'.{column}' if column else ''}=NEW_NAME"
+    """How somebody says that it was renamed."""
+    said = f"{rename_said(name, column)}=NEW_NAME"
+    return f"--rename {said if '`' not in said else shlex.quote(said)}"
 
 
 def _remarked(
@@ -110,32 +118,29 @@ def _remarked(
     """The renames that ``renamed_from`` says and that this version makes, as a migration says them: a later declaration
     may be without the remark, and a start from before this version has to know of it all the same."""
     found: dict[str, str] = {}
-    tables = {old: new for old, new in given.items() if "." not in old}
+    tables = table_renames(given)
     for table in schema.tables:
         old = table.renamed_from
-        if old is None or "." in old or old not in released or table.name in released:
+        if old is None or old not in released or table.name in released:
             continue
         if old not in tables and table.name not in tables.values():
-            found[old] = tables[old] = table.name
+            tables[old] = table.name
+            found[rename_said(old)] = new_name_text(rename_said(old), table.name)
     back = {new: old for old, new in tables.items()}
     for table in schema.tables:
         name = back.get(table.name, table.name)
         before, after = released.get(name), declared.get(table.name)
-        if not (isinstance(before, TableForm) and isinstance(after, TableForm)) or "." in name:
+        if not (isinstance(before, TableForm) and isinstance(after, TableForm)):
             continue
-        said = {
-            what.partition(".")[2]: new
-            for what, new in given.items()
-            if "." in what and what.partition(".")[0] in (name, table.name)
-        }
+        said = column_renames(given, name, table.name)
         for column in table.columns:
             former = column.renamed_from
             if former is None or former in said or column.name in said.values():
                 continue
             if _has(before, former) and not _has(after, former) and not _has(before, column.name):
-                found[f"{name}.{former}"] = column.name
-    # A migration has no way to say other ones: a dot is between table and column.
-    return {old: new for old, new in found.items() if is_new_name(old, new)}
+                text = rename_said(name, former)
+                found[text] = new_name_text(text, column.name)
+    return found
 
 
 def _has(form: TableForm, name: str) -> bool:
@@ -190,19 +195,22 @@ def unknown_decisions(
     wrong: list[str] = []
     back = {new: old for old, new in moved.items()}
     for what in [*renames, *drops]:
-        table, column = table_and_column(what, {*released, *back})
+        table, column = renamed_parts(what) if what in renames else table_and_column(what, {*released, *back})
         form = released.get(table) or (released.get(back.get(table, "")) if column else None)
         there = form is not None and (not column or (isinstance(form, TableForm) and form.column(column) is not None))
         if not there:
-            wrong.append(f"{what}: the last released version has no such {'column' if column else 'table'}")
+            dots = ". Names with a dot stand in backticks" if what in renames and what.count(".") > 1 else ""
+            wrong.append(f"{what}: the last released version has no such {'column' if column else 'table'}{dots}")
         elif form is not None and form.kind in SERVER_KINDS and what in renames:
             left = f", and --drop {what} drops the old one" if form.kind not in _STAYING else ", and the old one stays"
             wrong.append(f"{what}: a {form.kind} is not renamed: the one that is declared is made{left}")
-    for what, new in renames.items():
-        table, _, column = what.partition(".")
-        form = declared.get(renames.get(table, table) if column else new)
+    tables = table_renames(renames)
+    for what, said in renames.items():
+        table, column = renamed_parts(what)
+        new = plain_name(said)
+        form = declared.get(tables.get(table, table) if column else new)
         if form is None or (column and not (isinstance(form, TableForm) and form.column(new) is not None)):
-            wrong.append(f"{what}={new}: {new} is not declared")
+            wrong.append(f"{what}={said}: {new} is not declared")
     return tuple(wrong)
 
 
@@ -220,11 +228,7 @@ def _table(
         if isinstance(spec, Table)
         else {}
     )
-    given_renames = {
-        what.partition(".")[2]: to
-        for what, to in renames.items()
-        if what.partition(".")[0] in (name, old.name) and "." in what
-    }
+    given_renames = column_renames(renames, name, old.name)
     applied = tuple(
         (before, after)
         for before, after in sorted({**declared_renames, **given_renames}.items())

@@ -10,6 +10,7 @@ from typing import cast
 from aaiclick.catalog.forms import SERVER_KINDS, TableForm
 from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.specs.migrations import Migration
+from aaiclick.specs.renames import column_renames, table_renames
 from aaiclick.specs.schema import Schema
 from aaiclick.versions.history import ReleaseHistory
 from aaiclick.versions.live_version import (
@@ -164,9 +165,7 @@ def upgrade_path(
 
 
 def _object_renames(scripts: Sequence[Script]) -> tuple[tuple[int, Mapping[str, str]], ...]:
-    each = (
-        (one.version, {old: new for old, new in one.migration.renames.items() if "." not in old}) for one in scripts
-    )
+    each = ((one.version, table_renames(one.migration.renames)) for one in scripts)
     return tuple((version, renames) for version, renames in each if renames)
 
 
@@ -194,7 +193,7 @@ def _possible_table_renames(
     versions = [each for each in (found.lock.versions if found.lock is not None else ()) if live.number]
     for older, newer in pairwise(each for each in versions if each.version >= (live.number or 0)):
         own = said.get(newer.version)
-        told = {name for pair in own.renames.items() for name in pair} if own is not None else set[str]()
+        told = {name for pair in table_renames(own.renames).items() for name in pair} if own is not None else set[str]()
         dropped = {key.removeprefix("drop-table ") for key in own.allow} if own is not None else set[str]()
         for old, before in older.forms.items():
             if old in newer.forms or old in told | dropped or not isinstance(before, TableForm):
@@ -278,9 +277,7 @@ def _changes_of(
         migration = script.migration if script is not None else None
         before = name
         if migration is not None:
-            before = next(
-                (old for old, new in sorted(migration.renames.items()) if "." not in old and new == name), name
-            )
+            before = next((old for old, new in sorted(table_renames(migration.renames).items()) if new == name), name)
         # A table may be further than the database: what its version did is not done to it again.
         if version <= _level(before, live):
             break
@@ -320,11 +317,7 @@ def _version_change(
     if script is None:
         return VersionChange(version, f"version {version}", name, before, form=released_form, copied=done)
     migration = script.migration
-    renames = {
-        what.partition(".")[2]: new
-        for what, new in migration.renames.items()
-        if "." in what and what.partition(".")[0] in keys
-    }
+    renames = column_renames(migration.renames, *keys)
     rebuild = next((migration.rebuilds[key] for key in keys if key in migration.rebuilds), None)
     in_place = any(migration.strategy.get(key) == "alter" for key in keys)
     if done:

@@ -73,7 +73,9 @@ def test_a_release_from_declaration_to_history(shell: Shell, aaiclick_client: Cl
     ]
     code, found = shell("revision", "-m", "b", "--rename", "events.a")
     assert (code, found["error"]["type"]) == (2, "UsageError")  # type: ignore[index]
-    code, found = shell("revision", "-m", "b", "--rename", "events.a=b", "--oldest-code", "2")
+    code, found = shell("revision", "-m", "b", "--rename", "events.a=n.b")
+    assert (code, "with names that have a dot in backticks" in str(found["error"])) == (2, True)
+    code, found = shell("revision", "-m", "b", "--rename", "events.`a`=b", "--oldest-code", "2")
     assert (code, found["changes"]) == (0, ["events: column a is renamed to b"])
     assert shell("check")[0] == 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,7 +32,8 @@ Rename = Annotated[
     typer.Option(
         "--rename",
         metavar="OLD=NEW",
-        help="What is gone was renamed: 'table.column=new_column' or 'table=new_table'. May be given several times.",
+        help="What is gone was renamed: 'table.column=new_column' or 'table=new_table', with names that have a dot in "
+        "backticks. May be given several times.",
     ),
 ]
 Drop = Annotated[
@@ -117,7 +119,11 @@ def _renumber(frame: Frame, others: bool) -> ExitCode:
 
 
 def _pairs(given: list[str]) -> list[tuple[str, str]]:
-    return [(text.partition("=")[0], text.partition("=")[2]) for text in given]
+    from aaiclick.specs.renames import QUOTED
+
+    # A name in backticks may hold the sign that divides old and new.
+    olds = [found[0] if (found := re.match(rf"(?:{QUOTED}|[^=])*", text, re.DOTALL)) else "" for text in given]
+    return [(old, text[len(old) + 1 :]) for text, old in zip(given, olds, strict=True)]
 
 
 def _revision(
@@ -131,12 +137,12 @@ def _revision(
 ) -> ExitCode:
     from aaiclick.api.revision import revise
     from aaiclick.errors import UndecidedError
+    from aaiclick.specs.renames import is_new_name
 
-    wrong = [old for old, new in renames if not old or not new or "." in new]
-    if wrong:
+    if any(not old or not is_new_name(old, new) for old, new in renames):
         raise UsageError(
-            "--rename takes table.column=new_column or table=new_table; where a name has a dot, say renamed_from in "
-            "the declaration"
+            "--rename takes table.column=new_column or table=new_table, with names that have a dot in backticks: "
+            "'`a.b`.`n.x`=`n.y`'"
         )
     declared = frame.declared_in_files()
     try:

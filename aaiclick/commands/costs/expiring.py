@@ -13,6 +13,7 @@ from aaiclick.diff.changes.ttl import keeps_all
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import RebuildWork
 from aaiclick.routine import Routine, number
+from aaiclick.specs.renames import column_renames
 from aaiclick.sql.column_names import mentioned
 from aaiclick.sql.expressions import expression_end
 from aaiclick.sql.quoting import qualified, quote_name, quote_string
@@ -160,10 +161,7 @@ def _sources(step: Step, planned: PlannedMigration, form: TableForm, wanted: Tab
     if isinstance(step.work, RebuildWork):
         return {column.target: column.expression for column in step.work.columns}
     table = next((table for table in planned.inspection.schema.tables if table.name == wanted.name), None)
-    renames = {old: new for old, new in _renames(planned).items() if "." in old}
-    former = {
-        new: old.partition(".")[2] for old, new in renames.items() if old.partition(".")[0] in (form.name, wanted.name)
-    }
+    former = {new: old for old, new in column_renames(_renames(planned), form.name, wanted.name).items()}
     if table is not None:
         former |= {column.name: column.renamed_from for column in table.columns if column.renamed_from}
     return {

@@ -15,6 +15,7 @@ from aaiclick.commands.inspection.recorded_forms import load_forms
 from aaiclick.diff.hazards import WITHOUT_HOST, WITHOUT_OBJECT
 from aaiclick.plan.model import Step
 from aaiclick.routine import Routine
+from aaiclick.specs.renames import plain_name, renamed_parts
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.server_objects.collections import NamedCollection
 from aaiclick.specs.tables import Table
@@ -194,8 +195,8 @@ def _known(found: Inspection) -> Mapping[str, set[str]]:
             parts |= set(item.keys)
     for script in found.released.scripts:
         for old, new in script.migration.renames.items():
-            table, _, column = old.partition(".")
-            names.setdefault(table, set()).update((column, new) if column else ())
+            table, column = renamed_parts(old)
+            names.setdefault(table, set()).update((column, plain_name(new)) if column else ())
     return names
 
 

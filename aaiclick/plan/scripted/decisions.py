@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from aaiclick.plan.model import Step
 from aaiclick.specs.migrations import Migration
+from aaiclick.specs.renames import plain_name, renamed_parts, table_renames
 
 
 def decided(steps: Sequence[Step], migrations: Iterable[Migration]) -> tuple[Step, ...]:
@@ -24,8 +25,14 @@ def decided(steps: Sequence[Step], migrations: Iterable[Migration]) -> tuple[Ste
 
 def _renamed(key: str, renames: Mapping[str, str]) -> str:
     word, _, name = key.partition(" ")
-    table, dot, column = name.partition(".")
-    return f"{word} {renames.get(table, table)}{dot}{renames.get(name, column) if dot else ''}"
+    tables = table_renames(renames)
+    for old, new in renames.items():
+        table, column = renamed_parts(old)
+        if column and name == f"{table}.{column}":
+            return f"{word} {tables.get(table, table)}.{plain_name(new)}"
+    # The longest name counts: that of a table may begin as another one, with a dot behind it.
+    table = max((each for each in tables if name == each or name.startswith(f"{each}.")), key=len, default="")
+    return f"{word} {tables[table]}{name.removeprefix(table)}" if table else key
 
 
 def _decided(step: Step, keys: frozenset[str]) -> Step:
