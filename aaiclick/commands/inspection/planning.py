@@ -16,6 +16,7 @@ from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.own_settings import SETTINGS, own_settings
 from aaiclick.commands.inspection.recorded_forms import load_forms
 from aaiclick.commands.inspection.unused_keys import unused_keys
+from aaiclick.errors import SpecError
 from aaiclick.plan.comparison.recorded import Planned
 from aaiclick.plan.foreign_objects import without_foreign
 from aaiclick.plan.model import Plan, Step
@@ -80,7 +81,15 @@ def make_plan(
     # What a killed run dropped and did not live to make again is planned as it was, with what nobody declares of it.
     if kept := found.kept_views:
         found = replace(found, catalog=replace(found.catalog, gone=kept_forms(kept)))
-    return (yield from with_bookkeeping(_planned(found, max_read_bytes, clones, before), found.where.books))
+    try:
+        return (yield from with_bookkeeping(_planned(found, max_read_bytes, clones, before), found.where.books))
+    except SpecError as error:
+        from aaiclick.plan.declaration.unparsable import with_place  # where something is wrong
+
+        told = yield from with_place(error, found.schema)
+        if told is error:
+            raise
+        raise told from error
 
 
 def _planned(

@@ -31,6 +31,7 @@ from aaiclick.specs.ddl import create_dictionary_sql
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, View
 from aaiclick.sql.database_prefix import strip_database
+from aaiclick.sql.tokens import TokenError, Tokens
 
 _SOURCES = frozenset(
     {"CASSANDRA", "CLICKHOUSE", "EXECUTABLE", "EXECUTABLE_POOL", "FILE", "HTTP", "JDBC", "LIBRARY", "MONGO", "MONGODB"}
@@ -103,6 +104,12 @@ def try_others(
 
 
 def _try_dictionary(scratch: Scratch, item: Dictionary, name: str) -> Routine[None]:
+    try:
+        Tokens(item.source)
+    except TokenError as open_bracket:
+        # Without what stands there: it may be a part of a password.
+        problem = "cannot be parsed: a bracket or a quote is left open, or one too many"
+        raise SpecError(f"{item.noun} {item.name}: source", problem) from open_bracket
     found = _FIRST_WORD.match(item.source)
     # Its source is never asked: it may be out of reach, or made by this very plan. One that the server does not know is
     # refused with the CREATE.

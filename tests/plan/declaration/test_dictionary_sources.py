@@ -29,7 +29,11 @@ def look(source: str) -> Dictionary:
         ("table", "TABLE 'prices' UPDATE_FIELD 'z'", "Unknown expression.* identifier `z`"),
         ("dictionary", "QUERY 'SELECT k, a FROM {db}.price'", "Unknown table expression identifier 'price'"),
         ("nothing", "QUERY 'SELECT k, z FROM {db}.prices'", "Unknown expression identifier `z`"),
-        ("table", "QUERY 'SELEC k, a FROM {db}.prices'", "Syntax error"),
+        (
+            "table",
+            "QUERY 'SELEC k, a FROM {db}.prices'",
+            "QUERY: cannot be parsed: it stops at character 1, before 'SELEC k",
+        ),
         (
             "dictionary",
             "QUERY 'SELECT k FROM {db}.prices'",

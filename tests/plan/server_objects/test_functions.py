@@ -107,7 +107,7 @@ def test_a_new_function_in_a_table_that_is_there(aaiclick_client: Client) -> Non
     [
         ((("fn_a", "x -> fn_b(x)"), ("fn_b", "x -> fn_a(x)")), "call each other in a circle: fn_a, fn_b"),
         ((("fn_a", "x -> fn_a(x)"),), "in a circle: fn_a"),
-        ((("fn_a", "x -> x +"),), "Syntax error"),
+        ((("fn_a", "x -> x +"),), "fn_a: cannot be parsed: it ends before it is complete"),
         ((("fn_a", "x -> x"), ("lower", "x -> x")), "lower: the server has a function of its own of that name"),
         ((("date_trunc", "x -> x"),), "date_trunc: the server has a function of its own"),
     ],
