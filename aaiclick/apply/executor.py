@@ -88,7 +88,7 @@ def apply_steps(
             # is entered when all is done: a kill in between makes the next run look once more.
             if chosen.entries is not None:
                 step = yield from enter_begun(chosen.entries, step)
-            done = yield from _carried_out(step.work, Site(database, nonce, chosen))
+            done = yield from _carried_out(step.work, Site(database, nonce, _for_step(chosen, step)))
             # It was looked at before this step, and what this one has done may be of matter to the next.
             chosen = replace(chosen, looked=None, planned=_not_changed(chosen, step))
             seconds = (yield from clock()) - begun
@@ -108,6 +108,11 @@ def apply_steps(
         yield Emit(StepDone(index, len(plan_steps), step.object, step.strategy, done.rows, seconds))
         outcomes.append(StepOutcome(step.id, step.object, step.strategy, done.rows, seconds, done.kept, done.notes))
     return tuple(outcomes)
+
+
+def _for_step(options: ApplyOptions, step: Step) -> ApplyOptions:
+    left = any(hazard.allow.startswith("leave-detached-parts ") for hazard in step.hazards)
+    return replace(options, leave_detached=left)
 
 
 def _not_changed(options: ApplyOptions, step: Step) -> dict[str, LiveObject]:

@@ -79,6 +79,8 @@ class ApplyOptions:
     """The hosts that statements are sent to; None: the one that is connected to."""
     planned: Mapping[str, LiveObject] = field(default_factory=dict[str, LiveObject])
     """Tables as the plan found them, but for those that an earlier step was about."""
+    leave_detached: bool = False
+    """Detached parts of the table stay behind: the step has said so, and it was allowed by name."""
     looked: CheckedReplicas | None = None
     """What was looked at of all hosts for the first step, just before it; None: nothing."""
 

@@ -119,6 +119,19 @@ def detached_parts(database: str, name: str) -> Routine[tuple[int, str]]:
     return (number(rows[0][0]), text(rows[0][1])) if rows else (0, "")
 
 
+def names_of_detached(table: Physical) -> Routine[tuple[str, ...]]:
+    """The parts of this storage that somebody detached, by their names; nothing where the name holds another table, or
+    where this user may not ask. One that is being attached is still in the directory with the others."""
+    rows = yield from rows_or_refusal(
+        Query(
+            "SELECT name FROM system.detached_parts WHERE database = unhex({db:String}) AND table = "
+            "unhex({name:String}) AND reason IN ('', 'attaching') AND position(path, {uuid:String}) > 0 ORDER BY name",
+            {"db": hexed(table.database), "name": hexed(table.name), "uuid": table.uuid},
+        )
+    )
+    return tuple(text(row[0]) for row in rows or ())
+
+
 def _changes(partition: str) -> str:
     # patch-<hash of the columns>-<partition>
     return partition.split("-", 2)[2]

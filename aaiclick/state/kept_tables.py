@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import Catalog, Settings
 from aaiclick.clickhouse.features import FENCE, has_readonly_setting
 from aaiclick.clickhouse.names import kept_table
-from aaiclick.clickhouse.parts import parts
+from aaiclick.clickhouse.parts import names_of_detached, parts
 from aaiclick.clickhouse.statements import ask, ddl, drop_table
 from aaiclick.clickhouse.storages import remove_guards
 from aaiclick.clickhouse.tables import Physical, physical
 from aaiclick.clickhouse.write_fence import lift_fence
 from aaiclick.events import Note
-from aaiclick.printable import rows_text
+from aaiclick.printable import count_that, rows_text
 from aaiclick.routine import Emit, Nonce, Routine, number, text
 from aaiclick.sql.clauses import modify_setting, reset_setting
 from aaiclick.sql.ddl import alter_table, rename_table
@@ -75,6 +75,8 @@ class KeptComment:
     """On a cluster, in place of ``base``, which is -1 then."""
     replicated: bool = False
     """All hosts of a cluster keep it."""
+    detached: tuple[str, ...] = ()
+    """Its detached parts that go with it: that was allowed by name."""
 
     def of_shard(self, shard: int) -> KeptComment:
         """What it says of one shard."""
@@ -117,7 +119,7 @@ class KeptOnHost:
     bytes: int
 
 
-COMMENT = CommentFormat(KeptComment, frozenset({"bases", "replicated"}))
+COMMENT = CommentFormat(KeptComment, frozenset({"bases", "replicated", "detached"}))
 
 
 def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
@@ -148,6 +150,7 @@ def keep(mark: Mark, old: Physical, reason: str) -> Routine[str]:
             mark.back_to,
             moment,
             mark.high,
+            detached=mark.detached,
         )
         # Entered while the table has its scratch name: once it is a kept one, somebody may drop it by hand, and its
         # comment with it.
@@ -180,12 +183,14 @@ def parse_kept(comment: str) -> KeptComment | None:
 
 
 def drop_expired(
-    database: str, listed: Sequence[KeptRow], at: int, noted: Mapping[str, str]
+    database: str, listed: Sequence[KeptRow], at: int, noted: Mapping[str, str], named: Collection[str] = ()
 ) -> Routine[tuple[str, ...]]:
     """Drop the kept tables whose time is over; their names. ``at``: Unix seconds by the server's clock. ``noted``: the
-    storages that have block numbers because of us, by UUID, with their names.
+    storages that have block numbers because of us, by UUID, with their names. ``named``: those that somebody has looked
+    at, so that what only they hold is no reason to keep them.
 
-    A table that got rows after its rows were last moved (by a flush that nobody could wait for) is kept, with a Note.
+    A table that got rows after its rows were last moved (by a flush that nobody could wait for), or of which parts were
+    detached that nobody has agreed to lose, is kept, with a Note.
     The setting that a new table had for the sake of a kept one is reset, also if somebody dropped that one by hand.
     """
     dropped: list[str] = []
@@ -193,14 +198,8 @@ def drop_expired(
     for row in listed:
         if not row.kept.expires or row.kept.expires > at:
             continue
-        # Behind the last look of its own run a flush may still have come, and its rows are nowhere else.
-        late = yield from _late_rows(database, row)
-        if late:
-            yield from _keep_on(
-                database,
-                row,
-                f"{rows_text(late)} reached it after it was replaced, and not {row.kept.table}",
-            )
+        if row.name not in named and (reason := (yield from _only_in(database, row))):
+            yield from _keep_on(database, row, reason)
             continue
         if row.kept.numbered and row.kept.replaced_by not in ours:
             # Kept by a release that did not enter it: once the table is gone only the journal says whose setting it is.
@@ -216,13 +215,35 @@ def drop_expired(
     return tuple(dropped)
 
 
-def _late_rows(database: str, row: KeptRow) -> Routine[int]:
+def _only_in(database: str, row: KeptRow) -> Routine[str]:
+    """What a kept table holds that is nowhere else, as a reason to keep it; '' for nothing."""
     brought = row.kept.brought
     table = yield from physical(database, row.name)
-    if brought is None or table is None or table.uuid != row.kept.uuid:
-        return 0
-    # A patch part changes rows that are there, and brings none.
-    return sum(part.rows for part in (yield from parts(table)) if part.first > brought and not part.patch)
+    if table is None or table.uuid != row.kept.uuid:
+        return ""
+    # Behind the last look of its own run a flush may still have come. A patch part changes rows that are there, and
+    # brings none.
+    present = (yield from parts(table)) if brought is not None else ()
+    late = sum(part.rows for part in present if part.first > (brought or 0) and not part.patch)
+    if late:
+        return f"{rows_text(late)} reached it after it was replaced, and not {row.kept.table}"
+    # An earlier release did not look for them when it exchanged the tables.
+    found = yield from new_detached(table, row.kept.detached)
+    return detached_words(found, f"when {row.kept.table} was replaced, or later") if found else ""
+
+
+def new_detached(table: Physical, known: Collection[str]) -> Routine[tuple[str, ...]]:
+    """The detached parts of a storage that nobody has agreed to leave behind."""
+    return tuple(name for name in (yield from names_of_detached(table)) if name not in known)
+
+
+def detached_words(found: Sequence[str], when: str) -> str:
+    """Why a table stays of which these parts were detached."""
+    return (
+        f"{count_that(len(found), 'part', 'were')} detached from the old table {when} (such as {found[0]}), and the "
+        f"new one may lack the rows, or still show them: on the old one RESET SETTING {FENCE} and ATTACH PARTITION "
+        "bring them back"
+    )
 
 
 def _keep_on(database: str, row: KeptRow, reason: str) -> Routine[None]:

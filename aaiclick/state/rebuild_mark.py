@@ -90,6 +90,8 @@ class Mark:
     """Materialized views read the table, so the new one refuses writers across the exchange."""
     defined: str = ""
     """What the definition of the source was when the copy began (``definition_of``); '' where nobody looked."""
+    detached: tuple[str, ...] = ()
+    """Detached parts of the source that go with it: that was allowed by name."""
     own: str = ""
     """UUID of the mark itself: a mark that has another one came with a backup. '' where it has none, or from a run that
     did not come so far."""
@@ -99,16 +101,25 @@ class Mark:
 
 
 # Whoever finds a mark goes on from an exchange that may have happened, or plans anew: nothing is counted once more.
-COMMENT = CommentFormat(Mark, frozenset({"own", "defined"}), frozenset({"looks"}))
+COMMENT = CommentFormat(Mark, frozenset({"own", "defined", "detached"}), frozenset({"looks"}))
 
 
-def new_mark(work: RebuildWork | AttachWork, source: Physical, nonce: str, keep_old_seconds: int) -> Mark:
-    """The mark of work that is about to begin; nothing is sent."""
+def new_mark(
+    work: RebuildWork | AttachWork,
+    source: Physical,
+    nonce: str,
+    keep_old_seconds: int,
+    detached: tuple[str, ...] = (),
+) -> Mark:
+    """The mark of work that is about to begin; nothing is sent. ``detached``: parts of the source that may go with
+    it."""
     # All names carry the nonce of this run: no run takes what another one has made for its own.
     name = mark_table(nonce, work.table)
     shadow = shadow_table(nonce, work.table)
     saved, defined = saved_settings(source), _defined(source)
-    return Mark(name, nonce, work.table, source.uuid, work, saved, shadow, keep_old_seconds, defined=defined)
+    return Mark(
+        name, nonce, work.table, source.uuid, work, saved, shadow, keep_old_seconds, defined=defined, detached=detached
+    )
 
 
 def write_mark(database: str, mark: Mark) -> Routine[Mark]:

@@ -18,6 +18,7 @@ from aaiclick.apply.rebuild.concurrent_mutations import close_source, look_at_so
 from aaiclick.apply.rebuild.exchange import exchange, require_exchange
 from aaiclick.apply.rebuild.finish import Filler, finish
 from aaiclick.apply.rebuild.preconditions import (
+    agreed_detached,
     require_altered_by_us,
     require_as_planned,
     require_rebuildable,
@@ -59,6 +60,7 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
     yield from require_rebuildable(source, work.form)
     yield from require_resting_streams(source, options)
     yield from require_exchange(database)
+    detached = yield from agreed_detached(source, options, at_once=bool(work.alters))
     if work.alters:
         # Of the columns as they are until then.
         yield from look_at_all(source, work.looks, work.seen)
@@ -70,7 +72,8 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
     # Read again: its definition is the one that the ALTERs have left.
     before, source = source, (yield from require_table(database, work.table, source.uuid))
     require_altered_by_us(before, source, work)
-    mark = yield from settings_before(database, new_mark(work, source, site.nonce, site.options.keep_old_seconds))
+    mark = new_mark(work, source, site.nonce, options.keep_old_seconds, detached)
+    mark = yield from settings_before(database, mark)
     mark = yield from write_mark(database, mark)
     try:
         mark, source = yield from at_rest(database, mark, source)

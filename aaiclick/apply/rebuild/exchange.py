@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from aaiclick.apply.rebuild.preconditions import require_unaltered
+from aaiclick.apply.rebuild.preconditions import require_none_detached, require_unaltered
 from aaiclick.apply.rebuild.safe_drop import (
     BelatedError,
     drop_shadow,
@@ -64,8 +64,9 @@ def exchange(database: str, mark: Mark) -> Routine[None]:
     found = yield from whereabouts(database, mark)
     if found.exchanged:
         raise ApplyError(f"{mark.table}: its storage is the new one already")
-    # The last look before it: what is altered from here on is found on the old table behind it.
+    # The last looks before it: what is altered or detached from here on is found on the old table behind it.
     require_unaltered(mark, found.source)
+    yield from require_none_detached(mark, found.source)
     # The old table has its fence already. Both refuse writers while the server takes their views out of its register.
     if mark.closing:
         yield from close_shadow(database, mark)
@@ -83,10 +84,10 @@ def exchange(database: str, mark: Mark) -> Routine[None]:
             yield Sleep(_PAUSE)
         else:
             raise
-    if not (yield from exchanged(database, mark)):
+    found = yield from whereabouts(database, mark)
+    if not _holds_new(mark, found.live):
         # Only the storages under the two names count, not the answer.
         raise ApplyError(f"{mark.table}: the exchange was acknowledged, but did not happen")
-    found = yield from whereabouts(database, mark)
     if found.stranger is not None:
         yield from _give_back(database, mark)
         raise ApplyError(
@@ -112,13 +113,14 @@ class Whereabouts:
 
     ``source``: the one with the user's rows; None where it is gone. ``shadow``: the new one; None as above.
     ``exchanged``: the new one was put in place, whatever it is called now. ``stranger``: another table that has the
-    shadow's name; None where there is none.
+    shadow's name; None where there is none. ``live``: what has the name of the table.
     """
 
     source: Physical | None
     shadow: Physical | None
     exchanged: bool
     stranger: Physical | None = None
+    live: Physical | None = None
 
 
 def whereabouts(database: str, mark: Mark) -> Routine[Whereabouts]:
@@ -136,13 +138,16 @@ def whereabouts(database: str, mark: Mark) -> Routine[Whereabouts]:
     stranger = (
         held if held is not None and held.uuid not in (mark.source, mark.shadow) and mark.phase == "swap" else None
     )
-    return Whereabouts(source, shadow, exchanged, stranger)
+    return Whereabouts(source, shadow, exchanged, stranger, named.get(mark.table))
 
 
 def exchanged(database: str, mark: Mark) -> Routine[bool]:
     """Whether the live name holds the new storage. Raises ApplyError where it holds neither of the two."""
     found = yield from physicals(database, (mark.table, mark.shadow_name))
-    live = found.get(mark.table)
+    return _holds_new(mark, found.get(mark.table))
+
+
+def _holds_new(mark: Mark, live: Physical | None) -> bool:
     if live is not None and live.uuid == mark.source:
         return False
     if live is not None and mark.shadow and live.uuid == mark.shadow:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from aaiclick.apply.rebuild.chunks import highest
-from aaiclick.apply.rebuild.preconditions import altered_behind
+from aaiclick.apply.rebuild.preconditions import altered_behind, detached_behind
 from aaiclick.apply.rebuild.safe_drop import BelatedError, is_taken, rename_old_away
 from aaiclick.apply.rebuild.staging import move_into
 from aaiclick.apply.rebuild.views import open_shadow
@@ -75,9 +75,14 @@ def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Ro
             options.drain_seconds,
             "The new table is in place; their rows are brought across by the next run",
         )
-        reason = (yield from _changed(mark, old, options)) or altered_behind(mark, old)
-        rows, mark, mixed = yield from _move_late_rows(database, mark, old, fill)
+        reason, present = yield from _changed(mark, old, options)
+        reason = reason or altered_behind(mark, old)
+        rows, mark, mixed = yield from _move_late_rows(database, mark, old, fill, present)
         reason = mixed or reason
+        # Behind the parts: rows that were detached before they were moved are in none of them. What is dropped at once
+        # is looked at under its last name.
+        if mark.keep_old_seconds or reason:
+            reason = (yield from detached_behind(mark, old)) or reason
     notes = yield from _noted(mark, reason)
     yield from start_merges_of(database, mark.table, mark.shadow)
     kept = ""
@@ -92,7 +97,7 @@ def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Ro
         more, mark, mixed = yield from _move_late_rows(database, mark, old, fill)
         rows += more
         # What was sent before the exchange may have come to the table behind the look at it.
-        if reason := mixed or altered_behind(mark, old):
+        if reason := (yield from detached_behind(mark, old)) or mixed or altered_behind(mark, old):
             kept = yield from keep(mark, old, reason)
             notes = yield from _noted(mark, reason)
         else:
@@ -109,9 +114,11 @@ def _noted(mark: Mark, reason: str) -> Routine[tuple[str, ...]]:
     return notes
 
 
-def _move_late_rows(database: str, mark: Mark, old: Physical, fill: Filler) -> Routine[tuple[int, Mark, str]]:
+def _move_late_rows(
+    database: str, mark: Mark, old: Physical, fill: Filler, looked: Sequence[Part] = ()
+) -> Routine[tuple[int, Mark, str]]:
     """Move what came after ``mark.high`` into the new table, whatever it is called now; rows, the mark, and why not
-    everything could be moved."""
+    everything could be moved. ``looked``: the parts of the old one, where they were just looked at."""
     rows = 0
     while True:
         if mark.filled:
@@ -141,7 +148,7 @@ def _move_late_rows(database: str, mark: Mark, old: Physical, fill: Filler) -> R
                     filled_rows=0,
                 ),
             )
-        present = yield from parts(old)
+        present, looked = looked or (yield from parts(old)), ()
         late = [part for part in present if part.last > mark.high and not part.patch]
         if not late:
             return rows, mark, ""
@@ -174,9 +181,9 @@ def require_no_return(database: str, mark: Mark) -> Routine[None]:
         )
 
 
-def _changed(mark: Mark, old: Physical, options: ApplyOptions) -> Routine[str]:
+def _changed(mark: Mark, old: Physical, options: ApplyOptions) -> Routine[tuple[str, Sequence[Part]]]:
     """A delete or update that met the old table in the moment of the exchange is missing in the new one: what to say
-    about it.
+    about it; and the parts of the old table.
 
     It is let through to the old rows first, so that late rows come across as it left them.
     """
@@ -190,18 +197,18 @@ def _changed(mark: Mark, old: Physical, options: ApplyOptions) -> Routine[str]:
         yield from require_settled(
             old.database, old.name, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds
         )
-    for mutation in listed:
-        if mutation.id not in mark.known:
-            return (
-                f"rows of the old table were changed in the moment of the exchange ({mutation.command}), which the "
-                "new table does not show"
-            )
     present = yield from parts(old)
-    if sum(part.rows for part in present if part.last <= mark.high and not part.patch) != mark.rows:
-        return "parts of the old table were dropped in the moment of the exchange, which the new table still shows"
-    if any(part.patch and part.name not in mark.known for part in present):
-        return "rows of the old table were updated in the moment of the exchange, which the new table does not show"
-    return ""
+    what = ""
+    if sent := next((each.command for each in listed if each.id not in mark.known), ""):
+        what = (
+            f"rows of the old table were changed in the moment of the exchange ({sent}), which the new table does not "
+            "show"
+        )
+    elif sum(part.rows for part in present if part.last <= mark.high and not part.patch) != mark.rows:
+        what = "parts of the old table were dropped in the moment of the exchange, which the new table still shows"
+    elif any(part.patch and part.name not in mark.known for part in present):
+        what = "rows of the old table were updated in the moment of the exchange, which the new table does not show"
+    return what, present
 
 
 def _old_storage(database: str, mark: Mark) -> Routine[Physical | None]:

@@ -8,14 +8,16 @@ from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.forms import TableForm
 from aaiclick.clickhouse.background_inserts import BackgroundInserts, find_background_inserts
 from aaiclick.clickhouse.features import FENCE
+from aaiclick.clickhouse.parts import names_of_detached
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.errors import ApplyError
 from aaiclick.plan.operations import AttachWork
+from aaiclick.printable import count_that
 from aaiclick.routine import Routine, text
 from aaiclick.sql.hex_text import hexed
 from aaiclick.state.definitions import definition_of, kinds_altered
-from aaiclick.state.kept_tables import parse_kept
+from aaiclick.state.kept_tables import detached_words, new_detached, parse_kept
 from aaiclick.state.rebuild_mark import Mark
 
 WHILE_COPIED = "while it was copied"
@@ -110,6 +112,39 @@ def _defined(table: Physical) -> str:
 
 def _named(kinds: Sequence[str]) -> str:
     return f"{' and '.join(kinds)} {'was' if kinds in (('TTL',), ('comment',)) else 'were'}"
+
+
+def agreed_detached(source: Physical, options: ApplyOptions, *, at_once: bool = False) -> Routine[tuple[str, ...]]:
+    """The detached parts of a table that stay behind because that was allowed by name. ``at_once``: raise ApplyError
+    where there are some and nobody was asked; else that is done right before the exchange."""
+    if not (at_once or options.leave_detached):
+        return ()
+    found = yield from names_of_detached(source)
+    if found and not options.leave_detached:
+        raise ApplyError(_detached_since(source.name, found, "since this was planned"))
+    return found
+
+
+def require_none_detached(mark: Mark, source: Physical | None) -> Routine[None]:
+    """Raise ApplyError where parts were detached since the copy began: the new table lacks their rows, and the old one
+    would take them away with it."""
+    # Nothing can be detached behind a fence, but it may have been before that went up.
+    if source is not None and (found := (yield from new_detached(source, mark.detached))):
+        raise ApplyError(_detached_since(mark.table, found, WHILE_COPIED))
+
+
+def detached_behind(mark: Mark, old: Physical) -> Routine[str]:
+    """What was detached of the old table in the moment of the exchange, as a reason to keep it; '' for nothing."""
+    found = yield from new_detached(old, mark.detached)
+    return detached_words(found, "in the moment of the exchange") if found else ""
+
+
+def _detached_since(table: str, found: Sequence[str], when: str) -> str:
+    return (
+        f"{table}: {count_that(len(found), 'part', 'were')} detached by somebody else {when} (such as {found[0]}), and "
+        "would go with the old table. Nothing was exchanged. ALTER TABLE ... ATTACH PARTITION brings the rows back; "
+        f"else run again: the next plan asks for 'leave-detached-parts {table}'"
+    )
 
 
 def require_resting_streams(source: Physical, options: ApplyOptions) -> Routine[None]:

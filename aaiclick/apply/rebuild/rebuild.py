@@ -26,6 +26,7 @@ from aaiclick.apply.rebuild.copy_chunk import Job, SourceChanged, changes, fill
 from aaiclick.apply.rebuild.exchange import exchange, require_exchange, undo_rebuild
 from aaiclick.apply.rebuild.finish import Filler, finish
 from aaiclick.apply.rebuild.preconditions import (
+    agreed_detached,
     require_as_planned,
     require_rebuildable,
     require_resting_streams,
@@ -66,8 +67,10 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
     # Whatever can refuse the copy is asked before there is a mark: until then nothing has to be undone.
     fenced = yield from preflight(work, source, options)
     yield from require_room(source, (yield from _bytes_to_copy(source, earlier)), options.disk_factor)
+    detached = yield from agreed_detached(source, options)
     # The mark is there before anything is made or changed: whatever a kill leaves, somebody finds a mark that names it.
-    mark = yield from settings_before(database, new_mark(work, source, site.nonce, site.options.keep_old_seconds))
+    mark = new_mark(work, source, site.nonce, options.keep_old_seconds, detached)
+    mark = yield from settings_before(database, mark)
     # The table still has the settings of the killed copy. What they were before is in its mark alone.
     mark = yield from write_mark(
         database, replace(mark, saved=earlier[0].saved, stopped=earlier[0].stopped) if earlier else mark

@@ -14,7 +14,7 @@ from dataclasses import replace
 from aaiclick.apply.rebuild.catch_up import copy_parts, copy_until_complete
 from aaiclick.apply.rebuild.exchange import exchange
 from aaiclick.apply.rebuild.finish import finish
-from aaiclick.apply.rebuild.preconditions import require_unaltered
+from aaiclick.apply.rebuild.preconditions import agreed_detached, require_unaltered
 from aaiclick.apply.rebuild.rebuild import late_filler, make_job, preflight, prepare, undo_quietly
 from aaiclick.apply.rebuild.resume import settings_before
 from aaiclick.apply.rollback.chain import came_before, kept_parts
@@ -23,18 +23,19 @@ from aaiclick.apply.rollback.patches import with_updates
 from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.clickhouse.features import FENCE
 from aaiclick.clickhouse.merges import stop_merges
-from aaiclick.clickhouse.parts import Part, parts, unapplied
+from aaiclick.clickhouse.parts import Part, names_of_detached, parts, unapplied
 from aaiclick.clickhouse.statements import ddl, drop_table, system_merges
 from aaiclick.clickhouse.storages import require_in_place
-from aaiclick.clickhouse.tables import Physical, require_table
+from aaiclick.clickhouse.tables import Physical, physical, require_table
 from aaiclick.clickhouse.write_fence import lift_fence
 from aaiclick.errors import VerificationError
+from aaiclick.events import Note
 from aaiclick.printable import count_text, rows_text
-from aaiclick.routine import Routine
+from aaiclick.routine import Emit, Routine
 from aaiclick.sql.clauses import attach_partition_from, drop_part, modify_setting
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import qualified
-from aaiclick.state.kept_tables import KeptComment
+from aaiclick.state.kept_tables import KeptComment, detached_words
 from aaiclick.state.rebuild_mark import at_rest, new_mark, write_mark
 
 
@@ -47,7 +48,9 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
     # By UUID: the counts that were agreed to are those of this storage and of no other.
     source = yield from require_table(database, work.table, found.live)
     fenced = yield from preflight(work, source, options)
-    mark = yield from settings_before(database, new_mark(work, source, site.nonce, site.options.keep_old_seconds))
+    detached = yield from agreed_detached(source, options)
+    mark = new_mark(work, source, site.nonce, options.keep_old_seconds, detached)
+    mark = yield from settings_before(database, mark)
     # ``back``: a killed rollback is undone before its exchange, never gone on with. Its parts came by hard links, so
     # there is no copy worth keeping.
     mark = yield from write_mark(database, replace(mark, back=True, back_to=to))
@@ -69,8 +72,22 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
     end = yield from finish(database, mark, late_filler(job), options)
     # The oldest first: after a kill in between, the others are still found from the table that was replaced now.
     for name in found.used:
-        yield from drop_table(database, name)
+        if said := (yield from _detached_since(database, name, options)):
+            notes = (*notes, said)
+        else:
+            yield from drop_table(database, name)
     return Done(rows + between + since + end.rows, end.kept, (*notes, *end.notes))
+
+
+def _detached_since(database: str, name: str, options: ApplyOptions) -> Routine[str]:
+    """What was detached of a kept table since the plan, which did not ask for it: it stays until its time is over, when
+    its parts are looked at once more. '' for nothing."""
+    table = (yield from physical(database, name)) if not options.leave_detached else None
+    if table is None or not (found := (yield from names_of_detached(table))):
+        return ""
+    said = f"{name}: {detached_words(found, 'in the moment of the rollback')}. It is kept"
+    yield Emit(Note(said, "warning"))
+    return said
 
 
 def _bring_back(name: str, kept: KeptComment, target: str, site: Site) -> Routine[int]:

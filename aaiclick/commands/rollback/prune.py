@@ -78,9 +78,9 @@ def prune(
         # Compared with what was shown: a table that got rows since then was not agreed to.
         now = yield from _kept(owned, topology, books)
         agreed = [row for row in _chosen(now, tables, where) if shown is None or _as_shown(row, shown)]
-        chosen = [_expired(row, row.name in tables) for row in agreed]
+        chosen = [replace(row, kept=replace(row.kept, expires=_LONG_AGO)) for row in agreed]
         if books is None:
-            dropped = yield from _drop(where, owned, chosen)
+            dropped = yield from _drop(where, owned, chosen, tables)
         else:
             dropped = yield from _drop_everywhere(where, chosen, topology)
         return tuple((row, row.name in dropped) for row in now)
@@ -140,8 +140,9 @@ def _unneeded(owned: Owned) -> Routine[bool]:
     return bool(noted.keys() - {row.kept.replaced_by for row in owned.kept()})
 
 
-def _drop(database: str, owned: Owned, rows: Collection[KeptRow]) -> Routine[tuple[str, ...]]:
-    """Drop them on one host, and reset what tables have for the sake of kept ones and no longer need."""
+def _drop(database: str, owned: Owned, rows: Collection[KeptRow], named: Collection[str]) -> Routine[tuple[str, ...]]:
+    """Drop them on one host, and reset what tables have for the sake of kept ones and no longer need. ``named``:
+    somebody has looked at these, so what they alone hold is no reason to keep them."""
     chosen = {row.name: row for row in rows}
     noted = (yield from noted_block_numbers(database)) if owned.journal else {}
     if any(row.kept.numbered for row in rows):
@@ -149,7 +150,7 @@ def _drop(database: str, owned: Owned, rows: Collection[KeptRow]) -> Routine[tup
         yield from look_next_time(database)
     # Those that stay still need theirs.
     others = [replace(row, kept=replace(row.kept, expires=0)) for row in owned.kept() if row.name not in chosen]
-    return (yield from drop_expired(database, [*rows, *others], _LONG_AGO, noted))
+    return (yield from drop_expired(database, [*rows, *others], _LONG_AGO, noted, named))
 
 
 def _drop_everywhere(database: str, rows: Collection[KeptRow], topology: Topology) -> Routine[tuple[str, ...]]:
@@ -194,9 +195,3 @@ def _chosen(kept: Collection[KeptRow], tables: Collection[str], database: str) -
 
 def _as_shown(row: KeptRow, shown: Collection[KeptRow]) -> bool:
     return any((row.name, row.kept, row.rows) == (each.name, each.kept, each.rows) for each in shown)
-
-
-def _expired(row: KeptRow, named: bool) -> KeptRow:
-    """The row with its time over. ``named``: somebody has looked at it, so late rows are no reason to keep it."""
-    kept = replace(row.kept, expires=_LONG_AGO)
-    return replace(row, kept=replace(kept, brought=None) if named else kept)

@@ -206,10 +206,11 @@ def _put_back(way: RollbackPlan, site: Site) -> Routine[list[str]]:
             yield from rename_back(site.database, way.renames.back[number - 1 - len(way.restores)])
         else:
             restore = way.restores[number - 1]
+            here = replace(site, options=replace(site.options, leave_detached=bool(restore.detached)))
             if isinstance(restore, RestoreOnShards):
-                done = yield from restore_on_replicas(restore, site, way.to)
+                done = yield from restore_on_replicas(restore, here, way.to)
             else:
-                done = yield from restore_table(restore, site, way.to)
+                done = yield from restore_table(restore, here, way.to)
             rows = done.rows
             said += done.notes
         seconds = (yield from clock()) - begun

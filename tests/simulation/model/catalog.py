@@ -318,7 +318,8 @@ ASKED: tuple[tuple[str, Asked], ...] = (
     ("CHECK GRANT ", constant(1)),
     ("SELECT engine FROM system.databases", database_engine),
     ("SELECT count() FROM system.databases WHERE name = unhex({db:String})", database_count),
-    # Nobody detaches a table in a schedule.
+    # Nobody detaches a table, or parts of one, in a schedule.
+    ("SELECT name FROM system.detached_parts", nothing),
     ("SELECT count() FROM system.detached_tables", constant(0)),
     ("SELECT count() FROM system.dropped_tables", dropped),
     ("SELECT name, version(), engine FROM system.databases", database_facts),

@@ -1,0 +1,159 @@
+"""Parts that an operator detaches while their table is copied, taken over or rolled back are not lost: the copy ends and
+says so, or the old table stays with them. Those that were agreed to go with it do."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from aaiclick import Column, MergeTree, Policy, Schema, Table
+from aaiclick.clients.opening import Opened, open_url
+from aaiclick.commands.rollback.prune import prune
+from aaiclick.commands.rollback.rollback import Rollback, rollback
+from aaiclick.errors import ApplyError, SchemaVersionError
+from aaiclick.lease.owner import this_process
+from aaiclick.routine import Command, Effect, Query, scalar_rows
+from aaiclick.testing.engine import EmbeddedEngine
+from tests.reliability.driving import Driver, ensuring
+
+DETACH, ATTACH = "ALTER TABLE t DETACH PARTITION 1", "ALTER TABLE t ATTACH PARTITION 1"
+ALLOWED = "leave-detached-parts t"
+MOMENTS = {
+    "plan": r"`_aaiclick_journal`",
+    "mark": r"CREATE TABLE \S+_aaiclick_mark_",
+    "new table": r"CREATE TABLE \S+_aaiclick_new_",
+    "chunk": r"INSERT INTO \S+_aaiclick_stage_",
+    "kept parts": r"ALTER TABLE \S+_aaiclick_new_\S+ ATTACH PARTITION",
+    "exchange": "EXCHANGE TABLES",
+}
+BEFORE = [("copy", "plan"), ("copy", "mark"), ("copy", "chunk"), ("attach", "mark"), ("attach", "new table")]
+
+
+def schema(number: int, engine: MergeTree) -> Schema:
+    columns = [Column("id", "UInt64"), Column("p", "UInt32")]
+    return Schema("s", version=number, objects=[Table("t", columns, engine=engine)])
+
+
+ONE = schema(1, MergeTree(order_by=["id"], partition_by="p"))
+WAYS = {
+    "copy": schema(2, MergeTree(order_by=["id", "p"], partition_by="p")),
+    "attach": schema(2, MergeTree(order_by=["id"], partition_by="p", settings={"index_granularity": 4096})),
+}
+
+
+class Scene:
+    """A table of 99 rows in three partitions, and an operator who detaches one of them."""
+
+    def __init__(self, connection: Opened, database: str) -> None:
+        self.connection, self.database, self.done = connection, database, False
+        self.start(ONE)
+        self.say("INSERT INTO t SELECT number, number % 3 FROM numbers(99)")
+
+    def say(self, sql: str) -> None:
+        self.connection.command(Command(sql, database=self.database))
+
+    def value(self, sql: str) -> object:
+        rows = scalar_rows(self.connection.query(Query(sql.replace("{db}", self.database))))
+        return rows[0][0] if rows else ""
+
+    def operator(self, moment: str) -> Driver:
+        def before(effect: Effect) -> None:
+            if isinstance(effect, Command) and not self.done and re.search(MOMENTS[moment], effect.sql):
+                self.done = True
+                self.say(DETACH)
+
+        return Driver(self.connection, before=before)
+
+    def start(self, wanted: Schema, moment: str = "", keep: float = 0, *allow: str) -> tuple[str, ...]:
+        driver = self.operator(moment) if moment else Driver(self.connection)
+        policy = Policy.lossless(keep_old=timedelta(seconds=keep)).allow(*allow)
+        report = driver.run(ensuring(wanted, self.database, policy))
+        assert report.in_sync
+        return tuple(report.notes)
+
+    def back(self, moment: str = "") -> tuple[str, ...]:
+        driver = self.operator(moment) if moment else Driver(self.connection)
+        asked = Rollback(WAYS["copy"], self.database, 1, frozenset(), False, this_process(), True, 3600)
+        return tuple(driver.run(rollback(asked)).notes)
+
+    def rows(self) -> object:
+        return self.value("SELECT count() FROM {db}.t")
+
+    def kept(self) -> str:
+        listed = "SELECT name FROM system.tables WHERE database = '{db}' AND name LIKE '\\_aaiclick\\_old\\_%'"
+        return str(self.value(listed))
+
+    def scratch(self) -> object:
+        where = "database = '{db}' AND match(name, '^_aaiclick_(stage|new|mark|taken)_')"
+        return self.value(f"SELECT count() FROM system.tables WHERE {where}")
+
+
+@pytest.fixture
+def scene(aaiclick_engine: EmbeddedEngine, aaiclick_database: str) -> Iterator[Scene]:
+    opened = open_url(aaiclick_engine.url)
+    yield Scene(opened, aaiclick_database)
+    opened.close()
+
+
+@pytest.mark.parametrize(("way", "moment"), BEFORE)
+def test_a_copy_ends_and_the_next_start_asks(scene: Scene, way: str, moment: str) -> None:
+    with pytest.raises(ApplyError, match=r"1 part was detached by somebody else.*such as 1_.*Nothing was exchanged"):
+        scene.start(WAYS[way], moment)
+    assert scene.done
+    assert scene.scratch() == 0
+    with pytest.raises(SchemaVersionError, match=f"--allow '{ALLOWED}'"):
+        scene.start(WAYS[way])
+    scene.say(ATTACH)
+    assert scene.rows() == 99
+    assert scene.start(WAYS[way]) == ()
+    assert scene.rows() == 99
+
+
+@pytest.mark.parametrize("keep", [0, 3600])
+def test_in_the_moment_of_the_exchange_the_old_table_stays(scene: Scene, keep: int) -> None:
+    (note,) = scene.start(WAYS["copy"], "exchange", keep)
+    assert "1 part was detached from the old table in the moment of the exchange (such as 1_" in note
+    kept = scene.kept()
+    # As the note says.
+    scene.say(f"ALTER TABLE {kept} RESET SETTING table_readonly")
+    scene.say(ATTACH.replace(" t ", f" {kept} "))
+    assert scene.value(f"SELECT count() FROM {{db}}.{kept}") == 99
+
+
+@pytest.mark.parametrize("moment", ["mark", "kept parts"])
+def test_a_rollback_ends(scene: Scene, moment: str) -> None:
+    scene.start(WAYS["copy"], "", 3600)
+    with pytest.raises(ApplyError, match="1 part was detached by somebody else"):
+        scene.back(moment)
+    assert scene.done
+    assert scene.scratch() == 0
+    scene.say(ATTACH)
+    assert scene.rows() == 99
+
+
+def test_those_that_may_go_go_with_the_old_table(scene: Scene) -> None:
+    scene.say(DETACH)
+    assert scene.start(WAYS["copy"], "", 0.1, ALLOWED) == ()
+    time.sleep(1.2)
+    scene.start(WAYS["copy"], "", 0.1, ALLOWED)
+    assert scene.kept() == ""
+    assert scene.rows() == 66
+
+
+def test_a_kept_table_does_not_expire_with_parts_that_nobody_was_asked_about(scene: Scene) -> None:
+    """Such as one that an earlier release has kept, or that was let go of for a moment."""
+    scene.start(WAYS["copy"], "", 1)
+    kept = scene.kept()
+    scene.say(f"ALTER TABLE {kept} RESET SETTING table_readonly")
+    scene.say(DETACH.replace(" t ", f" {kept} "))
+    (noted,) = Driver(scene.connection).run(prune(scene.database, (), False, True))
+    assert not noted[1]
+    assert scene.kept() == kept
+    # Whoever names it has looked at it.
+    ((_, dropped),) = Driver(scene.connection).run(prune(scene.database, (kept,), False, True))
+    assert dropped
+    assert scene.kept() == ""
