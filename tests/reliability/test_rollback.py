@@ -300,6 +300,39 @@ def test_what_is_not_put_back_has_to_be_allowed(place: Place) -> None:
     assert "ORDER BY k" in place.definition()
 
 
+@pytest.mark.parametrize(
+    ("changed", "asked"),
+    [
+        ({"codec": "ZSTD(3)", "comment": "of other"}, False),
+        ({"statistics": "uniq"}, False),
+        ({"default": "7"}, True),
+    ],
+)
+def test_what_the_older_code_does_not_notice_is_not_asked_for(
+    place: Place, changed: dict[str, str], asked: bool
+) -> None:
+    """Here of a table that a materialized view writes into, which is altered in place beside a copy."""
+
+    def objects(of: Schema, column: Column, **parts: object) -> Schema:
+        other = Table("other", columns=[column], engine=MergeTree(order_by="tuple()", settings=parts))  # type: ignore[arg-type]
+        view = MaterializedView("mv", query="SELECT k AS a FROM t", to="other")
+        return Schema("case", version=of.version, objects=[*of.objects, other, view])
+
+    one = objects(V1, Column("a", "UInt64"))
+    two = objects(V2, Column("a", "UInt64", **changed), min_bytes_for_wide_part=1)  # type: ignore[arg-type]
+    place.sql("DROP TABLE schema_version", "DROP TABLE t")
+    ensure_schema(place.client, one)
+    ensure_schema(place.client, two, policy=KEPT)
+    if asked:
+        with pytest.raises(HazardNotAllowedError, match="not put back: other: "):
+            rollback_schema(place.client, two)
+        return
+    report = rollback_schema(place.client, two)
+    said = "other stays as it is: the older version does not notice what was changed ("
+    assert any(note.startswith(said) for note in report.notes)
+    ensure_schema(place.client, one, policy=KEPT)
+
+
 def test_an_expired_table_goes_with_the_next_start(place: Place, aaiclick_engine: EmbeddedEngine) -> None:
     ensure_schema(place.client, V2, policy=Policy.lossless(keep_old=timedelta(seconds=1)))
     assert NUMBERS in place.definition()

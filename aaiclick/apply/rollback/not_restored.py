@@ -18,6 +18,13 @@ _FOLLOWED = re.compile(
     r"(?:own table of the materialized view|(?:materialized )?view as its query gives it): "
     r"column .+?: (?P<old>.+) -> (?P<new>.+)"
 )
+# What no query and no INSERT of the older version shows: how values are stored, and what finds them faster.
+_UNNOTICED = re.compile(
+    r".+ is missing|comment .+|setting .+|(?:index|projection) .+|constraint .+ is no longer declared"
+    r"|column .+?: (?:codec|comment|settings|statistics) .+|values of .+ are written into .+",
+    re.DOTALL,
+)
+_RETYPED = re.compile(r": type .+ -> ", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +101,16 @@ def _harmless(step: Step, catalog: Catalog) -> str:
     # Only additions: the older version reads and writes what it always did.
     if step.strategy == "alter" and all(change.endswith(" is missing") for change in step.changes or (step.change,)):
         return f"{step.object} stays as it is: what was added ({step.change}) does the older version no harm"
+    if step.strategy in ("alter", "mutate") and all(_unnoticed(each) for each in step.changes or (step.change,)):
+        return f"{step.object} stays as it is: the older version does not notice what was changed ({step.change})"
     if _follows(step):
         return f"{step.object} stays as it is ({step.change}): it holds all that the older version writes"
     return ""
+
+
+def _unnoticed(change: str) -> bool:
+    # A name may hold anything, also what looks like another change.
+    return _UNNOTICED.fullmatch(change) is not None and _RETYPED.search(change) is None
 
 
 def _follows(step: Step) -> bool:
