@@ -33,6 +33,7 @@ from aaiclick.versions.release import (
     script_text,
     slug,
     unknown_decisions,
+    unwritten_remarks,
     with_decisions,
 )
 from aaiclick.versions.scripts import Script, read_migrations
@@ -126,6 +127,9 @@ def revise(
         if not amend or renames or drops or last is None
         else compare_versions(last.forms, declared, schema, given, [])
     )
+    unwritten = unwritten_remarks(last.forms, declared, schema, dict(release.renames)) if last is not None else ()
+    if unwritten:
+        raise UsageError("; ".join(unwritten))
     if own is not None:
         wrong = wrong_allowances([own], Lock(schema.name, before), schema, declared)
         if wrong:
@@ -285,6 +289,8 @@ def _write(
         (folder / name).write_text(script_text(message, entry.version, release, oldest_code, python), encoding="utf-8")
         written.append(str(folder / name))
         own = next(script for script in read_migrations(folder) if script.version == entry.version)
+    if own is not None:
+        _require_said(own, release)
     # The lock file comes last: it holds the checksum of the migration as it was written.
     entry = replace(entry, migration=own.checksum if own is not None else "", seal="")
     entry = replace(entry, seal=version_seal(entry))
@@ -294,6 +300,15 @@ def _write(
         path.write_text(text, encoding="utf-8")
         written.append(str(path))
     return Revision(entry.version, tuple(written), release.words)
+
+
+def _require_said(own: Script, release: Release) -> None:
+    """Raises ``MigrationError`` where the file, as it is read, lacks something that was decided: a start that goes over
+    this version would not know of it."""
+    lacks = [f"{old} -> {new}" for old, new in release.renames if own.migration.renames.get(old) != new]
+    lacks += [key for key in release.allow if key not in own.migration.allow]
+    if lacks:
+        raise MigrationError(own.where, f"cannot say {', '.join(lacks)}")
 
 
 def check_schema(schema: Schema) -> Checked:

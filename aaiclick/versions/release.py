@@ -23,6 +23,7 @@ from aaiclick.specs.renames import (
     renamed_parts,
     table_and_column,
     table_renames,
+    with_leaves,
 )
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
@@ -143,6 +144,43 @@ def _remarked(
     return found
 
 
+def unwritten_remarks(
+    released: Mapping[str, LockedForm], declared: Mapping[str, LockedForm], schema: Schema, told: Mapping[str, str]
+) -> tuple[str, ...]:
+    """A sentence for each ``renamed_from`` of something that the last version has, and that the migration does not say:
+    a start that goes over this version would not rename it, and the values would stay behind. ``told``: the renames of
+    the migration."""
+    tables = table_renames(told)
+    back = {new: old for old, new in tables.items()}
+    wrong = [
+        f"{table.name}: renamed_from {old}, which is renamed to {tables[old]} at the same time"
+        for table in schema.tables
+        if (old := table.renamed_from) is not None
+        and old in released
+        and table.name not in released
+        and tables.get(old) != table.name
+    ]
+    for table in schema.tables:
+        name = back.get(table.name, table.name)
+        before, after = released.get(name), declared.get(table.name)
+        if not (isinstance(before, TableForm) and isinstance(after, TableForm)):
+            continue
+        said = column_renames(told, name, table.name)
+        for column in table.columns:
+            former = column.renamed_from
+            if former is None or not _has(before, former) or said.get(former) == column.name:
+                continue
+            why = (
+                f"which is renamed to {said[former]} at the same time"
+                if former in said
+                else f"and the last released version has {column.name} as well: drop that in a version of its own first"
+                if _has(before, column.name)
+                else "which cannot be renamed to it"
+            )
+            wrong.append(f"{table.name}.{column.name}: renamed_from {former}, {why}")
+    return tuple(wrong)
+
+
 def _has(form: TableForm, name: str) -> bool:
     """Also a flattened Nested, of which a form has the parts."""
     return any(column.name == name or column.name.startswith(f"{name}.") for column in form.columns)
@@ -229,9 +267,11 @@ def _table(
         else {}
     )
     given_renames = column_renames(renames, name, old.name)
+    names = [column.name for column in old.columns]
     applied = tuple(
         (before, after)
-        for before, after in sorted({**declared_renames, **given_renames}.items())
+        # A Nested comes with all of its arrays, which the server shows as columns of their own.
+        for before, after in sorted(with_leaves({**declared_renames, **given_renames}, names).items())
         if old.column(before) is not None and new.column(after) is not None
     )
     gone = [

@@ -11,7 +11,7 @@ from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema
 from aaiclick.api.revision import check_schema, revise
-from aaiclick.errors import MigrationError
+from aaiclick.errors import MigrationError, UsageError
 from aaiclick.versions.headers import header_key, read_header
 from tests.migrations.building import rows
 from tests.migrations.projects import Project
@@ -79,6 +79,81 @@ def test_a_jump_over_the_version_with_the_remark_renames(
     ensure_schema(aaiclick_client, newest)
     last = 77 if versions is COLUMN else 0
     assert rows(aaiclick_client, name, columns) == [(1, 10, last), (2, 20, last)]
+
+
+M = Column("m", "Nested(a UInt8, b UInt8)")
+DOTTED = [
+    [table("n", Column("n.c", "Array(UInt8)"), A, Column("k", "Nested(a UInt8, b UInt8)"))],
+    [
+        table(
+            "n",
+            Column("n.d", "Array(UInt8)", renamed_from="n.c"),
+            Column("y.z", "UInt8", renamed_from="a"),
+            M.model_copy(update={"renamed_from": "k"}),
+        )
+    ],
+    [table("n", Column("n.d", "Array(UInt8)"), Column("y.z", "UInt8"), M, C)],
+]
+
+
+def test_names_with_a_dot_are_renamed_by_a_jump(aaiclick_client: Client, project: Project) -> None:
+    """Also one that begins as its table is called, and a Nested."""
+    made: list[Schema] = []
+    for number, tables in enumerate(DOTTED, 1):
+        made.append(Schema("shop", version=number, objects=list(tables), migrations=project.package))
+        revise(made[-1], f"v{number}")
+        project.forget()
+    ensure_schema(aaiclick_client, made[0].model_copy(update={"migrations": None}))
+    aaiclick_client.command("INSERT INTO n VALUES (1, [7], 8, [3, 4], [5, 6])")
+    ensure_schema(aaiclick_client, made[-1])
+    assert aaiclick_client.query("SELECT id, `n.d`, `y.z`, m.a, m.b, c FROM n").result_rows == [
+        (1, [7], 8, [3, 4], [5, 6], 0)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("versions", "flags", "sentence"),
+    [
+        ([[table("t", A, A2)], [table("t", FROM_A)]], {}, "t.a2: renamed_from a, and the last released version has a2"),
+        (
+            [[table("t", A)], [table("t", FROM_A, C)]],
+            {"t.a": "c"},
+            "t.a2: renamed_from a, which is renamed to c at the",
+        ),
+        (
+            [[table("t", A)], [table("u", A, former="t"), table("w", A)]],
+            {"t": "w"},
+            "u: renamed_from t, which is renamed to w at the same time",
+        ),
+    ],
+)
+def test_a_remark_that_the_migration_cannot_say_is_an_error(
+    project: Project, versions: list[list[Table]], flags: Mapping[str, str], sentence: str
+) -> None:
+    """A jump over the version would leave the values behind."""
+    first, second = (
+        Schema("shop", version=number, objects=list(tables), migrations=project.package)
+        for number, tables in enumerate(versions, 1)
+    )
+    revise(first, "v1")
+    project.forget()
+    before = {path.name: path.read_bytes() for path in project.folder.iterdir() if path.is_file()}
+    with pytest.raises(UsageError, match=sentence):
+        revise(second, "v2", renames=flags)
+    assert {path.name: path.read_bytes() for path in project.folder.iterdir() if path.is_file()} == before
+
+
+def test_what_the_file_does_not_say_is_an_error(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (
+        Schema("shop", version=number, objects=list(COLUMN[number - 1]), migrations=project.package)
+        for number in (1, 2)
+    )
+    revise(first, "v1")
+    project.forget()
+    monkeypatch.setattr("aaiclick.api.revision.script_text", lambda *_: "-- strategy: derived\n")
+    with pytest.raises(MigrationError, match=r"cannot say t\.a -> a2"):
+        revise(second, "v2")
+    assert check_schema(second).released == 1
 
 
 def test_a_column_that_was_dropped_by_name_is_no_rename(aaiclick_client: Client, project: Project) -> None:
