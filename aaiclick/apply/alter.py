@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.apply.guarded_alter import unwatch, watch
-from aaiclick.apply.run import ApplyOptions, Done
+from aaiclick.apply.run import ApplyOptions, Done, require_known_readers, told_of_readers
 from aaiclick.catalog.forms import Settings
 from aaiclick.clickhouse.mutations import RECALCULATE, Mutation, kill, mutations, reason, settle, stuck_sentence
 from aaiclick.clickhouse.statements import DDL, MUTATION, ddl, merged, send_permissively, system_merges
@@ -93,7 +93,9 @@ def _one_by_one(
         # The guards of all these ALTERs were added together; each ALTER drops its own, in the same statement.
         own, left = left[: len(alter.guards)], left[len(alter.guards) :]
         sent = replace(alter, sql=dropping_guards(alter.sql, table, own)) if table is not None else alter
-        yield from _require_known_readers(on, alter)
+        looked = on.options.new_readers is not None and _needs_known_readers(alter)
+        if looked:
+            yield from require_known_readers(on.options, on.table, alter.sql)
         try:
             if alter.retimes:
                 yield from set_ttl(on, sent)
@@ -110,32 +112,15 @@ def _one_by_one(
         stuck = yield from _settled(on)
         if stuck is not None:
             yield from _give_up(on, stuck, alter)
-        for reader in (yield from _new_readers(on, alter)):
-            notes.append(
-                f"{reader} was made in the moment of {alter.sql}: where it has the columns of before, what goes "
-                "through it fails, or is left out. Change or drop it"
-            )
-            yield Emit(Note(notes[-1], "warning"))
+        if looked:
+            notes += yield from told_of_readers(on.options, on.table, alter.sql)
     return tuple(notes)
 
 
-def _require_known_readers(on: Altered, alter: Alter) -> Routine[None]:
-    """Raise ApplyError where something reads or feeds the table that the plan does not know: a Buffer table would leave
-    out values that it has acknowledged, and a materialized view refuse every INSERT."""
-    if new := (yield from _new_readers(on, alter)):
-        there = "reads or feeds it, and was" if len(new) == 1 else "read or feed it, and were"
-        raise ApplyError(
-            f"{on.table}: {', '.join(new)} {there} not there when the plan was made. {alter.sql} was not sent. Run "
-            "again: the next plan looks at them too"
-        )
-
-
-def _new_readers(on: Altered, alter: Alter) -> Routine[tuple[str, ...]]:
-    """Asked only of an ALTER after which a column has another name, another type, or is gone."""
+def _needs_known_readers(alter: Alter) -> bool:
+    """True for an ALTER after which a column has another name, another type, or is gone."""
     plain = _without_literals(alter.sql)
-    if on.options.new_readers is None or not (_TAKES_AWAY.search(plain) or (alter.mutates and _RETYPES.search(plain))):
-        return ()
-    return (yield from on.options.new_readers(on.table))
+    return _TAKES_AWAY.search(plain) is not None or (alter.mutates and _RETYPES.search(plain) is not None)
 
 
 def set_ttl(on: Altered, alter: Alter) -> Routine[None]:

@@ -17,7 +17,15 @@ from aaiclick.apply.rebuild.attach import apply_attach
 from aaiclick.apply.rebuild.rebuild import apply_rebuild
 from aaiclick.apply.rebuild.resume import keep_wanted
 from aaiclick.apply.replace import apply_replace
-from aaiclick.apply.run import ApplyOptions, Done, Site, StepOutcome, on_all_hosts
+from aaiclick.apply.run import (
+    ApplyOptions,
+    Done,
+    Site,
+    StepOutcome,
+    on_all_hosts,
+    require_known_readers,
+    told_of_readers,
+)
 from aaiclick.apply.script import apply_sql
 from aaiclick.catalog.forms import LiveObject
 from aaiclick.clickhouse.merges import start_merges_of
@@ -43,6 +51,7 @@ from aaiclick.plan.operations import (
     Work,
 )
 from aaiclick.routine import Emit, Routine
+from aaiclick.sql.ddl import is_rename
 from aaiclick.sql.quoting import quote_name
 from aaiclick.state.entries.step_entries import enter_begun, enter_done, enter_ttl_stops, freed_by_copy
 
@@ -88,7 +97,7 @@ def apply_steps(
             # is entered when all is done: a kill in between makes the next run look once more.
             if chosen.entries is not None:
                 step = yield from enter_begun(chosen.entries, step)
-            done = yield from _carried_out(step.work, Site(database, nonce, _for_step(chosen, step)))
+            done = yield from _renaming(step.work, Site(database, nonce, _for_step(chosen, step)))
             # It was looked at before this step, and what this one has done may be of matter to the next.
             chosen = replace(chosen, looked=None, planned=_not_changed(chosen, step))
             seconds = (yield from clock()) - begun
@@ -121,6 +130,24 @@ def _not_changed(options: ApplyOptions, step: Step) -> dict[str, LiveObject]:
         return {}
     about = {step.object, getattr(step.work, "table", "")}
     return {name: live for name, live in options.planned.items() if name not in about}
+
+
+def _renaming(work: Work, site: Site) -> Routine[Done]:
+    """Carry out work; where it renames a table or view, only while nothing names that which the plan does not know."""
+    statements = work.statements if isinstance(work, ReplaceWork | BackfillWork) else ()
+    renames = [sql for sql in statements if is_rename(sql)]
+    if not renames:
+        return (yield from _carried_out(work, site))
+    from aaiclick.sql.cluster import head_of
+
+    named = [(head.names[0][-1], sql) for sql in renames if (head := head_of(sql)) is not None]
+    for name, sql in named:
+        yield from require_known_readers(site.options, name, sql)
+    done = yield from _carried_out(work, site)
+    notes: tuple[str, ...] = ()
+    for name, sql in named:
+        notes += yield from told_of_readers(site.options, name, sql)
+    return replace(done, notes=(*done.notes, *notes))
 
 
 def _carried_out(work: Work, site: Site) -> Routine[Done]:

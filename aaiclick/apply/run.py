@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from aaiclick.catalog.forms import LiveObject
 from aaiclick.clickhouse.topology import SINGLE, Topology
+from aaiclick.errors import ApplyError
+from aaiclick.events import Note
 from aaiclick.plan.operations import CallableWork, SqlWork
-from aaiclick.routine import Routine
+from aaiclick.routine import Emit, Routine
 from aaiclick.specs.server_objects.collections import NamedCollection
 from aaiclick.state.entries.step_entries import StepEntries
 
@@ -72,7 +74,8 @@ class ApplyOptions:
     runner: Runner | None = None
     """Carries out the statements and the data move of a migration."""
     new_readers: NewReaders | None = None
-    """Is asked around each ALTER that takes a column or its type away; None: the plan has looked at no readers."""
+    """Is asked around each ALTER that takes a column or its type away, and around each RENAME; None: the plan has
+    looked at no readers."""
     collections: Mapping[str, NamedCollection] = field(default_factory=dict[str, NamedCollection])
     """The declared named collections, whose values stand in what is sent."""
     reach: Reach | None = None
@@ -126,6 +129,30 @@ class Done:
     rows: int = 0
     kept: str = ""
     notes: tuple[str, ...] = ()
+
+
+def require_known_readers(options: ApplyOptions, table: str, sql: str) -> Routine[None]:
+    """Raise ApplyError where something reads or feeds a table that the plan does not know: behind ``sql`` a Buffer
+    table would leave out values that it has acknowledged, and a materialized view refuse every INSERT."""
+    if options.new_readers is not None and (new := (yield from options.new_readers(table))):
+        there = "reads or feeds it, and was" if len(new) == 1 else "read or feed it, and were"
+        raise ApplyError(
+            f"{table}: {', '.join(new)} {there} not there when the plan was made. {sql} was not sent. Run again: the "
+            "next plan looks at them too"
+        )
+
+
+def told_of_readers(options: ApplyOptions, table: str, sql: str) -> Routine[tuple[str, ...]]:
+    """A sentence for each that came between that look and the statement itself."""
+    new = (yield from options.new_readers(table)) if options.new_readers is not None else ()
+    said = tuple(
+        f"{reader} was made in the moment of {sql}: where it has the names and columns of before, what goes through it "
+        "fails, or is left out. Change or drop it"
+        for reader in new
+    )
+    for note in said:
+        yield Emit(Note(note, "warning"))
+    return said
 
 
 def on_all_hosts(work: Routine[T], reach: Reach | None) -> Routine[T]:

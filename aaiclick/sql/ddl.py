@@ -141,6 +141,11 @@ def truncate_table(table: str) -> str:
     return _statement("TRUNCATE TABLE", table)
 
 
+def is_rename(sql: str) -> bool:
+    """True for a statement of ``rename_table``."""
+    return sql.startswith("RENAME TABLE ")
+
+
 def is_truncate(sql: str) -> bool:
     """True for a statement of ``truncate_table``."""
     return sql.startswith("TRUNCATE TABLE ")

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema
+from aaiclick import Column, MergeTree, Migration, Policy, Schema, Table, View, ensure_schema
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.report import Report
 from aaiclick.errors import ApplyError, BlockedError
@@ -37,6 +37,7 @@ MADE = {
         "CREATE MATERIALIZED VIEW {db}.feeding TO {db}.t AS SELECT id, toUInt32(p) AS price FROM {db}.seen",
     ),
 }
+OVER = ("CREATE VIEW {db}.over AS SELECT id FROM {db}.v",)
 
 
 def schema(columns: list[Column], version: int) -> Schema:
@@ -68,20 +69,26 @@ def ground(aaiclick_client: Client, aaiclick_database: str) -> Iterator[str]:
 
 def carried_out(engine: EmbeddedEngine, client: Client, database: str, change: str, made: str, late: bool) -> Report:
     """``late``: made right before the ALTER, behind every look; else when the step is entered in the journal."""
+    return started(engine, client, database, schema(CHANGES[change], 2), made, late)
+
+
+def started(engine: EmbeddedEngine, client: Client, database: str, wanted: Schema, made: str, late: bool) -> Report:
     done = False
 
     def operate(effect: Effect) -> None:
         nonlocal done
         sql = effect.sql if isinstance(effect, Command) else ""
-        altered = f"ALTER TABLE `{database}`.`t`" in sql and " COLUMN " in sql
+        altered = (f"ALTER TABLE `{database}`.`t`" in sql and " COLUMN " in sql) or (
+            f"RENAME TABLE `{database}`.`t`" in sql
+        )
         if not done and (altered if late else "INSERT INTO" in sql and "_aaiclick_journal" in sql):
             done = True
-            say(client, database, MADE[made])
+            say(client, database, MADE.get(made, OVER))
 
     with closing(open_url(engine.url)) as connection:
         driver = Driver(connection, before=operate)
         try:
-            report: Report = driver.run(ensuring(schema(CHANGES[change], 2), database, POLICY))
+            report: Report = driver.run(ensuring(wanted, database, POLICY))
             return report
         finally:
             assert done
@@ -119,6 +126,45 @@ def test_one_that_is_made_in_the_very_moment_is_told(
 ) -> None:
     report = carried_out(aaiclick_engine, aaiclick_client, ground, "renamed", "materialized view mv", late=True)
     assert [note for note in report.notes if note.startswith("materialized view mv was made in the moment of ALTER")]
+
+
+def renamed() -> Schema:
+    table = Table("u", [ID, PRICE, OTHER], engine=MergeTree(order_by="id"), renamed_from="t")
+    return Schema("s", version=2, objects=[table])
+
+
+@pytest.mark.parametrize("made", ["Buffer table buf", "materialized view mv"])
+def test_a_table_is_not_renamed_either(
+    aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, ground: str, made: str
+) -> None:
+    # It would fail, which the plan knows.
+    aaiclick_client.command(f"DROP VIEW {ground}_else.through SYNC")
+    with pytest.raises(ApplyError, match=f"t: {made} reads or feeds it, and was not there when the plan was made"):
+        started(aaiclick_engine, aaiclick_client, ground, renamed(), made, late=False)
+    assert str(aaiclick_client.command(f"SELECT count() FROM {ground}.t")) == "50"
+
+
+def test_one_that_is_made_while_a_table_is_renamed_is_told(
+    aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, ground: str
+) -> None:
+    aaiclick_client.command(f"DROP VIEW {ground}_else.through SYNC")
+    report = started(aaiclick_engine, aaiclick_client, ground, renamed(), "materialized view mv", late=True)
+    told = "materialized view mv was made in the moment of RENAME TABLE"
+    assert [note for note in report.notes if note.startswith(told)]
+
+
+def test_a_view_is_not_renamed_either(
+    aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, aaiclick_database: str
+) -> None:
+    def viewed(version: int, name: str) -> Schema:
+        table = Table("t", [ID], engine=MergeTree(order_by="id"))
+        moves = [Migration(version=2, title="a better name", renames={"v": "w"})] if version == 2 else []
+        view = View(name, query="SELECT id FROM t")
+        return Schema("s", version=version, objects=[table, view], migrations=moves)
+
+    ensure_schema(aaiclick_client, viewed(1, "v"), database=aaiclick_database)
+    with pytest.raises(ApplyError, match="v: view over reads or feeds it, and was not there when the plan was made"):
+        started(aaiclick_engine, aaiclick_client, aaiclick_database, viewed(2, "w"), "view over", late=False)
 
 
 def test_other_alters_ask_no_more(aaiclick_engine: EmbeddedEngine, ground: str) -> None:

@@ -24,12 +24,13 @@ from aaiclick.apply.rollback.path import Transition, version_steps
 from aaiclick.catalog.forms import Catalog, LiveObject, ServerFacts, UnsupportedForm
 from aaiclick.clients.opening import open_url
 from aaiclick.commands.rollback.rollback import Rollback, rollback
-from aaiclick.errors import HazardNotAllowedError, SchemaError, SpecError
+from aaiclick.errors import ApplyError, HazardNotAllowedError, SchemaError, SpecError
+from aaiclick.events import StepStarted
 from aaiclick.lease.owner import this_process
 from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.operations import CreateWork
 from aaiclick.plan.steps import create_step, rename_step, statements_step
-from aaiclick.routine import Command, Effect, run
+from aaiclick.routine import Command, Effect, Emit, run
 from aaiclick.state.kept_tables import KEPT_PREFIX
 from aaiclick.state.record import Record
 from aaiclick.state.records import all_records
@@ -354,6 +355,38 @@ def test_killed_around_a_rename_that_is_taken_back(
         assert aaiclick_client.query("SELECT k FROM t ORDER BY k").result_rows == [(1,)]
         assert [record.state for record in run(all_records(database, "case"), connection)][-1] == "rolled back"
     connection.close()
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_names_a_table_that_is_about_to_get_its_name_back(
+    aaiclick_client: Client, aaiclick_engine: EmbeddedEngine, late: bool
+) -> None:
+    """Made behind the plan of the rollback: the table keeps its name. In the very moment of the RENAME: it is said."""
+    database = str(aaiclick_client.database)
+    first = Schema("case", version=1, objects=[table(K64, V, order_by=["k"])])
+    moved = Table("s", columns=[K64, V], engine=MergeTree(order_by=["k"]), renamed_from="t")
+    second = Schema("case", version=2, objects=[moved])
+    for each in (first, second):
+        ensure_schema(aaiclick_client, each, policy=KEPT)
+    connection, made = open_url(aaiclick_engine.url), list[str]()
+
+    def operate(effect: Effect) -> None:
+        begins = isinstance(effect, Emit) and isinstance(effect.event, StepStarted)
+        renames = isinstance(effect, Command) and f"RENAME TABLE `{database}`.`s` TO" in effect.sql
+        if (renames if late else begins) and not made:
+            made.append("reads")
+            aaiclick_client.command("CREATE VIEW reads AS SELECT k FROM s")
+
+    way = Rollback(second, database, 1, frozenset(), False, this_process(), True, 3600)
+    if late:
+        report = Driver(connection, before=operate).run(rollback(way))
+        assert any("reads was made in the moment in which s was called t again" in note for note in report.notes)
+    else:
+        with pytest.raises(ApplyError, match="s is not called t again: reads may read it by that name by now"):
+            Driver(connection, before=operate).run(rollback(way))
+        assert aaiclick_client.query("SELECT count() FROM s").result_rows == [(0,)]
+    connection.close()
+    assert made
 
 
 def back(database: str, to: int | None) -> Rollback:

@@ -49,6 +49,7 @@ NO_STATEMENTS = {
     "comment_clause",
     "is_alter",
     "is_create_or_alter",
+    "is_rename",
     "is_truncate",
     "kill_everywhere",
     "quote_string",

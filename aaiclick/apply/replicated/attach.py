@@ -18,6 +18,7 @@ from aaiclick.apply.replicated.conditions import (
     require_altered_by_us_everywhere,
     require_one_owner,
     require_replicas,
+    require_unaltered_everywhere,
     until_settled,
 )
 from aaiclick.apply.replicated.copying import Source, check_before_exchange, close
@@ -54,6 +55,8 @@ def attach_on_replicas(work: AttachWork, site: Site) -> Routine[Done]:
 
     def fill(mark: ReplicatedMark) -> Routine[tuple[ReplicatedMark, int]]:
         seen = yield from _closed(work, replicas, site)
+        # The server attaches no parts of a table with other columns, and does not say whose ALTER it was.
+        yield from require_unaltered_everywhere(replicas, mark)
         name, attached = qualified(database, work.table), 0
         for shard, looked in zip(replicas.shards, seen, strict=True):
             taken = [(partition, name) for partition in sorted({part.partition for part in looked.parts})]

@@ -10,6 +10,7 @@ from aaiclick.apply.rollback.path import Transition
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.secrets import hidden_form
+from aaiclick.clickhouse.names import is_ours
 from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.clickhouse.statements import ask, ddl
 from aaiclick.clickhouse.tables import create_query, physicals, require_table
@@ -18,9 +19,10 @@ from aaiclick.commands.inspection.recorded_forms import load_forms
 from aaiclick.commands.rollback.altered_before import compared_with
 from aaiclick.error_codes import TABLE_ALREADY_EXISTS
 from aaiclick.errors import ApplyError, StatementError
+from aaiclick.events import Note
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import ReplaceWork
-from aaiclick.routine import Query, Routine, flag, text
+from aaiclick.routine import Emit, Query, Routine, flag, text
 from aaiclick.sql.column_names import mentions
 from aaiclick.sql.ddl import rename_table
 from aaiclick.sql.function_calls import lookups
@@ -107,10 +109,17 @@ def step_of(database: str, each: RenameBack) -> Step:
     return Step(f"rename-{each.now}", each.now, words, "alter", [sql], ReplaceWork((sql,)))
 
 
-def rename_back(database: str, each: RenameBack) -> Routine[None]:
-    """Rename it. Raises ApplyError where another table has one of the names by now."""
+def rename_back(database: str, each: RenameBack) -> Routine[tuple[str, ...]]:
+    """Rename it; what an operator should know. Raises ApplyError where another table has one of the names by now, or
+    something reads it by its present one."""
     # By UUID: what was looked at is this storage and no other.
     yield from require_table(database, each.now, each.uuid)
+    # Looked for when this was planned; restoring the tables before it may have taken hours.
+    if readers := (yield from _readers(database, each.now)):
+        raise ApplyError(
+            f"{each.now} is not called {each.before} again: {', '.join(readers)} may read it by that name by now. The "
+            "tables before it are put back. Run again: the next rollback leaves it its name"
+        )
     try:
         yield from ddl(rename_table(qualified(database, each.now), qualified(database, each.before)))
     except StatementError as error:
@@ -120,6 +129,14 @@ def rename_back(database: str, each: RenameBack) -> Routine[None]:
             f"{each.now} cannot be called {each.before} again: somebody has just made a table of that name. Rename or "
             "drop that one, and run again"
         ) from error
+    said = tuple(
+        f"{reader} was made in the moment in which {each.now} was called {each.before} again, and names {each.now}. "
+        "Change or drop it"
+        for reader in (yield from _readers(database, each.now))
+    )
+    for note in said:
+        yield Emit(Note(note, "warning"))
+    return said
 
 
 def _obstacle(
@@ -163,8 +180,9 @@ def _readers(database: str, table: str) -> Routine[list[str]]:
     return [
         text(name) if text(where) == database else f"{text(where)}.{text(name)}"
         for where, name, sql, alone in rows
+        if not is_ours(text(name))
         # A column of a table may be called so. What a table asks, it names in a ``dictGet``.
-        if (any(place.name == table for place in lookups(text(sql))) if flag(alone) else mentions(text(sql), table))
+        and (any(place.name == table for place in lookups(text(sql))) if flag(alone) else mentions(text(sql), table))
     ]
 
 

@@ -203,7 +203,7 @@ def _put_back(way: RollbackPlan, site: Site) -> Routine[list[str]]:
         rows = 0
         if number > len(way.restores):
             # The last of all: kept tables are found by the names that these have until then.
-            yield from rename_back(site.database, way.renames.back[number - 1 - len(way.restores)])
+            said += yield from rename_back(site.database, way.renames.back[number - 1 - len(way.restores)])
         else:
             restore = way.restores[number - 1]
             here = replace(site, options=replace(site.options, leave_detached=bool(restore.detached)))
