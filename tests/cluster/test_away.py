@@ -3,6 +3,7 @@ it back when other starts have come by: nothing of ours stays on it, and no row 
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 
 import pytest
@@ -148,3 +149,27 @@ def test_one_host_without_it_is_named_and_the_others_take_rows(place: Place) -> 
     two.q(f"ATTACH TABLE {place.database}.events")
     place.start(new, 1, DROPPED)
     is_whole(place, 121)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("moment", ["behind the fence", "opening", "open"])
+@pytest.mark.parametrize("place", [QUEUE], indirect=True)
+def test_one_that_is_moved_to_another_database_goes_on_there(
+    place: Place, moment: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The same storage: writers and merges go on, and the next start says where it is."""
+    _, new = killed(place, moment)
+    say(place, "CREATE DATABASE {db}_else ON CLUSTER '{on}' ENGINE = Atomic")
+    say(place, "RENAME TABLE {db}.events TO {db}_else.log ON CLUSTER '{on}'")
+    with suppress(AaiclickError):
+        place.start(new, 1, DROPPED)
+    told = f"events was moved.* is {place.database}_else.log now"
+    assert [record for record in caplog.records if re.search(told, record.getMessage())]
+    assert place.cluster.same(MARKS.format(home(place))) == []
+    made = f"SELECT create_table_query FROM system.tables WHERE database = '{place.database}_else' AND name = 'log'"
+    for host in place.cluster.hosts:
+        (definition,) = host.rows(made)[0]
+        assert "_aaiclick_" not in definition
+        assert "max_bytes_to_merge" not in definition
+        host.q(f"INSERT INTO {place.database}_else.log (id) VALUES (777)")
+    say(place, "DROP DATABASE {db}_else ON CLUSTER '{on}' SYNC")

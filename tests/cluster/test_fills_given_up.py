@@ -38,6 +38,13 @@ GIVEN_UP = {
         r"anew: (TRUNCATE TABLE [^;]*); and run again",
         well=False,
     ),
+    "moved source": GivenUp(
+        (
+            "CREATE DATABASE {db}_else ON CLUSTER '{on}' ENGINE = Atomic",
+            "RENAME TABLE {db}.events TO {db}_else.log ON CLUSTER '{on}'",
+        ),
+        r"events was moved, and is \w+_else\.log now, while .*: copied holds \d+ rows?, and may lack some of those that",
+    ),
     "no source": GivenUp(
         ("DROP TABLE {db}.events ON CLUSTER '{on}' SYNC",),
         r"events was dropped or replaced .*: copied holds \d+ rows?, and may lack some of those that events held$",
@@ -47,7 +54,8 @@ GIVEN_UP = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "kind", ["not emptied", *(pytest.param(k, marks=pytest.mark.long) for k in ("emptied", "no source"))]
+    "kind",
+    ["not emptied", *(pytest.param(k, marks=pytest.mark.long) for k in ("emptied", "moved source", "no source"))],
 )
 @pytest.mark.parametrize("place", QUEUE_FIRST[:1], indirect=True)
 def test_what_a_fill_has_left_that_was_given_up_is_said(
@@ -71,5 +79,11 @@ def test_what_a_fill_has_left_that_was_given_up_is_said(
     if not case.well:
         host.q(notes[0][1])
         place.start(schema, 1)
-    if kind != "no source":
+    if kind == "moved source":
+        # Its merges and writers go on, wherever it is.
+        made = f"SELECT create_table_query FROM system.tables WHERE database = '{db}_else' AND name = 'log'"
+        assert "max_bytes_to_merge" not in str(place.cluster.same(made))
+        host.q(f"INSERT INTO {db}_else.log (id) VALUES (777)")
+        host.q(f"DROP DATABASE {db}_else ON CLUSTER '{place.cluster.name}' SYNC")
+    elif kind != "no source":
         is_filled(place)

@@ -34,6 +34,10 @@ AWAY = {
 }
 
 
+MOVED = {"moved": (("CREATE DATABASE {db}_else", "RENAME TABLE {db}.t TO {db}_else.log"), ())}
+"""It is there, and nothing of it is looked for under its name."""
+
+
 def say(client: Client, database: str, statements: Sequence[str]) -> None:
     for sql in statements:
         client.command(sql.format(db=database))
@@ -70,7 +74,7 @@ def taken(
         nonlocal due, done
         if isinstance(effect, Command) and not done and (due or (moment in effect.sql and not behind)):
             done = True
-            say(client, database, AWAY[way][0])
+            say(client, database, (AWAY | MOVED)[way][0])
         due = due or (isinstance(effect, Command) and moment in effect.sql)
 
     with closing(open_url(engine.url)) as connection, suppress(AaiclickError):
@@ -104,6 +108,23 @@ def test_the_source_of_a_view(
         ensure_schema(aaiclick_client, BEFORE, database=aaiclick_database)
     assert "_aaiclick_feed_" in left(aaiclick_client, aaiclick_database)
     brought_back(aaiclick_client, aaiclick_database, way, FED, "seen")
+
+
+def test_a_source_that_is_moved_is_told_with_its_place(
+    aaiclick_engine: EmbeddedEngine,
+    aaiclick_client: Client,
+    aaiclick_database: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    prepared(aaiclick_client, aaiclick_database)
+    assert taken(aaiclick_engine, aaiclick_database, FED, "moved", "_aaiclick_fed_")
+    with suppress(AaiclickError):
+        ensure_schema(aaiclick_client, FED, database=aaiclick_database)
+    told = f"t was moved, and is {aaiclick_database}_else.log now, while seen was filled from it"
+    assert [record for record in caplog.records if told in record.getMessage()]
+    # Its merges and writers go on where it is.
+    assert left(aaiclick_client, aaiclick_database) == ""
+    say(aaiclick_client, aaiclick_database, ["DROP DATABASE {db}_else SYNC"])
 
 
 @pytest.mark.parametrize("way", AWAY)

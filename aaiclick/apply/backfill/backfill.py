@@ -301,7 +301,9 @@ def _end(database: str, mark: BackfillMark, absent: frozenset[str], options: App
         from aaiclick.apply.backfill.given_up import held_here, source_gone
 
         held = yield from held_here(database, mark.work.view, fill)
-        yield Emit(Note(source_gone(mark.work.view, fill, held), "warning"))
+        there = yield from storage(database, mark.sources[mark.work.sources.index(fill.source)])
+        now = f"{there.database}.{there.name}" if there is not None else ""
+        yield Emit(Note(source_gone(mark.work.view, fill, held, now), "warning"))
     # The mark goes last: as long as it is there somebody comes for what it names.
     for stage in (yield from read_owned(database)).backfill_stages(mark):
         yield from drop_table(database, stage)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.shared.ask_all import ask_all
+from aaiclick.clickhouse.shared.away import moved_on_hosts
 from aaiclick.clickhouse.shared.replicas import tables_everywhere
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import own_table
@@ -71,14 +72,17 @@ def without_source(database: str, mark: ReplicatedBackfillMark, reach: Reach) ->
     fill = mark.work.fill
     assert fill is not None
     held = yield from _held(database, mark, fill, reach)
-    return source_gone(mark.work.view, fill, held)
+    moved = yield from moved_on_hosts(reach, mark.places(fill.source), mark.work.view)
+    return source_gone(mark.work.view, fill, held, ".".join(moved or ()))
 
 
-def source_gone(view: str, fill: Fill, held: int | None) -> str:
-    """The same; ``held``: how many rows the target has by now, None where it is not there."""
+def source_gone(view: str, fill: Fill, held: int | None, now: str) -> str:
+    """The same; ``held``: how many rows the target has by now, None where it is not there. ``now``: database and name
+    of the source where it is there still; '' where it is not."""
     into = fill.target or view
+    what = f"moved, and is {now} now," if now else "dropped or replaced"
     return (
-        f"{fill.source} was dropped or replaced while {into} was filled from it, and the fill was given up: "
+        f"{fill.source} was {what} while {into} was filled from it, and the fill was given up: "
         f"{_left(view, fill, held)}"
     )
 

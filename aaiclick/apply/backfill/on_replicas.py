@@ -30,7 +30,7 @@ from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.clickhouse.every_host import Reach, Shown, Subject
 from aaiclick.clickhouse.merges import saved_settings
 from aaiclick.clickhouse.parts import parts
-from aaiclick.clickhouse.shared.away import away_on_hosts
+from aaiclick.clickhouse.shared.away import away_on_hosts, moved_on_hosts
 from aaiclick.clickhouse.shared.replicas import highest_blocks, tables_everywhere
 from aaiclick.clickhouse.statements import CREATE, send
 from aaiclick.clickhouse.tables import require_table
@@ -316,6 +316,8 @@ def _clear(database: str, mark: ReplicatedBackfillMark, reach: Reach) -> Routine
             elif (yield from waits_for_sources(mark, reach)):
                 # It has our settings still, and the mark alone says what they were.
                 return
+            elif name == fill.source and (moved := (yield from moved_on_hosts(reach, mark.places(name), name))):
+                yield from set_everywhere(*moved, settings, reach)
         # Settings first: staging tables do no harm, a table that merges nothing does.
         yield from drop_staged(mark.staged_in, reach)
     # Last: a kill before this clears once more what is there by then.

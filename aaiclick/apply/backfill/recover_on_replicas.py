@@ -15,7 +15,7 @@ from aaiclick.apply.backfill.on_replicas import (
     waits_for_sources,
 )
 from aaiclick.apply.everywhere import shortly
-from aaiclick.apply.replicated.clear import are_gone, open_somehow
+from aaiclick.apply.replicated.clear import are_gone, open_somehow, release_moved
 from aaiclick.apply.replicated.conditions import require_sources
 from aaiclick.apply.replicated.hosts import reached_workers
 from aaiclick.apply.replicated.shards import Replicas, at_host, shards_of
@@ -144,6 +144,9 @@ def _settle_restored(database: str, mark: ReplicatedBackfillMark, reach: Reach, 
         uuids = {place: tables[name].uuid for place, tables in found.items() if name in tables}
         if not uuids:
             gone = gone or (fill is not None and name == fill.source)
+            merging = mark.saved if fill is not None and name == fill.source else ()
+            # Moved to another database it is the same storage.
+            yield from release_moved(mark.places(name), name, merging, reach)
             continue
         if lacking := reach.places - uuids.keys():
             # With the mark still there: nobody else would let the writers of the other hosts in.

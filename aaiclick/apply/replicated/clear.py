@@ -10,9 +10,10 @@ from aaiclick.apply.replicated.shadow import drop_everywhere, settle_settings
 from aaiclick.apply.replicated.shards import at_host, has_several_shards, hosts_of_shard, shards_of, workers
 from aaiclick.apply.replicated.stop_merges import is_held, set_everywhere
 from aaiclick.apply.replicated.writers import admit_everywhere, open_by_log
+from aaiclick.catalog.forms import Settings
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.shared.ask_all import answering_peers
-from aaiclick.clickhouse.shared.away import away_on_hosts
+from aaiclick.clickhouse.shared.away import away_on_hosts, moved_on_hosts
 from aaiclick.clickhouse.shared.replicas import tables_everywhere
 from aaiclick.clickhouse.storages import remove_guards
 from aaiclick.clickhouse.tables import physical
@@ -89,6 +90,8 @@ def give_up_everywhere(database: str, mark: ReplicatedMark, reach: Reach) -> Rou
         yield from drop_staged(mark.staged_in, reach)
         yield Emit(Note(_waits(mark, how), "warning"))
         return False
+    if (yield from _give_up_moved(database, mark, reach)):
+        return True
     yield Emit(
         Note(
             f"{mark.table} was replaced or dropped by somebody else while it was copied. If it is there under "
@@ -99,6 +102,39 @@ def give_up_everywhere(database: str, mark: ReplicatedMark, reach: Reach) -> Rou
     )
     yield from clear_everywhere(database, mark, reach)
     return True
+
+
+def _give_up_moved(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[str]:
+    """The same where somebody has moved it, as one table on all hosts: what became of it, for people; '' where not."""
+    now = yield from release_moved(mark.sources, mark.table, mark.saved, reach)
+    if not now:
+        return ""
+    said = (
+        f"{mark.table} was moved by somebody else while it was copied, and is {now} now: its writers are let in, and "
+        "its merges go on. The copy was given up"
+    )
+    yield from drop_everywhere(database, mark.shadow_name, reach)
+    yield from clear_everywhere(database, mark, reach)
+    yield Emit(Note(said, "warning"))
+    return said
+
+
+def release_moved(uuids: Sequence[str], name: str, saved: Settings, reach: Reach) -> Routine[str]:
+    """Let writers and merges of a table go on that has another name by now, or is in another database, on all hosts:
+    that one. '' where they do not show one and the same. ``uuids``: its storage on each host; ``saved``: the settings
+    that it had, none where they are not changed."""
+    moved = yield from moved_on_hosts(reach, uuids, name)
+    if moved is None:
+        return ""
+    by_place = {place: uuids[place - 1] for place in reach.places}
+    shards = yield from shards_of(reach, *moved, by_place, (yield from reached_workers(reach)))
+    for shard in shards:
+        # Guards before the fence, as in ``undo_everywhere``.
+        yield from at_host(shortly(remove_guards(shard.source)), shard.peer)
+    yield from admit_everywhere(reach, shards, _SECONDS)
+    if saved:
+        yield from set_everywhere(*moved, saved, reach)
+    return ".".join(moved)
 
 
 def _waits(mark: ReplicatedMark, how: str) -> str:
@@ -197,6 +233,8 @@ def settle_restored_everywhere(database: str, mark: ReplicatedMark, reach: Reach
     # Writers first: no later error may leave them locked out.
     if live:
         yield from _release_by_name(database, mark, live, reach, seconds)
+    elif mark.phase == "copy" and (moved := (yield from _give_up_moved(database, mark, reach))):
+        return moved
     said = (
         f"{mark.table}: none of the tables that were there when its copy was begun is there any more. It came with a "
         "backup, or somebody took them away: "
