@@ -149,6 +149,10 @@ class Drop:
     """The name that the column had then."""
     ephemeral: bool = False
     """True where that version makes it EPHEMERAL, and does not drop it."""
+    reads: str = ""
+    """What rows read as the column so far, where it is an ALIAS; '' where it is stored."""
+    same: bool = False
+    """True for an ALIAS as which rows read the same in the end."""
 
     @property
     def key(self) -> str:

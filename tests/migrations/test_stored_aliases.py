@@ -118,6 +118,53 @@ WAYS: dict[str, tuple[Way, str]] = {
         [(BYTE, DOUBLED), (BYTE, Column("al", "UInt16", ephemeral="7")), (BYTE, DOUBLED), (BYTE, STORED["DEFAULT"])],
         "10",
     ),
+    "an ALIAS, EPHEMERAL, and stored": (
+        [(BYTE, alias("f * 2")), (BYTE, Column("al", "UInt16", ephemeral="7")), (BYTE, STORED["DEFAULT"])],
+        "20",
+    ),
+    "an ALIAS, EPHEMERAL, and stored as it read": (
+        [(BYTE, alias("f * 2")), (BYTE, Column("al", "UInt16", ephemeral="7")), (BYTE, DOUBLED)],
+        "10",
+    ),
+    "an ALIAS, EPHEMERAL, and plain": (
+        [(BYTE, alias("f * 2")), (BYTE, Column("al", "String", ephemeral="'x'")), (BYTE, STORED["plain"])],
+        "",
+    ),
+    "an ALIAS, EPHEMERAL, and MATERIALIZED": (
+        [(BYTE, alias("f * 2")), (BYTE, Column("al", "UInt16", ephemeral="7")), (BYTE, STORED["MATERIALIZED"])],
+        "20",
+    ),
+    "an ALIAS, EPHEMERAL, and stored by two expressions": (
+        [
+            (BYTE, alias("f * 2")),
+            (BYTE, Column("al", "UInt16", ephemeral="7")),
+            (BYTE, DOUBLED),
+            (BYTE, STORED["DEFAULT"]),
+        ],
+        "10",
+    ),
+    "an ALIAS that changes, EPHEMERAL, and stored": (
+        [
+            (BYTE, alias("f * 2")),
+            (BYTE, alias("f * 3")),
+            (BYTE, Column("al", "UInt16", ephemeral="7")),
+            (BYTE, STORED["DEFAULT"]),
+        ],
+        "20",
+    ),
+    "EPHEMERAL, an ALIAS, and stored": (
+        [(BYTE, Column("al", "UInt16", ephemeral="7")), (BYTE, alias("f * 3")), (BYTE, STORED["DEFAULT"])],
+        "15",
+    ),
+    "an ALIAS, EPHEMERAL, an ALIAS, and stored": (
+        [
+            (BYTE, alias("f * 2")),
+            (BYTE, Column("al", "UInt16", ephemeral="7")),
+            (BYTE, alias("f * 3")),
+            (BYTE, STORED["DEFAULT"]),
+        ],
+        "15",
+    ),
     "new, over an EPHEMERAL column that is new, too": (
         [(BYTE,), (BYTE, GIVEN, OVER_GIVEN), (SHORT, GIVEN, OVER_GIVEN)],
         "8",
@@ -177,7 +224,8 @@ def test_a_jump_stores_what_the_versions_would(
         assert ensure_schema(client, declared[-1]).steps == ()
         for (name,) in client.query("SELECT name FROM system.tables WHERE database = currentDatabase()").result_rows:
             client.command(f"DROP TABLE IF EXISTS `{name}`")
-    assert asked[1] == asked[0]
+    # In the chain nobody reads it at version 2.
+    assert asked[1] == (set() if way == "an ALIAS, EPHEMERAL, and stored as it read" else asked[0])
 
 
 def test_a_jump_without_a_migration_copies_once_wherever_it_is_killed(

@@ -195,11 +195,15 @@ def _value_hazards(
     ]
     hazards += [
         Hazard(
-            "loses-rows",
-            f"all values that {name} of {table} holds are gone: {_dropped(drop, name)}",
+            # An ALIAS holds no values, and what rows read as it may be what they get.
+            "changes-values" if drop.reads else "loses-rows",
+            f"rows of {table} no longer read {drop.reads} as {name}: {_dropped(drop, name)}"
+            if drop.reads
+            else f"all values that {name} of {table} holds are gone: {_dropped(drop, name)}",
             f"{drop.key} {table}.{drop.column}",
         )
         for name, drop in sorted(composed.anew.items())
+        if not (drop.ephemeral and drop.same)
     ]
     hazards += [
         Hazard(

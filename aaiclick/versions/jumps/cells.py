@@ -269,3 +269,29 @@ def unsure_of_type(cell: Cell, last: ColumnForm | None) -> Cell:
 def cast_to(text: str, type_text: str) -> str:
     """The expression with a type."""
     return f"CAST({text}, {quote_string(type_text)})"
+
+
+def alias_of(name: str, live: TableForm) -> str:
+    """The expression of a live ALIAS; '' for any other column."""
+    column = live.column(name)
+    return column.expression if column is not None and column.kind == "ALIAS" else ""
+
+
+def reads_the_same(name: str, cells: Mapping[str, Cell], live: TableForm, declared: TableForm) -> bool:
+    """Whether the declared default gives what rows read as a live ALIAS: by the same expression, over columns that stay
+    what they are."""
+    old, new = live.column(name), declared.column(name)
+    if old is None or new is None or old.kind != "ALIAS" or (old.type, old.expression) != (new.type, new.expression):
+        return False
+    try:
+        read = [each for each in names_in(old.expression) if live.column(each) is not None]
+    except TokenError:
+        return False
+    return all(
+        each in cells
+        and cells[each].text == quote_name(each)
+        and live.column(each) == declared.column(each)
+        and (stored := live.column(each)) is not None
+        and stored.stored
+        for each in read
+    )

@@ -17,11 +17,13 @@ from aaiclick.sql.quoting import quote_name, quote_string
 from aaiclick.versions.jumps.cells import (
     Cell,
     UnknownValueError,
+    alias_of,
     as_declared_last,
     bind,
     cast_to,
     in_released_form,
     newly_added,
+    reads_the_same,
     stored_aliases,
     unread_again,
     unsure_of_type,
@@ -72,10 +74,6 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
     except UnknownValueError as error:
         problem = problem or str(error)
     where = " AND ".join(f"({each})" if walk.conditions[1:] else each for each in walk.conditions)
-    anew = {
-        name: Drop(change.label, column, ephemeral=column not in change.dropped)
-        for name, (change, column) in again.items()
-    }
     told = {*walk.cells, *renames, *again}
     unknown, contradiction = unknown_defaults(live, told, changes, declared) if len(changes) > 1 else ((), "")
     problem = problem or contradiction
@@ -88,7 +86,7 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
         in_place,
         problem,
         defaults,
-        anew,
+        _drops(again, cells, live, declared),
         unknown_defaults=unknown,
         aliases=aliases,
         unread={name: Drop(change.label, column) for name, (change, column) in unread.items()},
@@ -253,6 +251,21 @@ def _again(name: str, cells: Mapping[str, Cell], live: TableForm, declared: Tabl
     if column is None or found is None or "EPHEMERAL" in (column.kind, found.kind):
         return False
     return name not in cells or cells[name].origin != name
+
+
+def _drops(
+    again: Mapping[str, tuple[VersionChange, str]], cells: Mapping[str, Cell], live: TableForm, declared: TableForm
+) -> dict[str, Drop]:
+    return {
+        name: Drop(
+            change.label,
+            column,
+            ephemeral=column not in change.dropped,
+            reads=alias_of(name, live),
+            same=reads_the_same(name, cells, live, declared),
+        )
+        for name, (change, column) in again.items()
+    }
 
 
 def _stored(name: str, form: TableForm) -> bool:
