@@ -60,15 +60,20 @@ def drain_all(table: Physical, seconds: float, reason: str) -> Routine[None]:
     """
     # INSERTs first: one that still runs may write into the buffer that is flushed next.
     yield from drain(table.name, seconds, reason)
+    if (yield from flush_fronts(table)):
+        # What the queues sent are inserts like others.
+        yield from drain(table.name, seconds, reason)
+
+
+def flush_fronts(table: Physical) -> Routine[bool]:
+    """Flush the Buffer and Distributed tables in front of this one; whether there are Distributed ones."""
     found = yield from find_background_inserts(table.database, table.name)
     for name in found.buffers:
         yield Emit(Waiting(f"{name} to be flushed before {table.name} is complete", 0.0))
         yield from flushed(name, optimize_table(name))
     for name in found.queues:
         yield from flushed(name, system("FLUSH DISTRIBUTED", name))
-    if found.queues:
-        # What the queues sent are inserts like others.
-        yield from drain(table.name, seconds, reason)
+    return bool(found.queues)
 
 
 def flushed(name: str, sql: str, at: Peer | None = None) -> Routine[None]:

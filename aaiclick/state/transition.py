@@ -77,6 +77,8 @@ class UnfinishedRollback:
     """The storage (UUID) that each table had that was to come back, or to be renamed back."""
     renames: Mapping[str, str] = field(default_factory=dict[str, str])
     """Tables that were to get a former name back: it, by the name that each had."""
+    views: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """What is sent for views and the like once the tables are back, by their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,7 @@ def find_unfinished_rollback(entries: Sequence[Entry]) -> UnfinishedRollback | N
         last.at,
         _texts(last, "tables"),
         _texts(last, "renames"),
+        _statements(last),
     )
 
 
@@ -167,7 +170,8 @@ def begin_back(scope: JournalScope, going: UnfinishedRollback) -> Routine[None]:
     """Enter a rollback before its first effect."""
     # The entry before the mark, as in ``begin_transition``.
     renames = {"renames": dict(going.renames)} if going.renames else {}
-    details = {"from": going.before, "who": going.who, "tables": dict(going.tables), **renames}
+    views = {"views": {name: list(sent) for name, sent in going.views.items()}} if going.views else {}
+    details = {"from": going.before, "who": going.who, "tables": dict(going.tables), **renames, **views}
     yield from enter_start(scope, f"{going.to}{_BACK}", details)
     yield from mark_transition(scope.database, scope.schema, RunningTransition(going.to, back=True))
 
@@ -184,6 +188,14 @@ def _texts(entry: Entry, key: str) -> dict[str, str]:
     if not isinstance(found, dict):
         return {}
     return {str(name): str(value) for name, value in cast("dict[str, object]", found).items()}
+
+
+def _statements(entry: Entry) -> dict[str, tuple[str, ...]]:
+    found = entry.details.get("views")
+    if not isinstance(found, dict):
+        return {}
+    listed = cast("dict[str, list[object]]", found)
+    return {str(name): tuple(str(sql) for sql in sent) for name, sent in listed.items()}
 
 
 def _attempt(entry: Entry) -> Attempt:

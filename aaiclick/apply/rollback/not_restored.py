@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from aaiclick.apply.rollback.path import Transition
@@ -45,11 +45,13 @@ def find_not_restored(
     restored: Mapping[str, int],
     catalog: Catalog,
     renames: Mapping[str, str] | None = None,
+    following: Collection[str] = (),
 ) -> NotRestored:
     """What of these transitions, oldest first, a rollback does not undo.
 
     ``restored``: for each table that is put back, the index of the first transition that this undoes. ``renames``: for
-    each name that a table got, '' where it gets its former name back, else why not.
+    each name that a table got, '' where it gets its former name back, else why not. ``following``: what reads
+    tables and gets a form back that goes with them.
     """
     words: list[str] = []
     gone: list[str] = []
@@ -70,6 +72,7 @@ def find_not_restored(
             kept = (renames or {}).get(step.object, "nobody asked") if renamed else ""
             if renamed and not kept:
                 continue
+            undone = undone or (step.object in following and step.strategy == "replace" and not renamed)
             if undone or step.object in created or (step.optional and _still_there(step, catalog)):
                 continue
             if _makes(step):

@@ -22,6 +22,7 @@ from aaiclick.apply.rollback.inspect import Restore
 from aaiclick.apply.rollback.patches import with_updates
 from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.clickhouse.features import FENCE
+from aaiclick.clickhouse.inserts import flush_fronts
 from aaiclick.clickhouse.merges import stop_merges
 from aaiclick.clickhouse.parts import Part, names_of_detached, parts, unapplied
 from aaiclick.clickhouse.statements import ddl, drop_table, system_merges
@@ -34,7 +35,7 @@ from aaiclick.printable import count_text, rows_text
 from aaiclick.routine import Emit, Routine
 from aaiclick.sql.clauses import attach_partition_from, drop_part, modify_setting
 from aaiclick.sql.ddl import alter_table
-from aaiclick.sql.quoting import qualified
+from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.state.kept_tables import KeptComment, detached_words
 from aaiclick.state.rebuild_mark import at_rest, new_mark, write_mark
 
@@ -58,6 +59,9 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
         mark, source = yield from at_rest(database, mark, source)
         # Before the work of the copy: what was altered by now would end it at the exchange.
         require_unaltered(mark, (yield from stop_merges(source)))
+        # While writers are let in: what a Buffer table holds is converted with the rows that came since.
+        if any(column.expression != quote_name(column.target) for column in work.columns):
+            yield from flush_fronts(source)
         mark, job, notes = yield from prepare(work, source, mark, site)
         # What is counted must not collapse before it was.
         yield from system_merges(database, mark.shadow_name, "STOP MERGES")

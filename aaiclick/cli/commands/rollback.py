@@ -39,7 +39,8 @@ Allow = Annotated[
         metavar="KEY",
         help="Allow what a refusal names: 'deletes TABLE' (rows that were deleted or changed since are there again "
         "as they were), 'values TABLE' (values that the old columns cannot hold), 'leave-detached-parts TABLE' (they "
-        "go), 'partial SCHEMA' (some objects stay as they are). May be given several times.",
+        "go), 'partial SCHEMA' (some objects stay as they are), 'replace-view VIEW' and 'replace-table TABLE' ("
+        "they are made anew, as they were). May be given several times.",
     ),
 ]
 

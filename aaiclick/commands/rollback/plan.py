@@ -13,6 +13,7 @@ from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.tables import physicals
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.rollback.altered_before import altered_before
+from aaiclick.commands.rollback.readers import ReadersBack, find_readers
 from aaiclick.commands.rollback.renames import Renames, find_renames, step_of
 from aaiclick.commands.rollback.unfinished_migration import unfinished_step
 from aaiclick.errors import SchemaError, SpecError
@@ -49,6 +50,8 @@ class RollbackPlan:
     """Tables that get the names back that they had at the older version, after all others are put back."""
     reach: Reach | None = None
     """The hosts on which tables are put back; None: one host, or there are none to put back."""
+    readers: ReadersBack = field(default_factory=ReadersBack)
+    """What reads or feeds the tables that are put back."""
 
     @property
     def database(self) -> str:
@@ -57,9 +60,11 @@ class RollbackPlan:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """One step for each table that comes back, and one for each that is renamed back."""
+        """One step for each table that comes back, with those around it for what reads it, and one for each that is
+        renamed back."""
         renamed = (step_of(self.database, each) for each in self.renames.back)
-        return (*(_step(restore, self.to) for restore in self.restores), *renamed)
+        restored = (_step(restore, self.to) for restore in self.restores)
+        return (*self.readers.before, *restored, *self.readers.behind, *renamed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,10 @@ def find_rollback(found: Inspection, to: int | None) -> Routine[RollbackPlan]:
     renames = yield from find_renames(
         found, listed, covered[-1].earlier, [*kept.begun, *(restore.kept.table for restore in restores)]
     )
-    left = _left(found, kept, covered, renames.answers)
+    readers = yield from find_readers(found, listed, covered[-1].earlier, restores)
+    # A view that is written into by what another one reads is put back before that one.
+    restores.sort(key=lambda each: _place(each.kept.table, readers.first))
+    left = _left(found, kept, covered, renames.answers, {*readers.following, *left_to_send(found, target)})
     # A table is renamed back by itself only where that makes all of the older version again.
     alone = bool(renames.back or renames.done) and not left.words
     if not restores and not kept.begun and not alone and found.unfinished_migration is None:
@@ -121,16 +129,18 @@ def find_rollback(found: Inspection, to: int | None) -> Routine[RollbackPlan]:
         refusals.append((f"partial {schema.name}", f"not put back: {'; '.join(words)}{further}"))
     for restore in restores:
         refusals += _refusals(restore)
+    refusals += readers.asked
     notes = [
         *left.notes,
         *harmless,
+        *readers.notes,
         *(note for restore in restores for note in restore.notes),
         *_lost(kept, covered, path),
     ]
     done = tuple(row.name for rows in kept.begun.values() for row in _used(rows, covered[-1]))
     earlier = covered[-1].earlier
     return RollbackPlan(
-        found, live, target, earlier, tuple(restores), done, tuple(refusals), tuple(notes), renames, reach
+        found, live, target, earlier, tuple(restores), done, tuple(refusals), tuple(notes), renames, reach, readers
     )
 
 
@@ -246,8 +256,22 @@ def _used(rows: Sequence[KeptRow], last: VersionStep) -> tuple[KeptRow, ...]:
     return tuple(row for row in rows if row.kept.latest >= last.since)
 
 
+def left_to_send(found: Inspection, to: int) -> Mapping[str, tuple[str, ...]]:
+    """What a killed rollback to that version was about to send once its tables were back."""
+    going = found.unfinished_rollback
+    return going.views if going is not None and going.to == to else {}
+
+
+def _place(name: str, first: Sequence[str]) -> int:
+    return first.index(name) if name in first else len(first)
+
+
 def _left(
-    found: Inspection, kept: _KeptTables, covered: Sequence[VersionStep], renames: Mapping[str, str] | None = None
+    found: Inspection,
+    kept: _KeptTables,
+    covered: Sequence[VersionStep],
+    renames: Mapping[str, str] | None = None,
+    following: Collection[str] = (),
 ) -> NotRestored:
     listed = transitions(covered)
     restored: dict[str, int] = {}
@@ -258,7 +282,7 @@ def _left(
             restored[table] = listed.index(made) if made is not None else 0
     # The oldest of the tables that these were made of may be dropped already: they are where they should be.
     restored |= dict.fromkeys(kept.begun, 0)
-    return find_not_restored(listed, restored, found.catalog, renames)
+    return find_not_restored(listed, restored, found.catalog, renames, following)
 
 
 def _furthest(found: Inspection, kept: _KeptTables, path: Sequence[VersionStep]) -> str:

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 
 from aaiclick.apply.backfill.backfill import finish_backfills
 from aaiclick.apply.everywhere import everywhere
+from aaiclick.apply.executor import apply_work
 from aaiclick.apply.recovery import recover_killed_runs
 from aaiclick.apply.replicated.restore import drop_kept, restore_on_replicas
+from aaiclick.apply.rollback.inspect import Restore
 from aaiclick.apply.rollback.on_shards import RestoreOnShards, reach_back
 from aaiclick.apply.rollback.restore import restore_table
-from aaiclick.apply.run import ApplyOptions, Site
+from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.catalog.read import read_catalog
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.shared.bookkeeping import read_bookkeeping, with_bookkeeping
@@ -22,9 +24,9 @@ from aaiclick.commands.hosts.recover import settle_on_hosts
 from aaiclick.commands.inspection.digests import live_digest, migrations_digest
 from aaiclick.commands.inspection.inspect import inspect_database
 from aaiclick.commands.report import Report
-from aaiclick.commands.rollback.plan import RollbackPlan, find_rollback
-from aaiclick.commands.rollback.renames import rename_back
-from aaiclick.commands.rollback.unfinished_rollback import returned
+from aaiclick.commands.rollback.plan import RollbackPlan, find_rollback, left_to_send
+from aaiclick.commands.rollback.renames import RenameBack, rename_back
+from aaiclick.commands.rollback.unfinished_rollback import returned, send_views
 from aaiclick.commands.session import under_lease
 from aaiclick.commands.start.left_guards import drop_left
 from aaiclick.diff.hazards import WITHOUT_OBJECT
@@ -32,6 +34,7 @@ from aaiclick.errors import HazardNotAllowedError, SchemaError
 from aaiclick.events import StepDone, StepStarted
 from aaiclick.lease.owner import Owner
 from aaiclick.lease.renew import Lease
+from aaiclick.plan.model import Step
 from aaiclick.plan.unreachable_replicas import refusal, unsupported
 from aaiclick.routine import Emit, Routine
 from aaiclick.specs.schema import Schema
@@ -94,15 +97,20 @@ def rollback(back: Rollback) -> Routine[Report]:
 
 
 def _require_allowed(back: Rollback, way: RollbackPlan) -> None:
+    command = "aaiclick rollback" if back.to is None else f"aaiclick rollback --to {back.to}"
     blocked = [restore.blocked for restore in way.restores if restore.blocked]
     if blocked:
         raise SchemaError(
             f"{back.schema.name} cannot roll back to v{way.to}: {'; '.join(blocked)}. Nothing was changed: restore a "
             "backup"
         )
+    if way.readers.blocked:
+        raise SchemaError(
+            f"{back.schema.name} cannot roll back to v{way.to} yet: {'; '.join(way.readers.blocked)}. Nothing was "
+            f"changed. When that is done, run: {command}"
+        )
     refused = [(key, words) for key, words in way.refusals if key not in back.allow]
     if refused:
-        command = "aaiclick rollback" if back.to is None else f"aaiclick rollback --to {back.to}"
         raise HazardNotAllowedError(
             back.schema.name, tuple(words for _, words in refused), tuple(key for key, _ in refused), command
         )
@@ -159,9 +167,10 @@ def _begin(back: Rollback, way: RollbackPlan, renamed: Mapping[str, str]) -> Rou
         dict(going.tables) if going is not None and going.to == way.to else {}
     )
     listed |= {each.now: each.uuid for each in way.renames.back if each.uuid}
+    views = {**left_to_send(way.found, way.to), **way.readers.statements}
     # Before the first effect, so that nobody takes tables that are half rolled back for the newer version.
     yield from ensure_tables(database)
-    yield from begin_back(found.scope, UnfinishedRollback(way.to, way.live, str(back.owner), 0, listed, renamed))
+    yield from begin_back(found.scope, UnfinishedRollback(way.to, way.live, str(back.owner), 0, listed, renamed, views))
 
 
 def _record(
@@ -197,25 +206,39 @@ def _record(
 def _put_back(way: RollbackPlan, site: Site) -> Routine[list[str]]:
     """Put the tables back, and then give those their former names that were renamed; notes."""
     said: list[str] = []
-    for number, step in enumerate(way.steps, 1):
+    reach = None if way.found.topology.single else Reach(way.found.topology)
+
+    def around(step: Step) -> Routine[Done]:
+        return (yield from everywhere(apply_work(step.work, site), reach))
+
+    def renamed(each: RenameBack) -> Routine[Done]:
+        # The last of all: kept tables are found by the names that these have until then.
+        return Done(notes=tuple((yield from rename_back(site.database, each))))
+
+    work = [
+        *(around(step) for step in way.readers.before),
+        *(_restored(restore, site, way.to) for restore in way.restores),
+        *(around(step) for step in way.readers.behind),
+        *(renamed(each) for each in way.renames.back),
+    ]
+    for number, (step, one) in enumerate(zip(way.steps, work, strict=True), 1):
         begun = yield from clock()
         yield Emit(StepStarted(number, len(way.steps), step.object, step.change, step.strategy, step.rows))
-        rows = 0
-        if number > len(way.restores):
-            # The last of all: kept tables are found by the names that these have until then.
-            said += yield from rename_back(site.database, way.renames.back[number - 1 - len(way.restores)])
-        else:
-            restore = way.restores[number - 1]
-            here = replace(site, options=replace(site.options, leave_detached=bool(restore.detached)))
-            if isinstance(restore, RestoreOnShards):
-                done = yield from restore_on_replicas(restore, here, way.to)
-            else:
-                done = yield from restore_table(restore, here, way.to)
-            rows = done.rows
-            said += done.notes
+        done = yield from one
+        said += done.notes
         seconds = (yield from clock()) - begun
-        yield Emit(StepDone(number, len(way.steps), step.object, step.strategy, rows, seconds))
+        yield Emit(StepDone(number, len(way.steps), step.object, step.strategy, done.rows, seconds))
+    # What a run was about to send that was killed when its tables were back already.
+    left = {name: sent for name, sent in left_to_send(way.found, way.to).items() if name not in way.readers.statements}
+    yield from send_views(site.database, left, reach)
     return said
+
+
+def _restored(restore: Restore, site: Site, to: int) -> Routine[Done]:
+    here = replace(site, options=replace(site.options, leave_detached=bool(restore.detached)))
+    if isinstance(restore, RestoreOnShards):
+        return (yield from restore_on_replicas(restore, here, to))
+    return (yield from restore_table(restore, here, to))
 
 
 def _report(back: Rollback, way: RollbackPlan, seconds: float, *, done: bool, said: tuple[str, ...] = ()) -> Report:
@@ -255,5 +278,6 @@ def _reason(way: RollbackPlan, table: str) -> str:
         for key, words in way.refusals
         if key.partition(" ")[2] == table and not key.startswith("partial ")
     ]
+    words += [step.blocked for step in way.readers.steps if step.object == table and step.blocked]
     words += [restore.blocked for restore in way.restores if restore.kept.table == table and restore.blocked]
     return "; ".join(words) or "not asked for: this is a dry run"

@@ -68,6 +68,8 @@ class PlannedChanges:
     """The hosts of the database."""
     columns: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
     """Columns that get another name, by the names that they have now; for each table by its new name."""
+    back: bool = False
+    """Tables get an older form back: what a view stores in wider types may stay."""
 
 
 def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[Step]) -> Routine[DependentSteps]:
@@ -245,12 +247,24 @@ def _steps(
         said = any(dependent.name in step.blocked for step in steps)
         return ((), ()) if said else ((broken_step(effect, catalog.database),), ())
     if dependent.form is None:
-        return plain_steps(effect, catalog.database, bool(tables))
-    early, late = yield from materialized_steps(effect, catalog, tables, declared)
+        return plain_steps(_staying_wide(effect) if changed.back else effect, catalog.database, bool(tables))
+    early, late = yield from materialized_steps(effect, catalog, tables, declared, changed.back)
     if declared and changed.queries[dependent.name]:
         # Its new query makes the list of columns anew; the old one may name columns that are gone by then.
         return (_without_types(early), _without_types(late))
     return early, late
+
+
+def _staying_wide(effect: Effect) -> Effect:
+    """The effect on a plain view that goes on storing the types that it has, where these hold what its query yields."""
+    stored = {column.name: column.type for column in effect.dependent.columns}
+    kept = (
+        replace(column, type=stored[column.name])
+        if column.name in stored and fits(column.type, stored[column.name])
+        else column
+        for column in effect.columns
+    )
+    return replace(effect, columns=tuple(kept))
 
 
 def _without_types(steps: Sequence[Step]) -> tuple[Step, ...]:

@@ -6,7 +6,7 @@ has loaded before, so nobody notices until the next restart.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from aaiclick.catalog.forms import Catalog, DictionaryForm, Form
 from aaiclick.catalog.normalize import normal_form
@@ -14,6 +14,7 @@ from aaiclick.catalog.parse.create import split_create
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.plan.dependents.database_after import Effect
 from aaiclick.plan.dependents.dependents import Dependent
+from aaiclick.plan.dependents.lossless_conversions import fits
 from aaiclick.plan.dependents.plain_views import blocked_dependent
 from aaiclick.plan.model import Step
 from aaiclick.routine import Query, Routine, text
@@ -138,9 +139,11 @@ def dictionary_steps(effect: Effect, database: str, moved: Collection[str] = ())
         said = f"{why}. Declare it with the new names, or change or drop it first"
         return (blocked_dependent(dependent, database, said),)
     found = [(name, kept, fresh) for name, kept, fresh in effect.pinned if not (lookup and null_alone(kept, fresh))]
+    if not found and dependent.noun == "Buffer table":
+        return _written_narrower(effect, database)
     if not found:
         return ()
-    why = "; ".join(f"{name} is {kept} in it, and will be {fresh} in the table" for name, kept, fresh in found)
+    why = _differing(found)
     return (
         blocked_dependent(
             dependent,
@@ -148,6 +151,28 @@ def dictionary_steps(effect: Effect, database: str, moved: Collection[str] = ())
             f"the {dependent.noun} would give other values: {why}. Declare it with the new types, or change it first",
         ),
     )
+
+
+def _differing(found: Sequence[tuple[str, str, str]]) -> str:
+    return "; ".join(f"{name} is {kept} in it, and will be {fresh} in the table" for name, kept, fresh in found)
+
+
+def _written_narrower(effect: Effect, database: str) -> tuple[Step, ...]:
+    """A blocked step for a Buffer table that takes values which its table will not hold: the server writes others
+    then."""
+    fresh = {column.name: column.type for column in effect.fresh}
+    found = [
+        (column.name, column.type, fresh[column.name])
+        for column in effect.dependent.columns
+        if column.name in fresh
+        and effect.now.get(column.name) != fresh[column.name]
+        and not fits(column.type, fresh[column.name])
+    ]
+    if not found:
+        return ()
+    why = f"the Buffer table would write other values than it has taken: {_differing(found)}"
+    said = f"{why}. Declare it with the new types, or change or drop it first"
+    return (blocked_dependent(effect.dependent, database, said),)
 
 
 def null_alone(kept: str, fresh: str) -> bool:

@@ -57,14 +57,17 @@ class Misfit:
         )
 
 
-def materialized_steps(effect: Effect, catalog: Catalog, tables: Mapping[str, Read], declared: bool) -> Routine[Steps]:
-    """Steps before and after those of the tables. ``tables``: the forms that tables of the database will have."""
+def materialized_steps(
+    effect: Effect, catalog: Catalog, tables: Mapping[str, Read], declared: bool, back: bool = False
+) -> Routine[Steps]:
+    """Steps before and after those of the tables. ``tables``: the forms that tables of the database will have.
+    ``back``: what is stored in wider types may stay."""
     dependent = effect.dependent
     assert dependent.form is not None
     if not effect.fresh or not dependent.columns:
         return (), ()
     if not dependent.form.to:
-        return (yield from _owner(effect, catalog, declared))
+        return (yield from _owner(effect, catalog, declared, back))
     place = dependent.target
     assert place is not None
     kept = yield from _columns_of(place, catalog, tables)
@@ -86,7 +89,7 @@ def materialized_steps(effect: Effect, catalog: Catalog, tables: Mapping[str, Re
             f"{'; '.join(each.words for each in found)}. Change {name} as well, or first"
         )
         return (blocked_dependent(dependent, catalog.database, why),), ()
-    return (), _refreshed(effect, catalog.database)
+    return (), _refreshed(effect, catalog.database, back)
 
 
 def misfits(effect: Effect, kept: Mapping[str, str]) -> list[Misfit]:
@@ -98,13 +101,15 @@ def misfits(effect: Effect, kept: Mapping[str, str]) -> list[Misfit]:
     ]
 
 
-def _refreshed(effect: Effect, database: str) -> tuple[Step, ...]:
-    """The step that makes the view's own list of columns anew, by which it is read."""
+def _refreshed(effect: Effect, database: str, back: bool = False) -> tuple[Step, ...]:
+    """The step that makes the view's own list of columns anew, by which it is read. ``back``: not where that holds what
+    the query yields."""
     dependent, fresh = effect.dependent, {column.name: column.type for column in effect.fresh}
     stale = [
         column
         for column in dependent.columns
         if _differs(column.type, fresh.get(column.name, column.type), effect.now.get(column.name, ""))
+        and not (back and fits(fresh[column.name], column.type))
     ]
     if not stale:
         return ()
@@ -135,7 +140,7 @@ def _columns_of(place: tuple[str, str], catalog: Catalog, tables: Mapping[str, R
     return (yield from target_columns(place))
 
 
-def _owner(effect: Effect, catalog: Catalog, declared: bool) -> Routine[Steps]:
+def _owner(effect: Effect, catalog: Catalog, declared: bool, back: bool) -> Routine[Steps]:
     """Steps for a view with an inner table. The inner table can be altered, but not exchanged: the view finds it by its
     UUID."""
     dependent = effect.dependent
@@ -149,6 +154,7 @@ def _owner(effect: Effect, catalog: Catalog, declared: bool) -> Routine[Steps]:
         for column in effect.fresh
         if _differs(kept.get(column.name, ""), column.type, effect.now.get(column.name, ""))
         and (declared or column.type != effect.now.get(column.name))
+        and not (back and fits(column.type, kept.get(column.name, "")))
     ]
     if not found:
         return _as_stored(dependent, kept, catalog.database), ()
