@@ -153,7 +153,7 @@ def change_aggregate(
     """The step for an aggregate whose query differs; None where an ALTER of the view alone will do, because measures
     were removed."""
     raw, source = forms.get(item.raw), catalog.get(item.raw)
-    before, after = _selected(live.query), _selected(wanted.query)
+    before, after = selected_columns(live.query), selected_columns(wanted.query)
     columns, behind = before
     added = [name for name in after[0] if name not in columns]
     differing = [name for name, text in columns.items() if name in after[0] and after[0][name] != text]
@@ -281,7 +281,7 @@ def backfill_lines(work: BackfillWork) -> list[str]:
     return lines
 
 
-def _selected(query: str) -> tuple[dict[str, str], str]:
+def selected_columns(query: str) -> tuple[dict[str, str], str]:
     """Columns that the engine's text of a query selects, by name, and the text from FROM on."""
     try:
         tokens = Tokens(query)

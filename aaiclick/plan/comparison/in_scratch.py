@@ -110,7 +110,7 @@ def _plan_objects(compared: ToCompare, scratch: Scratch, notes: list[str]) -> Ro
     yield from _try_others(compared, declared, scratch, planned.revalued)
     # Known only now: planning the tables has shown which views would refuse INSERTs behind a change.
     early, replaced = dropped_first(cache.dropped_first, planned.steps, others, catalog, planned.shapes)
-    replaced, writing = yield from _with_outputs(replaced, others, declared, catalog, targets, planned)
+    replaced, writing = yield from _with_outputs(replaced, others, declared, catalog, targets, planned, notes)
     required = [step for step in found if not step.optional]
     before_drops = yield from _seen_before_drops(found, catalog.database, path.topology)
     # Optional drops are carried out last, so they are judged by what the steps before them leave.
@@ -184,6 +184,7 @@ def _with_outputs(
     catalog: Catalog,
     targets: Mapping[str, TableForm],
     planned: PlannedViews,
+    notes: list[str],
 ) -> Routine[tuple[tuple[Step, ...], Sequence[Dependent]]]:
     """The steps of views, where the targets of new ones have what their queries yield; and the new views whose query
     may name every column."""
@@ -193,7 +194,7 @@ def _with_outputs(
     from aaiclick.plan.declaration.undeclared_outputs import new_dependents, require_alone, require_outputs
 
     replaced = yield from require_outputs(replaced, new, declared, catalog, targets, planned.shapes)
-    replaced = yield from require_alone(replaced, new, items, catalog, planned.shapes)
+    replaced = yield from require_alone(replaced, new, items, catalog, planned.shapes, notes)
     return replaced, new_dependents(new, catalog, planned.shapes)
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from aaiclick.catalog.forms import Catalog, Form, TableForm, ViewForm
 from aaiclick.catalog.normalize import normal_form
 from aaiclick.catalog.view_sources import names_in_query
+from aaiclick.plan.backfill.view_steps import selected_columns
 from aaiclick.plan.dependents.database_after import DatabaseAfter, effects
 from aaiclick.plan.dependents.dependents import Dependent, read_views
 from aaiclick.plan.model import Step
@@ -73,9 +74,11 @@ def require_alone(
     declared: Sequence[View | MaterializedView | Dictionary],
     catalog: Catalog,
     shapes: Mapping[str, ViewForm],
+    notes: list[str],
 ) -> Routine[tuple[Step, ...]]:
     """The steps, blocked where a view that nobody declares writes what one of the new ones (``items``) would write:
-    each row would come twice from then on."""
+    each row would come twice from then on. Where it writes other rows into the same table, that may be meant so:
+    ``notes`` says it."""
     own = f"{catalog.database}."
     known = {item.name for item in declared}
     beside = {
@@ -99,7 +102,16 @@ def require_alone(
     for item in items:
         shape = normal_form(shapes[item.name]) if item.name in shapes else None
         for name, form in forms.items():
-            if isinstance(shape, ViewForm) and (form.query, form.to) == (shape.query, shape.to):
+            if not isinstance(shape, ViewForm) or form.to != shape.to:
+                continue
+            if not names_in_query(form.query) & names_in_query(shape.query):
+                continue
+            if not _same_rows(form.query, shape.query):
+                notes.append(
+                    f"the materialized view {name}, which nobody declares, writes into {form.to} what the same table "
+                    f"gets, as {item.name} will: what both take of an INSERT is in it twice until {name} is dropped"
+                )
+            else:
                 old, new = qualified(catalog.database, name), qualified(catalog.database, item.name)
                 said[item.name] = (
                     f"the materialized view {name}, which nobody declares, writes the same rows into {form.to}: each "
@@ -107,6 +119,12 @@ def require_alone(
                     "run again"
                 )
     return tuple(replace(step, blocked=step.blocked or said.get(step.object, "")) for step in steps)
+
+
+def _same_rows(one: str, other: str) -> bool:
+    """Whether two queries say the same, in whatever order they select: a view writes by the names of columns."""
+    first, second = selected_columns(one), selected_columns(other)
+    return one == other or (bool(first[0]) and first == second)
 
 
 def _lacking(view: Dependent, names: Sequence[str], tables: Sequence[Table], forms: Mapping[str, Form]) -> list[str]:
