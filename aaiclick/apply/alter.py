@@ -10,12 +10,14 @@ from aaiclick.apply.guarded_alter import unwatch, watch
 from aaiclick.apply.run import ApplyOptions, Done, require_known_readers, told_of_readers
 from aaiclick.catalog.forms import Settings
 from aaiclick.clickhouse.mutations import RECALCULATE, Mutation, kill, mutations, reason, settle, stuck_sentence
+from aaiclick.clickhouse.parts import names_of_detached
 from aaiclick.clickhouse.statements import DDL, MUTATION, ddl, merged, send_permissively, system_merges
 from aaiclick.clickhouse.storages import dropping_guards, raise_refused
 from aaiclick.clickhouse.tables import Physical, require_table
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.events import Note
 from aaiclick.plan.operations import Alter, AlterWork
+from aaiclick.printable import count_that
 from aaiclick.routine import Command, Emit, Routine
 from aaiclick.sql.clauses import modify_setting, reset_setting
 from aaiclick.sql.ddl import alter_table
@@ -42,11 +44,13 @@ class Altered:
     """How long mutations may take, among others."""
     seen: int = 0
     """Block number up to which rows were counted for the guards; 0: rows of all parts are counted again."""
+    rereads: bool = False
+    """Detached parts are read otherwise behind the ALTERs."""
 
 
 def apply_alter(work: AlterWork, database: str, options: ApplyOptions) -> Routine[Done]:
     """Carry out an ``AlterWork``. Raises ApplyError where a mutation cannot go on, saying whether it was undone."""
-    on = Altered(database, work.table, work.settings, options, work.seen)
+    on = Altered(database, work.table, work.settings, options, work.seen, work.rereads)
     return Done(notes=(yield from apply_alters(on, work.alters)))
 
 
@@ -87,6 +91,7 @@ def _one_by_one(
 ) -> Routine[tuple[str, ...]]:
     """``names``: the guards, in the order of the ALTERs that rely on them."""
     left, notes = list(names), list[str]()
+    detached = yield from _require_none_detached(on)
     for alter in alters:
         # A statement that starts a mutation returns at once; the mutation is watched below.
         base = MUTATION if alter.mutates else DDL
@@ -114,7 +119,41 @@ def _one_by_one(
             yield from _give_up(on, stuck, alter)
         if looked:
             notes += yield from told_of_readers(on.options, on.table, alter.sql)
+    # A part that was detached in the middle of a mutation may have the columns of before.
+    if since := [name for name in (yield from _detached(on)) if name not in detached]:
+        notes.append(
+            f"{on.table}: {count_that(len(since), 'part', 'were')} detached in the moment of {alters[-1].sql} (such as "
+            f"{since[0]}). Attached here the rows show other values, or none: move what was detached to the directory "
+            "'detached' of a table with the columns of before, ATTACH it there, and INSERT ... SELECT from that one"
+        )
+        yield Emit(Note(notes[-1], "warning"))
     return tuple(notes)
+
+
+def _require_none_detached(on: Altered) -> Routine[frozenset[str]]:
+    """The parts that stay detached because that was allowed by name. Raises ApplyError where there are some and nobody
+    was asked."""
+    found = yield from _detached(on)
+    if found and not on.options.leave_detached:
+        raise ApplyError(
+            f"{on.table}: {count_that(len(found), 'part', 'were')} detached by somebody else since this was planned "
+            f"(such as {min(found)}), and attached later they would show other values, or none. The ALTERs were not "
+            "sent. ALTER TABLE ... ATTACH PARTITION brings the rows back; else run again: the next plan asks for "
+            f"'leave-detached-parts {on.table}'"
+        )
+    return found
+
+
+def _detached(on: Altered) -> Routine[frozenset[str]]:
+    """Asked only where they are read otherwise behind the ALTERs."""
+    if not on.rereads:
+        return frozenset()
+    topology = on.options.topology
+    if topology.single:
+        return frozenset((yield from names_of_detached(Physical(on.database, on.table, "", ""))))
+    from aaiclick.clickhouse.shared.host_answers import names_on_hosts
+
+    return frozenset((yield from names_on_hosts(topology, on.database, on.table)))
 
 
 def _needs_known_readers(alter: Alter) -> bool:

@@ -120,8 +120,9 @@ def detached_parts(database: str, name: str) -> Routine[tuple[int, str]]:
 
 
 def names_of_detached(table: Physical) -> Routine[tuple[str, ...]]:
-    """The parts of this storage that somebody detached, by their names; nothing where the name holds another table, or
-    where this user may not ask. One that is being attached is still in the directory with the others."""
+    """The parts of this storage that somebody detached, by their names (without a UUID: of the table that has the
+    name); nothing where the name holds another table, or where this user may not ask. One that is being attached is
+    still in the directory with the others."""
     rows = yield from rows_or_refusal(
         Query(
             "SELECT name FROM system.detached_parts WHERE database = unhex({db:String}) AND table = "

@@ -50,7 +50,7 @@ def not_inherited(diff: TableDiff, data_name: str) -> Routine[NotInherited]:
 def left_as_they_are(diff: TableDiff, data_name: str, changes: Sequence[Change]) -> Routine[NotInherited]:
     """Of a step in place: detached parts, which no mutation reaches. Rows that are attached later are read by the new
     definition, and nobody has looked at their values."""
-    if not any(_reads_otherwise(change) for change in changes):
+    if not reads_otherwise(changes):
         return NotInherited()
     # It goes on without a host that is away: whatever is detached there is attached by somebody who sees the new
     # definition.
@@ -59,8 +59,12 @@ def left_as_they_are(diff: TableDiff, data_name: str, changes: Sequence[Change])
     return NotInherited(detached.hazards("changes-values", what, diff))
 
 
+def reads_otherwise(changes: Sequence[Change]) -> bool:
+    """Whether a part that was written before shows other values behind them, or may be unreadable."""
+    return any(_reads_otherwise(change) for change in changes)
+
+
 def _reads_otherwise(change: Change) -> bool:
-    """Whether a part that was written before shows other values behind it, or may be unreadable."""
     match change:
         case RenameColumn() | MaterializeColumns():
             return True

@@ -140,6 +140,8 @@ class AlterWork:
     seen: int = 0
     """Block number up to which rows were counted for the guards. Rows of newer parts are counted again; 0: all rows
     are."""
+    rereads: bool = False
+    """True where parts that are detached, and attached later, are read otherwise behind it."""
 
 
 @dataclass(frozen=True, slots=True)

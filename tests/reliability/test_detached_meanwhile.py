@@ -1,9 +1,10 @@
-"""Parts that an operator detaches while their table is copied, taken over or rolled back are not lost: the copy ends and
-says so, or the old table stays with them. Those that were agreed to go with it do."""
+"""Parts that an operator detaches while their table is copied, taken over, altered or rolled back are not lost: that
+ends and says so, or the old table stays with them. Those that were agreed to go with it do."""
 
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -29,6 +30,7 @@ MOMENTS = {
     "chunk": r"INSERT INTO \S+_aaiclick_stage_",
     "kept parts": r"ALTER TABLE \S+_aaiclick_new_\S+ ATTACH PARTITION",
     "exchange": "EXCHANGE TABLES",
+    "ALTER": r"ALTER TABLE `[^_`][^`]*`\.`t` RENAME COLUMN",
 }
 BEFORE = [("copy", "plan"), ("copy", "mark"), ("copy", "chunk"), ("attach", "mark"), ("attach", "new table")]
 
@@ -48,9 +50,9 @@ WAYS = {
 class Scene:
     """A table of 99 rows in three partitions, and an operator who detaches one of them."""
 
-    def __init__(self, connection: Opened, database: str) -> None:
+    def __init__(self, connection: Opened, database: str, first: Schema | None = None) -> None:
         self.connection, self.database, self.done = connection, database, False
-        self.start(ONE)
+        self.start(first or ONE)
         self.say("INSERT INTO t SELECT number, number % 3 FROM numbers(99)")
 
     def say(self, sql: str) -> None:
@@ -157,3 +159,56 @@ def test_a_kept_table_does_not_expire_with_parts_that_nobody_was_asked_about(sce
     ((_, dropped),) = Driver(scene.connection).run(prune(scene.database, (kept,), False, True))
     assert dropped
     assert scene.kept() == ""
+
+
+def altered(column: Column) -> Schema:
+    columns = [column, Column("p", "UInt32")]
+    return Schema("s", version=2, objects=[Table("t", columns, engine=MergeTree(order_by=[], partition_by="p"))])
+
+
+@pytest.fixture
+def keyless(aaiclick_engine: EmbeddedEngine, aaiclick_database: str) -> Iterator[Scene]:
+    """The same table, of which every column can be altered."""
+    opened = open_url(aaiclick_engine.url)
+    yield Scene(opened, aaiclick_database, schema(1, MergeTree(order_by=[], partition_by="p")))
+    opened.close()
+
+
+RENAMED, NARROWED = altered(Column("key", "UInt64", renamed_from="id")), altered(Column("id", "UInt8"))
+
+
+@pytest.mark.parametrize("wanted", [RENAMED, NARROWED], ids=["renamed", "narrowed"])
+def test_an_alter_is_not_sent(keyless: Scene, wanted: Schema) -> None:
+    with pytest.raises(ApplyError, match=r"1 part was detached by somebody else since.*The ALTERs were not sent"):
+        keyless.start(wanted, "plan", 0, "retype t.id")
+    with pytest.raises(SchemaVersionError, match=f"--allow '{ALLOWED}'"):
+        keyless.start(wanted, "", 0, "retype t.id")
+    keyless.say(ATTACH)
+    assert keyless.start(wanted, "", 0, "retype t.id") == ()
+    assert keyless.rows() == 99
+
+
+def test_in_the_moment_of_an_alter_it_is_said(keyless: Scene) -> None:
+    (note,) = keyless.start(RENAMED, "ALTER")
+    assert "1 part was detached in the moment of ALTER TABLE" in note
+    # As the note says.
+    keyless.say("CREATE TABLE before (id UInt64, p UInt32) ENGINE = MergeTree ORDER BY () PARTITION BY p")
+    path = str(keyless.value("SELECT path FROM system.detached_parts WHERE database = '{db}' AND table = 't'"))
+    to = str(keyless.value("SELECT data_paths[1] FROM system.tables WHERE database = '{db}' AND name = 'before'"))
+    shutil.move(path, f"{to}detached/")
+    keyless.say("ALTER TABLE before ATTACH PARTITION 1")
+    keyless.say("INSERT INTO t SELECT id AS key, p FROM before")
+    assert keyless.value("SELECT uniqExact(key) FROM {db}.t") == 99
+
+
+def test_an_alter_that_they_bear_asks_for_none(keyless: Scene) -> None:
+    wanted = altered(Column("id", "UInt64", comment="the key"))
+    driver = Driver(keyless.connection)
+    driver.run(ensuring(wanted, keyless.database, Policy.lossless()))
+    assert not [each for each in driver.seen if isinstance(each, Query) and "detached_parts" in each.sql]
+
+
+def test_those_that_may_stay_stay_behind_an_alter(keyless: Scene) -> None:
+    keyless.say(DETACH)
+    assert keyless.start(RENAMED, "", 0, ALLOWED) == ()
+    assert keyless.rows() == 66

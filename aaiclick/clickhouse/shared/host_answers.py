@@ -78,3 +78,14 @@ def detached_on_hosts(topology: Topology, database: str, name: str) -> Routine[D
         tuple(number(row[0]) for row in looked.rows),
         looked.away,
     )
+
+
+def names_on_hosts(topology: Topology, database: str, name: str) -> Routine[tuple[str, ...]]:
+    """The same by their names, each with its host in front; of the hosts that answer."""
+    looked = yield from ask_hosts(
+        topology,
+        f"SELECT toInt64(_shard_num), name FROM {topology.everywhere('system.detached_parts')} WHERE database = "
+        "unhex({db:String}) AND table = unhex({name:String}) AND reason IN ('', 'attaching') ORDER BY ALL",
+        {"db": hexed(database), "name": hexed(name)},
+    )
+    return tuple(f"{topology.at(number(place)).label} {text(part)}" for place, part in looked.rows)

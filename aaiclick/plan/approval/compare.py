@@ -26,7 +26,7 @@ FEW_SECONDS = 60.0
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?(?!\w)")
 _WORKERS = re.compile(r"\bhost \S+ (?=copies |fills )|(?<=^-- on )hosts? .+?(?=, in chunks|; the other hosts)")
 """Which host of a shard of a cluster copies, or fills: the one that whoever carries it out is connected to."""
-_MOVES = {"seen", "looks"}
+_MOVES = {"seen", "looks", "rereads"}
 """Fields of a step's work that depend on when it was planned, or on what is allowed."""
 
 

@@ -11,7 +11,7 @@ from aaiclick.plan import steps
 from aaiclick.plan.data_checks.deleted_rows import mutation_fails
 from aaiclick.plan.guards.conditions import TableGuards
 from aaiclick.plan.model import Step
-from aaiclick.plan.not_inherited import NotInherited, left_as_they_are, not_inherited
+from aaiclick.plan.not_inherited import NotInherited, left_as_they_are, not_inherited, reads_otherwise
 from aaiclick.plan.old_parts.absent_columns import AbsentColumns, absent_columns
 from aaiclick.plan.old_parts.columns import held_columns
 from aaiclick.plan.old_parts.read_by_defaults import written_over_absent
@@ -85,7 +85,7 @@ def _tried(
             refusal = yield from alter_refused(in_place, data_name, proposal.sent)
         if proposal.work is not None and not refusal:
             touched = yield from touched_bytes(diff, data_name)
-            work = table_guards.alter(proposal.work, proposal.sent)
+            work = replace(table_guards.alter(proposal.work, proposal.sent), rereads=reads_otherwise(in_place.changes))
             left = yield from left_as_they_are(diff, data_name, in_place.changes)
             return (_leaving(steps.alter_step(diff, work, in_place.changes, blocked, touched), left),)
     # The server shows [HIDDEN] for a secret: a table that is created from that text would store the word.
