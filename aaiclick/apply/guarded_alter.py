@@ -53,6 +53,9 @@ def watch(
         return ()
     # The server refuses a row for which a CHECK is NULL, but a condition that is NULL is one that the row does not
     # meet.
+    if settled is not None:
+        # An ALTER would wait for a RENAME COLUMN that was sent before, and that for merges.
+        yield from settled()
     names = yield from add_guards(table, [f"CHECK NOT ifNull(({guard.condition}) != 0, 0)" for guard in guards])
     try:
         # First the constraint, then the wait, then the count: an INSERT that the constraint did not check has ended by

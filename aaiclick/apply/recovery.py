@@ -18,6 +18,7 @@ from aaiclick.apply.rebuild.views import open_shadow
 from aaiclick.apply.restored_marks import is_restored, settle_restored
 from aaiclick.apply.run import ApplyOptions, Site
 from aaiclick.clickhouse.merges import release_copies, restart_merges, stop_merges
+from aaiclick.clickhouse.mutations import let_renames_end
 from aaiclick.clickhouse.names import PROBE_PREFIX, label, parse_name
 from aaiclick.clickhouse.parts import Part
 from aaiclick.clickhouse.statements import drop_table
@@ -165,6 +166,7 @@ def _settled(database: str, mark: Mark, options: ApplyOptions, resume: bool) -> 
     else:
         # A restart forgets SYSTEM STOP MERGES. A merge that the settings let through is waited for.
         if not old.fenced:
+            yield from let_renames_end(database, old.name)
             yield from stop_merges(old)
         fill = yield from _filler(database, mark, old, options)
     # Killed in here, the mark says how far it came: block numbers and the filled staging table are in it before rows

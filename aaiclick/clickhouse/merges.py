@@ -11,6 +11,7 @@ import re
 
 from aaiclick.catalog.forms import Settings
 from aaiclick.clickhouse.features import FENCE
+from aaiclick.clickhouse.mutations import let_renames_end
 from aaiclick.clickhouse.names import PREFIX
 from aaiclick.clickhouse.statements import ask, system_merges
 from aaiclick.clickhouse.storages import alter_storage, remove_guards, storage
@@ -79,15 +80,16 @@ def stop_merges(table: Physical, seconds: float = 600.0) -> Routine[Physical]:
 def restart_merges(database: str, uuid: str, saved: Settings) -> Routine[bool]:
     """Put the settings of a storage back, lift its fence and start its merges, whatever it is called now; False where
     it is not there."""
-    table = yield from restore_settings(database, uuid, saved)
+    table = yield from restore_settings(database, uuid, saved, stopped=False)
     if table is not None:
         # By name: somebody may have renamed it since it was looked for.
         yield from start_merges_of(table.database, table.name, uuid)
     return table is not None
 
 
-def restore_settings(database: str, uuid: str, saved: Settings) -> Routine[Physical | None]:
-    """Lift the fence of a storage and put its settings back, but leave ``SYSTEM STOP MERGES`` in force.
+def restore_settings(database: str, uuid: str, saved: Settings, *, stopped: bool = True) -> Routine[Physical | None]:
+    """Lift the fence of a storage and put its settings back. ``stopped``: with ``SYSTEM STOP MERGES`` in force, which
+    stays so; else mutations go on from the beginning.
 
     The table under its present name; None where it is gone. Raises ApplyError where it is renamed again and again.
     """
@@ -95,6 +97,11 @@ def restore_settings(database: str, uuid: str, saved: Settings) -> Routine[Physi
         table = yield from storage(database, uuid)
         if table is None:
             return None
+        if not stopped:
+            # Until they are put back, the settings stop merges.
+            yield from system_merges(table.database, table.name, "START MERGES")
+        if (yield from let_renames_end(table.database, table.name)) and stopped:
+            yield from system_merges(table.database, table.name, "STOP MERGES")
         try:
             yield from _restore(table, saved)
         except ApplyError:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from aaiclick.clickhouse.statements import ask, ddl
+from aaiclick.clickhouse.statements import ask, ddl, system_merges
 from aaiclick.clickhouse.topology import LOOK, SINGLE, Topology
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.clock import clock
@@ -23,6 +23,11 @@ _LONGEST_POLL = 1.0
 """Pauses between two looks grow up to this, in seconds."""
 RECALCULATE = "materialize_ttl_recalculate_only"
 """The setting of a table by which a new TTL works out expiry times, and deletes no row while it does."""
+_RENAMES = re.compile(r"\(?\s*RENAME COLUMN\b", re.IGNORECASE)
+_RENAMED_IN = 600.0
+"""Seconds that a RENAME COLUMN of somebody else may take: its parts get hard links."""
+_RENAME_FAILS = 5.0
+"""Seconds for which it may fail."""
 _STILL = 10.0
 """Seconds without a part that was rewritten after which somebody should look."""
 
@@ -187,6 +192,21 @@ def require_settled(
     )
     if stuck is not None:
         raise ApplyError(what(stuck) if what is not None else stuck_sentence(table, stuck))
+
+
+def let_renames_end(database: str, table: str) -> Routine[bool]:
+    """To be called before an ALTER of a table whose merges we have stopped; whether merges were started for it.
+
+    Where somebody has sent a RENAME COLUMN that is not done, the server lets any ALTER but one of settings or a comment
+    wait for that, without a limit, and stopped merges keep it from ending. Merges that the settings of the table stop
+    as well stay stopped. Raises ApplyError where it does not end.
+    """
+    listed = yield from mutations(database, table)
+    if not any(_RENAMES.match(each.command) for each in listed if not each.done):
+        return False
+    yield from system_merges(database, table, "START MERGES")
+    yield from require_settled(database, table, stuck_seconds=_RENAME_FAILS, limit=_RENAMED_IN)
+    return True
 
 
 def stuck_sentence(table: str, stuck: Mutation) -> str:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 
 from aaiclick.catalog.read import NIL_UUID, real_uuid
+from aaiclick.clickhouse.mutations import let_renames_end
 from aaiclick.clickhouse.names import GUARD, PROBE_PREFIX, probe_table
 from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.clickhouse.statements import CREATE, ask, ddl, drop_table, send
@@ -206,6 +207,7 @@ def _drop(beginning: str, where: str, given: dict[str, str]) -> Routine[frozense
 
 def _remove(database: str, name: str, guards: Sequence[str]) -> Routine[None]:
     """The names are ours alone, so it does not matter which table has them."""
+    yield from let_renames_end(database, name)
     for guard in guards:
         try:
             yield from ddl(alter_table(qualified(database, name), drop_constraint(quote_name(guard), if_exists=True)))

@@ -16,6 +16,7 @@ from contextlib import suppress
 
 from aaiclick.clickhouse.features import FENCE, has_readonly_setting
 from aaiclick.clickhouse.inserts import drain_all
+from aaiclick.clickhouse.mutations import let_renames_end
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT, is_ours
 from aaiclick.clickhouse.statements import ask, ddl, send
 from aaiclick.clickhouse.storages import alter_storage
@@ -99,6 +100,7 @@ def remove_fence(table: Physical) -> Routine[None]:
             raise
         constrained = True  # the server has no such setting
     if constrained:
+        yield from let_renames_end(table.database, table.name)
         yield from ddl(alter_table(target, drop_constraint(FENCE_CONSTRAINT, if_exists=True)))
 
 

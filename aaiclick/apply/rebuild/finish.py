@@ -189,11 +189,11 @@ def _changed(mark: Mark, old: Physical, options: ApplyOptions) -> Routine[tuple[
     """
     listed = yield from mutations(old.database, old.name)
     if any(not mutation.done for mutation in listed):
+        # Mutations only: the table's settings still stop merges. Before the ALTER, which may have to wait for them.
+        yield from system_merges(old.database, old.name, "START MERGES")
         if old.fenced:
             # Nobody knows this table any more, and behind a fence no mutation is carried out.
             yield from lift_fence(old)
-        # Mutations only: the table's settings still stop merges.
-        yield from system_merges(old.database, old.name, "START MERGES")
         yield from require_settled(
             old.database, old.name, stuck_seconds=options.stuck_seconds, limit=options.mutation_seconds
         )

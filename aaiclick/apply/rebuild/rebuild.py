@@ -39,10 +39,10 @@ from aaiclick.clickhouse.disks import require_room
 from aaiclick.clickhouse.merges import stop_merges
 from aaiclick.clickhouse.mutations import mutations, require_settled
 from aaiclick.clickhouse.parts import Part, parts
-from aaiclick.clickhouse.storages import require_in_place
+from aaiclick.clickhouse.storages import require_in_place, storage
 from aaiclick.clickhouse.tables import Physical, require_table
 from aaiclick.clock import clock
-from aaiclick.errors import ApplyError
+from aaiclick.errors import ApplyError, StatementError
 from aaiclick.events import Note
 from aaiclick.plan.operations import RebuildWork
 from aaiclick.routine import Emit, Routine
@@ -95,6 +95,9 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
         yield from undo_quietly(database, mark, error)
         # Where somebody took the table away, that is what there is to tell, and not what failed because of it.
         yield from require_in_place(source, error)
+        if isinstance(error, StatementError):
+            # A column may have gone, or got another name, while rows were read.
+            require_unaltered(mark, (yield from storage(database, source.uuid)))
         raise
     if options.entries is not None:
         # Before late rows are moved: from now on it is known which storage holds the converted rows.

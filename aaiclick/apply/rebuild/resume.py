@@ -20,6 +20,7 @@ from aaiclick.apply.rebuild.exchange import exchanged, undo_rebuild
 from aaiclick.apply.rebuild.safe_drop import BelatedError, drop_shadow, find_shadow, put_shadow_away
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.merges import MERGES_STOPPED, restore_settings, stop_merges
+from aaiclick.clickhouse.mutations import let_renames_end
 from aaiclick.clickhouse.parts import parts
 from aaiclick.clickhouse.statements import ddl, drop_table, system_merges
 from aaiclick.clickhouse.tables import Physical
@@ -97,6 +98,7 @@ def earlier_marks(source: Physical, options: ApplyOptions) -> Routine[tuple[Mark
     if found:
         # Settings first, then START MERGES: the other way round a merge could begin in between, and make new parts of
         # copied ones.
+        yield from let_renames_end(source.database, source.name)
         yield from stop_merges(source)
         yield from system_merges(source.database, source.name, "START MERGES")
     return found

@@ -26,10 +26,10 @@ from aaiclick.clickhouse.inserts import flush_fronts
 from aaiclick.clickhouse.merges import stop_merges
 from aaiclick.clickhouse.parts import Part, names_of_detached, parts, unapplied
 from aaiclick.clickhouse.statements import ddl, drop_table, system_merges
-from aaiclick.clickhouse.storages import require_in_place
+from aaiclick.clickhouse.storages import require_in_place, storage
 from aaiclick.clickhouse.tables import Physical, physical, require_table
 from aaiclick.clickhouse.write_fence import lift_fence
-from aaiclick.errors import VerificationError
+from aaiclick.errors import StatementError, VerificationError
 from aaiclick.events import Note
 from aaiclick.printable import count_text, rows_text
 from aaiclick.routine import Emit, Routine
@@ -72,6 +72,9 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
     except Exception as error:
         yield from undo_quietly(database, mark, error)
         yield from require_in_place(source, error)
+        if isinstance(error, StatementError):
+            # A column may have gone, or got another name, while rows were read.
+            require_unaltered(mark, (yield from storage(database, source.uuid)))
         raise
     end = yield from finish(database, mark, late_filler(job), options)
     # The oldest first: after a kill in between, the others are still found from the table that was replaced now.
