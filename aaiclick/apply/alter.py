@@ -27,6 +27,8 @@ from aaiclick.sql.quoting import qualified
 # the new definition: values read as defaults, and come up again under a column that gets their name later.
 _NEVER_KILLED = re.compile(r"\b(RENAME|DROP|CLEAR)\b", re.IGNORECASE)
 _TAKES_AWAY = re.compile(r"\b(RENAME|DROP) COLUMN\b", re.IGNORECASE)
+# What is inserted into such a column is refused, or left out.
+_COMPUTES = re.compile(r"\bMODIFY COLUMN\b[^;]*\b(MATERIALIZED|ALIAS|EPHEMERAL)\b", re.IGNORECASE)
 _RETYPES = re.compile(r"\bMODIFY COLUMN\b", re.IGNORECASE)
 
 
@@ -157,9 +159,10 @@ def _detached(on: Altered) -> Routine[frozenset[str]]:
 
 
 def _needs_known_readers(alter: Alter) -> bool:
-    """True for an ALTER after which a column has another name, another type, or is gone."""
+    """True for an ALTER after which a column has another name, type or kind, or is gone."""
     plain = _without_literals(alter.sql)
-    return _TAKES_AWAY.search(plain) is not None or (alter.mutates and _RETYPES.search(plain) is not None)
+    taken = _TAKES_AWAY.search(plain) is not None or _COMPUTES.search(plain) is not None
+    return taken or (alter.mutates and _RETYPES.search(plain) is not None)
 
 
 def set_ttl(on: Altered, alter: Alter) -> Routine[None]:

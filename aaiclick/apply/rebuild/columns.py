@@ -6,6 +6,8 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from aaiclick.catalog.forms import TableForm
+from aaiclick.catalog.parse.create import split_create
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.errors import ApplyError
@@ -56,6 +58,21 @@ def projected(
         for reason, names in sorted(skipped.items())
     )
     return tuple(columns), notes
+
+
+def takes_columns_away(work: RebuildWork, source: Physical) -> bool:
+    """Whether a column of the table has another name, type or kind in the new one, or is gone: what reads or feeds the
+    table by its columns of now fails then, or leaves values out."""
+    before = split_create(source.created, source.database)
+    if not isinstance(before, TableForm):
+        return True
+    after = {column.name: (column.type, column.kind) for column in work.form.columns}
+    if any(after.get(column.name) != (column.type, column.kind) for column in before.columns):
+        return True
+    # Two columns may have changed their names.
+    names = {column.name for column in before.columns}
+    filled = {column.target: mentioned(column.expression, names) for column in work.columns}
+    return any(read and target in names and target not in read for target, read in filled.items())
 
 
 def _unchecked(column: CopyColumn, type_name: str, nondeterministic: frozenset[str]) -> str:

@@ -20,7 +20,13 @@ from aaiclick.apply.guarded_alter import watch
 from aaiclick.apply.rebuild.catch_up import copy_until_complete
 from aaiclick.apply.rebuild.checksum import hashable
 from aaiclick.apply.rebuild.chunks import Chunk
-from aaiclick.apply.rebuild.columns import Projected, column_types, projected, volatile_columns
+from aaiclick.apply.rebuild.columns import (
+    Projected,
+    column_types,
+    projected,
+    takes_columns_away,
+    volatile_columns,
+)
 from aaiclick.apply.rebuild.concurrent_mutations import run_sent
 from aaiclick.apply.rebuild.copy_chunk import Job, SourceChanged, changes, fill
 from aaiclick.apply.rebuild.exchange import exchange, require_exchange, undo_rebuild
@@ -34,7 +40,7 @@ from aaiclick.apply.rebuild.preconditions import (
 )
 from aaiclick.apply.rebuild.resume import earlier_marks, settings_before, take_over_chunks
 from aaiclick.apply.rebuild.shadow import make_shadow
-from aaiclick.apply.run import ApplyOptions, Done, Site
+from aaiclick.apply.run import ApplyOptions, Done, Site, require_known_readers, told_of_readers
 from aaiclick.clickhouse.disks import require_room
 from aaiclick.clickhouse.merges import stop_merges
 from aaiclick.clickhouse.mutations import mutations, require_settled
@@ -51,6 +57,8 @@ from aaiclick.state.entries.step_entries import enter_exchange, enter_exchanged
 from aaiclick.state.owned import read_owned
 from aaiclick.state.rebuild_mark import Mark, at_rest, new_mark, write_mark
 from aaiclick.state.staged_chunks import covered, work_digest
+
+EXCHANGE = "EXCHANGE"
 
 
 def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
@@ -86,6 +94,8 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
         # These are renamed one by one. A kill in between leaves marks of both runs, which name all of them.
         staged = yield from take_over_chunks(job, earlier)
         mark, rows = yield from copy_until_complete(job, mark, fenced, staged=staged)
+        # Behind the fence, where there is one: what comes from here on is told of behind the exchange.
+        yield from require_readers(work, source, options)
         # The mark says 'swap' by now, then the journal gets both UUIDs, then they change places: after a kill anywhere
         # in between, the storage that has the name tells whether the exchange happened.
         if options.entries is not None:
@@ -107,7 +117,21 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
     except SourceChanged as error:
         # The new table is live: there is nothing to begin again, the next run goes on from the mark.
         raise ApplyError(f"{error}, after the exchange. Run again: it goes on") from error
-    return Done(rows + end.rows, end.kept, (*notes, *end.notes))
+    return Done(rows + end.rows, end.kept, (*notes, *end.notes, *(yield from late_readers(work, source, options))))
+
+
+def require_readers(work: RebuildWork, source: Physical, options: ApplyOptions) -> Routine[None]:
+    """Raise ApplyError where something reads or feeds the table that the plan does not know, and the exchange takes
+    columns away from it."""
+    if options.new_readers is not None and takes_columns_away(work, source):
+        yield from require_known_readers(options, work.table, EXCHANGE)
+
+
+def late_readers(work: RebuildWork, source: Physical, options: ApplyOptions) -> Routine[tuple[str, ...]]:
+    """A sentence for each that came between that look and the exchange."""
+    if options.new_readers is None or not takes_columns_away(work, source):
+        return ()
+    return (yield from told_of_readers(options, work.table, EXCHANGE))
 
 
 def _bytes_to_copy(source: Physical, earlier: Sequence[Mark]) -> Routine[int]:

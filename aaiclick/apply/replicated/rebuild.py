@@ -16,7 +16,7 @@ from dataclasses import replace
 from aaiclick.apply.rebuild.block_numbers import holds_numbers, set_by_us
 from aaiclick.apply.rebuild.copy_chunk import Job
 from aaiclick.apply.rebuild.preconditions import require_as_planned
-from aaiclick.apply.rebuild.rebuild import make_job
+from aaiclick.apply.rebuild.rebuild import late_readers, make_job, require_readers
 from aaiclick.apply.replicated.clear import undo_everywhere
 from aaiclick.apply.replicated.conditions import (
     as_looked,
@@ -127,6 +127,9 @@ def replace_on_replicas(
         yield from require_unaltered_everywhere(replicas, mark)
         mark = yield from make_shadow_everywhere(replicas, mark)
         mark, rows = yield from fill(mark)
+        # Writers are refused on all hosts: what comes from here on is told of behind the exchange.
+        if isinstance(work, RebuildWork):
+            yield from require_readers(work, replicas.source, options)
         if options.entries is not None:
             yield from enter_exchange(options.entries, work.table, replicas.source.uuid, mark.shadow)
     except Exception as error:
@@ -148,6 +151,8 @@ def replace_on_replicas(
         said = (*said, failed)
     for note in said:
         yield Emit(Note(note, "warning"))
+    if isinstance(work, RebuildWork):
+        said = (*said, *(yield from late_readers(work, replicas.source, options)))
     return Done(rows, end.kept, (*end.notes, *said))
 
 

@@ -15,7 +15,15 @@ from aaiclick.apply.rebuild.catch_up import copy_parts, copy_until_complete
 from aaiclick.apply.rebuild.exchange import exchange
 from aaiclick.apply.rebuild.finish import finish
 from aaiclick.apply.rebuild.preconditions import agreed_detached, require_unaltered
-from aaiclick.apply.rebuild.rebuild import late_filler, make_job, preflight, prepare, undo_quietly
+from aaiclick.apply.rebuild.rebuild import (
+    late_filler,
+    late_readers,
+    make_job,
+    preflight,
+    prepare,
+    require_readers,
+    undo_quietly,
+)
 from aaiclick.apply.rebuild.resume import settings_before
 from aaiclick.apply.rollback.chain import came_before, kept_parts
 from aaiclick.apply.rollback.inspect import Restore
@@ -68,6 +76,7 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
         rows = yield from _bring_back(found.name, found.kept, mark.shadow_name, site)
         between = yield from _between(found, mark.shadow_name, site)
         mark, since = yield from copy_until_complete(job, mark, fenced, already=rows + between)
+        yield from require_readers(work, source, options)
         yield from exchange(database, mark)
     except Exception as error:
         yield from undo_quietly(database, mark, error)
@@ -83,7 +92,8 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
             notes = (*notes, said)
         else:
             yield from drop_table(database, name)
-    return Done(rows + between + since + end.rows, end.kept, (*notes, *end.notes))
+    late = yield from late_readers(work, source, options)
+    return Done(rows + between + since + end.rows, end.kept, (*notes, *end.notes, *late))
 
 
 def _detached_since(database: str, name: str, options: ApplyOptions) -> Routine[str]:

@@ -13,7 +13,7 @@ from aaiclick.apply.replicated.restore import drop_kept, restore_on_replicas
 from aaiclick.apply.rollback.inspect import Restore
 from aaiclick.apply.rollback.on_shards import RestoreOnShards, reach_back
 from aaiclick.apply.rollback.restore import restore_table
-from aaiclick.apply.run import ApplyOptions, Done, Site
+from aaiclick.apply.run import ApplyOptions, Done, NewReaders, Site
 from aaiclick.catalog.read import read_catalog
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.shared.bookkeeping import read_bookkeeping, with_bookkeeping
@@ -34,6 +34,7 @@ from aaiclick.errors import HazardNotAllowedError, SchemaError
 from aaiclick.events import StepDone, StepStarted
 from aaiclick.lease.owner import Owner
 from aaiclick.lease.renew import Lease
+from aaiclick.plan.dependents.read import new_readers
 from aaiclick.plan.model import Step
 from aaiclick.plan.unreachable_replicas import refusal, unsupported
 from aaiclick.routine import Emit, Routine
@@ -147,7 +148,7 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
         reach = yield from reach_back(found.topology, database, way.done)
     for name in way.done:
         yield from (drop_kept(database, name, reach) if reach is not None else drop_table(database, name))
-    options = replace(options, reach=reach)
+    options = replace(options, reach=reach, new_readers=_new_readers(way))
     said = yield from _put_back(way, Site(database, nonce, options))
     # What the runs that are rolled back have stopped, and nobody else would start.
     hosts = None if found.topology.single else Reach(found.topology)
@@ -232,6 +233,14 @@ def _put_back(way: RollbackPlan, site: Site) -> Routine[list[str]]:
     left = {name: sent for name, sent in left_to_send(way.found, way.to).items() if name not in way.readers.statements}
     yield from send_views(site.database, left, reach)
     return said
+
+
+def _new_readers(way: RollbackPlan) -> NewReaders | None:
+    """Asked around each exchange that takes columns away: what the plan has not seen was made since."""
+    known, own = way.readers.seen, way.readers.following
+    if known is None:
+        return None
+    return lambda table: new_readers(way.database, table, known, own, way.found.topology)
 
 
 def _restored(restore: Restore, site: Site, to: int) -> Routine[Done]:
