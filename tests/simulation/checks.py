@@ -139,11 +139,9 @@ def _left(scene: Scene, kept: bool) -> list[str]:
         if name.startswith(PREFIX) and name not in BOOKKEEPING and not any(nonce in name for nonce in silenced)
     ]
     later = (KEPT, TOMBSTONE_PREFIX, LOCK)
-    waiting = (
-        {name for name in names if name.startswith(KEPT) and '"expires":0' in _tables(scene)[name].comment}
-        if scene.stray
-        else set()
-    )
+    asking = {name for name in names if name.startswith(KEPT) and '"expires":0' in _tables(scene)[name].comment}
+    # What an operator altered in the moment of the exchange, the new table does not show: the old one stays.
+    waiting = asking if scene.stray else {name for name in asking if _tables(scene)[name].uuid in scene.altered}
     waiting |= {name for name in names if name.startswith((TOMBSTONE_PREFIX, LOCK)) and scene.disturbed}
     waiting |= _held_by_waiting_marks(scene) if kept else set()
     if kept and scene.clock_set and '"due":null' not in _tables(scene)[RECORDS].comment:

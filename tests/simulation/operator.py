@@ -72,7 +72,8 @@ class Operator(Actor):
             self._send(f"RENAME TABLE {_DB}.`t` TO {_DB}.`t_saved`")
             self._made("t", fresh)
             return [f"DROP TABLE {_DB}.`t`", f"RENAME TABLE {_DB}.`t_saved` TO {_DB}.`t`"]
-        self._send(f"ALTER TABLE {_DB}.`t` MODIFY SETTING merge_with_ttl_timeout = 4321")
+        if self._send(f"ALTER TABLE {_DB}.`t` MODIFY SETTING merge_with_ttl_timeout = 4321"):
+            self.scene.altered.add(live.uuid)
         return []
 
     def _newest(self) -> object:

@@ -66,16 +66,17 @@ class Written:
 @dataclass
 class Scene:
     """``time`` only ever goes on; the server's clock is ahead of it by ``server_ahead``. ``stray``: storages that an
-    operator made or dropped; ``dropped``: rows that went with them; ``late``: rows of a table that an operator put back
-    after the version was recorded without it; ``operated``: an operator did something. ``disturbed``: some run was
-    killed, paused or left without an answer; ``overdue``: one was when its cache was written, so what it leaves waits
-    for the next migration. ``unfenced``: tables that a paused run wrote a statement or function of the migration into
-    when it had lost its lease; ``silenced``: nonces of runs that were killed right behind what they had sent too late;
-    ``stopped``: storages whose merges such a one stopped. ``unasked``: a version was recorded over a table that the
-    operator had put there, and that nobody had converted or asked about; ``clock_set``: the server's clock was.
-    ``planners``: who made which scratch database without the lease; ``unseen``: those of them whose planner died
-    between a holder's last look and its note for the warm start, and that no start has seen since that compares, when
-    it was old enough to be taken."""
+    operator made or dropped; ``dropped``: rows that went with them; ``late``: rows of a table that an operator put
+    back after the version was recorded without it; ``altered``: storages of which an operator altered a setting;
+    ``operated``: an operator did something. ``disturbed``: some run was killed, paused or left without an answer;
+    ``overdue``: one was when its cache was written, so what it leaves waits for the next migration. ``unfenced``:
+    tables that a paused run wrote a statement or function of the migration into when it had lost its lease;
+    ``silenced``: nonces of runs that were killed right behind what they had sent too late; ``stopped``: storages
+    whose merges such a one stopped. ``unasked``: a version was recorded over a table that the operator had put there,
+    and that nobody had converted or asked about; ``clock_set``: the server's clock was. ``planners``: who made which
+    scratch database without the lease; ``unseen``: those of them whose planner died between a holder's last look and
+    its note for the warm start, and that no start has seen since that compares, when it was old enough to be
+    taken."""
 
     rng: Random
     world: World
@@ -88,6 +89,7 @@ class Scene:
     dead: set[int] = field(default_factory=set)
     executions: list[Execution] = field(default_factory=list)
     stray: set[str] = field(default_factory=set)
+    altered: set[str] = field(default_factory=set)
     told: list[str] | None = None
     processes: list[Process] = field(default_factory=list)
     dropped: set[int] = field(default_factory=set)
