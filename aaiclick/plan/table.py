@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from aaiclick.catalog.declared_tables import create_or_load_clone
 from aaiclick.catalog.forms import Catalog, LiveObject, TableForm
@@ -11,7 +12,7 @@ from aaiclick.catalog.normalize import normal
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.clickhouse.features import too_old_to_change
 from aaiclick.clickhouse.shared.fetched import behind, until_fetched
-from aaiclick.diff.changes.column_type import RetypeColumn, not_converted
+from aaiclick.diff.changes.column_type import RetypeColumn, not_converted, through_alone
 from aaiclick.diff.compare import Differing, diff_table
 from aaiclick.diff.target import Target, make_target
 from aaiclick.plan import steps
@@ -77,7 +78,7 @@ def plan_differing(
     )
     behind = path.waits_for((table.name, live.name, data_name, *path.former_names.get(table.name, ())))
     diff = replace(
-        make_table_diff(catalog, scratch, live, again, target, rebuild, table),
+        make_table_diff(catalog, scratch, live, again, target, rebuild, table, composed.through),
         cache=cache,
         replaced_views=path.replaced_views,
         droppable_views=path.droppable_views,
@@ -125,12 +126,16 @@ def make_table_diff(
     target: Target,
     rebuild: Rebuild | None,
     declared: Table | None = None,
+    through: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> TableDiff:
-    """What the strategies need about one table."""
+    """What the strategies need about one table. ``through``: the types of versions between, through which columns are
+    converted."""
     form, target, hidden = without_hidden_defaults(form, target)
     if hidden:
         live = replace(live, form=form)
-    changes = not_converted(diff_table(form, target), rebuild.columns if rebuild else ())
+    changes = diff_table(form, target)
+    changes = (*changes, *through_alone(form.name, target.form, changes, through))
+    changes = not_converted(changes, rebuild.columns if rebuild else (), through)
 
     def make_clone(wanted: TableForm, label: str) -> Routine[Clone]:
         name, refusal = yield from create_or_load_clone(scratch, wanted, f"{live.name}~{label}")

@@ -120,6 +120,9 @@ class Composed:
     had then."""
     unread: Mapping[str, Drop] = field(default_factory=dict[str, "Drop"])
     """Stored columns that a version makes an ALIAS of and a later one stores again: none of their values stays."""
+    through: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """Columns that are converted through the types of the versions between, with these: one conversion would give their
+    values another meaning."""
 
     @property
     def fills(self) -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from types import MappingProxyType
 
-from aaiclick.catalog.forms import ColumnForm
+from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.diff.changes.base import AlterCommand, Change, DataCheck, Phase
 from aaiclick.diff.changes.column_default import default_clause, not_stored
 from aaiclick.diff.conversion import values
 from aaiclick.diff.conversion.combining import combined_by, combines_alike
-from aaiclick.diff.conversion.convert import cast, in_place
+from aaiclick.diff.conversion.convert import cast, conversion, in_place
 from aaiclick.diff.conversion.labels import enum_pairs, relabelled
 from aaiclick.diff.hazards import Hazard
 from aaiclick.sql.clauses import modify_column, remove_from_column
@@ -42,15 +44,22 @@ class RetypeColumn:
     """Engine of the table: some engines combine rows by a column's type."""
     filled: bool = False
     """True where an expression of a migration says what the new values are."""
+    through: tuple[str, ...] = ()
+    """The types of versions between, through which the values are converted: directly they would get another
+    meaning."""
 
     @property
     def words(self) -> str:
         default = f", {default_clause(self.new).strip()}" if self.with_default else ""
-        return f"column {self.new.name}: type {self.old.type} -> {self.new.type}{default}"
+        return f"column {self.new.name}: type {' -> '.join(self._types)}{default}"
+
+    @property
+    def _types(self) -> tuple[str, ...]:
+        return (self.old.type, *self.through, self.new.type)
 
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
-        if self.old.stored and self.new.stored and not in_place(self.old.type, self.new.type):
+        if self.old.stored and self.new.stored and (self.through or not in_place(self.old.type, self.new.type)):
             return ()  # the engine's own conversion would change values: only a copy can say how to convert
         name = quote_name(self.new.name)
         clause = default_clause(self.new) if self.with_default else ""
@@ -71,7 +80,8 @@ class RetypeColumn:
         """Enum labels that are gone and whose number another label has now: ``old -> new``."""
         found = {
             f"{old} -> {new}"
-            for pair in enum_pairs(self.old.type, self.new.type)
+            for types in pairwise(self._types)
+            for pair in enum_pairs(*types)
             for old, new in relabelled(*pair).items()
         }
         return tuple(sorted(found))
@@ -106,7 +116,7 @@ class RetypeColumn:
         return self._by_name(f"merges combine {name} by {new or 'nothing'}, no longer by {old or 'nothing'}")
 
     def _unproven_pair(self) -> Hazard | None:
-        states = values.unproven(self.old.type, self.new.type)
+        states = next((found for pair in pairwise(self._types) if (found := values.unproven(*pair))), "")
         return (
             self._by_name(f"{states} in {self.table}.{self.new.name}: whether they mean the same cannot be shown")
             if states
@@ -122,51 +132,68 @@ class RetypeColumn:
         return tuple(self._checks()) if readable and self.new.stored else ()
 
     def _checks(self) -> list[DataCheck]:
-        column, name, old, new = self.new.name, quote_name(self.new.name), self.old.type, self.new.type
+        found: list[DataCheck] = []
+        value = quote_name(self.new.name)
+        for old, new in pairwise(self._types):
+            found += self._checks_of(value, old, new)
+            value = conversion(value, old, new)
+        return found
+
+    def _checks_of(self, value: str, old: str, new: str) -> list[DataCheck]:
+        """Of one conversion. ``value``: what is converted, over the live columns."""
+        column, name = self.new.name, quote_name(self.new.name)
         found: list[DataCheck] = []
         known = ""
         if values.holds_null(old) and not values.holds_null(new):
             hint = (
                 f"a migration's expression can fill them: Rebuild(columns={{{column!r}: {f'ifNull({name}, ...)'!r}}})"
             )
-            found.append(DataCheck(f"isNull({name})", name, f"hold NULL in {column}", hint=hint))
+            found.append(DataCheck(f"isNull({value})", name, f"hold NULL in {column}", hint=hint))
             # Counted apart, because such rows need another answer than values that do not fit.
-            known = f"isNotNull({name}) AND "
-        unfit = values.unfit_rows(name, old, new)
+            known = f"isNotNull({value}) AND "
+        forward, unproven = f"{known}{_converts(value, new)}", self._unproven(old, new)
+        unfit = values.unfit_rows(value, old, new)
         if unfit:
-            found.append(
-                DataCheck(
-                    unfit,
-                    name,
-                    f"hold a value of {column} that {new} cannot hold",
-                    f"{known}{_converts(name, new)}",
-                    self._unproven,
-                )
-            )
-        differs = values.altered_rows(name, old, new)
+            problem = f"hold a value of {column} that {new} cannot hold"
+            found.append(DataCheck(unfit, name, problem, forward, unproven))
+        differs = values.altered_rows(value, old, new)
         if differs:
             fits = f"NOT ({unfit}) AND " if unfit else ""
             allowable = self._by_name(f"hold a value of {column} that reads differently as {new}")
             problem = f"hold a value of {column} that does not become {new}"
-            condition = f"{known}{fits}({differs})"
-            found.append(
-                DataCheck(condition, name, problem, f"{known}{_converts(name, new)}", self._unproven, allowable)
-            )
+            found.append(DataCheck(f"{known}{fits}({differs})", name, problem, forward, unproven, allowable))
         return found
 
-    @property
-    def _unproven(self) -> Hazard:
+    def _unproven(self, old: str, new: str) -> Hazard:
         return self._by_name(
-            f"{self.new.type} does not convert back to {self.old.type}: whether {self.table}.{self.new.name} keeps "
-            "its values cannot be shown"
+            f"{new} does not convert back to {old}: whether {self.table}.{self.new.name} keeps its values cannot be "
+            "shown"
         )
 
 
-def not_converted(changes: Sequence[Change], columns: Collection[str]) -> tuple[Change, ...]:
-    """The changes; a type of one of these columns is not converted, because a migration says what its values are."""
+def not_converted(
+    changes: Sequence[Change], columns: Collection[str], through: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+) -> tuple[Change, ...]:
+    """The changes; a type of one of these columns is not converted, because a migration says what its values are.
+    ``through``: the types through which columns are converted."""
     return tuple(
-        replace(change, filled=True) if isinstance(change, RetypeColumn) and change.new.name in columns else change
+        replace(change, filled=change.new.name not in through, through=through.get(change.new.name, ()))
+        if isinstance(change, RetypeColumn) and change.new.name in columns
+        else change
         for change in changes
+    )
+
+
+def through_alone(
+    table: str, form: TableForm, changes: Sequence[Change], through: Mapping[str, tuple[str, ...]]
+) -> tuple[Change, ...]:
+    """The columns that are converted although their type is the declared one already: a version between gives their
+    values another meaning. ``form``: the declared one."""
+    told = {change.new.name for change in changes if isinstance(change, RetypeColumn)}
+    return tuple(
+        RetypeColumn(table, column, column, engine=form.engine)
+        for column in form.columns
+        if column.name in through and column.name not in told
     )
 
 

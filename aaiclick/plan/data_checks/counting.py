@@ -9,11 +9,12 @@ from aaiclick.sql.quoting import qualified, quote_name
 
 
 def countable(diff: TableDiff) -> tuple[Change, ...]:
-    """The changes that can fail on the data. A column that a migration fills with an expression is not converted."""
+    """The changes that can fail on the data. A column that a migration fills with an expression is not converted,
+    unless that is the conversion through the types of versions between."""
     return tuple(
         change
         for change in diff.changes
-        if not (isinstance(change, RetypeColumn) and change.new.name in diff.column_expressions)
+        if not (isinstance(change, RetypeColumn) and change.new.name in diff.column_expressions and not change.through)
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.catalog.normalize import normal
-from aaiclick.diff.conversion.convert import conversion
+from aaiclick.diff.conversion.convert import conversion, prepared
 from aaiclick.diff.reached import aliases_anew, read_through
 from aaiclick.sql.column_names import bind_names, names_in
 from aaiclick.sql.quoting import quote_name, quote_string
@@ -35,6 +35,8 @@ class Cell:
     """True where it is still a live column that is stored."""
     sure: bool = True
     """False where a version without a released form may have changed its type."""
+    way: tuple[tuple[int, str], ...] = ()
+    """The types that versions gave a live column that is stored, each with the version's number."""
 
 
 class UnknownValueError(Exception):
@@ -94,7 +96,10 @@ def in_released_form(
             continue
         # As a copy at that version would have converted it: two conversions in turn may give another value than one.
         if cell.type and cell.type != column.type and column.kind != "ALIAS":
-            cell = replace(cell, text=conversion(cell.text, cell.type, column.type), type=column.type)
+            way = (*cell.way, (change.version, column.type)) if cell.origin and cell.stored else ()
+            cell = replace(cell, text=conversion(cell.text, cell.type, column.type), type=column.type, way=way)
+        if change.copied:  # the live column is what that copy made
+            cell = replace(cell, way=())
         old = former.get(column.name)
         if (
             old is not None
@@ -245,6 +250,11 @@ def newly_added(column: ColumnForm, cells: Mapping[str, Cell], label: str) -> Ce
     expression = column.expression or f"defaultValueOfTypeName({quote_string(column.type)})"
     text = bind(expression, cells, VersionChange(0, f"the default of {column.name}", "", ""))
     return Cell(cast_to(text, column.type), column.type, added=Added(label, column, what_it_reads(column, cells)))
+
+
+def as_last_declared(cell: Cell, column: ColumnForm | None) -> str:
+    """What a copy casts to the type of the declared column. An Enum inside of others would be cast by its number."""
+    return (prepared(cell.text, cell.type, column.type) if cell.type and column is not None else "") or cell.text
 
 
 def as_declared_last(cells: Mapping[str, Cell], declared: TableForm) -> dict[str, Cell]:

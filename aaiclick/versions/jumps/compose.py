@@ -7,7 +7,7 @@ shadowing and subcolumns in there by its own rules. Replacing names in the text 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import TableForm
@@ -19,6 +19,7 @@ from aaiclick.versions.jumps.cells import (
     UnknownValueError,
     alias_of,
     as_declared_last,
+    as_last_declared,
     bind,
     cast_to,
     in_released_form,
@@ -32,6 +33,7 @@ from aaiclick.versions.jumps.cells import (
     with_ephemeral,
 )
 from aaiclick.versions.jumps.earlier_defaults import is_another, last_name, unknown_defaults
+from aaiclick.versions.jumps.meanings import converted_through, converting, other_meanings
 from aaiclick.versions.version_changes import Composed, Drop, StoredAlias, VersionChange
 
 
@@ -49,6 +51,8 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
     unread = {} if problem else {name: one for name, one in walk.unread.items() if _stored(name, declared)}
     # An ALIAS holds nothing that would have to begin anew.
     dropping = [change for name, (change, _) in (*again.items(), *unread.items()) if _stored(name, declared)]
+    ways = {} if problem else _ways(live, cells, declared, {*again, *unread})
+    dropping += converting(ways, changes) if ways else []
     rebuilds = tuple(change for change in changes if change in rebuilds or change in dropping)
     defaults = _earlier_defaults(walk, declared) if not problem else {}
     aliases: Mapping[str, StoredAlias] = {}
@@ -61,7 +65,8 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
         problem = str(error)
     renames = _moved(walk, declared)
     filled = {*aliases, *(_filled(cells, live, declared, copied=bool(rebuilds or defaults or aliases)))}
-    columns = {**{name: cell.text for name, cell in cells.items() if name in filled}, **becomes}
+    columns = {name: as_last_declared(cell, declared.column(name)) for name, cell in cells.items() if name in filled}
+    columns |= {**becomes, **(converted_through(live, cells, ways, declared) if ways else {})}
     problem = _begun_anew(again, columns, renames, cells, changes, declared) or problem
     swapped = _swapped(renames)
     problem = problem or swap_problem(swapped)
@@ -90,7 +95,17 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
         unknown_defaults=unknown,
         aliases=aliases,
         unread={name: Drop(change.label, column) for name, (change, column) in unread.items()},
+        through={name: tuple(each for _, each in way) for name, way in ways.items()},
     )
+
+
+_Ways = Mapping[str, tuple[tuple[int, str], ...]]
+
+
+def _ways(live: TableForm, cells: Mapping[str, Cell], declared: TableForm, others: Collection[str]) -> _Ways:
+    """The columns that are converted through the types of the versions between."""
+    retyped = any(cell.way for cell in cells.values())
+    return other_meanings(live, cells, declared, others) if retyped else {}
 
 
 def _filled(cells: Mapping[str, Cell], live: TableForm, declared: TableForm, *, copied: bool) -> list[str]:
