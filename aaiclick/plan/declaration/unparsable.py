@@ -74,15 +74,19 @@ def _refused(texts: Sequence[_Text]) -> Routine[tuple[_Text, str] | None]:
     """The first that the server does not parse, and why."""
     if not texts:
         return None
+    asked = ",".join(hexed(each.statement) for each in texts)
     try:
         rows = yield Query(
             "SELECT indexOf(arrayMap(x -> isNull(formatQueryOrNull(unhex(x))), splitByChar(',', {texts:String})), 1)",
-            {"texts": ",".join(hexed(each.statement) for each in texts)},
+            {"texts": asked},
         )
-        place = number(rows[0][0])
-        if not place:
-            return None
-        text = texts[place - 1]
+    except StatementError:
+        return None  # this server cannot tell
+    place = number(rows[0][0])
+    if not place:
+        return None
+    text = texts[place - 1]
+    try:
         yield Query("SELECT formatQuery(unhex({text:String}))", {"text": hexed(text.statement)})
     except StatementError as error:
         found = _SYNTAX.search(error.message)
