@@ -25,6 +25,7 @@ from aaiclick.apply.run import (
     on_all_hosts,
     require_known_readers,
     told_of_readers,
+    told_of_same_rows,
 )
 from aaiclick.apply.script import apply_sql
 from aaiclick.catalog.forms import LiveObject
@@ -239,7 +240,8 @@ def _sent(work: CreateWork | ReplaceWork | DropWork | CollectionWork, site: Site
     """What is done by its statements alone."""
     match work:
         case CreateWork():
-            return (yield from apply_create(work, site.database))
+            done = yield from apply_create(work, site.database)
+            return replace(done, notes=(yield from told_of_same_rows(site.options, (work.sql,))))
         case ReplaceWork():
             return (yield from apply_replace(work, site.database))
         case DropWork():

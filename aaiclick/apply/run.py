@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,6 +13,7 @@ from aaiclick.events import Note
 from aaiclick.plan.operations import CallableWork, SqlWork
 from aaiclick.routine import Emit, Routine
 from aaiclick.specs.server_objects.collections import NamedCollection
+from aaiclick.sql.cluster import head_of
 from aaiclick.state.entries.step_entries import StepEntries
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ T = TypeVar("T")
 Runner = Callable[[CallableWork | SqlWork], Routine[None]]
 NewReaders = Callable[[str], Routine[tuple[str, ...]]]
 """What reads or feeds a table and was not there when the plan was made, in words."""
+
+SameRows = Callable[[str], Routine[tuple[str, ...]]]
+"""A sentence for each other view that writes the same rows as that one into its target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,8 @@ class ApplyOptions:
     new_readers: NewReaders | None = None
     """Is asked around each ALTER that takes a column or its type away, and around each RENAME; None: the plan has
     looked at no readers."""
+    same_rows: SameRows | None = None
+    """Is asked behind the CREATE of a materialized view; None: nobody asks."""
     collections: Mapping[str, NamedCollection] = field(default_factory=dict[str, NamedCollection])
     """The declared named collections, whose values stand in what is sent."""
     reach: Reach | None = None
@@ -150,6 +156,18 @@ def told_of_readers(options: ApplyOptions, table: str, sql: str) -> Routine[tupl
         "fails, or is left out. Change or drop it"
         for reader in new
     )
+    for note in said:
+        yield Emit(Note(note, "warning"))
+    return said
+
+
+def told_of_same_rows(options: ApplyOptions, statements: Sequence[str]) -> Routine[tuple[str, ...]]:
+    """Notes on views that somebody made meanwhile, and that write the same rows as one that these have just made."""
+    said: tuple[str, ...] = ()
+    heads = (head_of(sql) for sql in statements if options.same_rows is not None and " VIEW " in sql)
+    for head in heads:
+        if head and (head.verb, head.kind) == ("CREATE", "MATERIALIZED VIEW") and options.same_rows is not None:
+            said += yield from options.same_rows(head.names[0][-1])
     for note in said:
         yield Emit(Note(note, "warning"))
     return said

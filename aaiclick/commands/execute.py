@@ -184,9 +184,14 @@ def _options(site: Execution, planned: PlannedMigration, entries: StepEntries) -
 
         return new_readers(site.database, table, known or (), own, found.topology)
 
+    def same_rows(view: str) -> Routine[tuple[str, ...]]:
+        from aaiclick.plan.declaration.undeclared_outputs import also_written_by  # most plans make no such view
+
+        return also_written_by(site.database, view)
+
     new = readers if known is not None else None
     chosen = replace(site.options, entries=entries, runner=runner, collections=collections, new_readers=new)
-    return replace(chosen, planned=found.catalog.objects)
+    return replace(chosen, planned=found.catalog.objects, same_rows=same_rows)
 
 
 def _gate_again(gate: Gate, planned: PlannedMigration, done: tuple[str, ...]) -> GateDecision:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from aaiclick.apply.backfill.fill import fill_up
 from aaiclick.apply.rebuild.chunks import highest
 from aaiclick.apply.restored_marks import is_restored, settle_restored_backfill
-from aaiclick.apply.run import ApplyOptions, Done, Site
+from aaiclick.apply.run import ApplyOptions, Done, Site, told_of_same_rows
 from aaiclick.clickhouse.features import FENCE
 from aaiclick.clickhouse.merges import restart_merges, saved_settings, stop_merges
 from aaiclick.clickhouse.parts import parts
@@ -71,7 +71,8 @@ def apply_backfill(work: BackfillWork, site: Site) -> Routine[Done]:
     # Writers before the fill: what they write from now on goes through the view, and the fill takes blocks up to
     # ``high`` alone. So no row comes in twice, and none is missing.
     mark, absent = yield from open_again(database, mark)
-    return Done((yield from _end(database, mark, absent, options)))
+    rows = yield from _end(database, mark, absent, options)
+    return Done(rows, notes=(yield from told_of_same_rows(options, work.statements)))
 
 
 def finish_backfills(owned: Owned, options: ApplyOptions) -> Routine[tuple[str, ...]]:

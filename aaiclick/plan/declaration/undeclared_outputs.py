@@ -14,13 +14,19 @@ from aaiclick.catalog.normalize import normal_form
 from aaiclick.catalog.view_sources import names_in_query
 from aaiclick.plan.backfill.view_steps import selected_columns
 from aaiclick.plan.dependents.database_after import DatabaseAfter, effects
-from aaiclick.plan.dependents.dependents import Dependent, read_views
+from aaiclick.plan.dependents.dependents import Dependent, read_views, view_dependent
 from aaiclick.plan.model import Step
-from aaiclick.routine import Routine
+from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.tables import Table
 from aaiclick.specs.views import Dictionary, MaterializedView, View
 from aaiclick.sql.ddl import drop, rename_table
+from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import qualified
+
+_VIEWS = (
+    "SELECT database, name, engine, create_table_query, as_select, toString(uuid) FROM system.tables WHERE database = "
+    "unhex({db:String}) AND engine = 'MaterializedView' ORDER BY name"
+)
 
 
 def new_dependents(
@@ -125,6 +131,23 @@ def _same_rows(one: str, other: str) -> bool:
     """Whether two queries say the same, in whatever order they select: a view writes by the names of columns."""
     first, second = selected_columns(one), selected_columns(other)
     return one == other or (bool(first[0]) and first == second)
+
+
+def also_written_by(database: str, name: str) -> Routine[tuple[str, ...]]:
+    """A sentence for each other view that writes the same rows into the target of this one, which was just made. Those
+    that were there when it was planned have blocked that."""
+    rows = yield Query(_VIEWS, {"db": hexed(database)})
+    views = [view_dependent(*(text(value) for value in row)) for row in rows]
+    own = next((each for each in views if each.name == name), None)
+    if own is None or own.target is None or own.form is None or own.form.refresh:
+        return ()
+    return tuple(
+        f"the materialized view {each.name} writes the same rows into {own.target[1]} as {name}, and was not there "
+        f"when that was planned: each row comes twice. Drop it: {drop('VIEW', qualified(database, each.name))}"
+        for each in views
+        if each.name != name and each.target == own.target and each.form is not None and not each.form.refresh
+        if _same_rows(own.query, each.query)
+    )
 
 
 def _lacking(view: Dependent, names: Sequence[str], tables: Sequence[Table], forms: Mapping[str, Form]) -> list[str]:
