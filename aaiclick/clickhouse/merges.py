@@ -192,8 +192,10 @@ def _restore(table: Physical, saved: Settings) -> Routine[None]:
         yield from lift_fence(table)
     # Left by a killed run: ALTERs that it sends late drop one first, and are refused as a whole once it is gone.
     yield from remove_guards(table)
-    back = [(key, value) for key, value in saved if value and present.get(key) != value]
-    unset = [key for key, value in saved if not value and key in present]
+    # What has another value by now was set by somebody else since, and stays.
+    ours = {key for key, value in MERGES_STOPPED if present.get(key) == value}
+    back = [(key, value) for key, value in saved if value and key in ours and present[key] != value]
+    unset = [key for key, value in saved if not value and key in ours]
     commands = [*([modify_settings(back)] if back else []), *([reset_setting(*unset)] if unset else [])]
     if commands:
         yield from alter_storage(table, commands)

@@ -157,3 +157,29 @@ def test_what_is_altered_between_plan_and_copy_ends_it_before_anything_is_made(
         start(connection, aaiclick_database, BY_COPY, operator, 0)
     assert start(connection, aaiclick_database, BY_COPY, None, 0)[0] == "rebuild"
     assert operator.value("t") == "acknowledged"
+
+
+OURS = "MODIFY SETTING parts_to_throw_insert = 777"
+"""A setting that a copy sets itself, so that writers are not refused."""
+
+
+@pytest.mark.parametrize("moment", ["new table", "chunk"])
+def test_a_setting_that_the_copy_has_set_ends_it_too(connection: Opened, aaiclick_database: str, moment: str) -> None:
+    made(connection, aaiclick_database)
+    operator = Operator(connection, aaiclick_database, OURS, COPY[moment])
+    with pytest.raises(ApplyError, match="settings were altered by somebody else"):
+        start(connection, aaiclick_database, BY_COPY, operator, 0)
+    assert scratch(operator) == 0
+    assert len(operator.shown("t")) == 1
+    assert start(connection, aaiclick_database, BY_COPY, None, 0)[0] == "rebuild"
+    assert len(operator.shown("t")) == 1
+
+
+def test_a_setting_that_the_copy_has_set_is_said_in_the_moment_of_the_exchange(
+    connection: Opened, aaiclick_database: str
+) -> None:
+    made(connection, aaiclick_database)
+    operator = Operator(connection, aaiclick_database, OURS, "EXCHANGE TABLES")
+    _, note = start(connection, aaiclick_database, BY_COPY, operator, 0)
+    assert "settings were altered on the old table in the moment of the exchange" in note
+    assert len(operator.shown("\\_aaiclick\\_old\\_%")) == 1

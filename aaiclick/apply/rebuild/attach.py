@@ -21,6 +21,7 @@ from aaiclick.apply.rebuild.preconditions import (
     agreed_detached,
     require_altered_by_us,
     require_as_planned,
+    require_definition,
     require_rebuildable,
     require_resting_streams,
     require_unaltered,
@@ -91,7 +92,7 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
         yield from require_in_place(source, error)
         if isinstance(error, StatementError):
             # The server takes parts over from a table of the same structure only.
-            require_unaltered(mark, (yield from storage(database, source.uuid)))
+            require_definition(mark, (yield from storage(database, source.uuid)))
         raise
     end = yield from finish(database, mark, attach_filler(work, site), options)
     return Done(rows + end.rows, end.kept, end.notes)

@@ -8,6 +8,7 @@ from aaiclick.apply.run import ApplyOptions
 from aaiclick.catalog.forms import TableForm
 from aaiclick.clickhouse.background_inserts import BackgroundInserts, find_background_inserts
 from aaiclick.clickhouse.features import FENCE
+from aaiclick.clickhouse.merges import MERGES_STOPPED, settings_in
 from aaiclick.clickhouse.parts import names_of_detached
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import Physical
@@ -76,14 +77,29 @@ def require_unaltered(mark: Mark, source: Physical | None) -> None:
     """Raise ApplyError where somebody has altered the table since its copy began: the new one does not show it, nor has
     it values of a column that was added."""
     if source is not None:
-        require_none_altered(mark.table, kinds_altered(mark.defined, _defined(source)), WHILE_COPIED)
+        require_none_altered(mark.table, _altered(mark, source), WHILE_COPIED)
+
+
+def require_definition(mark: Mark, undone: Physical | None) -> None:
+    """The same behind an error, when the copy is undone and the table has its settings back."""
+    if undone is not None:
+        require_none_altered(mark.table, kinds_altered(mark.defined, _defined(undone)), WHILE_COPIED)
+
+
+def _altered(mark: Mark, stopped: Physical) -> tuple[str, ...]:
+    """The kinds of clauses that somebody has altered of a table whose merges the copy has stopped."""
+    kinds = kinds_altered(mark.defined, _defined(stopped))
+    # The copy has set these itself: with another value than that, somebody else has set one of them since.
+    held = dict(settings_in(stopped.definition))
+    other = mark.defined and any(held.get(name) != value for name, value in MERGES_STOPPED)
+    return (*kinds, "settings") if other and "settings" not in kinds else kinds
 
 
 def altered_behind(mark: Mark, old: Physical) -> str:
     """What was altered of the old table in the moment of the exchange, as a reason to keep it; '' for nothing."""
     # Killed between the comment of a kept table and its name, it has ours.
     ours = parse_kept(old.comment) is not None
-    kinds = kinds_altered(mark.defined, _defined(old))
+    kinds = _altered(mark, old)
     return altered_words(tuple(kind for kind in kinds if not (ours and kind == "comment")))
 
 

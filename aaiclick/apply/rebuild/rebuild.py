@@ -34,6 +34,7 @@ from aaiclick.apply.rebuild.finish import Filler, finish
 from aaiclick.apply.rebuild.preconditions import (
     agreed_detached,
     require_as_planned,
+    require_definition,
     require_rebuildable,
     require_resting_streams,
     require_unaltered,
@@ -107,7 +108,7 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
         yield from require_in_place(source, error)
         if isinstance(error, StatementError):
             # A column may have gone, or got another name, while rows were read.
-            require_unaltered(mark, (yield from storage(database, source.uuid)))
+            require_definition(mark, (yield from storage(database, source.uuid)))
         raise
     if options.entries is not None:
         # Before late rows are moved: from now on it is known which storage holds the converted rows.

@@ -14,7 +14,7 @@ from dataclasses import replace
 from aaiclick.apply.rebuild.catch_up import copy_parts, copy_until_complete
 from aaiclick.apply.rebuild.exchange import exchange
 from aaiclick.apply.rebuild.finish import finish
-from aaiclick.apply.rebuild.preconditions import agreed_detached, require_unaltered
+from aaiclick.apply.rebuild.preconditions import agreed_detached, require_definition, require_unaltered
 from aaiclick.apply.rebuild.rebuild import (
     late_filler,
     late_readers,
@@ -83,7 +83,7 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
         yield from require_in_place(source, error)
         if isinstance(error, StatementError):
             # A column may have gone, or got another name, while rows were read.
-            require_unaltered(mark, (yield from storage(database, source.uuid)))
+            require_definition(mark, (yield from storage(database, source.uuid)))
         raise
     end = yield from finish(database, mark, late_filler(job), options)
     # The oldest first: after a kill in between, the others are still found from the table that was replaced now.
