@@ -155,7 +155,8 @@ def drop_collection_key(collection: str, key: str) -> Allow:
 
 
 def fill_from_the_rest(table: str) -> Allow:
-    """Fill a new measure of an aggregate from the rows that a TTL has left."""
+    """Fill a new measure of an aggregate from the rows that a TTL has left; or a new view with ``backfill`` from what a
+    later version has left of its source."""
     return Allow(f"fill-from-the-rest {table}")
 
 

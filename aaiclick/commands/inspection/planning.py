@@ -117,6 +117,11 @@ def _planned(
         planned = yield from plan_upgrade(schema, catalog, path, found.released, rehearsed)
     else:
         planned = yield from plan_ttl_first(schema, catalog, path, rehearsed)
+    if any(isinstance(step.work, BackfillWork) for step in planned.steps):
+        from aaiclick.plan.backfill.filled_late import with_late_fills
+
+        late = with_late_fills(planned.steps, found.released.lock, catalog, path, schema.version)
+        planned = replace(planned, steps=late)
     # A definition that this release cannot read was read by nobody who could have changed it: where it is what was
     # recorded, it is as declared.
     if any(step.id.endswith(UNREADABLE) for step in planned.steps):

@@ -51,7 +51,7 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
     unread = {} if problem else {name: one for name, one in walk.unread.items() if _stored(name, declared)}
     # An ALIAS holds nothing that would have to begin anew.
     dropping = [change for name, (change, _) in (*again.items(), *unread.items()) if _stored(name, declared)]
-    ways = {} if problem else _ways(live, cells, declared, {*again, *unread})
+    ways = _ways(live, cells, declared, {*again, *unread}, problem)
     dropping += converting(ways, changes) if ways else []
     rebuilds = tuple(change for change in changes if change in rebuilds or change in dropping)
     defaults = _earlier_defaults(walk, declared) if not problem else {}
@@ -102,9 +102,11 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
 _Ways = Mapping[str, tuple[tuple[int, str], ...]]
 
 
-def _ways(live: TableForm, cells: Mapping[str, Cell], declared: TableForm, others: Collection[str]) -> _Ways:
+def _ways(
+    live: TableForm, cells: Mapping[str, Cell], declared: TableForm, others: Collection[str], problem: str
+) -> _Ways:
     """The columns that are converted through the types of the versions between."""
-    retyped = any(cell.way for cell in cells.values())
+    retyped = not problem and any(cell.way for cell in cells.values())
     return other_meanings(live, cells, declared, others) if retyped else {}
 
 
