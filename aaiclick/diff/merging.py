@@ -202,6 +202,18 @@ def _by_its_function(form: TableForm, column: ColumnForm) -> bool:
             return False
 
 
+def combines_rows(form: TableForm) -> bool:
+    """True where merges make one row of several, or take away rows that cancel each other out.
+
+    What a later row brought stands in no row of its own then. A ReplacingMergeTree keeps the later row as it is, but
+    for one that says that its key is deleted.
+    """
+    family = local_family(form)
+    if family.engine == "ReplacingMergeTree":
+        return len(split_top(family.arguments)) > 1
+    return family.engine != "MergeTree"
+
+
 def order_matters(form: TableForm) -> bool:
     """True where the result of a merge depends on the order in which rows were inserted."""
     engine = local_family(form).engine

@@ -29,7 +29,7 @@ from aaiclick.clickhouse.merges import MERGES_STOPPED
 from aaiclick.clickhouse.names import FENCE_CONSTRAINT
 from aaiclick.clickhouse.parts import detached_parts
 from aaiclick.clickhouse.tables import create_query
-from aaiclick.diff.merging import ties_matter
+from aaiclick.diff.merging import combines_rows, ties_matter
 from aaiclick.errors import ApplyError
 from aaiclick.plan.operations import CopyColumn, RebuildWork
 from aaiclick.printable import rows_text
@@ -75,6 +75,10 @@ class Restore:
     """Later kept tables that hold some of the rows that came since, the oldest first."""
     deleted: str = ""
     """What was deleted or changed since, and would be again as it was; '' for nothing."""
+    combines: bool = False
+    """Merges of the live table make one row of several."""
+    combined: int = 0
+    """Rows of parts that merges have made of rows of the copy and of later ones."""
     unfit: int = 0
     """Rows that came since with values that the old columns cannot hold."""
     unproven: tuple[str, ...] = ()
@@ -104,6 +108,8 @@ class _CameSince:
     """How many they are."""
     deleted: str
     """What was deleted or changed in it meanwhile; '' for nothing."""
+    combined: int
+    """Rows of parts that merges have made of these rows and of earlier ones."""
     unfit: int
     """Rows with values that the old columns cannot hold."""
     unproven: tuple[str, ...]
@@ -151,6 +157,8 @@ def inspect_kept(database: str, chain: Sequence[Link]) -> Routine[Restore]:
         chain[-1].row.kept.replaced_by,
         between,
         "; ".join(each.deleted for each in since if each.deleted),
+        combines_rows(tables[-1].form),
+        sum(each.combined for each in since),
         sum(each.unfit for each in since),
         tuple(words for each in since for words in each.unproven),
         notes,
@@ -204,7 +212,7 @@ def _came_since(
     if not problem:
         unproven += yield from _unproven(source, back.doubts, where)
     blocked = (happened.blocked, _stuck_words(old.name, problem))
-    return _CameSince(columns, since, rows, happened.words, unfit, tuple(unproven), blocked)
+    return _CameSince(columns, since, rows, happened.words, happened.combined, unfit, tuple(unproven), blocked)
 
 
 def _detached(database: str, names: Sequence[str]) -> Routine[str]:

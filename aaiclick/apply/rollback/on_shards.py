@@ -84,6 +84,8 @@ def inspect_on_shards(database: str, chain: Sequence[Link], reach: Reach) -> Rou
         first.live,
         (),
         _joined([each.deleted for each in found]),
+        first.combines,
+        sum(each.combined for each in found),
         sum(each.unfit for each in found),
         tuple(dict.fromkeys(words for each in found for words in each.unproven)),
         first.notes,

@@ -28,6 +28,7 @@ from aaiclick.apply.rebuild.resume import settings_before
 from aaiclick.apply.rollback.chain import came_before, kept_parts
 from aaiclick.apply.rollback.inspect import Restore
 from aaiclick.apply.rollback.patches import with_updates
+from aaiclick.apply.rollback.since_then import combined_rows, combined_words
 from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.clickhouse.features import FENCE
 from aaiclick.clickhouse.inserts import flush_fronts
@@ -37,7 +38,7 @@ from aaiclick.clickhouse.statements import ddl, drop_table, system_merges
 from aaiclick.clickhouse.storages import require_in_place, storage
 from aaiclick.clickhouse.tables import Physical, physical, require_table
 from aaiclick.clickhouse.write_fence import lift_fence
-from aaiclick.errors import StatementError, VerificationError
+from aaiclick.errors import ApplyError, StatementError, VerificationError
 from aaiclick.events import Note
 from aaiclick.printable import count_text, rows_text
 from aaiclick.routine import Emit, Routine
@@ -67,6 +68,7 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
         mark, source = yield from at_rest(database, mark, source)
         # Before the work of the copy: what was altered by now would end it at the exchange.
         require_unaltered(mark, (yield from stop_merges(source)))
+        yield from _require_not_combined(found, source)
         # While writers are let in: what a Buffer table holds is converted with the rows that came since.
         if any(column.expression != quote_name(column.target) for column in work.columns):
             yield from flush_fronts(source)
@@ -94,6 +96,19 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
             yield from drop_table(database, name)
     late = yield from late_readers(work, source, options)
     return Done(rows + between + since + end.rows, end.kept, (*notes, *end.notes, *late))
+
+
+def _require_not_combined(found: Restore, source: Physical) -> Routine[None]:
+    """Raise ApplyError where merges have made one row of earlier and later ones since that was counted. They are
+    stopped by now."""
+    if not found.combines or found.combined:
+        return
+    latest = found.between[-1].kept if found.between else found.kept
+    if rows := combined_rows(latest, (yield from parts(source))):
+        raise ApplyError(
+            f"{source.name}: since this was planned {combined_words(rows)}. Nothing was changed. Run again: the next "
+            f"plan asks for 'deletes {source.name}'"
+        )
 
 
 def _detached_since(database: str, name: str, options: ApplyOptions) -> Routine[str]:

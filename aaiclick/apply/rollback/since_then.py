@@ -12,6 +12,7 @@ from aaiclick.clickhouse.mutations import reads_rows
 from aaiclick.clickhouse.parts import Part, parts
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import require_table
+from aaiclick.diff.merging import combines_rows
 from aaiclick.printable import rows_text, rows_that, verb_for
 from aaiclick.routine import Routine, Rows, flag, text
 from aaiclick.sql.hex_text import hexed
@@ -25,12 +26,14 @@ class SinceThen:
     """What happened to a table since it replaced another one.
 
     ``words``: what was deleted or changed; '' for nothing. ``left_out``: a condition that leaves out rows of the copy
-    that have another block number now. ``blocked``: why they cannot be told apart; '' where they can.
+    that have another block number now. ``blocked``: why they cannot be told apart; '' where they can. ``combined``:
+    rows of parts that merges have made of the copy and of later ones.
     """
 
     words: str
     left_out: str = ""
     blocked: str = ""
+    combined: int = 0
 
 
 def since_then(database: str, link: Link, before: ChainTable, table: ChainTable, parts_of: str) -> Routine[SinceThen]:
@@ -58,7 +61,8 @@ def since_then(database: str, link: Link, before: ChainTable, table: ChainTable,
     if table.form.engine.removeprefix("Replicated") != "MergeTree" or link.filtered:
         # Merges of such an engine, or a filter, leave fewer rows as well: a count would say nothing.
         gone = yield from _gone_partition(database, link, before, table, live)
-        return SinceThen("; ".join(each for each in (words, gone) if each))
+        combined = combined_rows(kept, live) if combines_rows(table.form) else 0
+        return SinceThen("; ".join(each for each in (words, gone) if each), combined=combined)
     # Counted, because ``system.mutations`` keeps only the last finished ones (``finished_mutations_to_keep``).
     left = yield from count(qualified(database, table.name), f"{BLOCK} <= {base_sql(kept.base, kept.bases)}{parts_of}")
     missing = (yield from count_own_rows(database, before)) - left
@@ -76,6 +80,29 @@ def since_then(database: str, link: Link, before: ChainTable, table: ChainTable,
         )
     deleted = f" ({'; '.join(said[:3])})" if said else ""
     return (yield from _missing_rows(database, link, before, table, parts_of, missing, kept.base, words, deleted))
+
+
+def combined_rows(kept: KeptComment, live: Sequence[Part]) -> int:
+    """Rows of parts that merges have made of the copy and of what came since; 0 for none.
+
+    One row made of an earlier and a later one counts as copied, by its block number: what the later one brought would
+    be lost with it.
+    """
+    if kept.base is None:
+        return 0
+    return sum(part.rows for part in live if not part.patch and _is_mixed(kept, part))
+
+
+def combined_words(rows: int) -> str:
+    """What that is for a rollback."""
+    return (
+        f"merges have put rows that came since together with earlier ones ({rows_text(rows)} now), and where they made "
+        "one row of both, what the later one brought would be lost"
+    )
+
+
+def _is_mixed(kept: KeptComment, part: Part) -> bool:
+    return part.first <= base_in(kept.base, kept.bases, part.partition) < part.last
 
 
 def _missing_rows(

@@ -9,6 +9,7 @@ from aaiclick.apply.rollback.inspect import Restore, inspect_kept
 from aaiclick.apply.rollback.not_restored import NotRestored, find_not_restored, former_name
 from aaiclick.apply.rollback.on_shards import RestoreOnShards, inspect_on_shards, reach_back
 from aaiclick.apply.rollback.path import VersionStep, linked, replacing_transition, transitions, version_steps
+from aaiclick.apply.rollback.since_then import combined_words
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.tables import physicals
 from aaiclick.commands.inspection.inspect import Inspection
@@ -324,6 +325,8 @@ def _refusals(restore: Restore) -> list[tuple[str, str]]:
                 f"{table}: {restore.deleted} since it was replaced; they would be there again as they were",
             )
         )
+    if restore.combined:
+        found.append((f"deletes {table}", f"{table}: {combined_words(restore.combined)}"))
     found += [(f"values {table}", f"{table}: {words}") for words in restore.unproven]
     if restore.unfit:
         found.append(
