@@ -150,7 +150,10 @@ def _apply_batch(
     owed = found.kept_views.keys()
     kept = {view: said for view, said in undeclared_of(verdict.run, found.catalog).items() if view not in owed}
     divided = site.options.reach is not None
-    entries = StepEntries(found.scope, batch, start, _filled(planned), known, numbered, stopped, kept, divided=divided)
+    filled, reached = _filled(planned), found.progress.reached
+    entries = StepEntries(
+        found.scope, batch, start, filled, known, numbered, stopped, kept, divided=divided, reached=reached
+    )
     options = _options(site, planned, entries)
     # The version stays the same, so no entry of a transition would tell a later start that this run is not finished.
     if start is None and entries.first_not_additive is not None:
@@ -164,7 +167,8 @@ def execute_stand_alone(planned: PlannedMigration, steps: tuple[Step, ...], site
     found = planned.inspection
     known = conversions(found.entries, found.pending, found.progress)
     divided = site.options.reach is not None
-    entries = StepEntries(found.scope, steps, None, _filled(planned), known, _numbered(found), divided=divided)
+    filled, reached = _filled(planned), found.progress.reached
+    entries = StepEntries(found.scope, steps, None, filled, known, _numbered(found), divided=divided, reached=reached)
     options = _options(site, planned, entries)
     yield from apply_steps(steps, site.database, site.nonce, options)
 

@@ -103,6 +103,9 @@ class Step:
     """Where the query of a view changes: its lines that differ, with ``-`` and ``+`` in front; empty else."""
     uncounted: str = ""
     """Why rows that a new TTL deletes, combines or clears are not in ``expiring``; '' where all of them are."""
+    reaches: int = 0
+    """The version that its table is at behind it, where several versions lead there and would say more of the rows that
+    come then; 0 for any other step."""
 
     def __post_init__(self) -> None:
         # The one place through which all of it goes that is printed, written to a file or recorded: whatever makes a

@@ -105,7 +105,7 @@ def plan_objects(
     # The engine says whether a materialized view can be made, and whether its types are right.
     # Nothing is there that could differ from its declaration.
     alone = not sources and not present and not families and len(plain) == len(others)
-    created = (yield from _created(missing, catalog)) if missing else ()
+    created = (yield from _created(missing, catalog, path)) if missing else ()
     if alone:
         # Nothing is there that could differ, so nothing has to be made in scratch to be compared.
         shown = (yield from _shown(plain, schema, catalog, forms_of)) if plain else ()
@@ -217,10 +217,15 @@ def _shown(
     return tuple(create_order(missing, catalog))
 
 
-def _created(missing: Sequence[Table], catalog: Catalog) -> Routine[tuple[Step, ...]]:
+def _created(missing: Sequence[Table], catalog: Catalog, path: UpgradePath) -> Routine[tuple[Step, ...]]:
     from aaiclick.plan.creates import create_tables
 
-    return (yield from create_tables(missing, catalog))
+    created = yield from create_tables(missing, catalog)
+    if all(len(path.changes_of(table.name)) < 2 for table in missing):
+        return created
+    from aaiclick.versions.jumps.compose import reached_when_made
+
+    return tuple(replace(step, reaches=reached_when_made(path.changes_of(step.object))) for step in created)
 
 
 def _in_turn(listed: tuple[Step, ...], schema: Schema, catalog: Catalog) -> tuple[Step, ...]:

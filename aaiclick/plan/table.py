@@ -46,7 +46,7 @@ from aaiclick.routine import Routine
 from aaiclick.specs.migrations import Rebuild
 from aaiclick.specs.tables import Table
 from aaiclick.sql.column_names import mentioned
-from aaiclick.versions.jumps.compose import compose
+from aaiclick.versions.jumps.compose import compose, says_anything
 from aaiclick.versions.upgrade_path import UpgradePath
 
 
@@ -65,7 +65,7 @@ def plan_differing(
     changes = path.changes_of(table.name)
     # From what is there now, not from the version that is recorded: a killed run may have made some of these changes
     # already.
-    composed = compose(again, changes, differing.declared)
+    composed = compose(again, changes, differing.declared, path.reached.get(live.uuid))
     said = {old: new for change in changes for old, new in change.renames.items()}
     target = make_target(table, differing.declared, again, dict(composed.renames), said)
     targets[table.name] = target.form
@@ -96,6 +96,9 @@ def plan_differing(
         words for note in target.notes if (words := f"{table.name}: {note}").removesuffix(" (left alone)") not in going
     )
     planned = tuple(replace(step, behind=behind) if behind and step.unlooked else step for step in planned)
+    if says_anything(target.form, changes, differing.declared):
+        reaches = changes[-1].version
+        planned = tuple(step if step.optional else replace(step, reaches=reaches) for step in planned)
     return scripted_steps(planned, composed, path.oldest_code, replace(live, form=again))
 
 

@@ -101,7 +101,8 @@ def _free(
 
     form = live.form
     assert isinstance(form, TableForm)
-    target = make_target(table, declared, form, dict(compose(form, path.changes_of(table.name), declared).renames))
+    composed = compose(form, path.changes_of(table.name), declared, path.reached.get(live.uuid))
+    target = make_target(table, declared, form, dict(composed.renames))
     diff = make_table_diff(catalog, scratch, live, form, target, None, table)
     changes = [
         _as_live(change, diff)

@@ -36,6 +36,7 @@ from aaiclick.state.journal import Action, Details, Entry, ensure_journal, inten
 from aaiclick.state.owners import RUN as OWNERS
 from aaiclick.versions.live_version import Displaced, MigrationProgress, Sent, later_names
 from aaiclick.versions.scripts import Script
+from aaiclick.versions.version_changes import Reached
 
 _BOOKMARK = "bookmark"
 TTL_CHANGE = ":ttl:"
@@ -47,6 +48,8 @@ KEPT = ":view:"
 """In the keys of views that are dropped to be made anew (``entries/remade_views.py``)."""
 UNWRITTEN = ":unwritten:"
 """In the keys of columns that are added by one statement and written by the next (``entries/unwritten.py``)."""
+REACHED = "reached:"
+"""Begins the keys of storages that are further than their definition tells (``entries/reached.py``)."""
 _REBUILD = ":rebuild:"
 _STATEMENT = ":sql:"
 _MARKED = 8
@@ -212,6 +215,23 @@ def copies_in_place(entries: Iterable[Entry], catalog: Catalog, live: int) -> fr
     return frozenset(found)
 
 
+def reached_storages(entries: Iterable[Entry]) -> dict[str, Reached]:
+    """How far the rows of storages are, by UUID."""
+    found: dict[str, Reached] = {}
+    for entry in entries:
+        kind, _, uuid = entry.action.step.partition(REACHED)
+        if kind or not uuid:
+            continue
+        version, columns = _whole(entry, "version"), entry.details.get("columns")
+        if entry.state == "done":
+            found[uuid] = Reached(version)
+        elif isinstance(columns, dict):
+            known = cast("dict[str, object]", columns)
+            stored = {name: bool(each) for name, each in known.items()}
+            found[uuid] = Reached(_whole(entry, "before"), stored, version)
+    return found
+
+
 def put_elsewhere(entries: Sequence[Entry], catalog: Catalog, scripts: Sequence[Script]) -> Routine[tuple[Entry, ...]]:
     """The entries, where the run that was about to exchange two tables did not live to say that it happened, and
     somebody else has put another one under the name since. Its new table has a name of its own then: the exchange
@@ -335,6 +355,11 @@ def _sent(scope: JournalScope, entry: Entry) -> Sent:
     line = f"{scope.database} {entry.seq} {entry.at}"
     mark = str(entry.details.get("mark") or sha256(line.encode()).hexdigest()[:_MARKED])
     return Sent(_attempt(entry), mark, str(entry.details.get("made") or ""))
+
+
+def _whole(entry: Entry, key: str) -> int:
+    number = entry.details.get(key)
+    return number if isinstance(number, int) else 0
 
 
 def _attempt(entry: Entry) -> int:

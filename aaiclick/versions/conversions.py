@@ -19,7 +19,7 @@ from aaiclick.printable import rows_text
 from aaiclick.specs.migrations import Rebuild
 from aaiclick.specs.renames import renamed_parts, table_renames
 from aaiclick.versions.history import ReleaseHistory
-from aaiclick.versions.live_version import LiveVersion, MigrationProgress, rebuild_key
+from aaiclick.versions.live_version import LiveVersion, MigrationProgress, later_names, rebuild_key
 from aaiclick.versions.lockfile import LockedForm, LockedVersion
 from aaiclick.versions.scripts import Script
 
@@ -106,17 +106,17 @@ def _developed(
 ) -> UnprovenConversions:
     """The conversions of pending migrations in objects that are not as they were recorded of the live version."""
     begun = progress.done | progress.outcome_unknown | progress.displaced.keys()
+    scripts = [script for script in found.scripts if script.version > (live.number or 0)]
     rows = sum(entry.rows for entry in catalog.objects.values())
     stops: list[str] = []
     versions: list[int] = []
-    for script in found.scripts:
-        if script.version <= (live.number or 0):
-            continue
+    for place, script in enumerate(scripts):
         # What a run has begun here is told by the journal, not by the form.
         tables = [
             name
             for name in _tables(script)
-            if rebuild_key(script.version, name) not in begun and _changed(catalog, recorded, script, name)
+            if begun.isdisjoint(rebuild_key(script.version, each) for each in later_names(name, scripts[place + 1 :]))
+            and _changed(catalog, recorded, script, name)
         ]
         own = any(key.startswith((f"{script.version}:sql:", f"{script.version}:move")) for key in begun)
         explicit = script.migration.explicit and not own and _anything_changed(catalog, recorded)

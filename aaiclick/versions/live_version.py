@@ -16,6 +16,7 @@ from aaiclick.versions.scripts import Script
 
 if TYPE_CHECKING:
     from aaiclick.versions.recognition import Recognition
+    from aaiclick.versions.version_changes import Reached
 
 Origin: TypeAlias = Literal["recorded", "recognised", "empty", "unrecorded"]
 
@@ -180,6 +181,8 @@ class MigrationProgress:
     """Keys of copies that are done, but of another table than the one that is there."""
     taken: Mapping[str, Displaced] = field(default_factory=dict[str, "Displaced"])
     """Those of them whose table the operator takes for converted."""
+    reached: Mapping[str, Reached] = field(default_factory=dict[str, "Reached"])
+    """How far the rows of storages are, by UUID, where several versions led to them in one step."""
 
 
 def scripts_between(schema: Schema, found: ReleaseHistory, live: LiveVersion) -> tuple[Script, ...]:

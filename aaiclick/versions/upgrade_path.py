@@ -23,7 +23,7 @@ from aaiclick.versions.live_version import (
     statement_doubt,
 )
 from aaiclick.versions.scripts import Script, statements_of
-from aaiclick.versions.version_changes import PossibleRename, VersionChange, possible_column_renames
+from aaiclick.versions.version_changes import PossibleRename, Reached, VersionChange, possible_column_renames
 
 EVERY = ""
 """Stands for the name of every table."""
@@ -124,6 +124,8 @@ class UpgradePath:
     same_version: bool = False
     """True: the version that the code declares is recorded. What is missing then was there, and may be on other
     hosts."""
+    reached: Mapping[str, Reached] = field(default_factory=dict[str, Reached])
+    """How far the rows of storages are on the way, by UUID."""
 
     def waits_for(self, names: Iterable[str]) -> str:
         """Label of the pending script after which a table with one of these names can be counted; '' for none."""
@@ -161,6 +163,7 @@ def upgrade_path(
         possible_column_renames=_possible_column_renames(changes, found, live),
         possible_table_renames=_possible_table_renames(found, scripts, live),
         object_renames=_object_renames(scripts),
+        reached=progress.reached,
     )
 
 
@@ -269,7 +272,7 @@ def _changes_of(
     if not live.number or schema.version is None:
         return ()
     changes: list[VersionChange] = []
-    name = table
+    name, later = table, list[str]()
     # From the newest version to the oldest: only the declared name is known, and each rename gives the name before
     # it.
     for version in _steps(live.number, schema.version, found):
@@ -281,7 +284,11 @@ def _changes_of(
         # A table may be further than the database: what its version did is not done to it again.
         if version <= _level(before, live):
             break
-        changes.append(_version_change(version, name, before, script, found, progress, last=version == schema.version))
+        # A step over several versions is entered under the name that the table has behind it.
+        entered = tuple(dict.fromkeys((*later, name, before)))
+        last = version == schema.version
+        changes.append(_version_change(version, name, before, entered, script, found, progress, last=last))
+        later.append(name)
         # The version before it knows the table by that name only.
         name = before
     return tuple(reversed(changes))
@@ -301,19 +308,21 @@ def _version_change(
     version: int,
     name: str,
     before: str,
+    entered: Sequence[str],
     script: Script | None,
     found: ReleaseHistory,
     progress: MigrationProgress,
     *,
     last: bool,
 ) -> VersionChange:
+    """``entered``: the names under which the journal may hold a copy of the table for this version."""
     locked = found.lock.get(version) if found.lock is not None else None
     form = locked.forms.get(name) if locked is not None else None
     released_form = form if isinstance(form, TableForm) else None
     # A migration may call the table by the name before its own rename or behind it.
     keys = (name, before)
     # A copy that is done is not made again: its expressions would read columns that it has filled already.
-    done = any(rebuild_key(version, key) in progress.done for key in keys)
+    done = any(rebuild_key(version, key) in progress.done for key in entered)
     if script is None:
         return VersionChange(version, f"version {version}", name, before, form=released_form, copied=done)
     migration = script.migration
@@ -331,7 +340,7 @@ def _version_change(
     )
     # Such a copy is done, but of a storage that is not there any more. What the one that is there holds, only an
     # operator can say.
-    replaced = (progress.displaced.get(rebuild_key(version, key)) for key in keys)
+    replaced = (progress.displaced.get(rebuild_key(version, key)) for key in entered)
     written = rebuild is not None or dropped or gone
     displaced = next((one for one in replaced if one is not None), None) if written else None
     return VersionChange(

@@ -44,6 +44,19 @@ class VersionChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Reached:
+    """How far the rows of a storage are on a way over several versions."""
+
+    version: int
+    """What the versions up to this one say of the rows is done; 0: none of it."""
+    columns: Mapping[str, bool] | None = None
+    """Where an ALTER of the storage was begun, and nothing says that it has ended: the columns as they were before it,
+    and whether each was stored; else None."""
+    until: int = 0
+    """The version that this ALTER leads to."""
+
+
+@dataclass(frozen=True, slots=True)
 class PossibleRename:
     """A name that a version has no longer, and another one that came with it: nothing says whether that is a rename.
     Lock files of releases before a remark ``renamed_from`` was written into the migration have such."""

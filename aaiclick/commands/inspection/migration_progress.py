@@ -7,7 +7,7 @@ from dataclasses import replace
 from aaiclick.catalog.forms import Catalog
 from aaiclick.routine import Routine
 from aaiclick.specs.schema import Schema
-from aaiclick.state.progress import copies_in_place, progress_of, put_elsewhere
+from aaiclick.state.progress import copies_in_place, progress_of, put_elsewhere, reached_storages
 from aaiclick.state.recorded_state import RecordedState, journal_scope
 from aaiclick.versions.history import ReleaseHistory
 from aaiclick.versions.live_version import Displaced, LiveVersion, MigrationProgress, scripts_between, statement_doubt
@@ -25,14 +25,15 @@ def migration_progress(
     pending = scripts_between(schema, known, live)
     if not pending:
         # Released forms alone may ask for a copy, too: a column begins anew, or is stored of an ALIAS, on the way.
-        return recorded, MigrationProgress(done=copies_in_place(recorded.entries, catalog, live.number or 0))
+        done = copies_in_place(recorded.entries, catalog, live.number or 0)
+        return recorded, MigrationProgress(done=done, reached=reached_storages(recorded.entries))
     # Before anything is told by the entries: an exchange that nobody lived to enter would look as if it had not
     # happened.
     entries = yield from put_elsewhere(recorded.entries, catalog, pending)
     scope = journal_scope(catalog.database, schema.name, recorded.record)
     # After what the journal says: an operator decides what it leaves open.
     progress = _decided(known, progress_of(scope, entries, catalog, pending), skipped)
-    return replace(recorded, entries=entries), progress
+    return replace(recorded, entries=entries), replace(progress, reached=reached_storages(entries))
 
 
 def _decided(known: ReleaseHistory, progress: MigrationProgress, allowed: frozenset[str]) -> MigrationProgress:

@@ -31,7 +31,7 @@ from aaiclick.specs.engines import Engine
 from aaiclick.state.entries.remade_views import kept_forms
 from aaiclick.version import VERSION
 from aaiclick.versions.conversions import unproven_conversions
-from aaiclick.versions.live_version import scripts_between
+from aaiclick.versions.live_version import later_names, scripts_between
 from aaiclick.versions.upgrade_path import UpgradePath, upgrade_path
 
 if TYPE_CHECKING:
@@ -61,11 +61,13 @@ class PlannedMigration:
 
 
 def filled_by_pending(found: Inspection) -> dict[str, list[int]]:
-    """The versions still to be reached whose migrations fill a table by expressions, by its name."""
+    """The versions still to be reached whose migrations fill a table by expressions, by each of its names."""
     versions: dict[str, list[int]] = {}
-    for script in scripts_between(found.schema, found.released, found.live):
+    pending = scripts_between(found.schema, found.released, found.live)
+    for place, script in enumerate(pending):
         for table in script.migration.rebuilds:
-            versions.setdefault(table, []).append(script.version)
+            for name in later_names(table, pending[place:]):
+                versions.setdefault(name, []).append(script.version)
     return versions
 
 

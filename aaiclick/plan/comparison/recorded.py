@@ -122,6 +122,6 @@ def differs(table: Table, declared: TableForm, live: LiveObject, path: UpgradePa
     from aaiclick.versions.jumps.compose import compose
 
     assert isinstance(live.form, TableForm)
-    composed = compose(live.form, path.changes_of(table.name), declared)
+    composed = compose(live.form, path.changes_of(table.name), declared, path.reached.get(live.uuid))
     target = make_target(table, declared, live.form, dict(composed.renames))
     return bool(diff_table(live.form, target) or target.undeclared or target.notes or composed.fills)

@@ -134,6 +134,7 @@ def _expand(
                 topology=path.topology,
                 unread=path.unread,
                 changed_later=path.changed_later,
+                reached=path.reached,
             ),
         )
         readers.append(planned.readers)

@@ -11,12 +11,14 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.operations import AlterWork, CreateWork, RebuildWork
 from aaiclick.routine import Nonce, Routine, text
 from aaiclick.sql.cluster import with_uuid
+from aaiclick.state.entries.reached import enter_altered, enter_altering, enter_reached
 from aaiclick.state.entries.remade_views import end_kept, enter_dropped, enter_kept, stop_made
 from aaiclick.state.entries.stopped import ttl_change_key
 from aaiclick.state.journal import Details, ensure_journal
 from aaiclick.state.progress import Converted, JournalScope, enter_end, enter_rebuild_end, enter_start
 from aaiclick.state.transition import TransitionStart, additive, begin_transition
 from aaiclick.versions.live_version import rebuild_key
+from aaiclick.versions.version_changes import Reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +47,19 @@ class StepEntries:
     """Whether an ALTER that adds a column and writes it is sent as two: on a cluster."""
     freed: frozenset[str] = frozenset()
     """Tables whose TTL merges are stopped until they are copied."""
+    reached: Mapping[str, Reached] = field(default_factory=dict[str, Reached])
+    """How far earlier runs have brought storages, by UUID."""
 
     @property
     def first_not_additive(self) -> Step | None:
         """The first step that code of the version before does not bear.
 
         That a missing table is made is one, where a migration would have filled it: rows that come into it are of the
-        newer version, and older code would take them for its own.
+        newer version, and older code would take them for its own. So is a step that leaves rows of a version of which
+        its definition does not tell.
         """
-        return next((step for step in self.steps if not additive(step) or _made(self, step)), None)
+        steps = self.steps
+        return next((step for step in steps if not additive(step) or step.reaches or _made(self, step)), None)
 
 
 def enter_begun(entries: StepEntries, step: Step) -> Routine[Step]:
@@ -78,8 +84,9 @@ def enter_begun(entries: StepEntries, step: Step) -> Routine[Step]:
     if step.work.kind == "rebuild" and step.migrations:
         table = yield from physical(entries.scope.database, step.object)
         yield from _enter_rebuild(entries, step, table.uuid if table is not None else "", "")
+    yield from enter_altering(entries.scope, step, entries.reached)
     made = _made(entries, step)
-    if not made or not entries.numbered or not isinstance(step.work, CreateWork):
+    if not (made or step.reaches) or not entries.numbered or not isinstance(step.work, CreateWork):
         return step
     # The CREATE names the storage, so that it can be entered before it is there.
     uuid = yield from fresh_uuid()
@@ -87,6 +94,7 @@ def enter_begun(entries: StepEntries, step: Step) -> Routine[Step]:
         key = rebuild_key(version, step.object)
         details: dict[str, object] = {"uuid": "", "new": uuid, "table": step.object}
         yield from enter_start(entries.scope, key, details | _earlier(entries, key))
+    yield from enter_reached(entries.scope, step, uuid)
     return replace(step, work=replace(step.work, sql=with_uuid(step.work.sql, uuid)))
 
 
@@ -119,6 +127,8 @@ def enter_exchange(entries: StepEntries, table: str, before: str, new: str) -> R
     for step in entries.steps:
         if step.work.kind == "rebuild" and step.object == table:
             yield from _enter_rebuild(entries, step, before, new)
+        if step.work.kind in ("rebuild", "attach") and step.object == table:
+            yield from enter_reached(entries.scope, step, new)
 
 
 def enter_exchanged(entries: StepEntries, table: str, new: str) -> Routine[None]:
@@ -140,6 +150,8 @@ def enter_done(entries: StepEntries, step: Step) -> Routine[None]:
         yield from enter_written(entries.scope, step)
     if _sets_ttl(step) or freed_by_copy(step) in entries.freed:
         yield from enter_end(entries.scope, ttl_change_key(step.object))
+    if not (entries.numbered and step.work.kind == "create"):
+        yield from enter_altered(entries.scope, step)
     if made := _made(entries, step):
         # Storages may be entered here for the first time: a database whose CREATE takes no UUID has no entry before it.
         yield from ensure_journal(entries.scope.database)

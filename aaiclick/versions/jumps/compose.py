@@ -8,12 +8,12 @@ shadowing and subcolumns in there by its own rules. Replacing names in the text 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from aaiclick.catalog.forms import TableForm
-from aaiclick.diff.renamed_columns import renamed_form
-from aaiclick.specs.renames import applicable, circle, swap_problem, with_leaves
+from aaiclick.specs.renames import circle, swap_problem
 from aaiclick.sql.quoting import quote_name, quote_string
+from aaiclick.versions.jumps.begun import start_of, still_to_come
 from aaiclick.versions.jumps.cells import (
     Cell,
     UnknownValueError,
@@ -22,32 +22,34 @@ from aaiclick.versions.jumps.cells import (
     as_last_declared,
     bind,
     cast_to,
-    in_released_form,
     newly_added,
     reads_the_same,
     stored_aliases,
     unread_again,
-    unsure_of_type,
     what_it_reads,
-    with_aliases,
     with_ephemeral,
 )
 from aaiclick.versions.jumps.earlier_defaults import is_another, last_name, unknown_defaults
 from aaiclick.versions.jumps.meanings import converted_through, converting, other_meanings
-from aaiclick.versions.version_changes import Composed, Drop, StoredAlias, VersionChange
+from aaiclick.versions.jumps.walk import Walk, walked
+from aaiclick.versions.version_changes import Composed, Drop, Reached, StoredAlias, VersionChange
 
 
-def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableForm) -> Composed:
-    """The changes (oldest first) as one step from ``live`` to ``declared``."""
+def compose(
+    live: TableForm, changes: Sequence[VersionChange], declared: TableForm, reached: Reached | None = None
+) -> Composed:
+    """The changes (oldest first) as one step from ``live`` to ``declared``. ``reached``: what an earlier run has done
+    of them already, as the journal says."""
+    changes = still_to_come(changes, reached)
     # The last one counts: whatever versions before it filled goes with the table.
-    emptied = next((change for change in reversed(changes) if change.gone), None)
-    if emptied is not None:
+    if emptied := next((change for change in reversed(changes) if change.gone), None):
         return _emptied(live, declared, emptied, changes)
     rebuilds = tuple(change for change in changes if change.rebuild is not None)
     in_place = tuple(change for change in changes if change.in_place)
-    walk = _walked(live, changes, declared)
+    walk = walked(start_of(live, changes, reached), changes, declared)
     cells, problem = walk.cells, walk.problem
-    again = {} if problem else {name: one for name, one in walk.dropped.items() if _again(name, cells, live, declared)}
+    moved = {} if problem else _moved_unread(walk, live, changes, declared)
+    again = {} if problem else _given_up(walk, moved, live, declared)
     unread = {} if problem else {name: one for name, one in walk.unread.items() if _stored(name, declared)}
     # An ALIAS holds nothing that would have to begin anew.
     dropping = [change for name, (change, _) in (*again.items(), *unread.items()) if _stored(name, declared)]
@@ -55,8 +57,7 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
     dropping += converting(ways, changes) if ways else []
     rebuilds = tuple(change for change in changes if change in rebuilds or change in dropping)
     defaults = _earlier_defaults(walk, declared) if not problem else {}
-    aliases: Mapping[str, StoredAlias] = {}
-    becomes: Mapping[str, str] = {}
+    aliases, becomes = dict[str, StoredAlias](), dict[str, str]()
     try:
         if not problem:
             aliases = stored_aliases(live, cells, walk.last, declared)
@@ -68,24 +69,21 @@ def compose(live: TableForm, changes: Sequence[VersionChange], declared: TableFo
     columns = {name: as_last_declared(cell, declared.column(name)) for name, cell in cells.items() if name in filled}
     columns |= {**becomes, **(converted_through(live, cells, ways, declared) if ways else {})}
     problem = _begun_anew(again, columns, renames, cells, changes, declared) or problem
+    renames |= moved
     swapped = _swapped(renames)
     problem = problem or swap_problem(swapped)
     # Asked for as a copy, so that there is a step to block: by its names alone the table may be as it is declared.
     rebuilds = tuple(change for change in changes if change in rebuilds or (swapped and change.renames))
     renames = {old: new for old, new in renames.items() if old not in swapped}
-    back: Mapping[str, str] = {}
-    try:
-        back = _rollback_columns(live, changes, declared)
-    except UnknownValueError as error:
-        problem = problem or str(error)
-    where = " AND ".join(f"({each})" if walk.conditions[1:] else each for each in walk.conditions)
-    told = {*walk.cells, *renames, *again}
+    back, unknown_back = _back(live, changes, declared)
+    problem = problem or unknown_back
+    told = {*cells, *renames, *again}
     unknown, contradiction = unknown_defaults(live, told, changes, declared) if len(changes) > 1 else ((), "")
     problem = problem or contradiction
     return Composed(
         columns,
         renames,
-        where,
+        " AND ".join(f"({each})" if walk.conditions[1:] else each for each in walk.conditions),
         back,
         rebuilds,
         in_place,
@@ -146,102 +144,26 @@ def _begun_anew(
     return problem or unknown
 
 
-@dataclass(frozen=True, slots=True)
-class _Walk:
-    """What the versions have made of the live columns."""
-
-    cells: Mapping[str, Cell]
-    """The columns after the last of them."""
-    last: Mapping[str, Cell]
-    """The same, with each ALIAS as it is declared."""
-    earlier: Mapping[str, Cell]
-    """Those before the last one."""
-    conditions: Sequence[str]
-    """The filters, over the live rows."""
-    dropped: Mapping[str, tuple[VersionChange, str]]
-    """Live columns that are dropped on the way: by which version, and under which name."""
-    unread: Mapping[str, tuple[VersionChange, str]]
-    """Live columns that are stored, and an ALIAS on the way: by their last names, in which version, and under which
-    name."""
-    problem: str
-    """Why they cannot be put together; '' where they can."""
+def says_anything(form: TableForm, changes: Sequence[VersionChange], declared: TableForm) -> bool:
+    """Whether versions on the way would say something of the table that the last of them leaves: then it has to be
+    remembered that they have said it."""
+    if len(changes) < 2:
+        return False
+    found = compose(form, changes, declared)
+    return bool(found.fills or found.renames or found.problem)
 
 
-def _walked(live: TableForm, changes: Sequence[VersionChange], declared: TableForm) -> _Walk:
-    # An EPHEMERAL column is not stored: there is nothing that a version could make of it.
-    cells = {
-        column.name: Cell(quote_name(column.name), column.type, column.name, stored=column.stored)
-        for column in live.columns
-        if column.kind != "EPHEMERAL"
-    }
-    conditions: list[str] = []
-    problem = ""
-    dropped: dict[str, tuple[VersionChange, str]] = {}
-    unread: dict[str, tuple[VersionChange, str]] = {}
-    earlier = cells
-    known = live
-    for place, change in enumerate(changes):
-        last = place == len(changes) - 1
-        earlier = cells
-        if change.renames:
-            names = [column.name for column in known.columns]
-            known = renamed_form(known, tuple(with_leaves(change.renames, names).items()))
-        try:
-            # Oldest first: the expressions of a version are over the columns that the one before it has left.
-            cells = _step(cells, change, conditions, declared)
-        except UnknownValueError as error:
-            problem = problem or str(error)
-            continue
-        form = declared if last else change.form
-        # To allow a drop is no drop yet: only where the form of that version lacks the column is it gone.
-        for name in sorted(change.dropped & set(cells)):
-            if form is None or form.column(name) is None:
-                dropped[cells[name].origin or name] = (change, name)
-                del cells[name]
-        for name in [] if form is None or last or change.copied else _made_ephemeral(cells, form):
-            if cells[name].origin:
-                dropped[cells[name].origin] = (change, name)
-            del cells[name]
-        # Not to the declared types: from the last form on the plan converts.
-        if change.form is not None and not last:
-            for name in _made_aliases(cells, known, change, change.form):
-                unread.setdefault(last_name(name, changes[place + 1 :]), (change, name))
-            try:
-                cells = in_released_form(cells, known, change, change.form)
-            except UnknownValueError as error:
-                problem = problem or str(error)
-            known = change.form
-        elif not last:
-            cells = {
-                name: unsure_of_type(cell, declared.column(last_name(name, changes[place + 1 :])))
-                for name, cell in cells.items()
-            }
-    made = any(cell.added is not None or cell.computed is not None for cell in cells.values())
-    final = with_aliases(cells, known, changes[-1], declared) if made else cells
-    return _Walk(cells, with_ephemeral(final, declared), earlier, conditions, dropped, unread, problem)
+def reached_when_made(changes: Sequence[VersionChange]) -> int:
+    """The version that a table is at which is made now, where that has to be remembered; else 0."""
+    if len(changes) < 2:
+        return 0
+    form = changes[-1].form
+    # The newest version may have no released form yet; then any that knows the table may say something of it.
+    said = says_anything(form, changes, form) if form is not None else any(change.form for change in changes)
+    return changes[-1].version if said else 0
 
 
-def _made_ephemeral(cells: Mapping[str, Cell], form: TableForm) -> list[str]:
-    """Columns that are no longer stored, nor computed: a later version that stores one begins with its default."""
-    return [column.name for column in form.columns if column.kind == "EPHEMERAL" and column.name in cells]
-
-
-def _made_aliases(cells: Mapping[str, Cell], known: TableForm, change: VersionChange, form: TableForm) -> list[str]:
-    """Live columns that are stored until this version, which makes an ALIAS of them."""
-    if change.copied:
-        return []
-    return [
-        column.name
-        for column in form.columns
-        if column.kind == "ALIAS"
-        and (cell := cells.get(column.name)) is not None
-        and cell.stored
-        and (old := known.column(column.name)) is not None
-        and old.stored
-    ]
-
-
-def _moved(walk: _Walk, declared: TableForm) -> dict[str, str]:
+def _moved(walk: Walk, declared: TableForm) -> dict[str, str]:
     """Live name and new name of columns that are still there under another one."""
     renames: dict[str, str] = {}
     for name, cell in walk.cells.items():
@@ -250,6 +172,33 @@ def _moved(walk: _Walk, declared: TableForm) -> dict[str, str]:
         if cell.origin not in ("", name) and (taken or declared.column(name) is not None):
             renames[cell.origin] = name
     return renames
+
+
+def _moved_unread(walk: Walk, live: TableForm, changes: Sequence[VersionChange], declared: TableForm) -> dict[str, str]:
+    """Live name and new name of columns that a version gives another name as it makes them EPHEMERAL: none of their
+    values stays, and neither does the column under its old name."""
+    found: dict[str, str] = {}
+    for old, (change, column) in walk.dropped.items():
+        if column in change.dropped or live.column(old) is None or declared.column(old) is not None:
+            continue
+        new = last_name(column, changes[changes.index(change) + 1 :])
+        if declared.column(new) is not None and live.column(new) is None:
+            found[old] = new
+    return found
+
+
+def _given_up(
+    walk: Walk, moved: Mapping[str, str], live: TableForm, declared: TableForm
+) -> dict[str, tuple[VersionChange, str]]:
+    """Declared columns of which no value stays: by which version, and under which name. ``moved``: those that got
+    another name with that."""
+    again = {name: one for name, one in walk.dropped.items() if _again(name, walk.cells, live, declared)}
+    return again | {new: walk.dropped[old] for old, new in moved.items() if not _ephemeral(new, declared)}
+
+
+def _ephemeral(name: str, form: TableForm) -> bool:
+    column = form.column(name)
+    return column is not None and column.kind == "EPHEMERAL"
 
 
 def _swapped(renames: Mapping[str, str]) -> tuple[str, ...]:
@@ -310,7 +259,7 @@ def _stop(change: VersionChange) -> str:
     return f"Bring the database to version {change.version} first: aaiclick migrate --to {change.version}"
 
 
-def _earlier_defaults(walk: _Walk, declared: TableForm) -> dict[str, str]:
+def _earlier_defaults(walk: Walk, declared: TableForm) -> dict[str, str]:
     """Columns that have to be filled with the default of the version that added them."""
     found: dict[str, str] = {}
     last = {
@@ -327,6 +276,14 @@ def _earlier_defaults(walk: _Walk, declared: TableForm) -> dict[str, str]:
         ):
             found[name] = cell.added.label
     return found
+
+
+def _back(live: TableForm, changes: Sequence[VersionChange], declared: TableForm) -> tuple[Mapping[str, str], str]:
+    """The columns of a rollback, and why they are not known; '' where they are."""
+    try:
+        return _rollback_columns(live, changes, declared), ""
+    except UnknownValueError as error:
+        return {}, str(error)
 
 
 def _rollback_columns(live: TableForm, changes: Sequence[VersionChange], declared: TableForm) -> dict[str, str]:
@@ -370,28 +327,3 @@ def _rollback_columns(live: TableForm, changes: Sequence[VersionChange], declare
         for name, (cell, kind) in found.items()
         if not cell.origin
     }
-
-
-def _step(
-    cells: Mapping[str, Cell], change: VersionChange, conditions: list[str], declared: TableForm
-) -> dict[str, Cell]:
-    """Apply one version. Its expressions read the columns as they were before it, under their old names."""
-    after = dict(cells)
-    # In an order in which no new name is still taken by another column.
-    for old, new in applicable(with_leaves(change.renames, after), after):
-        after[new] = after.pop(old)
-    if change.rebuild is None:
-        return after
-    wanted = change.form if change.form is not None else declared
-    for name, expression in change.rebuild.columns.items():
-        known = wanted.column(name)
-        if known is None and name not in after and change.form is not None:
-            raise UnknownValueError(
-                f"{change.label} fills column {name} of {change.table}, which version {change.version} does not have"
-            )
-        text = bind(expression, cells, change)
-        kind = known.type if known is not None and change.form is not None else ""
-        after[name] = Cell(cast_to(text, kind) if kind else text, kind)
-    if change.rebuild.where:
-        conditions.append(bind(change.rebuild.where, cells, change))
-    return after
