@@ -176,7 +176,7 @@ class SchemaAheadError(SchemaError):
         else:
             super().__init__(
                 f"{schema} is {at} and on its way to v{under_way} ({begun}), code expects v{expected}: v{under_way} "
-                f"{oldest}. Nothing was changed."
+                f"{oldest}. This code has applied nothing."
                 f" Finish that migration with its own code, or give it up. Run: {next_command}"
             )
 

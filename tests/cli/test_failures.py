@@ -95,8 +95,8 @@ CASES: list[Case] = [
         (
             "oplog is at v4 and on its way to v5 (begun by app@host pid 7), code expects v4: v5 does not name older "
             "code that can still run."
-            " Nothing was changed. Finish that migration with its own code, or give it up. Run: aaiclick rollback "
-            "--to 4 --database app"
+            " This code has applied nothing. Finish that migration with its own code, or give it up. Run: aaiclick "
+            "rollback --to 4 --database app"
         ),
         "aaiclick rollback --to 4 --database app",
     ),
