@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # Python does not call a no-break space printable, but it does no harm to a line.
@@ -20,6 +21,11 @@ def shown(text: str) -> str:
 def shown_lines(text: str) -> str:
     """The same for a text of several lines, whose own newlines and tabs stay."""
     return "".join(char if char.isprintable() or char in f"\n\t{_KEPT}" else ascii(char)[1:-1] for char in text)
+
+
+def allow_flag(key: str) -> str:
+    """``--allow`` with the key, as a shell takes it."""
+    return f"--allow {shlex.quote(key)}"
 
 
 def shown_sql(sql: str) -> str:

@@ -14,7 +14,7 @@ from aaiclick.clickhouse.topology import LOOK, Topology, named
 from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.error_codes import KEEPER_EXCEPTION
 from aaiclick.errors import ApplyError, StatementError
-from aaiclick.printable import count_text, verb_for
+from aaiclick.printable import allow_flag, count_text, verb_for
 from aaiclick.routine import Query, Routine, Rows, number, text
 from aaiclick.sql.hex_text import hexed, hexed_list, unhexed
 from aaiclick.sql.quoting import quote_string
@@ -257,7 +257,7 @@ def _late(reach: Reach, subject: Subject, now: Shown, stands: Collection[QueueEn
 
 def allow(topology: Topology, places: Collection[int]) -> str:
     """The options by which one goes on without these hosts."""
-    return " ".join(f"--allow 'without-host {topology.at(place).label}'" for place in sorted(places))
+    return " ".join(allow_flag(f"without-host {topology.at(place).label}") for place in sorted(places))
 
 
 def busy(reach: Reach, subject: Subject) -> Routine[bool]:

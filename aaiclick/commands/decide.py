@@ -26,6 +26,7 @@ from aaiclick.plan.gate import GateDecision, judge
 from aaiclick.plan.policy import Policy
 from aaiclick.plan.steps import UNREADABLE
 from aaiclick.plan.unreachable_replicas import unsupported
+from aaiclick.printable import allow_flag
 from aaiclick.state.progress import finished_parts
 from aaiclick.versions.conversions import unproven_conversions
 
@@ -92,7 +93,7 @@ def gate(planned: PlannedMigration, policy: Policy) -> GateDecision:
     verdict = judge(plan, policy)
     if verdict.refused:
         keys = tuple(dict.fromkeys(key for refusal in verdict.refused for key in refusal.allow))
-        command = " ".join(["aaiclick migrate", *(f"--allow '{key}'" for key in keys)])
+        command = " ".join(["aaiclick migrate", *(allow_flag(key) for key in keys)])
         words = _differences(planned)
         raise SchemaVersionError(
             schema.name,

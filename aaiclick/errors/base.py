@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aaiclick.printable import count_text, shown, shown_lines
+from aaiclick.printable import allow_flag, count_text, shown, shown_lines
 
 
 class AaiclickError(Exception):
@@ -116,7 +116,7 @@ class HazardNotAllowedError(PlanError):
         self.refused = refused
         self.allow = allow
         self.command = command
-        flags = " ".join(f"--allow '{key}'" for key in allow)
+        flags = " ".join(allow_flag(key) for key in allow)
         super().__init__(f"{schema}: {'; '.join(refused)}. To allow it: {command} {flags}")
 
 

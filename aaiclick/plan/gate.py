@@ -8,6 +8,7 @@ from aaiclick.diff.hazards import MATERIALIZE
 from aaiclick.plan.model import Plan, Step
 from aaiclick.plan.operations import AttachWork, RebuildWork
 from aaiclick.plan.policy import Level, Policy
+from aaiclick.printable import allow_flag
 
 METADATA = frozenset({"create", "alter", "replace"})
 DECIDED_BY_RELEASES: frozenset[Level] = frozenset({"lossless", "everything"})
@@ -27,7 +28,7 @@ class Refusal:
     def words(self) -> str:
         """Object, what would allow it, and the reason, for a sentence that says which policy refuses. The reason comes
         last: it may be long, and whoever cuts the sentence still reads what to do."""
-        keys = " ".join(f"--allow '{key}'" for key in self.allow)
+        keys = " ".join(allow_flag(key) for key in self.allow)
         return f"{self.step.object}{f' ({keys})' if keys else ''}: {self.reason}"
 
 

@@ -15,7 +15,7 @@ from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import UsageError
 from aaiclick.plan.operations import CreateWork, ReplaceWork, Work
 from aaiclick.plan.seal import plan_seal
-from aaiclick.printable import range_text, rows_text, seconds_text, shown, shown_lines, shown_sql, size_text
+from aaiclick.printable import allow_flag, range_text, rows_text, seconds_text, shown, shown_lines, shown_sql, size_text
 from aaiclick.sql.secrets import without_secrets
 
 Strategy: TypeAlias = Literal[
@@ -265,7 +265,7 @@ def step_text(step: Step) -> str:
     if step.blocked:
         lines.append(f"--   BLOCKED: {step.blocked}")
     for hazard in step.hazards:
-        allow = f" [--allow '{hazard.allow}']" if hazard.allow else ""
+        allow = f" [{allow_flag(hazard.allow)}]" if hazard.allow else ""
         if hazard.allow in step.allowed:
             allow = " [allowed by the migration]"
         lines.append(f"--   {hazard.kind}: {hazard.message}{allow}")

@@ -81,7 +81,7 @@ def compare_versions(
             # What no database's catalogue lists stays as it is.
             if name not in drops and released[name].kind not in _STAYING:
                 rename = "" if released[name].kind in SERVER_KINDS else f"{_how_renamed(name)}, or "
-                undecided.append(f"{name} is no longer declared: {rename}--drop {name}")
+                undecided.append(f"{name} is no longer declared: {rename}{_how_dropped(name)}")
         elif old is None:
             words.append(f"{name}: {new.kind} is new")
         elif isinstance(old, TableForm) and isinstance(new, TableForm):
@@ -109,8 +109,11 @@ def renamed_tables(released: Mapping[str, LockedForm], schema: Schema, renames: 
 
 def _how_renamed(name: str, column: str = "") -> str:
     """How somebody says that it was renamed."""
-    said = f"{rename_said(name, column)}=NEW_NAME"
-    return f"--rename {said if '`' not in said else shlex.quote(said)}"
+    return f"--rename {shlex.quote(f'{rename_said(name, column)}=NEW_NAME')}"
+
+
+def _how_dropped(name: str) -> str:
+    return f"--drop {shlex.quote(name)}"
 
 
 def _remarked(
@@ -240,7 +243,11 @@ def unknown_decisions(
             dots = ". Names with a dot stand in backticks" if what in renames and what.count(".") > 1 else ""
             wrong.append(f"{what}: the last released version has no such {'column' if column else 'table'}{dots}")
         elif form is not None and form.kind in SERVER_KINDS and what in renames:
-            left = f", and --drop {what} drops the old one" if form.kind not in _STAYING else ", and the old one stays"
+            left = (
+                f", and {_how_dropped(what)} drops the old one"
+                if form.kind not in _STAYING
+                else ", and the old one stays"
+            )
             wrong.append(f"{what}: a {form.kind} is not renamed: the one that is declared is made{left}")
     tables = table_renames(renames)
     for what, said in renames.items():
@@ -294,8 +301,8 @@ def _table(
         if f"{name}.{column}" not in drops and f"{old.name}.{column}" not in drops:
             candidates = f" (new: {', '.join(added)})" if added else ""
             undecided.append(
-                f"{name}.{column} is no longer declared{candidates}: {_how_renamed(name, column)}, or --drop "
-                f"{name}.{column}"
+                f"{name}.{column} is no longer declared{candidates}: {_how_renamed(name, column)}, or "
+                f"{_how_dropped(f'{name}.{column}')}"
             )
     return [f"{name}: {word}" for word in [*kept, *(f"column {column} is no longer declared" for column in gone)]]
 

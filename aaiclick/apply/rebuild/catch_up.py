@@ -27,7 +27,7 @@ from aaiclick.clickhouse.write_fence import lift_fence
 from aaiclick.clock import clock
 from aaiclick.errors import ApplyError, VerificationError
 from aaiclick.events import Note, Progress
-from aaiclick.printable import all_text, count_text, rows_that, verb_for
+from aaiclick.printable import all_text, allow_flag, count_text, rows_that, verb_for
 from aaiclick.routine import Emit, Query, Routine, number
 from aaiclick.sql.quoting import qualified
 from aaiclick.state.rebuild_mark import Mark, update_mark
@@ -172,11 +172,10 @@ def _has_to_close(job: Job, state: CopyState) -> Routine[bool]:
     if state.spoilt > options.restarts and table not in options.wait_for_deletes:
         raise ApplyError(
             f"{table}: rows were deleted or changed while they were copied, {state.spoilt} times in a row. The table "
-            "is as it was: stop deletes and updates"
-            f" while it is rebuilt, or run aaiclick migrate --allow 'reapply-deletes {table}' (what they changed is "
-            "copied again, the last of it while"
-            f" writers are refused), --allow 'wait-for-deletes {table}' (until a moment without them) or --allow "
-            f"'keep-writers-out {table}'"
+            "is as it was: stop deletes and updates while it is rebuilt, or run aaiclick migrate "
+            f"{allow_flag(f'reapply-deletes {table}')} (what they changed is copied again, the last of it while"
+            f" writers are refused), {allow_flag(f'wait-for-deletes {table}')} (until a moment without them) or "
+            f"{allow_flag(f'keep-writers-out {table}')}"
         )
     return False
 

@@ -14,7 +14,7 @@ from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.errors import ApplyError
 from aaiclick.plan.operations import AttachWork
-from aaiclick.printable import count_that
+from aaiclick.printable import allow_flag, count_that
 from aaiclick.routine import Routine, text
 from aaiclick.sql.hex_text import hexed
 from aaiclick.state.definitions import definition_of, kinds_altered
@@ -180,5 +180,5 @@ def require_resting(source: Physical, found: BackgroundInserts, options: ApplyOp
         raise ApplyError(
             f"{', '.join(found.streams)} {'brings' if len(found.streams) == 1 else 'bring'} rows into {source.name} "
             f"all the time, and nobody can wait for them{found.doubt}."
-            f" Stop them (DETACH TABLE) and run: aaiclick migrate --allow 'writers-stopped {source.name}'"
+            f" Stop them (DETACH TABLE) and run: aaiclick migrate {allow_flag(f'writers-stopped {source.name}')}"
         )

@@ -17,6 +17,7 @@ from aaiclick.clickhouse.statements import ask_permissively
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.plan.operations import PARTS, MergeLook
+from aaiclick.printable import allow_flag
 from aaiclick.routine import Query, Routine, number
 
 Counts: TypeAlias = Sequence[Sequence[int]]
@@ -91,7 +92,7 @@ def require_none(name: str, looks: Sequence[MergeLook], counts: Sequence[Counts]
         if hazard is not None:
             raise ApplyError(
                 f"{name}: {hazard.kind}: {hazard.message}. Some of these rows came in after the count. Nothing was "
-                f"exchanged, and the table is as it was. To allow it: aaiclick migrate --allow '{hazard.allow}'"
+                f"exchanged, and the table is as it was. To allow it: aaiclick migrate {allow_flag(hazard.allow)}"
             )
 
 

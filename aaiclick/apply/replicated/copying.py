@@ -40,6 +40,7 @@ from aaiclick.clock import clock
 from aaiclick.errors import ApplyError, StatementError
 from aaiclick.events import Note, Progress
 from aaiclick.plan.operations import MergeLook
+from aaiclick.printable import allow_flag
 from aaiclick.routine import Command, Emit, Routine
 from aaiclick.sql.ddl import system
 from aaiclick.sql.quoting import qualified
@@ -261,8 +262,8 @@ def _require_calm(job: Job, state: Copying) -> None:
     if state.spoilt > options.restarts and table not in options.wait_for_deletes:
         raise ApplyError(
             f"{table}: rows were deleted or changed while they were copied, {state.spoilt} times in a row. The table "
-            "is as it was: stop deletes and updates while it is rebuilt, or run aaiclick migrate --allow "
-            f"'wait-for-deletes {table}' (until a moment without them)"
+            "is as it was: stop deletes and updates while it is rebuilt, or run aaiclick migrate "
+            f"{allow_flag(f'wait-for-deletes {table}')} (until a moment without them)"
         )
 
 

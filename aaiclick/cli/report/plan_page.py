@@ -15,7 +15,7 @@ from aaiclick.cli.text.numbers import count_text, rows_text
 from aaiclick.commands.compared import ComparedPlan
 from aaiclick.plan.gate import GateDecision
 from aaiclick.plan.model import Plan, Step, cost_lines, version_text
-from aaiclick.printable import range_text, shown_sql, size_text
+from aaiclick.printable import allow_flag, range_text, shown_sql, size_text
 
 LONGEST_CHANGE = 300
 """Letters of a change that are shown at once."""
@@ -189,7 +189,7 @@ def _hazards(step: Step) -> Html | None:
         if hazard.allow in step.allowed:
             key = "(allowed by the migration)"
         elif hazard.allow:
-            key = joined(["(to allow it: ", code(f"--allow '{hazard.allow}'"), ")"])
+            key = joined(["(to allow it: ", code(allow_flag(hazard.allow)), ")"])
         items.append(joined([badge(hazard.kind, "bad" if hazard.destructive else "warn"), f" {hazard.message} ", key]))
     return joined([el("h4", "What it risks"), listed(items)])
 

@@ -37,6 +37,7 @@ from aaiclick.lease.renew import Lease
 from aaiclick.plan.dependents.read import new_readers
 from aaiclick.plan.model import Step
 from aaiclick.plan.unreachable_replicas import refusal, unsupported
+from aaiclick.printable import allow_flag
 from aaiclick.routine import Emit, Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.state.cache import CacheEntry, write_cache
@@ -278,12 +279,12 @@ def _partly(way: RollbackPlan, *, done: bool) -> tuple[str, ...]:
     found = [
         (key, words) for key, words in way.refusals if key.partition(" ")[2] not in tables or key.startswith("partial ")
     ]
-    return tuple(words if done else f"{words} (--allow '{key}')" for key, words in found)
+    return tuple(words if done else f"{words} ({allow_flag(key)})" for key, words in found)
 
 
 def _reason(way: RollbackPlan, table: str) -> str:
     words = [
-        f"{words} (--allow '{key}')"
+        f"{words} ({allow_flag(key)})"
         for key, words in way.refusals
         if key.partition(" ")[2] == table and not key.startswith("partial ")
     ]

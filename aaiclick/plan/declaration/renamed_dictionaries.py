@@ -9,6 +9,7 @@ set it off. So readers go from the one to the other without a gap, and the old o
 from __future__ import annotations
 
 from aaiclick.plan.dependents.dependents import places_named
+from aaiclick.printable import allow_flag
 from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.function_calls import lookups
 from aaiclick.sql.hex_text import hexed
@@ -40,8 +41,8 @@ def stays_beside(old: str, new: str, readers: tuple[str, ...]) -> str:
     verb = "names" if len(readers) == 1 else "name"
     return (
         f"the dictionary {old} is not renamed to {new}, because {', '.join(readers)} {verb} it: {new} is made beside "
-        f"it, which gives the same. {old} stays until nothing names it and it is dropped (--allow 'drop-dictionary "
-        f"{old}')"
+        f"it, which gives the same. {old} stays until nothing names it and it is dropped "
+        f"({allow_flag(f'drop-dictionary {old}')})"
     )
 
 

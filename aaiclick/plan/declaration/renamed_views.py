@@ -27,6 +27,7 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork, ReplaceWork
 from aaiclick.plan.proof.row_policies import rename_with_policies
 from aaiclick.plan.rehearsal.cache import RehearsalCache
+from aaiclick.printable import allow_flag
 from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.views import MaterializedView
@@ -61,7 +62,7 @@ def views_to_rename(schema: Schema, catalog: Catalog, path: UpgradePath, until: 
         if new in views and catalog.get(new) is None and isinstance(catalog.objects[old].form, TableForm):
             problem = (
                 f"is to be renamed to {new}, which is declared as a {views[new]}: no table becomes one. Take it out of "
-                f"the renames, and drop {old} where it is needed no longer (--allow 'drop-table {old}')"
+                f"the renames, and drop {old} where it is needed no longer ({allow_flag(f'drop-table {old}')})"
             )
             raise MigrationError(f"{schema.name}: table {old}", problem)
     tables = {table.name for table in schema.tables}
@@ -93,7 +94,7 @@ def written_twice(schema: Schema, catalog: Catalog, path: UpgradePath, moved: Ma
     return [
         f"the materialized view {old}, which is no longer declared, writes into "
         f"{written_table(catalog, old, moved)}, as {name} does: what is inserted may be "
-        f"in it twice until {old} is dropped (--allow 'drop-view {old}')"
+        f"in it twice until {old} is dropped ({allow_flag(f'drop-view {old}')})"
         for name, olds in _former(schema, catalog, path, moved, there).items()
         for old in olds
     ]

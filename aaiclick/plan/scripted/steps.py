@@ -119,7 +119,8 @@ def _declared_hazards(step: Step, composed: Composed) -> tuple[Hazard, ...]:
 
 
 def _blocked(step: Step, composed: Composed) -> str:
-    blocked = [step.blocked, composed.problem]
+    # Without the value of a column the server refuses whatever reads it: that says nothing more.
+    blocked = [composed.problem or step.blocked]
     # The author asked for an ALTER: anything else is refused rather than done without asking.
     if step.strategy in ("rebuild", "attach"):
         blocked += [

@@ -9,9 +9,9 @@ from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.catalog.normalize import normal
 from aaiclick.diff.conversion.convert import conversion, prepared
 from aaiclick.diff.reached import aliases_anew, read_through
-from aaiclick.sql.column_names import bind_names, names_in
+from aaiclick.sql.column_names import bound, names_in
 from aaiclick.sql.quoting import quote_name, quote_string
-from aaiclick.sql.tokens import TokenError
+from aaiclick.sql.tokens import TokenError, Tokens, unquote
 from aaiclick.versions.jumps.earlier_defaults import Added, is_another
 from aaiclick.versions.version_changes import StoredAlias, VersionChange
 
@@ -55,11 +55,11 @@ def what_it_reads(column: ColumnForm, cells: Mapping[str, Cell]) -> dict[str, st
 def bind(expression: str, cells: Mapping[str, Cell], change: VersionChange) -> str:
     """The expression with each column that an earlier version changed bound to what that made of it."""
     # A column that is still itself is not bound, so an expression over such columns stays as it was written.
-    bound = {name: cell for name, cell in cells.items() if cell.text != quote_name(name) or not cell.sure}
-    if not bound:
+    other = {name: cell for name, cell in cells.items() if cell.text != quote_name(name) or not cell.sure}
+    if not other:
         return expression
     try:
-        mentioned = [name for name in names_in(expression) if name in bound]
+        mentioned = [name for name in names_in(expression) if name in other]
     except TokenError as error:
         raise UnknownValueError(
             f"{change.label}: {expression} cannot be read ({error}), so which columns of earlier versions it reads "
@@ -75,13 +75,26 @@ def bind(expression: str, cells: Mapping[str, Cell], change: VersionChange) -> s
             )
     if not mentioned:
         return expression
-    dotted = next((name for name in mentioned if "." in name), None)
-    if dotted is not None:
+    hidden = next((name for name in mentioned if "." in name and _may_be_another(expression, name)), None)
+    if hidden is not None:
         raise UnknownValueError(
-            f"{change.label} reads the nested column {dotted}, which an earlier version makes. Bring the database to "
-            "the version before it first"
+            f"{change.label} reads {hidden}, which an earlier version makes or converts, and also "
+            f"{hidden.partition('.')[0]} alone: which of the two is meant nobody knows. Bring the database to the "
+            "version before it first"
         )
-    return bind_names(expression, mentioned, [cells[name].text for name in mentioned])
+    return bound(expression, {name: cells[name].text for name in mentioned})
+
+
+def _may_be_another(expression: str, name: str) -> bool:
+    """True where ``n.a`` may also be an element of something called ``n``, such as a parameter of a lambda."""
+    tokens, first = Tokens(expression), name.partition(".")[0]
+    return any(
+        token.kind in ("word", "name")
+        and unquote(token.text) == first
+        and not tokens.is_op(place + 1, ".")
+        and not tokens.is_op(place + 1, "(")
+        for place, token in enumerate(tokens.items)
+    )
 
 
 def in_released_form(
