@@ -346,3 +346,44 @@ def test_a_sign_that_only_this_server_knows_is_put_together_with_earlier_express
     last = table(Column("args", "Array(String)"), Column("n", "String"), Column("size", "UInt8"))
     ensure_schema(client, schema(3, last, migrations=migrations))
     assert rows(client, "t", "id, n, size") == [(i, f"{i}!", 1) for i in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("between", "last"),
+    [
+        (Column("w", "UInt8", ephemeral="4"), Column("w", "UInt8", ephemeral="4")),
+        (Column("w", "UInt8", ephemeral="4"), Column("w", "UInt8", default="9")),
+        (Column("w", "UInt8", alias="n + 2"), Column("w", "UInt8", alias="n + 2")),
+        (Column("w", "UInt8", alias="n + 2"), Column("w", "UInt8")),
+    ],
+    ids=["EPHEMERAL", "EPHEMERAL, and stored", "ALIAS", "ALIAS, and stored"],
+)
+def test_a_column_that_is_renamed_and_no_longer_stored_leaves_no_other_behind(
+    between: Column,
+    last: Column,
+    aaiclick_client: Client,
+    aaiclick_engine: EmbeddedEngine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Version by version no column has the old name; neither has one behind a jump."""
+    client, number = aaiclick_client, Column("n", "UInt8")
+    versions = [table(number, Column("y", "UInt8")), table(number, between), table(number, last, Column("k", "UInt8"))]
+    package = tmp_path / "renamed_away"
+    package.mkdir()
+    (package / "__init__.py").write_text("", encoding="utf-8")
+    (package / "0002_step.sql").write_text("-- strategy: derived\n-- rename: t.y -> w\n", encoding="utf-8")
+    locked = [LockedVersion(at, locked_forms(aaiclick_engine, [each])) for at, each in enumerate(versions, 1)]
+    (package / LOCK_FILE).write_text(dump_lock(Lock("s", tuple(locked))), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    ensure_schema(client, schema(1, versions[0]))
+    client.command("INSERT INTO t VALUES (1, 5, 100)")
+    declared = schema(3, versions[2], migrations="renamed_away")
+    keys = {each.allow for step in plan_schema(client, declared).required for each in step.hazards if each.allow}
+    assert keys
+    assert ensure_schema(client, declared, policy=Policy.lossless().allow(*keys)).in_sync
+    sys.modules.pop("renamed_away", None)
+    columns = client.query("SELECT name FROM system.columns WHERE database = currentDatabase() AND table = 't'")
+    assert {name for (name,) in columns.result_rows} == {"id", "n", "w", "k"}
+    if last.ephemeral is None:
+        assert rows(client, "t", "id, n, w, k") == [(1, 5, 9 if last.default else 7, 0)]
