@@ -156,7 +156,12 @@ def unwritten_remarks(
     tables = table_renames(told)
     back = {new: old for old, new in tables.items()}
     wrong = [
-        f"{table.name}: renamed_from {old}, which is renamed to {tables[old]} at the same time"
+        f"{table.name}: renamed_from {old}, "
+        + (
+            f"which is renamed to {tables[old]} at the same time"
+            if old in tables
+            else "which the migration does not say"
+        )
         for table in schema.tables
         if (old := table.renamed_from) is not None
         and old in released

@@ -116,6 +116,7 @@ def test_a_table_that_was_renamed_on_the_way_keeps_its_rows(
 def revised_without_remark(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three versions as earlier releases wrote them, which left the remark out of the migration."""
     monkeypatch.setattr("aaiclick.versions.release._remarked", lambda *_: dict[str, str]())
+    monkeypatch.setattr("aaiclick.api.revision.unwritten_remarks", lambda *_: ())
     for version in (1, 2, 3):
         revise(renamed(project, version, "events" if version == 2 else None), f"v{version}")
         project.forget()
