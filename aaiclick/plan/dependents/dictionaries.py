@@ -113,6 +113,12 @@ def clickhouse_source(clause: str) -> Mapping[str, str]:
     return pairs
 
 
+_WITH_ITS_OWN = (
+    "Declare it with the new names, and say its own rename in the migration as well as that of its table; or change or "
+    "drop it first"
+)
+
+
 def dictionary_steps(effect: Effect, database: str, moved: Collection[str] = ()) -> tuple[Step, ...]:
     """A blocked step for a dictionary, or a front table, that the change would break or give other values, and that
     nobody changes with its table. ``moved``: names of columns that a Buffer table would write into others."""
@@ -132,11 +138,11 @@ def dictionary_steps(effect: Effect, database: str, moved: Collection[str] = ())
     if gone and not lookup:
         # The server answers with the default of the type, and takes values in that go nowhere.
         why = f"its table will have no column {', '.join(gone)}, and the {dependent.noun} would read and write none"
-        said = f"{why}. Declare it with the new names, or change or drop it first"
+        said = f"{why}. {_WITH_ITS_OWN}"
         return (blocked_dependent(dependent, database, said),)
     if held := sorted({column.name for column in dependent.columns} & set(moved)):
         why = f"{', '.join(held)} of its table gets another name, and what it holds would go into the new column"
-        said = f"{why}. Declare it with the new names, or change or drop it first"
+        said = f"{why}. {_WITH_ITS_OWN}"
         return (blocked_dependent(dependent, database, said),)
     found = [(name, kept, fresh) for name, kept, fresh in effect.pinned if not (lookup and null_alone(kept, fresh))]
     if not found and dependent.noun == "Buffer table":
