@@ -24,8 +24,8 @@ def shown_lines(text: str) -> str:
 
 
 def allow_flag(key: str) -> str:
-    """``--allow`` with the key, as a shell takes it."""
-    return f"--allow {shlex.quote(key)}"
+    """``--allow`` with the key, as a shell takes it: in quotes, as all pages write it."""
+    return f"--allow {shlex.quote(key)}" if "'" in key else f"--allow '{key}'"
 
 
 def shown_sql(sql: str) -> str:
