@@ -33,8 +33,11 @@ class Planned:
 
 def seen_by_all(*looks: frozenset[tuple[str, str, str]] | None) -> frozenset[tuple[str, str, str]] | None:
     """What all of these looks have seen; None where there was none. What one of them does not know has come since."""
-    seen = [each for each in looks if each is not None]
-    return frozenset.intersection(*seen) if seen else None
+    found: frozenset[tuple[str, str, str]] | None = None
+    for each in looks:
+        if each is not None:
+            found = each if found is None else found & each
+    return found
 
 
 def live_source(table: Table, catalog: Catalog, path: UpgradePath | None = None) -> LiveObject | None:
