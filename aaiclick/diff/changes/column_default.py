@@ -57,6 +57,10 @@ class ChangeDefault(BaseChange):
     @property
     def commands(self) -> tuple[AlterCommand, ...]:
         name = quote_name(self.new.name)
+        if self.old.stored and self.new.kind == "EPHEMERAL":
+            # Parts in one file (compact ones) would still list it, and then the server ends no mutation that writes
+            # them anew, such as the next DROP COLUMN or UPDATE (code 16).
+            return ()
         if self.new.kind:
             return (AlterCommand(Phase.MODIFY, modify_column(name, f"{self.new.type}{default_clause(self.new)}")),)
         if self.old.kind == "EPHEMERAL":  # REMOVE EPHEMERAL does not parse: by way of a DEFAULT
