@@ -33,6 +33,10 @@ def not_stored(table: str, old: ColumnForm, new: ColumnForm) -> Hazard | None:
     return None
 
 
+def _is_part_of_nested(column: ColumnForm) -> bool:
+    return "." in column.name and column.type.startswith("Array(")
+
+
 @dataclass(frozen=True, slots=True)
 class ChangeDefault(BaseChange):
     """Another kind of default, or another expression.
@@ -60,6 +64,9 @@ class ChangeDefault(BaseChange):
         if self.old.stored and self.new.kind == "EPHEMERAL":
             # Parts in one file (compact ones) would still list it, and then the server ends no mutation that writes
             # them anew, such as the next DROP COLUMN or UPDATE (code 16).
+            return ()
+        if self.old.stored and self.new.kind == "ALIAS" and _is_part_of_nested(self.old):
+            # Its parts still hold the sizes of its arrays, and give them to each array of that Nested which they lack.
             return ()
         if self.new.kind:
             return (AlterCommand(Phase.MODIFY, modify_column(name, f"{self.new.type}{default_clause(self.new)}")),)

@@ -1,5 +1,6 @@
-"""A stored column that becomes EPHEMERAL: parts in one file would still list it behind an ALTER, and no mutation that
-writes them anew would end."""
+"""Stored columns that are stored no longer, where an ALTER would leave them in old parts with an effect: one that becomes
+EPHEMERAL (the server ends no mutation that writes a part in one file anew), and an array of a Nested that becomes an
+ALIAS (its sizes are those of each array of that Nested which a part lacks)."""
 
 from __future__ import annotations
 
@@ -31,3 +32,15 @@ def test_another_column_goes_at_the_same_time_and_mutations_end(aaiclick_client:
     aaiclick_client.command("ALTER TABLE t UPDATE n = 9 WHERE id = 1 SETTINGS mutations_sync = 2")
     assert list(aaiclick_client.query("SELECT * FROM t").result_rows) == [(1, 9)]
     assert ensure_schema(aaiclick_client, schema(2, parts)).in_sync
+
+
+def test_the_sizes_of_an_array_that_is_an_alias_now_are_no_sizes_of_a_new_one(aaiclick_client: Client) -> None:
+    def nested(*columns: Column) -> Schema:
+        table = Table("t", [Column("id", "UInt64"), *columns], engine=MergeTree(order_by=["id"]))
+        return Schema("shop", version=None, objects=[table])
+
+    ensure_schema(aaiclick_client, nested(Column("m.b", "Array(UInt8)")))
+    aaiclick_client.command("INSERT INTO t VALUES (1, [7, 8])")
+    new = nested(Column("m.d", "Array(UInt8)"), Column("m.b", "Array(UInt8)", alias="`m.d`"))
+    ensure_schema(aaiclick_client, new, policy=Policy.lossless().allow("change-default t.m.b"))
+    assert list(aaiclick_client.query("SELECT `m.d`, `m.b` FROM t").result_rows) == [([], [])]
