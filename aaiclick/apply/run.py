@@ -163,10 +163,11 @@ def told_of_readers(options: ApplyOptions, table: str, sql: str) -> Routine[tupl
 
 def told_of_same_rows(options: ApplyOptions, statements: Sequence[str]) -> Routine[tuple[str, ...]]:
     """Notes on views that somebody made meanwhile, and that write the same rows as one that these have just made."""
+    if options.same_rows is None:
+        return ()
     said: tuple[str, ...] = ()
-    heads = (head_of(sql) for sql in statements if options.same_rows is not None and " VIEW " in sql)
-    for head in heads:
-        if head and (head.verb, head.kind) == ("CREATE", "MATERIALIZED VIEW") and options.same_rows is not None:
+    for head in (head_of(sql) for sql in statements if " VIEW " in sql):
+        if head and (head.verb, head.kind) == ("CREATE", "MATERIALIZED VIEW"):
             said += yield from options.same_rows(head.names[0][-1])
     for note in said:
         yield Emit(Note(note, "warning"))

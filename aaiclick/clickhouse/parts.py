@@ -106,6 +106,11 @@ def rows_in_reach(source: str, condition: str, query_size: int) -> Routine[int]:
     return number(rows[0][0])
 
 
+SET_ASIDE = "database = unhex({db:String}) AND table = unhex({name:String}) AND reason IN ('', 'attaching')"
+"""Selects the parts of a table that somebody detached, also while one of them is being attached: it is still in the
+directory with the others. What the server detached itself has another reason."""
+
+
 def detached_parts(database: str, name: str) -> Routine[tuple[int, str]]:
     """How many parts of a table somebody has detached, and the name of one. They are in its directory, and are dropped
     with it; those that the server detached itself have a reason, and do not count."""
@@ -121,12 +126,11 @@ def detached_parts(database: str, name: str) -> Routine[tuple[int, str]]:
 
 def names_of_detached(table: Physical) -> Routine[tuple[str, ...]]:
     """The parts of this storage that somebody detached, by their names (without a UUID: of the table that has the
-    name); nothing where the name holds another table, or where this user may not ask. One that is being attached is
-    still in the directory with the others."""
+    name); nothing where the name holds another table, or where this user may not ask."""
     rows = yield from rows_or_refusal(
         Query(
-            "SELECT name FROM system.detached_parts WHERE database = unhex({db:String}) AND table = "
-            "unhex({name:String}) AND reason IN ('', 'attaching') AND position(path, {uuid:String}) > 0 ORDER BY name",
+            "SELECT name FROM system.detached_parts WHERE "
+            f"{SET_ASIDE} AND position(path, {{uuid:String}}) > 0 ORDER BY name",
             {"db": hexed(table.database), "name": hexed(table.name), "uuid": table.uuid},
         )
     )

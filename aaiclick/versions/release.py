@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import SERVER_KINDS, CollectionForm, DatabaseForm, TableForm
@@ -130,12 +130,7 @@ def _remarked(
         if old not in tables and table.name not in tables.values():
             tables[old] = table.name
             found[rename_said(old)] = new_name_text(rename_said(old), table.name)
-    back = {new: old for old, new in tables.items()}
-    for table in schema.tables:
-        name = back.get(table.name, table.name)
-        before, after = released.get(name), declared.get(table.name)
-        if not (isinstance(before, TableForm) and isinstance(after, TableForm)):
-            continue
+    for table, name, before, after in _kept_tables(released, declared, schema, tables):
         said = column_renames(given, name, table.name)
         for column in table.columns:
             former = column.renamed_from
@@ -147,6 +142,19 @@ def _remarked(
     return found
 
 
+def _kept_tables(
+    released: Mapping[str, LockedForm], declared: Mapping[str, LockedForm], schema: Schema, tables: Mapping[str, str]
+) -> Iterator[tuple[Table, str, TableForm, TableForm]]:
+    """The declared tables that the last version has, each with its name there, and as that one and this one have it.
+    ``tables``: new names by their former ones."""
+    back = {new: old for old, new in tables.items()}
+    for table in schema.tables:
+        name = back.get(table.name, table.name)
+        before, after = released.get(name), declared.get(table.name)
+        if isinstance(before, TableForm) and isinstance(after, TableForm):
+            yield table, name, before, after
+
+
 def unwritten_remarks(
     released: Mapping[str, LockedForm], declared: Mapping[str, LockedForm], schema: Schema, told: Mapping[str, str]
 ) -> tuple[str, ...]:
@@ -154,7 +162,6 @@ def unwritten_remarks(
     a start that goes over this version would not rename it, and the values would stay behind. ``told``: the renames of
     the migration."""
     tables = table_renames(told)
-    back = {new: old for old, new in tables.items()}
     wrong = [
         f"{table.name}: renamed_from {old}, "
         + (
@@ -168,11 +175,7 @@ def unwritten_remarks(
         and table.name not in released
         and tables.get(old) != table.name
     ]
-    for table in schema.tables:
-        name = back.get(table.name, table.name)
-        before, after = released.get(name), declared.get(table.name)
-        if not (isinstance(before, TableForm) and isinstance(after, TableForm)):
-            continue
+    for table, name, before, _ in _kept_tables(released, declared, schema, tables):
         said = column_renames(told, name, table.name)
         for column in table.columns:
             former = column.renamed_from

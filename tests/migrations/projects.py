@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 from aaiclick import Column, MergeTree, Schema, Table
 from aaiclick.testing.engine import fresh_name
 
@@ -28,3 +30,13 @@ class Project:
         """What Python remembers of the package: files are written while the tests run."""
         for name in [name for name in sys.modules if name.startswith(self.name)]:
             del sys.modules[name]
+
+
+def empty_package(root: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a package without a module, which can be imported by its name."""
+    package = root / name
+    package.mkdir()
+    (package / "__init__.py").write_text("", encoding="utf-8")
+    monkeypatch.syspath_prepend(root)
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    return package

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from aaiclick.errors import BlockedError, SchemaVersionError
 from aaiclick.testing.engine import EmbeddedEngine
 from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedVersion, dump_lock
 from tests.migrations.building import locked_forms, rows, schema, table
+from tests.migrations.projects import empty_package
 
 BYTE, SHORT, TEXT = Column("l.m", "UInt8"), Column("l.m", "UInt16"), Column("l.m", "String")
 LEAF, WIDE, TEXTS = (Column("n.a", f"Array({kind})") for kind in ("UInt8", "UInt32", "String"))
@@ -53,12 +53,7 @@ WAYS: dict[str, tuple[list[tuple[Column, ...]], dict[int, str], str, str]] = {
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    package = tmp_path / "dotted_jumps"
-    package.mkdir()
-    (package / "__init__.py").write_text("", encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "dotted_jumps", raising=False)
-    return package
+    return empty_package(tmp_path, "dotted_jumps", monkeypatch)
 
 
 def to(client: Client, folder: Path, locked: list[LockedVersion], tables: list[Table], version: int) -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 from clickhouse_connect.driver.client import Client
 
 from aaiclick import (
@@ -56,14 +53,6 @@ def views(names: list[str], query: str = "SELECT id, toUInt16(y) AS y FROM `{}`"
         made.append(Table(f"{name}_t", [ID, Column("y", "UInt16")], engine=PLAIN))
         made.append(MaterializedView(f"{name}_v", to=f"{name}_t", query=query.format(name), backfill=True))
     return made
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
-    monkeypatch.syspath_prepend(str(tmp_path))
-    made = Project(tmp_path)
-    yield made
-    made.forget()
 
 
 def released(project: Project, versions: list[list[SchemaObject]]) -> list[Schema]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from aaiclick.testing.engine import EmbeddedEngine
 from aaiclick.versions.jumps.meanings import another_meaning
 from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedVersion, dump_lock
 from tests.migrations.building import locked_forms, rows, schema, table
+from tests.migrations.projects import empty_package
 from tests.reliability.driving import DEAD, LATER, Driver, KilledError, ensuring
 
 if TYPE_CHECKING:
@@ -134,12 +134,7 @@ class Chain:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    package = tmp_path / "meaning_migrations"
-    package.mkdir()
-    (package / "__init__.py").write_text("", encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "meaning_migrations", raising=False)
-    return package
+    return empty_package(tmp_path, "meaning_migrations", monkeypatch)
 
 
 def test_a_jump_means_what_the_chain_does(

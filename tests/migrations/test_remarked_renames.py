@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import pytest
 from clickhouse_connect.driver.client import Client
@@ -19,14 +18,6 @@ from tests.migrations.projects import Project
 ID, A, A2, C = Column("id", "UInt64"), Column("a", "UInt8"), Column("a2", "UInt8"), Column("c", "UInt8")
 FROM_A = Column("a2", "UInt8", renamed_from="a")
 NOTHING: Mapping[int, list[str]] = {}
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
-    monkeypatch.syspath_prepend(str(tmp_path))
-    made = Project(tmp_path)
-    yield made
-    made.forget()
 
 
 def table(name: str, *columns: Column, former: str | None = None) -> Table:

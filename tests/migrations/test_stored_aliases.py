@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from aaiclick.clients.opening import open_url
 from aaiclick.testing.engine import EmbeddedEngine
 from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedVersion, dump_lock
 from tests.migrations.building import locked_forms, rows, schema, table
+from tests.migrations.projects import empty_package
 from tests.reliability.driving import DEAD, LATER, Driver, KilledError, ensuring
 
 if TYPE_CHECKING:
@@ -197,11 +197,7 @@ def test_a_jump_stores_what_the_versions_would(
     way: str,
 ) -> None:
     steps, expected = WAYS[way]
-    package = tmp_path / "stored_migrations"
-    package.mkdir()
-    (package / "__init__.py").write_text("", encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "stored_migrations", raising=False)
+    package = empty_package(tmp_path, "stored_migrations", monkeypatch)
     tables = [table(*columns) for columns in steps]
     locked = [LockedVersion(number, locked_forms(aaiclick_engine, [each])) for number, each in enumerate(tables, 1)]
     client = aaiclick_client
@@ -237,10 +233,7 @@ def test_a_jump_without_a_migration_copies_once_wherever_it_is_killed(
 ) -> None:
     """Behind the exchange, and before the version is recorded, rows have values of their own again."""
     steps, _ = WAYS["stored, an ALIAS, and stored again"]
-    package = tmp_path / "killed_migrations"
-    package.mkdir()
-    (package / "__init__.py").write_text("", encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
+    package = empty_package(tmp_path, "killed_migrations", monkeypatch)
     tables = [table(*columns) for columns in steps]
     locked = [LockedVersion(number, locked_forms(aaiclick_engine, [each])) for number, each in enumerate(tables, 1)]
     (package / LOCK_FILE).write_text(dump_lock(Lock("s", tuple(locked))), encoding="utf-8")

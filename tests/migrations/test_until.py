@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from clickhouse_connect.driver.client import Client
@@ -29,14 +27,6 @@ from tests.migrations.projects import Project
 
 DAYS = Variable("ttl_days", default=60)
 MORE = (Column("at", "DateTime"), Column("kind", "String"), Column("n", "UInt32"))
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
-    monkeypatch.syspath_prepend(str(tmp_path))
-    made = Project(tmp_path)
-    yield made
-    made.forget()
 
 
 def schema(project: Project, version: int) -> Schema:

@@ -207,30 +207,29 @@ def _swept(scene: _Scene, database: str, engine: EmbeddedEngine, apart: int, fir
     assert written
 
 
-@pytest.mark.parametrize("name", QUICK)
-def test_a_jump_says_once_what_its_versions_say(
+@pytest.fixture
+def scene(
     name: str,
     aaiclick_client: Client,
     aaiclick_engine: EmbeddedEngine,
-    aaiclick_database: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:
+) -> _Scene:
+    """The jump of that name, which the test is given."""
     monkeypatch.syspath_prepend(tmp_path)
-    scene = _Scene(name, aaiclick_client, aaiclick_engine, tmp_path)
+    return _Scene(name, aaiclick_client, aaiclick_engine, tmp_path)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_jump_says_once_what_its_versions_say(
+    scene: _Scene, aaiclick_database: str, aaiclick_engine: EmbeddedEngine
+) -> None:
     _swept(scene, aaiclick_database, aaiclick_engine, 25, 37)
 
 
 @pytest.mark.proof
 @pytest.mark.parametrize("name", JUMPS)
 def test_a_jump_says_once_what_its_versions_say_wherever_it_is_killed(
-    name: str,
-    aaiclick_client: Client,
-    aaiclick_engine: EmbeddedEngine,
-    aaiclick_database: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    scene: _Scene, aaiclick_database: str, aaiclick_engine: EmbeddedEngine
 ) -> None:
-    monkeypatch.syspath_prepend(tmp_path)
-    scene = _Scene(name, aaiclick_client, aaiclick_engine, tmp_path)
     _swept(scene, aaiclick_database, aaiclick_engine, APART)

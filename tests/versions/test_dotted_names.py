@@ -20,6 +20,7 @@ from aaiclick.specs.renames import (
     table_and_column,
     table_renames,
 )
+from tests.migrations.projects import empty_package
 
 KEY = Column("id", "UInt64")
 
@@ -34,11 +35,7 @@ def table(name: str, *columns: Column, renamed_from: str | None = None) -> Table
 
 @pytest.fixture(autouse=True)
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "dotted_migrations"
-    folder.mkdir()
-    (folder / "__init__.py").write_text("", encoding="utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "dotted_migrations", raising=False)
+    empty_package(tmp_path, "dotted_migrations", monkeypatch)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,6 @@ from aaiclick.apply.rebuild.preconditions import (
     agreed_detached,
     require_altered_by_us,
     require_as_planned,
-    require_definition,
     require_rebuildable,
     require_resting_streams,
     require_unaltered,
@@ -36,7 +35,6 @@ from aaiclick.clickhouse.mutations import mutations, require_settled
 from aaiclick.clickhouse.names import staging_table
 from aaiclick.clickhouse.parts import Part, parts
 from aaiclick.clickhouse.statements import ddl, drop_table, system_merges
-from aaiclick.clickhouse.storages import require_in_place, storage
 from aaiclick.clickhouse.tables import Physical, require_table
 from aaiclick.clickhouse.write_fence import lift_fence
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError, VerificationError
@@ -88,11 +86,7 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
         # After the mark says 'swap': whether it happened is then told by the storages under the two names.
         yield from exchange(database, mark)
     except Exception as error:
-        yield from undo_quietly(database, mark, error)
-        yield from require_in_place(source, error)
-        if isinstance(error, StatementError):
-            # The server takes parts over from a table of the same structure only.
-            require_definition(mark, (yield from storage(database, source.uuid)))
+        yield from undo_quietly(mark, source, error)
         raise
     end = yield from finish(database, mark, attach_filler(work, site), options)
     return Done(rows + end.rows, end.kept, end.notes)

@@ -96,19 +96,14 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
         staged = yield from take_over_chunks(job, earlier)
         mark, rows = yield from copy_until_complete(job, mark, fenced, staged=staged)
         # Behind the fence, where there is one: what comes from here on is told of behind the exchange.
-        yield from require_readers(work, source, options)
+        looked = yield from require_readers(work, source, options)
         # The mark says 'swap' by now, then the journal gets both UUIDs, then they change places: after a kill anywhere
         # in between, the storage that has the name tells whether the exchange happened.
         if options.entries is not None:
             yield from enter_exchange(options.entries, work.table, mark.source, mark.shadow)
         yield from exchange(database, mark)
     except Exception as error:
-        yield from undo_quietly(database, mark, error)
-        # Where somebody took the table away, that is what there is to tell, and not what failed because of it.
-        yield from require_in_place(source, error)
-        if isinstance(error, StatementError):
-            # A column may have gone, or got another name, while rows were read.
-            require_definition(mark, (yield from storage(database, source.uuid)))
+        yield from undo_quietly(mark, source, error)
         raise
     if options.entries is not None:
         # Before late rows are moved: from now on it is known which storage holds the converted rows.
@@ -118,21 +113,21 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
     except SourceChanged as error:
         # The new table is live: there is nothing to begin again, the next run goes on from the mark.
         raise ApplyError(f"{error}, after the exchange. Run again: it goes on") from error
-    return Done(rows + end.rows, end.kept, (*notes, *end.notes, *(yield from late_readers(work, source, options))))
+    return Done(rows + end.rows, end.kept, (*notes, *end.notes, *(yield from late_readers(work, options, looked))))
 
 
-def require_readers(work: RebuildWork, source: Physical, options: ApplyOptions) -> Routine[None]:
-    """Raise ApplyError where something reads or feeds the table that the plan does not know, and the exchange takes
-    columns away from it."""
-    if options.new_readers is not None and takes_columns_away(work, source):
+def require_readers(work: RebuildWork, source: Physical, options: ApplyOptions) -> Routine[bool]:
+    """Whether it was looked for what reads or feeds the table: where the exchange takes columns away from it. Raises
+    ApplyError where the plan does not know something of that."""
+    looked = options.new_readers is not None and takes_columns_away(work, source)
+    if looked:
         yield from require_known_readers(options, work.table, EXCHANGE)
+    return looked
 
 
-def late_readers(work: RebuildWork, source: Physical, options: ApplyOptions) -> Routine[tuple[str, ...]]:
-    """A sentence for each that came between that look and the exchange."""
-    if options.new_readers is None or not takes_columns_away(work, source):
-        return ()
-    return (yield from told_of_readers(options, work.table, EXCHANGE))
+def late_readers(work: RebuildWork, options: ApplyOptions, looked: bool) -> Routine[tuple[str, ...]]:
+    """A sentence for each that came between that look, where there was one, and the exchange."""
+    return (yield from told_of_readers(options, work.table, EXCHANGE)) if looked else ()
 
 
 def _bytes_to_copy(source: Physical, earlier: Sequence[Mark]) -> Routine[int]:
@@ -200,10 +195,11 @@ def late_filler(job: Job) -> Filler:
     return filler
 
 
-def undo_quietly(database: str, mark: Mark, error: Exception) -> Routine[None]:
-    """Undo after a failure; where even that fails the first error is what counts, and the next run undoes."""
+def undo_quietly(mark: Mark, source: Physical, error: Exception) -> Routine[None]:
+    """Undo after a failure; where even that fails the first error is what counts, and the next run undoes. Raises
+    ApplyError where somebody took the table away or altered it: that is what there is to tell then."""
     try:
-        yield from undo_rebuild(database, mark)
+        yield from undo_rebuild(source.database, mark)
     except Exception as second:
         yield Emit(
             Note(
@@ -211,3 +207,8 @@ def undo_quietly(database: str, mark: Mark, error: Exception) -> Routine[None]:
                 "warning",
             )
         )
+    yield from require_in_place(source, error)
+    if isinstance(error, StatementError):
+        # A column may have gone, or got another name, while rows were read; and the server takes parts over from a
+        # table of the same structure only.
+        require_definition(mark, (yield from storage(source.database, source.uuid)))

@@ -128,8 +128,7 @@ def replace_on_replicas(
         mark = yield from make_shadow_everywhere(replicas, mark)
         mark, rows = yield from fill(mark)
         # Writers are refused on all hosts: what comes from here on is told of behind the exchange.
-        if isinstance(work, RebuildWork):
-            yield from require_readers(work, replicas.source, options)
+        looked = isinstance(work, RebuildWork) and (yield from require_readers(work, replicas.source, options))
         if options.entries is not None:
             yield from enter_exchange(options.entries, work.table, replicas.source.uuid, mark.shadow)
     except Exception as error:
@@ -152,7 +151,7 @@ def replace_on_replicas(
     for note in said:
         yield Emit(Note(note, "warning"))
     if isinstance(work, RebuildWork):
-        said = (*said, *(yield from late_readers(work, replicas.source, options)))
+        said = (*said, *(yield from late_readers(work, options, looked)))
     return Done(rows, end.kept, (*end.notes, *said))
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from aaiclick.apply.rebuild.catch_up import copy_parts, copy_until_complete
 from aaiclick.apply.rebuild.exchange import exchange
 from aaiclick.apply.rebuild.finish import finish
-from aaiclick.apply.rebuild.preconditions import agreed_detached, require_definition, require_unaltered
+from aaiclick.apply.rebuild.preconditions import agreed_detached, require_unaltered
 from aaiclick.apply.rebuild.rebuild import (
     late_filler,
     late_readers,
@@ -35,10 +35,9 @@ from aaiclick.clickhouse.inserts import flush_fronts
 from aaiclick.clickhouse.merges import stop_merges
 from aaiclick.clickhouse.parts import Part, names_of_detached, parts, unapplied
 from aaiclick.clickhouse.statements import ddl, drop_table, system_merges
-from aaiclick.clickhouse.storages import require_in_place, storage
 from aaiclick.clickhouse.tables import Physical, physical, require_table
 from aaiclick.clickhouse.write_fence import lift_fence
-from aaiclick.errors import ApplyError, StatementError, VerificationError
+from aaiclick.errors import ApplyError, VerificationError
 from aaiclick.events import Note
 from aaiclick.printable import count_text, rows_text
 from aaiclick.routine import Emit, Routine
@@ -78,14 +77,10 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
         rows = yield from _bring_back(found.name, found.kept, mark.shadow_name, site)
         between = yield from _between(found, mark.shadow_name, site)
         mark, since = yield from copy_until_complete(job, mark, fenced, already=rows + between)
-        yield from require_readers(work, source, options)
+        looked = yield from require_readers(work, source, options)
         yield from exchange(database, mark)
     except Exception as error:
-        yield from undo_quietly(database, mark, error)
-        yield from require_in_place(source, error)
-        if isinstance(error, StatementError):
-            # A column may have gone, or got another name, while rows were read.
-            require_definition(mark, (yield from storage(database, source.uuid)))
+        yield from undo_quietly(mark, source, error)
         raise
     end = yield from finish(database, mark, late_filler(job), options)
     # The oldest first: after a kill in between, the others are still found from the table that was replaced now.
@@ -94,7 +89,7 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
             notes = (*notes, said)
         else:
             yield from drop_table(database, name)
-    late = yield from late_readers(work, source, options)
+    late = yield from late_readers(work, options, looked)
     return Done(rows + between + since + end.rows, end.kept, (*notes, *end.notes, *late))
 
 

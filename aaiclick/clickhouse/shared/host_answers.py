@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from aaiclick.clickhouse.parts import SET_ASIDE
 from aaiclick.clickhouse.shared.ask_all import servers
 from aaiclick.clickhouse.topology import LOOK, PROOF, Topology
 from aaiclick.errors import StatementError
@@ -84,8 +85,8 @@ def names_on_hosts(topology: Topology, database: str, name: str) -> Routine[tupl
     """The same by their names, each with its host in front; of the hosts that answer."""
     looked = yield from ask_hosts(
         topology,
-        f"SELECT toInt64(_shard_num), name FROM {topology.everywhere('system.detached_parts')} WHERE database = "
-        "unhex({db:String}) AND table = unhex({name:String}) AND reason IN ('', 'attaching') ORDER BY ALL",
+        f"SELECT toInt64(_shard_num), name FROM {topology.everywhere('system.detached_parts')} WHERE {SET_ASIDE} ORDER "
+        "BY ALL",
         {"db": hexed(database), "name": hexed(name)},
     )
     return tuple(f"{topology.at(number(place)).label} {text(part)}" for place, part in looked.rows)

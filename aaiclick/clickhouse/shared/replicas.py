@@ -184,10 +184,22 @@ def merges_cancelled(reach: Reach, database: str, name: str) -> Routine[frozense
     """The hosts on which merges that are assigned wait because somebody has stopped merges there (SYSTEM STOP
     MERGES)."""
     # There is no list of what is stopped: the queue says why an entry was put off.
+    cancelled = "type IN ('MERGE_PARTS', 'MUTATE_PART') AND position(postpone_reason, 'are cancelled now') > 0"
+    return (yield from _with_entries(reach, database, name, cancelled))
+
+
+def pending_alters(reach: Reach, database: str, name: str) -> Routine[frozenset[int]]:
+    """The hosts that have read an ALTER of a table from its log, and not carried it out. Raises ApplyError where a host
+    does not answer."""
+    return (yield from _with_entries(reach, database, name, "type = 'ALTER_METADATA'"))
+
+
+def _with_entries(reach: Reach, database: str, name: str, condition: str) -> Routine[frozenset[int]]:
+    """The hosts that have such entries in their queue for a table."""
     rows = yield from ask_all(
         reach,
         f"SELECT DISTINCT toInt64(_shard_num) FROM {reach.topology.everywhere('system.replication_queue')} WHERE "
-        f"{_TABLE} AND type IN ('MERGE_PARTS', 'MUTATE_PART') AND position(postpone_reason, 'are cancelled now') > 0",
+        f"{_TABLE} AND {condition}",
         {"db": hexed(database), "name": hexed(name)},
         name,
     )
@@ -238,19 +250,6 @@ def replica_states(topology: Topology, database: str, name: str) -> Routine[Mapp
         )
         for place, path, closed, queued, unread, total, active, oldest in rows
     }
-
-
-def pending_alters(reach: Reach, database: str, name: str) -> Routine[frozenset[int]]:
-    """The hosts that have read an ALTER of a table from its log, and not carried it out. Raises ApplyError where a host
-    does not answer."""
-    rows = yield from ask_all(
-        reach,
-        f"SELECT DISTINCT toInt64(_shard_num) FROM {reach.topology.everywhere('system.replication_queue')} WHERE "
-        f"{_TABLE} AND type = 'ALTER_METADATA'",
-        {"db": hexed(database), "name": hexed(name)},
-        name,
-    )
-    return frozenset(number(row[0]) for row in rows)
 
 
 def broken_databases(topology: Topology, database: str) -> Routine[tuple[tuple[int, str], ...]]:

@@ -20,7 +20,7 @@ from aaiclick.clickhouse.topology import Topology
 from aaiclick.diff.hazards import Hazard
 from aaiclick.diff.merging import order_matters
 from aaiclick.plan.backfill.triggers import can_be_fenced
-from aaiclick.plan.backfill.view_steps import backfill_hazards, backfill_lines
+from aaiclick.plan.backfill.view_steps import backfill_hazards, fill_step
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork, CreateWork, Fill
 from aaiclick.plan.proof.nondeterministic import called, nondeterministic_functions
@@ -155,7 +155,7 @@ def create_filled_view(
         parsed = split_query(wanted.query)
         if isinstance(parsed, str):
             return create
-        return _without_backfill(create, _own_source(parsed, catalog), item)
+        return _without_backfill(create, own_source(parsed, catalog), item)
     known = Fillable(forms, targets, catalog, scratch, declared, topology, filled)
     fill = yield from fill_of(wanted, known)
     if fill is None:
@@ -191,7 +191,7 @@ def fill_of(wanted: ViewForm, known: Fillable) -> Routine[Fill | str | None]:
         return parsed
     catalog, source = known.catalog, parsed.source[-1]
     ours = _is_ours(parsed, catalog)
-    live = _own_source(parsed, catalog)
+    live = own_source(parsed, catalog)
     if live is None and ours and source in known.declared and source not in known.filled:
         return f"{source} gets its name in the same run: fill it in the next" if source in known.forms else None
     raw = known.forms.get(source) if ours else None
@@ -210,14 +210,14 @@ def _is_ours(parsed: ViewQuery, catalog: Catalog) -> bool:
     return parsed.source in (parsed.source[-1:], (catalog.database, parsed.source[-1]))
 
 
-def _own_source(parsed: ViewQuery, catalog: Catalog) -> LiveObject | None:
+def own_source(parsed: ViewQuery, catalog: Catalog) -> LiveObject | None:
     """The table of this database that the query reads; None for none."""
     return catalog.get(parsed.source[-1]) if _is_ours(parsed, catalog) else None
 
 
 def _filled(item: MaterializedView, create: Step, fill: Fill, catalog: Catalog) -> Routine[Step]:
     """The step that makes the view and fills it."""
-    source, live = fill.source, catalog.get(fill.source)
+    source = fill.source
     work = BackfillWork(item.name, (create_materialized_view_sql(item, catalog.database),), (source,), fill)
     blocked = ""
     there = catalog.get(fill.target) if fill.target else None
@@ -229,18 +229,7 @@ def _filled(item: MaterializedView, create: Step, fill: Fill, catalog: Catalog) 
         )
     hazards = yield from backfill_hazards(work)
     words = f"{item.noun} is missing, and is filled from {source}"
-    return Step(
-        create.id,
-        item.name,
-        words,
-        "backfill",
-        backfill_lines(work),
-        work,
-        hazards,
-        live.rows if live is not None else 0,
-        live.bytes if live is not None else 0,
-        blocked=blocked,
-    )
+    return fill_step(create.id, words, work, hazards, catalog.get(source), blocked)
 
 
 def _without_backfill(create: Step, live: LiveObject | None, item: MaterializedView) -> Step:

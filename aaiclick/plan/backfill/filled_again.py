@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from aaiclick.catalog.forms import Catalog, Form, LiveObject, ViewForm
 from aaiclick.catalog.normalize import normal_form
 from aaiclick.diff.hazards import Hazard
-from aaiclick.plan.backfill.fill import Fillable, fill_of, split_query
+from aaiclick.plan.backfill.fill import Fillable, fill_of, own_source, split_query
 from aaiclick.plan.backfill.triggers import fenced_sources
-from aaiclick.plan.backfill.view_steps import backfill_hazards, backfill_lines
+from aaiclick.plan.backfill.view_steps import backfill_hazards, fill_step
 from aaiclick.plan.dependents.undeclared_of_views import create_again
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import BackfillWork, Fill, ReplaceWork
@@ -80,7 +80,7 @@ def filled_again(
         return step
     assert isinstance(wanted, ViewForm)
     parsed = split_query(wanted.query)
-    source = known.catalog.get(parsed.source[-1]) if not isinstance(parsed, str) else None
+    source = own_source(parsed, known.catalog) if not isinstance(parsed, str) else None
     # On a cluster other hosts may have rows where this one has none.
     if source is not None and not source.rows and not known.topology.reached:
         return step
@@ -143,19 +143,9 @@ def _filled(change: _Change, fill: Fill, sources: tuple[str, ...], live: LiveObj
         )
         kept = (Hazard("loses-rows", gone, f"replace-view {item.name}"),)
     hazards = (*(each for each in kept if each.kind != "holds-up-writers"), *(yield from backfill_hazards(work)))
-    source = catalog.get(fill.source)
     words = f"{step.change}, and is filled from {fill.source}" if step is not None else f"is filled from {fill.source}"
-    return Step(
-        step.id if step is not None else f"{item.name}:fill",
-        item.name,
-        words,
-        "backfill",
-        backfill_lines(work),
-        work,
-        hazards,
-        source.rows if source is not None else 0,
-        source.bytes if source is not None else 0,
-    )
+    key = step.id if step is not None else f"{item.name}:fill"
+    return fill_step(key, words, work, hazards, catalog.get(fill.source))
 
 
 def with_their_fills(

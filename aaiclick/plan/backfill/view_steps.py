@@ -91,6 +91,14 @@ def replace_step(item: MaterializedView, words: list[str], work: BackfillWork) -
     return Step(f"{item.name}:replace", item.name, "; ".join(words), "replace", backfill_lines(work), work, hazards)
 
 
+def fill_step(
+    key: str, words: str, work: BackfillWork, hazards: tuple[Hazard, ...], source: LiveObject | None, blocked: str = ""
+) -> Step:
+    """The step that fills a view. ``source``: what it is filled from; None where this plan makes that."""
+    rows, size = (source.rows, source.bytes) if source is not None else (0, 0)
+    return Step(key, work.view, words, "backfill", backfill_lines(work), work, hazards, rows, size, blocked=blocked)
+
+
 def create_aggregate(
     item: AggregateView, forms: Mapping[str, Form], catalog: Catalog, topology: Topology
 ) -> Routine[Step]:
@@ -101,7 +109,6 @@ def create_aggregate(
     if raw is None:
         return create_step(item.name, item.noun, create)
     assert isinstance(raw, TableForm)
-    rows, size = (live.rows, live.bytes) if live is not None else (0, 0)
     # Rows that come in while the fill reads would be counted by the view and by the fill, or by neither.
     if not can_be_fenced(raw.engine, topology):
         lost = (
@@ -128,18 +135,7 @@ def create_aggregate(
             f"rows of {item.raw} are in them"
         )
     hazards = yield from backfill_hazards(work)
-    return Step(
-        key,
-        item.name,
-        f"{words}, and is filled from {item.raw}",
-        "backfill",
-        backfill_lines(work),
-        work,
-        hazards,
-        rows,
-        size,
-        blocked=blocked,
-    )
+    return fill_step(key, f"{words}, and is filled from {item.raw}", work, hazards, live, blocked)
 
 
 def change_aggregate(
@@ -160,7 +156,6 @@ def change_aggregate(
     same = live.to == wanted.to and not differing and behind == after[1] and set(item.keys) <= set(columns)
     if (same and not added) or not isinstance(raw, TableForm):
         return None
-    rows, size = (source.rows, source.bytes) if source is not None else (0, 0)
     kept = [name for name in item.measures if name in columns]
     # In these a row without a value would count (0 for min), so they are filled once more beside the new ones.
     again = [name for name in kept if name not in item.neutral]
@@ -179,7 +174,7 @@ def change_aggregate(
     hazards = (*(yield from backfill_hazards(work)), *further)
     if not can_be_fenced(raw.engine, topology):
         return None
-    return Step(f"{item.name}:replace", item.name, words, "backfill", backfill_lines(work), work, hazards, rows, size)
+    return fill_step(f"{item.name}:replace", words, work, hazards, source)
 
 
 def _fill_measures(
