@@ -41,6 +41,9 @@ class Before:
     old: Table
     new: Table
     undefined: str = ""
+    uneven: bool = False
+    """The rows read arrays of one Nested in different sizes before any change, by a default that was added to old
+    parts: no INSERT takes them, and nothing is lost where a change leaves them as they are."""
     kept: dict[str, int] = field(default_factory=dict)
     """The worst of 2 (comes back and reads the same), 1, 0 (does not come back) by new column; -1 where the engine has
     no answer."""
@@ -186,6 +189,7 @@ def _fill(ground: Ground, old: Table, new: Table, rebuilt: tuple[tuple[str, str]
             copy_part(ground, old, new, ground.live, ground.want, part, rebuilt, where)
     except Refused as error:
         look.undefined = str(error)
+        look.uneven = "SIZES_OF_ARRAYS_DONT_MATCH" in look.undefined and _uneven(ground, source, old, new)
     for was, column in copied(old, new):
         if was.type != column.type and column.name not in dict(rebuilt):
             try:
@@ -205,6 +209,23 @@ def _fill(ground: Ground, old: Table, new: Table, rebuilt: tuple[tuple[str, str]
         # What is read of those goes by what else a statement reads, and by whether it reads that as a whole.
         look.combined = otherwise(ground, old, new, other | set(look.misread))
     return look
+
+
+def _uneven(ground: Ground, source: str, old: Table, new: Table) -> bool:
+    """Whether arrays that are parts of one Nested, and stay that, have different sizes in a row already."""
+    leaves: dict[str, list[str]] = {}
+    for was, column in copied(old, new):
+        first = was.name.partition(".")[0]
+        if "." in was.name and was.type.name == "Array" and column.name.partition(".")[0] == first:
+            leaves.setdefault(first, []).append(quoted(was.name))
+    unequal = [f"length({names[0]}) != length({name})" for names in leaves.values() for name in names[1:]]
+    return (
+        bool(unequal)
+        and ground.rows(
+            f"SELECT countIf({' OR '.join(unequal)}) FROM {source} SETTINGS optimize_functions_to_subcolumns = 0"
+        )[0][0]
+        != "0"
+    )
 
 
 def _depends(ground: Ground, source: str, table: Table, column: Column) -> bool:
@@ -363,7 +384,7 @@ def _unfounded(look: Before, keys: tuple[str, ...]) -> list[Failure]:
     """The table that is created directly takes the rows not at all, and the plan goes on without a word."""
     return (
         [Failure("unfounded", f"the rows cannot be copied: {look.undefined}")]
-        if look.undefined and not _about(look, keys)
+        if look.undefined and not look.uneven and not _about(look, keys)
         else []
     )
 

@@ -75,6 +75,26 @@ def test_its_default_reads_the_columns_as_the_last_version_has_them(aaiclick_cli
     assert rows(aaiclick_client, "t", "p") == [(str(int.from_bytes((258).to_bytes(8, "little"), "big")),)]
 
 
+def test_its_default_reads_a_column_that_comes_with_it(aaiclick_client: Client) -> None:
+    fill(aaiclick_client)
+    declared = table(
+        Column("fresh", "UInt8", default="half * 2"),
+        Column("half", "UInt8", default="toUInt8(length(q))"),
+        Column("p", "UInt64", default="fresh + 1"),
+        Column("q", "String"),
+    )
+    ensure_schema(aaiclick_client, schema(3, declared, migrations=[DROPPED]))
+    assert rows(aaiclick_client, "t", "p, fresh, q") == [(9, 8, "kept")]
+
+
+def test_its_default_does_not_read_what_another_one_was_that_begins_anew(aaiclick_client: Client) -> None:
+    fill(aaiclick_client)
+    declared = table(Column("p", "String", default="concat(q, '!')"), Column("q", "String", default="'fresh'"))
+    dropped = Migration(2, allow=["drop-column t.p", "drop-column t.q"])
+    ensure_schema(aaiclick_client, schema(3, declared, migrations=[dropped]))
+    assert rows(aaiclick_client, "t", "p, q") == [("fresh!", "fresh")]
+
+
 def test_a_default_that_an_unknown_version_evaluates_is_blocked_with_a_way_out(aaiclick_client: Client) -> None:
     first = Table(
         "t", [Column("k", "Int32"), Column("p", "String", default="toString(k)")], engine=MergeTree(order_by="k")

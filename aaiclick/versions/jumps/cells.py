@@ -231,17 +231,18 @@ def unread_again(
     return found
 
 
-def with_ephemeral(cells: Mapping[str, Cell], form: TableForm) -> dict[str, Cell]:
-    """The columns, and the EPHEMERAL ones as what their defaults give: rows that are there read that."""
+def with_ephemeral(cells: Mapping[str, Cell], form: TableForm, *, new: bool = False) -> dict[str, Cell]:
+    """The columns, and the EPHEMERAL ones as what their defaults give: rows that are there read that. ``new``: also
+    the columns that are not there yet, or no longer: no name may be left that a live column answers to by chance."""
     found = dict(cells)
-    given = [column for column in form.columns if column.kind == "EPHEMERAL"]
+    given = [column for column in form.columns if column.kind == "EPHEMERAL" or (new and column.name not in cells)]
     for column in sorted(given, key=lambda each: len(read_through(each, form))):
         found[column.name] = _by_default(column, found)
     return found
 
 
 def _by_default(column: ColumnForm, cells: Mapping[str, Cell]) -> Cell:
-    """An EPHEMERAL column for rows that are there: nobody inserts a value of it, so its readers read its default."""
+    """A column that rows which are there have no value of: whoever reads it reads its default."""
     try:
         return replace(newly_added(column, cells, ""), added=None)
     except UnknownValueError:

@@ -138,7 +138,7 @@ def _begun_anew(
             # Where the last but one drops it only the last can make it anew: its default reads what is declared.
             known = as_declared_last(cells, declared) if change in changes[-2:] else cells
             try:
-                columns[name] = newly_added(column, with_ephemeral(known, declared), change.label).text
+                columns[name] = newly_added(column, with_ephemeral(known, declared, new=True), change.label).text
             except UnknownValueError as error:
                 unknown = unknown or str(error)
     return problem or unknown
