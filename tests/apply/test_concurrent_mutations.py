@@ -204,6 +204,20 @@ def test_no_chunk_of_an_ordered_table_reaches_over_another() -> None:
     assert [[each.first for each in chunk.parts] for chunk in chunks] == [[1, 2], [5], [9]]
 
 
+def test_where_each_partition_has_its_numbers_a_chunk_reaches_over_those_of_another() -> None:
+    missing = [part(number, partition=name) for name in ("a", "b", "c") for number in (4, 6)]
+    there = [part(number, partition=name) for name in ("a", "b", "c") for number in (1, 3)]
+    whole = cut_chunks(missing, rows=1000, size=1000, ordered=True, between=there, by_partition=True)
+    assert [len(chunk.parts) for chunk in whole] == [6]
+    cut = cut_chunks(
+        missing, rows=1000, size=1000, ordered=True, between=[*there, part(5, partition="b")], by_partition=True
+    )
+    assert [[(each.partition, each.first) for each in chunk.parts] for chunk in cut] == [
+        [("a", 4), ("b", 4), ("c", 4), ("a", 6)],
+        [("b", 6), ("c", 6)],
+    ]
+
+
 def test_chunks_grow_with_the_table() -> None:
     parts = [part(number, rows=1_000_000) for number in range(5000)]
     rows, size = bounds(parts, 5_000_000, 1 << 30)

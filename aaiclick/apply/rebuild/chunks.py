@@ -51,18 +51,25 @@ class Chunk:
 
 
 def cut_chunks(
-    parts: Iterable[Part], *, rows: int, size: int, ordered: bool, between: Iterable[Part] = ()
+    parts: Iterable[Part],
+    *,
+    rows: int,
+    size: int,
+    ordered: bool,
+    between: Iterable[Part] = (),
+    by_partition: bool = False,
 ) -> tuple[Chunk, ...]:
     """Chunks of at most ``rows`` rows and ``size`` bytes (a single part may exceed both).
 
     In the order of partitions (``inserts`` says how a chunk is read); ``ordered``: by block number across partitions,
     because the order of rows decides which of them survives. No chunk then reaches over a part of ``between`` (those
-    that other chunks hold).
+    that other chunks hold). ``by_partition``: blocks are numbered in each partition anew (a replicated table), so a
+    chunk may reach over one of another partition.
     """
     # A patch part has no rows of its own: what it changes is read with the rows that it changes.
     copied = [part for part in parts if not part.patch]
     if ordered:
-        return tuple(chunk for run in _runs(copied, between) for chunk in _pack(run, rows, size))
+        return tuple(chunk for run in _runs(copied, between, by_partition) for chunk in _pack(run, rows, size))
     return tuple(
         chunk for half in _halves(copied) for chunk in _pack([part for group in half for part in group], rows, size)
     )
@@ -101,16 +108,22 @@ def inserts(chunk: Chunk) -> tuple[tuple[Part, ...], ...]:
     return (*(tuple(group) for group in large), *(run.parts for run in packed))
 
 
-def _runs(parts: Iterable[Part], between: Iterable[Part]) -> list[list[Part]]:
-    """In the order of blocks, cut where a part of ``between`` lies."""
+def _runs(parts: Iterable[Part], between: Iterable[Part], by_partition: bool) -> list[list[Part]]:
+    """In the order of blocks, cut where a part of ``between`` lies: a chunk that reached over a part of another one
+    would put later rows before earlier ones."""
     runs: list[list[Part]] = [[]]
+    held, shut = set[str](), set[str]()
     marked = [(part, True) for part in parts] + [(part, False) for part in between]
-    # A chunk that reached over a part of another one would put later rows before earlier ones.
     for part, wanted in sorted(marked, key=lambda pair: (pair[0].first, pair[0].last, pair[0].partition)):
-        if wanted:
-            runs[-1].append(part)
-        elif runs[-1]:
+        sequence = part.partition if by_partition else ""
+        if not wanted:
+            shut |= held & {sequence}
+            continue
+        if sequence in shut:
             runs.append([])
+            held, shut = set(), set()
+        held.add(sequence)
+        runs[-1].append(part)
     return runs
 
 

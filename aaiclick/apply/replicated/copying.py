@@ -334,7 +334,14 @@ def _pass(
     """Fill a staging table for each chunk of what is missing; 1 where rows of one were changed meanwhile."""
     options = job.site.options
     rows, size = bounds([*there, *missing], options.chunk_rows, options.chunk_bytes)
-    chunks = cut_chunks(missing, rows=rows, size=size, ordered=job.work.ordered, between=there)
+    chunks = cut_chunks(
+        missing,
+        rows=rows,
+        size=size,
+        ordered=job.work.ordered,
+        between=there,
+        by_partition=shard.source.engine.startswith("Replicated"),
+    )
     done, total, spoilt = rows_in_parts(there), rows_in_parts(there) + rows_in_parts(missing), 0
     for chunk in chunks:
         job.tally.done, job.tally.total = done, total
