@@ -155,7 +155,7 @@ def _detached(on: Altered) -> Routine[frozenset[str]]:
         return frozenset((yield from names_of_detached(Physical(on.database, on.table, "", ""))))
     from aaiclick.clickhouse.shared.host_answers import names_on_hosts
 
-    return frozenset((yield from names_on_hosts(topology, on.database, on.table)))
+    return frozenset((yield from names_on_hosts(topology, on.database, on.table)).names)
 
 
 def _needs_known_readers(alter: Alter) -> bool:

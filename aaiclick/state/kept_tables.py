@@ -228,33 +228,51 @@ def _only_in(database: str, row: KeptRow) -> Routine[str]:
     if late:
         return f"{rows_text(late)} reached it after it was replaced, and not {row.kept.table}"
     # An earlier release did not look for them when it exchanged the tables.
-    found = yield from new_detached(table, row.kept.detached)
-    return detached_words(found, f"when {row.kept.table} was replaced, or later") if found else ""
+    found = yield from new_detached(names_of_detached(table), row.kept.detached)
+    return since_replaced(row.kept, found)
 
 
-def new_detached(table: Physical, known: Collection[str]) -> Routine[tuple[str, ...]]:
-    """The detached parts of a storage that nobody has agreed to leave behind."""
-    return tuple(name for name in (yield from names_of_detached(table)) if name not in known)
+def new_detached(looked: Routine[tuple[str, ...]], known: Collection[str]) -> Routine[tuple[str, ...]]:
+    """The detached parts of a storage that nobody has agreed to leave behind. ``looked``: asks for all of them, here or
+    on all hosts."""
+    return tuple(name for name in (yield from looked) if name not in known)
 
 
-def detached_words(found: Sequence[str], when: str) -> str:
-    """Why a table stays of which these parts were detached."""
+def detached_words(found: Sequence[str], when: str, *, on_hosts: bool = False) -> str:
+    """Why a table stays of which these parts were detached. ``on_hosts``: those of a cluster keep it."""
+    # There a constraint keeps writers out, which ATTACH does not look at.
+    back = (
+        "on such a host ATTACH PARTITION of the old one brings them back"
+        if on_hosts
+        else f"on the old one RESET SETTING {FENCE} and ATTACH PARTITION bring them back"
+    )
     return (
         f"{count_that(len(found), 'part', 'were')} detached from the old table {when} (such as {found[0]}), and the "
-        f"new one may lack the rows, or still show them: on the old one RESET SETTING {FENCE} and ATTACH PARTITION "
-        "bring them back"
+        f"new one may lack the rows, or still show them: {back}"
     )
+
+
+def since_replaced(kept: KeptComment, found: Sequence[str]) -> str:
+    """The same of what was found before it was to be dropped, its time being over; '' for nothing."""
+    when = f"when {kept.table} was replaced, or later"
+    return detached_words(found, when, on_hosts=kept.replicated) if found else ""
+
+
+def say_kept(database: str, row: KeptRow, reason: str) -> Routine[None]:
+    """Say, now and in what is said of it, that a kept table stays until somebody has looked at it. With this reason no
+    run drops it."""
+    yield Emit(Note(f"{row.name}: {reason}. It is kept until somebody has looked at it", "warning"))
+    yield from replace_comment(database, row.name, COMMENT.dump(replace(row.kept, expires=0, reason=reason)))
 
 
 def _keep_on(database: str, row: KeptRow, reason: str) -> Routine[None]:
     """Until somebody has looked at it. A fenced table refuses a comment, so the fence goes for as long."""
     target = qualified(database, row.name)
-    yield Emit(Note(f"{row.name}: {reason}. It is kept until somebody has looked at it", "warning"))
     fenced = yield from has_readonly_setting()
     if fenced:
         yield from ddl(alter_table(target, reset_setting(FENCE)))
-    # A kill before the fence is up again leaves the table writable. With this reason no run drops it.
-    yield from replace_comment(database, row.name, COMMENT.dump(replace(row.kept, expires=0, reason=reason)))
+    # A kill before the fence is up again leaves the table writable.
+    yield from say_kept(database, row, reason)
     if fenced:
         yield from ddl(alter_table(target, modify_setting(FENCE, 1)))
 

@@ -4,28 +4,20 @@ copy ends and says so, or the old table is kept."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from threading import Timer
 from typing import Any
 
 import pytest
 
-from aaiclick import Column, MergeTree, Policy, Schema, Table
-from aaiclick.clients.opening import open_url
-from aaiclick.commands.ensure import ensure
-from aaiclick.commands.report import Report
-from aaiclick.commands.start.run import Run
+from aaiclick import Column, MergeTree, Schema, Table
 from aaiclick.error_codes import CANNOT_ASSIGN_ALTER
 from aaiclick.errors import ApplyError
-from aaiclick.routine import Command, Effect
-from aaiclick.version import VERSION
 from tests.cluster.conftest import ClusterFactory
-from tests.cluster.copies import DROPPED, REMAINS, SETTINGS_LEFT, home
-from tests.cluster.places import PLACES, Place, dead, place_on
+from tests.cluster.copies import DROPPED
+from tests.cluster.meanwhile import LATE, MOMENTS, is_as_it_was, start
+from tests.cluster.places import PLACES, Place, place_on
 from tests.cluster.rig.errors import RefusedError
-from tests.reliability.driving import Driver
 
 ALTERS = {
     "column": "ADD COLUMN extra String DEFAULT 'e'",
@@ -43,16 +35,6 @@ OF_ONE_HOST = ("setting", "comment")
 """What an ALTER changes on the host alone that it is sent to, but for a Replicated database."""
 REWRITING = ("dropped", "renamed", "type")
 """What is a mutation as well, and is told as such where it comes before the exchange."""
-MOMENTS = {
-    "new table": r"CREATE TABLE \S+_aaiclick_new_",
-    "fence": r"ADD CONSTRAINT _aaiclick_fence",
-}
-"""What is about to be sent: from then on an ALTER ends the copy."""
-LATE = {
-    "note": r"INSERT INTO \S+_aaiclick_notes.*" + b'"phase":"swap"'.hex(),
-    "first exchange": r"EXCHANGE TABLES",
-}
-"""From then on it is found on the old table."""
 
 
 @pytest.fixture
@@ -117,37 +99,12 @@ class Operator:
         return ("`w`" not in definition) if self.kind == "dropped" else (signs.get(self.kind, "extra") in definition)
 
 
-def start(place: Place, wanted: Schema, moments: Mapping[str, Callable[[], object]], keep: int = 0) -> Report:
-    """A start through the first host; each of these things happens just before the first statement that fits."""
-    pending = dict(moments)
-
-    def before(effect: Effect) -> None:
-        sql = f"{effect.sql} {effect.parameters}" if isinstance(effect, Command) else ""
-        for moment in list(pending):
-            if re.search(moment, sql, re.IGNORECASE | re.DOTALL):
-                pending.pop(moment)()
-
-    opened = open_url(place.cluster.hosts[0].database_url(place.database))
-    policy = Policy.lossless(keep_old=timedelta(days=keep))
-    try:
-        return Driver(opened, before=before).run(ensure(Run(wanted, place.database, policy, dead(), False, VERSION)))
-    finally:
-        opened.close()
-        assert not pending
-
-
 def made(place: Place) -> None:
     place.start(first(place))
     for number, host in enumerate(place.cluster.hosts):
         rows = f"SELECT {1000 * number} + number, 'a', 'b', now() FROM numbers(50)"
         host.q(f"INSERT INTO {place.database}.events {rows}")
     place.cluster.sync(f"{place.database}.events")
-
-
-def is_as_it_was(place: Place) -> None:
-    """Nothing of the copy is left, and writers are let in on all hosts."""
-    assert place.cluster.same(REMAINS.format(db=place.database, home=home(place))) == []
-    place.cluster.same(SETTINGS_LEFT.format(db=place.database))
 
 
 def ended(place: Place, wanted: Schema, kind: str, moment: str) -> None:

@@ -19,7 +19,7 @@ from aaiclick.errors import ApplyError, SchemaVersionError
 from aaiclick.lease.owner import this_process
 from aaiclick.routine import Command, Effect, Query, scalar_rows
 from aaiclick.testing.engine import EmbeddedEngine
-from tests.reliability.driving import Driver, ensuring
+from tests.reliability.driving import DEAD, Driver, KilledError, ensuring
 
 DETACH, ATTACH = "ALTER TABLE t DETACH PARTITION 1", "ALTER TABLE t ATTACH PARTITION 1"
 ALLOWED = "leave-detached-parts t"
@@ -212,3 +212,24 @@ def test_those_that_may_stay_stay_behind_an_alter(keyless: Scene) -> None:
     keyless.say(DETACH)
     assert keyless.start(RENAMED, "", 0, ALLOWED) == ()
     assert keyless.rows() == 66
+
+
+def test_a_killed_rollback_that_is_gone_on_with_keeps_them(scene: Scene) -> None:
+    """All tables are back, and the kept one was about to be dropped."""
+    scene.start(WAYS["copy"], "", 3600)
+    kept = scene.kept()
+
+    def before(effect: Effect) -> None:
+        if isinstance(effect, Command) and re.search(rf"DROP TABLE .*{kept}", effect.sql):
+            raise KilledError
+
+    asked = Rollback(WAYS["copy"], scene.database, 1, frozenset(), False, DEAD, True, 3600)
+    with pytest.raises(KilledError):
+        Driver(scene.connection, before=before).run(rollback(asked))
+    scene.say(f"ALTER TABLE {kept} RESET SETTING table_readonly")
+    scene.say(DETACH.replace(" t ", f" {kept} "))
+    (said,) = (note for note in scene.back() if note.startswith(f"{kept}: "))
+    assert "1 part was detached from the old table in the moment of the rollback (such as 1_" in said
+    assert scene.rows() == 99
+    scene.say(ATTACH.replace(" t ", f" {kept} "))
+    assert scene.value(f"SELECT count() FROM {{db}}.{kept}") == 99

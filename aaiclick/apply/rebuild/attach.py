@@ -33,7 +33,7 @@ from aaiclick.apply.run import Done, Site
 from aaiclick.clickhouse.merges import stop_merges
 from aaiclick.clickhouse.mutations import mutations, require_settled
 from aaiclick.clickhouse.names import staging_table
-from aaiclick.clickhouse.parts import Part, parts
+from aaiclick.clickhouse.parts import Part, names_of_detached, parts
 from aaiclick.clickhouse.statements import ddl, drop_table, system_merges
 from aaiclick.clickhouse.tables import Physical, require_table
 from aaiclick.clickhouse.write_fence import lift_fence
@@ -59,7 +59,8 @@ def apply_attach(work: AttachWork, site: Site) -> Routine[Done]:
     yield from require_rebuildable(source, work.form)
     yield from require_resting_streams(source, options)
     yield from require_exchange(database)
-    detached = yield from agreed_detached(source, options, at_once=bool(work.alters))
+    looked = names_of_detached(source)
+    detached = yield from agreed_detached(work.table, looked, options, at_once=bool(work.alters))
     if work.alters:
         # Of the columns as they are until then.
         yield from look_at_all(source, work.looks, work.seen)

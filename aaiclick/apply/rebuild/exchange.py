@@ -15,7 +15,7 @@ from aaiclick.apply.rebuild.safe_drop import (
 )
 from aaiclick.apply.rebuild.views import close_shadow
 from aaiclick.clickhouse.merges import release_copies, restart_merges
-from aaiclick.clickhouse.parts import parts
+from aaiclick.clickhouse.parts import names_of_detached, parts
 from aaiclick.clickhouse.refreshable_views import start_refreshes
 from aaiclick.clickhouse.statements import DDL, ONCE, ask, drop_table, send
 from aaiclick.clickhouse.storages import away, storage
@@ -66,7 +66,8 @@ def exchange(database: str, mark: Mark) -> Routine[None]:
         raise ApplyError(f"{mark.table}: its storage is the new one already")
     # The last looks before it: what is altered or detached from here on is found on the old table behind it.
     require_unaltered(mark, found.source)
-    yield from require_none_detached(mark, found.source)
+    if found.source is not None:
+        yield from require_none_detached(mark.table, names_of_detached(found.source), mark.detached)
     # The old table has its fence already. Both refuse writers while the server takes their views out of its register.
     if mark.closing:
         yield from close_shadow(database, mark)

@@ -20,7 +20,7 @@ from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.inserts import drain_all
 from aaiclick.clickhouse.merges import release_copies, restart_merges, start_merges_of
 from aaiclick.clickhouse.mutations import mutations, require_settled
-from aaiclick.clickhouse.parts import Part, parts
+from aaiclick.clickhouse.parts import Part, names_of_detached, parts
 from aaiclick.clickhouse.refreshable_views import start_refreshes
 from aaiclick.clickhouse.statements import drop_table, system_merges
 from aaiclick.clickhouse.storages import away, storage
@@ -82,7 +82,7 @@ def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Ro
         # Behind the parts: rows that were detached before they were moved are in none of them. What is dropped at once
         # is looked at under its last name.
         if mark.keep_old_seconds or reason:
-            reason = (yield from detached_behind(mark, old)) or reason
+            reason = (yield from detached_behind(names_of_detached(old), mark.detached)) or reason
     notes = yield from _noted(mark, reason)
     yield from start_merges_of(database, mark.table, mark.shadow)
     kept = ""
@@ -97,7 +97,8 @@ def finish(database: str, mark: Mark, fill: Filler, options: ApplyOptions) -> Ro
         more, mark, mixed = yield from _move_late_rows(database, mark, old, fill)
         rows += more
         # What was sent before the exchange may have come to the table behind the look at it.
-        if reason := (yield from detached_behind(mark, old)) or mixed or altered_behind(mark, old):
+        detached = yield from detached_behind(names_of_detached(old), mark.detached)
+        if reason := detached or mixed or altered_behind(mark, old):
             kept = yield from keep(mark, old, reason)
             notes = yield from _noted(mark, reason)
         else:

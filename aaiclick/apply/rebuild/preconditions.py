@@ -9,7 +9,6 @@ from aaiclick.catalog.forms import TableForm
 from aaiclick.clickhouse.background_inserts import BackgroundInserts, find_background_inserts
 from aaiclick.clickhouse.features import FENCE
 from aaiclick.clickhouse.merges import MERGES_STOPPED, settings_in
-from aaiclick.clickhouse.parts import names_of_detached
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import Physical
 from aaiclick.errors import ApplyError
@@ -130,29 +129,32 @@ def _named(kinds: Sequence[str]) -> str:
     return f"{' and '.join(kinds)} {'was' if kinds in (('TTL',), ('comment',)) else 'were'}"
 
 
-def agreed_detached(source: Physical, options: ApplyOptions, *, at_once: bool = False) -> Routine[tuple[str, ...]]:
-    """The detached parts of a table that stay behind because that was allowed by name. ``at_once``: raise ApplyError
-    where there are some and nobody was asked; else that is done right before the exchange."""
+def agreed_detached(
+    table: str, looked: Routine[tuple[str, ...]], options: ApplyOptions, *, at_once: bool = False
+) -> Routine[tuple[str, ...]]:
+    """The detached parts of a table that stay behind because that was allowed by name. ``looked``: asks for all of
+    them, here or on all hosts. ``at_once``: raise ApplyError where there are some and nobody was asked; else that is
+    done right before the exchange."""
     if not (at_once or options.leave_detached):
         return ()
-    found = yield from names_of_detached(source)
+    found = yield from looked
     if found and not options.leave_detached:
-        raise ApplyError(_detached_since(source.name, found, "since this was planned"))
+        raise ApplyError(_detached_since(table, found, "since this was planned"))
     return found
 
 
-def require_none_detached(mark: Mark, source: Physical | None) -> Routine[None]:
+def require_none_detached(table: str, looked: Routine[tuple[str, ...]], known: Sequence[str]) -> Routine[None]:
     """Raise ApplyError where parts were detached since the copy began: the new table lacks their rows, and the old one
-    would take them away with it."""
-    # Nothing can be detached behind a fence, but it may have been before that went up.
-    if source is not None and (found := (yield from new_detached(source, mark.detached))):
-        raise ApplyError(_detached_since(mark.table, found, WHILE_COPIED))
+    would take them away with it. ``known``: those that may go with it."""
+    # On one host nothing can be detached behind a fence, but it may have been before that went up.
+    if found := (yield from new_detached(looked, known)):
+        raise ApplyError(_detached_since(table, found, WHILE_COPIED))
 
 
-def detached_behind(mark: Mark, old: Physical) -> Routine[str]:
+def detached_behind(looked: Routine[tuple[str, ...]], known: Sequence[str], *, on_hosts: bool = False) -> Routine[str]:
     """What was detached of the old table in the moment of the exchange, as a reason to keep it; '' for nothing."""
-    found = yield from new_detached(old, mark.detached)
-    return detached_words(found, "in the moment of the exchange") if found else ""
+    found = yield from new_detached(looked, known)
+    return detached_words(found, "in the moment of the exchange", on_hosts=on_hosts) if found else ""
 
 
 def _detached_since(table: str, found: Sequence[str], when: str) -> str:

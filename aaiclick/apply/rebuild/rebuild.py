@@ -45,7 +45,7 @@ from aaiclick.apply.run import ApplyOptions, Done, Site, require_known_readers, 
 from aaiclick.clickhouse.disks import require_room
 from aaiclick.clickhouse.merges import stop_merges
 from aaiclick.clickhouse.mutations import mutations, require_settled
-from aaiclick.clickhouse.parts import Part, parts
+from aaiclick.clickhouse.parts import Part, names_of_detached, parts
 from aaiclick.clickhouse.storages import require_in_place, storage
 from aaiclick.clickhouse.tables import Physical, require_table
 from aaiclick.clock import clock
@@ -76,7 +76,7 @@ def apply_rebuild(work: RebuildWork, site: Site) -> Routine[Done]:
     # Whatever can refuse the copy is asked before there is a mark: until then nothing has to be undone.
     fenced = yield from preflight(work, source, options)
     yield from require_room(source, (yield from _bytes_to_copy(source, earlier)), options.disk_factor)
-    detached = yield from agreed_detached(source, options)
+    detached = yield from agreed_detached(source.name, names_of_detached(source), options)
     # The mark is there before anything is made or changed: whatever a kill leaves, somebody finds a mark that names it.
     mark = new_mark(work, source, site.nonce, options.keep_old_seconds, detached)
     mark = yield from settings_before(database, mark)

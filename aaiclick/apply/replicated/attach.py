@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from aaiclick.apply.alter import Altered, apply_alters
 from aaiclick.apply.everywhere import everywhere
 from aaiclick.apply.guarded_alter import count_newer
-from aaiclick.apply.rebuild.preconditions import require_as_planned
+from aaiclick.apply.rebuild.preconditions import agreed_detached, require_as_planned
 from aaiclick.apply.rebuild.second_look import look_at_all
 from aaiclick.apply.replicated.conditions import (
     as_looked,
@@ -29,6 +29,7 @@ from aaiclick.apply.replicated.writers import admit_everywhere
 from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.clickhouse.mutations import Mutation, mutations
 from aaiclick.clickhouse.parts import parts
+from aaiclick.clickhouse.shared.host_answers import names_on_all
 from aaiclick.errors import ApplyError
 from aaiclick.plan.operations import AttachWork
 from aaiclick.routine import Routine
@@ -45,6 +46,8 @@ def attach_on_replicas(work: AttachWork, site: Site) -> Routine[Done]:
     require_as_planned(replicas.source, options)
     if work.alters:
         # What ALTER can do comes first, while no scratch table is there: a refusal leaves nothing to be undone.
+        looked = names_on_all(replicas.reach, database, work.table)
+        yield from agreed_detached(work.table, looked, options, at_once=True)
         for shard in replicas.shards:
             yield from at_host(look_at_all(shard.source, work.looks), shard.peer)
         altered = Altered(database, work.table, work.settings, options, work.seen)

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from aaiclick.apply.rebuild.chunks import bounds, cut_chunks
 from aaiclick.apply.rebuild.concurrent_mutations import require_rows_only
 from aaiclick.apply.rebuild.copy_chunk import Job, SourceChanged, fill_chunk
+from aaiclick.apply.rebuild.preconditions import require_none_detached
 from aaiclick.apply.rebuild.second_look import Counts, count_all, count_near_newer, require_none
 from aaiclick.apply.replicated.chunks import divide_in_order, require_guards
 from aaiclick.apply.replicated.conditions import require_unaltered_everywhere, until_settled
@@ -34,6 +35,7 @@ from aaiclick.apply.replicated.writers import admit_everywhere, refuse_everywher
 from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.mutations import mutations
 from aaiclick.clickhouse.parts import Part, parts
+from aaiclick.clickhouse.shared.host_answers import names_on_all
 from aaiclick.clickhouse.shared.replicas import highest_blocks
 from aaiclick.clickhouse.statements import drop_table, send
 from aaiclick.clock import clock
@@ -233,6 +235,8 @@ def check_before_exchange(replicas: Replicas, mark: ReplicatedMark, seen: Sequen
     # ALTERs out in their order: so a host that shows the fence shows those too. What comes from here on is found on the
     # old table when it has gone aside.
     yield from require_unaltered_everywhere(replicas, mark)
+    # A constraint keeps no DETACH out, nor does a host carry it out in that order: behind the exchange as well.
+    yield from require_none_detached(mark.table, names_on_all(reach, table.database, table.name), mark.detached)
     known = frozenset[str]().union(*(looked.known for looked in seen))
     mark = replace(mark, phase="swap", known=tuple(sorted(known)), bases=(yield from _bases(replicas, mark)))
     if len(copied) == 1:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aaiclick.apply.everywhere import everywhere, shortly
-from aaiclick.apply.rebuild.preconditions import altered_words
+from aaiclick.apply.rebuild.preconditions import altered_words, detached_behind
 from aaiclick.apply.replicated.clear import clear_everywhere
 from aaiclick.apply.replicated.conditions import altered_on
 from aaiclick.apply.replicated.exchange import exchange_everywhere, host_storages, kept_name, replaced_name
@@ -19,6 +19,7 @@ from aaiclick.apply.run import ApplyOptions
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.mutations import mutations
 from aaiclick.clickhouse.parts import PATCH
+from aaiclick.clickhouse.shared.host_answers import names_on_all
 from aaiclick.clickhouse.shared.replicas import (
     Named,
     parts_on_all,
@@ -133,7 +134,7 @@ def _altered(database: str, mark: ReplicatedMark, reach: Reach, old: str) -> Rou
     if behind := (yield from _not_followed(database, mark, reach, old)):
         return (
             f"host {named(reach.topology, behind)} has not come to the end of the old table's log, so nobody knows "
-            "what was altered of it in the moment of the exchange"
+            "what was altered or detached of it in the moment of the exchange"
         )
     there = yield from tables_everywhere(reach, database, (old,), mark.table)
     kinds, places = altered_on(mark, database, {place: tables[old] for place, tables in there.items() if old in tables})
@@ -142,7 +143,8 @@ def _altered(database: str, mark: ReplicatedMark, reach: Reach, old: str) -> Rou
 
 
 def _not_followed(database: str, mark: ReplicatedMark, reach: Reach, old: str) -> Routine[frozenset[int]]:
-    """The hosts that have not carried out all ALTERs of the old table that its log has by now; they are waited for."""
+    """The hosts that have not carried out all ALTERs of the old table that its log has by now, or all that take parts
+    away; they are waited for."""
     wait = Wait(0.05, 1.0)
     # A table that is not replicated yet has no log.
     while not mark.apart:
@@ -158,7 +160,10 @@ def _not_followed(database: str, mark: ReplicatedMark, reach: Reach, old: str) -
 
 def _missing(database: str, mark: ReplicatedMark, reach: Reach, old: str) -> Routine[str]:
     """Why the old table may hold what the new one lacks; '' where it does not."""
-    if reason := (yield from _altered(database, mark, reach, old)):
+    altered = yield from _altered(database, mark, reach, old)
+    # Behind the end of the log, and before what shows the same as parts that are gone.
+    looked = names_on_all(reach, database, old)
+    if reason := (yield from detached_behind(looked, mark.detached, on_hosts=True)) or altered:
         return reason
     known, topology = set(mark.known), reach.topology
     shard_of = {place: topology.at(place).shard for place in reach.places}

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from aaiclick.apply.rebuild.block_numbers import holds_numbers, set_by_us
 from aaiclick.apply.rebuild.copy_chunk import Job
-from aaiclick.apply.rebuild.preconditions import require_as_planned
+from aaiclick.apply.rebuild.preconditions import agreed_detached, require_as_planned
 from aaiclick.apply.rebuild.rebuild import late_readers, make_job, require_readers
 from aaiclick.apply.replicated.clear import undo_everywhere
 from aaiclick.apply.replicated.conditions import (
@@ -40,6 +40,7 @@ from aaiclick.clickhouse.features import NUMBERS, knows_table_setting
 from aaiclick.clickhouse.merges import saved_settings
 from aaiclick.clickhouse.mutations import mutations
 from aaiclick.clickhouse.parts import parts
+from aaiclick.clickhouse.shared.host_answers import names_on_all
 from aaiclick.clickhouse.tables import create_query
 from aaiclick.error_codes import ACCESS_DENIED
 from aaiclick.errors import ApplyError, StatementError
@@ -168,7 +169,9 @@ def _first_mark(
         saved_settings(replicas.source),
         site.options.keep_old_seconds,
     )
-    mark = replace(mark, defined=definitions_of(replicas))
+    looked = names_on_all(replicas.reach, site.database, work.table)
+    detached = yield from agreed_detached(work.table, looked, site.options)
+    mark = replace(mark, defined=definitions_of(replicas), detached=detached)
     if has_several_shards(replicas.reach):
         mark = replace(mark, format=SHARDED_FORMAT, cluster=replicas.reach.topology.cluster)
     if not replicas.source.engine.startswith("Replicated"):

@@ -11,17 +11,17 @@ from dataclasses import replace
 
 from aaiclick.apply.replicated.conditions import require_replicas
 from aaiclick.apply.replicated.rebuild import copied_into_place
-from aaiclick.apply.replicated.shadow import drop_everywhere, until_complete
+from aaiclick.apply.replicated.shadow import until_complete
 from aaiclick.apply.replicated.shards import Shard, at_host, shards_of
 from aaiclick.apply.rollback.on_shards import RestoreOnShards
 from aaiclick.apply.rollback.patches import with_updates
+from aaiclick.apply.rollback.used import drop_used
 from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.shared.replicas import tables_everywhere
 from aaiclick.clickhouse.topology import named
 from aaiclick.errors import ApplyError
 from aaiclick.routine import Routine
-from aaiclick.state.replicated.kept import forget_kept
 
 
 def restore_on_replicas(found: RestoreOnShards, site: Site, to: int) -> Routine[Done]:
@@ -38,17 +38,10 @@ def restore_on_replicas(found: RestoreOnShards, site: Site, to: int) -> Routine[
     kept = yield from _kept_shards(found, replicas.reach, database, live, site.options)
     done = yield from copied_into_place(work, found.works, site, replicas, kept, back_to=to)
     # When the exchange is over on all hosts: until then the rollback may still be undone.
+    notes = done.notes
     for name in found.used:
-        yield from drop_kept(database, name, replicas.reach)
-    return replace(done, rows=found.rows + done.rows)
-
-
-def drop_kept(database: str, name: str, reach: Reach) -> Routine[None]:
-    """A kept table that is not needed any more, on all hosts. Its note goes last."""
-    # The table first, its note second: a note whose table is gone is taken away when its time is over; a table without
-    # a note would belong to nobody.
-    yield from drop_everywhere(database, name, reach)
-    yield from forget_kept(database, name)
+        notes += yield from drop_used(database, name, replicas.reach, leave_detached=site.options.leave_detached)
+    return replace(done, rows=found.rows + done.rows, notes=notes)
 
 
 def _kept_shards(

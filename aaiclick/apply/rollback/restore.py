@@ -29,22 +29,22 @@ from aaiclick.apply.rollback.chain import came_before, kept_parts
 from aaiclick.apply.rollback.inspect import Restore
 from aaiclick.apply.rollback.patches import with_updates
 from aaiclick.apply.rollback.since_then import combined_rows, combined_words
+from aaiclick.apply.rollback.used import drop_used
 from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.clickhouse.features import FENCE
 from aaiclick.clickhouse.inserts import flush_fronts
 from aaiclick.clickhouse.merges import stop_merges
 from aaiclick.clickhouse.parts import Part, names_of_detached, parts, unapplied
-from aaiclick.clickhouse.statements import ddl, drop_table, system_merges
-from aaiclick.clickhouse.tables import Physical, physical, require_table
+from aaiclick.clickhouse.statements import ddl, system_merges
+from aaiclick.clickhouse.tables import Physical, require_table
 from aaiclick.clickhouse.write_fence import lift_fence
 from aaiclick.errors import ApplyError, VerificationError
-from aaiclick.events import Note
 from aaiclick.printable import count_text, rows_text
-from aaiclick.routine import Emit, Routine
+from aaiclick.routine import Routine
 from aaiclick.sql.clauses import attach_partition_from, drop_part, modify_setting
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import qualified, quote_name
-from aaiclick.state.kept_tables import KeptComment, detached_words
+from aaiclick.state.kept_tables import KeptComment
 from aaiclick.state.rebuild_mark import at_rest, new_mark, write_mark
 
 
@@ -57,7 +57,7 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
     # By UUID: the counts that were agreed to are those of this storage and of no other.
     source = yield from require_table(database, work.table, found.live)
     fenced = yield from preflight(work, source, options)
-    detached = yield from agreed_detached(source, options)
+    detached = yield from agreed_detached(source.name, names_of_detached(source), options)
     mark = new_mark(work, source, site.nonce, options.keep_old_seconds, detached)
     mark = yield from settings_before(database, mark)
     # ``back``: a killed rollback is undone before its exchange, never gone on with. Its parts came by hard links, so
@@ -85,10 +85,7 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
     end = yield from finish(database, mark, late_filler(job), options)
     # The oldest first: after a kill in between, the others are still found from the table that was replaced now.
     for name in found.used:
-        if said := (yield from _detached_since(database, name, options)):
-            notes = (*notes, said)
-        else:
-            yield from drop_table(database, name)
+        notes += yield from drop_used(database, name, None, leave_detached=options.leave_detached)
     late = yield from late_readers(work, options, looked)
     return Done(rows + between + since + end.rows, end.kept, (*notes, *end.notes, *late))
 
@@ -104,17 +101,6 @@ def _require_not_combined(found: Restore, source: Physical) -> Routine[None]:
             f"{source.name}: since this was planned {combined_words(rows)}. Nothing was changed. Run again: the next "
             f"plan asks for 'deletes {source.name}'"
         )
-
-
-def _detached_since(database: str, name: str, options: ApplyOptions) -> Routine[str]:
-    """What was detached of a kept table since the plan, which did not ask for it: it stays until its time is over, when
-    its parts are looked at once more. '' for nothing."""
-    table = (yield from physical(database, name)) if not options.leave_detached else None
-    if table is None or not (found := (yield from names_of_detached(table))):
-        return ""
-    said = f"{name}: {detached_words(found, 'in the moment of the rollback')}. It is kept"
-    yield Emit(Note(said, "warning"))
-    return said
 
 
 def _bring_back(name: str, kept: KeptComment, target: str, site: Site) -> Routine[int]:

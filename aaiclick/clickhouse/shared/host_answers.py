@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.parts import SET_ASIDE
-from aaiclick.clickhouse.shared.ask_all import servers
+from aaiclick.clickhouse.shared.ask_all import ask_all, servers
 from aaiclick.clickhouse.topology import LOOK, PROOF, Topology
 from aaiclick.errors import StatementError
 from aaiclick.routine import Query, Routine, Rows, number, text
@@ -81,12 +82,33 @@ def detached_on_hosts(topology: Topology, database: str, name: str) -> Routine[D
     )
 
 
-def names_on_hosts(topology: Topology, database: str, name: str) -> Routine[tuple[str, ...]]:
-    """The same by their names, each with its host in front; of the hosts that answer."""
-    looked = yield from ask_hosts(
-        topology,
-        f"SELECT toInt64(_shard_num), name FROM {topology.everywhere('system.detached_parts')} WHERE {SET_ASIDE} ORDER "
-        "BY ALL",
-        {"db": hexed(database), "name": hexed(name)},
-    )
-    return tuple(f"{topology.at(number(place)).label} {text(part)}" for place, part in looked.rows)
+@dataclass(frozen=True, slots=True)
+class DetachedNames:
+    """The same by their names."""
+
+    names: tuple[str, ...]
+    """Each with its host behind it: replicas have parts of one name, each in a directory of its own."""
+    away: frozenset[int] = frozenset()
+    """The hosts that did not answer."""
+
+
+def names_on_hosts(topology: Topology, database: str, name: str) -> Routine[DetachedNames]:
+    """The detached parts of a table by their names, of the hosts that answer."""
+    looked = yield from ask_hosts(topology, _names(topology), {"db": hexed(database), "name": hexed(name)})
+    return DetachedNames(_with_hosts(topology, looked.rows), looked.away)
+
+
+def names_on_all(reach: Reach, database: str, name: str) -> Routine[tuple[str, ...]]:
+    """The same of all hosts. Raises ApplyError where one does not answer."""
+    topology = reach.topology
+    rows = yield from ask_all(reach, _names(topology), {"db": hexed(database), "name": hexed(name)}, name)
+    return _with_hosts(topology, rows)
+
+
+def _names(topology: Topology) -> str:
+    listed = topology.everywhere("system.detached_parts")
+    return f"SELECT toInt64(_shard_num), name FROM {listed} WHERE {SET_ASIDE} ORDER BY ALL"
+
+
+def _with_hosts(topology: Topology, rows: Rows) -> tuple[str, ...]:
+    return tuple(f"{text(part)} on host {topology.at(number(place)).label}" for place, part in rows)

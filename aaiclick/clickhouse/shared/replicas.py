@@ -189,9 +189,10 @@ def merges_cancelled(reach: Reach, database: str, name: str) -> Routine[frozense
 
 
 def pending_alters(reach: Reach, database: str, name: str) -> Routine[frozenset[int]]:
-    """The hosts that have read an ALTER of a table from its log, and not carried it out. Raises ApplyError where a host
-    does not answer."""
-    return (yield from _with_entries(reach, database, name, "type = 'ALTER_METADATA'"))
+    """The hosts that have read an ALTER of a table from its log (of its definition, or a DETACH or DROP of parts), and
+    not carried it out. Raises ApplyError where a host does not answer."""
+    alters = "type IN ('ALTER_METADATA', 'DROP_RANGE', 'DROP_PART')"
+    return (yield from _with_entries(reach, database, name, alters))
 
 
 def _with_entries(reach: Reach, database: str, name: str, condition: str) -> Routine[frozenset[int]]:

@@ -41,7 +41,7 @@ class RollbackPlan:
     """Record of the version that is rolled back to; None where this database has none."""
     restores: tuple[Restore, ...]
     """Tables that are put back."""
-    done: tuple[str, ...]
+    done: tuple[KeptRow, ...]
     """Kept tables that an unfinished rollback has put in place already."""
     refusals: tuple[tuple[str, str], ...]
     """What has to be allowed by name, as (key, reason)."""
@@ -138,7 +138,7 @@ def find_rollback(found: Inspection, to: int | None) -> Routine[RollbackPlan]:
         *(note for restore in restores for note in restore.notes),
         *_lost(kept, covered, path),
     ]
-    done = tuple(row.name for rows in kept.begun.values() for row in _used(rows, covered[-1]))
+    done = tuple(row for rows in kept.begun.values() for row in _used(rows, covered[-1]))
     earlier = covered[-1].earlier
     return RollbackPlan(
         found, live, target, earlier, tuple(restores), done, tuple(refusals), tuple(notes), renames, reach, readers

@@ -82,7 +82,7 @@ def prune(
         if books is None:
             dropped = yield from _drop(where, owned, chosen, tables)
         else:
-            dropped = yield from _drop_everywhere(where, chosen, topology)
+            dropped = yield from _drop_everywhere(where, chosen, topology, tables)
         return tuple((row, row.name in dropped) for row in now)
 
     done = yield from under_lease(where, this_process(), body, embedded=embedded, books=books)
@@ -153,20 +153,24 @@ def _drop(database: str, owned: Owned, rows: Collection[KeptRow], named: Collect
     return (yield from drop_expired(database, [*rows, *others], _LONG_AGO, noted, named))
 
 
-def _drop_everywhere(database: str, rows: Collection[KeptRow], topology: Topology) -> Routine[tuple[str, ...]]:
-    """Drop them on every host. Raises ``ApplyError`` where one does not answer: it would have them still."""
+def _drop_everywhere(
+    database: str, rows: Collection[KeptRow], topology: Topology, names: Collection[str]
+) -> Routine[tuple[str, ...]]:
+    """Drop them on every host. ``names``: as ``named`` of ``_drop``. Raises ``ApplyError`` where one does not answer:
+    it would have them still."""
     reach = yield from pin(Reach(topology))
     dropped: list[str] = []
     for row in rows:
         # One table after the other: where a host is away, it is said exactly which are gone.
-        away = yield from drop_kept_everywhere(database, row, reach)
-        if away:
+        left = yield from drop_kept_everywhere(database, row, reach, looked_at=row.name in names)
+        if left.away:
             before = f"{', '.join(dropped)}: dropped. " if dropped else "Nothing was dropped. "
             raise ApplyError(
-                f"{row.name}: host {named(topology, away)} does not answer, and would have it still when it is back. "
-                f"{before}Run again when it answers: aaiclick prune"
+                f"{row.name}: host {named(topology, left.away)} does not answer, and would have it still when it is "
+                f"back. {before}Run again when it answers: aaiclick prune"
             )
-        dropped.append(row.name)
+        if not left.detached:
+            dropped.append(row.name)
     return tuple(dropped)
 
 

@@ -9,15 +9,15 @@ from aaiclick.apply.backfill.backfill import finish_backfills
 from aaiclick.apply.everywhere import everywhere
 from aaiclick.apply.executor import apply_work
 from aaiclick.apply.recovery import recover_killed_runs
-from aaiclick.apply.replicated.restore import drop_kept, restore_on_replicas
+from aaiclick.apply.replicated.restore import restore_on_replicas
 from aaiclick.apply.rollback.inspect import Restore
 from aaiclick.apply.rollback.on_shards import RestoreOnShards, reach_back
 from aaiclick.apply.rollback.restore import restore_table
+from aaiclick.apply.rollback.used import drop_used
 from aaiclick.apply.run import ApplyOptions, Done, NewReaders, Site
 from aaiclick.catalog.read import read_catalog
 from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.shared.bookkeeping import read_bookkeeping, with_bookkeeping
-from aaiclick.clickhouse.statements import drop_table
 from aaiclick.clickhouse.tables import physicals
 from aaiclick.clock import clock
 from aaiclick.commands.hosts.recover import settle_on_hosts
@@ -146,11 +146,13 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     # Only after that entry: until it is there, these tables are what shows that a rollback had begun.
     reach = way.reach
     if reach is None and shared and way.done:
-        reach = yield from reach_back(found.topology, database, way.done)
-    for name in way.done:
-        yield from (drop_kept(database, name, reach) if reach is not None else drop_table(database, name))
+        reach = yield from reach_back(found.topology, database, [row.name for row in way.done])
+    said: list[str] = []
+    for row in way.done:
+        left = f"leave-detached-parts {row.kept.table}" in back.allow
+        said += yield from drop_used(database, row.name, reach, leave_detached=left)
     options = replace(options, reach=reach, new_readers=_new_readers(way))
-    said = yield from _put_back(way, Site(database, nonce, options))
+    said += yield from _put_back(way, Site(database, nonce, options))
     # What the runs that are rolled back have stopped, and nobody else would start.
     hosts = None if found.topology.single else Reach(found.topology)
     yield from everywhere(undo_ttl_changes(found.scope, found.ttl_changes), hosts)

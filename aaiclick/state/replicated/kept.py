@@ -35,6 +35,7 @@ def note_kept(database: str, name: str, mark: ReplicatedMark, reason: str) -> Ro
         moment=moment,
         bases=mark.bases if mark.counts and not reason else (),
         replicated=True,
+        detached=mark.detached,
     )
     # A note is there for all hosts at once; a comment would be changed on each of them by itself.
     yield from replace_comment(database, name, COMMENT.dump(kept))

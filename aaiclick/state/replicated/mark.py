@@ -93,6 +93,8 @@ class ReplicatedMark:
     defined: tuple[str, ...] = ()
     """What the definition of the source was on each host when the copy began (``definition_of``), in their order; one
     alone where it was the same on all; none where nobody looked."""
+    detached: tuple[str, ...] = ()
+    """Detached parts of the source, each with its host, that go with it: that was allowed by name."""
 
     def source_at(self, place: int) -> str:
         """The storage with the user's rows on the host of that place."""
@@ -113,7 +115,7 @@ class ReplicatedMark:
 # Left out where they say nothing, so that notes which earlier releases can read stay what they were, byte for byte.
 COMMENT = CommentFormat(
     ReplicatedMark,
-    frozenset({"cluster", "shards", "counts", "numbered", "bases", "back_to", "apart", "defined"}),
+    frozenset({"cluster", "shards", "counts", "numbered", "bases", "back_to", "apart", "defined", "detached"}),
     frozenset({"looks"}),
 )
 
