@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from aaiclick.catalog.forms import TableForm
@@ -136,6 +136,10 @@ class Composed:
     through: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     """Columns that are converted through the types of the versions between, with these: one conversion would give their
     values another meaning."""
+
+    dropped: Collection[str] = ()
+    """Live columns that versions on the way drop, by their live names, and that nobody declares in the end: the
+    migrations allow it under the names that they have then."""
 
     @property
     def fills(self) -> bool:

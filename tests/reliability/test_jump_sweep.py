@@ -86,6 +86,19 @@ JUMPS = {
         {2: "-- title: v2\n-- strategy: derived\n-- rename: b.y -> w\n"},
         own="w",
     ),
+    "renamed, and filled under another name": Jump(
+        (_b(STORED), _b(_u8("w")), _b(_u8("v"))),
+        {
+            2: "-- title: v2\n-- strategy: derived\n-- rename: b.y -> w\n",
+            3: "-- title: v3\n-- strategy: rebuild b\n--   v = w + x + 10\n-- rename: b.w -> v\n",
+        },
+        own="v",
+    ),
+    "EPHEMERAL, renamed, stored": Jump(
+        (_b(GIVEN), _b(_u8("w", ephemeral="4")), _b(_u8("w", default="x + 5"))),
+        {2: "-- title: v2\n-- strategy: derived\n-- rename: b.y -> w\n"},
+        own="w",
+    ),
 }
 
 QUICK = (

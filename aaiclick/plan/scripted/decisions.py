@@ -20,7 +20,7 @@ def decided(steps: Sequence[Step], migrations: Iterable[Migration]) -> tuple[Ste
     for migration in sorted(migrations, key=lambda each: each.version):
         # Hazards have the names of the end: a decision of an earlier version follows what later ones rename.
         keys = frozenset(_renamed(key, migration.renames) for key in (*keys, *migration.allow))
-    return tuple(_decided(step, keys) for step in steps) if keys else tuple(steps)
+    return tuple(_decided(step, keys) for step in steps)
 
 
 def _renamed(key: str, renames: Mapping[str, str]) -> str:
@@ -37,6 +37,7 @@ def _renamed(key: str, renames: Mapping[str, str]) -> str:
 
 def _decided(step: Step, keys: frozenset[str]) -> Step:
     named = tuple(dict.fromkeys(hazard.allow for hazard in step.hazards if hazard.allow))
-    allowed = tuple(key for key in named if key in keys)
+    # What the way over several versions drops is known already, by the name that it has now.
+    allowed = tuple(key for key in named if key in keys or key in step.allowed)
     # Required only where the migration allows all that it needs.
     return replace(step, allowed=allowed, optional=step.optional and allowed != named) if allowed else step

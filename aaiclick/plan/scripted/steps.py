@@ -44,14 +44,23 @@ def scripted_steps(
 ) -> tuple[Step, ...]:
     """The steps of one table with what its migrations ask for. ``live``: as this server writes it."""
     columns = live.form.columns if isinstance(live.form, TableForm) else ()
-    stored = frozenset(column.name for column in columns)
-    found = [step if step.optional else _scripted(step, composed, oldest_code, stored) for step in steps]
+    stored = frozenset(name for column in columns for name in (column.name, composed.renames.get(column.name, "")))
+    found = [
+        _dropping(step, composed) if step.optional else _scripted(step, composed, oldest_code, stored) for step in steps
+    ]
     first = next((place for place, step in enumerate(found) if not step.optional and not step.blocked), None)
     # In a table without rows no default is read.
     if first is not None and composed.unknown_defaults and (live.rows or live.predicted):
         hazards = (*found[first].hazards, _passed_over(found[first].object, composed.unknown_defaults))
         found[first] = replace(found[first], hazards=hazards)
     return tuple(found)
+
+
+def _dropping(step: Step, composed: Composed) -> Step:
+    """The step with what migrations allow of it under other names: those that the columns have by then."""
+    keys = {f"drop-column {step.object}.{name}" for name in composed.dropped}
+    allowed = tuple(dict.fromkeys(each.allow for each in step.hazards if each.allow in keys))
+    return replace(step, allowed=allowed) if allowed else step
 
 
 def _passed_over(table: str, names: Sequence[str]) -> Hazard:

@@ -26,6 +26,10 @@ class Start:
     """Columns that hold already what the versions up to ``until`` make of them. They are left alone until then."""
     until: int
     """The version that the ALTER leads to."""
+    names: Mapping[str, str]
+    """Its live columns of all kinds, by their names before that ALTER."""
+    settled: frozenset[str] = frozenset()
+    """Live columns that have the names of ``until``."""
 
 
 def still_to_come(changes: Sequence[VersionChange], reached: Reached | None) -> tuple[VersionChange, ...]:
@@ -36,7 +40,7 @@ def still_to_come(changes: Sequence[VersionChange], reached: Reached | None) -> 
 def start_of(live: TableForm, changes: Sequence[VersionChange], reached: Reached | None) -> Start:
     """``changes``: those that are still to come."""
     if reached is None or reached.columns is None:
-        return Start(live, {column.name: _cell(column) for column in live.columns if _holds(column)}, {}, 0)
+        return Start(live, _cells(live), {}, 0, {column.name: column.name for column in live.columns})
     before = reached.columns
     until = [change for change in changes if change.version <= reached.until]
     # A column that is gone, and there under its last name, was renamed by that ALTER.
@@ -45,13 +49,19 @@ def start_of(live: TableForm, changes: Sequence[VersionChange], reached: Reached
     ended = {
         column.name: _cell(column)
         for column in live.columns
-        if column.name not in former and before.get(column.name) is not column.stored and _holds(column)
+        if before.get(former.get(column.name, column.name)) is not column.stored and _holds(column)
     }
     kept = tuple(column for column in live.columns if column.name in before or column.name in former)
     kept = tuple(column for column in kept if column.name not in ended)
     form = renamed_form(replace(live, columns=kept), tuple(former.items()))
     cells = {former.get(column.name, column.name): _cell(column) for column in kept if _holds(column)}
-    return Start(form, cells, ended, reached.until)
+    own = {column.name for column in live.columns if column.name in before or column.name in former}
+    names = {former.get(name, name): name for name in own}
+    return Start(form, cells, ended, reached.until, names, frozenset(column.name for column in live.columns) - own)
+
+
+def _cells(live: TableForm) -> dict[str, Cell]:
+    return {column.name: _cell(column) for column in live.columns if _holds(column)}
 
 
 def _cell(column: ColumnForm) -> Cell:

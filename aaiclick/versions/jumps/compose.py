@@ -29,7 +29,7 @@ from aaiclick.versions.jumps.cells import (
     what_it_reads,
     with_ephemeral,
 )
-from aaiclick.versions.jumps.earlier_defaults import is_another, last_name, unknown_defaults
+from aaiclick.versions.jumps.earlier_defaults import is_another, unknown_defaults
 from aaiclick.versions.jumps.meanings import converted_through, converting, other_meanings
 from aaiclick.versions.jumps.walk import Walk, walked
 from aaiclick.versions.version_changes import Composed, Drop, Reached, StoredAlias, VersionChange
@@ -48,7 +48,8 @@ def compose(
     in_place = tuple(change for change in changes if change.in_place)
     walk = walked(start_of(live, changes, reached), changes, declared)
     cells, problem = walk.cells, walk.problem
-    moved = {} if problem else _moved_unread(walk, live, changes, declared)
+    renames = walk.names.moved(declared, walk.earlier)
+    moved = {} if problem else _moved_unread(walk, renames, live, declared)
     again = {} if problem else _given_up(walk, moved, live, declared)
     unread = {} if problem else {name: one for name, one in walk.unread.items() if _stored(name, declared)}
     # An ALIAS holds nothing that would have to begin anew.
@@ -64,22 +65,20 @@ def compose(
             becomes = unread_again(cells, walk.last, unread, declared)
     except UnknownValueError as error:
         problem = str(error)
-    renames = _moved(walk, declared)
     filled = {*aliases, *(_filled(cells, live, declared, copied=bool(rebuilds or defaults or aliases)))}
     columns = {name: as_last_declared(cell, declared.column(name)) for name, cell in cells.items() if name in filled}
     columns |= {**becomes, **(converted_through(live, cells, ways, declared) if ways else {})}
-    problem = _begun_anew(again, columns, renames, cells, changes, declared) or problem
-    renames |= moved
+    kept = [new for old, new in renames.items() if old not in moved]
+    problem = _begun_anew(again, columns, kept, cells, changes, declared) or problem
     swapped = _swapped(renames)
-    problem = problem or swap_problem(swapped)
+    stuck = swap_problem(swapped) or _taken(*walk.names.taken(renames))
     # Asked for as a copy, so that there is a step to block: by its names alone the table may be as it is declared.
-    rebuilds = tuple(change for change in changes if change in rebuilds or (swapped and change.renames))
+    rebuilds = tuple(change for change in changes if change in rebuilds or (stuck and change.renames))
     renames = {old: new for old, new in renames.items() if old not in swapped}
     back, unknown_back = _back(live, changes, declared)
-    problem = problem or unknown_back
     told = {*cells, *renames, *again}
     unknown, contradiction = unknown_defaults(live, told, changes, declared) if len(changes) > 1 else ((), "")
-    problem = problem or contradiction
+    problem = problem or stuck or unknown_back or contradiction
     return Composed(
         columns,
         renames,
@@ -94,6 +93,7 @@ def compose(
         aliases=aliases,
         unread={name: Drop(change.label, column) for name, (change, column) in unread.items()},
         through={name: tuple(each for _, each in way) for name, way in ways.items()},
+        dropped=walk.names.dropped.keys() - {column.name for column in declared.columns},
     )
 
 
@@ -123,17 +123,18 @@ def _filled(cells: Mapping[str, Cell], live: TableForm, declared: TableForm, *, 
 def _begun_anew(
     again: Mapping[str, tuple[VersionChange, str]],
     columns: dict[str, str],
-    renames: Mapping[str, str],
+    taken: Collection[str],
     cells: Mapping[str, Cell],
     changes: Sequence[VersionChange],
     declared: TableForm,
 ) -> str:
-    """Adds what fills columns that were dropped on the way; why they cannot be filled, '' where they can."""
+    """Adds what fills columns that were dropped on the way; why they cannot be filled, '' where they can. ``taken``:
+    names that columns with values get."""
     problem = unknown = ""
     for name, (change, _) in again.items():
         column = declared.column(name)
-        if name in renames.values():
-            problem = f"{change.label} drops column {name}, whose name another column gets later. {_stop(change)}"
+        if name in taken:
+            problem = _taken(change, name)
         elif name not in columns and column is not None and column.stored:
             # Where the last but one drops it only the last can make it anew: its default reads what is declared.
             known = as_declared_last(cells, declared) if change in changes[-2:] else cells
@@ -142,6 +143,12 @@ def _begun_anew(
             except UnknownValueError as error:
                 unknown = unknown or str(error)
     return problem or unknown
+
+
+def _taken(change: VersionChange | None, name: str) -> str:
+    if change is None:
+        return ""
+    return f"{change.label} drops column {name}, whose name another column gets later. {_stop(change)}"
 
 
 def says_anything(form: TableForm, changes: Sequence[VersionChange], declared: TableForm) -> bool:
@@ -163,28 +170,16 @@ def reached_when_made(changes: Sequence[VersionChange]) -> int:
     return changes[-1].version if said else 0
 
 
-def _moved(walk: Walk, declared: TableForm) -> dict[str, str]:
-    """Live name and new name of columns that are still there under another one."""
-    renames: dict[str, str] = {}
-    for name, cell in walk.cells.items():
-        # The old name may be another column's by now: then the column moves also where nobody declares its new one.
-        taken = name in walk.earlier and bool(cell.origin) and declared.column(cell.origin) is not None
-        if cell.origin not in ("", name) and (taken or declared.column(name) is not None):
-            renames[cell.origin] = name
-    return renames
-
-
-def _moved_unread(walk: Walk, live: TableForm, changes: Sequence[VersionChange], declared: TableForm) -> dict[str, str]:
-    """Live name and new name of columns that a version gives another name as it makes them EPHEMERAL: none of their
-    values stays, and neither does the column under its old name."""
-    found: dict[str, str] = {}
-    for old, (change, column) in walk.dropped.items():
-        if column in change.dropped or live.column(old) is None or declared.column(old) is not None:
-            continue
-        new = last_name(column, changes[changes.index(change) + 1 :])
-        if declared.column(new) is not None and live.column(new) is None:
-            found[old] = new
-    return found
+def _moved_unread(walk: Walk, renames: Mapping[str, str], live: TableForm, declared: TableForm) -> dict[str, str]:
+    """Those of the renames with which a version makes the column EPHEMERAL: none of its values stays."""
+    return {
+        old: new
+        for old, new in renames.items()
+        if old in walk.dropped
+        and walk.dropped[old][1] not in walk.dropped[old][0].dropped
+        and declared.column(new) is not None
+        and (live.column(new) is None or new in renames)
+    }
 
 
 def _given_up(
@@ -192,7 +187,11 @@ def _given_up(
 ) -> dict[str, tuple[VersionChange, str]]:
     """Declared columns of which no value stays: by which version, and under which name. ``moved``: those that got
     another name with that."""
-    again = {name: one for name, one in walk.dropped.items() if _again(name, walk.cells, live, declared)}
+    again = {
+        name: one
+        for name, one in walk.dropped.items()
+        if name not in moved and _again(name, walk.cells, live, declared)
+    }
     return again | {new: walk.dropped[old] for old, new in moved.items() if not _ephemeral(new, declared)}
 
 

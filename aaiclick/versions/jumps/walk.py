@@ -20,6 +20,7 @@ from aaiclick.versions.jumps.cells import (
     with_ephemeral,
 )
 from aaiclick.versions.jumps.earlier_defaults import last_name
+from aaiclick.versions.jumps.names import LiveNames
 from aaiclick.versions.version_changes import VersionChange
 
 
@@ -31,8 +32,10 @@ class Walk:
     """The columns after the last of them."""
     last: Mapping[str, Cell]
     """The same, with each ALIAS as it is declared."""
-    earlier: Mapping[str, Cell]
-    """Those before the last one."""
+    names: LiveNames
+    """What the live columns are called after the last of them."""
+    earlier: LiveNames
+    """The same before the last one."""
     conditions: Sequence[str]
     """The filters, over the live rows."""
     dropped: Mapping[str, tuple[VersionChange, str]]
@@ -51,22 +54,23 @@ def walked(start: Start, changes: Sequence[VersionChange], declared: TableForm) 
     problem = ""
     dropped: dict[str, tuple[VersionChange, str]] = {}
     unread: dict[str, tuple[VersionChange, str]] = {}
-    earlier = cells
+    names = earlier = LiveNames(start.names)
     known = start.form
     for place, change in enumerate(changes):
         last = place == len(changes) - 1
-        earlier = cells
+        form = declared if last else change.form
+        earlier, names = names, names.renamed(change)
+        origins, names = names.live, names.ended(change, form)
         if change.renames:
-            names = [column.name for column in known.columns]
-            known = renamed_form(known, tuple(with_leaves(change.renames, names).items()))
+            columns = [column.name for column in known.columns]
+            known = renamed_form(known, tuple(with_leaves(change.renames, columns).items()))
         try:
             # Oldest first: the expressions of a version are over the columns that the one before it has left.
             after = _step(cells, change, conditions, declared)
         except UnknownValueError as error:
             problem = problem or str(error)
             continue
-        form = declared if last else change.form
-        cells = _without_dropped(after, change, form, dropped, last=last)
+        cells = _without_dropped(after, change, form, origins, dropped, last=last)
         # Not to the declared types: from the last form on the plan converts.
         if change.form is not None and not last:
             for name in _made_aliases(cells, known, change, change.form):
@@ -83,32 +87,36 @@ def walked(start: Start, changes: Sequence[VersionChange], declared: TableForm) 
             }
         if _ends(start, changes, place):
             # An ALTER has brought them to what this version makes of them, and rows that came since hold their own.
+            names = names.settled({*start.ended, *start.settled})
             cells = {**cells, **start.ended}
             dropped = {name: one for name, one in dropped.items() if name not in start.ended}
             here = {last_name(name, changes[place + 1 :]) for name in start.ended}
             unread = {name: one for name, one in unread.items() if name not in here}
     made = any(cell.added is not None or cell.computed is not None for cell in cells.values())
     final = with_aliases(cells, known, changes[-1], declared) if made else cells
-    return Walk(cells, with_ephemeral(final, declared), earlier, conditions, dropped, unread, problem)
+    return Walk(cells, with_ephemeral(final, declared), names, earlier, conditions, dropped, unread, problem)
 
 
 def _without_dropped(
     cells: dict[str, Cell],
     change: VersionChange,
     form: TableForm | None,
+    origins: Mapping[str, str],
     dropped: dict[str, tuple[VersionChange, str]],
     *,
     last: bool,
 ) -> dict[str, Cell]:
-    """The columns without those that a version drops, or makes EPHEMERAL; ``dropped`` gets them."""
+    """The columns without those that a version drops, or makes EPHEMERAL; ``dropped`` gets them. ``origins``: the live
+    columns that they are."""
     # To allow a drop is no drop yet: only where the form of that version lacks the column is it gone.
     for name in sorted(change.dropped & set(cells)):
         if form is None or form.column(name) is None:
-            dropped[cells[name].origin or name] = (change, name)
+            if origins.get(name):
+                dropped[origins[name]] = (change, name)
             del cells[name]
     for name in [] if form is None or last or change.copied else _made_ephemeral(cells, form):
-        if cells[name].origin:
-            dropped[cells[name].origin] = (change, name)
+        if origins.get(name):
+            dropped.setdefault(origins[name], (change, name))
         del cells[name]
     return cells
 
