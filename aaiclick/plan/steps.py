@@ -294,7 +294,7 @@ def rebuild_step(diff: TableDiff, work: RebuildWork, changes: Sequence[Change], 
         extra.append(
             Hazard("holds-up-writers", f"inserts into {diff.live.name} are refused while the last part is copied")
         )
-    hazards = (*change_hazards(changes), *extra)
+    hazards = (*dict.fromkeys(hazard for change in changes for hazard in change.copied_hazards), *extra)
     return Step(
         f"{diff.live.name}:rebuild",
         diff.live.name,

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema
+from aaiclick import Column, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema
 
 PARTS = {"compact": "1000000", "wide": "0"}
 
@@ -44,3 +44,24 @@ def test_the_sizes_of_an_array_that_is_an_alias_now_are_no_sizes_of_a_new_one(aa
     new = nested(Column("m.d", "Array(UInt8)"), Column("m.b", "Array(UInt8)", alias="`m.d`"))
     ensure_schema(aaiclick_client, new, policy=Policy.lossless().allow("change-default t.m.b"))
     assert list(aaiclick_client.query("SELECT `m.d`, `m.b` FROM t").result_rows) == [([], [])]
+
+
+@pytest.mark.parametrize(
+    ("column", "order", "goes"),
+    [
+        (Column("a", "String", alias="'x'"), "id", "merge"),
+        (Column("a", "String", alias="'x'"), "n", "copy"),
+        (Column("a", "String", ephemeral="'x'"), "id", "copy"),
+        (Column("a", "UInt8", ephemeral="1"), "id", "copy"),
+    ],
+)
+def test_the_plan_says_with_what_the_values_go(aaiclick_client: Client, column: Column, order: str, goes: str) -> None:
+    def held(a: Column, key: str) -> Schema:
+        columns = [Column("id", "UInt64"), Column("n", "UInt8"), a]
+        return Schema("shop", version=None, objects=[Table("t", columns, engine=MergeTree(order_by=[key]))])
+
+    ensure_schema(aaiclick_client, held(Column("a", "String"), "id"))
+    (step,) = plan_schema(aaiclick_client, held(column, order)).required
+    said = [hazard.message for hazard in step.hazards if hazard.allow == "change-default t.a"]
+    which = "the next merge" if goes == "merge" else "the copy"
+    assert said == [f"the stored values of t.a are no longer read, and go with {which}"]

@@ -112,7 +112,12 @@ class Change(Protocol):
 
     @property
     def hazards(self) -> tuple[Hazard, ...]:
-        """What the change does to rows, values and old code, whichever strategy carries it out."""
+        """What the change does to rows, values and old code."""
+        ...
+
+    @property
+    def copied_hazards(self) -> tuple[Hazard, ...]:
+        """The same where rows are copied into a new table."""
         ...
 
     @property
@@ -128,6 +133,10 @@ class BaseChange:
     @property
     def hazards(self) -> tuple[Hazard, ...]:
         return ()
+
+    @property
+    def copied_hazards(self) -> tuple[Hazard, ...]:
+        return self.hazards
 
     @property
     def checks(self) -> tuple[DataCheck, ...]:

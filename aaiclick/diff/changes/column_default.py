@@ -16,17 +16,18 @@ def default_clause(column: ColumnForm) -> str:
     return f" {column.kind} {column.expression}".rstrip() if column.kind else ""
 
 
-def not_stored(table: str, old: ColumnForm, new: ColumnForm) -> Hazard | None:
+def not_stored(table: str, old: ColumnForm, new: ColumnForm, *, copied: bool = False) -> Hazard | None:
     """The hazard for readers of a column that is no longer stored, or of an ALIAS that is computed differently.
+    ``copied``: rows are copied into a new table.
 
     An ALIAS that becomes an ordinary column keeps what its rows read: those values are written first, or copied.
     """
     key = f"change-default {table}.{new.name}"
     if old.stored and not new.stored:
+        # A copy leaves them out; behind an ALTER parts hold them until they are written anew.
+        gone = "with the copy" if copied else "with the next merge"
         return Hazard(
-            "changes-values",
-            f"the stored values of {table}.{new.name} are no longer read, and go with the next merge",
-            key,
+            "changes-values", f"the stored values of {table}.{new.name} are no longer read, and go {gone}", key
         )
     if old.kind == "ALIAS" and new.kind in ("MATERIALIZED", "EPHEMERAL") and old.expression != new.expression:
         return Hazard("changes-values", f"rows of {table} no longer read {old.expression} as {new.name}", key)
@@ -87,4 +88,9 @@ class ChangeDefault(BaseChange):
     @property
     def hazards(self) -> tuple[Hazard, ...]:
         lost = not_stored(self.table, self.old, self.new)
+        return (lost,) if lost is not None else ()
+
+    @property
+    def copied_hazards(self) -> tuple[Hazard, ...]:
+        lost = not_stored(self.table, self.old, self.new, copied=True)
         return (lost,) if lost is not None else ()

@@ -88,10 +88,17 @@ class RetypeColumn:
 
     @property
     def hazards(self) -> tuple[Hazard, ...]:
+        return self._hazards(copied=False)
+
+    @property
+    def copied_hazards(self) -> tuple[Hazard, ...]:
+        return self._hazards(copied=True)
+
+    def _hazards(self, *, copied: bool) -> tuple[Hazard, ...]:
         breaks = Hazard("old-code-breaks", f"code that relies on {self.old.type} for {self.new.name} may fail")
         kept = (self._combines(),) if self.filled else (self._relabels(), self._combines(), self._unproven_pair())
         found = [] if self.new.kind == "EPHEMERAL" else [hazard for hazard in kept if hazard is not None]
-        lost = not_stored(self.table, self.old, self.new)
+        lost = not_stored(self.table, self.old, self.new, copied=copied)
         return (*found, *((lost,) if lost is not None else ()), breaks)
 
     def _relabels(self) -> Hazard | None:
