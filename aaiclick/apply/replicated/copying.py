@@ -13,7 +13,7 @@ known part by part, and what is missing is everything else. DELETEs and UPDATEs 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.apply.rebuild.chunks import bounds, cut_chunks
@@ -100,16 +100,22 @@ class Source:
     """A mutation has not ended on all hosts."""
 
 
+Require = Callable[[int, Sequence[Part]], None]
+"""Raises ApplyError where the parts of the shard with that number are not to be copied."""
+
+
 def copy_on_replicas(
     jobs: Sequence[Job],
     replicas: Replicas,
     mark: ReplicatedMark,
     kept: Sequence[Shard] = (),
     staged: Sequence[tuple[StagedChunk, ...]] = (),
+    require: Require | None = None,
 ) -> Routine[tuple[ReplicatedMark, int]]:
     """Fill the new table with all rows, on all hosts; the mark, which says 'swap' by now, and the rows written.
     ``jobs``: one for each shard. ``kept``: a table of which it takes over all parts first, in every shard. ``staged``:
-    chunks that are filled already, of each shard.
+    chunks that are filled already, of each shard. ``require``: is given what is there at each look, so that the last
+    time it is what was copied.
 
     Writers are refused on all hosts when this returns. Raises ApplyError where rows are changed again and again or a
     host does not follow, VerificationError where rows are missing in the copy.
@@ -127,6 +133,8 @@ def copy_on_replicas(
                 yield from admit_everywhere(replicas.reach, replicas.shards, options.fence_seconds)
                 state = replace(state, closed=False, spoilt=state.spoilt + 1)
                 break
+            if require is not None:
+                require(shard.number, looked.parts)
             state = yield from _drop_stale(jobs, replicas, state, index, looked)
             state = yield from _advance(job, shard, state, index, looked, kept[index] if kept else None)
             seen.append(looked)

@@ -25,7 +25,7 @@ from aaiclick.apply.replicated.conditions import (
     settings_not_taken,
     until_settled,
 )
-from aaiclick.apply.replicated.copying import copy_on_replicas
+from aaiclick.apply.replicated.copying import Require, copy_on_replicas
 from aaiclick.apply.replicated.finish import finish_everywhere
 from aaiclick.apply.replicated.hosts import require_room_everywhere
 from aaiclick.apply.replicated.resume import bytes_held, marks_to_resume, take_over_everywhere, worker_labels
@@ -71,9 +71,11 @@ def copied_into_place(
     replicas: Replicas,
     kept: Sequence[Shard] = (),
     back_to: int | None = None,
+    require: Require | None = None,
 ) -> Routine[Done]:
     """Copy the rows of each shard, by its own one of ``works``, into a new table that takes the name of the old one.
-    ``kept``: tables with whose parts it begins, one for each shard. ``back_to``: the version of a rollback."""
+    ``kept``: tables with whose parts it begins, one for each shard. ``back_to``: the version of a rollback.
+    ``require``: as ``copy_on_replicas``."""
     sizes: dict[int, int] = {}
     # Each shard is copied by one host, and what counts are its own rows.
     for shard in replicas.shards:
@@ -92,7 +94,7 @@ def copied_into_place(
             told.extend(note for note in notes if note not in told)
         # These are renamed one by one. A kill in between leaves marks of both runs, which name all of them.
         staged = yield from take_over_everywhere(jobs, replicas, earlier)
-        return (yield from copy_on_replicas(jobs, replicas, mark, kept, staged))
+        return (yield from copy_on_replicas(jobs, replicas, mark, kept, staged, require))
 
     done = yield from replace_on_replicas(work, site, replicas, fill, back_to)
     return replace(done, notes=(*told, *done.notes))

@@ -7,6 +7,7 @@ in a copy is; the kept table is dropped when all is over.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from aaiclick.apply.replicated.conditions import require_replicas
@@ -15,9 +16,11 @@ from aaiclick.apply.replicated.shadow import until_complete
 from aaiclick.apply.replicated.shards import Shard, at_host, shards_of
 from aaiclick.apply.rollback.on_shards import RestoreOnShards
 from aaiclick.apply.rollback.patches import with_updates
+from aaiclick.apply.rollback.since_then import require_not_combined
 from aaiclick.apply.rollback.used import drop_used
 from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.clickhouse.every_host import Reach
+from aaiclick.clickhouse.parts import Part
 from aaiclick.clickhouse.shared.replicas import tables_everywhere
 from aaiclick.clickhouse.topology import named
 from aaiclick.errors import ApplyError
@@ -36,7 +39,14 @@ def restore_on_replicas(found: RestoreOnShards, site: Site, to: int) -> Routine[
         raise ApplyError(f"{work.table} is not the table that was looked at on all hosts. Nothing was changed")
     live = {shard.number: shard for shard in replicas.shards}
     kept = yield from _kept_shards(found, replicas.reach, database, live, site.options)
-    done = yield from copied_into_place(work, found.works, site, replicas, kept, back_to=to)
+
+    def require(shard: int, live: Sequence[Part]) -> None:
+        # Settings keep merges from beginning, and no OPTIMIZE; and one host may have carried out a merge that the one
+        # which copies has not come to. Behind the fence all of a shard have the same parts.
+        require_not_combined(found.kept.of_shard(shard), live)
+
+    asks = require if found.asks_if_combined else None
+    done = yield from copied_into_place(work, found.works, site, replicas, kept, to, asks)
     # When the exchange is over on all hosts: until then the rollback may still be undone.
     notes = done.notes
     for name in found.used:

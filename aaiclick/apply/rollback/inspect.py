@@ -95,6 +95,11 @@ class Restore:
         """The kept tables that are not needed any more afterwards."""
         return (self.name, *(each.name for each in self.between))
 
+    @property
+    def asks_if_combined(self) -> bool:
+        """Whether merges might put rows that came since together with earlier ones, of which nobody was told."""
+        return self.combines and not self.combined
+
 
 @dataclass(frozen=True, slots=True)
 class _CameSince:

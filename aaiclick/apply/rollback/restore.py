@@ -28,7 +28,7 @@ from aaiclick.apply.rebuild.resume import settings_before
 from aaiclick.apply.rollback.chain import came_before, kept_parts
 from aaiclick.apply.rollback.inspect import Restore
 from aaiclick.apply.rollback.patches import with_updates
-from aaiclick.apply.rollback.since_then import combined_rows, combined_words
+from aaiclick.apply.rollback.since_then import require_not_combined
 from aaiclick.apply.rollback.used import drop_used
 from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.clickhouse.features import FENCE
@@ -38,7 +38,7 @@ from aaiclick.clickhouse.parts import Part, names_of_detached, parts, unapplied
 from aaiclick.clickhouse.statements import ddl, system_merges
 from aaiclick.clickhouse.tables import Physical, require_table
 from aaiclick.clickhouse.write_fence import lift_fence
-from aaiclick.errors import ApplyError, VerificationError
+from aaiclick.errors import VerificationError
 from aaiclick.printable import count_text, rows_text
 from aaiclick.routine import Routine
 from aaiclick.sql.clauses import attach_partition_from, drop_part, modify_setting
@@ -67,7 +67,9 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
         mark, source = yield from at_rest(database, mark, source)
         # Before the work of the copy: what was altered by now would end it at the exchange.
         require_unaltered(mark, (yield from stop_merges(source)))
-        yield from _require_not_combined(found, source)
+        if found.asks_if_combined:
+            # Merges are stopped.
+            require_not_combined(found.between[-1].kept if found.between else found.kept, (yield from parts(source)))
         # While writers are let in: what a Buffer table holds is converted with the rows that came since.
         if any(column.expression != quote_name(column.target) for column in work.columns):
             yield from flush_fronts(source)
@@ -88,19 +90,6 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
         notes += yield from drop_used(database, name, None, leave_detached=options.leave_detached)
     late = yield from late_readers(work, options, looked)
     return Done(rows + between + since + end.rows, end.kept, (*notes, *end.notes, *late))
-
-
-def _require_not_combined(found: Restore, source: Physical) -> Routine[None]:
-    """Raise ApplyError where merges have made one row of earlier and later ones since that was counted. They are
-    stopped by now."""
-    if not found.combines or found.combined:
-        return
-    latest = found.between[-1].kept if found.between else found.kept
-    if rows := combined_rows(latest, (yield from parts(source))):
-        raise ApplyError(
-            f"{source.name}: since this was planned {combined_words(rows)}. Nothing was changed. Run again: the next "
-            f"plan asks for 'deletes {source.name}'"
-        )
 
 
 def _bring_back(name: str, kept: KeptComment, target: str, site: Site) -> Routine[int]:

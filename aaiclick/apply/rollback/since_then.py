@@ -13,6 +13,7 @@ from aaiclick.clickhouse.parts import Part, parts
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import require_table
 from aaiclick.diff.merging import combines_rows
+from aaiclick.errors import ApplyError
 from aaiclick.printable import rows_text, rows_that, verb_for
 from aaiclick.routine import Routine, Rows, flag, text
 from aaiclick.sql.hex_text import hexed
@@ -99,6 +100,16 @@ def combined_words(rows: int) -> str:
         f"merges have put rows that came since together with earlier ones ({rows_text(rows)} now), and where they made "
         "one row of both, what the later one brought would be lost"
     )
+
+
+def require_not_combined(kept: KeptComment, live: Sequence[Part]) -> None:
+    """Raise ApplyError where merges have made one row of earlier and later ones since that was counted, and nobody was
+    asked. ``live``: the parts of which what came since is copied."""
+    if rows := combined_rows(kept, live):
+        raise ApplyError(
+            f"{kept.table}: since this was planned {combined_words(rows)}. Nothing was changed. Run again: the next "
+            f"plan asks for 'deletes {kept.table}'"
+        )
 
 
 def _is_mixed(kept: KeptComment, part: Part) -> bool:
