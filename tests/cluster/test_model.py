@@ -65,7 +65,9 @@ def place(request: pytest.FixtureRequest, aaiclick_cluster: ClusterFactory) -> P
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", [PLACES[0], pytest.param(PLACES[2], marks=pytest.mark.long)], indirect=True)
+@pytest.mark.parametrize(
+    "place", [PLACES[0], pytest.param(PLACES[2].values[0], id="2x2-queue", marks=pytest.mark.long)], indirect=True
+)
 def test_a_run_sends_what_the_model_says(place: Place) -> None:
     """In the same order: what is modelled is what is done."""
     place.start(rekeyed(1, place))
