@@ -118,6 +118,23 @@ def copy_part(
         ground.run(f"INSERT INTO {want}.{quoted(after.name)} ({quoted(named[0])}) VALUES {rows}")
 
 
+def uneven(ground: Ground, source: str, old: Table, new: Table) -> bool:
+    """Whether arrays that are parts of one Nested, and stay that, have different sizes in a row already."""
+    leaves: dict[str, list[str]] = {}
+    for was, column in copied(old, new):
+        first = was.name.partition(".")[0]
+        if "." in was.name and was.type.name == "Array" and column.name.partition(".")[0] == first:
+            leaves.setdefault(first, []).append(quoted(was.name))
+    unequal = [f"length({names[0]}) != length({name})" for names in leaves.values() for name in names[1:]]
+    return (
+        bool(unequal)
+        and ground.rows(
+            f"SELECT countIf({' OR '.join(unequal)}) FROM {source} SETTINGS optimize_functions_to_subcolumns = 0"
+        )[0][0]
+        != "0"
+    )
+
+
 def bytes_of(expr: str, kind: Type) -> str:
     """A value to the last bit. Which of the paths of a JSON comes first in its bytes depends on the rows beside it."""
     if kind.name == "JSON":
