@@ -9,15 +9,14 @@ from typing import Literal, TypeAlias
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.catalog.normalize import key_elements
+from aaiclick.catalog.parse.ttl import ttl_elements
 from aaiclick.clickhouse.refusable import rows_or_refusal
 from aaiclick.diff.reached import through_aliases
 from aaiclick.diff.renamed_columns import renamed_form
 from aaiclick.diff.target import Target
 from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.column_names import mentioned, same_column
-from aaiclick.sql.expressions import expression_end
 from aaiclick.sql.quoting import quote_name
-from aaiclick.sql.tokens import Tokens, split_top
 
 UseKind: TypeAlias = Literal[
     "sort key",
@@ -155,14 +154,11 @@ def ttl_expressions(ttl: str) -> tuple[str, ...]:
     """What a TTL computes of a row: for each element the second at which it ends, and whether its WHERE is
     fulfilled."""
     found: list[str] = []
-    for element in split_top(ttl):
-        tokens = Tokens(element)
-        end = expression_end(tokens, 0, len(tokens))
-        found.append(f"toInt64(toDateTime64({tokens.slice(0, end)}, 0))")
-        where = next((place for place in range(end, len(tokens)) if tokens.is_word(place, "WHERE")), None)
-        if where is not None:
+    for element in ttl_elements(ttl):
+        found.append(f"toInt64(toDateTime64({element.time}, 0))")
+        if element.where:
             # NULL does not meet a WHERE, and counts as 0.
-            found.append(f"ifNull(({tokens.slice(where + 1, expression_end(tokens, where + 1, len(tokens)))}) != 0, 0)")
+            found.append(f"ifNull(({element.where}) != 0, 0)")
     return tuple(found)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from aaiclick.catalog.forms import ProjectionForm
+from aaiclick.catalog.forms import IndexForm, ProjectionForm, TableForm
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.clickhouse.shared.ask_shards import ask_shards, of_shards, unpinned
 from aaiclick.error_codes import ACCESS_DENIED, LIMITS, READONLY
@@ -25,6 +25,7 @@ from aaiclick.plan.rehearsal.parts_clone import (
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.plan.strategies.rebuild import copy_columns
 from aaiclick.routine import Command, Routine, number
+from aaiclick.sql.ddl import optimize_table
 from aaiclick.sql.quoting import quote_name
 
 _MOST_ALIKE = 3
@@ -90,19 +91,42 @@ def copy_refused(diff: TableDiff, source: str, work: RebuildWork) -> Routine[str
     return (yield from _insert_refused(diff, source, target, work.columns, work.where, dict(work.settings)))
 
 
-def written_refused(diff: TableDiff, source: str, projection: ProjectionForm) -> Routine[str]:
-    """Why rows of a shard cannot be written with a projection; '' where they can, or it was not tried."""
+def written_refused(
+    diff: TableDiff, source: str, label: str, projections: Sequence[ProjectionForm], indexes: Sequence[IndexForm]
+) -> Routine[str]:
+    """Why rows of a shard cannot be written with these projections and indexes; '' where they can, or it was not
+    tried."""
     if not diff.try_on_parts:
         return ""
-    # Without all that is checked by itself, so that a refusal is one of the projection.
-    form = replace(diff.target.form, projections=(projection,), indexes=(), constraints=(), ttl="")
-    form = replace(form, columns=tuple(replace(column, ttl="") for column in form.columns))
-    target = yield from diff.make_clone(form, f"written-{projection.name}")
+    form = replace(_bare(diff.target.form), projections=tuple(projections), indexes=tuple(indexes))
+    target = yield from diff.make_clone(form, f"written-{label}")
     if said := (yield from _insert_refused(diff, source, target, copy_columns(diff), diff.where, {})):
-        plain = yield from diff.make_clone(replace(form, projections=()), "written-without")
+        plain = yield from diff.make_clone(_bare(form), "written-without")
         if (yield from _insert_refused(diff, source, plain, copy_columns(diff), diff.where, {})):
             return ""
     return said
+
+
+def expired_refused(diff: TableDiff, source: str, ttl: str) -> Routine[str]:
+    """Why rows of a shard cannot be merged with this TTL; '' where they can, or it was not tried."""
+    if not diff.try_on_parts:
+        return ""
+    target = yield from diff.make_clone(replace(_bare(diff.target.form), ttl=ttl), "expired")
+    if (yield from _insert_refused(diff, source, target, copy_columns(diff), diff.where, {})):
+        return ""
+    try:
+        yield Command(f"{optimize_table(target.name)} FINAL", settings={**REHEARSE, "optimize_throw_if_noop": 0})
+    except StatementError as error:
+        if error.code == 0:
+            raise
+        return "" if error.code in _UNDECIDED else first_line(str(error))
+    return ""
+
+
+def _bare(form: TableForm) -> TableForm:
+    """Without all that is checked by itself, so that a refusal is one of what is added to it."""
+    form = replace(form, projections=(), indexes=(), constraints=(), ttl="")
+    return replace(form, columns=tuple(replace(column, ttl="") for column in form.columns))
 
 
 def _insert_refused(
