@@ -99,7 +99,7 @@ def plan_differing(
     if says_anything(target.form, changes, differing.declared):
         reaches = changes[-1].version
         planned = tuple(step if step.optional else replace(step, reaches=reaches) for step in planned)
-    return scripted_steps(planned, composed, path.oldest_code, replace(live, form=again))
+    return scripted_steps(planned, composed, path.oldest_code, replace(live, form=again), dict(target.renames))
 
 
 def _planned(diff: TableDiff, data_name: str, unread: str) -> Routine[tuple[Step, ...]]:

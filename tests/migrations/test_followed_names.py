@@ -4,18 +4,23 @@ name, and the table ends as one that is created directly."""
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
 from aaiclick import Column, Policy, Schema, Table, ensure_schema, plan_schema
+from aaiclick.clients.opening import open_url
 from aaiclick.errors import BlockedError
+from aaiclick.routine import Command, Effect
 from aaiclick.specs.ddl import create_table_sql
+from aaiclick.sql.quoting import qualified
 from aaiclick.testing.engine import EmbeddedEngine
 from aaiclick.versions.lockfile import LOCK_FILE, Lock, LockedVersion, dump_lock
 from tests.migrations.building import locked_forms, rows, schema, table
 from tests.migrations.projects import empty_package
+from tests.reliability.driving import DEAD, LATER, Driver, KilledError, ensuring
 
 
 def plain(name: str) -> Column:
@@ -96,16 +101,10 @@ MOVED = (
 )
 # One column gets the name of another one, which is filled anew under a third name.
 PASSED_ON = (
-    [
-        table(plain("a"), plain("b")),
-        table(plain("a"), plain("y")),
-        table(plain("b"), plain("y")),
-        table(plain("b"), plain("c")),
-    ],
+    [table(plain("a"), plain("b")), table(plain("a"), plain("y")), table(plain("b"), plain("c"))],
     {
         2: "-- strategy: derived\n-- rename: t.b -> y\n",
-        3: "-- strategy: derived\n-- rename: t.a -> b\n",
-        4: "-- strategy: rebuild t\n--   c = y + 40\n-- rename: t.y -> c\n",
+        3: "-- strategy: rebuild t\n--   c = y + 40\n-- rename: t.a -> b\n-- rename: t.y -> c\n",
     },
     "VALUES (1, 2, 3)",
 )
@@ -137,11 +136,14 @@ def test_a_rename_of_columns_that_hold_nothing_is_no_copy(
     assert (columns, held) == (versions.created(aaiclick_client), [(1, 2)])
 
 
+@pytest.mark.parametrize("said", ["-- rename: t.a -> b\n", ""])
 def test_what_a_renamed_column_holds_is_told_where_it_is_filled_anew(
-    aaiclick_client: Client, aaiclick_engine: EmbeddedEngine, folder: Path
+    aaiclick_client: Client, aaiclick_engine: EmbeddedEngine, folder: Path, said: str
 ) -> None:
-    filled = "-- strategy: rebuild t\n--   b = a + 1\n-- rename: t.a -> b\n"
-    versions = Versions(folder, aaiclick_engine, [table(plain("a")), table(plain("b"))], {2: filled})
+    """Whether the migration or the declaration says that it is renamed."""
+    after = plain("b") if said else Column("b", "UInt8", renamed_from="a")
+    filled = f"-- strategy: rebuild t\n--   b = a + 1\n{said}"
+    versions = Versions(folder, aaiclick_engine, [table(plain("a")), table(after)], {2: filled})
     ensure_schema(aaiclick_client, versions.schema(1))
     (step,) = plan_schema(aaiclick_client, versions.schema(2)).required
     assert "b of t becomes what 0002_step.sql says" in [hazard.message for hazard in step.hazards]
@@ -159,3 +161,36 @@ def test_the_name_of_a_dropped_column_that_holds_nothing_is_not_guessed_at(
     with pytest.raises(BlockedError, match=r"0002_step\.sql drops column e, whose name another column gets later"):
         versions.played(aaiclick_client, "(id, a) VALUES (1, 2)", [3])
     assert rows(aaiclick_client, "t", "id, a") == [(1, 2)]
+
+
+def test_a_run_that_is_killed_before_a_drop_drops_it_when_it_goes_on(
+    aaiclick_client: Client, aaiclick_engine: EmbeddedEngine, folder: Path
+) -> None:
+    """Also where another column has by then the name under which the migration allows it."""
+    tables = [
+        table(plain("a"), plain("c")),
+        table(plain("b"), plain("c")),
+        table(plain("c")),
+        table(plain("b"), order="b"),
+    ]
+    migrations = {
+        2: "-- strategy: derived\n-- rename: t.a -> b\n",
+        3: "-- strategy: derived\n-- allow: drop-column t.b\n",
+        4: "-- strategy: derived\n-- rename: t.c -> b\n",
+    }
+    versions = Versions(folder, aaiclick_engine, tables, migrations)
+    ensure_schema(aaiclick_client, versions.schema(1))
+    aaiclick_client.command("INSERT INTO t VALUES (1, 2, 3)")
+
+    def dies(effect: Effect) -> None:
+        if isinstance(effect, Command) and f"{qualified(database, 't')} DROP COLUMN" in effect.sql:
+            raise KilledError
+
+    connection, database = open_url(aaiclick_engine.url), str(aaiclick_client.database)
+    declared, policy = versions.schema(4), Policy.lossless(keep_old=timedelta(0))
+    with pytest.raises(KilledError):
+        Driver(connection, before=dies).run(ensuring(declared, database, policy, DEAD))
+    assert rows(aaiclick_client, "t", "a, b") == [(2, 3)]
+    assert Driver(connection, later=LATER).run(ensuring(declared, database, policy)).in_sync
+    connection.close()
+    assert (columns_of(aaiclick_client), rows(aaiclick_client)) == (versions.created(aaiclick_client), [(1, 3)])

@@ -40,11 +40,16 @@ def old_code_hazards(versions: Sequence[int], oldest_code: Mapping[int, int | No
 
 
 def scripted_steps(
-    steps: Sequence[Step], composed: Composed, oldest_code: Mapping[int, int | None], live: LiveObject
+    steps: Sequence[Step],
+    composed: Composed,
+    oldest_code: Mapping[int, int | None],
+    live: LiveObject,
+    renames: Mapping[str, str],
 ) -> tuple[Step, ...]:
-    """The steps of one table with what its migrations ask for. ``live``: as this server writes it."""
+    """The steps of one table with what its migrations ask for. ``live``: as this server writes it. ``renames``: of its
+    columns, by their live names."""
     columns = live.form.columns if isinstance(live.form, TableForm) else ()
-    stored = frozenset(name for column in columns for name in (column.name, composed.renames.get(column.name, "")))
+    stored = frozenset(name for column in columns for name in (column.name, renames.get(column.name, "")))
     found = [
         _dropping(step, composed) if step.optional else _scripted(step, composed, oldest_code, stored) for step in steps
     ]

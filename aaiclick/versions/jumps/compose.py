@@ -31,6 +31,7 @@ from aaiclick.versions.jumps.cells import (
 )
 from aaiclick.versions.jumps.earlier_defaults import is_another, unknown_defaults
 from aaiclick.versions.jumps.meanings import converted_through, converting, other_meanings
+from aaiclick.versions.jumps.names import LiveNames
 from aaiclick.versions.jumps.walk import Walk, walked
 from aaiclick.versions.version_changes import Composed, Drop, Reached, StoredAlias, VersionChange
 
@@ -40,7 +41,7 @@ def compose(
 ) -> Composed:
     """The changes (oldest first) as one step from ``live`` to ``declared``. ``reached``: what an earlier run has done
     of them already, as the journal says."""
-    changes = still_to_come(changes, reached)
+    every, changes = tuple(changes), still_to_come(changes, reached)
     # The last one counts: whatever versions before it filled goes with the table.
     if emptied := next((change for change in reversed(changes) if change.gone), None):
         return _emptied(live, declared, emptied, changes)
@@ -93,7 +94,7 @@ def compose(
         aliases=aliases,
         unread={name: Drop(change.label, column) for name, (change, column) in unread.items()},
         through={name: tuple(each for _, each in way) for name, way in ways.items()},
-        dropped=walk.names.dropped.keys() - {column.name for column in declared.columns},
+        dropped=_dropped(walk.names if changes == every else _left(live, every, declared), declared),
     )
 
 
@@ -143,6 +144,21 @@ def _begun_anew(
             except UnknownValueError as error:
                 unknown = unknown or str(error)
     return problem or unknown
+
+
+def _dropped(names: LiveNames, declared: TableForm) -> frozenset[str]:
+    """The live columns that versions drop, and of which none is declared under that name again."""
+    return frozenset(names.dropped) - {column.name for column in declared.columns}
+
+
+def _left(live: TableForm, changes: Sequence[VersionChange], declared: TableForm) -> LiveNames:
+    """What nobody declares, where an earlier run has changed the rows: a drop comes behind that, and finds the column
+    under the name that it had before all of the versions."""
+    left = (column.name for column in live.columns if declared.column(column.name) is None)
+    names = LiveNames({name: name for name in left})
+    for place, change in enumerate(changes):
+        names = names.renamed(change).ended(change, declared if place == len(changes) - 1 else change.form)
+    return names
 
 
 def _taken(change: VersionChange | None, name: str) -> str:
