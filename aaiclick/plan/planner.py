@@ -73,6 +73,10 @@ def plan_objects(
         from aaiclick.plan.backfill.view_steps import require_aggregates
 
         require_aggregates(schema)
+    if len(path.object_renames) > 1:  # in one version they cannot swap
+        from aaiclick.plan.declaration.renames import require_no_swap
+
+        require_no_swap(schema, catalog, path)
     if path.object_renames or path.once_declared:
         renamed = yield from _renamed_views(schema, catalog, path)
         if renamed is not None:

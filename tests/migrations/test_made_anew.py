@@ -176,6 +176,49 @@ def test_names_that_mean_another_object_later_need_the_version_between(aaiclick_
         )
 
 
+def renamed(version: int, **renames: str) -> Migration:
+    return Migration(version, renames=renames)
+
+
+SWAPS = {
+    "two tables": (("t", "u"), [renamed(2, t="w", u="t"), renamed(3, w="u")], 2),
+    "the last one first": (("t", "u"), [renamed(2, u="w"), renamed(3, t="u"), renamed(4, w="t")], 3),
+    "three in a circle": (("t", "u", "v"), [renamed(2, t="w"), renamed(3, u="t", v="u"), renamed(4, w="v")], 3),
+}
+
+
+@pytest.mark.parametrize("kind", SWAPS)
+def test_tables_that_swap_names_on_the_way_need_the_version_between(aaiclick_client: Client, kind: str) -> None:
+    """By their names alone nothing would have to be done, and each would have the rows of the other one."""
+    names, migrations, version = SWAPS[kind]
+    tables = [table(Column("p", "String"), name=name) for name in names]
+    ensure_schema(aaiclick_client, Schema("s", version=1, objects=tables))
+    for name in names:
+        aaiclick_client.command(f"INSERT INTO {name} VALUES (1, '{name}')")
+    last = Schema("s", version=migrations[-1].version, objects=tables, migrations=migrations)
+    with pytest.raises(MigrationError, match=f"swap names .* to version {version} first: aaiclick migrate .*--to"):
+        ensure_schema(aaiclick_client, last)
+    assert [rows(aaiclick_client, name, "p") for name in names] == [[(name,)] for name in names]
+    # Version by version each name says which table is meant.
+    held = {name: name for name in names}
+    for migration in migrations:
+        held = {migration.renames.get(name, name): text for name, text in held.items()}
+        there = [table(Column("p", "String"), name=name) for name in held]
+        until = [each for each in migrations if each.version <= migration.version]
+        ensure_schema(aaiclick_client, Schema("s", version=migration.version, objects=there, migrations=until))
+    assert {name: rows(aaiclick_client, name, "p") for name in names} == {name: [(held[name],)] for name in names}
+    assert any(held[name] != name for name in names)
+
+
+def test_tables_that_get_their_names_back_on_the_way_stay(aaiclick_client: Client) -> None:
+    tables = [table(Column("p", "String"), name=name) for name in ("t", "u")]
+    ensure_schema(aaiclick_client, Schema("s", version=1, objects=tables))
+    aaiclick_client.command("INSERT INTO t VALUES (1, 't')")
+    way = [renamed(2, t="w", u="t"), renamed(3, t="u", w="t")]
+    ensure_schema(aaiclick_client, Schema("s", version=3, objects=tables, migrations=way))
+    assert (rows(aaiclick_client, "t", "p"), rows(aaiclick_client, "u", "p")) == ([("t",)], [])
+
+
 BESIDE = table(Column("p", "String"), name="u")
 COLUMNS = [Column("id", "UInt64"), Column("p", "String")]
 OTHERS: dict[str, Table | View] = {

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from aaiclick.catalog.forms import Catalog, LiveObject, TableForm
 from aaiclick.errors import MigrationError
 from aaiclick.plan.comparison.recorded import earlier_names
-from aaiclick.specs.renames import with_leaves
+from aaiclick.specs.renames import circle, with_leaves
 from aaiclick.specs.schema import Schema
 from aaiclick.specs.tables import Table
 from aaiclick.versions.upgrade_path import UpgradePath
@@ -36,6 +36,24 @@ def require_free_names(schema: Schema, catalog: Catalog, sources: Mapping[str, L
         for old, new in _onto_declared(table, live.name, present, path):
             if old in present and new in present:
                 raise _taken(schema, "column", old, new, f"{table.name}.")
+
+
+def require_no_swap(schema: Schema, catalog: Catalog, path: UpgradePath) -> None:
+    """Raise ``MigrationError`` where objects swap names over several versions: their names in the end are those that
+    they have now, so nothing would be renamed, and each would be taken for another one, in silence."""
+    said = {name for _, renames in path.object_renames for name in renames}
+    places = {name: name for name in said if catalog.get(name) is not None}
+    before = 0
+    for version, renames in path.object_renames:
+        places = {live: renames.get(name, name) for live, name in places.items()}
+        swapped = circle({live: name for live, name in places.items() if live != name})
+        if swapped:
+            raise MigrationError(
+                f"{schema.name}: {', '.join(sorted(swapped))}",
+                f"swap names in the versions up to {version}: nothing would be renamed, and each would be taken for "
+                f"the other one. Bring the database to version {before} first: aaiclick migrate --to {before}",
+            )
+        before = version
 
 
 def require_renames_stated(
