@@ -23,6 +23,7 @@ from aaiclick.migration_function import MigrationFunction, Reply, Row, Rows, Sca
 from aaiclick.peers import Peer, require_peers
 from aaiclick.processes import is_gone
 from aaiclick.second_connection import Watch, watched
+from aaiclick.sql.quoting import sendable
 
 __all__ = ["Peer", "Reply", "Row", "Rows", "Scalar", "scalar_rows"]  # and what is defined here
 
@@ -55,6 +56,9 @@ class Query(ShownStatement):
     at: Peer | None = None
     """The host that it is for; None: the one that the connection leads to."""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sql", sendable(self.sql))
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Command(ShownStatement):
@@ -74,6 +78,9 @@ class Command(ShownStatement):
     """What has to be done while it runs; None: nothing."""
     at: Peer | None = None
     """The host that it is for; None: the one that the connection leads to."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sql", sendable(self.sql))
 
 
 class Interruption(BaseException):

@@ -15,6 +15,7 @@ from aaiclick.catalog.permissive import PERMITTING
 from aaiclick.errors import StatementError, UsageError
 from aaiclick.routine import Query, Routine, Row, number, text
 from aaiclick.sql.hex_text import hexed, hexed_list
+from aaiclick.sql.quoting import sendable
 
 NIL_UUID = "00000000-0000-0000-0000-000000000000"
 REPLICATED_DATABASES = frozenset({"Replicated", "Shared"})
@@ -138,7 +139,7 @@ def _columns_by_table(rows: Sequence[Row]) -> dict[str, list[ColumnFacts]]:
     for row in rows:
         if row[0] == "column":
             placed.setdefault(text(row[1]), []).append(
-                (number(row[9]), ColumnFacts(text(row[2]), text(row[3]), text(row[4])))
+                (number(row[9]), ColumnFacts(text(row[2]), sendable(text(row[3])), text(row[4])))
             )
     return {
         table: [facts for _, facts in sorted(listed, key=lambda entry: entry[0])] for table, listed in placed.items()
@@ -146,11 +147,13 @@ def _columns_by_table(rows: Sequence[Row]) -> dict[str, list[ColumnFacts]]:
 
 
 def _views(rows: Sequence[Row]) -> tuple[ListedView, ...]:
-    return tuple(sorted(ListedView(text(row[1]), text(row[2]), text(row[3])) for row in rows if row[0] == "view"))
+    return tuple(
+        sorted(ListedView(text(row[1]), text(row[2]), sendable(text(row[3]))) for row in rows if row[0] == "view")
+    )
 
 
 def _object(database: str, row: Row, columns: list[ColumnFacts] | None) -> LiveObject:
-    name, engine, definition = text(row[1]), text(row[2]), text(row[3])
+    name, engine, definition = text(row[1]), text(row[2]), sendable(text(row[3]))
     return LiveObject(
         database=database,
         name=name,
@@ -175,7 +178,7 @@ def _form(database: str, name: str, row: Row, columns: list[ColumnFacts] | None)
     # Then the text was not understood as the server means it, and nothing that was read in it counts.
     if form.name != name:
         return UnsupportedForm(name, f"its definition names another object, {form.name}", definition)
-    reason = cross_check(form, KeyFacts(*_strings(text(row[4]))), columns)
+    reason = cross_check(form, KeyFacts(*map(sendable, _strings(text(row[4])))), columns)
     return UnsupportedForm(name, reason, definition) if reason else form
 
 

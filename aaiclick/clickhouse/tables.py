@@ -16,6 +16,7 @@ from aaiclick.clickhouse.statements import ask
 from aaiclick.errors import ApplyError
 from aaiclick.routine import Routine, text
 from aaiclick.sql.hex_text import hexed
+from aaiclick.sql.quoting import sendable
 
 _FENCE = f"CONSTRAINT {FENCE_CONSTRAINT} CHECK "
 CONSTRAINED = f"toUInt64(position(create_table_query, '{_FENCE}') > 0)"
@@ -72,7 +73,7 @@ def create_query(database: str, name: str) -> Routine[str]:
         "unhex({name:String})",
         {"db": hexed(database), "name": hexed(name)},
     )
-    return text(rows[0][0]) if rows else ""
+    return sendable(text(rows[0][0])) if rows else ""
 
 
 def own_table(database: str, view: str) -> Routine[str]:

@@ -73,10 +73,6 @@ def plan_objects(
         from aaiclick.plan.backfill.view_steps import require_aggregates
 
         require_aggregates(schema)
-    if len(path.object_renames) > 1:  # in one version they cannot swap
-        from aaiclick.plan.declaration.renames import require_no_swap
-
-        require_no_swap(schema, catalog, path)
     if path.object_renames or path.once_declared:
         renamed = yield from _renamed_views(schema, catalog, path)
         if renamed is not None:
@@ -131,6 +127,10 @@ def plan_objects(
 
 def _renamed_views(schema: Schema, catalog: Catalog, path: UpgradePath) -> Routine[RenamedViews | None]:
     """The views that get another name, or take the place of one that is declared no longer; None for none."""
+    if len(path.object_renames) > 1:  # in one version they cannot swap
+        from aaiclick.plan.declaration.renames import require_no_swap
+
+        require_no_swap(schema, catalog, path)
     views = (item.name for item in schema.objects if isinstance(item, View | MaterializedView | Dictionary))
     said = {new for _, renames in path.object_renames for new in renames.values()}
     named = path.once_declared.union(*(renames for _, renames in path.object_renames))

@@ -10,6 +10,7 @@ QUOTES = "'`\""
 """What a text or a quoted identifier begins and ends with."""
 _PUNCTUATION = re.compile(r"""'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|"(?:[^"\\]|\\.)*"|[()\[\]{},;'`"]""", re.DOTALL)
 _ESCAPED_IN_FILES = re.compile(r"[^A-Za-z0-9_]")
+_BYTE = re.compile("[\udc80-\udcff]")
 _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -55,6 +56,12 @@ def is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def sendable(sql: str) -> str:
+    """A statement in which each byte that is no UTF-8, which is kept as a surrogate, is written by its digits, as in
+    SQL: the server shows such bytes of a literal or quoted name as they are, and reads both alike."""
+    return sql if sql.isascii() else _BYTE.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02X}", sql)
 
 
 def file_name_length(name: str) -> int:

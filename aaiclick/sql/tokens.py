@@ -23,6 +23,7 @@ _TOKEN = re.compile(
 )
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "0": "\0", "a": "\a", "v": "\v", "e": "\x1b"}
+_BYTES = re.compile("[\udc80-\udcff]+")
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|N|(.))|''|``|\"\"", re.DOTALL)
 
 
@@ -141,12 +142,19 @@ def unquote(token: str) -> str:
         return token
     # Only its own quote is written twice: '""' holds two quotes.
     quote = token[0]
-    return _ESCAPE.sub(lambda found: _plain(found, quote), token[1:-1])
+    plain = _ESCAPE.sub(lambda found: _plain(found, quote), token[1:-1])
+    # A byte alone is a surrogate, and several of them may be a character: '\xC3\xA9' is an é.
+    return plain if plain.isascii() else _BYTES.sub(lambda found: _as_text(found[0]), plain)
+
+
+def _as_text(surrogates: str) -> str:
+    return surrogates.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
 
 
 def _plain(found: re.Match[str], quote: str) -> str:
     if found.group(1) is not None:
-        return chr(int(found.group(1), 16))
+        byte = int(found.group(1), 16)
+        return chr(byte if byte < 0x80 else 0xDC00 + byte)
     if found.group(2) is not None:
         known = _ESCAPED.get(found.group(2))
         return known if known is not None else (found.group(2) if found.group(2) in "\\'`\"/=" else found.group())

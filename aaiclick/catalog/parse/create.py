@@ -19,6 +19,7 @@ from aaiclick.catalog.parse.view import read_view
 from aaiclick.catalog.render import statement
 from aaiclick.sql.cursor import ClauseError, Cursor
 from aaiclick.sql.ddl import create
+from aaiclick.sql.quoting import sendable
 from aaiclick.sql.tokens import TokenError, Tokens, signature
 
 # The head of a table as the engine writes it. What comes behind says nothing of the name, so tables that differ in
@@ -34,8 +35,10 @@ _NO_TEXT = "the server shows no definition of it (create_table_query is empty)"
 def split_create(text: str, database: str) -> Form:
     """The form of the object that ``text`` creates; ``database`` is the one it lives in, which a form does not mention.
 
-    Never raises: what cannot be represented becomes an ``UnsupportedForm``.
+    Never raises: what cannot be represented becomes an ``UnsupportedForm``. A byte of a literal that is no UTF-8 is
+    written by its hexadecimal digits in it.
     """
+    text = sendable(text)
     head = _HEAD.match(text)
     nameless = _split_body(text[head.end() :]) if head is not None else None
     if head is not None and nameless is not None:

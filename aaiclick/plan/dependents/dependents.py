@@ -14,7 +14,7 @@ from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.cursor import Cursor
 from aaiclick.sql.ddl import create
 from aaiclick.sql.hex_text import hexed_list
-from aaiclick.sql.quoting import qualified, quote_name, quote_string
+from aaiclick.sql.quoting import qualified, quote_name, quote_string, sendable
 from aaiclick.sql.tokens import TokenError, Tokens, identifier, unquote
 
 Place = tuple[str, str]
@@ -108,6 +108,7 @@ def as_called(dependents: Sequence[Dependent], catalog: Catalog) -> tuple[Depend
 
 def view_dependent(database: str, name: str, engine: str, definition: str, query: str, uuid: str) -> Dependent:
     """A view as the engine shows it."""
+    definition, query = sendable(definition), sendable(query)
     if engine == "View":
         return Dependent(database, name, definition, query, _stored(definition), None, uuid, "view")
     # A definition that this tokenizer does not know is still a view: its query, which the server shows apart, is tried

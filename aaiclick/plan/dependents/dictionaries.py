@@ -19,7 +19,7 @@ from aaiclick.plan.dependents.plain_views import blocked_dependent
 from aaiclick.plan.model import Step
 from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.hex_text import hexed_list
-from aaiclick.sql.quoting import qualified, quote_name
+from aaiclick.sql.quoting import qualified, quote_name, sendable
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
 ANY_DICTIONARY = "engine = 'Dictionary' AND notEmpty(loading_dependencies_table)"
@@ -76,6 +76,7 @@ def read_dictionaries(database: str, names: tuple[str, ...]) -> Routine[tuple[De
 
 def dictionary_dependent(database: str, name: str, definition: str, uuid: str) -> Dependent:
     """A dictionary as the engine shows it."""
+    definition = sendable(definition)
     form = split_create(definition, database)
     if not isinstance(form, DictionaryForm):
         return Dependent(database, name, definition, "", (), None, uuid, "dictionary")
