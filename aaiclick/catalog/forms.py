@@ -294,7 +294,7 @@ class ServerFacts:
 
 
 class ListedView(NamedTuple):
-    """A view, with what it selects."""
+    """A view, with what it selects; or an Alias, with its engine and the arguments of that."""
 
     name: str
     engine: str
@@ -323,7 +323,7 @@ class Catalog:
     gone: Mapping[str, ViewForm] = field(default_factory=dict[str, "ViewForm"])
     """What nobody declares of views that a killed run was making anew, by name; nothing else of them is there."""
     views: tuple[ListedView, ...] | None = None
-    """Every view of the database, by name; None: not asked for."""
+    """Every view and Alias of the database, by name; None: not asked for."""
     permissive: Mapping[str, str | int] | None = None
     """The permissive settings of the server; None: not asked for."""
     called: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -43,8 +43,9 @@ SELECT 'object', t.name, t.engine, t.create_table_query, toJSONString([t.sorting
 FROM system.tables AS t
 WHERE t.database = {where} AND {table_filter}"""  # noqa: E501
 VIEWS = """
-SELECT 'view', name, engine, as_select, '', '', '', '', '', toInt64(0), toInt64(0), toInt64(0)
-FROM system.tables WHERE database = {where} AND engine IN ('View', 'MaterializedView')"""
+SELECT 'view', name, engine,
+    if(engine = 'Alias', engine_full, as_select), '', '', '', '', '', toInt64(0), toInt64(0), toInt64(0)
+FROM system.tables WHERE database = {where} AND engine IN ('View', 'MaterializedView', 'Alias')"""
 """For ``Catalog.views``. Each definition costs the server half a millisecond: for plans of tables that change."""
 SETTINGS = f"""
 SELECT 'setting', name, '', '', '', '', '', '', '', toInt64(0), toInt64(0), toInt64(0)

@@ -16,6 +16,7 @@ from aaiclick.catalog.forms import (
     UnsupportedForm,
     ViewForm,
 )
+from aaiclick.catalog.parse.fronts import place_behind
 from aaiclick.catalog.render import attribute_form_sql, column_form_sql, form_sql, has_hidden, local_family
 from aaiclick.catalog.scratch import Scratch
 from aaiclick.catalog.scratch_objects import instantiable, make, make_as_it_stands, names_in_scratch
@@ -27,6 +28,7 @@ from aaiclick.specs.tables import Table
 from aaiclick.specs.views import MaterializedView, View
 from aaiclick.sql.ddl import create, create_table, create_view
 from aaiclick.sql.function_calls import with_database
+from aaiclick.sql.quoting import quote_string
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
 _ASKS = re.compile(r"\A(COMPLEX_KEY_|)(?:SSD_CACHE|CACHE|DIRECT)\b.*", re.DOTALL)
@@ -45,7 +47,7 @@ def make_sources(
     present = set((yield from names_in_scratch(scratch)))
     waiting = sorted({name for view in views for name in names_in_query(view.query)})
     seen: set[str] = set()
-    views_read: list[ViewForm] = []
+    views_read: dict[str, str] = {}
     while waiting:
         name = waiting.pop(0)
         if name in seen or name in own or scratch.name(name) in present:
@@ -58,22 +60,36 @@ def make_sources(
         elif live is not None:
             if isinstance(live.form, ViewForm):
                 # A view is created last, over the copies of what it reads.
-                views_read.append(live.form)
+                views_read[name] = create_view(scratch.sql_name(name), live.form.query)
                 waiting += sorted(names_in_query(live.form.query))
+            elif behind := _behind(live):
+                # It has the columns that its table gets: that is not what the live one shows now.
+                engine = f"ENGINE = Alias({quote_string(scratch.database)}, {quote_string(scratch.name(behind))})"
+                views_read[name] = create("TABLE", scratch.sql_name(name), engine)
+                waiting.append(behind)
             elif sql := source_sql(scratch, live):
                 yield from make_as_it_stands(scratch, sql)
-    yield from _make_views(scratch, views_read)
+    yield from _make_views(scratch, list(views_read.values()))
 
 
-def _make_views(scratch: Scratch, waiting: Sequence[ViewForm]) -> Routine[None]:
-    """Create views over the copies. One may read another, so those that were refused are tried again until none more
-    succeeds."""
+def _behind(live: LiveObject) -> str:
+    """The name of what an Alias stands in front of, in its own database; '' for anything else."""
+    form = live.form
+    if not isinstance(form, TableForm) or form.engine != "Alias":
+        return ""
+    place = place_behind(form.engine, form.arguments, live.database)
+    return place[1] if place is not None and place[0] == live.database else ""
+
+
+def _make_views(scratch: Scratch, waiting: Sequence[str]) -> Routine[None]:
+    """Create views, and Alias tables, over the copies. One may read another, so those that were refused are tried again
+    until none more succeeds."""
     while waiting:
-        refused: list[ViewForm] = []
-        for form in waiting:
-            error = yield from make(scratch, create_view(scratch.sql_name(form.name), form.query), inside=True)
+        refused: list[str] = []
+        for sql in waiting:
+            error = yield from make(scratch, sql, inside=True)
             if error is not None:
-                refused.append(form)
+                refused.append(sql)
         # Nothing more succeeds: what is left reads something that cannot be copied.
         if len(refused) == len(waiting):
             return

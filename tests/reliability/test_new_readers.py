@@ -33,6 +33,7 @@ MADE = {
     "Buffer table {db}_else.buf": (f"CREATE TABLE {{db}}_else.buf AS {{db}}.t {BUFFER}",),
     "materialized view mv": ("CREATE MATERIALIZED VIEW {db}.mv TO {db}.seen AS SELECT id, price AS p FROM {db}.t",),
     "view {db}_else.v": ("CREATE VIEW {db}_else.v AS SELECT price FROM {db}_else.through",),
+    "Buffer table front": (f"CREATE TABLE {{db}}.front AS {{db}}.t {BUFFER.replace('{db}, t', '{db}_else, al')}",),
     "materialized view feeding": (
         "CREATE MATERIALIZED VIEW {db}.feeding TO {db}.t AS SELECT id, toUInt32(p) AS price FROM {db}.seen",
     ),
@@ -61,6 +62,7 @@ def ground(aaiclick_client: Client, aaiclick_database: str) -> Iterator[str]:
             "CREATE DATABASE {db}_else",
             # It shows whatever the table has, and stands in the way of nothing.
             "CREATE VIEW {db}_else.through AS SELECT * FROM {db}.t",
+            "CREATE TABLE {db}_else.al ENGINE = Alias('{db}', 't')",
         ),
     )
     yield aaiclick_database

@@ -46,6 +46,10 @@ MADE = {
     ),
     "v: it would fail": ("CREATE VIEW v AS SELECT id, s2 FROM t", "DROP VIEW v"),
     "buf: its table will have no column s2": (BUFFER, "DROP TABLE buf SYNC"),
+    "front: its table will have no column s2": (
+        BUFFER.replace("TABLE buf", "TABLE front").replace("(), t,", "(), al,"),
+        "DROP TABLE front SYNC",
+    ),
     "mg: its table will have no column s2": (
         "CREATE TABLE mg AS t ENGINE = Merge(currentDatabase(), '^t$')",
         "DROP TABLE mg",
@@ -85,7 +89,12 @@ def one(client: Client, sql: str) -> str:
 @pytest.fixture
 def client(aaiclick_client: Client, aaiclick_database: str) -> Client:
     ensure_schema(aaiclick_client, renamed(1))
-    say(aaiclick_client, "INSERT INTO t SELECT number, 'v' FROM numbers(50)", SEEN)
+    say(
+        aaiclick_client,
+        "INSERT INTO t SELECT number, 'v' FROM numbers(50)",
+        SEEN,
+        "CREATE TABLE al ENGINE = Alias('t')",
+    )
     ensure_schema(aaiclick_client, renamed(2), policy=KEPT)
     return aaiclick_client
 

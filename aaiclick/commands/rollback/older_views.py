@@ -18,8 +18,8 @@ from aaiclick.errors import UnsupportedObjectError
 from aaiclick.plan.comparison.changed_views import altered_in_place, step_of_changed, with_difference
 from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, affected, effects
 from aaiclick.plan.dependents.declared_reads import Declared, in_reading_order
-from aaiclick.plan.dependents.dependents import read_views
 from aaiclick.plan.dependents.dropped_first import dropped_first
+from aaiclick.plan.dependents.read import read_views
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import ReplaceWork
 from aaiclick.routine import Routine
@@ -44,6 +44,8 @@ class OlderViews:
     """The older form of each dictionary."""
     fronts: Mapping[str, TableForm] = field(default_factory=dict[str, TableForm])
     """The older form of each Buffer, Merge and Distributed table."""
+    shapes: Mapping[str, ViewForm] = field(default_factory=dict[str, ViewForm])
+    """The older form of each view."""
 
     @property
     def names(self) -> frozenset[str]:
@@ -98,6 +100,7 @@ def older_views(
         queries,
         {step.object: lookups[step.object] for step in planned if step.object in lookups},
         fronts,
+        {name: form for name, form in shapes.items() if name in queries},
     )
 
 

@@ -90,8 +90,9 @@ def find_readers(
         back=True,
     )
     around = yield from plan_dependents(catalog, changed, older.behind)
-    emptied = emptied_first(older.behind, catalog, targets, {}, moved)
-    before = (*older.before, *emptied[: len(emptied) - len(older.behind)], *around.before)
+    emptied = emptied_first(older.behind, catalog, {**older.shapes, **targets}, {}, moved, around.through)
+    # First what Buffer tables hold: it may go through a view that is dropped.
+    before = (*emptied[: len(emptied) - len(older.behind)], *older.before, *around.before)
     return ReadersBack(before, (*older.behind, *around.behind), around.first, around.notes, older.names, around.readers)
 
 

@@ -13,6 +13,7 @@ from aaiclick.catalog.forms import (
     LiveObject,
     TableForm,
     UnsupportedForm,
+    ViewForm,
 )
 from aaiclick.catalog.scratch import Scratch, with_scratch
 from aaiclick.catalog.server_objects.functions import with_stand_ins
@@ -131,7 +132,8 @@ def _plan_objects(compared: ToCompare, scratch: Scratch, notes: list[str]) -> Ro
     # Functions first, because anything may call them; new tables before what reads them; a view that stores types
     # before its table gets wider ones; drops last, when nothing needs the object any more.
     changed = (*early, *around.before, *in_order(required, around), *views)
-    changed = emptied_first(changed, catalog, targets, moved, cache.renamed_columns)
+    becoming: dict[str, TableForm | ViewForm] = {**planned.shapes, **targets}
+    changed = emptied_first(changed, catalog, becoming, moved, cache.renamed_columns, around.through)
     changed = yield from _asked_before(compared, around, targets, moved, changed, notes)
     # Over all views that are made, whichever part has planned them.
     changed = yield from stopped_again(changed, catalog, path.topology, path.stopped_views, notes)

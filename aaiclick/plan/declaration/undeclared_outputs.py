@@ -14,7 +14,8 @@ from aaiclick.catalog.normalize import normal_form
 from aaiclick.catalog.view_sources import names_in_query
 from aaiclick.plan.backfill.view_steps import selected_columns
 from aaiclick.plan.dependents.database_after import DatabaseAfter, effects
-from aaiclick.plan.dependents.dependents import Dependent, read_views, view_dependent
+from aaiclick.plan.dependents.dependents import Dependent, view_dependent
+from aaiclick.plan.dependents.read import read_views
 from aaiclick.plan.model import Step
 from aaiclick.routine import Query, Routine, text
 from aaiclick.specs.tables import Table

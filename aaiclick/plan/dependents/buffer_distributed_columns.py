@@ -21,7 +21,7 @@ from aaiclick.clickhouse.shared.host_answers import HostAnswers, ask_hosts
 from aaiclick.clickhouse.topology import Topology, named
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.dependents.buffer_merge_distributed import clusters_of_others, stands_before
-from aaiclick.plan.dependents.dependents import ELSEWHERE
+from aaiclick.plan.dependents.dependents import ELSEWHERE, Place
 from aaiclick.plan.model import Step
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.sql.clauses import drop_column
@@ -32,8 +32,8 @@ from aaiclick.sql.tokens import TokenError, Tokens, unquote
 DROP = ":drop-column:"
 """Between table and column in the id of a step that drops a column by name."""
 _WHERE = (
-    f"WHERE engine IN ('Buffer', 'Distributed') AND {ELSEWHERE} AND NOT startsWith(name, {{prefix:String}}) ORDER BY "
-    "database, name, create_table_query"
+    f"WHERE engine IN ('Alias', 'Buffer', 'Distributed') AND {ELSEWHERE} AND NOT startsWith(name, {{prefix:String}}) "
+    "ORDER BY database, name, create_table_query"
 )
 _READING = (
     f"engine IN ('View', 'MaterializedView', 'Dictionary') AND {ELSEWHERE} AND NOT startsWith(name, {{prefix:String}})"
@@ -74,7 +74,7 @@ def guard_fronts(
 
 
 def _read(topology: Topology) -> Routine[tuple[tuple[_Front, ...], frozenset[int]]]:
-    """The front tables, and the hosts that did not answer."""
+    """The front tables, among them each Alias, and the hosts that did not answer."""
     bound = {"prefix": PREFIX}
     tables = topology.everywhere("system.tables") if topology.reached else "system.tables"
     sql = f"SELECT DISTINCT database, name, create_table_query FROM {tables} {_WHERE}"
@@ -168,8 +168,11 @@ def _guarded(
     table, drops, column = step.id.partition(DROP)
     if not drops or step.blocked:
         return step
-    for front in fronts:
-        if not stands_before(front.form, front.database, database, table, others):
+    # Through an Alias, which has no columns of its own, one stands before the table itself.
+    aliases = [front for front in fronts if front.form.engine == "Alias"]
+    names = [(front.database, front.name) for front in aliases if _before(front, (database, table), others)]
+    for front in (front for front in fronts if front not in aliases):
+        if not any(_before(front, place, others) for place in ((database, table), *names)):
             continue
         own = front.database == database
         form = targets.get(front.name, front.form) if own else front.form
@@ -190,6 +193,10 @@ def _guarded(
             f"{_MEANS[front.form.engine]}. {way}",
         )
     return step
+
+
+def _before(front: _Front, place: Place, others: Collection[str]) -> bool:
+    return stands_before(front.form, front.database, *place, others)
 
 
 def _unseen(step: Step, hosts: str) -> Step:

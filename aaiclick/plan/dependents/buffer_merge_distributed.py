@@ -1,27 +1,27 @@
-"""Buffer, Merge, Distributed and Alias tables in front of a table. All but an Alias have columns of their own, and
-convert to them at every read."""
+"""Buffer, Merge, Distributed, Dictionary and Alias tables in front of a table, a view, a dictionary, or another such
+table. All but an Alias have columns of their own, and convert to them at every read."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from aaiclick.catalog.forms import Catalog, DictionaryForm, TableForm
+from aaiclick.catalog.forms import Catalog, DictionaryForm, TableForm, ViewForm
+from aaiclick.catalog.parse.fronts import engine_arguments, place_behind
 from aaiclick.clickhouse.topology import Topology, clusters_elsewhere
 from aaiclick.diff.hazards import Hazard
-from aaiclick.plan.dependents.dependents import ELSEWHERE, Dependent
+from aaiclick.plan.dependents.dependents import ELSEWHERE, Dependent, Place
 from aaiclick.plan.model import Step
 from aaiclick.plan.steps import statements_step
 from aaiclick.routine import Routine
 from aaiclick.sql.ddl import drop
 from aaiclick.sql.quoting import qualified
-from aaiclick.sql.tokens import TokenError, Tokens, split_top, unquote
+from aaiclick.sql.tokens import Tokens, unquote
 
 FRONTS = (
     f"engine IN ('Alias', 'Buffer', 'Merge', 'Distributed') AND {ELSEWHERE} AND NOT startsWith(name, {{prefix:String}})"
 )
-# The place of the database among the arguments: the first one of a Distributed table is the cluster.
-_DATABASE_AT = {"Alias": 0, "Buffer": 0, "Merge": 0, "Distributed": 1}
+ALIASES = "engine = 'Alias' AND NOT startsWith(name, {prefix:String})"
 
 
 def clusters_of_others(forms: Iterable[TableForm], topology: Topology) -> Routine[frozenset[str]]:
@@ -30,7 +30,7 @@ def clusters_of_others(forms: Iterable[TableForm], topology: Topology) -> Routin
     named: set[str] = set()
     for form in forms:
         if form.engine == "Distributed":
-            named.add(unquote(_arguments(form)[0]))
+            named.add(unquote(engine_arguments(form.arguments)[0]))
     # What a macro stands for is another name on each host.
     others = {name for name in named if name and "{" not in name} - {topology.cluster}
     return (yield from clusters_elsewhere(others, topology.cluster))
@@ -45,50 +45,44 @@ def front_dependents(
     database: str,
     following: Mapping[str, TableForm | DictionaryForm | None],
     elsewhere: Collection[str] = (),
+    others: Collection[Place] = (),
 ) -> Iterator[Dependent]:
-    """The queries that such a table sends to these tables of ``database``. ``following``: the tables as they
-    will be; ``elsewhere``: clusters of other hosts."""
+    """The queries that such a table sends. ``following``: the tables of ``database`` as they will be; ``elsewhere``:
+    clusters of other hosts; ``others``: what else a Merge table may match, views among them."""
     # A front table that the plan changes itself is taken as it will be.
     changed = following.get(name) if place == database else None
     form = changed if isinstance(changed, TableForm) else form
     columns = () if form.engine == "Alias" else form.columns
-    for table in sorted(following):
-        if (place, name) != (database, table) and stands_before(form, place, database, table, elsewhere):
-            query = f"SELECT * FROM {qualified(database, table)}"
+    named = place_behind(form.engine, form.arguments, place)
+    candidates = {*((database, table) for table in following), *others}
+    if named is not None:
+        candidates.add(named)
+    for behind in sorted(candidates - {(place, name)}):
+        if stands_before(form, place, *behind, elsewhere):
+            query = f"SELECT * FROM {qualified(*behind)}"
             yield Dependent(place, name, definition, query, columns, None, uuid, f"{form.engine} table")
 
 
 def stands_before(form: TableForm, own: str, database: str, table: str, elsewhere: Collection[str] = ()) -> bool:
     """True where the arguments of its engine name the table, and not that of a cluster of other hosts
     (``elsewhere``)."""
-    arguments = _arguments(form)
-    if form.engine not in _DATABASE_AT:
+    if form.engine == "Distributed" and unquote(engine_arguments(form.arguments)[0]) in elsewhere:
         return False
-    first = _DATABASE_AT[form.engine]
-    if form.engine == "Alias" and len(arguments) == 1:
-        return own == database and unquote(arguments[0]) == table
-    if len(arguments) < first + 2 or (first and unquote(arguments[0]) in elsewhere):
+    if form.engine != "Merge":
+        return place_behind(form.engine, form.arguments, own) == (database, table)
+    arguments = engine_arguments(form.arguments)
+    if len(arguments) < 2:
         return False
-    where, what = arguments[first], unquote(arguments[first + 1])
+    where, what = arguments[0], unquote(arguments[1])
     pattern = Tokens(where)
-    if form.engine == "Merge":
-        # REGEXP('...') has four tokens: the word, two brackets and the text between them.
-        regular = pattern.is_word(0, "REGEXP") and len(pattern) == 4
-        there = (
-            _matches(unquote(pattern.items[2].text), database)
-            if regular
-            else (unquote(where) or own) == database or where.startswith("currentDatabase")
-        )
-        return there and _matches(what, table)
-    return (unquote(where) or own) == database and what == table
-
-
-def _arguments(form: TableForm) -> list[str]:
-    """Those of its engine; one empty one where they cannot be read."""
-    try:
-        return [argument.strip() for argument in split_top(form.arguments)] or [""]
-    except TokenError:
-        return [""]
+    # REGEXP('...') has four tokens: the word, two brackets and the text between them.
+    regular = pattern.is_word(0, "REGEXP") and len(pattern) == 4
+    there = (
+        _matches(unquote(pattern.items[2].text), database)
+        if regular
+        else (unquote(where) or own) == database or where.startswith("currentDatabase")
+    )
+    return there and _matches(what, table)
 
 
 def _matches(pattern: str, name: str) -> bool:
@@ -102,47 +96,78 @@ def _matches(pattern: str, name: str) -> bool:
 def emptied_first(
     steps: Sequence[Step],
     catalog: Catalog,
-    targets: Mapping[str, TableForm],
+    targets: Mapping[str, TableForm | ViewForm],
     renamed: Mapping[str, str],
     columns: Mapping[str, Collection[str]],
+    through: Mapping[Place, Collection[Place]] | None = None,
 ) -> tuple[Step, ...]:
-    """The steps, where a Buffer table that is made anew goes before its table changes, if that loses the name of a
-    column or its own: what the Buffer table still holds would be written without those values, into another column
+    """The steps, where a Buffer table that is made anew goes before what it writes into changes, if that loses the name
+    of a column or its own: what the Buffer table still holds would be written without those values, into another column
     that gets such a name, or nowhere.
 
-    ``targets``: the new forms of tables; ``renamed``: new names of tables by the old ones; ``columns``: of each new
-    form, the columns that get another name.
+    ``targets``: the new forms of tables and views; ``renamed``: new names of tables by the old ones; ``columns``: of
+    each new form, the columns that get another name; ``through``: what each view and each table in front of others
+    writes into.
     """
+    reached: dict[str, set[Place]] = {}
+    losing: set[str] = set()
+    for step in steps:
+        form = _live_table(step.object, catalog)
+        if step.id != f"{step.object}:replace" or form is None or form.engine != "Buffer":
+            continue
+        reached[step.object] = _written(form, catalog, through or {})
+        names = [name for database, name in reached[step.object] if database == catalog.database]
+        if any(_loses_names(form, old, catalog, targets, renamed, columns) for old in names):
+            losing.add(step.object)
     found: list[Step] = []
     for step in steps:
-        live = catalog.get(step.object)
-        form = live.form if live is not None else None
-        if step.id != f"{step.object}:replace" or not isinstance(form, TableForm) or form.engine != "Buffer":
-            continue
-        if any(_loses_names(form, old, catalog, targets, renamed, columns) for old in catalog.objects):
+        places = reached.get(step.object, set[Place]())
+        # One in front of a Buffer table that goes first has nowhere to write to behind that.
+        if step.id == f"{step.object}:replace" and {step.object, *(name for _, name in places)} & losing and places:
             gone = drop("TABLE", qualified(catalog.database, step.object), sync=True)
             gap = Hazard("readers-see-gap", f"{step.object} is not there until its table has changed")
             words = "is dropped first: what it holds is written into its table as that is now"
             found.append(statements_step(f"{step.object}:emptied", step.object, words, (gone,), (*step.hazards, gap)))
-    return (*found, *steps)
+    # One in front of another reaches more: its rows go into that one.
+    return (*sorted(found, key=lambda step: -len(reached[step.object])), *steps)
+
+
+def _live_table(name: str, catalog: Catalog) -> TableForm | None:
+    live = catalog.get(name)
+    return live.form if live is not None and isinstance(live.form, TableForm) else None
+
+
+def _written(form: TableForm, catalog: Catalog, through: Mapping[Place, Collection[Place]]) -> set[Place]:
+    """All that a Buffer table writes into as it is now, also through others."""
+    reached: set[Place] = set()
+    waiting = {place_behind(form.engine, form.arguments, catalog.database)}
+    while waiting:
+        more: set[Place | None] = set()
+        for place in waiting:
+            if place is not None:
+                reached.add(place)
+                # What the plan changes itself stands in ``through`` as it will be.
+                live = _live_table(place[1], catalog) if place[0] == catalog.database else None
+                behind = place_behind(live.engine, live.arguments, place[0]) if live is not None else None
+                more |= {behind} if behind is not None else set(through.get(place, ()))
+        waiting = more - reached
+    return reached
 
 
 def _loses_names(
     buffer: TableForm,
     old: str,
     catalog: Catalog,
-    targets: Mapping[str, TableForm],
+    targets: Mapping[str, TableForm | ViewForm],
     renamed: Mapping[str, str],
     columns: Mapping[str, Collection[str]],
 ) -> bool:
-    if not stands_before(buffer, catalog.database, catalog.database, old):
-        return False
-    live, target = catalog.objects[old].form, targets.get(renamed.get(old, old))
+    live, target = catalog.get(old), targets.get(renamed.get(old, old))
     if old in renamed:
         return True
-    if not isinstance(live, TableForm) or target is None:
+    if live is None or not isinstance(live.form, TableForm | ViewForm) or target is None:
         return False
-    names = {column.name for column in live.columns} - {column.name for column in target.columns}
+    names = {column.name for column in live.form.columns} - {column.name for column in target.columns}
     # A column that is new may have the name of one that is renamed.
     names |= set(columns.get(old, ()))
     return any(column.name in names for column in buffer.columns)

@@ -22,8 +22,8 @@ from aaiclick.plan.dependents.lossless_conversions import fits
 from aaiclick.plan.dependents.name_capture import taken_over
 from aaiclick.plan.dependents.undeclared_of_views import with_comments
 from aaiclick.routine import Command, Query, Routine, text
-from aaiclick.sql.ddl import create_view, drop
-from aaiclick.sql.quoting import qualified
+from aaiclick.sql.ddl import create, create_view, drop
+from aaiclick.sql.quoting import qualified, quote_string
 from aaiclick.sql.types import as_defined
 
 Read: TypeAlias = TableForm | DictionaryForm | None
@@ -98,7 +98,7 @@ def affected(dependents: Sequence[Dependent], after: DatabaseAfter) -> list[Depe
     ordered: list[Dependent] = []
     waiting = sorted(chosen, key=lambda dependent: (dependent.place, dependent.query))
     while waiting:
-        left = {dependent.place for dependent in waiting if dependent.view}
+        left = {dependent.place for dependent in waiting if dependent.view or dependent.alias}
         # Where they read each other in a circle any order will do: the engine could not create them anyway.
         ready = [
             dependent for dependent in waiting if not named[dependent.query] & (left - {dependent.place})
@@ -165,6 +165,8 @@ def effects(dependents: Sequence[Dependent], after: DatabaseAfter) -> Routine[tu
                 # Where the view itself is in scratch by now matters to those that read it.
                 names = yield from taken_over(dependent.query, relocated(dependent.query, moved), changed, moved)
                 effect = replace(effect, taken_over=names)
+            if dependent.alias and (behind := places_named(dependent.query) & changed.keys()):
+                changed[dependent.place] = frozenset[str]().union(*(changed[place] for place in behind))
             # A name that this view gains or loses may mean another column in the views that read it.
             shown = {column.name for column in effect.columns} ^ {column.name for column in dependent.columns}
             if dependent.view and shown:
@@ -198,7 +200,11 @@ def _keeps_query(dependent: Dependent, after: DatabaseAfter) -> bool:
 
 def _make_unchanged(scratch: Scratch, dependents: Sequence[Dependent], after: DatabaseAfter) -> Routine[None]:
     """What new queries name besides: they say no database, so they are analysed over objects in scratch alone."""
-    own = {dependent.name for dependent in dependents if dependent.database == after.catalog.database}
+    own = {
+        dependent.name
+        for dependent in dependents
+        if dependent.database == after.catalog.database and (dependent.view or dependent.alias)
+    }
     read = {name for query in after.queries.values() for name in names_in_query(query)} - own - set(after.tables)
     for name in sorted(read):
         live = after.catalog.get(name)
@@ -222,8 +228,9 @@ def _effect(scratch: Scratch, dependent: Dependent, after: DatabaseAfter, moved:
         return Effect(dependent, (), {}, dependent.columns)
     name = dependent.name if own else f"{dependent.name}~{dependent.database}"
     taken = set(moved.values())
-    # A front table that the plan changes has a clone of its own name in scratch.
-    if (scratch.database, scratch.name(name)) in taken:
+    # A table with columns of its own has a clone of its name in scratch, where a new query reads it or the plan changes
+    # it.
+    if (scratch.database, scratch.name(name)) in taken or not (dependent.view or dependent.alias):
         name += "~view"
     new = after.queries.get(dependent.name) if own else None
     query = relocated(dependent.query, moved) if new is None else new
@@ -241,6 +248,8 @@ def _effect(scratch: Scratch, dependent: Dependent, after: DatabaseAfter, moved:
     # Whoever reads a dictionary or front table sees its own columns: the view was only made to analyse the query.
     if not dependent.view:
         yield Command(drop("VIEW", scratch.sql_name(name)))
+        if dependent.alias:
+            yield from _make_alias(scratch, dependent, name, moved)
         return Effect(dependent, fresh, now or {}, dependent.columns)
     columns = (
         with_comments(fresh, dependent.columns)
@@ -254,6 +263,14 @@ def _effect(scratch: Scratch, dependent: Dependent, after: DatabaseAfter, moved:
         yield from make(scratch, create_view(scratch.sql_name(name), query, listed), inside=new is not None)
     moved[dependent.place] = (scratch.database, scratch.name(name))
     return Effect(dependent, fresh, now or {}, columns)
+
+
+def _make_alias(scratch: Scratch, dependent: Dependent, name: str, moved: dict[Place, Place]) -> Routine[None]:
+    """Whoever reads an Alias reads what is behind it, as that will be, with its MATERIALIZED and ALIAS columns."""
+    for behind in places_named(dependent.query) & moved.keys():
+        engine = f"ENGINE = Alias({', '.join(map(quote_string, moved[behind]))})"
+        error = yield from make(scratch, create("TABLE", scratch.sql_name(name), engine))
+        moved[dependent.place] = (scratch.database, scratch.name(name)) if error is None else moved[behind]
 
 
 def columns_today(dependent: Dependent) -> Routine[dict[str, str] | None]:

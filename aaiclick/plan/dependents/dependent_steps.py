@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from aaiclick.catalog.forms import Catalog, DictionaryForm, LiveObject, TableForm, ViewForm
 from aaiclick.catalog.normalize import normal
 from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, Read, affected, effects
-from aaiclick.plan.dependents.dependents import Dependent, Place, as_called, places_named, reached_from, read_views
+from aaiclick.plan.dependents.dependents import (
+    Dependent,
+    Place,
+    as_called,
+    places_named,
+    reached_from,
+    written_through,
+)
 from aaiclick.plan.dependents.dictionaries import dictionary_steps
 from aaiclick.plan.dependents.lossless_conversions import fits, only_trailing_zeros
 from aaiclick.plan.dependents.materialized_views import materialized_steps
 from aaiclick.plan.dependents.plain_views import broken_step, declared_query_note, plain_steps, taken_over_step
-from aaiclick.plan.dependents.read import Reader, read_dependents
+from aaiclick.plan.dependents.read import Reader, read_dependents, read_views
 from aaiclick.plan.dependents.table_functions import made_anew_behind
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import ReplaceWork
@@ -45,6 +52,8 @@ class DependentSteps:
     """The dictionaries, and the Join and Set tables, that give other values."""
     readers: frozenset[Reader] | None = None
     """What was looked at; None: nothing."""
+    through: Mapping[Place, Collection[Place]] = field(default_factory=dict[Place, Collection[Place]])
+    """What each view, and each table in front of others, writes into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +108,7 @@ def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[S
     for effect in (yield from effects(chosen, after)):
         if effect.dependent.database == catalog.database and effect.dependent.name in changed.replaced | made:
             continue
-        early, late = yield from _steps(effect, catalog, tables, changed, steps)
+        early, late = yield from _steps(effect, chosen, catalog, tables, changed, steps)
         if (
             effect.taken_over
             and effect.dependent.database == catalog.database
@@ -124,6 +133,7 @@ def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[S
         frozenset(unchecked),
         _lookups(catalog, dependents, changed.revalued),
         frozenset(seen) if tables or changed.revalued else None,
+        {each.place: each.writes_into for each in dependents},
     )
 
 
@@ -227,6 +237,7 @@ def _unchecked(step: Step) -> Step:
 
 def _steps(
     effect: Effect,
+    dependents: Sequence[Dependent],
     catalog: Catalog,
     tables: Mapping[str, Read],
     changed: PlannedChanges,
@@ -234,9 +245,9 @@ def _steps(
 ) -> Routine[tuple[tuple[Step, ...], tuple[Step, ...]]]:
     dependent = effect.dependent
     if not dependent.view:
-        places = places_named(dependent.query) if dependent.noun == "Buffer table" else ()
+        written = written_through(dependent, dependents) if dependent.noun == "Buffer table" else ()
         moved = [
-            name for place, table in places if place == catalog.database for name in changed.columns.get(table, ())
+            name for place, table in written if place == catalog.database for name in changed.columns.get(table, ())
         ]
         return dictionary_steps(effect, catalog.database, moved), ()
     declared = dependent.database == catalog.database and dependent.name in changed.queries

@@ -9,11 +9,8 @@ from aaiclick.catalog.forms import Catalog, ColumnForm, ViewForm
 from aaiclick.catalog.parse.columns import read_elements
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.render import column_form_sql, target_parts
-from aaiclick.catalog.scratch import PREFIX
-from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.cursor import Cursor
 from aaiclick.sql.ddl import create
-from aaiclick.sql.hex_text import hexed_list
 from aaiclick.sql.quoting import qualified, quote_name, quote_string, sendable
 from aaiclick.sql.tokens import TokenError, Tokens, identifier, unquote
 
@@ -49,6 +46,8 @@ class Dependent:
     """Its UUID."""
     noun: str
     """What it is, for people: ``materialized view``."""
+    into: Place | None = None
+    """The table behind the Alias that is its target; None: its target is no Alias."""
 
     @property
     def place(self) -> Place:
@@ -61,29 +60,26 @@ class Dependent:
         return self.noun in ("view", "materialized view")
 
     @property
+    def alias(self) -> bool:
+        """True for an Alias: it has the columns of what it stands in front of, whatever these are."""
+        return self.noun == "Alias table"
+
+    @property
     def target(self) -> Place | None:
-        """The table behind TO of a materialized view; None for any other object."""
+        """The table that a materialized view writes into, by TO; None for any other object."""
+        if self.into is not None:
+            return self.into
         if self.form is None or not self.form.to:
             return None
         database, name = target_parts(self.form.to)
         return database or self.database, name
 
-
-def read_views(database: str, names: Collection[str] | None = None) -> Routine[tuple[Dependent, ...]]:
-    """Every view of the server, or only those of ``database`` with one of the names."""
-    where, parameters = ELSEWHERE, dict[str, "str | int"](prefix=PREFIX)
-    if names is not None:
-        where = "database = {database:String} AND has(arrayMap(x -> unhex(x), splitByChar(',', {names:String})), name)"
-        parameters = {
-            "database": database,
-            "names": hexed_list(names),
-        }
-    rows = yield Query(
-        "SELECT database, name, engine, create_table_query, as_select, toString(uuid) FROM system.tables WHERE "
-        f"{VIEWS} AND {where} ORDER BY database, name",
-        parameters,
-    )
-    return tuple(view_dependent(*(text(value) for value in row)) for row in rows)
+    @property
+    def writes_into(self) -> frozenset[Place]:
+        """What gets the rows that are inserted into it."""
+        if self.target is not None:
+            return frozenset({self.target})
+        return frozenset() if self.view or self.noun == "dictionary" else places_named(self.query)
 
 
 def reached_from(first: Collection[Place], reads: Collection[tuple[Place, Collection[Place]]]) -> set[Place]:
@@ -92,6 +88,25 @@ def reached_from(first: Collection[Place], reads: Collection[tuple[Place, Collec
     reached = set(first)
     while more := {place for place, read in reads if not reached.isdisjoint(read)} - reached:
         reached |= more
+    return reached
+
+
+def into_tables(dependents: Sequence[Dependent]) -> tuple[Dependent, ...]:
+    """They, where a materialized view that names an Alias behind TO has the table behind that as its target: its rows
+    go there."""
+    behind = {each.place: place for each in dependents if each.alias for place in places_named(each.query)}
+    return tuple(replace(each, into=behind[each.target]) if each.target in behind else each for each in dependents)
+
+
+def written_through(front: Dependent, dependents: Sequence[Dependent]) -> set[Place]:
+    """What the rows go into that are inserted into a front table: all that it names, and what these write into in their
+    turn."""
+    reached: set[Place] = set()
+    waiting = set(front.writes_into)
+    while waiting:
+        reached |= waiting
+        into = {place for each in dependents if each.place in waiting for place in each.writes_into}
+        waiting = into - reached
     return reached
 
 

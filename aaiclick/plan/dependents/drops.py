@@ -14,9 +14,10 @@ from aaiclick.clickhouse.messages import first_line
 from aaiclick.clickhouse.topology import SINGLE, Topology
 from aaiclick.plan.dependents.buffer_distributed_columns import DROP, guard_fronts
 from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, affected, effects, names_read, reading
-from aaiclick.plan.dependents.dependents import Dependent, Place, as_called, read_views, recreate_view, spans
+from aaiclick.plan.dependents.dependents import Dependent, Place, as_called, recreate_view, spans
 from aaiclick.plan.dependents.dictionaries import read_dictionaries
 from aaiclick.plan.dependents.plain_views import display_name, step_without
+from aaiclick.plan.dependents.read import read_views
 from aaiclick.plan.dependents.table_functions import behind_drop
 from aaiclick.plan.dependents.undeclared_of_views import with_comments
 from aaiclick.plan.model import Step
@@ -95,6 +96,7 @@ def guard_drops(steps: Sequence[Step], catalog: Catalog, ahead: BeforeDrop) -> R
         dependent
         for dependent in dependents
         if dependent in ahead.writing
+        or dependent.alias
         or (dependent.noun == "view" and (dependent in others or dependent.place in again_here))
     ]
     readers = _readers(views, tables, catalog, ahead, recreated)
@@ -170,6 +172,8 @@ def _shown(step: Step, readers: _Readers) -> Routine[tuple[Step, ...]]:
     found: list[Step] = []
     for effect in (yield from effects(chosen, after)):
         dependent = effect.dependent
+        if dependent.alias:
+            continue  # it has the columns of its table at any moment
         remade = recreated.get(dependent.name) if dependent.database == database else None
         earlier = ahead_of.get(dependent.place)
         # One that is older than the column gets it from a step before the drop.

@@ -1,5 +1,4 @@
-"""Reads everything that depends on tables with one query: views, dictionaries, and Buffer, Merge and Distributed
-tables."""
+"""Reads everything that depends on tables with one query: views, dictionaries, and tables in front of others."""
 
 from __future__ import annotations
 
@@ -9,8 +8,16 @@ from aaiclick.catalog.forms import DictionaryForm, TableForm
 from aaiclick.catalog.parse.create import split_create
 from aaiclick.catalog.scratch import PREFIX
 from aaiclick.clickhouse.topology import LOOK, SINGLE, Topology
-from aaiclick.plan.dependents.buffer_merge_distributed import FRONTS, clusters_of_others, front_dependents
-from aaiclick.plan.dependents.dependents import ELSEWHERE, VIEWS, Dependent, places_named, reached_from, view_dependent
+from aaiclick.plan.dependents.buffer_merge_distributed import ALIASES, FRONTS, clusters_of_others, front_dependents
+from aaiclick.plan.dependents.dependents import (
+    ELSEWHERE,
+    VIEWS,
+    Dependent,
+    into_tables,
+    places_named,
+    reached_from,
+    view_dependent,
+)
 from aaiclick.plan.dependents.dictionaries import ANY_DICTIONARY, dictionary_dependent
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.sql.hex_text import hexed_list
@@ -80,13 +87,32 @@ def _dependents(
     for place, name, engine, uuid, definition, query in rows:
         if engine in ("View", "MaterializedView"):
             views.append(view_dependent(place, name, engine, definition, query, uuid))
-        elif engine == "Dictionary":
-            dictionaries.append(dictionary_dependent(place, name, definition, uuid))
+        # The server calls a table in front of a dictionary by the same engine.
         elif isinstance(form := split_create(definition, place), TableForm):
             fronts.append((place, name, form, definition, uuid))
+        elif engine == "Dictionary":
+            dictionaries.append(dictionary_dependent(place, name, definition, uuid))
     elsewhere = yield from clusters_of_others((each[2] for each in fronts), topology)
-    reading = (front_dependents(*each, database, following, elsewhere) for each in fronts)
-    return (*views, *dictionaries, *(each for found in reading for each in found))
+    # Each of them may stand in front of any other, and a Merge table in front of all that its pattern matches.
+    others = {(row[0], row[1]) for row in rows}
+    reading = (front_dependents(*each, database, following, elsewhere, others) for each in fronts)
+    return into_tables((*views, *dictionaries, *(each for found in reading for each in found)))
+
+
+def read_views(database: str, names: Collection[str] | None = None) -> Routine[tuple[Dependent, ...]]:
+    """Every view of the server, or only those of ``database`` with one of the names; and all Alias tables, through
+    which one may read or write."""
+    views, parameters = VIEWS, dict[str, "str | int"](prefix=PREFIX)
+    if names is not None:
+        views += " AND database = {database:String}"
+        views += " AND has(arrayMap(x -> unhex(x), splitByChar(',', {names:String})), name)"
+        parameters |= {"database": database, "names": hexed_list(names)}
+    rows = yield Query(
+        f"SELECT {_NAMES}, {_TEXTS} FROM system.tables WHERE ({views} OR {ALIASES}) AND {ELSEWHERE} ORDER BY database, "
+        "name",
+        parameters,
+    )
+    return (yield from _dependents([tuple(text(value) for value in row) for row in rows], database, {}, SINGLE))
 
 
 def new_readers(

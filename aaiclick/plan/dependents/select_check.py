@@ -6,15 +6,17 @@ materialized one at every INSERT. An empty clone has no views, so the rehearsal 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from aaiclick.catalog.forms import TableForm
+from aaiclick.catalog.parse.fronts import place_behind
 from aaiclick.clickhouse.messages import first_line
 from aaiclick.diff.hazards import Hazard
 from aaiclick.error_codes import ALTER_OF_COLUMN_IS_FORBIDDEN, is_transient
 from aaiclick.errors import StatementError
 from aaiclick.plan.data_checks.checks import CheckFindings
-from aaiclick.plan.dependents.dependents import relocated
+from aaiclick.plan.dependents.dependents import Place, relocated
 from aaiclick.plan.rehearsal.empty_clone import Clone, attempt
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.routine import Command, Query, Routine, text
@@ -116,7 +118,7 @@ def _views(diff: TableDiff) -> Routine[list[tuple[str, str, str]]]:
     known = diff.cache.views
     # What the server lists of another database, or of another kind, is asked for by its name.
     if known is not None and {(diff.database, view.name) for view in known} >= set(listed):
-        return [(view.name, _NOUNS[view.engine], view.query) for view in known]
+        return _through_aliases([(view.name, view.engine, view.query) for view in known], diff.database)
     others = " OR ".join(
         f"(database = {{d{place}:String}} AND name = {{n{place}:String}})" for place in range(len(listed))
     )
@@ -124,13 +126,27 @@ def _views(diff: TableDiff) -> Routine[list[tuple[str, str, str]]]:
     for place, (database, name) in enumerate(listed):
         parameters[f"d{place}"], parameters[f"n{place}"] = database, name
     rows = yield Query(
-        "SELECT if(database = {database:String}, name, concat(database, '.', name)), engine, as_select"
-        " FROM system.tables"
-        f" WHERE (database = {{database:String}} AND engine IN ('View', "
-        f"'MaterializedView')){' OR ' + others if others else ''} ORDER BY database, name",
+        "SELECT if(database = {database:String}, name, concat(database, '.', name)), engine, if(engine = 'Alias', "
+        "engine_full, as_select) FROM system.tables"
+        f" WHERE (database = {{database:String}} AND engine IN ('View', 'MaterializedView', "
+        f"'Alias')){' OR ' + others if others else ''} ORDER BY database, name",
         parameters,
     )
-    return [(text(name), _NOUNS.get(text(engine), "object"), text(query)) for name, engine, query in rows]
+    return _through_aliases([(text(name), text(engine), text(query)) for name, engine, query in rows], diff.database)
+
+
+def _through_aliases(found: Sequence[tuple[str, str, str]], database: str) -> list[tuple[str, str, str]]:
+    """The views, each with what it is, and its query over the tables behind what it reads through an Alias."""
+    behind: dict[Place, Place] = {}
+    for name, engine, shown in found:
+        arguments = shown.removeprefix("Alias(").partition(")")[0] if engine == "Alias" else ""
+        if arguments and (place := place_behind(engine, arguments, database)) is not None:
+            behind[database, name] = place
+    return [
+        (name, _NOUNS.get(engine, "object"), relocated(query, behind) if behind else query)
+        for name, engine, query in found
+        if engine != "Alias"
+    ]
 
 
 def _spans(query: str, diff: TableDiff) -> list[tuple[int, int]]:
