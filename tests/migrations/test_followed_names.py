@@ -126,6 +126,21 @@ def test_a_chain_and_a_jump_end_as_a_table_that_is_created(
     assert chain == jump == (created, [expected])
 
 
+def test_columns_that_swap_names_on_the_way_and_are_both_filled_are_no_swap(
+    aaiclick_client: Client, aaiclick_engine: EmbeddedEngine, folder: Path
+) -> None:
+    first = table(plain("a"), plain("b"))
+    tables = [first, table(plain("x"), plain("b")), table(plain("x"), plain("a")), first]
+    migrations = {
+        2: "-- strategy: derived\n-- rename: t.a -> x\n",
+        3: "-- strategy: rebuild t\n--   a = b + 10\n-- rename: t.b -> a\n",
+        4: "-- strategy: rebuild t\n--   b = x + 20\n-- rename: t.x -> b\n",
+    }
+    versions = Versions(folder, aaiclick_engine, tables, migrations)
+    columns, held = versions.played(aaiclick_client, "VALUES (1, 2, 3)", [4])
+    assert (columns, held) == (versions.created(aaiclick_client), [(1, 13, 22)])
+
+
 def test_a_rename_of_columns_that_hold_nothing_is_no_copy(
     aaiclick_client: Client, aaiclick_engine: EmbeddedEngine, folder: Path
 ) -> None:

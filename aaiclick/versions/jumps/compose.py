@@ -71,8 +71,8 @@ def compose(
     columns |= {**becomes, **(converted_through(live, cells, ways, declared) if ways else {})}
     kept = [new for old, new in renames.items() if old not in moved]
     problem = _begun_anew(again, columns, kept, cells, changes, declared) or problem
-    swapped = _swapped(renames)
-    stuck = swap_problem(swapped) or _taken(*walk.names.taken(renames))
+    swapped, unfilled = _swapped(renames, columns)
+    stuck = swap_problem(unfilled) or _taken(*walk.names.taken(renames))
     # Asked for as a copy, so that there is a step to block: by its names alone the table may be as it is declared.
     rebuilds = tuple(change for change in changes if change in rebuilds or (stuck and change.renames))
     renames = {old: new for old, new in renames.items() if old not in swapped}
@@ -216,14 +216,16 @@ def _ephemeral(name: str, form: TableForm) -> bool:
     return column is not None and column.kind == "EPHEMERAL"
 
 
-def _swapped(renames: Mapping[str, str]) -> tuple[str, ...]:
-    """The columns that swap names."""
+def _swapped(renames: Mapping[str, str], filled: Collection[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The columns that swap names, and those of them that no expression gives what they hold then."""
     left = dict(renames)
-    found: tuple[str, ...] = ()
+    found = unfilled = tuple[str, ...]()
     while names := circle(left):
         found += names
+        # Where each is filled the names stay where they are: all are read before any is written.
+        unfilled += () if all(renames[name] in filled for name in names) else names
         left = {old: new for old, new in left.items() if old not in names}
-    return found
+    return found, unfilled
 
 
 def _again(name: str, cells: Mapping[str, Cell], live: TableForm, declared: TableForm) -> bool:
