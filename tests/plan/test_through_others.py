@@ -173,6 +173,15 @@ def test_a_view_over_an_alias_follows_the_table(aaiclick_client: Client) -> None
     assert plan_schema(aaiclick_client, wide()).steps == ()
 
 
+@pytest.mark.parametrize("matched", ["al", "v"])
+def test_a_view_over_merge_follows_what_it_matches(aaiclick_client: Client, matched: str) -> None:
+    over = f"CREATE VIEW w AS SELECT * FROM merge(currentDatabase(), '^{matched}$')"
+    begin(aaiclick_client, [table()], ALIAS, "CREATE VIEW v AS SELECT * FROM t", over)
+    ensure_schema(aaiclick_client, wide())
+    aaiclick_client.command("INSERT INTO t VALUES (1, -70000)")
+    assert rows(aaiclick_client, "SELECT a FROM w") == [(-70000,)]
+
+
 def test_what_is_declared_over_an_alias_is_made_over_the_new_table(aaiclick_client: Client) -> None:
     """A materialized view is dropped before the rename: it would refuse what is inserted through the Alias."""
 

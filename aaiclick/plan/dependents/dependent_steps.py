@@ -22,7 +22,7 @@ from aaiclick.plan.dependents.lossless_conversions import fits, only_trailing_ze
 from aaiclick.plan.dependents.materialized_views import materialized_steps
 from aaiclick.plan.dependents.plain_views import broken_step, declared_query_note, plain_steps, taken_over_step
 from aaiclick.plan.dependents.read import Reader, read_dependents, read_views
-from aaiclick.plan.dependents.table_functions import made_anew_behind
+from aaiclick.plan.dependents.table_functions import made_anew_behind, with_followers
 from aaiclick.plan.model import Step
 from aaiclick.plan.operations import ReplaceWork
 from aaiclick.plan.steps import blocked_step
@@ -105,7 +105,8 @@ def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[S
     first: list[str] = []
     notes: list[str] = []
     made = {name for name, live in catalog.objects.items() if planned_only(live)}
-    for effect in (yield from effects(chosen, after)):
+    examined = yield from effects(chosen, after)
+    for effect in examined:
         if effect.dependent.database == catalog.database and effect.dependent.name in changed.replaced | made:
             continue
         early, late = yield from _steps(effect, chosen, catalog, tables, changed, steps)
@@ -121,7 +122,7 @@ def plan_dependents(catalog: Catalog, changed: PlannedChanges, steps: Sequence[S
         behind += late
         first.append(_wider_target(effect, catalog, tables))
     others = [each for each in dependents if each.database != database or each.name not in changed.replaced | made]
-    behind += yield from made_anew_behind(others, catalog, tables)
+    behind += yield from made_anew_behind(others, *with_followers(examined, catalog, tables, after.queries))
     before += yield from _depended(catalog.database, changed.renamed, chosen)
     unchecked = {changed.renamed[old] for old in changed.renamed if _followed(catalog.get(old), chosen)}
     return DependentSteps(

@@ -12,10 +12,10 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from aaiclick.catalog.forms import Catalog, DictionaryForm, Form, TableForm, ViewForm
+from aaiclick.catalog.forms import Catalog, DictionaryForm, Form, LiveObject, TableForm, ViewForm
 from aaiclick.catalog.view_sources import names_in_query
 from aaiclick.diff.hazards import Hazard
-from aaiclick.plan.dependents.database_after import Read, columns_today
+from aaiclick.plan.dependents.database_after import Effect, Read, columns_today
 from aaiclick.plan.dependents.dependents import Dependent, Place, places_named, reached_from, recreate_view
 from aaiclick.plan.dependents.plain_views import blocked_dependent, display_name, step_without
 from aaiclick.plan.dependents.undeclared_of_views import comments_again
@@ -74,6 +74,27 @@ def made_anew_behind(
         words = f"{dependent.noun} as its query gives it: it reads {', '.join(names)}"
         found.append(statements_step(f"{name}:anew", name, words, (recreate_view(dependent, None), *again), (gap,)))
     return tuple(found)
+
+
+def with_followers(
+    effects: Collection[Effect], catalog: Catalog, tables: Mapping[str, Read], rewritten: Collection[str]
+) -> tuple[Catalog, dict[str, Read]]:
+    """The catalogue and the tables that change, with the views and Alias tables whose columns follow: a function names,
+    or matches, these as well. ``rewritten``: views that get another query, behind all that is made anew here."""
+    objects, forms = dict(catalog.objects), dict(tables)
+    for effect in effects:
+        view = effect.dependent
+        if view.database != catalog.database or view.name in (*forms, *rewritten):
+            continue
+        if view.noun == "view" and view.columns != effect.columns:
+            was = TableForm(view.name, "View", view.columns)
+            objects[view.name] = LiveObject(catalog.database, view.name, was, view.text, "View")
+            forms[view.name] = replace(was, columns=effect.columns)
+        behind = [name for place, name in places_named(view.query) if view.alias and place == catalog.database]
+        for name in behind:
+            if name in objects and name in forms:
+                objects[view.name], forms[view.name] = replace(objects[name], name=view.name), forms[name]
+    return replace(catalog, objects=objects), forms
 
 
 def _with_readers(views: Collection[Dependent], first: Collection[Place]) -> list[Dependent]:
