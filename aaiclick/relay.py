@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar, cast
 
-from aaiclick.routine import Effect, Interruption, Routine, Rows
+from aaiclick.routine import Command, Effect, Interruption, Query, Routine, Rows
 
 T = TypeVar("T")
 
@@ -33,6 +34,23 @@ def relayed(work: Routine[T], carry: Carry, ends: tuple[type[Exception], ...] = 
         raise
     finally:
         work.close()
+
+
+def placed(work: Routine[T], database: str, current: str) -> Routine[T]:
+    """Carry a routine out in ``database``, where ``current`` is the connection's own.
+
+    The server looks for a dictionary, a Join or a Set table without a database where the statement is sent from, and
+    writes what it has found into the definition. What goes to another host by itself names all that it is about.
+    """
+    if database == current:
+        return (yield from work)
+
+    def carry(effect: Effect) -> Routine[Rows]:
+        if isinstance(effect, Query | Command) and effect.database is None and effect.at is None:
+            effect = replace(effect, database=database)
+        return (yield effect)
+
+    return (yield from relayed(work, carry))
 
 
 def _carried(

@@ -55,6 +55,8 @@ class Query(ShownStatement):
     """Sent with the caller's own settings (``clients/settings.py``): only believed where it says that all is well."""
     at: Peer | None = None
     """The host that it is for; None: the one that the connection leads to."""
+    database: str | None = None
+    """Current database for this one statement; None: the connection's own."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sql", sendable(self.sql))

@@ -141,6 +141,8 @@ EVERY: dict[str, int] = {
     "tests/plan/declaration/test_defaults.py::test_a_kept_column_that_would_refuse_null": 2,
     "tests/plan/declaration/test_dictionary_sources.py::test_a_name_without_a_database": 4,
     "tests/plan/declaration/test_dictionary_sources.py::test_a_source_that_cannot_be_read": 4,
+    "tests/plan/declaration/test_another_database.py::test_a_new_table_asks_in_its_own_database": 4,
+    "tests/plan/declaration/test_another_database.py::test_a_table_that_changes_asks_in_its_own_database": 3,
     "tests/plan/declaration/test_new_lookups.py::test_an_existing_table_gets_a_column_over_a_new_dictionary": 3,
     "tests/plan/declaration/test_new_lookups.py::test_one_start_makes_all_of_it_in_an_empty_database": 3,
     "tests/plan/test_answers.py::test_answers": 48,

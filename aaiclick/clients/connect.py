@@ -21,7 +21,12 @@ class ConnectClient(Protocol):
     """A clickhouse-connect ``Client``."""
 
     def raw_query(
-        self, query: str, parameters: Settings | None = ..., settings: Settings | None = ..., fmt: str | None = ...
+        self,
+        query: str,
+        parameters: Settings | None = ...,
+        settings: Settings | None = ...,
+        fmt: str | None = ...,
+        use_database: bool = ...,
     ) -> bytes: ...
 
     def command(
@@ -35,7 +40,12 @@ class ConnectAsyncClient(Protocol):
     """A clickhouse-connect ``AsyncClient``."""
 
     def raw_query(
-        self, query: str, parameters: Settings | None = ..., settings: Settings | None = ..., fmt: str | None = ...
+        self,
+        query: str,
+        parameters: Settings | None = ...,
+        settings: Settings | None = ...,
+        fmt: str | None = ...,
+        use_database: bool = ...,
     ) -> Awaitable[bytes]: ...
 
     def command(
@@ -88,6 +98,11 @@ def _transport_names(client: object) -> frozenset[str]:
     names = cast("object", getattr(client, "valid_transport_settings", None))
     listed = frozenset(cast("set[str]", names)) if isinstance(names, set | frozenset) else frozenset[str]()
     return listed | {"database", "query_id", "session_id", "wait_end_of_query"}
+
+
+def query_settings(effect: Query) -> Settings:
+    """Settings of a question's request."""
+    return {**effect.settings, **({"database": effect.database} if effect.database is not None else {})}
 
 
 def command_settings(effect: Command) -> Settings:

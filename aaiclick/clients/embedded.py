@@ -81,9 +81,9 @@ class EmbeddedConnection:
     """A ``Connection`` to the engine in this process.
 
     ``target`` is the path with which chdb was opened. ``owned`` is the session that ``close`` closes; None for a
-    client that was given. ``caller`` is given where it is known already. ``Command.database`` becomes a USE on a
-    session of this library. A ``query_id`` becomes ``log_comment``, because chdb names its queries itself; it is
-    shown in ``system.processes.Settings``.
+    client that was given. ``caller`` is given where it is known already. The ``database`` of a statement becomes a
+    USE on a session of this library. A ``query_id`` becomes ``log_comment``, because chdb names its queries itself; it
+    is shown in ``system.processes.Settings``.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class EmbeddedConnection:
         if not body:
             # Also what a Session answers to anything while a result is streamed from it: a real answer has at least its
             # header.
-            body = self._apart(effect.sql, effect.parameters, effect.settings, None)
+            body = self._apart(effect.sql, effect.parameters, effect.settings, effect.database)
         return decode_rows(body)
 
     def command(self, effect: Command, /) -> None:

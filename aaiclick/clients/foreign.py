@@ -122,11 +122,14 @@ class ForeignConnection:
         return self._identity
 
     async def query(self, effect: Query, /) -> list[tuple[object, ...]]:
+        if effect.database is not None:
+            await self._try_database(effect.database)
         while True:
             defaults = {} if effect.bare else await self._engine_defaults()
             settings = self._known_only({**defaults, **effect.settings})
+            sent = {**settings, "database": effect.database} if effect.database is not None else settings
             try:
-                return await _ask(self._client, effect.sql, settings, used_parameters(effect.sql, effect.parameters))
+                return await _ask(self._client, effect.sql, sent, used_parameters(effect.sql, effect.parameters))
             except StatementError as error:
                 if not without_refused(error, defaults, effect.settings):
                     self._learn(error, settings)
@@ -177,16 +180,23 @@ class ForeignConnection:
             if any(str(size) != str(_TRIED_SIZE) for _, size in rows):
                 raise UsageError(f"{named} does not send settings. {_INSTEAD}")
             self._settings_tried = True
-        if effect.database is not None and effect.database not in self._databases_tried:
-            try:
-                rows = await _ask(self._client, "SELECT currentDatabase() AS database", {"database": effect.database})
-            except StatementError as error:
-                if unknown_setting(error) is None:
-                    raise
-                rows = []
-            if not rows or rows[0][0] != effect.database:
-                raise UsageError(f"{named} cannot run a statement in another database ({effect.database}). {_INSTEAD}")
-            self._databases_tried.add(effect.database)
+        if effect.database is not None:
+            await self._try_database(effect.database)
+
+    async def _try_database(self, database: str) -> None:
+        """Raise where the client ignores the database of a statement."""
+        if database in self._databases_tried:
+            return
+        try:
+            rows = await _ask(self._client, "SELECT currentDatabase() AS database", {"database": database})
+        except StatementError as error:
+            if unknown_setting(error) is None:
+                raise
+            rows = []
+        if not rows or rows[0][0] != database:
+            named = type(self._client).__name__
+            raise UsageError(f"{named} cannot run a statement in another database ({database}). {_INSTEAD}")
+        self._databases_tried.add(database)
 
     def _known_only(self, settings: Mapping[str, str | int]) -> Settings:
         return {name: value for name, value in settings.items() if name not in self._unknown}

@@ -18,6 +18,7 @@ from aaiclick.clients.connect import (
     identity_of,
     in_session,
     named_parameters,
+    query_settings,
 )
 from aaiclick.clients.settings import changed_of, engine_defaults, read_changed_settings, without_refused
 from aaiclick.clients.url import ServerUrl
@@ -35,9 +36,9 @@ _PEER_TIMEOUT = "60"
 class HttpConnection:
     """A ``Connection`` over HTTP.
 
-    Settings and ``Command.database`` are sent in the URL of each request, so nothing on the client changes. Settings
-    that the server does not know are left out. ``defaults`` are settings of the profile that are sent with the server's
-    default; None until they were read.
+    Settings and the ``database`` of a statement are sent in the URL of each request, so nothing on the client changes.
+    Settings that the server does not know are left out. ``defaults`` are settings of the profile that are sent with the
+    server's default; None until they were read.
     """
 
     def __init__(
@@ -72,11 +73,11 @@ class HttpConnection:
     def query(self, effect: Query, /) -> tuple[tuple[object, ...], ...]:
         if effect.at is not None:
             return self._peer(effect.at).query(replace(effect, at=None))
-        parameters = named_parameters(effect)
+        parameters, own = named_parameters(effect), effect.database is None
         body = self._send(
             effect.sql,
-            effect.settings,
-            lambda settings: self._client.raw_query(effect.sql, parameters, settings, format_of(effect.sql)),
+            query_settings(effect),
+            lambda settings: self._client.raw_query(effect.sql, parameters, settings, format_of(effect.sql), own),
             reading=True,
             bare=effect.bare,
         )

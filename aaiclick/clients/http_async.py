@@ -15,6 +15,7 @@ from aaiclick.clients.connect import (
     identity_of,
     in_session,
     named_parameters,
+    query_settings,
 )
 from aaiclick.clients.settings import changed_of, engine_defaults, read_changed_settings, without_refused
 from aaiclick.errors import OutcomeUnknownError
@@ -41,11 +42,11 @@ class HttpAsyncConnection:
         return self._identity
 
     async def query(self, effect: Query, /) -> tuple[tuple[object, ...], ...]:
-        parameters = named_parameters(effect)
+        parameters, own = named_parameters(effect), effect.database is None
         body = await self._send(
             effect.sql,
-            effect.settings,
-            lambda settings: self._client.raw_query(effect.sql, parameters, settings, format_of(effect.sql)),
+            query_settings(effect),
+            lambda settings: self._client.raw_query(effect.sql, parameters, settings, format_of(effect.sql), own),
             reading=True,
             bare=effect.bare,
         )

@@ -90,7 +90,7 @@ class _Split(Generic[S]):
     def _elsewhere(self, effect: Query | Command) -> bool:
         # A question about scratch may name it in a parameter only.
         texts = [effect.sql, *(str(value) for value in effect.parameters.values())]
-        if isinstance(effect, Command) and effect.database:
+        if effect.database:
             texts.append(effect.database)
         return any(self._is_scratch(text) for text in texts)
 

@@ -20,6 +20,7 @@ from aaiclick.errors import ApplyError, BlockedError, SchemaVersionError, StaleP
 from aaiclick.events import PlanReady
 from aaiclick.plan.gate import GateDecision
 from aaiclick.plan.model import Plan, Step
+from aaiclick.relay import placed
 from aaiclick.routine import Emit, Routine
 from aaiclick.state.cache import write_cache
 from aaiclick.state.entries.remade_views import keep_again, stop_again, stopped_by, undeclared_of
@@ -81,6 +82,12 @@ def execute(planned: PlannedMigration, gate: Gate, site: Execution) -> Routine[E
 
     Steps that are done are in the journal, and are not done again.
     """
+    catalog = planned.inspection.catalog
+    work = _execute(planned, gate, site)
+    return (yield from placed(work, catalog.database, catalog.server.current_database))
+
+
+def _execute(planned: PlannedMigration, gate: Gate, site: Execution) -> Routine[Executed]:
     first = planned
     # Judged before anything is entered: a refused run leaves nothing in the journal.
     verdict = gate(planned)

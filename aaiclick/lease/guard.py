@@ -280,7 +280,8 @@ def _tagged(effect: Query | Command, held: Lease) -> Query | Command:
     beside = Beside(held.seconds / RENEWALS, partial(renew_loop_step, held)) if effect.long else effect.beside
     # As ``replace`` makes it, which is slow, and this is done for each statement of a run.
     if isinstance(effect, Query):
-        return Query(sql, effect.parameters, effect.settings, effect.long, beside, effect.bare, effect.at)
+        here = effect.database
+        return Query(sql, effect.parameters, effect.settings, effect.long, beside, effect.bare, effect.at, here)
     return Command(sql, effect.parameters, effect.settings, effect.database, effect.long, beside, effect.at)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aaiclick.errors import StatementError
-from aaiclick.routine import scalar_rows
+from aaiclick.routine import Query, scalar_rows
 from tests.clients.conftest import Subject
 
 HOSTILE = [
@@ -174,6 +174,8 @@ def test_a_command_may_run_in_another_database(subject: Subject) -> None:
         )
         subject.run("INSERT INTO t SELECT 7", database=other)
         assert subject.value(f"SELECT toString(sum(a)) AS s FROM {quoted}.t") == "7"
+        asked = Query("SELECT toString(sum(a)) AS s FROM t", settings={"max_threads": 1}, database=other)
+        assert subject.wait(subject.raw.query(asked))[0][0] == "7"
         assert (
             subject.value("SELECT toString(count()) AS c FROM system.tables WHERE database = currentDatabase()") == "0"
         )
@@ -255,7 +257,6 @@ def test_a_sibling_works_beside(subject: Subject) -> None:
     if subject.kind == "async foreign lazy http":
         assert beside is None
         return
-    from aaiclick.routine import Query
 
     assert [tuple(row) for row in subject.wait(beside.query(Query("SELECT currentDatabase() AS d")))] == [
         (subject.database,)

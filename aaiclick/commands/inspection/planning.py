@@ -26,6 +26,7 @@ from aaiclick.plan.rehearsal.cache import Rehearsed
 from aaiclick.plan.scripted.decisions import decided
 from aaiclick.plan.steps import UNREADABLE
 from aaiclick.plan.unreachable_replicas import SUPPORTED, note_of, unsupported
+from aaiclick.relay import placed
 from aaiclick.routine import Routine
 from aaiclick.specs.engines import Engine
 from aaiclick.state.entries.remade_views import kept_forms
@@ -83,8 +84,10 @@ def make_plan(
     # What a killed run dropped and did not live to make again is planned as it was, with what nobody declares of it.
     if kept := found.kept_views:
         found = replace(found, catalog=replace(found.catalog, gone=kept_forms(kept)))
+    catalog = found.catalog
+    work = with_bookkeeping(_planned(found, max_read_bytes, clones, before), found.where.books)
     try:
-        return (yield from with_bookkeeping(_planned(found, max_read_bytes, clones, before), found.where.books))
+        return (yield from placed(work, catalog.database, catalog.server.current_database))
     except SpecError as error:
         from aaiclick.plan.declaration.unparsable import with_place  # where something is wrong
 

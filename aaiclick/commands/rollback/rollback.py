@@ -38,6 +38,7 @@ from aaiclick.plan.dependents.read import new_readers
 from aaiclick.plan.model import Step
 from aaiclick.plan.unreachable_replicas import refusal, unsupported
 from aaiclick.printable import allow_flag
+from aaiclick.relay import placed
 from aaiclick.routine import Emit, Routine
 from aaiclick.specs.schema import Schema
 from aaiclick.state.cache import CacheEntry, write_cache
@@ -85,13 +86,15 @@ def rollback(back: Rollback) -> Routine[Report]:
         )
     # After a kill the tables are half-way: they are put right first, under the lease, and looked at again.
     if back.dry_run or not found.owned.unfinished:
-        way = yield from with_bookkeeping(find_rollback(found, back.to), found.where.books)
+        looked = with_bookkeeping(find_rollback(found, back.to), found.where.books)
+        way = yield from placed(looked, database, found.catalog.server.current_database)
         if back.dry_run:
             return _report(back, way, (yield from clock()) - started, done=False)
         _require_allowed(back, way)
 
     def body(lease: Lease) -> Routine[Report]:
-        return _carry_out(back, database, lease.nonce, started)
+        work = _carry_out(back, database, lease.nonce, started)
+        return placed(work, database, found.catalog.server.current_database)
 
     report = yield from under_lease(database, back.owner, body, embedded=back.embedded, books=found.books)
     assert report is not None
