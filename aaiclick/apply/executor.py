@@ -72,6 +72,7 @@ def apply_steps(
     # Copies of a killed run that this plan does not continue are undone first: they keep merges and mutations of their
     # tables from going on.
     yield from _keep_wanted(plan_steps, database, chosen)
+    yield from _sent_first(plan_steps, Site(database, nonce, chosen))
     # Replicas would go on assigning such merges, and the log of the table would wait for them.
     saved = sorted({table for step in plan_steps if chosen.reach is None and (table := freed_by_copy(step))})
     freed = {step.work.table for step in plan_steps if isinstance(step.work, AlterWork) and step.work.frees_ttl}
@@ -186,6 +187,23 @@ def _carried_out(work: Work, site: Site) -> Routine[Done]:
             return Done()
         case _:
             return (yield from on_all_hosts(apply_work(work, site), reach))
+
+
+def _sent_first(steps: Sequence[Step], site: Site) -> Routine[None]:
+    """What waits in front of tables that a later step takes columns from is sent before the first one changes a
+    Distributed table: where a host cannot send it, nothing is changed yet. The first step sees to that itself."""
+    reach = site.options.reach
+    if reach is None or len(steps) == 1:
+        return
+    from aaiclick.apply.replicated.distributed_queues import flush_now
+
+    for step in steps[1:]:
+        try:
+            yield from flush_now(step.work, site, reach)
+        except OutcomeUnknownError:
+            raise
+        except (StatementError, ApplyError) as error:
+            raise _named(error, step, (), on_hosts=True) from error
 
 
 def _keep_wanted(steps: Sequence[Step], database: str, options: ApplyOptions) -> Routine[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aaiclick import Column, MergeTree, Migration, Policy, Schema, Table, plan_schema
-from aaiclick.errors import BlockedError, SchemaVersionError
+from aaiclick.errors import ApplyError, BlockedError, SchemaVersionError
 from tests.cluster.conftest import ClusterFactory
 from tests.cluster.copies import paired
 from tests.cluster.places import PLACES, Place, place_on
@@ -123,3 +123,57 @@ def test_one_over_another_cluster_is_not_in_front_of_ours(place: Place) -> None:
     place.start(place.schema(2, [local(ID, V)]), 0, Policy.lossless().allow("drop-column events.note"))
     kept = f"SELECT count() FROM system.columns WHERE database = '{db}' AND name = 'note'"
     assert [host.one(kept) for host in place.cluster.hosts] == [1, 1]
+
+
+def fed_by_one_host(place: Place) -> tuple[str, Schema]:
+    """A Distributed table that only the last host has, in a database that the others lack, with rows that wait; and a
+    version in which another column of the pair gets another name."""
+    place.start(paired(place, 1, local(ID, V, NOTE)))
+    last, outer = place.cluster.hosts[-1], f"{place.database}_o"
+    last.q(f"CREATE DATABASE {outer}")
+    over = f"ENGINE = Distributed('{place.cluster.name}', '{place.database}', 'events', id)"
+    last.q(f"CREATE TABLE {outer}.h (id UInt64, v UInt32) {over}")
+    last.q(f"SYSTEM STOP DISTRIBUTED SENDS {outer}.h")
+    last.q(
+        f"INSERT INTO {outer}.h SELECT number, 1 FROM numbers(10)",
+        distributed_foreground_insert=0,
+        prefer_localhost_replica=0,
+    )
+    return outer, paired(place, 2, local(ID, V, Column("said", "String", renamed_from="note")))
+
+
+@PAIR
+def test_one_that_only_one_host_has_is_sent_there_and_nowhere_else(place: Place) -> None:
+    outer, wanted = fed_by_one_host(place)
+    first, last = place.cluster.hosts[0], place.cluster.hosts[-1]
+    try:
+        assert [step.object for step in place.start(wanted).steps] == ["events_all", "events"]
+        assert shown(place) == [["id", "v", "said"], ["id", "v", "said"]]
+        assert first.one(f"SELECT count() FROM {place.database}.events_all WHERE said = ''") == 10
+    finally:
+        last.q(f"DROP DATABASE {outer} SYNC")
+
+
+@PAIR
+def test_what_cannot_be_sent_is_found_before_the_distributed_table_changes(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outer, wanted = fed_by_one_host(place)
+    first, last = place.cluster.hosts[0], place.cluster.hosts[-1]
+    # Another table of that name has nothing to send.
+    first.q(f"CREATE DATABASE {outer}")
+    first.q(f"CREATE TABLE {outer}.h (id UInt64) ENGINE = Memory")
+    monkeypatch.setattr("aaiclick.apply.replicated.distributed_queues._SECONDS", 0.5)
+    # The shards refuse these rows, as long as this stands.
+    first.q(f"ALTER TABLE {place.database}.events ADD CONSTRAINT no CHECK v != 1", alter_sync=2)
+    try:
+        with pytest.raises(ApplyError, match=r"events: host .* has inserts into .* Nothing was changed") as raised:
+            place.start(wanted)
+        assert "Done before" not in str(raised.value)
+        assert shown(place) == [["id", "v", "note"], ["id", "v", "note"]]
+        first.q(f"ALTER TABLE {place.database}.events DROP CONSTRAINT no", alter_sync=2)
+        place.start(wanted)
+        assert shown(place) == [["id", "v", "said"], ["id", "v", "said"]]
+    finally:
+        for host in (first, last):
+            host.q(f"DROP DATABASE {outer} SYNC")

@@ -8,8 +8,9 @@ sent now, by every host.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Sequence
 
-from aaiclick.apply.replicated.hosts import AGAIN, reachable_peers
+from aaiclick.apply.replicated.hosts import AGAIN, hosts_that_have, reachable_peers
 from aaiclick.apply.replicated.writers import drain_everywhere
 from aaiclick.apply.run import Site
 from aaiclick.clickhouse.background_inserts import find_background_inserts
@@ -17,7 +18,7 @@ from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.shared.ask_all import ask_all
 from aaiclick.clickhouse.statements import MUTATION, ask, send
 from aaiclick.clickhouse.waiting import Wait, rest
-from aaiclick.error_codes import UNKNOWN_TABLE
+from aaiclick.error_codes import UNKNOWN_DATABASE, UNKNOWN_TABLE
 from aaiclick.errors import ApplyError, OutcomeUnknownError, StatementError
 from aaiclick.plan.operations import AlterWork, RebuildWork, Work
 from aaiclick.printable import count_text
@@ -35,19 +36,39 @@ def flush_before(work: Work, site: Site, reach: Reach) -> Routine[None]:
 
     Raises ApplyError where a host cannot send it: the change would leave it there for ever.
     """
-    if not isinstance(work, AlterWork | RebuildWork):
-        return
-    if isinstance(work, AlterWork) and not any(_CHANGES.search(alter.sql) for alter in work.alters):
-        return
-    if isinstance(work, RebuildWork) and not (yield from _loses_columns(work, site.database)):
-        return
-    found = yield from find_background_inserts(site.database, work.table, topology=reach.topology)
-    if found.queues:
+    found = yield from _queues(work, site, reach)
+    if found:
         # An INSERT that began before the Distributed table was changed writes its file when it ends.
-        reason = "Nothing was changed. Run again when they have ended"
-        yield from drain_everywhere(reach, work.table, site.options.fence_seconds, reason)
-        for queue in found.queues:
-            yield from _flush(work.table, queue, reach)
+        reason = "This step has changed nothing. Run again when they have ended"
+        yield from drain_everywhere(reach, found[0], site.options.fence_seconds, reason)
+        yield from _flush_all(*found, reach, "This step has changed nothing. Run again when it is well")
+
+
+def flush_now(work: Work, site: Site, reach: Reach) -> Routine[None]:
+    """The same before the first step: a host that cannot send is found while the Distributed tables are as they were.
+    What comes in behind this is seen to by the step itself."""
+    found = yield from _queues(work, site, reach)
+    if found:
+        yield from _flush_all(*found, reach, AGAIN)
+
+
+def _queues(work: Work, site: Site, reach: Reach) -> Routine[tuple[str, tuple[str, ...]] | None]:
+    """The table, and the Distributed tables in front of it; None where it loses no column, or has none in front."""
+    if not isinstance(work, AlterWork | RebuildWork):
+        return None
+    if isinstance(work, AlterWork) and not any(_CHANGES.search(alter.sql) for alter in work.alters):
+        return None
+    if isinstance(work, RebuildWork) and not (yield from _loses_columns(work, site.database)):
+        return None
+    found = yield from find_background_inserts(site.database, work.table, topology=reach.topology)
+    return (work.table, found.queues) if found.queues else None
+
+
+def _flush_all(table: str, queues: Sequence[str], reach: Reach, again: str) -> Routine[None]:
+    """``again``: what has been changed, and what to do then."""
+    there = yield from hosts_that_have(reach, queues, table)
+    for queue in queues:
+        yield from _flush(table, queue, there[queue], reach, again)
 
 
 def _loses_columns(work: RebuildWork, database: str) -> Routine[bool]:
@@ -59,10 +80,13 @@ def _loses_columns(work: RebuildWork, database: str) -> Routine[bool]:
     return any((text(name), text(kind)) not in after for name, kind in rows)
 
 
-def _flush(table: str, queue: str, reach: Reach) -> Routine[None]:
+def _flush(table: str, queue: str, there: Collection[int], reach: Reach, again: str) -> Routine[None]:
+    """``there``: the hosts that have it."""
     # FLUSH DISTRIBUTED sends the files of the host that it is sent to, and of no other.
     peers = yield from reachable_peers(reach)
-    for place in sorted(reach.places & peers.keys()) or [reach.here]:
+    for place in (
+        place for place in sorted(reach.places & peers.keys()) or [reach.here] if place in there or not place
+    ):
         label, wait = reach.topology.at(place).label if place else "that is connected to", Wait(0.2, 2.0)
         while True:
             try:
@@ -71,12 +95,12 @@ def _flush(table: str, queue: str, reach: Reach) -> Routine[None]:
             except OutcomeUnknownError:
                 raise
             except StatementError as error:
-                if error.code == UNKNOWN_TABLE:
-                    break  # it stands on other hosts only
+                if error.code in (UNKNOWN_TABLE, UNKNOWN_DATABASE):
+                    break  # somebody has just dropped it
                 if wait.waited > _SECONDS:
                     raise ApplyError(
                         f"{table}: host {label} has inserts into {queue} that wait to be sent and cannot be "
-                        f"({error.message}); after the change they would be refused for ever. {AGAIN}"
+                        f"({error.message}); after the change they would be refused for ever. {again}"
                     ) from error
             wait = yield from rest(wait, f"host {label} to send what waits in {queue}")
     rows = yield from ask_all(
@@ -92,5 +116,5 @@ def _flush(table: str, queue: str, reach: Reach) -> Routine[None]:
             f"{table}: host {reach.topology.at(number(row[0])).label} has set "
             f"{count_text(number(row[1]), 'file')} of {queue} aside "
             "as broken, with rows that are nowhere else. Look at them (SELECT * FROM "
-            f"system.distribution_queue). {AGAIN}"
+            f"system.distribution_queue). {again}"
         )

@@ -3,10 +3,10 @@ and within reach by itself."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from aaiclick.clickhouse.every_host import BEHIND, PENDING, Reach, unfinished
-from aaiclick.clickhouse.shared.ask_all import peers, require_all, servers
+from aaiclick.clickhouse.shared.ask_all import ask_all, peers, require_all, servers
 from aaiclick.clickhouse.shared.replicas import ReplicaState, broken_databases, replica_states
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import Physical
@@ -15,7 +15,7 @@ from aaiclick.errors import AaiclickError, ApplyError
 from aaiclick.printable import count_text, size_text
 from aaiclick.routine import Peer, Query, Routine, number, text
 from aaiclick.sql.hex_text import hexed
-from aaiclick.sql.quoting import quote_string
+from aaiclick.sql.quoting import qualified, quote_string
 
 AGAIN = "Nothing was changed. Run again when it is well"
 
@@ -124,6 +124,27 @@ def reachable_peers(reach: Reach, known: Mapping[int, tuple[str, str]] | None = 
         if reach.topology.kind == "queue":
             raise
         return {}
+
+
+def hosts_that_have(reach: Reach, names: Collection[str], what: str) -> Routine[Mapping[str, frozenset[int]]]:
+    """For each of these Buffer and Distributed tables, quoted with their database, the hosts that have it. They are no
+    replicated tables: an operator may have made one on some hosts only, and another host may lack even its database, or
+    have a table of another engine under that name."""
+    if not names:
+        return {}
+    rows = yield from ask_all(
+        reach,
+        f"SELECT toInt64(_shard_num), database, name FROM {reach.topology.everywhere('system.tables')} WHERE engine IN "
+        "('Buffer', 'Distributed')",
+        {},
+        what,
+    )
+    found = dict.fromkeys(names, frozenset[int]())
+    for place, database, name in rows:
+        quoted = qualified(text(database), text(name))
+        if quoted in found and number(place) in reach.places:
+            found[quoted] |= {number(place)}
+    return found
 
 
 def reached_workers(reach: Reach, ports: Mapping[int, Peer] | None = None) -> Routine[Mapping[int, Peer]]:

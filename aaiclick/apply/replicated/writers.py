@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from aaiclick.apply.everywhere import shortly
-from aaiclick.apply.replicated.hosts import reachable_peers
+from aaiclick.apply.replicated.hosts import hosts_that_have, reachable_peers
 from aaiclick.apply.replicated.shards import Replicas, Shard, altered_through, at_host
 from aaiclick.clickhouse.background_inserts import find_background_inserts
 from aaiclick.clickhouse.every_host import Reach
@@ -186,11 +186,11 @@ def drain_all_everywhere(reach: Reach, table: Physical, seconds: float, reason: 
         )
     # INSERTs first: one that still runs may write into the buffer that is flushed next.
     yield from drain_everywhere(reach, table.name, seconds, reason)
-    for place in sorted(reach.places & peers.keys()):
-        for name in found.buffers:
-            yield from flushed(name, optimize_table(name), peers[place])
-        for name in found.queues:
-            yield from flushed(name, system("FLUSH DISTRIBUTED", name), peers[place])
+    there = yield from hosts_that_have(reach, passing, table.name)
+    for name in passing:
+        sql = optimize_table(name) if name in found.buffers else system("FLUSH DISTRIBUTED", name)
+        for place in sorted(there[name] & peers.keys()):
+            yield from flushed(name, sql, peers[place])
     if passing:
         # What they sent are inserts like others, of whichever host.
         yield from drain_everywhere(reach, table.name, seconds, reason)
@@ -239,8 +239,10 @@ def _flush(replicas: Replicas) -> Routine[None]:
 def _flush_buffers(replicas: Replicas) -> Routine[None]:
     """The flush of a Buffer table is no query: when OPTIMIZE returns, none is under way that began before. Behind the
     fence it is refused, and the rows stay in the buffer."""
-    for name in replicas.background_inserts.buffers:
-        for place in sorted(replicas.peers):
+    buffers = replicas.background_inserts.buffers
+    there = yield from hosts_that_have(replicas.reach, buffers, replicas.source.name)
+    for name in buffers:
+        for place in sorted(there[name] & replicas.peers.keys()):
             try:
                 yield from send(Command(optimize_table(name), settings=MUTATION, at=replicas.peers[place]))
             except OutcomeUnknownError:
