@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import cast
 
 from aaiclick.clickhouse.names import PREFIX
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping
 from aaiclick.clickhouse.topology import LOOK, PROOF
 from aaiclick.errors import StatementError, UsageError
-from aaiclick.routine import Query, Routine, text
+from aaiclick.routine import Query, Routine, number, text
 from aaiclick.sql.ddl import drop, with_cluster
 from aaiclick.sql.hex_text import hexed
 from aaiclick.sql.quoting import quote_name, quote_string
@@ -25,14 +26,30 @@ from aaiclick.sql.quoting import quote_name, quote_string
 _KEY = "databases"
 
 
-def whose_comment(books: Bookkeeping) -> Routine[str]:
-    """What the comment of the database beside says: the UUIDs that the other one has on the hosts that answer."""
+@dataclass(frozen=True, slots=True)
+class Homes:
+    """The hosts that have the database beside."""
+
+    lacking: tuple[str, ...]
+    """Those that answer and have none, as sentences call them."""
+    comment: str
+    """What its comment says: the UUIDs that the other one has on the hosts that answer."""
+
+
+def homes(books: Bookkeeping) -> Routine[Homes]:
+    """Which hosts that answer have the database beside, and what its comment says."""
     rows = yield Query(
-        f"SELECT DISTINCT toString(uuid) AS id FROM {_everywhere(books)} WHERE name = unhex({{db:String}}) ORDER BY id",
-        {"db": hexed(books.database)},
+        f"SELECT toUInt64(_shard_num) AS place, name, toString(uuid) AS id FROM {_everywhere(books)} WHERE name IN "
+        "(unhex({db:String}), unhex({home:String})) UNION ALL SELECT toUInt64(_shard_num), '', '' FROM "
+        # A host that has neither answers here all the same.
+        f"clusterAllReplicas({quote_string(books.cluster)}, system.one)",
+        {"db": hexed(books.database), "home": hexed(books.home)},
         LOOK,
     )
-    return json.dumps({_KEY: [text(row[0]) for row in rows]})
+    there = {number(row[0]) for row in rows if text(row[1]) == books.home}
+    lacking = {number(row[0]) for row in rows} - there
+    said = json.dumps({_KEY: sorted({text(row[2]) for row in rows if text(row[1]) == books.database})})
+    return Homes(tuple(books.hosts[place - 1] for place in sorted(lacking)), said)
 
 
 def require_own(books: Bookkeeping) -> Routine[None]:

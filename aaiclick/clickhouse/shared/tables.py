@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from aaiclick.clickhouse.shared.bookkeeping import Bookkeeping
 from aaiclick.clickhouse.shared.cut_off import ask_uncut, cutting, require_uncut
-from aaiclick.clickhouse.shared.owner_database import whose_comment
+from aaiclick.clickhouse.shared.owner_database import homes
 from aaiclick.clickhouse.statements import CREATE, merged
 from aaiclick.clickhouse.topology import GLANCE
 from aaiclick.clickhouse.waiting import Wait, rest
@@ -103,12 +103,17 @@ def find_on_hosts(books: Bookkeeping, database: str, names: Collection[str]) -> 
 
 
 def make_home(books: Bookkeeping) -> Routine[None]:
-    """The Atomic database beside a Replicated one. Raises UsageError, with the statement, where this user may not."""
+    """The Atomic database beside a Replicated one, on the hosts that lack it. Raises UsageError, with the statement,
+    where this user may not."""
     if not books.beside:
+        return
+    found = yield from homes(books)
+    # Who may not create databases goes on where an administrator has made it: the server refuses IF NOT EXISTS, too.
+    if not found.lacking:
         return
     home = with_cluster(quote_name(books.home), books.cluster)
     sql = create("DATABASE", home, "ENGINE = Atomic", if_not_exists=True)
-    whose = comment_clause((yield from whose_comment(books)))
+    whose = comment_clause(found.comment)
     try:
         yield Command(create("DATABASE", home, "ENGINE = Atomic", whose, if_not_exists=True), settings=QUEUE)
     except StatementError as error:
@@ -116,7 +121,8 @@ def make_home(books: Bookkeeping) -> Routine[None]:
             raise
         raise UsageError(
             f"database {books.database} is Replicated: records and lease need an Atomic database beside it, on every "
-            f"host, and this user may not create it. Nothing was changed; an administrator runs: {sql}"
+            f"host, and this user may not create it (missing on {', '.join(found.lacking)}). Nothing was changed; an "
+            f"administrator runs: {sql}"
         ) from error
 
 
@@ -135,9 +141,9 @@ def make_everywhere(
     _one_truth(books, found, names)
     if not lacking:
         return False
-    # Where no host has the table, the database that it belongs to may be missing as well.
-    if any(not found[table.name] for table in lacking):
-        yield from make_home(books)
+    # A host that lacks the table may lack the database that it belongs to as well: to one that joined a Replicated
+    # database its log brought what is in that one, and nothing of what is beside it.
+    yield from make_home(books)
     for table in lacking:
         # A host that joined later is given the UUID of the others: another one would be another path in Keeper.
         known = next((each.uuid for each in found[table.name] if each.shared), "")

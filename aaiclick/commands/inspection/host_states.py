@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aaiclick.clickhouse.every_host import Shown, Subject, troubles
+from aaiclick.clickhouse.every_host import Shown, Subject, ask_every_host, troubles
 from aaiclick.clickhouse.shared.ask_all import answering_peers
 from aaiclick.clickhouse.shared.replicas import broken_databases
 from aaiclick.clickhouse.topology import LOOK, Topology
@@ -12,9 +12,11 @@ from aaiclick.commands.inspection.host_definitions import attach_words, connecte
 from aaiclick.commands.inspection.inspect import Inspection
 from aaiclick.commands.inspection.shard_rows import HAVE_ROWS
 from aaiclick.commands.inspection.subjects import objects_of, subjects_of
+from aaiclick.commands.inspection.where_recorded import TABLES
 from aaiclick.commands.report import HostStatus
+from aaiclick.lease.names import GENERATIONS, HEARTBEATS
 from aaiclick.peers import Peer
-from aaiclick.printable import rows_text
+from aaiclick.printable import rows_text, verb_for
 from aaiclick.routine import Query, Routine, number, text
 from aaiclick.sql.hex_text import hexed, hexed_list, unhexed
 
@@ -36,6 +38,8 @@ def host_states(found: Inspection, changed: frozenset[str] = frozenset()) -> Rou
     for place, name in (yield from broken_databases(topology, database)):
         wrong.setdefault(place, f"has set tables aside in database {name}, perhaps with rows that are nowhere else")
     differs, aside = yield from _differences(found, changed)
+    for place, words in (yield from _without_books(found)).items():
+        differs[place].append(words)
     helped = {place for place, words in differs.items() if words and place not in aside}
     peers: Mapping[int, Peer] = {}
     # Only a host that a run would help is named with its URL.
@@ -83,6 +87,30 @@ def _differences(
         aside |= {place: aside.get(place, frozenset()) | names for place, names in away.items()}
         _compare(shown, subject, differs, away, here, changed)
     return differs, aside
+
+
+def _without_books(found: Inspection) -> Routine[dict[int, str]]:
+    """The hosts that lack tables in which this library writes down what it does, and others have: each start through
+    them, and one with something to do through any host, makes them first."""
+    books, topology = found.books, found.topology
+    # Where records of one host are still to be brought to all, that is told by itself.
+    if not books.shared or found.where.unopened:
+        return {}
+    names = {GENERATIONS, HEARTBEATS, *(table.name for table in TABLES)}
+    shown = yield from ask_every_host(
+        topology,
+        "SELECT toInt64(_shard_num), hex(name), toString(uuid), '' FROM "
+        f"{topology.everywhere('system.tables')} WHERE database = unhex({{db:String}}) AND "
+        "startsWith(engine, 'Replicated') AND has(splitByChar(',', {names:String}), hex(name))",
+        {"db": hexed(books.home), "names": hexed_list(names)},
+    )
+    there = {name for tables in shown.hosts.values() for name in tables}
+    lacking = {place: sorted(there - tables.keys()) for place, tables in shown.hosts.items()}
+    return {
+        place: f"{', '.join(gone)} of {books.home}, which others have, {verb_for(len(gone), 'are')} missing"
+        for place, gone in lacking.items()
+        if gone
+    }
 
 
 def _compare(

@@ -90,14 +90,17 @@ class Cluster(ABC, Generic[H_co]):
         self.hosts[0].q(f"CREATE DATABASE `{name}` ON CLUSTER `{self.name}`")
         return name
 
-    def replicated_database(self, name: str = "") -> str:
-        """A fresh Replicated database on every host; dropped after the test."""
+    def replicated_database(self, name: str = "", first: int | None = None) -> str:
+        """A fresh Replicated database on every host, or on so many of the ``first``; dropped after the test."""
         name = name or fresh_name()
         self._made.append(name)
-        self.everywhere(
-            f"CREATE DATABASE `{name}` ENGINE = Replicated('/databases/{name}', '{{shard}}', '{{replica}}')"
-        )
+        hosts = self.hosts[:first]
+        self.each(lambda host: self.join_database(host, name) if host in hosts else None)
         return name
+
+    def join_database(self, host: Host, name: str) -> None:
+        """A host becomes one of those of a Replicated database."""
+        host.q(f"CREATE DATABASE `{name}` ENGINE = Replicated('/databases/{name}', '{{shard}}', '{{replica}}')")
 
     def sync(self, table: str) -> None:
         """Wait until every host has all rows that any host has acknowledged before."""

@@ -110,13 +110,19 @@ _USERS = """\
 """
 PASSWORD = "secret"
 _COLLECTIONS = "<named_collection_control>1</named_collection_control>"
+_TABLES = (
+    "SELECT, SHOW, INSERT, ALTER, CREATE TABLE, CREATE VIEW, CREATE DICTIONARY, DROP TABLE, DROP VIEW, DROP DICTIONARY, "
+    "TRUNCATE, OPTIMIZE, SYSTEM, CLUSTER, dictGet"
+)
 USERS: dict[str, str] = {
     "default": "",
     "reader": "SELECT, SHOW",
-    "tables_only": "SELECT, SHOW, INSERT, ALTER, CREATE TABLE, CREATE VIEW, CREATE DICTIONARY, DROP TABLE, DROP VIEW,"
-    " DROP DICTIONARY, TRUNCATE, OPTIMIZE, SYSTEM, CLUSTER, dictGet",
+    "tables_only": _TABLES,
+    "scratch_only": f"{_TABLES}, SOURCES, KILL QUERY",
 }
-"""What each user may do; '' for everything. All but ``default`` have ``PASSWORD``; ``tables_only`` makes no database."""
+"""What each user may do; '' for everything. All but ``default`` have ``PASSWORD``; ``tables_only`` makes no database,
+``scratch_only`` those that a plan is tried in."""
+_SCRATCH = {"scratch_only": "<query>GRANT CREATE DATABASE, DROP DATABASE ON _aaiclick_scratch_*.*</query>"}
 
 
 def write(place: Place, shards: Sequence[Sequence[Ports]]) -> Path:
@@ -141,7 +147,9 @@ def write(place: Place, shards: Sequence[Sequence[Ports]]) -> Path:
         _USER.format(
             name=name,
             password=PASSWORD if rights else "",
-            grants=f"<grants><query>GRANT {rights} ON *.*</query></grants>" if rights else _COLLECTIONS,
+            grants=f"<grants><query>GRANT {rights} ON *.*</query>{_SCRATCH.get(name, '')}</grants>"
+            if rights
+            else _COLLECTIONS,
         )
         for name, rights in USERS.items()
     )
