@@ -340,6 +340,20 @@ def test_a_partition_that_was_attached_again_is_no_row_that_came_since(aaiclick_
     assert len(before) == 14
 
 
+def test_a_kept_table_that_lacks_rows_by_now_does_not_come_back(aaiclick_client: Client) -> None:
+    v1, v2 = (Schema("shop", version=version, objects=[days(order)]) for version, order in ((1, "id"), (2, "day")))
+    ensure_schema(aaiclick_client, v1)
+    aaiclick_client.command(DAYS.format(start=0, count=10))
+    ensure_schema(aaiclick_client, v2)
+    kept = aaiclick_client.query("SHOW TABLES LIKE '%old%'").result_rows[0][0]
+    aaiclick_client.command(f"ALTER TABLE `{kept}` MODIFY SETTING table_readonly = 0")
+    aaiclick_client.command(f"ALTER TABLE `{kept}` DETACH PARTITION '2024-01-01'")
+    before = rows(aaiclick_client)
+    with pytest.raises(SchemaError, match=r"the kept table .*t lacks 5 rows that it had"):
+        rollback_schema(aaiclick_client, v1, allow=["deletes t"])
+    assert rows(aaiclick_client) == before
+
+
 def test_where_its_rows_cannot_be_told_apart_the_way_back_says_so(aaiclick_client: Client) -> None:
     v1, _ = attached_again(aaiclick_client, merge=True)
     before = rows(aaiclick_client)

@@ -71,6 +71,12 @@ def since_then(database: str, link: Link, before: ChainTable, table: ChainTable,
     # those.
     if not missing:
         return SinceThen(words)
+    if missing < 0:
+        return SinceThen(
+            words,
+            blocked=f"the kept table {before.name} lacks {rows_text(-missing)} that it had when it was set aside "
+            "(deleted, or a partition of it was detached), and would come back without them",
+        )
     if kept.replicated:
         # Numbers of blocks are given in each partition anew: those of a partition that was attached again tell nothing.
         return SinceThen(
