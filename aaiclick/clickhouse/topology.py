@@ -108,6 +108,12 @@ class Topology:
         ``hosts``: every replica counts as a shard there."""
         return f"clusterAllReplicas({quote_string(self.cluster)}, {table})"
 
+    def aggregated(self, select: str) -> str:
+        """A query with ``sum``, ``min`` or ``max``, carried out by every host by itself; ``_shard_num`` as above."""
+        # Where the profile of a host has this setting, it answers them in columns of other names and types: of a query
+        # that all of them carry out together they would be the parts, and it would fail (10).
+        return self.everywhere(f"view({select} SETTINGS aggregate_functions_null_for_empty = 0)")
+
     def each_shard(self, table: str) -> str:
         """A table, or a query in ``view``, read on one host of each shard. ``_shard_num`` is its number, from 1."""
         # Hosts of which each is a shard of its own are all asked.

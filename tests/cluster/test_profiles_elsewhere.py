@@ -71,6 +71,17 @@ def test_a_row_that_the_profile_of_another_host_would_hide_blocks(place: Place, 
 
 
 @pytest.mark.slow
+def test_a_copy_where_another_host_gives_no_zero_for_an_empty_sum(place: Place) -> None:
+    """It then answers ``sum``, ``min`` and ``max`` in another type, and a question that has one fails."""
+    place.start(turned(1, place))
+    fill(place, 20)
+    with_profile(place, "<aggregate_functions_null_for_empty>1</aggregate_functions_null_for_empty>")
+    place.start(turned(2, place))
+    rollback_schema(place.cluster.hosts[0].database_url(place.database), turned(2, place), 1)
+    assert [host.one(f"SELECT count() FROM {place.database}.events") for host in place.cluster.hosts] == [60, 60]
+
+
+@pytest.mark.slow
 def test_a_limit_of_all_hosts_is_named_before_a_rollback_and_before_a_copy_is_gone_on_with(place: Place) -> None:
     """No plan is made then, which would ask all hosts for the sizes of tables."""
     place.start(turned(1, place))

@@ -202,17 +202,15 @@ def require_room_everywhere(
         {"db": hexed(source.database), "name": hexed(source.name)},
     )
     policy = quote_string(text(rows[0][0]) if rows else "")
-    rows = yield Query(
+    free = (
         # Object storage shows the largest number that there is, of which a sum would wrap around.
-        "SELECT toInt64(_shard_num) AS place, toInt64(sum(least(unreserved_space, 1000000000000000))) FROM "
-        f"{topology.everywhere('system.disks')} WHERE name IN (SELECT arrayJoin(disks) FROM system.storage_policies "
-        f"WHERE policy_name = {policy}) GROUP BY place ORDER BY place",
-        {},
-        LOOK,
+        "SELECT toInt64(sum(least(unreserved_space, 1000000000000000))) AS free FROM system.disks WHERE name IN "
+        f"(SELECT arrayJoin(disks) FROM system.storage_policies WHERE policy_name = {policy})"
     )
-    for place, free in rows:
+    rows = yield Query(f"SELECT toInt64(_shard_num), free FROM {topology.aggregated(free)} ORDER BY ALL", {}, LOOK)
+    for place, left in rows:
         needed = int((sizes[topology.at(number(place)).shard] - held.get(number(place), 0)) * factor)
-        if number(free) < needed:
+        if number(left) < needed:
             raise ApplyError(
                 f"{source.name}: a copy needs {size_text(needed)} on every replica, but host "
                 f"{topology.at(number(place)).label} has {size_text(number(free))} left. Nothing was changed: make "

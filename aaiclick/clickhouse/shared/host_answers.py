@@ -64,14 +64,18 @@ class Detached:
     """The hosts that did not answer."""
 
 
+_DETACHED = (
+    "SELECT toInt64(count()) AS parts, min(name) AS first FROM system.detached_parts WHERE database = "
+    # A part that the server has set aside by itself has a reason.
+    "unhex({db:String}) AND table = unhex({name:String}) AND reason = ''"
+)
+
+
 def detached_on_hosts(topology: Topology, database: str, name: str) -> Routine[Detached]:
     """The parts that somebody detached, as each host has them in its own directory."""
     looked = yield from ask_hosts(
         topology,
-        "SELECT toInt64(_shard_num), toInt64(count()), min(name) FROM "
-        # A part that the server has set aside by itself has a reason.
-        f"{topology.everywhere('system.detached_parts')} WHERE database = unhex({{db:String}}) AND table = "
-        "unhex({name:String}) AND reason = '' GROUP BY ALL ORDER BY ALL",
+        f"SELECT toInt64(_shard_num), parts, first FROM {topology.aggregated(_DETACHED)} WHERE parts > 0 ORDER BY ALL",
         {"db": hexed(database), "name": hexed(name)},
     )
     return Detached(

@@ -148,16 +148,19 @@ def _parts_seen(rows: Rows, answered: Collection[int]) -> PartsSeen:
 def highest_blocks(reach: Reach, database: str, name: str) -> Routine[Mapping[int, Mapping[str, int]]]:
     """For each host the highest block number of each partition, for which they count anew. Raises ApplyError where a
     host does not answer."""
+    highest = (
+        f"SELECT partition_id, toInt64(max(max_block_number)) AS block FROM system.parts WHERE {_TABLE} AND active AND "
+        "rows > 0 GROUP BY partition_id"
+    )
     rows = yield from ask_all(
         reach,
-        "SELECT toInt64(_shard_num), partition_id, toInt64(max(max_block_number)) FROM "
-        f"{reach.topology.everywhere('system.parts')} WHERE {_TABLE} AND active AND rows > 0 GROUP BY ALL",
+        f"SELECT toInt64(_shard_num), partition_id, block FROM {reach.topology.aggregated(highest)}",
         {"db": hexed(database), "name": hexed(name)},
         name,
     )
     found: dict[int, dict[str, int]] = {place: {} for place in reach.places}
-    for place, partition, highest in rows:
-        found[number(place)][text(partition)] = number(highest)
+    for place, partition, block in rows:
+        found[number(place)][text(partition)] = number(block)
     return found
 
 
