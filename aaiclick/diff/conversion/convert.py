@@ -15,7 +15,27 @@ def conversion(source: str, old: str, new: str) -> str:
 
 def in_place(old: str, new: str) -> bool:
     """True where the engine's own conversion in an ALTER gives the same as ``conversion``."""
-    return not prepared("x", old, new)
+    return not prepared("x", old, new) and not other_parameters(old, new)
+
+
+def other_parameters(old: str, new: str) -> bool:
+    """True where states of an AggregateFunction get other parameters: a part says which ones its states answer by until
+    it is written anew, and a copy takes the new ones at once."""
+    before, after = inner_type(old)[0], inner_type(new)[0]
+    if before.name == after.name == "AggregateFunction":
+        one, other = before.arguments[0], after.arguments[0]
+        return one != other and one.partition("(")[0] == other.partition("(")[0]
+    match shape(before, after):
+        case Arrays(item, wanted):
+            return other_parameters(item, wanted)
+        case Maps(key, wanted_key, item, wanted):
+            return other_parameters(key, wanted_key) or other_parameters(item, wanted)
+        case Tuples(elements):
+            return any(other_parameters(each.old, each.new) for each in elements if each.old and each.new)
+        case Variants(members):
+            return any(other_parameters(*pair) for pair in members if pair[1])
+        case None:
+            return False
 
 
 def cast(source: str, type_text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aaiclick.diff.conversion.convert import conversion, in_place
+from aaiclick.diff.conversion.convert import conversion, in_place, other_parameters
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.proof.bytes_on_disk import keeps_bytes, same_order
 from aaiclick.plan.proof.changed import ChangedColumn
@@ -18,6 +18,8 @@ def by_copy(each: ChangedColumn) -> bool:
 
 def never_in_place(each: ChangedColumn) -> str:
     """Why the column is not converted in place, in words."""
+    if other_parameters(each.old.type, each.new.type):
+        return f"states of {each.new.name} that are there would answer by the parameters they have until a merge"
     what = (
         "cuts no FixedString, not even zero bytes,"
         if "FixedString" in each.old.type
