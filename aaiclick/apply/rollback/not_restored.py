@@ -72,7 +72,8 @@ def find_not_restored(
             kept = (renames or {}).get(step.object, "nobody asked") if renamed else ""
             if renamed and not kept:
                 continue
-            undone = undone or (step.object in following and step.strategy == "replace" and not renamed)
+            follows = step.object in following and step.strategy in ("replace", "alter", "mutate")
+            undone = undone or (follows and not renamed)
             if undone or step.object in created or (step.optional and _still_there(step, catalog)):
                 continue
             if _makes(step):

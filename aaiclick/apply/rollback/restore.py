@@ -43,7 +43,7 @@ from aaiclick.printable import count_text, rows_text
 from aaiclick.routine import Routine
 from aaiclick.sql.clauses import attach_partition_from, drop_part, modify_setting
 from aaiclick.sql.ddl import alter_table
-from aaiclick.sql.quoting import qualified, quote_name
+from aaiclick.sql.quoting import qualified
 from aaiclick.state.kept_tables import KeptComment
 from aaiclick.state.rebuild_mark import at_rest, new_mark, write_mark
 
@@ -70,9 +70,9 @@ def restore_table(found: Restore, site: Site, to: int) -> Routine[Done]:
         if found.asks_if_combined:
             # Merges are stopped.
             require_not_combined(found.between[-1].kept if found.between else found.kept, (yield from parts(source)))
-        # While writers are let in: what a Buffer table holds is converted with the rows that came since.
-        if any(column.expression != quote_name(column.target) for column in work.columns):
-            yield from flush_fronts(source)
+        # While writers are let in: what a Buffer table holds is converted with the rows that came since, and what waits
+        # in files of a Distributed table could not be sent any more with a column that goes.
+        yield from flush_fronts(source)
         mark, job, notes = yield from prepare(work, source, mark, site)
         # What is counted must not collapse before it was.
         yield from system_merges(database, mark.shadow_name, "STOP MERGES")

@@ -13,9 +13,11 @@ from aaiclick.catalog.reflect import reflect_object
 from aaiclick.catalog.render import form_sql, has_hidden
 from aaiclick.clickhouse.topology import Topology
 from aaiclick.commands.inspection.recorded_forms import load_forms
+from aaiclick.commands.rollback.distributed_back import altered_with, columns_again, columns_lost
 from aaiclick.diff.hazards import Hazard
 from aaiclick.errors import UnsupportedObjectError
 from aaiclick.plan.comparison.changed_views import altered_in_place, step_of_changed, with_difference
+from aaiclick.plan.dependents.buffer_merge_distributed import clusters_of_others
 from aaiclick.plan.dependents.database_after import DatabaseAfter, Effect, affected, effects
 from aaiclick.plan.dependents.declared_reads import Declared, in_reading_order
 from aaiclick.plan.dependents.dropped_first import dropped_first
@@ -35,7 +37,8 @@ class OlderViews:
     """What gets its older form back, and by which steps."""
 
     before: tuple[Step, ...] = ()
-    """Steps before the tables are put back: views that would refuse INSERTs behind that are dropped."""
+    """Steps before the tables are put back: views that would refuse INSERTs behind that are dropped, and Distributed
+    tables lose the columns that go."""
     behind: tuple[Step, ...] = ()
     """Steps behind them."""
     queries: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -74,9 +77,11 @@ def older_views(
         for name, form in sorted(recorded.items())
         if name in changed and name in catalog.objects and _another(catalog.objects[name].form, form)
     }
-    if not differing:
+    distributed = yield from _altered(catalog, listed, recorded, targets, topology)
+    if not differing and not distributed:
         return OlderViews()
-    fronts = {name: form for name, (_, form) in differing.items() if isinstance(form, TableForm)}
+    anew = {name: form for name, (_, form) in differing.items() if isinstance(form, TableForm)}
+    fronts = {**anew, **{name: was for name, (_, was) in distributed.items()}}
     tables = {**targets, **fronts}
     items, planned = yield from _planned(catalog, differing, tables, topology)
     queries = {item.name: item.query for item in items if not isinstance(item, Dictionary)}
@@ -93,15 +98,34 @@ def older_views(
     breaking = yield from _breaking(catalog, {**tables, **lookups}, queries, targets, topology)
     shapes = {name: form for name, (_, form) in differing.items() if isinstance(form, ViewForm)}
     early, late = dropped_first(breaking, planned, items, catalog, shapes)
-    made = [_front(catalog.database, name, form) for name, form in fronts.items()]
+    made = [_front(catalog.database, name, form) for name, form in anew.items()]
+    lost, again = (
+        [step for name, pair in distributed.items() if (step := steps(catalog.database, name, *pair)) is not None]
+        for steps in (columns_lost, columns_again)
+    )
     return OlderViews(
-        early,
-        (*made, *in_reading_order(late, items)),
+        (*early, *lost),
+        (*made, *again, *in_reading_order(late, items)),
         queries,
         {step.object: lookups[step.object] for step in planned if step.object in lookups},
         fronts,
         {name: form for name, form in shapes.items() if name in queries},
     )
+
+
+def _altered(
+    catalog: Catalog,
+    listed: Sequence[Transition],
+    recorded: Mapping[str, Form],
+    targets: Mapping[str, TableForm],
+    topology: Topology,
+) -> Routine[dict[str, tuple[TableForm, TableForm]]]:
+    """Distributed tables that get their columns back by ALTERs: as they are, and as they were."""
+    found = altered_with(catalog, listed, recorded, targets)
+    if not found:
+        return found
+    others = yield from clusters_of_others((was for _, was in found.values()), topology)
+    return altered_with(catalog, listed, recorded, targets, others) if others else found
 
 
 def _another(live: Form, recorded: Form) -> bool:

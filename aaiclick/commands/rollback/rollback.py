@@ -9,6 +9,7 @@ from aaiclick.apply.backfill.backfill import finish_backfills
 from aaiclick.apply.everywhere import everywhere
 from aaiclick.apply.executor import apply_work
 from aaiclick.apply.recovery import recover_killed_runs
+from aaiclick.apply.replicated.distributed_queues import flush_before, flush_now
 from aaiclick.apply.replicated.restore import restore_on_replicas
 from aaiclick.apply.rollback.inspect import Restore
 from aaiclick.apply.rollback.on_shards import RestoreOnShards, reach_back
@@ -144,6 +145,11 @@ def _carry_out(back: Rollback, database: str, nonce: str, started: float) -> Rou
     # Planned once more: the plan from before the lease was made of what anybody could still change.
     way = yield from find_rollback(found, back.to if back.to is not None else min(aims, default=None))
     _require_allowed(back, way)
+    # Distributed tables lose columns before the tables do: a host that cannot send what waits is found before that.
+    if way.reach is not None:
+        site = Site(database, nonce, replace(options, reach=way.reach))
+        for restore in way.restores:
+            yield from flush_now(restore.work, site, way.reach)
     renamed = {each.now: each.before for each in (*way.renames.back, *way.renames.done)}
     yield from _begin(back, way, renamed)
     # Only after that entry: until it is there, these tables are what shows that a rollback had begun.
@@ -252,6 +258,9 @@ def _new_readers(way: RollbackPlan) -> NewReaders | None:
 def _restored(restore: Restore, site: Site, to: int) -> Routine[Done]:
     here = replace(site, options=replace(site.options, leave_detached=bool(restore.detached)))
     if isinstance(restore, RestoreOnShards):
+        if site.options.reach is not None:
+            # The last files that have a column which goes: what is sent behind the exchange is refused for ever.
+            yield from flush_before(restore.work, here, site.options.reach)
         return (yield from restore_on_replicas(restore, here, to))
     return (yield from restore_table(restore, here, to))
 

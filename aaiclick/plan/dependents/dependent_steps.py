@@ -250,7 +250,7 @@ def _steps(
         moved = [
             name for place, table in written if place == catalog.database for name in changed.columns.get(table, ())
         ]
-        return dictionary_steps(effect, catalog.database, moved), ()
+        return dictionary_steps(effect, catalog.database, moved, back=changed.back), ()
     declared = dependent.database == catalog.database and dependent.name in changed.queries
     if effect.refusal:
         if declared and changed.queries[dependent.name]:

@@ -18,6 +18,8 @@ from aaiclick.plan.dependents.lossless_conversions import fits
 from aaiclick.plan.dependents.plain_views import blocked_dependent
 from aaiclick.plan.model import Step
 from aaiclick.routine import Query, Routine, text
+from aaiclick.sql.clauses import drop_column
+from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.hex_text import hexed_list
 from aaiclick.sql.quoting import qualified, quote_name, sendable
 from aaiclick.sql.tokens import TokenError, Tokens, unquote
@@ -120,9 +122,19 @@ _WITH_ITS_OWN = (
 )
 
 
-def dictionary_steps(effect: Effect, database: str, moved: Collection[str] = ()) -> tuple[Step, ...]:
+def _by_hand(dependent: Dependent, columns: Sequence[str]) -> str:
+    """What to do where a rollback takes the columns away: nothing is declared for it."""
+    drops = ", ".join(drop_column(quote_name(name)) for name in columns)
+    sent = alter_table(qualified(dependent.database, dependent.name), drops)
+    return f"Run first, where it is: {sent}; and give it the older columns behind the rollback. Or drop it first"
+
+
+def dictionary_steps(
+    effect: Effect, database: str, moved: Collection[str] = (), *, back: bool = False
+) -> tuple[Step, ...]:
     """A blocked step for a dictionary, or a front table, that the change would break or give other values, and that
-    nobody changes with its table. ``moved``: names of columns that a Buffer table would write into others."""
+    nobody changes with its table. ``moved``: names of columns that a Buffer table would write into others. ``back``: a
+    rollback does it."""
     dependent = effect.dependent
     if effect.refusal and dependent.noun != "dictionary":
         why = f"the {dependent.noun} would fail ({first_line(effect.refusal)}). Change or drop it first"
@@ -139,11 +151,11 @@ def dictionary_steps(effect: Effect, database: str, moved: Collection[str] = ())
     if gone and not lookup:
         # The server answers with the default of the type, and takes values in that go nowhere.
         why = f"its table will have no column {', '.join(gone)}, and the {dependent.noun} would read and write none"
-        said = f"{why}. {_WITH_ITS_OWN}"
+        said = f"{why}. {_by_hand(dependent, gone) if back else _WITH_ITS_OWN}"
         return (blocked_dependent(dependent, database, said),)
     if held := sorted({column.name for column in dependent.columns} & set(moved)):
         why = f"{', '.join(held)} of its table gets another name, and what it holds would go into the new column"
-        said = f"{why}. {_WITH_ITS_OWN}"
+        said = f"{why}. {_by_hand(dependent, held) if back else _WITH_ITS_OWN}"
         return (blocked_dependent(dependent, database, said),)
     found = [(name, kept, fresh) for name, kept, fresh in effect.pinned if not (lookup and null_alone(kept, fresh))]
     if not found and dependent.noun == "Buffer table":
