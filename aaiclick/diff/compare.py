@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import ColumnForm, LiveObject, TableForm
 from aaiclick.catalog.normalize import key_elements, normal
+from aaiclick.catalog.parse.expanded_aliases import same_index
 from aaiclick.diff.changes.base import Change
 from aaiclick.diff.changes.column_attributes import (
     ChangeCodec,
@@ -23,7 +24,6 @@ from aaiclick.diff.changes.keys import ChangeEngine, ChangeFixedKey, ChangeSampl
 from aaiclick.diff.changes.projections import ChangeProjection
 from aaiclick.diff.changes.settings import ChangeComment, ChangeSetting
 from aaiclick.diff.changes.ttl import ChangeColumnTtl, ChangeTtl
-from aaiclick.diff.expanded_aliases import same_index
 from aaiclick.diff.reached import added_behind, read_through
 from aaiclick.diff.renamed_columns import renamed_form
 from aaiclick.diff.target import Target, is_prefix

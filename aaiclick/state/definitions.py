@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.parse.create import split_create
+from aaiclick.catalog.parse.expanded_aliases import aliases_of, without_aliases
 from aaiclick.catalog.render import column_form_sql, index_form_sql, local_engine, settings_sql
 from aaiclick.clickhouse.features import FENCE, NUMBERS
 from aaiclick.clickhouse.merges import MERGES_STOPPED
@@ -59,9 +60,14 @@ def _checksums(form: TableForm) -> str:
 
 
 def _clauses(form: TableForm) -> dict[str, str]:
+    # 25.8 shows what stands behind an ALIAS in an index until the first ALTER, which may be ours.
+    aliases = aliases_of(form)
     clauses = {
         "columns": [column_form_sql(column) for column in form.columns],
-        "indexes": [index_form_sql(index) for index in form.indexes],
+        "indexes": [
+            index_form_sql(replace(index, expression=without_aliases(index.expression, aliases)))
+            for index in form.indexes
+        ],
         "projections": [repr((each.name, each.body)) for each in form.projections],
         "constraints": [
             repr((each.name, each.kind, each.expression))

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from aaiclick.catalog.forms import ColumnForm, IndexForm, TableForm
+from aaiclick.catalog.parse.expanded_aliases import without_aliases
 from aaiclick.diff.compare import diff_table
-from aaiclick.diff.expanded_aliases import without_aliases
 from aaiclick.diff.target import make_target
 from aaiclick.specs import Column, Index, MergeTree, Table
 

@@ -64,3 +64,11 @@ def test_a_definition_that_cannot_be_split_says_nothing() -> None:
     assert definition_of("", "d") == ""
     assert kinds_altered("", definition_of(TABLE, "d")) == ()
     assert unlike_kinds(TABLE, "", "d") == ()
+
+
+def test_an_index_over_an_alias_is_the_same_behind_it() -> None:
+    """25.8 shows what stands behind the ALIAS until the first ALTER, which may be the one of a copy."""
+    written = "CREATE TABLE d.t (`k` Date, `a` DateTime ALIAS toDate(k), INDEX i toDate({}) TYPE minmax GRANULARITY 2) ENGINE = MergeTree ORDER BY k"
+    one, two, other = (definition_of(written.format(each), "d") for each in ("a", "toDate(k)", "k"))
+    assert kinds_altered(one, two) == ()
+    assert kinds_altered(one, other) == ("indexes",)

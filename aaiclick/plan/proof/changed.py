@@ -23,6 +23,8 @@ class ChangedColumn:
     old: ColumnForm
     new: ColumnForm
     how: How
+    same_expression: bool = False
+    """Its default is the same but for new names of what it reads."""
 
 
 def changed_columns(form: TableForm, target: Target) -> tuple[ChangedColumn, ...]:
@@ -35,7 +37,7 @@ def changed_columns(form: TableForm, target: Target) -> tuple[ChangedColumn, ...
             continue
         how = _how(column, wanted)
         if how is not None:
-            found.append(ChangedColumn(form.columns[place], wanted, how))
+            found.append(ChangedColumn(form.columns[place], wanted, how, column.expression == wanted.expression))
     order = {column.name: place for place, column in enumerate(target.form.columns)}
     return tuple(sorted(found, key=lambda changed: order[changed.new.name]))
 

@@ -32,7 +32,7 @@ def has_to_be_compared(each: ChangedColumn) -> bool:
     """True where rows have to be read: without a mutation the bytes stay, and need not be those that the copy would
     write."""
     if each.old.kind == "ALIAS" and each.new.kind == "MATERIALIZED":
-        return each.old.expression == each.new.expression  # another one is by name anyway
+        return each.same_expression  # another one is by name anyway
     if by_copy(each) or each.how not in ("zone", "type") or not (each.old.stored and each.new.stored):
         return False
     # A type of another order is converted by a mutation, as a copy would; where the bytes stay right nothing has to be

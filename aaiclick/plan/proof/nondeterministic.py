@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from aaiclick.catalog.forms import TableForm
+from aaiclick.catalog.parse.expanded_aliases import aliases_of, without_aliases
 from aaiclick.diff.changes.base import Change
 from aaiclick.diff.changes.columns import AddColumn
-from aaiclick.diff.expanded_aliases import aliases_of, without_aliases
 from aaiclick.routine import Query, Routine, text
 from aaiclick.sql.quoting import quote_name
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from aaiclick.catalog.parse.expanded_aliases import aliases_of, without_aliases
 from aaiclick.catalog.render import has_hidden
-from aaiclick.diff.expanded_aliases import aliases_of, without_aliases
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan import steps
 from aaiclick.plan.data_checks.deleted_rows import mutation_fails
