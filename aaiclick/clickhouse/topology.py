@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 from aaiclick.catalog.forms import Catalog
 from aaiclick.clickhouse.names import RECORDS, is_ours
-from aaiclick.errors import StatementError, UsageError
+from aaiclick.errors import ApplyError, StatementError, UsageError
 from aaiclick.routine import Query, Routine, Row, flag, number, text
 from aaiclick.sql.hex_text import hexed, hexed_list
 from aaiclick.sql.quoting import quote_string
@@ -121,8 +121,18 @@ class Topology:
         return f"{function}({quote_string(self.cluster)}, {table})"
 
     def at(self, place: int) -> Host:
-        """The host of that ``_shard_num``."""
+        """The host of that ``_shard_num``. Raises ApplyError where there were fewer hosts when they were listed."""
+        self.require_known((place,))
         return self.hosts[place - 1]
+
+    def require_known(self, places: Collection[int]) -> None:
+        """Raise ApplyError where a host has answered that was not there when they were listed: the server lists them
+        anew for each question, and from that moment on a place may be that of another host."""
+        if max(places, default=0) > len(self.hosts):
+            raise ApplyError(
+                f"a host has joined since this run looked which there are ({self.words}). Run again: that begins with "
+                "the hosts of now"
+            )
 
 
 SINGLE = Topology("single")

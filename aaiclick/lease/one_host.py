@@ -50,6 +50,5 @@ def _locks(books: Bookkeeping) -> Routine[frozenset[tuple[str, str, str, int]]]:
         GLANCE,
     )
     return frozenset(
-        (books.hosts[number(place) - 1], text(comment), text(uuid), number(beats))
-        for place, comment, uuid, beats in rows
+        (books.host(number(place)), text(comment), text(uuid), number(beats)) for place, comment, uuid, beats in rows
     )

@@ -17,7 +17,7 @@ from aaiclick.apply.backfill.on_replicas import (
 from aaiclick.apply.everywhere import shortly
 from aaiclick.apply.replicated.clear import are_gone, open_somehow, release_moved
 from aaiclick.apply.replicated.conditions import require_sources
-from aaiclick.apply.replicated.hosts import reached_workers
+from aaiclick.apply.replicated.hosts import hosts_back, reached_workers, until_joined
 from aaiclick.apply.replicated.shards import Replicas, at_host, shards_of
 from aaiclick.apply.replicated.stop_merges import is_held, set_everywhere
 from aaiclick.apply.replicated.writers import admit_everywhere
@@ -30,7 +30,12 @@ from aaiclick.errors import AaiclickError, ApplyError
 from aaiclick.events import Note
 from aaiclick.routine import Emit, Routine
 from aaiclick.state.owned import Owned
-from aaiclick.state.replicated.backfill_mark import ReplicatedBackfillMark, drop_replicated_backfill
+from aaiclick.state.replicated.backfill_mark import (
+    ReplicatedBackfillMark,
+    drop_replicated_backfill,
+    update_replicated_backfill,
+)
+from aaiclick.state.replicated.joined import feed_with_joined, joined_since, labels_of_hosts
 
 
 def settle_backfills(owned: Owned, reach: Reach, options: ApplyOptions) -> Routine[None]:
@@ -40,7 +45,8 @@ def settle_backfills(owned: Owned, reach: Reach, options: ApplyOptions) -> Routi
     the view, none of them takes rows.
     """
     database, options = owned.database, replace(options, reach=reach)
-    for mark in owned.replicated_backfills():
+    for written in owned.replicated_backfills():
+        mark = written
         uuids = {uuid for each in mark.sources for uuid in each}
         # First: of a mark that came with a backup neither the hosts nor the UUIDs mean anything here.
         if (yield from are_gone(database, uuids, reach)):
@@ -48,15 +54,27 @@ def settle_backfills(owned: Owned, reach: Reach, options: ApplyOptions) -> Routi
             continue
         # The mark knows a host by its place in this list: with another list a UUID would be looked for on the wrong
         # host.
-        labels = tuple(host.label for host in reach.topology.hosts)
-        if labels != mark.hosts:
-            raise ApplyError(
-                f"{mark.work.view}: it was about to be put in place on the hosts {', '.join(mark.hosts)}, and the "
-                f"cluster has {', '.join(labels)} now. Nothing was changed, and writers of "
-                f"{', '.join(mark.work.sources)} may be refused until that is brought to its end: give the cluster its "
-                "hosts back, and run again"
-            )
+        mark = yield from _on_hosts_of_now(database, written, reach)
         yield from _settle(database, mark, reach, options)
+
+
+def _on_hosts_of_now(database: str, mark: ReplicatedBackfillMark, reach: Reach) -> Routine[ReplicatedBackfillMark]:
+    """The mark by the places of now. Raises ApplyError where it cannot be gone on with on the hosts that are there."""
+    labels = labels_of_hosts(reach.topology)
+    if labels == mark.hosts:
+        return mark
+    now = feed_with_joined(mark, reach.topology)
+    if now is None:
+        back = hosts_back(joined_since(mark.hosts, reach.topology), database, reach)
+        raise ApplyError(
+            f"{mark.work.view}: it was about to be put in place on the hosts {', '.join(mark.hosts)}, and the "
+            f"cluster has {', '.join(labels)} now. Nothing was changed, and writers of "
+            f"{', '.join(mark.work.sources)} may be refused until that is brought to its end: {back}, and run again"
+        )
+    for name in mark.work.sources:
+        yield from until_joined(reach, database, name)
+    # Written down before it is used: what follows notes places of now in it.
+    return (yield from update_replicated_backfill(database, now))
 
 
 def _settle(database: str, mark: ReplicatedBackfillMark, reach: Reach, options: ApplyOptions) -> Routine[None]:

@@ -4,20 +4,27 @@ and within reach by itself."""
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
+from aaiclick.apply.everywhere import pin
 from aaiclick.clickhouse.every_host import BEHIND, PENDING, Reach, unfinished
 from aaiclick.clickhouse.shared.ask_all import ask_all, peers, require_all, servers
-from aaiclick.clickhouse.shared.replicas import ReplicaState, broken_databases, replica_states
+from aaiclick.clickhouse.shared.replicas import ReplicaState, broken_databases, replica_states, tables_by_name
 from aaiclick.clickhouse.statements import ask
 from aaiclick.clickhouse.tables import Physical
-from aaiclick.clickhouse.topology import LOOK, named
+from aaiclick.clickhouse.topology import LOOK, hosts_of, named
+from aaiclick.clickhouse.waiting import Wait, rest
 from aaiclick.errors import AaiclickError, ApplyError
 from aaiclick.printable import count_text, size_text
 from aaiclick.routine import Peer, Query, Routine, number, text
+from aaiclick.sql.ddl import drop
 from aaiclick.sql.hex_text import hexed
-from aaiclick.sql.quoting import qualified, quote_string
+from aaiclick.sql.quoting import qualified, quote_name, quote_string
+from aaiclick.state.replicated.joined import joined_since, labels_of_hosts
 
 AGAIN = "Nothing was changed. Run again when it is well"
+_JOINS_IN = 30.0
+"""Seconds that a host which joins may take to show what the others have."""
 
 
 def require_well(reach: Reach, source: Physical, *, queue: bool = True) -> Routine[None]:
@@ -113,6 +120,43 @@ def require_servers(reach: Reach, source: Physical) -> Routine[Mapping[int, tupl
             "becomes of these when a new table takes over parts cannot be told. Nothing was changed"
         )
     return found
+
+
+def hosts_now(reach: Reach) -> Routine[Reach]:
+    """The hosts as the cluster lists them now; as they were, where that has changed nothing or nobody can tell."""
+    topology = reach.topology
+    now = replace(topology, hosts=(yield from hosts_of(topology.cluster)))
+    # Only a Replicated database gives a host that joins what the others have.
+    if topology.kind != "database" or not joined_since(labels_of_hosts(topology), now):
+        return reach
+    return (yield from pin(Reach(now)))
+
+
+def until_joined(reach: Reach, database: str, name: str) -> Routine[None]:
+    """Wait until hosts that have just joined show a table that others have: the log of the database brings it there.
+    Whoever needs it there finds out afterwards."""
+    wait = Wait(0.05, 1.0)
+    while wait.waited < _JOINS_IN:
+        found = yield from tables_by_name(reach.topology, database, (name,), whole=False)
+        there = {place for place, tables in found.items() if name in tables}
+        if not there or there >= reach.places:
+            return
+        wait = yield from rest(wait, f"the log of {database} to bring {name} to a host that joined")
+
+
+def hosts_back(joined: Collection[str], database: str, reach: Reach) -> str:
+    """What gives a cluster the hosts again that it had. ``joined``: those that it did not have, where all others are
+    there."""
+    if not joined:
+        return "give the cluster its hosts back"
+    how = f" ({drop('DATABASE', quote_name(database))} there)" if reach.topology.kind == "database" else ""
+    return f"take host {', '.join(joined)} out of it until then{how}"
+
+
+def require_no_other_host(reach: Reach) -> Routine[None]:
+    """Raise ApplyError where a host has joined since this run looked which there are."""
+    now = yield from hosts_of(reach.topology.cluster)
+    reach.topology.require_known((len(now),))
 
 
 def reachable_peers(reach: Reach, known: Mapping[int, tuple[str, str]] | None = None) -> Routine[Mapping[int, Peer]]:

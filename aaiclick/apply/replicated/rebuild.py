@@ -27,7 +27,12 @@ from aaiclick.apply.replicated.conditions import (
 )
 from aaiclick.apply.replicated.copying import Require, copy_on_replicas
 from aaiclick.apply.replicated.finish import finish_everywhere
-from aaiclick.apply.replicated.hosts import require_room_everywhere
+from aaiclick.apply.replicated.hosts import (
+    hosts_now,
+    require_no_other_host,
+    require_room_everywhere,
+    until_joined,
+)
 from aaiclick.apply.replicated.resume import bytes_held, marks_to_resume, take_over_everywhere, worker_labels
 from aaiclick.apply.replicated.shadow import make_shadow_everywhere
 from aaiclick.apply.replicated.shards import Replicas, Shard, at_host, has_several_shards
@@ -36,6 +41,7 @@ from aaiclick.apply.replicated.writers import failed_flushes
 from aaiclick.apply.run import ApplyOptions, Done, Site
 from aaiclick.catalog.forms import TableForm
 from aaiclick.catalog.render import local_family
+from aaiclick.clickhouse.every_host import Reach
 from aaiclick.clickhouse.features import NUMBERS, knows_table_setting
 from aaiclick.clickhouse.merges import saved_settings
 from aaiclick.clickhouse.mutations import mutations
@@ -50,6 +56,7 @@ from aaiclick.routine import Command, Emit, Routine
 from aaiclick.sql.ddl import create
 from aaiclick.sql.quoting import quote_name
 from aaiclick.state.entries.step_entries import enter_exchange, enter_exchanged
+from aaiclick.state.replicated.joined import copy_with_joined, joined_since
 from aaiclick.state.replicated.mark import SHARDED_FORMAT, ReplicatedMark, mark_of, write_replicated_mark
 
 
@@ -132,11 +139,13 @@ def replace_on_replicas(
         mark, rows = yield from fill(mark)
         # Writers are refused on all hosts: what comes from here on is told of behind the exchange.
         looked = isinstance(work, RebuildWork) and (yield from require_readers(work, replicas.source, options))
+        # One that joins behind this is brought to the same end by its log, and the next run looks at it with the rest.
+        yield from require_no_other_host(reach)
         if options.entries is not None:
             yield from enter_exchange(options.entries, work.table, replicas.source.uuid, mark.shadow)
     except Exception as error:
         # As 'copy', whatever the note says by now: EXCHANGE is sent below, and by nobody before that.
-        yield from undo_quietly(database, replace(mark, phase="copy"), replicas, options, error)
+        yield from undo_quietly(database, replace(mark, phase="copy"), reach, options, error)
         raise
     # No undoing any more: some hosts may have the new table. After an error the mark stays, and the next run goes on.
     end = yield from finish_everywhere(database, mark, reach, options, replicas.peers)
@@ -193,14 +202,27 @@ def has_ttl(form: TableForm) -> bool:
 
 
 def undo_quietly(
-    database: str, mark: ReplicatedMark, replicas: Replicas, options: ApplyOptions, error: Exception
+    database: str, mark: ReplicatedMark, reach: Reach, options: ApplyOptions, error: Exception
 ) -> Routine[None]:
-    """Undo after a failure; where even that fails the first error is what counts, and the next run undoes."""
+    """Undo after a failure; where even that fails the first error is what counts, and the next run undoes. Raises
+    ApplyError where a host has joined meanwhile: that is the reason then, and everything is undone there, too."""
+    joined: tuple[str, ...] = ()
     try:
-        yield from undo_everywhere(database, mark, replicas.reach, options.fence_seconds)
+        now = yield from hosts_now(reach)
+        joined = joined_since(mark.hosts, now.topology)
+        mark = copy_with_joined(mark, now.topology) or mark
+        if joined:
+            yield from until_joined(now, database, mark.table)
+        yield from undo_everywhere(database, mark, now, options.fence_seconds)
     except Exception as second:
         said = f"{mark.table}: cleaning up after a failure ({error}) did not work: {second}. The next run does it"
         yield Emit(Note(said, "warning"))
+        return
+    if joined:
+        raise ApplyError(
+            f"host {', '.join(joined)} joined while {mark.table} was copied: the copy was undone on all hosts. Run "
+            "again: that begins with the hosts of now"
+        ) from error
 
 
 def _counting_blocks(mark: ReplicatedMark, replicas: Replicas) -> Routine[ReplicatedMark]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from aaiclick.apply.recovery import Recovered
 from aaiclick.apply.replicated.clear import are_gone, is_restored, settle_restored_everywhere, undo_everywhere
 from aaiclick.apply.replicated.finish import finish_everywhere
-from aaiclick.apply.replicated.hosts import reached_workers
+from aaiclick.apply.replicated.hosts import hosts_back, reached_workers, until_joined
 from aaiclick.apply.replicated.resume import suspend_everywhere
 from aaiclick.apply.replicated.shards import at_host, workers
 from aaiclick.apply.replicated.writers import close_by_log, drain_everywhere, until_fenced
@@ -22,6 +22,7 @@ from aaiclick.errors import ApplyError
 from aaiclick.events import Note
 from aaiclick.routine import Emit, Routine
 from aaiclick.state.owned import Owned
+from aaiclick.state.replicated.joined import copy_with_joined, joined_since, labels_of_hosts
 from aaiclick.state.replicated.mark import ReplicatedMark
 
 
@@ -35,24 +36,20 @@ def settle_marks(
     old table go on refusing writers until all are there.
     """
     done: list[Recovered] = []
-    for mark in owned.replicated_marks():
+    for written in owned.replicated_marks():
+        mark = written
         around = replace(reach, topology=reach.topology.apart) if mark.apart else reach
         # First: of a mark that came with a backup neither the hosts nor the UUIDs mean anything here.
         if (yield from is_restored(owned.database, mark, around)):
             said = yield from settle_restored_everywhere(owned.database, mark, around, options.fence_seconds)
             done.append(Recovered(mark.table, "undone", said))
             continue
-        labels = tuple(host.label for host in reach.topology.hosts)
-        # A host that is new may have the old table and take rows; one that is gone may come back with it.
-        if labels != mark.hosts:
-            raise ApplyError(
-                f"{mark.table}: its copy was begun on the hosts {', '.join(mark.hosts)}, and the cluster has "
-                f"{', '.join(labels)} now. Nothing was changed, and writers of {mark.table} may be refused until it is "
-                "brought to its end: give the cluster its hosts back, and run again"
-            )
+        mark = yield from _on_hosts_of_now(owned.database, written, reach)
         if (
             mark.phase == "copy"
             and resume
+            # What waits goes on with the hosts that it was begun on.
+            and mark.hosts == written.hosts
             and (yield from suspend_everywhere(owned.database, mark, around, options.fence_seconds))
         ):
             done.append(Recovered(mark.table, "waiting"))
@@ -70,6 +67,27 @@ def settle_marks(
         yield Emit(Note(f"{mark.table}: the exchange that a killed run had begun was finished on all hosts"))
         done.append(Recovered(mark.table, "finished", "; ".join(ended.notes), kept=ended.kept))
     return tuple(done)
+
+
+def _on_hosts_of_now(database: str, mark: ReplicatedMark, reach: Reach) -> Routine[ReplicatedMark]:
+    """The mark by the places of now. Raises ApplyError where it cannot be gone on with on the hosts that are there."""
+    labels = labels_of_hosts(reach.topology)
+    if labels == mark.hosts:
+        return mark
+    joined = joined_since(mark.hosts, reach.topology)
+    now = copy_with_joined(mark, reach.topology)
+    # Elsewhere a host that is new may have the old table and take rows; one that is gone may come back with it.
+    if now is None:
+        raise ApplyError(
+            f"{mark.table}: its copy was begun on the hosts {', '.join(mark.hosts)}, and the cluster has "
+            f"{', '.join(labels)} now. Nothing was changed, and writers of {mark.table} may be refused until it is "
+            f"brought to its end: {hosts_back(joined, database, reach)}, and run again"
+        )
+    yield Emit(
+        Note(f"{mark.table}: host {', '.join(joined)} joined while it was copied, and takes part in what follows")
+    )
+    yield from until_joined(reach, database, mark.table)
+    return now
 
 
 def only_waits_everywhere(owned: Owned, reach: Reach) -> Routine[bool]:

@@ -86,6 +86,16 @@ class Bookkeeping:
         """True where several hosts have them."""
         return bool(self.cluster)
 
+    def host(self, place: int) -> str:
+        """What the host of that ``_shard_num`` is called. Raises ApplyError where there were fewer when they were
+        listed."""
+        if place > len(self.hosts):
+            raise ApplyError(
+                f"a host has joined since this run looked which there are ({', '.join(self.hosts)}). Run again: that "
+                "begins with the hosts of now"
+            )
+        return self.hosts[place - 1]
+
     @property
     def beside(self) -> bool:
         """True where they are in a database of their own."""

@@ -49,7 +49,7 @@ def homes(books: Bookkeeping) -> Routine[Homes]:
     there = {number(row[0]) for row in rows if text(row[1]) == books.home}
     lacking = {number(row[0]) for row in rows} - there
     said = json.dumps({_KEY: sorted({text(row[2]) for row in rows if text(row[1]) == books.database})})
-    return Homes(tuple(books.hosts[place - 1] for place in sorted(lacking)), said)
+    return Homes(tuple(books.host(place) for place in sorted(lacking)), said)
 
 
 def require_own(books: Bookkeeping) -> Routine[None]:

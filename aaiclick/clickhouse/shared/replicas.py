@@ -49,6 +49,8 @@ def tables_everywhere(reach: Reach, database: str, names: Collection[str], what:
         what,
     )
     found = _named(rows)
+    # What each host has is compared with what it had when the hosts were listed.
+    reach.topology.require_known(found)
     return {place: found.get(place, {}) for place in reach.places}
 
 

@@ -98,7 +98,7 @@ def find_on_hosts(books: Bookkeeping, database: str, names: Collection[str]) -> 
     require_uncut(books.hosts, ((number(row[0]), text(row[2])) for row in told if number(row[0])), here)
     found: dict[str, list[Found]] = {name: [] for name in ("", *names)}
     for place, name, uuid, engine, count in (row for row in rows if text(row[1]) or not text(row[2])):
-        found[text(name)].append(Found(books.hosts[number(place) - 1], text(uuid), text(engine), number(count)))
+        found[text(name)].append(Found(books.host(number(place)), text(uuid), text(engine), number(count)))
     return found
 
 
