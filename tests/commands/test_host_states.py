@@ -37,7 +37,10 @@ def answer(sql: str) -> Rows:
 
 def test_a_host_with_a_detached_table_is_not_helped_whatever_else_differs() -> None:
     found = SimpleNamespace(
-        schema=SCHEMA, topology=Topology("queue", "c", HOSTS, "db"), catalog=SimpleNamespace(database="db")
+        schema=SCHEMA,
+        topology=Topology("queue", "c", HOSTS, "db"),
+        catalog=SimpleNamespace(database="db"),
+        books=SimpleNamespace(shared=False),
     )
     routine = host_states(cast("Inspection", found))
     effect = next(routine)

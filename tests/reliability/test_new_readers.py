@@ -139,8 +139,9 @@ def renamed() -> Schema:
 def test_a_table_is_not_renamed_either(
     aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, ground: str, made: str
 ) -> None:
-    # It would fail, which the plan knows.
-    aaiclick_client.command(f"DROP VIEW {ground}_else.through SYNC")
+    # They would fail, which the plan knows.
+    for kind, name in (("VIEW", "through"), ("TABLE", "al")):
+        aaiclick_client.command(f"DROP {kind} {ground}_else.{name} SYNC")
     with pytest.raises(ApplyError, match=f"t: {made} reads or feeds it, and was not there when the plan was made"):
         started(aaiclick_engine, aaiclick_client, ground, renamed(), made, late=False)
     assert str(aaiclick_client.command(f"SELECT count() FROM {ground}.t")) == "50"
@@ -149,7 +150,8 @@ def test_a_table_is_not_renamed_either(
 def test_one_that_is_made_while_a_table_is_renamed_is_told(
     aaiclick_engine: EmbeddedEngine, aaiclick_client: Client, ground: str
 ) -> None:
-    aaiclick_client.command(f"DROP VIEW {ground}_else.through SYNC")
+    for kind, name in (("VIEW", "through"), ("TABLE", "al")):
+        aaiclick_client.command(f"DROP {kind} {ground}_else.{name} SYNC")
     report = started(aaiclick_engine, aaiclick_client, ground, renamed(), "materialized view mv", late=True)
     told = "materialized view mv was made in the moment of RENAME TABLE"
     assert [note for note in report.notes if note.startswith(told)]
