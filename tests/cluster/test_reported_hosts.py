@@ -125,7 +125,7 @@ def test_alters_are_sent_once_whatever_a_replica_lacks(place: Place) -> None:
     name, (one, two) = f"{place.database}.events", place.cluster.hosts
     two.q(f"SYSTEM STOP REPLICATION QUEUES {name}")
     for index in ("one", "two"):
-        one.q(f"ALTER TABLE {name} ADD INDEX {index} v TYPE minmax", alter_sync=0)
+        one.q(f"ALTER TABLE {name} ADD INDEX {index} v TYPE minmax", alter_sync=1)
     timer = threading.Timer(3, lambda: two.q(f"SYSTEM START REPLICATION QUEUES {name}"))
     timer.start()
     texts = [text for text in sent(place, place.schema(2, [events(V, W, X)])) if "ADD COLUMN" in text]
