@@ -121,7 +121,7 @@ def _runs(parts: Iterable[Part], between: Iterable[Part], by_partition: bool) ->
             continue
         if sequence in shut:
             runs.append([])
-            held, shut = set(), set()
+            held, shut = set[str](), set[str]()
         held.add(sequence)
         runs[-1].append(part)
     return runs
