@@ -80,6 +80,7 @@ def test_while_a_table_is_copied(place: Place, words: str) -> None:
     said = f"host {label} joined while events was copied: the copy was undone on all hosts. Run again: that begins"
     assert said in str(ended.value)
     takes_rows(place)
+    place.cluster.sync(f"{place.database}.events")
     assert place.cluster.same(f"SELECT count() FROM {place.database}.events") == [[603]]
     place.start(turned(2, place), 2, DROPPED)
     is_whole(place, 603)
