@@ -45,8 +45,7 @@ def settle_backfills(owned: Owned, reach: Reach, options: ApplyOptions) -> Routi
     the view, none of them takes rows.
     """
     database, options = owned.database, replace(options, reach=reach)
-    for written in owned.replicated_backfills():
-        mark = written
+    for mark in owned.replicated_backfills():
         uuids = {uuid for each in mark.sources for uuid in each}
         # First: of a mark that came with a backup neither the hosts nor the UUIDs mean anything here.
         if (yield from are_gone(database, uuids, reach)):
@@ -54,8 +53,8 @@ def settle_backfills(owned: Owned, reach: Reach, options: ApplyOptions) -> Routi
             continue
         # The mark knows a host by its place in this list: with another list a UUID would be looked for on the wrong
         # host.
-        mark = yield from _on_hosts_of_now(database, written, reach)
-        yield from _settle(database, mark, reach, options)
+        now = yield from _on_hosts_of_now(database, mark, reach)
+        yield from _settle(database, now, reach, options)
 
 
 def _on_hosts_of_now(database: str, mark: ReplicatedBackfillMark, reach: Reach) -> Routine[ReplicatedBackfillMark]:

@@ -84,9 +84,9 @@ def _flush(table: str, queue: str, there: Collection[int], reach: Reach, again: 
     """``there``: the hosts that have it."""
     # FLUSH DISTRIBUTED sends the files of the host that it is sent to, and of no other.
     peers = yield from reachable_peers(reach)
-    for place in (
-        place for place in sorted(reach.places & peers.keys()) or [reach.here] if place in there or not place
-    ):
+    for place in sorted(reach.places & peers.keys()) or [reach.here]:
+        if place and place not in there:
+            continue
         label, wait = reach.topology.at(place).label if place else "that is connected to", Wait(0.2, 2.0)
         while True:
             try:

@@ -257,6 +257,6 @@ def require_room_everywhere(
         if number(left) < needed:
             raise ApplyError(
                 f"{source.name}: a copy needs {size_text(needed)} on every replica, but host "
-                f"{topology.at(number(place)).label} has {size_text(number(free))} left. Nothing was changed: make "
+                f"{topology.at(number(place)).label} has {size_text(number(left))} left. Nothing was changed: make "
                 "room and run again"
             )
