@@ -129,10 +129,15 @@ class Topology:
         """Raise ApplyError where a host has answered that was not there when they were listed: the server lists them
         anew for each question, and from that moment on a place may be that of another host."""
         if max(places, default=0) > len(self.hosts):
-            raise ApplyError(
-                f"a host has joined since this run looked which there are ({self.words}). Run again: that begins with "
-                "the hosts of now"
-            )
+            raise host_joined(self.words)
+
+
+def host_joined(known: str) -> ApplyError:
+    """For an answer of a host that was not there when these were listed."""
+    return ApplyError(
+        f"a host has joined since this run looked which there are ({known}). Run again: that begins with the hosts of "
+        "now"
+    )
 
 
 SINGLE = Topology("single")

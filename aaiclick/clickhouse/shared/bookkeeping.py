@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from aaiclick.clickhouse.names import PREFIX, label
-from aaiclick.clickhouse.topology import Topology
+from aaiclick.clickhouse.topology import Topology, host_joined
 from aaiclick.error_codes import (
     ABORTED,
     FUNCTION_THROW_IF_VALUE_IS_NON_ZERO,
@@ -90,10 +90,7 @@ class Bookkeeping:
         """What the host of that ``_shard_num`` is called. Raises ApplyError where there were fewer when they were
         listed."""
         if place > len(self.hosts):
-            raise ApplyError(
-                f"a host has joined since this run looked which there are ({', '.join(self.hosts)}). Run again: that "
-                "begins with the hosts of now"
-            )
+            raise host_joined(", ".join(self.hosts))
         return self.hosts[place - 1]
 
     @property

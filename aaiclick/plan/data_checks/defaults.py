@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from aaiclick.catalog.forms import ColumnForm
 from aaiclick.diff.changes.columns import AddColumn
-from aaiclick.plan.data_checks.expressions import failure_on_rows, hashed, no_conversion
+from aaiclick.plan.data_checks.expressions import failure_on_rows, hashed
+from aaiclick.plan.data_checks.unmergeable import failure_of_rows
 from aaiclick.plan.proof.cost import Cost, cost_of
 from aaiclick.plan.proof.rows import future_rows
 from aaiclick.plan.strategies.context import TableDiff
@@ -35,11 +36,8 @@ def failing_defaults(diff: TableDiff, data_name: str) -> Routine[tuple[str, Cost
     found: list[str] = []
     for column, value in zip(new, values, strict=True):
         one = f"FROM {future_rows(diff, data_name, [value], {}).source}"
-        said = yield from failure_on_rows(diff.shards, [hashed(value)], one)
-        # Over no rows only the analysis can fail: an earlier step of the plan makes what the expression needs. No step
-        # makes a conversion that the engine does not have.
-        analysed = (yield from failure_on_rows(diff.shards, [hashed(value)], f"{one} WHERE 0")) if said else ""
-        if said and (not analysed or no_conversion(analysed)):
+        said = yield from failure_of_rows(diff.shards, [hashed(value)], one, f"{one} WHERE 0")
+        if said:
             found.append(
                 f"the default {column.expression} of the new column {column.name} cannot be computed for the rows that "
                 f"are there (the engine: {said.partition(': while executing')[0]})"

@@ -14,7 +14,7 @@ from aaiclick.routine import Routine
 def failure_of_rows(hosts: Topology, columns: Sequence[str], rest: str, of_none: str) -> Routine[str]:
     """The engine's message where ``SELECT columns rest`` fails on the rows of a shard; '' where it does not.
     ``of_none``: the same over no rows, where only the analysis can fail: an earlier step of the plan makes what the
-    expression needs."""
+    expression needs. No step makes a conversion that the engine does not have."""
     said = yield from failure_on_rows(hosts, columns, rest)
     analysed = (yield from failure_on_rows(hosts, columns, of_none)) if said else ""
     return "" if analysed and not no_conversion(analysed) else said

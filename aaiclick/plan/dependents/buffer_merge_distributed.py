@@ -10,7 +10,7 @@ from aaiclick.catalog.forms import Catalog, DictionaryForm, TableForm, ViewForm
 from aaiclick.catalog.parse.fronts import engine_arguments, place_behind
 from aaiclick.clickhouse.topology import Topology, clusters_elsewhere
 from aaiclick.diff.hazards import Hazard
-from aaiclick.plan.dependents.dependents import ELSEWHERE, Dependent, Place
+from aaiclick.plan.dependents.dependents import ELSEWHERE, Dependent, Place, all_behind
 from aaiclick.plan.model import Step
 from aaiclick.plan.steps import statements_step
 from aaiclick.routine import Routine
@@ -139,19 +139,15 @@ def _live_table(name: str, catalog: Catalog) -> TableForm | None:
 
 def _written(form: TableForm, catalog: Catalog, through: Mapping[Place, Collection[Place]]) -> set[Place]:
     """All that a Buffer table writes into as it is now, also through others."""
-    reached: set[Place] = set()
-    waiting = {place_behind(form.engine, form.arguments, catalog.database)}
-    while waiting:
-        more: set[Place | None] = set()
-        for place in waiting:
-            if place is not None:
-                reached.add(place)
-                # What the plan changes itself stands in ``through`` as it will be.
-                live = _live_table(place[1], catalog) if place[0] == catalog.database else None
-                behind = place_behind(live.engine, live.arguments, place[0]) if live is not None else None
-                more |= {behind} if behind is not None else set(through.get(place, ()))
-        waiting = more - reached
-    return reached
+
+    def behind(place: Place) -> Collection[Place]:
+        # What the plan changes itself stands in ``through`` as it will be.
+        live = _live_table(place[1], catalog) if place[0] == catalog.database else None
+        named = place_behind(live.engine, live.arguments, place[0]) if live is not None else None
+        return through.get(place, ()) if named is None else (named,)
+
+    first = place_behind(form.engine, form.arguments, catalog.database)
+    return all_behind(() if first is None else (first,), behind)
 
 
 def _loses_names(

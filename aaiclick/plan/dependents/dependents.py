@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from aaiclick.catalog.forms import Catalog, ColumnForm, ViewForm
@@ -98,16 +98,24 @@ def into_tables(dependents: Sequence[Dependent]) -> tuple[Dependent, ...]:
     return tuple(replace(each, into=behind[each.target]) if each.target in behind else each for each in dependents)
 
 
+def all_behind(first: Collection[Place], behind: Callable[[Place], Collection[Place]]) -> set[Place]:
+    """These places, and all that stand behind them, also behind others."""
+    reached: set[Place] = set()
+    waiting = set(first)
+    while waiting:
+        reached |= waiting
+        waiting = {further for place in waiting for further in behind(place)} - reached
+    return reached
+
+
 def written_through(front: Dependent, dependents: Sequence[Dependent]) -> set[Place]:
     """What the rows go into that are inserted into a front table: all that it names, and what these write into in their
     turn."""
-    reached: set[Place] = set()
-    waiting = set(front.writes_into)
-    while waiting:
-        reached |= waiting
-        into = {place for each in dependents if each.place in waiting for place in each.writes_into}
-        waiting = into - reached
-    return reached
+
+    def behind(place: Place) -> Collection[Place]:
+        return [into for each in dependents if each.place == place for into in each.writes_into]
+
+    return all_behind(front.writes_into, behind)
 
 
 def as_called(dependents: Sequence[Dependent], catalog: Catalog) -> tuple[Dependent, ...]:
