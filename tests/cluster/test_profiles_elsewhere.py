@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from aaiclick import Column, ReplacingMergeTree, Schema, Table, rollback_schema
-from aaiclick.errors import AaiclickError, BlockedError
+from aaiclick import Column, MergeTree, Policy, ReplacingMergeTree, Schema, Table, rollback_schema
+from aaiclick.errors import AaiclickError, ApplyError, BlockedError
 from tests.cluster.conftest import ClusterFactory
-from tests.cluster.copies import DROPPED, fill, is_whole, turned
+from tests.cluster.copies import DROPPED, fill, is_whole, paired, turned
 from tests.cluster.places import Place, killed_at_exchange, place_on
 from tests.cluster.rig.local import LocalNode
 
@@ -101,6 +102,33 @@ def test_a_limit_of_all_hosts_is_named_before_a_rollback_and_before_a_copy_is_go
     with_profile(place, "")
     place.start(turned(3, place), 0, DROPPED)
     is_whole(place, 120, None)
+
+
+@pytest.mark.slow
+def test_files_that_such_a_host_has_set_aside_as_broken_are_named(place: Place) -> None:
+    """Their rows are nowhere else, and after the change the server would refuse them for ever."""
+    columns = [Column("id", "UInt64"), Column("v", "UInt32"), Column("note", "String")]
+    keyed = MergeTree(order_by=["id"], replicated="")
+    place.start(paired(place, 1, Table("events", columns, engine=keyed)))
+    name, other = f"{place.database}.events_all", place.cluster.hosts[1]
+    with_profile(place, "<aggregate_functions_null_for_empty>1</aggregate_functions_null_for_empty>")
+    other.q(f"SYSTEM STOP DISTRIBUTED SENDS {name}")
+    other.q(
+        f"INSERT INTO {name} SELECT number, 1, '' FROM numbers(10)",
+        distributed_foreground_insert=0,
+        prefer_localhost_replica=0,
+    )
+    waiting = other.one(f"SELECT any(data_path) FROM system.distribution_queue WHERE table = '{name.split('.')[1]}'")
+    for file in Path(str(waiting)).glob("*.bin"):
+        file.write_bytes(file.read_bytes()[:-9])
+    wanted = paired(place, 2, Table("events", columns[:2], engine=keyed))
+    allowed = Policy.lossless().allow("drop-column events.note").allow("drop-column events_all.note")
+    with pytest.raises(ApplyError) as raised:
+        place.start(wanted, 0, allowed)
+    assert re.search(
+        r"events: host \S+:\d+ has set 1 file of \S+events_all\S+ aside as broken, .* Nothing", str(raised.value)
+    )
+    assert other.one(f"SELECT count() FROM system.columns WHERE database = '{place.database}' AND name = 'note'") == 2
 
 
 def test_the_profile_of_the_host_that_is_connected_to_cuts_nothing_off(place: Place) -> None:

@@ -103,11 +103,13 @@ def _flush(table: str, queue: str, there: Collection[int], reach: Reach, again: 
                         f"({error.message}); after the change they would be refused for ever. {again}"
                     ) from error
             wait = yield from rest(wait, f"host {label} to send what waits in {queue}")
+    broken = (
+        "SELECT toInt64(sum(broken_data_files)) AS files FROM system.distribution_queue WHERE "
+        "concat('`', database, '`.`', table, '`') = unhex({queue:String})"
+    )
     rows = yield from ask_all(
         reach,
-        "SELECT toInt64(_shard_num), toInt64(sum(broken_data_files)) FROM "
-        f"{reach.topology.everywhere('system.distribution_queue')} WHERE concat('`', database, '`.`', table, '`') = "
-        "unhex({queue:String}) GROUP BY ALL HAVING sum(broken_data_files) > 0 ORDER BY ALL",
+        f"SELECT toInt64(_shard_num), files FROM {reach.topology.aggregated(broken)} WHERE files > 0 ORDER BY ALL",
         {"queue": hexed(queue)},
         table,
     )
