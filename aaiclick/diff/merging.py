@@ -177,7 +177,7 @@ def _adds_alike(old: TypeText, new: TypeText) -> bool:
 def repeats_count(form: TableForm, column: ColumnForm) -> bool:
     """True where two rows of one key with the same value of the column are not combined to that value."""
     if function := combined_by(column.type):
-        return function.lower() not in _SAME_TWICE and _by_its_function(form, column)
+        return function.lower() not in _SAME_TWICE and combined_by_function(form, column)
     said = role(form, column)
     if said != MAP:
         return said == _ADDS
@@ -185,7 +185,7 @@ def repeats_count(form: TableForm, column: ColumnForm) -> bool:
     return any(other.name.startswith(beside) and other.name != column.name for other in form.columns)
 
 
-def _by_its_function(form: TableForm, column: ColumnForm) -> bool:
+def combined_by_function(form: TableForm, column: ColumnForm) -> bool:
     """Whether merges combine a SimpleAggregateFunction column by that function.
 
     An AggregatingMergeTree does it with every one that is not itself an element of the sort key, the partition key's

@@ -220,7 +220,8 @@ def _required(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
         if unequal:
             found = replace(found, blocked=one_sentence(found.blocked, unequal))
         form = diff.target.form
-        if form.indexes or form.projections or form.ttl or any(column.ttl for column in form.columns):
+        plain = form.engine in ("MergeTree", "ReplicatedMergeTree")
+        if not plain or form.indexes or form.projections or form.ttl or any(column.ttl for column in form.columns):
             from aaiclick.plan.data_checks.kept_expressions import failing_kept
 
             failing, read = yield from seen.before(failing_kept(diff, data_name))

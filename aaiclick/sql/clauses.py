@@ -16,6 +16,8 @@ REMOVE_SAMPLE_BY = "REMOVE SAMPLE BY"
 APPLY_PATCHES = "APPLY PATCHES"
 """What lightweight updates wrote beside the parts becomes part of them."""
 
+_MASK_FIRST = "APPLY DELETED MASK, "
+
 
 def add_column(definition: str) -> str:
     """A new column. ``definition``: its name and everything behind it, also where it stands."""
@@ -70,7 +72,13 @@ def delete_where(condition: str) -> str:
 def materialize_projection(name: str) -> str:
     """A projection is written for the rows that are there, without those that a lightweight delete has hidden: from
     wide parts the server would take these too. Parts without such rows are not rewritten for it."""
-    return f"APPLY DELETED MASK, {materialize('PROJECTION', name)}"
+    return f"{_MASK_FIRST}{materialize('PROJECTION', name)}"
+
+
+def commands_of(text: str) -> tuple[str, ...]:
+    """The two commands of ``materialize_projection``; any other text is one."""
+    rest = text.removeprefix(_MASK_FIRST)
+    return (text,) if rest == text else (_MASK_FIRST.removesuffix(", "), rest)
 
 
 def add_index(name: str, body: str) -> str:

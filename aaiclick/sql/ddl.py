@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aaiclick.sql import clauses
 from aaiclick.sql.quoting import quote_string
 
 CREATE_TABLE = "CREATE TABLE "
@@ -101,8 +102,10 @@ def alter_table_first(sql: str, table: str, commands: Sequence[str]) -> str:
     if not commands:
         return sql
     own = sql.removeprefix(alter_table(table, "")).removeprefix(" ")
-    first = (f"({command})" for command in commands)
-    return _statement(ALTER_TABLE, table, ", ".join((*first, own if own.startswith("(") else f"({own})")))
+    # A list has parentheses around each of its commands already.
+    listed = own.startswith("(")
+    each = [f"({command})" for command in (*commands, *(() if listed else clauses.commands_of(own)))]
+    return _statement(ALTER_TABLE, table, ", ".join((*each, own) if listed else each))
 
 
 def is_alter(sql: str) -> bool:

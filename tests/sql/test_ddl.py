@@ -41,6 +41,10 @@ from aaiclick.testing.engine import EmbeddedEngine, fresh_name
         (ddl.alter_table_first("ALTER TABLE d.t A", "d.t", ["B", "C"]), "ALTER TABLE d.t (B), (C), (A)"),
         (ddl.alter_table_first("ALTER TABLE d.t (A), (D)", "d.t", ["B"]), "ALTER TABLE d.t (B), (A), (D)"),
         (ddl.alter_table_first("ALTER TABLE d.t A", "d.t", []), "ALTER TABLE d.t A"),
+        (
+            ddl.alter_table_first(f"ALTER TABLE d.t {clauses.materialize_projection('p')}", "d.t", ["B"]),
+            "ALTER TABLE d.t (B), (APPLY DELETED MASK), (MATERIALIZE PROJECTION p)",
+        ),
         (ddl.rename_table("d.a", "d.b"), "RENAME TABLE d.a TO d.b"),
         (ddl.exchange_tables("d.a", "d.b"), "EXCHANGE TABLES d.a AND d.b"),
         (ddl.drop("TABLE", "d.t"), "DROP TABLE d.t"),

@@ -3,7 +3,8 @@
 An ALTER takes any expression that the server can analyse. Where an index or a TTL fails on a row (a text that does not
 parse) no part with that row can be merged any more; and a mutation that fills it, or a projection, fails at each
 further try. A clone with parts shows that of some parts of one host only, so the rows of every shard are asked. What a
-TTL computes of groups of rows is in ``grouped_ttls.py``, what an index does not take in ``index_builds.py``.
+TTL computes of groups of rows is in ``grouped_ttls.py``, what an index does not take in ``index_builds.py``, and what
+an engine that combines rows does not take in ``merge_marks.py``.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from aaiclick.diff.reached import through_aliases
 from aaiclick.plan.data_checks.expressions import failure_on_rows, hashed
 from aaiclick.plan.data_checks.grouped_ttls import failing_groups
 from aaiclick.plan.data_checks.index_builds import preprocessed, unbuildable
+from aaiclick.plan.data_checks.merge_marks import unmergeable_marks
 from aaiclick.plan.data_checks.unmergeable import changed_ttls, failure_of_rows, unmergeable
 from aaiclick.plan.proof.column_uses import ttl_expressions
 from aaiclick.plan.proof.cost import Cost, cost_of
@@ -59,7 +61,11 @@ def failing_kept(diff: TableDiff, data_name: str) -> Routine[tuple[str, Cost]]:
     problems, cost = ((), Cost()) if diff.reads_no_rows else (yield from _failing(diff, data_name, retyped))
     # One that cannot be computed is told of once.
     told = [each for each in _indexes(diff, retyped) if not any(f"the index {each.name} (" in one for one in problems)]
-    for look in (failing_groups(diff, data_name, retyped), unbuildable(diff, data_name, told)):
+    for look in (
+        failing_groups(diff, data_name, retyped),
+        unbuildable(diff, data_name, told),
+        unmergeable_marks(diff, data_name),
+    ):
         problem, read = yield from look
         problems, cost = (*problems, problem), cost.plus(read)
     return "; ".join(problem for problem in problems if problem), cost
