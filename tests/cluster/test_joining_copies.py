@@ -123,3 +123,19 @@ def test_behind_a_kill_of_a_fill(place: Place, words: str) -> None:
     takes_rows(place)
     is_filled(place)
     place.is_settled(followed(2, place))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [pytest.param("CREATE MATERIALIZED VIEW", marks=LONG), "INSERT INTO `{}`.`copied`"],
+    ids=["sending", "filling"],
+)
+def test_while_a_view_is_filled(place: Place, words: str) -> None:
+    """The run says that a host has joined, and the next one brings the view to its end on all of them."""
+    begin(place, followed(1, place, view=False))
+    with pytest.raises(ApplyError, match=r"a host has joined since this run looked .* Run again: that begins with"):
+        started(place, followed(2, place), words.format(place.database))
+    place.start(followed(2, place), 2)
+    takes_rows(place)
+    is_filled(place)
+    place.is_settled(followed(2, place))
