@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aaiclick.catalog.forms import ColumnForm, TableForm
+from aaiclick.plan.old_parts.readings import left_out
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.plan.strategies.rebuild import copy_columns
 from aaiclick.sql.column_names import bound, mentions, query_word
@@ -27,9 +28,7 @@ def over_live(form: TableForm, expression: str) -> str:
 def over_target(diff: TableDiff, expression: str) -> str:
     """An expression over the target's columns, with each as the copy would make it of a live row."""
     copied = {column.target: over_live(diff.form, column.expression) for column in copy_columns(diff)}
-    return _bound(
-        expression, copied, {column.name: column for column in diff.target.form.columns if column.name not in copied}
-    )
+    return _bound(expression, copied, left_out(diff.target.form, copied))
 
 
 def _bound(expression: str, texts: Mapping[str, str], computed: Mapping[str, ColumnForm]) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
+
 from aaiclick.catalog.forms import ColumnForm, TableForm
 from aaiclick.diff.conversion.convert import conversion
 from aaiclick.diff.target import live_column
@@ -26,12 +29,25 @@ def unsaid(column: ColumnForm, form: TableForm) -> str:
     """What rows of a part without the column read where it has no default: the type's default, with as many elements as
     the other columns of its Nested have."""
     kind = quote_string(column.type)
-    others = leaves_of(column.name, form)
+    others = [leaf for leaf in leaves_of(column.name, form) if leaf.type.startswith("Array(")]
     if others and column.type.startswith("Array("):
         # arrayResize would fill up with 0, which is no member of most Enums: the rows could not be read any more.
         element = quote_string(column.type.removeprefix("Array(")[:-1])
         return f"arrayWithConstant(length({quote_name(others[0].name)}), defaultValueOfTypeName({element}))"
     return f"defaultValueOfTypeName({kind})"
+
+
+def left_out(form: TableForm, inserted: Collection[str]) -> dict[str, ColumnForm]:
+    """The columns that an INSERT of those leaves out. Arrays without a default get an expression: the server gives
+    them as many elements as the arrays of their Nested have that are inserted."""
+    beside = tuple(column for column in form.columns if column.name in inserted)
+    return {
+        column.name: replace(column, expression=unsaid(column, replace(form, columns=beside)))
+        if "." in column.name and column.type.startswith("Array(") and column.stored and not column.expression
+        else column
+        for column in form.columns
+        if column.name not in inserted
+    }
 
 
 def computed(column: ColumnForm, form: TableForm) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import ColumnForm
+from aaiclick.plan.old_parts.readings import left_out
 from aaiclick.plan.strategies.context import TableDiff
 from aaiclick.plan.strategies.rebuild import copy_columns
 from aaiclick.sql.column_names import mentioned
@@ -39,7 +40,7 @@ def future_rows(
     """
     target = diff.target.form
     copied = {column.target: column.expression for column in copy_columns(diff)}
-    computed = {column.name: column for column in target.columns if column.name not in copied}
+    computed = left_out(target, copied)
     needed = _closure(expressions, [column.name for column in target.columns], computed)
     inner = [f"{expression} AS {quote_name(name)}" for name, expression in carried.items()]
     inner += [f"{copied[name]} AS {quote_name(name)}" for name in copied if name in needed]
