@@ -10,6 +10,7 @@ import pytest
 
 from tests.fuzz import compare
 from tests.fuzz.catalogue import form, left_behind
+from tests.fuzz.declare import declared
 from tests.fuzz.ground import Ground
 from tests.fuzz.reduce import reduced
 from tests.fuzz.reference import convert, copy_part, fill, kept
@@ -221,3 +222,11 @@ def test_rows_of_which_no_column_is_left_are_as_many_defaults(ground: Ground) ->
     ground.run(f"INSERT INTO {ground.live}.t VALUES (1), (2)")
     copy_part(ground, before, after, ground.live, ground.want, "all_1_1_0")
     assert ground.rows(f"SELECT b FROM {ground.want}.t") == [("7",), ("7",)]
+
+
+def test_a_column_that_an_engine_adds_under_a_former_name_can_be_declared() -> None:
+    """In this case ``ver`` gets another name and the new engine a ``ver`` of its own."""
+    case = world(402443)
+    assert {"rename column", "engine"} <= set(case.changes)
+    assert declared(case, "live").tables
+    assert all(not column.source for column in case.after.tables[0].columns)

@@ -63,3 +63,19 @@ def test_nothing_is_said_of_arrays_that_are_of_one_size(client: Client) -> None:
     same = Column("n.b", "Array(UInt16)", default="arrayMap(x -> x + 1, n.a)")
     plan = plan_schema(client, schema(OLD, same, Column("n.c", "Array(String)"), Column("n.d", "UInt8", default="1")))
     assert [step.blocked for step in plan.required] == [""]
+
+
+@pytest.mark.parametrize("engine", ["MergeTree", "SummingMergeTree"])
+def test_a_default_over_a_new_array_without_one_reads_as_many_elements(client: Client, engine: str) -> None:
+    """The server gives that array the size of the others, in rows of old parts and in those of a copy."""
+    client.command(f"CREATE TABLE u (id UInt64, `n.a` Array(UInt8)) ENGINE = {engine} ORDER BY id")
+    client.command("INSERT INTO u VALUES (1, [1, 2]), (2, [7]), (3, [])")
+    text = (
+        "CREATE TABLE u (id UInt64, `n.a` Array(UInt8), `n.b` Array(UInt32), `n.c` Array(String) DEFAULT "
+        f"arrayMap(x -> toString(x + 1), `n.b`)) ENGINE = {engine} ORDER BY id"
+    )
+    ensure_schema(client, Schema("u", objects=[Table.from_sql(text)]), policy=Policy.lossless())
+    rows = [([1, 2], [0, 0], ["1", "1"]), ([7], [0], ["1"]), ([], [], [])]
+    for _ in range(2):
+        assert client.query("SELECT `n.a`, `n.b`, `n.c` FROM u ORDER BY id").result_rows == rows
+        client.command("OPTIMIZE TABLE u FINAL")
