@@ -193,10 +193,12 @@ def set_ttl(on: Altered, alter: Alter) -> Routine[None]:
 def _give_up(on: Altered, stuck: Mutation, alter: Alter | None) -> Routine[None]:
     table = on.table
     if on.options.topology.shards > 1:
-        raise ApplyError(stuck_sentence(table, stuck))  # each shard has mutations of its own, under equal names
+        raise ApplyError(
+            stuck_sentence(on.database, table, stuck)
+        )  # each shard has mutations of its own, under equal names
     # Killed is only what this plan has sent, what can be put back, and what neither renames nor drops.
     if alter is None or not alter.risky or not alter.recovery or _NEVER_KILLED.search(_without_literals(stuck.command)):
-        raise ApplyError(stuck_sentence(table, stuck))
+        raise ApplyError(stuck_sentence(on.database, table, stuck))
     others = [
         each
         for each in (yield from mutations(on.database, table, on.options.topology))
@@ -204,7 +206,7 @@ def _give_up(on: Altered, stuck: Mutation, alter: Alter | None) -> Routine[None]
     ]
     if others:
         # These were sent for the new type: putting the old one back would make them fail.
-        raise ApplyError(f"{stuck_sentence(table, stuck)}. {len(others)} later mutations wait behind it")
+        raise ApplyError(f"{stuck_sentence(on.database, table, stuck)}. {len(others)} later mutations wait behind it")
     yield Emit(Note(f"{table}: {alter.sql} fails on the data ({reason(stuck)}); it is undone", "warning"))
     # First the kill: as long as the stuck mutation is there every later one fails with it, also the one that puts the
     # type back. The definition keeps the new type after a KILL: setting the old one is up to us.
@@ -215,7 +217,7 @@ def _give_up(on: Altered, stuck: Mutation, alter: Alter | None) -> Routine[None]
     if again is not None:
         raise ApplyError(
             f"{table}: {alter.sql} failed on the data ({reason(stuck)}), and putting it back did too: "
-            f"{stuck_sentence(table, again)}"
+            f"{stuck_sentence(on.database, table, again)}"
         )
     raise ApplyError(
         f"{table}: {alter.sql} failed on the data: {reason(stuck)}. It was undone ({alter.recovery}): every value is "

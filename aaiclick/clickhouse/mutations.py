@@ -16,7 +16,7 @@ from aaiclick.events import Note, Progress
 from aaiclick.routine import Emit, Query, Routine, flag, number, text
 from aaiclick.sql.ddl import kill_where, system
 from aaiclick.sql.hex_text import hexed
-from aaiclick.sql.quoting import qualified
+from aaiclick.sql.quoting import qualified, quote_string
 
 _POLL = 0.02
 _LONGEST_POLL = 1.0
@@ -24,6 +24,7 @@ _LONGEST_POLL = 1.0
 RECALCULATE = "materialize_ttl_recalculate_only"
 """The setting of a table by which a new TTL works out expiry times, and deletes no row while it does."""
 _RENAMES = re.compile(r"\(?\s*RENAME COLUMN\b", re.IGNORECASE)
+_FILLS = re.compile(r"\(?\s*(MATERIALIZE (INDEX|PROJECTION|STATISTICS)|APPLY DELETED MASK)\b", re.IGNORECASE)
 _RENAMED_IN = 600.0
 """Seconds that a RENAME COLUMN of somebody else may take: its parts get hard links."""
 _RENAME_FAILS = 5.0
@@ -191,7 +192,7 @@ def require_settled(
         database, table, stuck_seconds=stuck_seconds, limit=limit, phase="waiting", topology=topology
     )
     if stuck is not None:
-        raise ApplyError(what(stuck) if what is not None else stuck_sentence(table, stuck))
+        raise ApplyError(what(stuck) if what is not None else stuck_sentence(database, table, stuck))
 
 
 def let_renames_end(database: str, table: str) -> Routine[bool]:
@@ -209,12 +210,18 @@ def let_renames_end(database: str, table: str) -> Routine[bool]:
     return True
 
 
-def stuck_sentence(table: str, stuck: Mutation) -> str:
+def stuck_sentence(database: str, table: str, stuck: Mutation) -> str:
     """What an operator has to know about a mutation that cannot go on."""
+    said = f"{table}: mutation {stuck.id} ({stuck.command}) cannot go on: {reason(stuck)}. Correct the data, or "
+    if _FILLS.match(stuck.command):
+        statement = kill_where("MUTATION", _exactly(database, table, stuck))
+        return (
+            f"{said}kill exactly this mutation ({statement}): it changes no value, and older rows stay without what it "
+            "fills"
+        )
     return (
-        f"{table}: mutation {stuck.id} ({stuck.command}) cannot go on: {reason(stuck)}."
-        " Correct the data, or put the column's old type back and then kill exactly this mutation; never kill one "
-        "that renames or drops"
+        f"{said}put the column's old type back and then kill exactly this mutation; never kill one that renames or "
+        "drops"
     )
 
 
@@ -226,16 +233,17 @@ def reason(mutation: Mutation) -> str:
 def kill(database: str, table: str, mutation: Mutation) -> Routine[None]:
     """Kill exactly this mutation and wait until it is gone. What it renamed or dropped in the metadata is never put
     back by the engine, so this is only for a mutation that does neither."""
-    which = (
-        f"database = unhex('{hexed(database)}') AND table = unhex('{hexed(table)}') AND mutation_id = "
-        f"unhex('{hexed(mutation.id)}')"
-    )
-    # By its id and by its table: ids are given in each table anew, and KILL takes all that meet the condition.
-    yield from ddl(kill_where("MUTATION", which))
+    yield from ddl(kill_where("MUTATION", _exactly(database, table, mutation)))
     # KILL MUTATION returns while the mutation may still be at work on a part.
     wait = Wait(_POLL, _LONGEST_POLL)
     while mutation.id in [each.id for each in (yield from mutations(database, table)) if not each.done]:
         wait = yield from rest(wait)
+
+
+def _exactly(database: str, table: str, mutation: Mutation) -> str:
+    # By its id and by its table: ids are given in each table anew, and KILL takes all that meet the condition.
+    named = (("database", database), ("table", table), ("mutation_id", mutation.id))
+    return " AND ".join(f"{column} = {quote_string(name)}" for column, name in named)
 
 
 def reads_rows(command: str) -> bool:

@@ -3,6 +3,8 @@ column."""
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from aaiclick.apply.alter import Altered, apply_alters
@@ -96,6 +98,20 @@ def test_a_mutation_that_renames_is_never_killed(lab: Lab) -> None:
         lab.apply(AlterWork("t", (both,)))
     assert [each.command for each in lab.run(mutations(lab.database, "t")) if not each.done]
     lab.sql("INSERT INTO t (k) VALUES (7)")  # the table lives on; what is stuck stays for the operator
+
+
+def test_a_fill_that_cannot_go_on_may_be_killed(lab: Lab) -> None:
+    """It changes no value. The sentence has the statement that kills it and nothing else."""
+    lab.sql("ALTER TABLE t ADD INDEX number toUInt64(v) TYPE minmax")
+    lab.sql("INSERT INTO t SELECT 1000, 'bad', 'w' SETTINGS materialize_skip_indexes_on_insert = 0")
+    before, fill = lab.bag("t"), Alter("ALTER TABLE t MATERIALIZE INDEX number", mutates=True)
+    with pytest.raises(ApplyError, match=r"cannot go on: .*CANNOT_PARSE_TEXT.* changes no value") as raised:
+        lab.apply(AlterWork("t", (fill,)))
+    statement = re.search(r"\((KILL MUTATION WHERE [^)]*)\)", str(raised.value))
+    assert statement is not None
+    lab.sql(statement[1])
+    assert lab.bag("t") == before
+    assert all(each.done for each in lab.run(mutations(lab.database, "t")))
 
 
 def test_a_mutation_of_somebody_else_is_waited_for(lab: Lab) -> None:

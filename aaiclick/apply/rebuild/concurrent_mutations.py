@@ -124,7 +124,7 @@ def _wait(
         failed = next((each for each in left if each.failure and not each.interrupted), None)
         failing = failing + wait.pause if failed is not None else 0.0
         if failed is not None and (failed.fails_on_data or failing > options.stuck_seconds):
-            raise ApplyError(stuck_sentence(table.name, failed))
+            raise ApplyError(stuck_sentence(table.database, table.name, failed))
         if left and options.mutation_seconds and wait.waited >= options.mutation_seconds:
             raise ApplyError(
                 f"{table.name}: mutation {left[0].id} ({left[0].command}) is still running after {wait.waited:.0f} "
