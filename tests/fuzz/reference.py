@@ -3,7 +3,7 @@ model."""
 
 from __future__ import annotations
 
-from tests.fuzz.ground import Ground
+from tests.fuzz.ground import Ground, Refused
 from tests.fuzz.schema import Column, Table
 from tests.fuzz.types import FLOATS, INTEGERS, Type, bits, inside, quoted, text
 
@@ -200,3 +200,20 @@ def kept(old: Column, new: Column) -> str:
     same = f"{bytes_of(back, old.type)} = {bytes_of(name, old.type)}"
     reads = f"formatRow('TSV', {finished(name, old.type)}) = formatRow('TSV', {finished(there, new.type)})"
     return f"if({same}, if({reads}, 2, 1), 0)"
+
+
+def taken(ground: Ground, new: Table) -> bool:
+    """Whether a second table takes what the target holds in an ordinary INSERT. That computes what is MATERIALIZED,
+    which the copy takes from an ALIAS, and refuses rows that the engine cannot merge, which the copy does not."""
+    source, again = f"{ground.want}.{quoted(new.name)}", f"{ground.want}.{quoted(f'{new.name}~again')}"
+    try:
+        ground.run(f"CREATE TABLE {again} AS {source}")
+        ground.run(
+            f"INSERT INTO {again} SELECT * FROM {source} SETTINGS optimize_on_insert = 1, "
+            "insert_allow_materialized_columns = 0"
+        )
+    except Refused:
+        return False
+    finally:
+        ground.run(f"DROP TABLE IF EXISTS {again} SYNC")
+    return True

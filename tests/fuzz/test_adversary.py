@@ -13,8 +13,8 @@ from tests.fuzz.catalogue import form, left_behind
 from tests.fuzz.declare import declared
 from tests.fuzz.ground import Ground
 from tests.fuzz.reduce import reduced
-from tests.fuzz.reference import convert, copy_part, fill, kept
-from tests.fuzz.schema import Batch, Column, Index, Projection, State, Table, World
+from tests.fuzz.reference import convert, copy_part, fill, kept, taken
+from tests.fuzz.schema import Batch, Column, Engine, Index, Projection, State, Table, World
 from tests.fuzz.types import Type, enum, plain, quoted
 from tests.fuzz.worlds import world
 
@@ -230,3 +230,14 @@ def test_a_column_that_an_engine_adds_under_a_former_name_can_be_declared() -> N
     assert {"rename column", "engine"} <= set(case.changes)
     assert declared(case, "live").tables
     assert all(not column.source for column in case.after.tables[0].columns)
+
+
+@pytest.mark.parametrize(("sign", "takes"), [("1", True), ("toInt8(k + 12)", False)])
+def test_rows_that_no_insert_takes_disprove_no_refusal(ground: Ground, sign: str, takes: bool) -> None:
+    """The copy of the adversary is written without ``optimize_on_insert``."""
+    table = Table(
+        "t", (Column("k", plain("UInt8")), Column("s", plain("Int8"))), engine=Engine("CollapsingMergeTree", ("s",))
+    )
+    ground.run(table.create(ground.want))
+    ground.run(f"INSERT INTO {ground.want}.t SELECT number AS k, {sign} FROM numbers(3)")
+    assert taken(ground, table) is takes

@@ -16,7 +16,7 @@ from tests.fuzz.catalogue import left_behind
 from tests.fuzz.compare import Failure
 from tests.fuzz.declare import declared, migrated
 from tests.fuzz.ground import Ground, Refused
-from tests.fuzz.play import Before, Outcome, afterwards, dropping, judged, keys_of, play, prepared
+from tests.fuzz.play import Before, Outcome, afterwards, disproved, dropping, judged, keys_of, play, prepared
 from tests.fuzz.schema import World
 
 ALONE = 2
@@ -98,7 +98,7 @@ def _among_others(ground: Ground, worlds: Sequence[World], places: Sequence[int]
     open_cases: list[_Case] = []
     for case in cases:
         case.world = dropping(case.world, _own(plan, case))
-        outcome = judged(case.world, case.looks, _own(plan, case))
+        outcome = disproved(ground, case.looks, judged(case.world, case.looks, _own(plan, case)))
         if outcome.end == "blocked":
             ended[case.place] = outcome
         else:
