@@ -31,7 +31,7 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.other_engines import can_be_cloned, plan_other_engine, stand_in
 from aaiclick.plan.proof.constraints import new_constraints
 from aaiclick.plan.proof.cost import Cost, cost_of
-from aaiclick.plan.proof.in_place import InPlaceProof, prove
+from aaiclick.plan.proof.in_place import InPlaceProof, beside_fills, prove
 from aaiclick.plan.proof.row_policies import held_to_policies
 from aaiclick.plan.rehearsal.cache import RehearsalCache
 from aaiclick.plan.rehearsal.empty_clone import Clone
@@ -270,12 +270,11 @@ def _costing(step: Step, cost: Cost) -> Step:
 
 def _proof(diff: TableDiff, data_name: str, blocked: str) -> Routine[InPlaceProof]:
     """Whether the rows allow a change in place. Where they block the change anyway, that is left for later."""
-    # The migration says what the new rows are. No change in place gives that, so there is nothing to prove.
-    if diff.must_copy and diff.form.merge_tree and diff.target.form.merge_tree:
-        return InPlaceProof(False)
-    if blocked or not (diff.form.merge_tree and diff.target.form.merge_tree):
-        return InPlaceProof(True)
-    return (yield from prove(diff, data_name))
+    both = diff.form.merge_tree and diff.target.form.merge_tree
+    if blocked or not both:
+        return InPlaceProof(not (diff.must_copy and both))
+    # The migration says what the new rows are. No change in place gives that, so there is none to prove.
+    return (yield from (beside_fills if diff.must_copy else prove)(diff, data_name))
 
 
 def _blind(step: Step, lacks: str) -> Step:

@@ -209,10 +209,10 @@ def _fill(ground: Ground, old: Table, new: Table, rebuilt: tuple[tuple[str, str]
         column.name for was, column in copied(old, new) if was.late and _depends(ground, source, old, was)
     )
     look.apart = (frozenset(look.misread) - near(old, new)) | sized_by_what_stays(old, new)
-    if not look.undefined and not rebuilt and not where:
-        other = {name for name, worst in look.kept.items() if worst < 2}
+    if not look.undefined and not where:
+        other = {name for name, worst in look.kept.items() if worst < 2} | {name for name, _ in rebuilt}
         # What is read of those goes by what else a statement reads, and by whether it reads that as a whole.
-        look.combined = otherwise(ground, old, new, other | set(look.misread))
+        look.combined = otherwise(ground, old, new, other | set(look.misread), rebuilt)
     return look
 
 
@@ -586,9 +586,8 @@ def _merged_before(ground: Ground, table: Table) -> bool:
 def _free(look: Before, column: Column, keys: tuple[str, ...]) -> bool:
     """What was allowed to be another value."""
     defaults = tuple(key for key in keys if key.startswith("change-default "))
-    names = [column.name, *[other.name for other in look.new.columns if quoted(other.name) in column.expr]]
-    return any(
-        named(defaults, f"{table}.{name}")
-        for table in (look.old.name, look.new.name)
-        for name in (*names, column.old_name)
-    )
+    reached = [column]
+    for each in reached:  # what it is computed from, also through others
+        reached += [other for other in look.new.columns if other not in reached and quoted(other.name) in each.expr]
+    names = [*(each.name for each in reached), column.old_name]
+    return any(named(defaults, f"{table}.{name}") for table in (look.old.name, look.new.name) for name in names)

@@ -158,6 +158,8 @@ def lengthened(old: Type, new: Type) -> bool:
         return lengthened(shells[0], shells[1])
     if new.name == "Nullable" != old.name:
         return lengthened(old, new.args[0])
+    if old.name == "Nullable" != new.name:  # NULL converts to none of these: there is no copy of it at all
+        return lengthened(old.args[0], new)
     if old.name == new.name == "FixedString":
         return int(old.params[0]) <= int(new.params[0])
     same = (old.name, old.params, old.names, len(old.args)) == (new.name, new.params, new.names, len(new.args))

@@ -20,6 +20,7 @@ from aaiclick.diff.changes.base import Change
 from aaiclick.diff.hazards import Hazard
 from aaiclick.plan.combining.keys import regrouped
 from aaiclick.plan.combining.looks import Combined
+from aaiclick.plan.combining.refilled import refills
 from aaiclick.plan.guards.conditions import ChangeGuard, of_comparison, of_constraints, of_kept
 from aaiclick.plan.operations import MergeLook
 from aaiclick.plan.proof.bytes_on_disk import same_order
@@ -168,6 +169,35 @@ def prove(diff: TableDiff, data_name: str) -> Routine[InPlaceProof]:
         guards=tuple(found.guards),
         looks=found.combined.looks,
     )
+
+
+def beside_fills(diff: TableDiff, data_name: str) -> Routine[InPlaceProof]:
+    """What has to be allowed by name of a copy that a migration asks for, because of changes of columns that it does
+    not fill: what it fills is as it says, and so is what is computed from that."""
+    changed = [each for each in changed_columns(diff.form, diff.target) if each.new.name not in diff.column_expressions]
+    uses = [use for use in kept_uses(diff.form, diff.target) if use.kind in (*KEYS, "TTL")]
+    affected = yield from touched(diff.form, diff.name_of(data_name), uses, [each.old.name for each in changed])
+    harmed = [use for use in affected if not unharmed(diff.form, use, changed)]
+    aliases = [each for each in changed if each.old.kind == "ALIAS" and has_to_be_compared(each)]
+    left = _ToCompare(
+        tuple(use for use in harmed if not any(refills(diff, each) for each in use.new)),
+        tuple(each for each in aliases if not refills(diff, each.new.expression)),
+        (),
+        (),
+    )
+    if not left.words or not diff.live.rows:
+        return InPlaceProof(False)
+    cost = yield from cost_of(diff, data_name, _columns_read(diff, data_name, left), left.words)
+    if cost.open:
+        return InPlaceProof(False, cost=cost)
+    found = _Found()
+    seen = yield from evaluate(diff, data_name, left.comparisons)
+    for use, what in zip(left.uses, seen, strict=False):
+        yield from _judge(diff, data_name, use, what, outdated(diff.form, use, changed), found)
+    for column, what in zip(left.columns, seen[len(left.uses) :], strict=True):
+        found.hazards.extend(once_stored(diff.live.name, column, what))
+    hazards = (*found.hazards, *found.combined.hazards)
+    return InPlaceProof(False, hazards=hazards, cost=cost, looks=found.combined.looks)
 
 
 def _filled(diff: TableDiff, each: ChangedColumn) -> bool:
