@@ -283,11 +283,14 @@ def indexed(ground: Ground, name: str, table: Table) -> list[Failure]:
     except Refused:
         return []  # two elements of the key are called the same
     picked = ", ".join(keys)
+    # At a row that a lightweight delete has hidden the mark may say what its key was: nothing is found by it.
     rows = {
         (part, int(offset)): values
-        for part, offset, *values in ground.rows(
-            f"SELECT _part, _part_offset, {picked} FROM {name} SETTINGS {_off(ground)}, apply_deleted_mask = 0"
+        for part, offset, shown, *values in ground.rows(
+            f"SELECT _part, _part_offset, _row_exists, {picked} FROM {name} SETTINGS {_off(ground)}, "
+            "apply_deleted_mask = 0"
         )
+        if shown == "1"
     }
     at: dict[str, int] = {}
     for *values, part, count in marks:

@@ -493,7 +493,11 @@ def _takes(ground: Ground, database: str, batch: Batch) -> bool:
 def _seen(ground: Ground, world: World, looks: list[Before], keys: tuple[str, ...], when: str) -> list[Failure]:
     """Through every view and dictionary."""
     if any(
-        look.undefined or look.unread or any(_free(look, column, keys) for column in look.new.columns) for look in looks
+        look.undefined
+        or look.unread
+        or sized_by_what_stays(look.old, look.new)
+        or any(_free(look, column, keys) for column in look.new.columns)
+        for look in looks
     ):
         return []
     found: list[Failure] = []
