@@ -24,7 +24,7 @@ A quarter of the batches give the library a client with settings of the session 
 between drops and the next one declares again. Row policies and profiles of users are not drawn: the embedded engine takes them from its users file only
 (`tests/plan/test_row_policies.py` has an engine with one).
 
-The table counts the seeds that were played last. Of the 20,000 on 26.9 twelve ended wrongly at first, and a batch of 32 could not be declared. Four
+The table counts the seeds that were played last. Of the 20,000 on 26.9 fourteen ended wrongly at first, and a batch of 32 could not be declared. Four
 of them were faults of the library, of three kinds: a projection that is made anew beside a guard was not filled, a default over a new array of a Nested
 was refused without need, and a migration that fills one column hid what its version changes beside it. The others were mistakes of the adversary. Each was
 played again when it was mended. About 47,000 earlier seeds on 26.9, and 3,500 on 25.8, were played over many states of the code in the same way.
