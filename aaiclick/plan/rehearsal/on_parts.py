@@ -101,7 +101,7 @@ def written_refused(
     form = replace(_bare(diff.target.form), projections=tuple(projections), indexes=tuple(indexes))
     target = yield from diff.make_clone(form, f"written-{label}")
     if said := (yield from _insert_refused(diff, source, target, copy_columns(diff), diff.where, {})):
-        plain = yield from diff.make_clone(_bare(form), "written-without")
+        plain = yield from diff.make_clone(_bare(form), f"written-without-{label}")
         if (yield from _insert_refused(diff, source, plain, copy_columns(diff), diff.where, {})):
             return ""
     return said
