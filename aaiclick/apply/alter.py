@@ -193,9 +193,8 @@ def set_ttl(on: Altered, alter: Alter) -> Routine[None]:
 def _give_up(on: Altered, stuck: Mutation, alter: Alter | None) -> Routine[None]:
     table = on.table
     if on.options.topology.shards > 1:
-        raise ApplyError(
-            stuck_sentence(on.database, table, stuck)
-        )  # each shard has mutations of its own, under equal names
+        # Each shard has mutations of its own, under equal names.
+        raise ApplyError(stuck_sentence(on.database, table, stuck))
     # Killed is only what this plan has sent, what can be put back, and what neither renames nor drops.
     if alter is None or not alter.risky or not alter.recovery or _NEVER_KILLED.search(_without_literals(stuck.command)):
         raise ApplyError(stuck_sentence(on.database, table, stuck))

@@ -13,6 +13,7 @@ from aaiclick.catalog.scratch import Scratch
 from aaiclick.clickhouse.features import too_old_to_change
 from aaiclick.clickhouse.shared.fetched import behind, until_fetched
 from aaiclick.diff.changes.column_type import RetypeColumn, not_converted, through_alone
+from aaiclick.diff.changes.keys import KEEPS_EVERY_ROW
 from aaiclick.diff.compare import Differing, diff_table
 from aaiclick.diff.target import Target, make_target
 from aaiclick.plan import steps
@@ -220,7 +221,7 @@ def _required(diff: TableDiff, data_name: str) -> Routine[tuple[Step, ...]]:
         if unequal:
             found = replace(found, blocked=one_sentence(found.blocked, unequal))
         form = diff.target.form
-        plain = form.engine in ("MergeTree", "ReplicatedMergeTree")
+        plain = form.engine in KEEPS_EVERY_ROW
         if not plain or form.indexes or form.projections or form.ttl or any(column.ttl for column in form.columns):
             from aaiclick.plan.data_checks.kept_expressions import failing_kept
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from tests.fuzz.compare import differ
 from tests.fuzz.ground import Ground, Refused
+from tests.fuzz.near import with_readers
 from tests.fuzz.reference import bytes_of, convert, copied, copy_part, parts_of
 from tests.fuzz.schema import Column, Table
 from tests.fuzz.types import INTEGERS, quoted
@@ -49,13 +50,7 @@ def otherwise(
 
 def _decide(table: Table, names: set[str]) -> bool:
     """Whether a key or the engine reads one of the columns, also through others."""
-    reached = set(names)
-    while more := {
-        each.name
-        for each in table.columns
-        if each.name not in reached and any(quoted(name) in each.expr for name in reached)
-    }:
-        reached |= more
+    reached = with_readers(table.columns, names)
     keys = " ".join((*table.order_by, table.partition_by))
     return any(quoted(name) in keys or name in table.engine.columns for name in reached)
 

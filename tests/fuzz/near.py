@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.fuzz.schema import Table
+from collections.abc import Collection, Sequence
+
+from tests.fuzz.schema import Column, Table
 from tests.fuzz.types import quoted
 
 
@@ -10,12 +12,17 @@ def near(old: Table, new: Table) -> frozenset[str]:
     """The columns that differ, or come, or go, and those whose expression names one of them, also through others."""
     said = [{each.name: (each.type, each.kind, each.expr) for each in table.columns} for table in (old, new)]
     near = {name for name in {*said[0], *said[1]} if said[0].get(name) != said[1].get(name)}
-    columns = (*old.columns, *new.columns)
+    return with_readers((*old.columns, *new.columns), near)
+
+
+def with_readers(columns: Sequence[Column], names: Collection[str]) -> frozenset[str]:
+    """The names, and those of the columns whose expression names one of them, also through others."""
+    found = set(names)
     while more := {
-        each.name for each in columns if each.name not in near and any(quoted(name) in each.expr for name in near)
+        each.name for each in columns if each.name not in found and any(quoted(name) in each.expr for name in found)
     }:
-        near |= more
-    return frozenset(near)
+        found |= more
+    return frozenset(found)
 
 
 def sized_by_what_stays(old: Table, new: Table) -> frozenset[str]:
@@ -29,8 +36,4 @@ def sized_by_what_stays(old: Table, new: Table) -> frozenset[str]:
         if column.type.name == "Array" and "." in column.name and column.name.partition(".")[0] in gone
         if (was := old.column(column.old_name)) is None or was.late
     }
-    while more := {
-        each.name for each in new.columns if each.name not in found and any(quoted(name) in each.expr for name in found)
-    }:
-        found |= more
-    return frozenset(found)
+    return with_readers(new.columns, found)

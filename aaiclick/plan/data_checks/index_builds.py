@@ -11,14 +11,12 @@ import re
 from collections.abc import Sequence
 
 from aaiclick.catalog.forms import IndexForm
-from aaiclick.clickhouse.messages import shortened
-from aaiclick.clickhouse.shared.ask_shards import first_text, shards_answered
+from aaiclick.plan.data_checks.unmergeable import refused_rows
 from aaiclick.plan.proof.cost import Cost, cost_of
-from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
+from aaiclick.plan.proof.rows import future_rows
 from aaiclick.plan.rehearsal.on_parts import written_refused
 from aaiclick.plan.strategies.context import TableDiff
-from aaiclick.printable import rows_that
-from aaiclick.routine import Routine, number
+from aaiclick.routine import Routine
 from aaiclick.sql.tokens import split_top, unquote
 
 _ANY_VALUE = frozenset({"minmax", "set", "tokenbf_v1", "ngrambf_v1", "sparse_grams", "hypothesis"})
@@ -69,17 +67,7 @@ def _vectors(diff: TableDiff, data_name: str, index: IndexForm) -> Routine[tuple
     cost = yield from cost_of(diff, data_name, rows.read, (f"the vectors of the index {index.name}",))
     if cost.open:
         return "", cost
-    counts = [f"countIf({condition})" for condition, _ in refused]
-    examples = [f"anyIf(toString({index.expression}), {condition})" for condition, _ in refused]
-    found = yield from shards_answered(
-        diff.shards, [*counts, *examples], f"FROM {rows.source}", COMPARE_SETTINGS, long=True
-    )
-    said: list[str] = []
-    for place, (_, problem) in enumerate(refused):
-        count = sum(number(row[place]) for row in found or ())
-        if count:
-            example = first_text(row[len(refused) + place] for row in found or () if number(row[place]))
-            said.append(f"{rows_that(count, problem)}, for instance {shortened(example)}")
+    said = yield from refused_rows(diff.shards, rows.source, index.expression, refused)
     return "".join(f": {each}" for each in said[:1]) + "".join(f"; {each}" for each in said[1:]), cost
 
 

@@ -11,16 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aaiclick.catalog.forms import ColumnForm
-from aaiclick.clickhouse.messages import shortened
-from aaiclick.clickhouse.shared.ask_shards import first_text, shards_answered
 from aaiclick.diff.conversion.combining import combined_by
 from aaiclick.diff.merging import REMOVE, combined_by_function, merging_engine, role
 from aaiclick.diff.target import live_column
+from aaiclick.plan.data_checks.unmergeable import refused_rows
 from aaiclick.plan.proof.cost import Cost, cost_of
-from aaiclick.plan.proof.rows import COMPARE_SETTINGS, future_rows
+from aaiclick.plan.proof.rows import future_rows
 from aaiclick.plan.strategies.context import TableDiff
-from aaiclick.printable import rows_that
-from aaiclick.routine import Routine, number
+from aaiclick.routine import Routine
 from aaiclick.sql.quoting import quote_name
 from aaiclick.sql.types import parse_type
 
@@ -48,17 +46,11 @@ def unmergeable_marks(diff: TableDiff, data_name: str) -> Routine[tuple[str, Cos
         cost = cost.plus(read)
         if read.open:
             continue
-        shown = f"anyIf(toString({quote_name(mark.column)}), {mark.refused})"
-        found = yield from shards_answered(
-            diff.shards, [f"countIf({mark.refused})", shown], f"FROM {rows.source}", COMPARE_SETTINGS, long=True
-        )
-        count = sum(number(row[0]) for row in found or ())
-        if count:
-            example = shortened(first_text(row[1] for row in found or () if number(row[0])))
-            problems.append(
-                f"{rows_that(count, mark.problem)}, for instance {example}: {merging_engine(diff.target.form)} does "
-                f"not take it, and {mark.after}. {_HINT}"
-            )
+        value, refused = quote_name(mark.column), [(mark.refused, mark.problem)]
+        problems += [
+            f"{said}: {merging_engine(diff.target.form)} does not take it, and {mark.after}. {_HINT}"
+            for said in (yield from refused_rows(diff.shards, rows.source, value, refused))
+        ]
     return "; ".join(problems), cost
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aaiclick.clickhouse.messages import shortened
+from aaiclick.clickhouse.shared.ask_shards import first_text, shards_answered
 from aaiclick.clickhouse.topology import Topology
 from aaiclick.diff.changes.ttl import ChangeColumnTtl, ChangeTtl, keeps_all
 from aaiclick.plan.data_checks.expressions import failure_on_rows, no_conversion
+from aaiclick.plan.proof.rows import COMPARE_SETTINGS
 from aaiclick.plan.strategies.context import TableDiff
-from aaiclick.routine import Routine
+from aaiclick.printable import rows_that
+from aaiclick.routine import Routine, number
 
 
 def failure_of_rows(hosts: Topology, columns: Sequence[str], rest: str, of_none: str) -> Routine[str]:
@@ -18,6 +22,21 @@ def failure_of_rows(hosts: Topology, columns: Sequence[str], rest: str, of_none:
     said = yield from failure_on_rows(hosts, columns, rest)
     analysed = (yield from failure_on_rows(hosts, columns, of_none)) if said else ""
     return "" if analysed and not no_conversion(analysed) else said
+
+
+def refused_rows(hosts: Topology, source: str, value: str, refused: Sequence[tuple[str, str]]) -> Routine[list[str]]:
+    """For each condition that rows of ``source`` meet: what is said of such rows, how many they are, and the ``value``
+    of one. ``refused``: conditions, each with what is said."""
+    counts = [f"countIf({condition})" for condition, _ in refused]
+    examples = [f"anyIf(toString({value}), {condition})" for condition, _ in refused]
+    found = yield from shards_answered(hosts, [*counts, *examples], f"FROM {source}", COMPARE_SETTINGS, long=True)
+    said: list[str] = []
+    for place, (_, problem) in enumerate(refused):
+        count = sum(number(row[place]) for row in found or ())
+        if count:
+            example = first_text(row[len(refused) + place] for row in found or () if number(row[place]))
+            said.append(f"{rows_that(count, problem)}, for instance {shortened(example)}")
+    return said
 
 
 def unmergeable(words: str, said: str) -> str:

@@ -140,19 +140,7 @@ def prove(diff: TableDiff, data_name: str) -> Routine[InPlaceProof]:
     if cost.open:
         reasons = found.reasons + [f"{use.words}: {STALE}" for use in left.uses if outdated(diff.form, use, changed)]
         return InPlaceProof(not reasons, "; ".join(reasons), tuple(found.remade), cost=cost)
-    # All of it in one pass over the rows. What does not differ now is held to by guards until the change is made.
-    seen = yield from evaluate(diff, data_name, left.comparisons)
-    # The results of the expressions come first, those of the columns behind them.
-    for use, what in zip(left.uses, seen, strict=False):
-        yield from _judge(diff, data_name, use, what, outdated(diff.form, use, changed), found)
-    for column, what in zip(left.columns, seen[len(left.uses) :], strict=True):
-        # Nothing of it is stored, so no value can change: from now on the one that it gives today stays.
-        if column.old.kind == "ALIAS":
-            found.hazards.extend(once_stored(diff.live.name, column, what))
-        elif not what.in_order:
-            found.reasons.append(f"column {column.new.name}: in place {_difference(what)}")
-        elif (guards := of_comparison(diff, column_comparison(column), f"column {column.new.name}")) is not None:
-            found.guards.append(guards)
+    yield from _compare(diff, data_name, left, changed, found)
     # Of a constraint that stays only rows count that fulfil it today: the others were there before this plan.
     kept = yield from newly_violated(diff, data_name, left.kept)
     # A new constraint is another matter: an ALTER adds it without a look at old rows, and a copy would be refused by
@@ -191,13 +179,28 @@ def beside_fills(diff: TableDiff, data_name: str) -> Routine[InPlaceProof]:
     if cost.open:
         return InPlaceProof(False, cost=cost)
     found = _Found()
+    yield from _compare(diff, data_name, left, changed, found)
+    hazards = (*found.hazards, *found.combined.hazards)
+    return InPlaceProof(False, hazards=hazards, cost=cost, looks=found.combined.looks)
+
+
+def _compare(
+    diff: TableDiff, data_name: str, left: _ToCompare, changed: Sequence[ChangedColumn], found: _Found
+) -> Routine[None]:
+    """Read the rows, and put down what follows for each expression and column."""
+    # All of it in one pass over the rows. What does not differ now is held to by guards until the change is made.
     seen = yield from evaluate(diff, data_name, left.comparisons)
+    # The results of the expressions come first, those of the columns behind them.
     for use, what in zip(left.uses, seen, strict=False):
         yield from _judge(diff, data_name, use, what, outdated(diff.form, use, changed), found)
     for column, what in zip(left.columns, seen[len(left.uses) :], strict=True):
-        found.hazards.extend(once_stored(diff.live.name, column, what))
-    hazards = (*found.hazards, *found.combined.hazards)
-    return InPlaceProof(False, hazards=hazards, cost=cost, looks=found.combined.looks)
+        # Nothing of it is stored, so no value can change: from now on the one that it gives today stays.
+        if column.old.kind == "ALIAS":
+            found.hazards.extend(once_stored(diff.live.name, column, what))
+        elif not what.in_order:
+            found.reasons.append(f"column {column.new.name}: in place {_difference(what)}")
+        elif (guards := of_comparison(diff, column_comparison(column), f"column {column.new.name}")) is not None:
+            found.guards.append(guards)
 
 
 def _filled(diff: TableDiff, each: ChangedColumn) -> bool:
