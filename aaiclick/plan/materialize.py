@@ -24,7 +24,7 @@ from aaiclick.plan.model import Step
 from aaiclick.plan.operations import Alter, AlterWork
 from aaiclick.printable import rows_text, verb_for
 from aaiclick.routine import Query, Routine, number, text
-from aaiclick.sql.clauses import materialize, materialize_projection
+from aaiclick.sql.clauses import fill_projection, materialize
 from aaiclick.sql.ddl import alter_table
 from aaiclick.sql.quoting import qualified, quote_name
 from aaiclick.sql.tokens import split_top, unquote
@@ -189,8 +189,8 @@ def _command(kind: str, name: str) -> str:
 
 
 def _step(database: str, live: LiveObject, kind: str, name: str) -> Step:
-    command = materialize_projection(quote_name(name)) if kind == "projection" else _command(kind, name)
-    sql = alter_table(qualified(database, live.name), command)
+    commands = fill_projection(quote_name(name)) if kind == "projection" else (_command(kind, name),)
+    sql = [alter_table(qualified(database, live.name), command) for command in commands]
     words = f"{kind} of {name}" if kind == "statistics" else f"{kind} {name}"
     change = (
         f"the {rows_text(live.rows)} that {verb_for(live.rows, 'are')} there {verb_for(live.rows, 'are')} not in "
@@ -200,7 +200,7 @@ def _step(database: str, live: LiveObject, kind: str, name: str) -> Step:
     if kind == "projection":
         said += ": until then it merges no part without it with one that has it"
     hazard = Hazard("rewrites-data", said, f"{MATERIALIZE} {live.name}.{name}")
-    work = AlterWork(live.name, (Alter(sql, mutates=True),))
+    work = AlterWork(live.name, tuple(Alter(each, mutates=True) for each in sql))
     own = sorted(_OF_THE_SERVER & _names(live)) if kind == "projection" else []
     blocked = (
         f"{live.name} has a column {own[0]}, as the server calls one of its own: it cannot leave rows out of {words} "
@@ -213,7 +213,7 @@ def _step(database: str, live: LiveObject, kind: str, name: str) -> Step:
         live.name,
         change,
         "mutate",
-        [sql],
+        sql,
         work,
         (hazard,),
         live.rows,

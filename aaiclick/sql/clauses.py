@@ -69,14 +69,18 @@ def delete_where(condition: str) -> str:
     return f"DELETE WHERE {condition}"
 
 
-def materialize_projection(name: str) -> str:
-    """A projection is written for the rows that are there, without those that a lightweight delete has hidden: from
-    wide parts the server would take these too. Parts without such rows are not rewritten for it."""
-    return f"{_MASK_FIRST}{materialize('PROJECTION', name)}"
+def fill_projection(name: str) -> tuple[str, str]:
+    """The commands of two ALTERs that write a projection for the rows that are there, without those that a lightweight
+    DELETE has hidden: from wide parts the server would take these too. Parts without such rows stay as they are.
+
+    25.8 cannot do both at once in compact parts (10, ``Not found column _row_exists``), so such rows go first. The
+    second has the command once more, for what is deleted between the two.
+    """
+    return _MASK_FIRST.removesuffix(", "), f"{_MASK_FIRST}{materialize('PROJECTION', name)}"
 
 
 def commands_of(text: str) -> tuple[str, ...]:
-    """The two commands of ``materialize_projection``; any other text is one."""
+    """The two commands of the second ALTER of ``fill_projection``; any other text is one."""
     rest = text.removeprefix(_MASK_FIRST)
     return (text,) if rest == text else (_MASK_FIRST.removesuffix(", "), rest)
 

@@ -42,7 +42,7 @@ from aaiclick.testing.engine import EmbeddedEngine, fresh_name
         (ddl.alter_table_first("ALTER TABLE d.t (A), (D)", "d.t", ["B"]), "ALTER TABLE d.t (B), (A), (D)"),
         (ddl.alter_table_first("ALTER TABLE d.t A", "d.t", []), "ALTER TABLE d.t A"),
         (
-            ddl.alter_table_first(f"ALTER TABLE d.t {clauses.materialize_projection('p')}", "d.t", ["B"]),
+            ddl.alter_table_first(f"ALTER TABLE d.t {clauses.fill_projection('p')[1]}", "d.t", ["B"]),
             "ALTER TABLE d.t (B), (APPLY DELETED MASK), (MATERIALIZE PROJECTION p)",
         ),
         (ddl.rename_table("d.a", "d.b"), "RENAME TABLE d.a TO d.b"),

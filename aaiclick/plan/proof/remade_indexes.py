@@ -12,8 +12,8 @@ from aaiclick.sql.clauses import (
     add_projection,
     drop_index,
     drop_projection,
+    fill_projection,
     materialize,
-    materialize_projection,
 )
 from aaiclick.sql.quoting import quote_name
 
@@ -61,5 +61,5 @@ class RemakeProjection(BaseChange):
         return (
             AlterCommand(Phase.DROP_OBJECTS, drop_projection(name)),
             AlterCommand(Phase.ADD_OBJECTS, add_projection(name, self.projection.body)),
-            AlterCommand(Phase.MATERIALIZE, materialize_projection(name), alone=True),
+            *(AlterCommand(Phase.MATERIALIZE, text, alone=True) for text in fill_projection(name)),
         )

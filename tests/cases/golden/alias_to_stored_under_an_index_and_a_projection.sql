@@ -17,5 +17,6 @@ CREATE TABLE {db}.t (k Date, s String MATERIALIZED toString(k), INDEX by_s toStr
 --   strategy: mutate, 3 rows, 0 B
 --   rewrites-data: the server rewrites parts of t in the background
 ALTER TABLE `db`.`t` (DROP PROJECTION `by_k`), (MODIFY COLUMN `s` String MATERIALIZED toString(k)), (ADD PROJECTION `by_k` (SELECT * ORDER BY k));
+ALTER TABLE `db`.`t` APPLY DELETED MASK;
 -- no INSERT may add rows from here on that give another value for index by_s
 ALTER TABLE `db`.`t` APPLY DELETED MASK, MATERIALIZE PROJECTION `by_k`;

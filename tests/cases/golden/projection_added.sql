@@ -18,4 +18,5 @@ ALTER TABLE `db`.`t` ADD PROJECTION `by_day` (SELECT day, count() GROUP BY day);
 -- t: the 110 rows that are there are not in the projection by_day
 --   strategy: mutate, 110 rows, 5.4 KiB (only if allowed by name)
 --   rewrites-data: the server fills the projection by_day of t in the background: until then it merges no part without it with one that has it [--allow 'materialize t.by_day']
+ALTER TABLE `db`.`t` APPLY DELETED MASK;
 ALTER TABLE `db`.`t` APPLY DELETED MASK, MATERIALIZE PROJECTION `by_day`;

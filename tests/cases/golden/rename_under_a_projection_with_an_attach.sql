@@ -22,6 +22,7 @@ CREATE TABLE {db}.t (k UInt64, b UInt8, PROJECTION p (SELECT b, count() GROUP BY
 ALTER TABLE `db`.`t` DROP PROJECTION `p`;
 ALTER TABLE `db`.`t` RENAME COLUMN `a` TO `b`;
 ALTER TABLE `db`.`t` ADD PROJECTION `p` (SELECT b, count() GROUP BY b);
+ALTER TABLE `db`.`t` APPLY DELETED MASK;
 ALTER TABLE `db`.`t` APPLY DELETED MASK, MATERIALIZE PROJECTION `p`;
 CREATE TABLE db.`_aaiclick_<run>_t` (`k` UInt64, `b` UInt8, PROJECTION p (SELECT b, count() GROUP BY b)) ENGINE = MergeTree ORDER BY k SETTINGS index_granularity = 1024;
 -- writers wait from here (table_readonly) where the server has that; elsewhere the tables are exchanged first

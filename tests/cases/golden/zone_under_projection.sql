@@ -19,4 +19,5 @@ CREATE TABLE {db}.t (k DateTime('Asia/Tokyo'), i UInt32, PROJECTION by_day (SELE
 ALTER TABLE `db`.`t` DROP PROJECTION `by_day`;
 ALTER TABLE `db`.`t` MODIFY COLUMN `k` DateTime('Asia/Tokyo');
 ALTER TABLE `db`.`t` ADD PROJECTION `by_day` (SELECT toDate(k), count() GROUP BY toDate(k));
+ALTER TABLE `db`.`t` APPLY DELETED MASK;
 ALTER TABLE `db`.`t` APPLY DELETED MASK, MATERIALIZE PROJECTION `by_day`;

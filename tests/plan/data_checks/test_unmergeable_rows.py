@@ -180,3 +180,17 @@ def test_the_elements_of_a_ttl() -> None:
         TtlElement("d", "", ("k", "toDate(d)"), (("v", "max(v)"), ("x y", "1"))),
         TtlElement("d + 1"),
     )
+
+
+def test_two_projections_that_both_refuse_the_rows(aaiclick_client: Client) -> None:
+    """Each is tried in scratch tables of its own."""
+    aaiclick_client.command("CREATE TABLE t (k UInt8, s String) ENGINE = MergeTree ORDER BY k")
+    aaiclick_client.command("INSERT INTO t VALUES (1, '1'), (2, 'x')")
+    body = "SELECT {function}(s) AS n, count() GROUP BY n"
+    text = (
+        f"CREATE TABLE t (k UInt8, s String, PROJECTION pj ({body.format(function='toUInt8')}), PROJECTION pk "
+        f"({body.format(function='toDate')})) ENGINE = MergeTree ORDER BY k"
+    )
+    said = str(plan_schema(aaiclick_client, Schema("merged", version=1, objects=[Table.from_sql(text)])))
+    for name in ("pj", "pk"):
+        assert f"the projection {name} cannot be computed for the rows that are there" in said
