@@ -431,6 +431,11 @@ def afterwards(ground: Ground, world: World, looks: list[Before], keys: tuple[st
                 ground.run(f"OPTIMIZE TABLE {ground.want}.{quoted(look.new.name)} FINAL")
             except Refused:
                 continue  # this release does not merge the table that was created directly, either
+            for each in look.new.projections:
+                # Parts without a new projection are never merged with parts that have it.
+                filled = f"{ground.live}.{quoted(look.new.name)}"
+                ground.run(f"ALTER TABLE {filled} APPLY DELETED MASK")
+                ground.run(f"ALTER TABLE {filled} MATERIALIZE PROJECTION {quoted(each.name)}")
             ground.run(f"OPTIMIZE TABLE {ground.live}.{quoted(look.new.name)} FINAL")
             found += _compared(ground, look, keys, "merged")
         found += _seen(ground, world, looks, keys, "views later") if later else []
