@@ -48,6 +48,16 @@ def otherwise(
             ground.run(f"DROP TABLE IF EXISTS {ground.want}.{name} SYNC")
 
 
+def merge(ground: Ground, table: Table) -> None:
+    """One part of each partition of the live table."""
+    live = f"{ground.live}.{quoted(table.name)}"
+    for each in table.projections:
+        # Parts without a new projection are never merged with parts that have it.
+        ground.run(f"ALTER TABLE {live} APPLY DELETED MASK")
+        ground.run(f"ALTER TABLE {live} MATERIALIZE PROJECTION {quoted(each.name)}")
+    ground.run(f"OPTIMIZE TABLE {live} FINAL")
+
+
 def _decide(table: Table, names: set[str]) -> bool:
     """Whether a key or the engine reads one of the columns, also through others."""
     reached = with_readers(table.columns, names)

@@ -12,7 +12,7 @@ from aaiclick.errors import AaiclickError
 from tests.fuzz import compare
 from tests.fuzz.anew import without_anew
 from tests.fuzz.catalogue import form, left_behind
-from tests.fuzz.combined import otherwise
+from tests.fuzz.combined import merge, otherwise
 from tests.fuzz.compare import Failure
 from tests.fuzz.declare import declared
 from tests.fuzz.ground import Ground, Refused
@@ -431,12 +431,7 @@ def afterwards(ground: Ground, world: World, looks: list[Before], keys: tuple[st
                 ground.run(f"OPTIMIZE TABLE {ground.want}.{quoted(look.new.name)} FINAL")
             except Refused:
                 continue  # this release does not merge the table that was created directly, either
-            for each in look.new.projections:
-                # Parts without a new projection are never merged with parts that have it.
-                filled = f"{ground.live}.{quoted(look.new.name)}"
-                ground.run(f"ALTER TABLE {filled} APPLY DELETED MASK")
-                ground.run(f"ALTER TABLE {filled} MATERIALIZE PROJECTION {quoted(each.name)}")
-            ground.run(f"OPTIMIZE TABLE {ground.live}.{quoted(look.new.name)} FINAL")
+            merge(ground, look.new)
             found += _compared(ground, look, keys, "merged")
         found += _seen(ground, world, looks, keys, "views later") if later else []
     return found
