@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from aaiclick import Column, Engine, MergeTree, Policy, Schema, Table, ensure_schema
+from aaiclick import Column, Engine, MergeTree, Policy, Schema, Table, ensure_schema, plan_schema
 from aaiclick.clickhouse.shared.host_answers import HostAnswers, ask_hosts
 from aaiclick.clickhouse.topology import PROOF, SINGLE, Topology
 from aaiclick.errors import BlockedError, StatementError
@@ -35,6 +35,21 @@ def test_a_buffer_table_loses_it_by_hand(aaiclick_client: Client) -> None:
     assert [step.id for step in ensure_schema(aaiclick_client, schema(2, "a"), policy=allowed).steps] == [
         "t:drop-column:x"
     ]
+
+
+def test_a_merge_table_shows_a_default_and_that_is_said(aaiclick_client: Client) -> None:
+    """Its tables need not have all of its columns."""
+    for name in ("t", "u"):
+        aaiclick_client.command(f"CREATE TABLE {name} (a UInt64, x UInt64) ENGINE = MergeTree ORDER BY a")
+        aaiclick_client.command(f"INSERT INTO {name} VALUES (1, 5)")
+    aaiclick_client.command("CREATE TABLE m (a UInt64, x UInt64) ENGINE = Merge(currentDatabase(), '^[tu]$')")
+    aaiclick_client.command("CREATE TABLE apart (a UInt64) ENGINE = Merge(currentDatabase(), '^[tu]$')")
+    schema = Schema("s", objects=[Table("t", [Column("a", "UInt64")], engine=MergeTree(order_by="a"))])
+    (step,) = plan_schema(aaiclick_client, schema).steps
+    said = [hazard.message for hazard in step.hazards if "Merge" in hazard.message]
+    assert said == ["the Merge table m has x too, and shows its default for the rows of t from then on"]
+    ensure_schema(aaiclick_client, schema, policy=Policy.lossless().allow("drop-column t.x"))
+    assert aaiclick_client.query("SELECT _table, x FROM m ORDER BY _table").result_rows == [("t", 0), ("u", 5)]
 
 
 def guarded(topology: Topology, *elsewhere: tuple[str, str], away: bool = False) -> Step:

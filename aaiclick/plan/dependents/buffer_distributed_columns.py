@@ -1,7 +1,8 @@
-"""Distributed and Buffer tables that still have a column which their table is to lose.
+"""Distributed, Buffer and Merge tables that still have a column which their table is to lose.
 
 The server drops it all the same. An INSERT into the Distributed table is acknowledged then, and its rows wait in files
-that no shard takes any more; a Buffer table leaves the values out. So the front table loses the column first.
+that no shard takes any more; a Buffer table leaves the values out. So the front table loses the column first. A Merge
+table may have columns that one of its tables has not: it reads a default there, and that is said.
 
 Views and dictionaries are examined where the host that is connected to has them. Of those that stand on other hosts
 only it is looked whether they name the column. What a host has that does not answer is told as not known: whoever goes
@@ -32,8 +33,8 @@ from aaiclick.sql.tokens import TokenError, Tokens, unquote
 DROP = ":drop-column:"
 """Between table and column in the id of a step that drops a column by name."""
 _WHERE = (
-    f"WHERE engine IN ('Alias', 'Buffer', 'Distributed') AND {ELSEWHERE} AND NOT startsWith(name, {{prefix:String}}) "
-    "ORDER BY database, name, create_table_query"
+    f"WHERE engine IN ('Alias', 'Buffer', 'Distributed', 'Merge') AND {ELSEWHERE} "
+    "AND NOT startsWith(name, {prefix:String}) ORDER BY database, name, create_table_query"
 )
 _READING = (
     f"engine IN ('View', 'MaterializedView', 'Dictionary') AND {ELSEWHERE} AND NOT startsWith(name, {{prefix:String}})"
@@ -179,6 +180,12 @@ def _guarded(
         if form.column(column) is None or (own and f"{front.name}{DROP}{column}" in going):
             continue
         name = front.name if own else f"{front.database}.{front.name}"
+        if front.form.engine == "Merge":
+            said = (
+                f"the Merge table {name} has {column} too, and shows its default for the rows of {table} from then on"
+            )
+            step = replace(step, hazards=(*step.hazards, Hazard("old-code-breaks", said)))
+            continue
         # Only a Distributed table of this database loses it by a step.
         declared = own and front.form.engine == "Distributed"
         by_hand = alter_table(qualified(front.database, front.name), drop_column(quote_name(column)))
