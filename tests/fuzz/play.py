@@ -269,11 +269,14 @@ def named(keys: tuple[str, ...], *targets: str) -> bool:
 
 
 def _watched(world: World) -> bool:
-    kept = {view.name for view in world.after.views}
+    kept = world.after.views
+    names = {view.name for view in kept}
+    ephemeral = [each.name for table in world.after.tables for each in table.columns if each.kind == "EPHEMERAL"]
     return (
         bool(world.before.dictionaries)
-        or any(view.materialized or view.name not in kept for view in world.before.views)
+        or any(view.materialized or view.name not in names for view in world.before.views)
         or _before_its_migration(world)
+        or any(quoted(name) in view.query for view in kept for name in ephemeral)  # nobody can read it
     )
 
 
