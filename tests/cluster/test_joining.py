@@ -61,6 +61,8 @@ def test_status_names_that_host(place: Place) -> None:
     assert found.hosts[2].peer is not None
     with pytest.raises(ApplyError, match=f"this host lacks tables of {home} that .* share: aaiclick migrate "):
         plan_schema(urls[2], schema)
+    with pytest.raises(UsageError, match=f"this host lacks tables of {home} that .* Or ask through one of those hosts"):
+        schema_history(urls[2], schema)
     assert ensure_schema(urls[2], schema).in_sync
     books_are_everywhere(place)
     assert validate_schema(urls[0], schema).in_sync
