@@ -56,7 +56,7 @@ def change_default(table: str, column: str) -> Allow:
 
 
 def change_engine(table: str) -> Allow:
-    """Change the engine to one that combines rows of the same sort key."""
+    """Change the engine to one that combines rows of the same sort key, or from one that has some still to combine."""
     return Allow(f"change-engine {table}")
 
 

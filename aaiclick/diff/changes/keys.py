@@ -95,7 +95,15 @@ class ChangeEngine(BaseChange):
 
     @property
     def hazards(self) -> tuple[Hazard, ...]:
+        if self.new_name in KEEPS_EVERY_ROW and self._combined:
+            message = f"queries of {self.table} with FINAL fail: {self.new_name} has none (error 181)"
+            return (Hazard("old-code-breaks", message),)
         if self.new_name in KEEPS_EVERY_ROW or not self.new_name.endswith("MergeTree"):
             return ()
         message = f"{self.new} combines rows of the same sort key of {self.table} when parts are merged"
         return (Hazard("loses-rows", message, f"change-engine {self.table}"),)
+
+    @property
+    def _combined(self) -> bool:
+        old = self.old.partition("(")[0]
+        return old.endswith("MergeTree") and old not in KEEPS_EVERY_ROW

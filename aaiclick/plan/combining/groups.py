@@ -22,6 +22,7 @@ from aaiclick.diff.target import live_column
 from aaiclick.plan.combining.key_columns import combined_otherwise
 from aaiclick.plan.combining.looks import Combined, finding, look_for_plan, merge_look, rows_by, template
 from aaiclick.plan.combining.map_keys import maps_combined, retyped_keys
+from aaiclick.plan.combining.no_longer import no_longer_combined
 from aaiclick.plan.combining.partition_order import reordered_partitions
 from aaiclick.plan.combining.refilled import refilled, refills
 from aaiclick.plan.operations import MergeFinding, MergeLook
@@ -48,11 +49,9 @@ def combining_hazards(diff: TableDiff, data_name: str) -> Routine[Combined]:
     """Hazards where merges would give another result than now; each has to be allowed by name. And what shows that
     there are none."""
     live, wanted = diff.form, diff.target.form
-    if (
-        not (live.merge_tree and wanted.merge_tree)
-        or wanted.engine in KEEPS_EVERY_ROW
-        or merging_engine(live) != merging_engine(wanted)
-    ):
+    if live.merge_tree and wanted.engine in KEEPS_EVERY_ROW:
+        return (yield from no_longer_combined(diff, data_name))
+    if not (live.merge_tree and wanted.merge_tree) or merging_engine(live) != merging_engine(wanted):
         return Combined()  # another engine has to be allowed by name in any case
     # A table that an earlier step makes is empty until then.
     if diff.live.predicted and not diff.live.rows:
