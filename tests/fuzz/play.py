@@ -17,6 +17,7 @@ from tests.fuzz.compare import Failure
 from tests.fuzz.declare import declared
 from tests.fuzz.ground import Ground, Refused
 from tests.fuzz.near import near, sized_by_what_stays
+from tests.fuzz.reading import broken, depends, unread
 from tests.fuzz.reference import copied, copy_part, kept, parts_of, taken, uneven
 from tests.fuzz.schema import Batch, Column, Dictionary, Table, View, World
 from tests.fuzz.types import quoted, text
@@ -185,16 +186,14 @@ def _kept_inside(world: World, view: View) -> bool:
 def _fill(ground: Ground, old: Table, new: Table, rebuilt: tuple[tuple[str, str], ...], where: str) -> Before:
     look = Before(old, new)
     source = f"{ground.live}.{quoted(old.name)}"
+    broken(ground, source, [column for column in old.columns if column.late and column.stored])
     try:
         for part in parts_of(ground, old):
             copy_part(ground, old, new, ground.live, ground.want, part, rebuilt, where)
     except Refused as error:
         look.undefined = str(error)
         look.uneven = "SIZES_OF_ARRAYS_DONT_MATCH" in look.undefined and uneven(ground, source, old, new)
-        # A default that was added may fail on the rows that are there: such a table cannot be read before any change,
-        # which is no case.
-        names = ", ".join(quoted(was.name) for was, _ in copied(old, new))
-        ground.run(f"SELECT {names or 1} FROM {source} FORMAT Null")
+        broken(ground, source, [was for was, _ in copied(old, new)])
     for was, column in copied(old, new):
         if was.type != column.type and column.name not in dict(rebuilt):
             try:
@@ -204,9 +203,9 @@ def _fill(ground: Ground, old: Table, new: Table, rebuilt: tuple[tuple[str, str]
                 look.kept[column.name] = int(found[0]) if found[1] != "0" else 2
             except Refused:
                 look.kept[column.name] = -1
-    look.unread = _unread(ground, ground.want, new)
+    look.unread = unread(ground, ground.want, new)
     look.misread = tuple(
-        column.name for was, column in copied(old, new) if was.late and _depends(ground, source, old, was)
+        column.name for was, column in copied(old, new) if was.late and depends(ground, source, old, was)
     )
     look.apart = (frozenset(look.misread) - near(old, new)) | sized_by_what_stays(old, new)
     if not look.undefined and not where:
@@ -214,38 +213,6 @@ def _fill(ground: Ground, old: Table, new: Table, rebuilt: tuple[tuple[str, str]
         # What is read of those goes by what else a statement reads, and by whether it reads that as a whole.
         look.combined = otherwise(ground, old, new, other | set(look.misread), rebuilt)
     return look
-
-
-def _depends(ground: Ground, source: str, table: Table, column: Column) -> bool:
-    """Where a default reads another column that the part lacks, too, the engine may give one value where only the first
-    is read, and another where both are: before any change."""
-    beside = [other for other in table.columns if other.late and other != column and quoted(other.name) in column.expr]
-    if not beside:
-        return False
-    alone, both = (
-        f"SELECT {', '.join(compare.shown(each)[0] for each in listed)} FROM {source} ORDER BY _part, _part_offset"
-        for listed in ([column], [column, *beside])
-    )
-    try:
-        return [row[0] for row in ground.rows(alone)] != [row[0] for row in ground.rows(both)]
-    except Refused:
-        return True
-
-
-def _unread(ground: Ground, database: str, table: Table) -> frozenset[str]:
-    return frozenset(
-        column.name
-        for column in table.columns
-        if column.kind == "ALIAS" and not _reads(ground, f"{database}.{quoted(table.name)}", column)
-    )
-
-
-def _reads(ground: Ground, name: str, column: Column) -> bool:
-    try:
-        ground.rows(f"SELECT {compare.shown(column)[0]} FROM {name}")
-    except Refused:
-        return False
-    return True
 
 
 def dropping(world: World, plan: Plan) -> World:
@@ -426,7 +393,7 @@ def afterwards(ground: Ground, world: World, looks: list[Before], keys: tuple[st
         ]
         _refresh(ground, world.after.views, ground.want, ground.live)
         for look in looks:
-            look.unread |= _unread(ground, ground.want, look.new) if later else frozenset()
+            look.unread |= unread(ground, ground.want, look.new) if later else frozenset()
             found += _compared(ground, look, keys, "later rows") if later else []
             if _sums_undeclared(look, world, keys):
                 continue
@@ -554,7 +521,7 @@ def _compared(ground: Ground, look: Before, keys: tuple[str, ...], when: str) ->
     live, want = (f"{database}.{quoted(look.new.name)}" for database in (ground.live, ground.want))
     found: list[Failure] = []
     if look.undefined:  # its rows are not in the reference
-        look.unread |= _unread(ground, ground.live, look.new)
+        look.unread |= unread(ground, ground.live, look.new)
     else:
         columns = [
             column
