@@ -214,4 +214,6 @@ def test_engines_that_combine_rows_are_hazards() -> None:
     assert [
         hazard.allow for hazard in ChangeEngine("t", "MergeTree", "ReplacingMergeTree", "ReplacingMergeTree").hazards
     ] == ["change-engine t"]
-    assert ChangeEngine("t", "ReplacingMergeTree", "MergeTree", "MergeTree").hazards == ()
+    (back,) = ChangeEngine("t", "ReplacingMergeTree", "MergeTree", "MergeTree").hazards
+    assert (back.kind, back.allow) == ("old-code-breaks", "")
+    assert ChangeEngine("t", "MergeTree", "ReplicatedMergeTree", "ReplicatedMergeTree").hazards == ()

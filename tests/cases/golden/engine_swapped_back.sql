@@ -13,6 +13,7 @@ CREATE TABLE {db}.t (id UInt64, name String, day Date, amount Int32, note Nullab
 
 -- t: engine ReplacingMergeTree(amount) -> MergeTree
 --   strategy: attach, 110 rows, 0 B
+--   old-code-breaks: queries of t with FINAL fail: MergeTree has none (error 181)
 --   holds-up-writers: inserts into t wait or are refused for a moment
 CREATE TABLE db.`_aaiclick_<run>_t` (`id` UInt64, `name` String, `day` Date, `amount` Int32, `note` Nullable(String)) ENGINE = MergeTree PARTITION BY toYYYYMM(day) ORDER BY id SETTINGS index_granularity = 8192;
 -- writers wait from here (table_readonly) where the server has that; elsewhere the tables are exchanged first
