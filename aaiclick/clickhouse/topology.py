@@ -143,12 +143,16 @@ def host_joined(known: str) -> ApplyError:
 SINGLE = Topology("single")
 """One host: nothing is done otherwise than it always was."""
 
-GLANCE: dict[str, str | int] = {"skip_unavailable_shards": 1}
+GLANCE: dict[str, str | int] = {
+    "skip_unavailable_shards": 1,
+    # Tried three times by default. A host that stands still takes the connection, and says nothing: it would cost half
+    # a minute each time.
+    "connect_timeout_with_failover_ms": 2000,
+    "handshake_timeout_ms": 3000,
+}
 """Settings of a question to all hosts that tells what can be told."""
 LOOK: dict[str, str | int] = {
     **GLANCE,
-    "connect_timeout_with_failover_ms": 2000,
-    "handshake_timeout_ms": 3000,
     "receive_timeout": 10,
     "use_hedged_requests": 0,
     "max_execution_time": 30,
