@@ -16,7 +16,7 @@ REMOVE_SAMPLE_BY = "REMOVE SAMPLE BY"
 APPLY_PATCHES = "APPLY PATCHES"
 """What lightweight updates wrote beside the parts becomes part of them."""
 
-_MASK_FIRST = "APPLY DELETED MASK, "
+_MASK = "APPLY DELETED MASK"
 
 
 def add_column(definition: str) -> str:
@@ -76,13 +76,13 @@ def fill_projection(name: str) -> tuple[str, str]:
     25.8 cannot do both at once in compact parts (10, ``Not found column _row_exists``), so such rows go first. The
     second has the command once more, for what is deleted between the two.
     """
-    return _MASK_FIRST.removesuffix(", "), f"{_MASK_FIRST}{materialize('PROJECTION', name)}"
+    return _MASK, f"{_MASK}, {materialize('PROJECTION', name)}"
 
 
 def commands_of(text: str) -> tuple[str, ...]:
     """The two commands of the second ALTER of ``fill_projection``; any other text is one."""
-    rest = text.removeprefix(_MASK_FIRST)
-    return (text,) if rest == text else (_MASK_FIRST.removesuffix(", "), rest)
+    rest = text.removeprefix(f"{_MASK}, ")
+    return (text,) if rest == text else (_MASK, rest)
 
 
 def add_index(name: str, body: str) -> str:

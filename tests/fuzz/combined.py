@@ -53,9 +53,10 @@ def otherwise(
 def merge(ground: Ground, table: Table) -> None:
     """One part of each partition of the live table."""
     live = f"{ground.live}.{quoted(table.name)}"
+    if table.projections:
+        ground.run(f"ALTER TABLE {live} APPLY DELETED MASK")
     for each in table.projections:
         # Parts without a new projection are never merged with parts that have it.
-        ground.run(f"ALTER TABLE {live} APPLY DELETED MASK")
         ground.run(f"ALTER TABLE {live} MATERIALIZE PROJECTION {quoted(each.name)}")
     ground.run(f"OPTIMIZE TABLE {live} FINAL")
 

@@ -37,11 +37,11 @@ def unread(ground: Ground, database: str, table: Table) -> frozenset[str]:
     return frozenset(
         column.name
         for column in table.columns
-        if column.kind == "ALIAS" and not reads(ground, f"{database}.{quoted(table.name)}", column)
+        if column.kind == "ALIAS" and not _reads(ground, f"{database}.{quoted(table.name)}", column)
     )
 
 
-def reads(ground: Ground, name: str, column: Column) -> bool:
+def _reads(ground: Ground, name: str, column: Column) -> bool:
     try:
         ground.rows(f"SELECT {compare.shown(column)[0]} FROM {name}")
     except Refused:

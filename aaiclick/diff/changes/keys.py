@@ -14,6 +14,11 @@ from aaiclick.sql.clauses import REMOVE_SAMPLE_BY, modify_order_by, modify_sampl
 KEEPS_EVERY_ROW = frozenset({"MergeTree", "ReplicatedMergeTree", "SharedMergeTree"})
 
 
+def _combines(engine: str) -> bool:
+    """Whether merges of this engine, by its name, make one row of several."""
+    return engine.endswith("MergeTree") and engine not in KEEPS_EVERY_ROW
+
+
 @dataclass(frozen=True, slots=True)
 class ChangeSortKey(BaseChange):
     """Another ORDER BY. Where the engine combines rows of one key, ``aaiclick/plan/combining/groups.py`` counts what
@@ -95,15 +100,10 @@ class ChangeEngine(BaseChange):
 
     @property
     def hazards(self) -> tuple[Hazard, ...]:
-        if self.new_name in KEEPS_EVERY_ROW and self._combined:
+        if _combines(self.new_name):
+            message = f"{self.new} combines rows of the same sort key of {self.table} when parts are merged"
+            return (Hazard("loses-rows", message, f"change-engine {self.table}"),)
+        if _combines(self.old.partition("(")[0]) and self.new_name in KEEPS_EVERY_ROW:
             message = f"queries of {self.table} with FINAL fail: {self.new_name} has none (error 181)"
             return (Hazard("old-code-breaks", message),)
-        if self.new_name in KEEPS_EVERY_ROW or not self.new_name.endswith("MergeTree"):
-            return ()
-        message = f"{self.new} combines rows of the same sort key of {self.table} when parts are merged"
-        return (Hazard("loses-rows", message, f"change-engine {self.table}"),)
-
-    @property
-    def _combined(self) -> bool:
-        old = self.old.partition("(")[0]
-        return old.endswith("MergeTree") and old not in KEEPS_EVERY_ROW
+        return ()

@@ -16,19 +16,17 @@ from aaiclick.sql.quoting import qualified
 
 
 def no_longer_combined(diff: TableDiff, data_name: str) -> Routine[Combined]:
-    """The hazard where the table has such rows. Rows of later INSERTs are not counted: the new engine keeps them in any
-    case."""
-    live, wanted = diff.form, diff.target.form
-    if live.engine in KEEPS_EVERY_ROW or wanted.engine not in KEEPS_EVERY_ROW or not diff.live.rows:
+    """The hazard where the table, whose new engine keeps every row, has such rows. Rows of later INSERTs are not
+    counted: that engine keeps them in any case."""
+    if diff.form.engine in KEEPS_EVERY_ROW or not diff.live.rows:
         return Combined()
     if diff.reads_no_rows:
         return Combined((_hazard(diff, "rows"),))
     table = qualified(diff.database, data_name)
-    rows = f"FROM {table}{f' WHERE {diff.where}' if diff.where else ''}"
-    final = rows.replace(table, f"{table} FINAL", 1)
+    where = f" WHERE {diff.where}" if diff.where else ""
     # In one question, so that a part which comes meanwhile is in both.
     counts = ["toInt64(countIf(plain)) - toInt64(countIf(NOT plain))"]
-    both = f"FROM (SELECT 1 AS plain {rows} UNION ALL SELECT 0 AS plain {final})"
+    both = f"FROM (SELECT 1 AS plain FROM {table}{where} UNION ALL SELECT 0 AS plain FROM {table} FINAL{where})"
     answers = yield from shards_answered(diff.shards, counts, both, COMPARE_SETTINGS, long=True)
     if answers is None:
         return Combined((_hazard(diff, "rows"),))

@@ -21,7 +21,7 @@ from aaiclick.catalog.scratch import PREFIX
 from aaiclick.clickhouse.shared.host_answers import HostAnswers, ask_hosts
 from aaiclick.clickhouse.topology import Topology, named
 from aaiclick.diff.hazards import Hazard
-from aaiclick.plan.dependents.buffer_merge_distributed import clusters_of_others, stands_before
+from aaiclick.plan.dependents.buffer_merge_distributed import FRONTS, clusters_of_others, stands_before
 from aaiclick.plan.dependents.dependents import ELSEWHERE, Place
 from aaiclick.plan.model import Step
 from aaiclick.routine import Query, Routine, number, text
@@ -32,10 +32,7 @@ from aaiclick.sql.tokens import TokenError, Tokens, unquote
 
 DROP = ":drop-column:"
 """Between table and column in the id of a step that drops a column by name."""
-_WHERE = (
-    f"WHERE engine IN ('Alias', 'Buffer', 'Distributed', 'Merge') AND {ELSEWHERE} "
-    "AND NOT startsWith(name, {prefix:String}) ORDER BY database, name, create_table_query"
-)
+_WHERE = f"WHERE {FRONTS} ORDER BY database, name, create_table_query"
 _READING = (
     f"engine IN ('View', 'MaterializedView', 'Dictionary') AND {ELSEWHERE} AND NOT startsWith(name, {{prefix:String}})"
 )
