@@ -64,4 +64,6 @@ def test_from_the_exchange_on_the_new_shard_has_to_wait(place: Place) -> None:
     place.cluster.hosts[2].q(f"{advice[1]} SYNC")
     place.start(turned(2, place), 0, DROPPED)
     join(place)
+    # The server makes the tables of a database there behind the CREATE DATABASE.
+    place.cluster.same(f"SELECT count() FROM system.tables WHERE database = '{place.database}'", place.cluster.hosts[:3])
     is_copied(place)
